@@ -1,0 +1,143 @@
+/**
+ * The log port: what a store must do to carry Spillway's delivery contract. Drawn from its callers (ingest, hub, http);
+ * the suite in `spillway/testing` runs the same promises over every store.
+ *
+ * Sequence numbers of a stream start at 1 and have no holes but the trimmed beginning.
+ */
+
+/** Types with this prefix are Spillway's own: they pass every filter, and neither upstream nor publisher may use them. */
+export const reservedPrefix = "spillway.";
+
+/** An event on its way into the log. */
+export interface NewEvent {
+  /** The SSE event type; `message` is the default type. */
+  readonly event: string;
+  /** The exact text of the event, lines separated by LF. */
+  readonly data: string;
+  readonly channel: string | undefined;
+  /** The id the upstream gave this very event, if it gave one. */
+  readonly upstreamId: string | undefined;
+}
+
+/** An event in the log; immutable. */
+export interface LogEvent extends NewEvent {
+  readonly seq: number;
+  /** When it was appended, in ms since 1970; never decreases with `seq`. */
+  readonly time: number;
+}
+
+/** What a subscriber wants to see. Absent means everything; within a list any match counts; both lists must match. */
+export interface LogFilter {
+  readonly channels?: readonly string[] | undefined;
+  readonly events?: readonly string[] | undefined;
+}
+
+/** Where a stream's log stands. */
+export interface LogState {
+  /** The last sequence number; 0 before the first event. */
+  readonly head: number;
+  /** The first sequence number still held; `head + 1` when none is. */
+  readonly earliest: number;
+  /** The upstream's last event id that is durable here: where ingest resumes. */
+  readonly upstreamCursor: string | undefined;
+  /** Events held. */
+  readonly events: number;
+  /** Bytes of data, types, channels and ids held, as retention counts them. */
+  readonly bytes: number;
+  /** Time of the last event, in ms since 1970; 0 before the first. */
+  readonly lastTime: number;
+}
+
+export interface AppendOptions {
+  /** Stored in the same transaction as the events. `""` clears it, `undefined` leaves it. */
+  readonly upstreamCursor?: string | undefined;
+  /** The same key with the same fingerprint answers with the first append's result and appends nothing (kept 24 h). */
+  readonly idempotency?: { readonly key: string; readonly fingerprint: string } | undefined;
+}
+
+/** The numbers an append was given; `last === first - 1` for an empty batch. */
+export interface Appended {
+  readonly first: number;
+  readonly last: number;
+  /** True where an idempotency key was found and nothing was appended. */
+  readonly replayed: boolean;
+}
+
+export interface ReadOptions {
+  readonly filter?: LogFilter | undefined;
+  /** At most this many events. */
+  readonly limit: number;
+  /** Stops once this much was collected (as retention counts), but never before the first event. Default: no bound. */
+  readonly maxBytes?: number | undefined;
+}
+
+export interface LogPage {
+  /** Matching events in order. */
+  readonly events: readonly LogEvent[];
+  /** Everything up to here was looked at: the next page starts after it. Equals the head when the page reaches it. */
+  readonly scanned: number;
+  /** The first sequence number held, in the same snapshot as `events`: a hole lies before it if it is beyond `after + 1`. */
+  readonly earliest: number;
+}
+
+/** A place in the log, named otherwise than by number. */
+export type LogPosition =
+  /** Behind the latest event with this upstream id. */
+  | { readonly upstreamId: string }
+  /** Before the first event at or after this time, in ms since 1970. */
+  | { readonly since: number }
+  /** Before the last `last` events that match. */
+  | { readonly last: number; readonly filter?: LogFilter | undefined };
+
+/** Says that the log has grown or was trimmed. A hint: it may come late or be missed; `read` is the truth. */
+export interface LogHint {
+  readonly head: number;
+  readonly earliest: number;
+  /** The events just appended here, spared a read; absent when they were appended elsewhere. */
+  readonly events?: readonly LogEvent[] | undefined;
+}
+
+/** One stream's log. */
+export interface Log {
+  readonly stream: string;
+  /** A short random token made with the log: lower-case letters and digits, at most 16. */
+  readonly epoch: string;
+  /** The last known state; no I/O. */
+  state(): LogState;
+  /**
+   * Appends a batch whole or not at all, and resolves when it is durable. Batches get consecutive numbers in the order of the calls.
+   * @throws {SpillwayError} `store-full`, `store-readonly`, `store-locked`, `store-unavailable`, `store-corrupt`: nothing was
+   * appended, and the same call may be made again; `idempotency-conflict`; `store-closed`.
+   */
+  append(events: readonly NewEvent[], options?: AppendOptions): Promise<Appended>;
+  /** Reads forward from behind `after`. Sees every append that has resolved. */
+  read(after: number, options: ReadOptions): Promise<LogPage>;
+  /** The sequence number *behind which* to read on from a position (0 for the very beginning); `undefined` for an unknown upstream id. */
+  find(position: LogPosition): Promise<number | undefined>;
+  /** Calls back after each append and trim, in order. Returns the way to stop it. */
+  watch(listener: (hint: LogHint) => void): () => void;
+  /** Applies retention now, to the end; stores also do so on their own, in small steps. Resolves to the events removed. */
+  trim(): Promise<number>;
+}
+
+/** How much of a stream is kept. The oldest events go first; `undefined` means no bound. */
+export interface Retention {
+  /** In ms. */
+  readonly age: number | undefined;
+  readonly events: number | undefined;
+  readonly bytes: number | undefined;
+}
+
+export interface LogOptions {
+  readonly retention: Retention;
+}
+
+/** A store of logs, made from one URL such as `sqlite:./spillway.db`. */
+export interface LogStore {
+  /** The URL's scheme: `memory`, `sqlite`. */
+  readonly kind: string;
+  /** Opens a stream's log, making it on first use. */
+  open(stream: string, options: LogOptions): Promise<Log>;
+  /** Waits for what is being appended, then lets go of everything. Idempotent. */
+  close(): Promise<void>;
+}
