@@ -1,9 +1,9 @@
 /** The gateway's options as the config resolver leaves them: complete, checked, frozen. Times in ms, sizes in bytes. */
+import type { Right } from "../http/served.ts";
 import type { Retention } from "../log/log.ts";
 import type { UpstreamOptions } from "../upstream/upstream.ts";
 
-/** What a caller may be allowed to do. `admin` covers status and metrics. */
-export type Right = "subscribe" | "publish" | "admin";
+export type { Right };
 
 export interface StreamUpstreamOptions extends UpstreamOptions {
   /** `always` holds the connection; `on-demand` opens with the first subscriber and closes `linger` after the last. */

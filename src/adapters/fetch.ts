@@ -1,0 +1,107 @@
+import { SpillwayError } from "../errors.ts";
+import type { Page } from "../hub/page.ts";
+import type { Sink, SinkListener } from "../hub/sink.ts";
+import type { HttpRequest, HttpStream } from "../http/message.ts";
+import { problem } from "../http/problem.ts";
+import type { HttpHandler } from "../http/routes.ts";
+
+/** A handler in the shape of Fetch: Next.js route handlers, Hono, Bun, Deno. */
+export type FetchHandler = (request: Request) => Promise<Response>;
+
+/** Serves a gateway through Fetch's `Request` and `Response`. `mount` is the path below which the gateway lives, such as `/live`. */
+export function toFetchHandler(handler: HttpHandler, mount = ""): FetchHandler {
+  return async (request) => {
+    const answer = (await handler(toHttpRequest(request, mount))) ?? problem(new SpillwayError("not-found"));
+    if ("open" in answer) return new Response(toReadable(answer, request.signal), { status: 200, headers: answer.headers });
+    const body = request.method === "HEAD" || answer.status === 204 ? null : (answer.body ?? null);
+    return new Response(body, { status: answer.status, headers: answer.headers });
+  };
+}
+
+function toHttpRequest(request: Request, mount: string): HttpRequest {
+  const { pathname, searchParams } = new URL(request.url);
+  return {
+    method: request.method,
+    path: pathname.startsWith(mount) ? pathname.slice(mount.length) : pathname,
+    query: searchParams,
+    header: (name) => request.headers.get(name) ?? undefined,
+    body: (limit) => readBody(request, limit),
+    signal: request.signal,
+  };
+}
+
+async function readBody(request: Request, limit: number): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.byteLength;
+    if (length > limit) throw new SpillwayError("body-too-large", undefined, { expected: `at most ${limit} bytes` });
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/** Bytes the stream takes before it counts as full. */
+const highWaterMark = 16 * 1024;
+
+function toReadable(answer: HttpStream, signal: AbortSignal): ReadableStream<Uint8Array> {
+  let sink: StreamSink;
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        sink = new StreamSink(controller, signal);
+        sink.listener = answer.open(sink);
+      },
+      pull: () => sink.listener?.onDrain(),
+      cancel: () => sink.close(),
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark }),
+  );
+}
+
+class StreamSink implements Sink {
+  listener: SinkListener | undefined;
+  readonly #controller: ReadableStreamDefaultController<Uint8Array>;
+  readonly #signal: AbortSignal;
+  #closed = false;
+
+  constructor(controller: ReadableStreamDefaultController<Uint8Array>, signal: AbortSignal) {
+    this.#controller = controller;
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#onAbort);
+  }
+
+  get pending(): number {
+    return highWaterMark - (this.#controller.desiredSize ?? highWaterMark);
+  }
+
+  get full(): boolean {
+    return this.pending >= highWaterMark;
+  }
+
+  write(page: Page): void {
+    // A copy: whoever reads it may transfer its buffer, which all subscribers share.
+    if (!this.#closed) this.#controller.enqueue(new Uint8Array(page.payload));
+  }
+
+  end(): void {
+    if (!this.#closed) this.#controller.close();
+    this.close();
+  }
+
+  destroy(): void {
+    if (!this.#closed) this.#controller.error(new DOMException("the stream was cut", "AbortError"));
+    this.close();
+  }
+
+  /** The reader is gone, or nothing more will come. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.listener?.onClose();
+  }
+
+  readonly #onAbort = (): void => this.destroy();
+}

@@ -1,0 +1,80 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { SpillwayError } from "../errors.ts";
+import type { HttpRequest, HttpResponse } from "../http/message.ts";
+import type { HttpHandler } from "../http/routes.ts";
+import { problem } from "../http/problem.ts";
+import { createHttp2Sink, createSocketSink } from "./node-sink.ts";
+
+type Request = IncomingMessage | Http2ServerRequest;
+type Response = ServerResponse | Http2ServerResponse;
+
+/** A handler for `node:http`, `node:https`, the compatibility API of `node:http2`, and Express-like frameworks. */
+export type NodeHandler = (request: Request, response: Response, next?: (error?: unknown) => void) => void;
+
+/** Serves a gateway through Node's servers. Paths that are not the gateway's go to `next`, or are answered with 404. */
+export function toNodeHandler(handler: HttpHandler): NodeHandler {
+  return (request, response, next) => {
+    handler(toHttpRequest(request, response)).then((answer) => {
+      if (response.destroyed) return;
+      if (answer) send(answer, request, response);
+      else if (next) next();
+      else send(problem(new SpillwayError("not-found")), request, response);
+    }, next ?? (() => response.destroy()));
+  };
+}
+
+function toHttpRequest(request: Request, response: Response): HttpRequest {
+  const target = request.url ?? "/";
+  const mark = target.indexOf("?");
+  return {
+    method: request.method ?? "GET",
+    path: mark === -1 ? target : target.slice(0, mark),
+    query: new URLSearchParams(mark === -1 ? "" : target.slice(mark + 1)),
+    header(name) {
+      const value = request.headers[name];
+      return Array.isArray(value) ? value.join(", ") : value;
+    },
+    body: (limit) => readBody(request, limit),
+    // Made on use: a subscriber, who may stay for days, needs none.
+    get signal() {
+      return closeSignal(response);
+    },
+  };
+}
+
+/** On the response: a request whose body was read emits its `close` early. */
+function closeSignal(response: Response): AbortSignal {
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  return gone.signal;
+}
+
+async function readBody(request: Request, limit: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  // Leaving the loop early must not destroy the request: its socket still has to carry the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > limit) throw new SpillwayError("body-too-large", undefined, { expected: `at most ${limit} bytes` });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function send(answer: HttpResponse, request: Request, response: Response): void {
+  const http1 = request.httpVersionMajor === 1;
+  if ("open" in answer) {
+    response.writeHead(answer.status, answer.headers);
+    if (http1) createSocketSink(response as ServerResponse, answer.open);
+    else createHttp2Sink(response as Http2ServerResponse, answer.open);
+    return;
+  }
+  const { body = "" } = answer;
+  for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
+  if (answer.status !== 204) response.setHeader("content-length", Buffer.byteLength(body));
+  // The rest of a refused body would be taken for the next request.
+  if (http1 && answer.status === 413) response.setHeader("connection", "close");
+  response.statusCode = answer.status;
+  response.end(request.method === "HEAD" ? "" : body);
+}

@@ -1,0 +1,81 @@
+import type { Command } from "commander";
+import { SpillwayError } from "../../errors.ts";
+import { headerFlag } from "../header-flag.ts";
+import { postEvents } from "../post-events.ts";
+import { readLines } from "../read-lines.ts";
+
+interface PublishFlags {
+  readonly server: string;
+  readonly stream?: string;
+  readonly header: Readonly<Record<string, string>>;
+  readonly event?: string;
+  readonly channel?: string;
+  readonly data?: string;
+  readonly idempotencyKey?: string;
+}
+
+/** `spillway publish`: appends events to a stream and prints their ids. */
+export function addPublish(program: Command): void {
+  const command = program
+    .command("publish")
+    .description("publish events and print their ids, one a line")
+    .argument("[url]", "address of the stream, such as http://127.0.0.1:8080/streams/chat")
+    .option("--server <url>", "address of the gateway, with --stream", "http://127.0.0.1:8080")
+    .option("--stream <name>", "name of the stream")
+    .addOption(headerFlag())
+    .option("--event <type>", "event type (default: message)")
+    .option("--channel <name>", "channel (default: none)")
+    .option("--data <text>", "data of one event; without it, events are read from stdin, one JSON object a line")
+    .option("--idempotency-key <key>", "the same key publishes once, however often it is sent")
+    .action(async (url: string | undefined, flags: PublishFlags) => {
+      if (url === undefined && flags.stream === undefined)
+        command.error("error: give the stream's URL, or --stream <name>");
+      const endpoint = endpointOf(url ?? `${flags.server.replace(/\/$/, "")}/streams/${flags.stream}`);
+      for await (const events of eventsOf(flags)) {
+        const ids = await postEvents(endpoint, events, headersOf(flags));
+        process.stdout.write(ids.map((id) => `${id}\n`).join(""));
+      }
+    });
+}
+
+function endpointOf(stream: string): URL {
+  const got = stream.replace(/[?#].*$/s, "");
+  if (!/^https?:/.test(stream) || !URL.canParse(stream)) {
+    throw new SpillwayError("request-invalid", `expected an http:// or https:// URL, got ${got}`, { field: "url" });
+  }
+  const url = new URL(stream);
+  url.pathname = `${url.pathname.replace(/\/$/, "")}/events`;
+  return url;
+}
+
+function headersOf({ header, idempotencyKey }: PublishFlags): Readonly<Record<string, string>> {
+  return idempotencyKey === undefined ? header : { ...header, "idempotency-key": idempotencyKey };
+}
+
+/** The events in batches: what came in together goes out together; a key covers all of them, so they stay whole. */
+async function* eventsOf(flags: PublishFlags): AsyncGenerator<object[], void> {
+  const { event, channel, data, idempotencyKey } = flags;
+  if (data !== undefined) {
+    yield [{ event, channel, data }];
+    return;
+  }
+  let number = 0;
+  for await (const lines of readLines(process.stdin, idempotencyKey !== undefined)) {
+    const events: object[] = [];
+    for (const line of lines) {
+      number += 1;
+      if (line.trim() !== "") events.push({ event, channel, ...parseEvent(line, number) });
+    }
+    if (events.length > 0) yield events;
+  }
+}
+
+function parseEvent(line: string, number: number): object {
+  try {
+    const event: unknown = JSON.parse(line);
+    if (typeof event === "object" && event !== null && "data" in event) return event;
+  } catch {
+    // Said below.
+  }
+  throw new SpillwayError("request-invalid", `stdin, line ${number}: expected a JSON object such as {"data":"…"}`);
+}

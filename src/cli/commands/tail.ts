@@ -1,0 +1,97 @@
+import { Option, type Command } from "commander";
+import { resolveUpstream } from "../../config/resolve.ts";
+import { createUpstream } from "../../upstream/create-upstream.ts";
+import type { UpstreamBatch, UpstreamStatus } from "../../upstream/upstream.ts";
+import { silentLogger } from "../../util/logger.ts";
+import { formatEvent, formatEventJson, formatStatus } from "../format-event.ts";
+import { headerFlag } from "../header-flag.ts";
+import { wholeNumber } from "../number-flag.ts";
+import { onStopSignal } from "../stop-signal.ts";
+import { createTailHistory } from "../tail-history.ts";
+
+interface TailFlags {
+  readonly header: Readonly<Record<string, string>>;
+  readonly lastEventId?: string;
+  readonly after?: string;
+  readonly resumeParam?: string;
+  readonly json?: true;
+  readonly count?: number;
+}
+
+/** `spillway tail`: follows any SSE endpoint, resuming after every break. */
+export function addTail(program: Command): void {
+  program
+    .command("tail")
+    .description("follow any SSE endpoint, reconnecting and resuming where it stopped")
+    .argument("<url>", "address of the stream")
+    .addOption(headerFlag())
+    .option("--last-event-id <id>", "resume behind the event with this id")
+    .option("--after <position>", "start of a Spillway stream: an id, earliest or now")
+    .option("--resume-param <name>", "query parameter that takes the last event id (default: the Last-Event-ID header)")
+    .option("--json", "print every event as a line of JSON")
+    .addOption(new Option("--count <n>", "end after this many events").argParser(wholeNumber(1, 1e9)))
+    .action(async (url: string, flags: TailFlags) => {
+      await tail(url, flags);
+      process.exit(0);
+    });
+}
+
+/** Resolves once enough was printed, the source has ended or the user has. */
+async function tail(url: string, flags: TailFlags): Promise<void> {
+  const options = resolveUpstream({
+    url: startingAt(url, flags.after),
+    headers: flags.header,
+    resume: flags.resumeParam === undefined ? "header" : { query: flags.resumeParam },
+  });
+  const history = createTailHistory(flags.lastEventId);
+  const format = flags.json ? formatEventJson : formatEvent;
+  let left = flags.count ?? Infinity;
+
+  await new Promise<void>((resolve) => {
+    const upstream = createUpstream(options, { history, deliver, onState, logger: silentLogger });
+    let ending = false;
+    const end = (): void => {
+      ending = true;
+      void upstream.stop().then(resolve);
+    };
+    onStopSignal(end);
+    upstream.start();
+
+    async function deliver(batch: UpstreamBatch): Promise<void> {
+      if (batch.gap) note("events may be missing here: the source could not resume");
+      const events = batch.events.slice(0, left);
+      left -= events.length;
+      await print(events.map(format).join(""));
+      history.add(batch);
+      if (left === 0) end();
+    }
+
+    function onState(status: UpstreamStatus): void {
+      if (ending) return;
+      note(formatStatus(status, Date.now()));
+      if (status.state === "stopped") end();
+    }
+  });
+}
+
+function startingAt(url: string, after: string | undefined): string {
+  if (after === undefined || !URL.canParse(url)) return url;
+  const start = new URL(url);
+  start.searchParams.set("after", after);
+  return start.href;
+}
+
+/** Resolves once the text has left; where nobody reads any longer (`| head`) the process is done. */
+function print(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (!error) resolve();
+      else if ((error as NodeJS.ErrnoException).code === "EPIPE") process.exit(0);
+      else reject(error);
+    });
+  });
+}
+
+function note(text: string): void {
+  process.stderr.write(`-- ${text}\n`);
+}

@@ -1,0 +1,126 @@
+/** The flags of `serve` and `check`: one line of configuration each, laid over the file. */
+import { Option, type Command } from "commander";
+import { withDotEnv } from "../config/env.ts";
+import { formatListen, parseListen } from "../config/listen.ts";
+import { findConfig, loadConfig } from "../config/load.ts";
+import { isSection, mergeConfig } from "../config/merge.ts";
+import { resolveConfig } from "../config/resolve.ts";
+import { codeSource, type ConfigPath, type ConfigSource, type LoadedConfig } from "../config/source.ts";
+import { SpillwayError } from "../errors.ts";
+import type { GatewayOptions } from "../gateway/options.ts";
+import { wholeNumber } from "./number-flag.ts";
+
+/** As commander hands them over. */
+export interface ConfigFlags {
+  readonly config?: string;
+  readonly preset?: string;
+  readonly upstream?: string;
+  readonly resumeParam?: string;
+  readonly stream?: string;
+  readonly ids?: string;
+  readonly store?: string;
+  readonly listen?: string;
+  readonly port?: number;
+  readonly anonymous?: string;
+}
+
+/** Gives a command these flags; each can also be set as `SPILLWAY_<NAME>`. */
+export function addConfigFlags(command: Command): Command {
+  const flags: readonly [flags: string, description: string][] = [
+    ["-c, --config <file>", "configuration file (default: spillway.yaml and the like in this directory)"],
+    ["--preset <name>", "ready-made configuration from the environment: surflux"],
+    ["--upstream <url>", "event source to connect to; needs no configuration file"],
+    ["--resume-param <name>", "query parameter that takes the last event id (default: the Last-Event-ID header)"],
+    ["--stream <name>", 'the stream that the flags are about (default: the only one, else "events")'],
+    ["--ids <whose>", "ids that clients see: gateway or upstream"],
+    ["--store <url>", "sqlite:<path> or memory:"],
+    ["--listen <address>", "address to listen on, such as 127.0.0.1:8080"],
+    ["--port <number>", "port to listen on"],
+    ["--anonymous <rights>", "what clients without credentials may do: subscribe,publish,admin"],
+  ];
+  for (const [name, description] of flags) command.addOption(withVariable(new Option(name, description)));
+  return command;
+}
+
+/** `--resume-param` is also `SPILLWAY_RESUME_PARAM`. */
+function withVariable(option: Option): Option {
+  option.env(`SPILLWAY_${option.name().toUpperCase().replaceAll("-", "_")}`);
+  return option.name() === "port" ? option.conflicts("listen").argParser(wholeNumber(0, 65_535)) : option;
+}
+
+/**
+ * The options that flags and configuration file make together.
+ * @throws {SpillwayError} `config-not-found`, `config-invalid`, `access-required`.
+ */
+export async function resolveFlags(flags: ConfigFlags): Promise<GatewayOptions> {
+  const { input, source } = await loadFor(flags);
+  const settings = settingsOf(flags, input);
+  const config = settings.reduce((base, { path, value }) => mergeConfig(base, nest(path, value)), input);
+  return resolveConfig(config, withFlags(source, settings));
+}
+
+async function loadFor(flags: ConfigFlags): Promise<LoadedConfig> {
+  const needsFile = flags.upstream === undefined && flags.preset === undefined && flags.stream === undefined;
+  const path = flags.config ?? (needsFile ? findConfig(process.cwd()) : undefined);
+  if (path !== undefined) return loadConfig({ path });
+  if (!needsFile) return { input: {}, source: codeSource(withDotEnv(process.cwd(), process.env)) };
+  throw new SpillwayError(
+    "config-not-found",
+    "there is no spillway.yaml here; write one, name another with --config <file>, or start without one:\n" +
+      "spillway serve --upstream <url>",
+  );
+}
+
+/** What a flag sets. */
+interface Setting {
+  readonly flag: string;
+  readonly path: ConfigPath;
+  readonly value: unknown;
+}
+
+function settingsOf(flags: ConfigFlags, input: unknown): Setting[] {
+  const section = isSection(input) ? input : {};
+  const stream = ["streams", flags.stream ?? onlyStream(section) ?? "events"];
+  const settings: Setting[] = [
+    { flag: "--preset", path: ["preset"], value: flags.preset },
+    { flag: "--stream", path: stream, value: flags.stream === undefined ? undefined : {} },
+    { flag: "--upstream", path: [...stream, "upstream", "url"], value: flags.upstream },
+    { flag: "--resume-param", path: [...stream, "upstream", "resume", "query"], value: flags.resumeParam },
+    { flag: "--ids", path: [...stream, "ids"], value: flags.ids },
+    { flag: "--store", path: ["store"], value: flags.store },
+    { flag: "--listen", path: ["listen"], value: flags.listen },
+    {
+      flag: "--port",
+      path: ["listen"],
+      value: flags.port === undefined ? undefined : onPort(section["listen"], flags.port),
+    },
+    { flag: "--anonymous", path: ["access", "anonymous"], value: flags.anonymous?.split(",").filter(Boolean) },
+  ];
+  return settings.filter(({ value }) => value !== undefined);
+}
+
+function onlyStream({ streams }: Readonly<Record<string, unknown>>): string | undefined {
+  const names = isSection(streams) ? Object.keys(streams) : [];
+  return names.length === 1 ? names[0] : undefined;
+}
+
+/** The port on the host that is configured. */
+function onPort(listen: unknown, port: number): string | number {
+  const address = parseListen(listen);
+  return address ? formatListen({ ...address, port }) : port;
+}
+
+function nest(path: ConfigPath, value: unknown): unknown {
+  return path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+}
+
+/** The same source, but what a flag has set is found at the flag. */
+function withFlags(source: ConfigSource, settings: readonly Setting[]): ConfigSource {
+  const flagAt = (path: ConfigPath): string | undefined =>
+    settings.findLast((setting) => setting.path.every((key, index) => key === path[index]))?.flag;
+  return {
+    ...source,
+    locate: (path, part) => flagAt(path) ?? source.locate(path, part),
+    isFromEnvironment: (path) => flagAt(path) === undefined && source.isFromEnvironment(path),
+  };
+}

@@ -1,0 +1,35 @@
+import { styleText } from "node:util";
+import type { UpstreamEvent, UpstreamStatus } from "../upstream/upstream.ts";
+
+/** One event for people: time, type, id, data; further lines of data are indented. */
+export function formatEvent({ event, id, data }: UpstreamEvent): string {
+  const time = new Date().toISOString().slice(11, 23);
+  const [first = "", ...others] = printable(data).split("\n");
+  const head = [style("dim", time), style("cyan", printable(event)), style("yellow", printable(id ?? "-")), first];
+  return `${[head.join(" "), ...others.map((line) => `    ${line}`)].join("\n")}\n`;
+}
+
+/** One event for programs: a line of JSON. */
+export function formatEventJson({ event, id, data }: UpstreamEvent): string {
+  return `${JSON.stringify({ time: new Date().toISOString(), event, id, data })}\n`;
+}
+
+/** What a state means, `now` being ms since 1970. */
+export function formatStatus({ state, lastError, retryAt }: UpstreamStatus, now: number): string {
+  if (state !== "waiting") return state;
+  const seconds = Math.max(0, (retryAt ?? now) - now) / 1_000;
+  return `${lastError ?? "disconnected"}, next attempt in ${seconds.toFixed(1)}s`;
+}
+
+/** The text without what a terminal would obey. */
+function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (char) => {
+    return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}
+
+function style(format: "dim" | "cyan" | "yellow", text: string): string {
+  const coloured = process.stdout.isTTY && !process.env["NO_COLOR"];
+  return coloured ? styleText(format, text) : text;
+}

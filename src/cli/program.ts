@@ -1,0 +1,20 @@
+import { Command } from "commander";
+import { version } from "../gateway/version.ts";
+import { addCheck } from "./commands/check.ts";
+import { addPublish } from "./commands/publish.ts";
+import { addServe } from "./commands/serve.ts";
+import { addTail } from "./commands/tail.ts";
+
+/** The command line, ready to be parsed. It throws instead of exiting. */
+export function createProgram(): Command {
+  const program = new Command("spillway")
+    .description("A durable gateway for Server-Sent Events: one upstream connection, everyone served.")
+    .version(version)
+    .showHelpAfterError("(spillway --help shows what there is)")
+    .exitOverride();
+  addServe(program);
+  addCheck(program);
+  addTail(program);
+  addPublish(program);
+  return program;
+}

@@ -1,0 +1,161 @@
+/** The configuration as its author writes it, in a file or in code. `resolveConfig` turns it into `GatewayOptions`. */
+import type { Right } from "../gateway/options.ts";
+import type { UpstreamHeaders } from "../upstream/upstream.ts";
+
+/** A number of milliseconds, or text: `500ms`, `10s`, `5m`, `24h`, `7d`. */
+export type Duration = number | string;
+
+/** A number of bytes, or text: `256KiB`, `1GiB` (powers of 1024), `10MB` (powers of 1000). */
+export type Size = number | string;
+
+/** A whole number; in text, `_` may group digits: `1_000_000`. */
+export type Count = number | string;
+
+/** The whole configuration. Every member has a default; only `streams` (or a `preset`) has to be given. */
+export interface GatewayConfig {
+  /** A ready-made configuration that reads the environment; what is written beside it wins. Default: none. */
+  readonly preset?: "surflux" | undefined;
+  /**
+   * Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `:8080` (every address), or a number: that port on
+   * 127.0.0.1. An address other than loopback needs `access`. Default: `127.0.0.1:8080`.
+   */
+  readonly listen?: string | number | undefined;
+  /** Where the log is kept: `sqlite:<path>` (relative to the working directory) or `memory:`. Default: `sqlite:./spillway.db`. */
+  readonly store?: string | undefined;
+  /** Settings of the SQLite store. */
+  readonly sqlite?: SqliteConfig | undefined;
+  /** How long a stopping gateway waits for subscribers to take their goodbye. Default: `10s`. */
+  readonly drain?: Duration | undefined;
+  /** The stream that `/api/sse` serves. Default: the only stream; none when there are several. */
+  readonly default?: string | undefined;
+  /** The streams by name: a letter or digit, then at most 63 letters, digits, `_` and `-`. */
+  readonly streams?: Readonly<Record<string, StreamConfig>> | undefined;
+  /** Who may do what. Default on a loopback address: anonymous clients may subscribe; required on any other. */
+  readonly access?: AccessConfig | undefined;
+  /** Bounds on what clients may use up. */
+  readonly limits?: LimitsConfig | undefined;
+}
+
+/** Settings of the SQLite store. */
+export interface SqliteConfig {
+  /** What a commit waits for: `full` survives a power cut, `normal` may lose the last moments to one. Default: `full`. */
+  readonly synchronous?: "full" | "normal" | undefined;
+}
+
+/** One stream. */
+export interface StreamConfig {
+  /** Where its events come from. Default: nowhere; the stream is only published to. */
+  readonly upstream?: UpstreamConfig | undefined;
+  /** Where an upstream event's channel is found in its JSON data: a JSON pointer such as `/symbol`. Default: no channels. */
+  readonly channel?: string | undefined;
+  /** Whose ids clients see: `gateway` (`<epoch>.<seq>`) or `upstream` (passed through). Default: `gateway`. */
+  readonly ids?: "gateway" | "upstream" | undefined;
+  /** How much is kept; the oldest events go as soon as one bound is passed. */
+  readonly retention?: RetentionConfig | undefined;
+  /** Silence after which a comment keeps connections alive; at least `1s`. Default: `15s`. */
+  readonly heartbeat?: Duration | undefined;
+}
+
+/** How much of a stream is kept. `none` lifts a bound. */
+export interface RetentionConfig {
+  /** Events older than this go. Default: `24h`. */
+  readonly age?: Duration | undefined;
+  /** At most this many events. Default: `none`. */
+  readonly events?: Count | undefined;
+  /** At most this much data. Default: `1GiB`. */
+  readonly bytes?: Size | undefined;
+}
+
+/** What anonymous clients may do. */
+export interface AccessConfig {
+  /** Rights of a client without credentials; `admin` covers status and metrics. */
+  readonly anonymous?: readonly Right[] | undefined;
+}
+
+/** Bounds on what clients may use up. */
+export interface LimitsConfig {
+  /** Unsent bytes held for one subscriber; beyond it the log is read at its pace. Default: `256KiB`. */
+  readonly outbox?: Size | undefined;
+  /** A subscriber whose socket takes nothing for this long is cut. Default: `60s`. */
+  readonly stall?: Duration | undefined;
+  /** Largest body of a publish request; beyond it the answer is 413. Default: `1MiB`. */
+  readonly body?: Size | undefined;
+}
+
+/** The source of a stream: give `url` or `urls`. */
+export interface UpstreamConfig {
+  /** The source's address, http or https; credentials in it are never shown. */
+  readonly url?: string | undefined;
+  /** Several addresses of one source, tried by `balance`. A `name` is what logs show. Default name: `target-<n>`. */
+  readonly urls?: readonly (string | UpstreamTargetConfig)[] | undefined;
+  /** `failover`: the first healthy target; `round-robin`: the next at each attempt. Default: `failover`. */
+  readonly balance?: "failover" | "round-robin" | undefined;
+  /** How long a target that failed is passed over while another is left. Default: `30s`. */
+  readonly coolDown?: Duration | undefined;
+  /** Default: `POST` with a `body`, else `GET`. */
+  readonly method?: "GET" | "POST" | undefined;
+  /** The request's body. Default: none. */
+  readonly body?: string | undefined;
+  /** Request headers; in code also a function, asked at every attempt. Default: none. */
+  readonly headers?: UpstreamHeaders | undefined;
+  /** How the last event id is sent: the `Last-Event-ID` header, or a query parameter. Default: `header`. */
+  readonly resume?: "header" | { readonly query: string } | undefined;
+  /** `always`: stay connected, so that the log has no holes; `on-demand`: only while someone subscribes. Default: `always`. */
+  readonly connect?: "always" | "on-demand" | undefined;
+  /** With `on-demand`: how long the connection outlives the last subscriber. Default: `30s`. */
+  readonly linger?: Duration | undefined;
+  /** How long each phase of a connection may take. */
+  readonly timeouts?: UpstreamTimeoutsConfig | undefined;
+  /** The wait between attempts. */
+  readonly backoff?: UpstreamBackoffConfig | undefined;
+  /** Redirects followed in one attempt, at most 20. Default: 5. */
+  readonly redirects?: Count | undefined;
+  /** Bound of one event's memory; beyond it the connection is given up. Default: `16MiB`. */
+  readonly maxEventBytes?: Size | undefined;
+  /** TLS settings of the connection. Default: Node's own. */
+  readonly tls?: UpstreamTlsConfig | undefined;
+  /** URL of an HTTP proxy. Default: none; proxy variables of the environment are not read. */
+  readonly proxy?: string | undefined;
+}
+
+/** One address of a source. */
+export interface UpstreamTargetConfig {
+  /** http or https; credentials in it are never shown. */
+  readonly url: string;
+  /** What logs and status show. Default: `target-<n>`. */
+  readonly name?: string | undefined;
+}
+
+/** How long each phase of an upstream connection may take. */
+export interface UpstreamTimeoutsConfig {
+  /** Until the connection stands, TLS included. Default: `10s`. */
+  readonly connect?: Duration | undefined;
+  /** From the request until the response's headers. Default: `30s`. */
+  readonly headers?: Duration | undefined;
+  /** Silence of an open stream, comments counting as sound. Default: `90s`. */
+  readonly idle?: Duration | undefined;
+}
+
+/** The wait between attempts: random up to a ceiling that doubles from `min` to `max`. */
+export interface UpstreamBackoffConfig {
+  /** Default: `500ms`. */
+  readonly min?: Duration | undefined;
+  /** Default: `30s`. */
+  readonly max?: Duration | undefined;
+  /** An open stream of this length brings the ceiling back to `min`. Default: `10s`. */
+  readonly healthy?: Duration | undefined;
+}
+
+/** TLS of an upstream connection. `ca`, `cert` and `key` are PEM text or the path of a PEM file. */
+export interface UpstreamTlsConfig {
+  /** Authorities to trust instead of Node's. */
+  readonly ca?: string | undefined;
+  /** Client certificate. */
+  readonly cert?: string | undefined;
+  /** The client certificate's private key. */
+  readonly key?: string | undefined;
+  /** Name to ask for and to check, where it is not the URL's host. */
+  readonly servername?: string | undefined;
+  /** `false` accepts any certificate: for tests only. Default: true. */
+  readonly rejectUnauthorized?: boolean | undefined;
+}

@@ -1,0 +1,76 @@
+/** From what zod found to what a person reads. */
+import type { z } from "zod";
+import { mismatch, type ConfigIssue } from "./issues.ts";
+import { describe, isSecretPath, showPath } from "./secrets.ts";
+import type { ConfigPath, ConfigSource } from "./source.ts";
+import { suggest } from "./suggest.ts";
+
+type ZodIssue = z.core.$ZodIssue;
+
+/** What was expected, for issues whose schema does not say so itself. */
+export function expectation(issue: z.core.$ZodRawIssue): string {
+  if (issue.code === "invalid_value") return `one of ${issue.values.join(", ")}`;
+  if (issue.code === "invalid_type") return typeNames[issue.expected] ?? issue.expected;
+  return issue.message ?? "another value";
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  string: "text",
+  boolean: "true or false",
+  array: "a list",
+  object: "a section with keys",
+  record: "a section with keys",
+};
+
+/** Turns zod's issues with an input into sentences with a place, without a secret in them. */
+export function explain(issues: readonly ZodIssue[], input: unknown, source: ConfigSource): ConfigIssue[] {
+  return issues.flatMap(likeliest).flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(issue, key, source));
+    if (issue.code === "invalid_key") return [invalidKey(issue, source)];
+    return [wrongValue(issue, input, source)];
+  });
+}
+
+/** Of a union, the issues of the branch that came furthest; the union's own where none got below the top. */
+function likeliest(issue: ZodIssue): ZodIssue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const deep = issue.errors.find((branch) =>
+    branch.every(({ code, path }) => path.length > 0 || code === "unrecognized_keys"),
+  );
+  if (!deep || deep.length === 0) return [issue];
+  return deep.flatMap((inner) => likeliest({ ...inner, path: [...issue.path, ...inner.path] }));
+}
+
+function wrongValue(issue: ZodIssue, input: unknown, source: ConfigSource): ConfigIssue {
+  const path = toConfigPath(issue);
+  const secret = isSecretPath(path) || source.isFromEnvironment(path);
+  return mismatch(showPath(path), source.locate(path, "value"), issue.message, describe(valueAt(input, path), secret));
+}
+
+function unknownKey(issue: ZodIssue, key: string, source: ConfigSource): ConfigIssue {
+  const path = [...toConfigPath(issue), key];
+  const known = issue.message.split(", ");
+  const suggestion = suggest(key, known);
+  const hint = suggestion === undefined ? `expected one of ${issue.message}` : `did you mean "${suggestion}"?`;
+  return {
+    path: showPath(path),
+    location: source.locate(path, "key"),
+    message: `unknown key; ${hint}`,
+    expected: `one of ${issue.message}`,
+    suggestion,
+  };
+}
+
+function invalidKey(issue: ZodIssue & { code: "invalid_key" }, source: ConfigSource): ConfigIssue {
+  const path = toConfigPath(issue);
+  const expected = issue.issues[0]?.message ?? "another key";
+  return mismatch(showPath(path), source.locate(path, "key"), expected, describe(path.at(-1), isSecretPath(path)));
+}
+
+function valueAt(input: unknown, path: ConfigPath): unknown {
+  return path.reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], input);
+}
+
+function toConfigPath(issue: ZodIssue): ConfigPath {
+  return issue.path.map((part) => (typeof part === "number" ? part : String(part)));
+}

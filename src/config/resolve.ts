@@ -1,0 +1,85 @@
+import type { z } from "zod";
+import type { GatewayOptions, Right, StreamUpstreamOptions } from "../gateway/options.ts";
+import type { UpstreamConfig } from "./config.ts";
+import { expectation, explain } from "./explain.ts";
+import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
+import { formatListen, isLoopback } from "./listen.ts";
+import { applyPreset } from "./preset.ts";
+import { configSchema, type ParsedConfig } from "./schema.ts";
+import { describe } from "./secrets.ts";
+import { codeSource, type ConfigSource } from "./source.ts";
+import { upstreamSchema } from "./upstream-schema.ts";
+
+/**
+ * Checks a configuration and fills in its defaults; the result is complete and frozen.
+ * @throws {ConfigError} `config-invalid` with everything that is wrong; `access-required` where only that is missing.
+ */
+export function resolveConfig(input: unknown, source: ConfigSource = codeSource(process.env)): GatewayOptions {
+  return deepFreeze(complete(parse(configSchema, applyPreset(input, source), source), source));
+}
+
+/**
+ * Checks an upstream alone and fills in its defaults.
+ * @throws {ConfigError} `config-invalid` with everything that is wrong.
+ */
+export function resolveUpstream(input: UpstreamConfig): StreamUpstreamOptions {
+  return deepFreeze(parse(upstreamSchema, input, codeSource(process.env)));
+}
+
+function parse<Output>(schema: z.ZodType<Output>, input: unknown, source: ConfigSource): Output {
+  const parsed = schema.safeParse(input, { error: expectation });
+  if (parsed.success && source.issues.length === 0) return parsed.data;
+  const known = new Set(source.issues.map(({ path }) => path));
+  const found = parsed.success ? [] : explain(parsed.error.issues, input, source);
+  throw new ConfigError([...source.issues, ...found.filter(({ path }) => !known.has(path))]);
+}
+
+function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
+  return {
+    listen: config.listen,
+    store: config.store,
+    synchronous: config.sqlite.synchronous,
+    drain: config.drain,
+    streams: config.streams,
+    default: defaultStream(config, source),
+    access: { anonymous: anonymousRights(config, source) },
+    limits: config.limits,
+  };
+}
+
+function defaultStream(config: ParsedConfig, source: ConfigSource): string | undefined {
+  const names = Object.keys(config.streams);
+  if (config.default === undefined) return names.length === 1 ? names[0] : undefined;
+  if (names.includes(config.default)) return config.default;
+  const path = ["default"];
+  const got = describe(config.default, source.isFromEnvironment(path));
+  throw new ConfigError([mismatch("default", source.locate(path, "value"), `one of ${names.join(", ")}`, got)]);
+}
+
+/** A public address is only opened by somebody who said what strangers may do there. */
+function anonymousRights(config: ParsedConfig, source: ConfigSource): readonly Right[] {
+  if (config.access) return config.access.anonymous;
+  if (isLoopback(config.listen.host)) return ["subscribe"];
+  throw new ConfigError([accessRequired(config, source)], "access-required");
+}
+
+function accessRequired({ listen }: ParsedConfig, source: ConfigSource): ConfigIssue {
+  const message =
+    `listening on ${formatListen(listen)} needs an "access" section that says what clients without credentials may do, ` +
+    "for example\naccess:\n  anonymous: [subscribe]";
+  return {
+    path: "access",
+    location: source.locate(["listen"], "value"),
+    message,
+    expected: "a section",
+    got: "nothing",
+  };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const member of Object.values(value)) deepFreeze(member);
+  }
+  return value;
+}

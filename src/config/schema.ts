@@ -1,0 +1,59 @@
+import { z } from "zod";
+import type { Limits, Right, StreamOptions } from "../gateway/options.ts";
+import type { GatewayConfig } from "./config.ts";
+import { bound, duration, object, size, text, value } from "./fields.ts";
+import { parseListen, type ListenAddress } from "./listen.ts";
+import { isStoreUrl, storeExpected } from "./open-store.ts";
+import { parseCount, parseDuration, parseSize } from "./units.ts";
+import { upstreamSchema } from "./upstream-schema.ts";
+
+/** What the schema makes of a configuration; the defaults that depend on several keys are still open. */
+export interface ParsedConfig {
+  readonly listen: ListenAddress;
+  readonly store: string;
+  readonly sqlite: { readonly synchronous: "full" | "normal" };
+  readonly drain: number;
+  readonly default?: string | undefined;
+  readonly streams: Readonly<Record<string, StreamOptions>>;
+  readonly access?: { readonly anonymous: readonly Right[] } | undefined;
+  readonly limits: Limits;
+}
+
+const streamName = text("a stream name (a letter or digit, then at most 63 letters, digits, _ and -)", (name) =>
+  /^[a-z0-9][a-z0-9_-]{0,63}$/i.test(name),
+);
+
+const jsonPointer = text('a JSON pointer such as "/symbol"', (pointer) => /^(\/([^~/]|~[01])*)+$/.test(pointer));
+
+const retention = object({
+  age: bound("24h", parseDuration),
+  events: bound("1_000_000", parseCount, "none"),
+  bytes: bound("1GiB", parseSize),
+}).transform(({ age, events, bytes }) => ({
+  age: age ?? undefined,
+  events: events ?? undefined,
+  bytes: bytes ?? undefined,
+}));
+
+const stream = object({
+  upstream: upstreamSchema.optional(),
+  channel: jsonPointer.optional(),
+  ids: z.enum(["gateway", "upstream"]).default("gateway"),
+  retention: retention.prefault({}),
+  heartbeat: duration("15s", 1_000),
+}).transform((parsed): StreamOptions => ({ ...parsed, upstream: parsed.upstream, channel: parsed.channel }));
+
+/** The whole configuration. `preset` is known here, and was worked in before. */
+export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
+  preset: z.enum(["surflux"]).optional(),
+  listen: value<string | number, ListenAddress>('an address such as "127.0.0.1:8080" or a port', parseListen).prefault(
+    "127.0.0.1:8080",
+  ),
+  store: text(storeExpected, isStoreUrl).prefault("sqlite:./spillway.db"),
+  sqlite: object({ synchronous: z.enum(["full", "normal"]).default("full") }).prefault({}),
+  drain: duration("10s"),
+  default: z.string().optional(),
+  streams: z.record(streamName, stream).refine((streams) => Object.keys(streams).length > 0, "at least one stream"),
+  access: object({ anonymous: z.array(z.enum(["subscribe", "publish", "admin"])).default([]) }).optional(),
+  limits: object({ outbox: size("256KiB"), stall: duration("60s", 1_000), body: size("1MiB") }).prefault({}),
+});

@@ -1,0 +1,42 @@
+/** Which parts of a configuration may be secret, and how they are shown all the same. */
+import type { ConfigPath } from "./source.ts";
+
+/** Stands for a value that is not shown. */
+export const mask = "***";
+
+const secretKeys: ReadonlySet<string | number> = new Set(["url", "urls", "headers", "body", "proxy", "tls"]);
+
+/** Whether the value at the path may hold credentials. */
+export function isSecretPath(path: ConfigPath): boolean {
+  return path.some((part) => secretKeys.has(part));
+}
+
+/** The path as people write it; a key that looks like anything but a key is masked, for it may be a misplaced value. */
+export function showPath(path: ConfigPath): string {
+  return path.map((part) => (/^[\w-]{1,64}$/.test(String(part)) ? part : mask)).join(".");
+}
+
+/** What a value is, shortened; only its kind where it may be secret. Of a URL never more than the scheme. */
+export function describe(value: unknown, secret: boolean): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a section with keys";
+  if (secret) return `a ${typeof value} (not shown)`;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  return typeof value === "string" ? describeText(value) : `a ${typeof value}`;
+}
+
+function describeText(value: string): string {
+  const scheme = /([a-z][a-z0-9+.-]*):\/\//i.exec(value)?.[1];
+  if (scheme !== undefined) return `a ${scheme}: URL (not shown)`;
+  return value.length > 60 ? `${JSON.stringify(value.slice(0, 60))}…` : JSON.stringify(value);
+}
+
+/** The URL with its user info and the values of its query masked. */
+export function maskUrl(text: string): string {
+  const url = new URL(text);
+  const user = url.username || url.password ? `${mask}@` : "";
+  const names = [...url.searchParams.keys()].map((name) => `${encodeURIComponent(name)}=${mask}`);
+  return `${url.protocol}//${user}${url.host}${url.pathname}${names.length > 0 ? `?${names.join("&")}` : ""}`;
+}

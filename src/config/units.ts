@@ -1,0 +1,72 @@
+/** Durations, sizes and counts as people write them. */
+
+const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+const sizeUnits: Readonly<Record<string, number>> = {
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+};
+
+/** The longest delay a Node timer takes, in ms; a longer one would fire at once. */
+export const longestTimer: number = 2 ** 31 - 1;
+
+/** Milliseconds of `500ms`, `1.5h` or a plain number; `undefined` for anything else. */
+export function parseDuration(value: unknown): number | undefined {
+  return parseQuantity(value, durationUnits);
+}
+
+/** Bytes of `256KiB`, `10MB` or a plain number; `undefined` for anything else. */
+export function parseSize(value: unknown): number | undefined {
+  return parseQuantity(value, sizeUnits);
+}
+
+/** A whole number, also as the text `1_000_000`; `undefined` for anything else. */
+export function parseCount(value: unknown): number | undefined {
+  return parseQuantity(value, {});
+}
+
+/** The shortest exact text: 90000 is `90s`, 86400000 is `1d`. */
+export function formatDuration(ms: number): string {
+  return formatQuantity(ms, [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["m", 60_000],
+    ["s", 1_000],
+    ["ms", 1],
+  ]);
+}
+
+/** The shortest exact text in powers of 1024: 1048576 is `1MiB`. */
+export function formatSize(bytes: number): string {
+  return formatQuantity(bytes, [
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+    ["KiB", 2 ** 10],
+    ["B", 1],
+  ]);
+}
+
+function parseQuantity(value: unknown, units: Readonly<Record<string, number>>): number | undefined {
+  if (typeof value === "number") return whole(value);
+  if (typeof value !== "string") return undefined;
+  const match = /^(\d[\d_]*(?:\.\d+)?) ?([a-z]*)$/i.exec(value.trim());
+  if (!match) return undefined;
+  const factor = match[2] === "" ? 1 : units[match[2]!.toLowerCase()];
+  return factor === undefined ? undefined : whole(Number(match[1]!.replaceAll("_", "")) * factor);
+}
+
+function whole(value: number): number | undefined {
+  return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+function formatQuantity(value: number, units: readonly (readonly [string, number])[]): string {
+  const [name, factor] = units.find(([, size]) => value >= size && value % size === 0) ?? units.at(-1)!;
+  return `${value / factor}${name}`;
+}

@@ -1,0 +1,112 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import type { StreamUpstreamOptions } from "../gateway/options.ts";
+import type { UpstreamHeaders, UpstreamTarget } from "../upstream/upstream.ts";
+import type { Duration, UpstreamConfig } from "./config.ts";
+import { count, duration, httpUrl, object, size, text, value, type Optional } from "./fields.ts";
+
+/** A length of time that a timeout of 0 would make useless. */
+const timeout = (fallback: string): Optional<number, Duration> => duration(fallback, 1);
+
+const target = z.union([httpUrl, object({ url: httpUrl, name: text("a name", isLabel).optional() })], {
+  error: "a URL or { url, name }",
+});
+
+const headers = z.union(
+  [
+    z.custom<Extract<UpstreamHeaders, () => unknown>>((input) => typeof input === "function"),
+    z.record(
+      text("a header name", (name) => /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name)),
+      text("text without line breaks", isHeaderValue),
+    ),
+  ],
+  { error: "header names with their values" },
+);
+
+/** PEM text, given as such or by the path of a file. */
+const pem = value<string, string>("PEM text or the path of a PEM file that can be read", (input) => {
+  if (typeof input !== "string") return undefined;
+  const content = input.includes("-----BEGIN") ? input : readText(input);
+  return content?.includes("-----BEGIN") ? content : undefined;
+});
+
+const shape = object({
+  url: httpUrl.optional(),
+  urls: z.array(target, "a list of URLs").min(1, "at least one URL").optional(),
+  balance: z.enum(["failover", "round-robin"]).default("failover"),
+  coolDown: duration("30s"),
+  method: z.enum(["GET", "POST"]).optional(),
+  body: z.string().optional(),
+  headers: headers.default({}),
+  resume: z
+    .union([z.literal("header"), object({ query: text("a parameter's name", isLabel) })], {
+      error: "header or { query: <parameter> }",
+    })
+    .default("header"),
+  connect: z.enum(["always", "on-demand"]).default("always"),
+  linger: duration("30s"),
+  timeouts: object({ connect: timeout("10s"), headers: timeout("30s"), idle: timeout("90s") }).prefault({}),
+  backoff: object({ min: timeout("500ms"), max: timeout("30s"), healthy: duration("10s") }).prefault({}),
+  redirects: count(5, 20),
+  maxEventBytes: size("16MiB"),
+  tls: object({
+    ca: pem.optional(),
+    cert: pem.optional(),
+    key: pem.optional(),
+    servername: text("a host name", isLabel).optional(),
+    rejectUnauthorized: z.boolean().optional(),
+  }).optional(),
+  proxy: httpUrl.optional(),
+});
+
+type Parsed = z.output<typeof shape>;
+
+/** The `upstream` section: checks it, fills in its defaults, reads its PEM files. */
+export const upstreamSchema: z.ZodType<StreamUpstreamOptions, UpstreamConfig> = shape
+  .superRefine((parsed, context) => {
+    for (const [path, message] of contradictions(parsed)) context.addIssue({ code: "custom", path, message });
+  })
+  .transform(({ url, urls, redirects, method, ...rest }) => ({
+    ...rest,
+    targets: toTargets(url === undefined ? (urls ?? []) : [url]),
+    method: method ?? (rest.body === undefined ? "GET" : "POST"),
+    body: rest.body,
+    maxRedirects: redirects,
+    tls: rest.tls,
+    proxy: rest.proxy,
+  }));
+
+/** Options that are right alone but not together: the key at fault and what was expected of it. */
+function* contradictions(parsed: Parsed): Generator<[path: string[], expected: string]> {
+  const { url, urls, backoff, tls } = parsed;
+  if (url === undefined && urls === undefined) yield [["url"], "url or urls"];
+  if (url !== undefined && urls !== undefined) yield [["urls"], "either url or urls, not both"];
+  if (parsed.body !== undefined && parsed.method === "GET") yield [["method"], "POST, because there is a body"];
+  if (backoff.max < backoff.min) yield [["backoff", "max"], "no less than backoff.min"];
+  if ((tls?.cert === undefined) !== (tls?.key === undefined)) yield [["tls"], "cert and key together"];
+  const names = toTargets(urls ?? []).map(({ name }) => name);
+  if (new Set(names).size < names.length) yield [["urls"], "names that differ"];
+}
+
+function toTargets(urls: NonNullable<Parsed["urls"]>): UpstreamTarget[] {
+  return urls.map((entry, index) => {
+    const { url, name } = typeof entry === "string" ? { url: entry, name: undefined } : entry;
+    return { url, name: name ?? `target-${index + 1}` };
+  });
+}
+
+function isLabel(input: string): boolean {
+  return /^[\x21-\x7e]{1,128}$/.test(input);
+}
+
+function isHeaderValue(input: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(input);
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+/** Starts a resource with the first who needs it, and stops it a while after the last. */
+export interface Demand {
+  /** One more; returns the way to give it back. */
+  hold(): () => void;
+  /** How many subscribers the hub has. */
+  setSubscribers(count: number): void;
+  /** No more starts. */
+  end(): void;
+}
+
+/** Makes the demand for what `start` and `stop` govern; both are idempotent. `linger` in ms. */
+export function createDemand(linger: number, start: () => void, stop: () => void): Demand {
+  let holds = 0;
+  let subscribers = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let ended = false;
+
+  const update = (): void => {
+    clearTimeout(timer);
+    if (ended) return;
+    if (holds + subscribers > 0) start();
+    else timer = setTimeout(stop, linger);
+  };
+
+  return {
+    hold() {
+      let held = true;
+      holds++;
+      update();
+      return () => {
+        if (held) holds--;
+        held = false;
+        update();
+      };
+    },
+    setSubscribers(count) {
+      subscribers = count;
+      update();
+    },
+    end() {
+      ended = true;
+      clearTimeout(timer);
+    },
+  };
+}

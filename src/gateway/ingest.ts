@@ -1,0 +1,91 @@
+import { SpillwayError, type ErrorCode } from "../errors.ts";
+import type { Gap } from "../hub/control.ts";
+import { isName } from "../http/filter.ts";
+import type { AppendOptions, Log, NewEvent } from "../log/log.ts";
+import type { UpstreamBatch, UpstreamEvent, UpstreamHistory } from "../upstream/upstream.ts";
+import { createJsonPointer } from "../util/json-pointer.ts";
+import type { Logger } from "../util/logger.ts";
+import { pause } from "../util/pause.ts";
+
+/** Brings an upstream's batches into the log. */
+export interface Ingest {
+  /** Resolves once the batch is durable; while the store cannot take it, it is tried again and again until `signal` aborts. */
+  deliver(batch: UpstreamBatch, signal: AbortSignal): Promise<void>;
+  /** Why the log takes nothing at the moment. */
+  paused(): ErrorCode | undefined;
+  /** What the upstream may ask about the log. */
+  readonly history: UpstreamHistory;
+}
+
+export interface IngestOptions {
+  /** Where an event's channel is found in its data: an RFC 6901 pointer. */
+  readonly channel: string | undefined;
+  readonly logger: Logger;
+}
+
+/** First and longest pause between two tries of an append, in ms. */
+const retry = { min: 100, max: 5000 };
+
+/** The hole that a source leaves which cannot resume; it is part of the log, so that everyone hears of it. */
+const upstreamGap: Gap = { reason: "upstream", requested: null, earliest: null, lost: null };
+
+/** Makes the ingest of one stream. */
+export function createIngest(log: Log, { channel, logger }: IngestOptions): Ingest {
+  const channelOf = channel === undefined ? undefined : createJsonPointer(channel);
+  let paused: ErrorCode | undefined;
+
+  const toNewEvent = ({ event, data, id }: UpstreamEvent): NewEvent => {
+    const name = channelOf?.(data);
+    return { event, data, channel: name !== undefined && isName(name) ? name : undefined, upstreamId: id };
+  };
+
+  return {
+    async deliver(batch, signal) {
+      const events = batch.events.map(toNewEvent);
+      if (batch.gap && !(await endsWithGap(log))) events.unshift(gapEvent());
+      await append(events, { upstreamCursor: batch.cursor }, signal);
+    },
+    paused: () => paused,
+    history: historyOf(log),
+  };
+
+  async function append(events: readonly NewEvent[], options: AppendOptions, signal: AbortSignal): Promise<void> {
+    for (let wait = retry.min; !signal.aborted; wait = Math.min(wait * 2, retry.max)) {
+      try {
+        await log.append(events, options);
+        if (paused) logger.info({ stream: log.stream }, "the log takes events again");
+        paused = undefined;
+        return;
+      } catch (error) {
+        const code = error instanceof SpillwayError ? error.code : "store-unavailable";
+        if (paused !== code) logger.error({ stream: log.stream, code }, "the log takes no events, ingest is paused");
+        paused = code;
+        await pause(wait, signal);
+      }
+    }
+  }
+}
+
+function gapEvent(): NewEvent {
+  return { event: "spillway.gap", data: JSON.stringify(upstreamGap), channel: undefined, upstreamId: undefined };
+}
+
+/** A hole right behind a hole is the same hole. */
+async function endsWithGap(log: Log): Promise<boolean> {
+  const { events } = await log.read(log.state().head - 1, { limit: 1 });
+  return events[0]?.event === "spillway.gap";
+}
+
+function historyOf(log: Log): UpstreamHistory {
+  return {
+    cursor: () => log.state().upstreamCursor,
+    hasEvents: () => log.state().head > 0,
+    hasId: async (id) => (await log.find({ upstreamId: id })) !== undefined,
+    async afterCursor(cursor, limit) {
+      const position = await log.find({ upstreamId: cursor });
+      if (position === undefined) return [];
+      const { events } = await log.read(position, { limit });
+      return events.map(({ event, data, upstreamId }) => ({ event, data, id: upstreamId }));
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { NodeHandler } from "../adapters/node.ts";
+import { SpillwayError } from "../errors.ts";
+
+/** The gateway's own HTTP server. */
+export interface GatewayServer {
+  /** Where it listens in the end: port 0 has become a real one. */
+  readonly address: { readonly host: string; readonly port: number };
+  /** Accepts no more, waits for what is open, and cuts it after `drain` ms. */
+  close(drain: number): Promise<void>;
+}
+
+/** Connections the kernel holds until they are accepted; it caps this at `somaxconn`. */
+const backlog = 65_535;
+
+/**
+ * Starts to listen.
+ * @throws {SpillwayError} `listen-failed`
+ */
+export async function startServer(
+  handler: NodeHandler,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<GatewayServer> {
+  const server = createServer(handler);
+  server.on("clientError", refuse);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      const reason = `cannot listen on ${host}:${port} (${cause.code ?? cause.message})`;
+      reject(new SpillwayError("listen-failed", reason, { field: "listen", cause }));
+    });
+    server.listen({ host, port, backlog }, resolve);
+  });
+  const { address, port: actual } = server.address() as AddressInfo;
+  return { address: { host: address, port: actual }, close: (drain) => closeServer(server, drain) };
+}
+
+function closeServer(server: Server, drain: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), drain);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+/** What Node's parser refuses never becomes a request; it is answered here, if nothing was sent on this connection yet. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (socket.bytesWritten > 0 || !socket.writable) return void socket.destroy();
+  const [status, reason, field] = refusals[error.code ?? ""] ?? [400, "Bad Request", "request"];
+  const body = JSON.stringify({ type: "about:blank", title: reason, status, code: "request-invalid", field });
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+const refusals: Partial<Record<string, [number, string, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large", "headers"],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout", "request"],
+};

@@ -1,0 +1,56 @@
+import { toJson, type DeliveredEvent } from "../hub/format.ts";
+import { formatCursor } from "../log/cursor.ts";
+import { findStart, type Asked } from "../http/position.ts";
+import type { ServedStream } from "../http/served.ts";
+
+export interface SubscribeOptions {
+  /** An event's id, `earliest` or `now`. Default `now`. */
+  readonly after?: string | undefined;
+  /** Only these channels. */
+  readonly channels?: readonly string[] | undefined;
+  /** Only these types. */
+  readonly events?: readonly string[] | undefined;
+  /** Ends the iteration. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const pageEvents = 256;
+
+/** Follows a stream inside the process. A hole arrives as an event `spillway.gap` or `spillway.reset`, as it does on the wire. */
+export async function* iterate(
+  stream: ServedStream,
+  { after, channels, events, signal = new AbortController().signal }: SubscribeOptions,
+): AsyncGenerator<DeliveredEvent, void, undefined> {
+  const { log, hub, ids } = stream;
+  const filter = channels || events ? { channels, events } : undefined;
+  const asked: Asked = { after };
+  const start = await findStart(asked, stream, filter);
+  const release = stream.hold();
+  try {
+    let { position } = start;
+    if (start.gap) yield control("spillway.gap", start.gap, hub.idAt(position));
+    if (start.reset) yield control("spillway.reset", start.reset, hub.idAt(position));
+    while (!signal.aborted) {
+      const page = await log.read(position, { filter, limit: pageEvents });
+      if (page.earliest > position + 1) {
+        const earliest = formatCursor(log.epoch, page.earliest);
+        const requested = formatCursor(log.epoch, position);
+        const gap = { reason: "trimmed", requested, earliest, lost: page.earliest - position - 1 };
+        yield control("spillway.gap", gap, hub.idAt(page.earliest - 1));
+      }
+      for (const event of page.events) {
+        if (signal.aborted) return;
+        yield toJson(event, log.epoch, ids);
+      }
+      position = page.scanned;
+      if (page.events.length === 0) await hub.beyond(position, signal);
+    }
+  } finally {
+    release();
+  }
+}
+
+function control(event: string, data: object, id: string | undefined): DeliveredEvent {
+  const time = new Date().toISOString();
+  return { id: id ?? null, event, data: JSON.stringify(data), channel: null, upstreamId: null, time };
+}

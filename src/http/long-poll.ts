@@ -1,0 +1,86 @@
+import { toJson } from "../hub/format.ts";
+import { formatCursor } from "../log/cursor.ts";
+import { reservedPrefix, type LogEvent, type LogFilter, type LogPage } from "../log/log.ts";
+import { json, type HttpBody, type HttpRequest } from "./message.ts";
+import { resumeHeaders } from "./subscribe.ts";
+import type { Start } from "./position.ts";
+import { invalid } from "./problem.ts";
+import type { ServedStream } from "./served.ts";
+
+const defaultLimit = 100;
+const maxLimit = 1000;
+/** Longest wait, in s: below the usual idle timeout of proxies. */
+const maxWait = 55;
+const maxBytes = 1024 * 1024;
+
+/**
+ * One page of the stream: `{ events, next, gap }`. With `?wait=<s>` it is held back until there is an event. `gap` lies before the
+ * first of `events`; `next` is what to send as `after`.
+ */
+export async function longPoll(
+  request: HttpRequest,
+  stream: ServedStream,
+  filter: LogFilter | undefined,
+  start: Start,
+): Promise<HttpBody> {
+  const wait = readNumber(request.query, "wait", 0, maxWait);
+  const limit = readNumber(request.query, "limit", defaultLimit, maxLimit);
+  if (limit === 0) throw invalid("limit", "at least 1", "0");
+  const headers = resumeHeaders(start);
+  if (request.method === "HEAD") return { ...json({}, headers), body: undefined };
+  const hole = start.gap ?? start.reset;
+  const read = (position: number): Promise<LogPage> => stream.log.read(position, { filter, limit, maxBytes });
+  let { position } = start;
+  let page = await read(position);
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(wait * 1000)]);
+  const release = stream.hold();
+  // A hole is news enough to answer with.
+  while (page.events.length === 0 && !hole && !signal.aborted) {
+    position = page.scanned;
+    await stream.hub.beyond(position, signal);
+    page = await read(position);
+  }
+  release();
+  return json(answer(stream, page, hole ?? trimmedSince(stream, position, page)), headers);
+}
+
+function readNumber(query: URLSearchParams, field: string, fallback: number, max: number): number {
+  const text = query.get(field);
+  if (text === null) return fallback;
+  if (!/^\d{1,9}$/.test(text)) throw invalid(field, "a whole number", text);
+  return Math.min(Number(text), max);
+}
+
+/** Events that retention took while this request was waiting. */
+function trimmedSince({ log }: ServedStream, position: number, page: LogPage): object | null {
+  if (page.earliest <= position + 1) return null;
+  return {
+    reason: "trimmed",
+    requested: formatCursor(log.epoch, position),
+    earliest: formatCursor(log.epoch, page.earliest),
+    lost: page.earliest - position - 1,
+  };
+}
+
+/** A hole that is in the stream itself ends the page before it, or opens it as `gap`. */
+function answer({ log, ids }: ServedStream, page: LogPage, hole: object | null): object {
+  let events: readonly LogEvent[] = page.events;
+  let gap = hole;
+  if (!gap && isHole(events[0])) {
+    gap = JSON.parse(events[0].data) as object;
+    events = events.slice(1);
+  }
+  const end = events.findIndex(isHole);
+  const cut = end === -1 ? events : events.slice(0, end);
+  const next = end === -1 ? page.scanned : events[end]!.seq - 1;
+  return {
+    events: cut.map((event) => toJson(event, log.epoch, ids)),
+    // Always the log's own cursor, which is exact even where upstream ids are missing or repeated.
+    next: formatCursor(log.epoch, next),
+    gap,
+  };
+}
+
+function isHole(event: LogEvent | undefined): event is LogEvent {
+  return event?.event.startsWith(reservedPrefix) === true;
+}

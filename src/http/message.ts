@@ -1,0 +1,46 @@
+import type { Sink, SinkListener } from "../hub/sink.ts";
+
+/** A request as the core sees it; each adapter makes one out of its framework's. */
+export interface HttpRequest {
+  /** Upper case. */
+  readonly method: string;
+  /** The path as it came, percent-encoded, below where the gateway is mounted. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** A header by its lower-case name; several are joined as RFC 9110 §5.3 says. */
+  header(name: string): string | undefined;
+  /**
+   * The whole body as text.
+   * @throws {SpillwayError} `body-too-large` beyond `limit` bytes.
+   */
+  body(limit: number): Promise<string>;
+  /** Aborts when the client has gone. To be read once. */
+  readonly signal: AbortSignal;
+}
+
+export type HttpHeaders = Readonly<Record<string, string>>;
+
+/** A complete answer, or a stream that is fed through a sink. */
+export type HttpResponse = HttpBody | HttpStream;
+
+export interface HttpBody {
+  readonly status: number;
+  readonly headers: HttpHeaders;
+  readonly body?: string | undefined;
+}
+
+export interface HttpStream {
+  readonly status: 200;
+  readonly headers: HttpHeaders;
+  /** Starts to write, once the headers are out; the adapter tells the listener of the sink's drains and of its end. */
+  open(sink: Sink): SinkListener;
+}
+
+/** A JSON answer. */
+export function json(value: object, headers: HttpHeaders = {}, status = 200): HttpBody {
+  return {
+    status,
+    headers: { "Content-Type": "application/json", "Cache-Control": "no-store", ...headers },
+    body: JSON.stringify(value),
+  };
+}

@@ -1,0 +1,105 @@
+import type { ControlEvents, Gap } from "../hub/control.ts";
+import { formatCursor, parseCursor } from "../log/cursor.ts";
+import type { LogFilter } from "../log/log.ts";
+import type { HttpRequest } from "./message.ts";
+import { invalid, shown } from "./problem.ts";
+import type { ServedStream } from "./served.ts";
+
+/** Where a subscriber starts, and what it has to be told first. */
+export interface Start {
+  /** Delivery starts behind this sequence number. */
+  readonly position: number;
+  /** `live`: at the head by its own wish. `resumed`: nothing is missing. */
+  readonly outcome: "live" | "resumed" | "gap" | "reset";
+  /** The hole, where there is one. */
+  readonly gap?: Gap | undefined;
+  readonly reset?: ControlEvents["spillway.reset"] | undefined;
+}
+
+/** A start position as its user wrote it. The first that is present counts. */
+export interface Asked {
+  /** The id of the last event that was seen. */
+  readonly id?: string | undefined;
+  /** An id, `earliest` or `now`. */
+  readonly after?: string | undefined;
+  /** A number of events. */
+  readonly last?: string | undefined;
+  /** An RFC 3339 time. */
+  readonly since?: string | undefined;
+}
+
+/** Reads the start position of a request: header, `last-event-id`, `after`, `last`, `since`. */
+export function readAsked({ header, query }: HttpRequest): Asked {
+  const get = (name: string): string | undefined => query.get(name) ?? undefined;
+  return {
+    id: headerText(header("last-event-id") ?? "") || get("last-event-id"),
+    after: get("after"),
+    last: get("last"),
+    since: get("since"),
+  };
+}
+
+/** Finds where a subscriber starts; now, if it did not ask for a place. */
+export async function findStart(asked: Asked, stream: ServedStream, filter: LogFilter | undefined): Promise<Start> {
+  const { id, after, last, since } = asked;
+  if (id) return fromId(id, stream);
+  if (after === "earliest") return resumed(stream.log.state().earliest - 1);
+  if (after && after !== "now") return fromId(after, stream);
+  if (last !== undefined) return fromLast(last, stream, filter);
+  if (since !== undefined) return fromTime(since, stream);
+  return { position: stream.hub.head, outcome: "live" };
+}
+
+const resumed = (position: number): Start => ({ position, outcome: "resumed" });
+
+/** Header bytes arrive as Latin-1; browsers send ids as UTF-8 (WHATWG HTML §9.2.4). */
+function headerText(id: string): string {
+  return /[\u0080-\u00ff]/.test(id) && !/[^\u0000-\u00ff]/.test(id) ? Buffer.from(id, "latin1").toString() : id;
+}
+
+async function fromId(id: string, stream: ServedStream): Promise<Start> {
+  const { log, ids } = stream;
+  if (ids === "upstream") {
+    const position = await log.find({ upstreamId: id });
+    if (position !== undefined) return resumed(position);
+  }
+  const { head, earliest } = log.state();
+  const cursor = parseCursor(id);
+  if (!cursor) return hole(stream, { reason: "unknown", requested: shown(id), lost: null });
+  if (cursor.epoch !== log.epoch || cursor.seq > head) {
+    return {
+      position: earliest - 1,
+      outcome: "reset",
+      reset: { epoch: log.epoch, requested: id, earliest: formatCursor(log.epoch, earliest) },
+    };
+  }
+  if (cursor.seq >= earliest - 1) return resumed(cursor.seq);
+  return hole(stream, { reason: "trimmed", requested: id, lost: earliest - 1 - cursor.seq });
+}
+
+async function fromLast(text: string, { log }: ServedStream, filter: LogFilter | undefined): Promise<Start> {
+  if (!/^\d{1,9}$/.test(text)) throw invalid("last", "a number of events", text);
+  const last = Number(text);
+  const position = last === 0 ? log.state().head : await log.find({ last, filter });
+  return resumed(position!);
+}
+
+async function fromTime(text: string, stream: ServedStream): Promise<Start> {
+  // A `+` that was not percent-encoded arrives as a space.
+  const time = text.replace(/ (?=\d\d:\d\d$)/, "+");
+  const since = rfc3339.test(time) ? Date.parse(time.replace(" ", "T")) : Number.NaN;
+  if (Number.isNaN(since)) throw invalid("since", "an RFC 3339 time such as 2026-01-31T09:00:00Z", text);
+  const position = (await stream.log.find({ since }))!;
+  const { earliest } = stream.log.state();
+  // Of the events that retention took, some may have been younger than `since`.
+  const certain = earliest === 1 || position > earliest - 1;
+  return certain ? resumed(position) : hole(stream, { reason: "trimmed", requested: text, lost: null });
+}
+
+/** RFC 3339 §5.6. */
+const rfc3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+function hole({ log }: ServedStream, gap: Omit<Gap, "earliest">): Start {
+  const { earliest } = log.state();
+  return { position: earliest - 1, outcome: "gap", gap: { ...gap, earliest: formatCursor(log.epoch, earliest) } };
+}

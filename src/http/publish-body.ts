@@ -1,0 +1,99 @@
+import { SpillwayError } from "../errors.ts";
+import { reservedPrefix, type NewEvent } from "../log/log.ts";
+import { createParser } from "../sse/index.ts";
+import { isName, nameRule } from "./filter.ts";
+import { invalid } from "./problem.ts";
+
+const accepted = "application/json, application/x-ndjson or text/event-stream";
+
+/**
+ * Reads the events of a publish request.
+ * @throws {SpillwayError} `request-invalid` naming the field, `media-type-unsupported`.
+ */
+export function readEvents(contentType: string | undefined, body: string): NewEvent[] {
+  const type = (contentType ?? "").split(";")[0]!.trim().toLowerCase();
+  const events = parse(type, body, contentType);
+  if (events.length === 0) throw invalid("body", "at least one event", "none");
+  return events;
+}
+
+function parse(type: string, body: string, contentType: string | undefined): NewEvent[] {
+  switch (type) {
+    case "application/json": {
+      const value = parseJson(body, "body");
+      return Array.isArray(value) ? value.map((item, i) => toEvent(item, `[${i}]`)) : [toEvent(value, "body")];
+    }
+    case "application/x-ndjson":
+    case "application/ndjson":
+      return body.split("\n").flatMap((line, i) => {
+        const field = `line ${i + 1}`;
+        return line.trim() === "" ? [] : [toEvent(parseJson(line, field), field)];
+      });
+    case "text/event-stream":
+      return parseEventStream(body);
+    default:
+      throw new SpillwayError("media-type-unsupported", undefined, {
+        field: "Content-Type",
+        expected: accepted,
+        got: contentType ?? "none",
+      });
+  }
+}
+
+function parseJson(text: string, field: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw invalid(field, "JSON", text);
+  }
+}
+
+/**
+ * Checks one event: `{ data, event?, channel?, id? }`. Data that is not a string is published as its JSON text.
+ * @throws {SpillwayError} `request-invalid`; fields are named below `at`.
+ */
+export function toEvent(value: unknown, at: string): NewEvent {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(at, "an object", String(value));
+  const { data, event, channel, id, ...others } = value as Record<string, unknown>;
+  const unknown = Object.keys(others)[0];
+  if (unknown !== undefined) throw invalid(`${at}.${unknown}`, "absent: the fields are data, event, channel and id", unknown);
+  if (data === undefined) throw invalid(`${at}.data`, "present", "nothing");
+  return checked({
+    at,
+    data: typeof data === "string" ? data : JSON.stringify(data),
+    event: text(event, `${at}.event`) ?? "message",
+    channel: text(channel, `${at}.channel`),
+    id: text(id, `${at}.id`),
+  });
+}
+
+function text(value: unknown, field: string): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "string") throw invalid(field, "a string", typeof value);
+  return value;
+}
+
+/** Published text is whole: a last block without its blank line counts, unlike in a stream that broke. */
+function parseEventStream(body: string): NewEvent[] {
+  const events: NewEvent[] = [];
+  const parser = createParser({
+    onEvent: ({ event, data, id }) => events.push(checked({ at: `[${events.length}]`, data, event, id, channel: undefined })),
+  });
+  parser.push(new TextEncoder().encode(body + "\n\n"));
+  return events;
+}
+
+interface Candidate extends Omit<NewEvent, "upstreamId"> {
+  readonly at: string;
+  readonly id: string | undefined;
+}
+
+function checked({ at, data, event, channel, id }: Candidate): NewEvent {
+  if (!isName(event)) throw invalid(`${at}.event`, nameRule, event);
+  if (event.startsWith(reservedPrefix)) throw invalid(`${at}.event`, `without the reserved prefix ${reservedPrefix}`, event);
+  if (channel !== undefined && !isName(channel)) throw invalid(`${at}.channel`, nameRule, channel);
+  if (id !== undefined && !/^[^\u0000\r\n]{1,512}$/.test(id)) {
+    throw invalid(`${at}.id`, "1 to 512 characters without CR, LF and NUL", id);
+  }
+  return { event, data, channel, upstreamId: id };
+}

@@ -1,0 +1,107 @@
+import { formatCursor } from "../log/cursor.ts";
+import { json, type HttpBody } from "./message.ts";
+import type { Served, ServedStream } from "./served.ts";
+
+/** `GET /status`: everything an operator asks first. */
+export function status(served: Served): HttpBody {
+  return json(describe(served));
+}
+
+/** The facts behind `GET /status`. */
+export function describe(served: Served): object {
+  return {
+    version: served.version,
+    uptime: Math.round((Date.now() - served.startedAt) / 1000),
+    ready: unreadiness(served).length === 0,
+    streams: Object.fromEntries([...served.streams.values()].map((stream) => [stream.name, streamStatus(stream)])),
+  };
+}
+
+function streamStatus(stream: ServedStream): object {
+  const { log, hub, ids } = stream;
+  const { events, bytes, lastTime, upstreamCursor } = log.state();
+  const upstream = stream.upstream();
+  return {
+    ...place(stream),
+    ids,
+    events,
+    bytes,
+    lastEvent: time(lastTime),
+    subscribers: hub.subscribers,
+    lag: hub.lag(),
+    delivered: hub.stats.delivered,
+    closed: hub.stats.closed,
+    paused: stream.paused() ?? null,
+    upstream: upstream
+      ? {
+          state: upstream.state,
+          target: upstream.target ?? null,
+          lastEventId: upstreamCursor ?? null,
+          reconnects: upstream.reconnects,
+          received: upstream.received,
+          repeated: upstream.repeated,
+          errors: upstream.errors,
+          lastError: upstream.lastError ?? null,
+          openSince: time(upstream.openedAt ?? 0),
+          retryAt: time(upstream.retryAt ?? 0),
+        }
+      : null,
+  };
+}
+
+/** `GET /streams`: what there is to subscribe to. */
+export function listStreams(served: Served): HttpBody {
+  return json({ streams: [...served.streams.values()].map(place) });
+}
+
+function place({ name, log }: ServedStream): object {
+  const { head, earliest } = log.state();
+  return { name, head: formatCursor(log.epoch, head), earliest: formatCursor(log.epoch, earliest) };
+}
+
+/** `GET /healthz` and `/health`: the process answers. */
+export function health(): HttpBody {
+  return json({ status: "ok" });
+}
+
+/** `GET /readyz`: whether traffic should be sent here. An upstream that is away is no reason: the log is served all the same. */
+export function readiness(served: Served): HttpBody {
+  const reasons = unreadiness(served);
+  if (reasons.length === 0) return json({ status: "ok" });
+  return json({ status: "unavailable", reasons }, { "Retry-After": "5" }, 503);
+}
+
+function unreadiness(served: Served): string[] {
+  if (served.closing) return ["shutting-down"];
+  return [...served.streams.values()].flatMap((stream) => stream.paused() ?? []);
+}
+
+/** `GET /api/status`: the default stream in the words of the common single-stream proxy. */
+export function simpleStatus(stream: ServedStream): HttpBody {
+  const { log, hub } = stream;
+  const { head, lastTime, upstreamCursor } = log.state();
+  const upstream = stream.upstream();
+  const connected = upstream === undefined || upstream.state === "open" || upstream.state === "idle";
+  return json({
+    status: connected && stream.paused() === undefined ? "ok" : "degraded",
+    upstreamConnection: upstream?.state === "open" ? "connected" : (upstream?.state ?? "none"),
+    clientConnections: hub.subscribers,
+    lastMessageId: upstreamCursor ?? (head === 0 ? null : formatCursor(log.epoch, head)),
+    lastUpdated: time(lastTime),
+  });
+}
+
+/** `GET /api/metrics`: its counters since the start. */
+export function simpleMetrics({ hub, upstream, log }: ServedStream): HttpBody {
+  const source = upstream();
+  return json({
+    eventsReceived: source?.received ?? log.state().head,
+    eventsBroadcast: hub.stats.delivered,
+    errors: source?.errors ?? 0,
+    reconnections: source?.reconnects ?? 0,
+  });
+}
+
+function time(ms: number): string | null {
+  return ms === 0 ? null : new Date(ms).toISOString();
+}

@@ -1,0 +1,242 @@
+import { formatCursor } from "../log/cursor.ts";
+import type { Log, LogEvent, LogHint } from "../log/log.ts";
+import { createLimiter } from "../util/limiter.ts";
+import { inSlices, sliceSize } from "../util/slices.ts";
+import type { ControlEvents, ControlName } from "./control.ts";
+import { Flusher } from "./flush.ts";
+import { createNdjsonFormat, createSseFormat, type Format } from "./format.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import type { Hub, HubOptions, HubStats, SubscribeRequest } from "./hub.ts";
+import { createPage, PageCache, type Page } from "./page.ts";
+import { Ring } from "./ring.ts";
+import type { SinkListener } from "./sink.ts";
+import { Subscriber, type CloseReason, type SubscriberHost } from "./subscriber.ts";
+import { Views } from "./views.ts";
+import { Waiters } from "./waiters.ts";
+
+/** How much of the log's end is kept in memory, and how much of it is read at the start. */
+const ringLimits = { events: 8192, bytes: 8 * 1024 * 1024 };
+const warmUp = 256;
+/** Bytes of encoded pages kept over all views. */
+const cachedBytes = 8 * 1024 * 1024;
+/** Pages read from the log at once. */
+const concurrentReads = 4;
+
+/** Makes the hub of a log and reads the log's end into it. */
+export async function createHub(log: Log, options: HubOptions): Promise<Hub> {
+  const hub = new LogHub(log, options);
+  await hub.start();
+  return hub;
+}
+
+class LogHub implements Hub, SubscriberHost {
+  readonly formats: Hub["formats"];
+  readonly stats: HubStats = {
+    delivered: 0,
+    bytes: 0,
+    subscribed: 0,
+    closed: { client: 0, stalled: 0, drain: 0, store: 0 },
+  };
+  readonly outbox: number;
+  readonly #log: Log;
+  readonly #options: HubOptions;
+  readonly #ring: Ring;
+  readonly #views: Views;
+  readonly #flusher: Flusher;
+  readonly #waiters = new Waiters();
+  readonly #subscribers = new Set<Subscriber>();
+  /** The last upstream id that went by. */
+  #upstreamId: string | undefined;
+  #now = Date.now();
+  #pulling = false;
+  /** The log's head as far as was heard. */
+  #known: number;
+  #stop: () => void = () => {};
+
+  constructor(log: Log, options: HubOptions) {
+    this.#log = log;
+    this.#options = options;
+    this.outbox = options.outbox;
+    this.formats = { sse: createSseFormat(log.epoch, options.ids), ndjson: createNdjsonFormat(log.epoch, options.ids) };
+    const { head, earliest } = log.state();
+    this.#known = head;
+    const ring = new Ring(Math.max(earliest - 1, head - warmUp), ringLimits);
+    this.#ring = ring;
+    this.#views = new Views({
+      log,
+      ring,
+      cache: new PageCache(cachedBytes),
+      limiter: createLimiter(concurrentReads),
+    });
+    this.#flusher = new Flusher(ring, (subscriber, target) => this.#serve(subscriber, target));
+  }
+
+  async start(): Promise<void> {
+    const unwatch = this.#log.watch((hint) => this.#onHint(hint));
+    const { heartbeat, stall } = this.#options;
+    const stopHeartbeat = startHeartbeat(this.#subscribers, { heartbeat, stall, idAt: (seq) => this.idAt(seq) });
+    this.#stop = () => {
+      unwatch();
+      stopHeartbeat();
+    };
+    await this.#pull();
+  }
+
+  get head(): number {
+    return this.#ring.head;
+  }
+
+  get subscribers(): number {
+    return this.#subscribers.size;
+  }
+
+  lag(): number {
+    let lowest = this.head;
+    for (const subscriber of this.#subscribers) lowest = Math.min(lowest, subscriber.cursor);
+    return this.head - lowest;
+  }
+
+  idAt(seq: number): string | undefined {
+    if (this.#options.ids === "gateway") return formatCursor(this.#log.epoch, seq);
+    return seq === this.head ? this.#upstreamId : undefined;
+  }
+
+  beyond(seq: number, signal: AbortSignal): Promise<void> {
+    return this.head > seq ? Promise.resolve() : this.#waiters.wait(signal);
+  }
+
+  subscribe({ position, filter, format, preamble, sink, onClose }: SubscribeRequest): SinkListener {
+    const view = this.#views.obtain(filter, this.formats[format]);
+    const subscriber = new Subscriber(view, sink, position, Date.now(), this, onClose);
+    view.size++;
+    this.#subscribers.add(subscriber);
+    this.stats.subscribed++;
+    subscriber.say(createPage(preamble), subscriber.writtenAt);
+    this.#options.onSubscribers?.(this.subscribers);
+    this.advance(subscriber);
+    return subscriber;
+  }
+
+  broadcast<N extends ControlName>(name: N, data: ControlEvents[N]): void {
+    this.#tell(name, data, () => {});
+  }
+
+  close(retry: number): void {
+    this.#stop();
+    this.#tell("spillway.bye", { reason: "drain", retry }, (subscriber) => subscriber.close("drain"));
+  }
+
+  advance(subscriber: Subscriber): void {
+    const { view } = subscriber;
+    while (!subscriber.closed && !subscriber.reading) {
+      if (subscriber.position >= this.head) {
+        view.live.add(subscriber);
+        return;
+      }
+      const page = view.page(subscriber.position);
+      if (!page) return this.#read(subscriber);
+      if (!this.#offer(subscriber, page)) return;
+    }
+  }
+
+  onClosed(subscriber: Subscriber, reason: CloseReason): void {
+    this.#subscribers.delete(subscriber);
+    subscriber.view.size--;
+    this.#views.release(subscriber.view);
+    this.stats.closed[reason]++;
+    this.#options.onSubscribers?.(this.subscribers);
+  }
+
+  /** Brings a live subscriber up to `target`; one without room leaves the live ones until its sink has drained. */
+  #serve(subscriber: Subscriber, target: number): void {
+    const { view } = subscriber;
+    if (subscriber.position < view.from) subscriber.position = view.from;
+    while (subscriber.position < target) {
+      const page = view.page(subscriber.position);
+      if (page && this.#offer(subscriber, page)) continue;
+      view.live.delete(subscriber);
+      if (!page) this.#read(subscriber);
+      return;
+    }
+  }
+
+  #offer(subscriber: Subscriber, page: Page): boolean {
+    if (!subscriber.hasRoom(page.framed.length)) return false;
+    subscriber.take(page, this.#now);
+    this.stats.delivered += page.count;
+    this.stats.bytes += page.payload.length;
+    return true;
+  }
+
+  #read(subscriber: Subscriber): void {
+    subscriber.reading = true;
+    subscriber.view.load(subscriber.position).then(
+      (page) => {
+        subscriber.reading = false;
+        if (!subscriber.closed && this.#offer(subscriber, page)) this.advance(subscriber);
+      },
+      (error: unknown) => {
+        this.#options.logger.error({ stream: this.#log.stream, err: error }, "replay failed");
+        subscriber.close("store");
+      },
+    );
+  }
+
+  #tell<N extends ControlName>(name: N, data: ControlEvents[N], then: (subscriber: Subscriber) => void): void {
+    const pages = new Map<Format, Page>();
+    for (const format of Object.values(this.formats)) pages.set(format, createPage(format.control(name, data)));
+    const visit = (subscriber: Subscriber): void => {
+      if (!subscriber.sink.full) subscriber.say(pages.get(subscriber.view.format)!, this.#now);
+      then(subscriber);
+    };
+    inSlices(this.#subscribers, sliceSize, visit, () => {});
+  }
+
+  #onHint(hint: LogHint): void {
+    this.#known = Math.max(this.#known, hint.head);
+    const { events } = hint;
+    if (events && events[0]?.seq === this.head + 1 && !this.#pulling) this.#push(events);
+    else if (this.#known > this.head) void this.#pull();
+  }
+
+  /** Reads on from the log what was not handed over with a hint. */
+  async #pull(): Promise<void> {
+    if (this.#pulling) return;
+    this.#pulling = true;
+    try {
+      while (this.head < this.#known) {
+        const page = await this.#log.read(this.head, { limit: 512 });
+        // Trimmed before it was read: those at the head go on from the log, which tells them of the hole.
+        const displaced = page.events[0]?.seq === this.head + 1 ? [] : this.#displace();
+        if (page.events.length > 0) this.#push(page.events);
+        else this.#ring.restart(page.scanned);
+        for (const subscriber of displaced) this.advance(subscriber);
+      }
+    } catch (error) {
+      this.#options.logger.error({ stream: this.#log.stream, err: error }, "reading the log failed");
+    } finally {
+      this.#pulling = false;
+    }
+  }
+
+  /** Takes the subscribers at the head out of the live flow, each at its own place. */
+  #displace(): Subscriber[] {
+    const live = [...this.#subscribers].filter((subscriber) => subscriber.view.live.has(subscriber));
+    for (const subscriber of live) {
+      subscriber.position = subscriber.cursor;
+      subscriber.view.live.delete(subscriber);
+    }
+    return live;
+  }
+
+  #push(events: readonly LogEvent[]): void {
+    this.#now = Date.now();
+    for (const event of events) {
+      this.#ring.push(event);
+      this.#upstreamId = event.upstreamId ?? this.#upstreamId;
+      this.#views.touch(event, (view) => this.#flusher.mark(view, event.seq));
+    }
+    this.#flusher.schedule();
+    this.#waiters.release();
+  }
+}

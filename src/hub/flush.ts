@@ -1,0 +1,64 @@
+import { inSlices, sliceSize } from "../util/slices.ts";
+import type { Ring } from "./ring.ts";
+import type { Subscriber } from "./subscriber.ts";
+import type { View } from "./view.ts";
+
+/**
+ * Brings new events to the live subscribers. What comes while a flush is due or under way leaves together in the next one, so
+ * the cost per event falls as load rises, without a timer and without waiting when idle.
+ */
+export class Flusher {
+  readonly #ring: Ring;
+  readonly #serve: (subscriber: Subscriber, target: number) => void;
+  #dirty: View[] = [];
+  #scheduled = false;
+
+  /** `serve` brings one live subscriber up to a sequence number. */
+  constructor(ring: Ring, serve: (subscriber: Subscriber, target: number) => void) {
+    this.#ring = ring;
+    this.#serve = serve;
+  }
+
+  /** A view has an event to send. */
+  mark(view: View, seq: number): void {
+    if (view.dirty) return;
+    // Whatever came since the last flush of this view did not match: its live subscribers are past it.
+    if (!view.flushing) view.from = seq - 1;
+    view.dirty = true;
+    this.#dirty.push(view);
+  }
+
+  /** Sees to it that a flush comes. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const target = this.#ring.head;
+    const views = this.#dirty;
+    this.#dirty = [];
+    for (const view of views) {
+      view.dirty = false;
+      view.flushing = true;
+    }
+    inSlices(
+      this.#subscribers(views, target),
+      sliceSize,
+      (subscriber) => this.#serve(subscriber, target),
+      () => {
+        this.#scheduled = false;
+        if (this.#ring.head > target) this.schedule();
+      },
+    );
+  }
+
+  *#subscribers(views: readonly View[], target: number): Generator<Subscriber, void, undefined> {
+    for (const view of views) {
+      yield* view.live;
+      view.from = target;
+      view.flushing = false;
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { formatCursor } from "../log/cursor.ts";
+import type { LogEvent } from "../log/log.ts";
+import { encodeComment, encodeEvent, encodeId } from "../sse/index.ts";
+import type { ControlEvents, ControlName } from "./control.ts";
+
+/** Whose ids go out: the log's cursors, or the ids the upstream gave. */
+export type IdMode = "gateway" | "upstream";
+
+/** How a streaming representation writes things down. */
+export interface Format {
+  readonly name: "sse" | "ndjson";
+  event(event: LogEvent): string;
+  control<N extends ControlName>(name: N, data: ControlEvents[N], id?: string): string;
+  /** A sign of life; with an id it also moves the client's position. */
+  heartbeat(id: string | undefined): string;
+  /** Moves the client's position and nothing else. */
+  checkpoint(id: string): string;
+}
+
+/** The id under which an event goes out; `undefined` if the upstream gave it none. */
+export function idOf(event: LogEvent, epoch: string, ids: IdMode): string | undefined {
+  return ids === "upstream" ? event.upstreamId : formatCursor(epoch, event.seq);
+}
+
+/** An event as clients see it that do not speak SSE: NDJSON lines, long-poll answers, iterators. */
+export interface DeliveredEvent {
+  /** What to resume with; `null` if the upstream gave none, where its ids are passed on. */
+  readonly id: string | null;
+  /** The type: `message` by default, `spillway.…` for a control event. */
+  readonly event: string;
+  /** The exact text. */
+  readonly data: string;
+  readonly channel: string | null;
+  readonly upstreamId: string | null;
+  /** When it was logged, RFC 3339. */
+  readonly time: string;
+}
+
+/** Makes a {@link DeliveredEvent} of an event in the log. */
+export function toJson(event: LogEvent, epoch: string, ids: IdMode): DeliveredEvent {
+  return {
+    id: idOf(event, epoch, ids) ?? null,
+    event: event.event,
+    data: event.data,
+    channel: event.channel ?? null,
+    upstreamId: event.upstreamId ?? null,
+    time: new Date(event.time).toISOString(),
+  };
+}
+
+/** Server-Sent Events (WHATWG HTML §9.2). */
+export function createSseFormat(epoch: string, ids: IdMode): Format {
+  return {
+    name: "sse",
+    event: (event) => encodeEvent({ id: idOf(event, epoch, ids), event: event.event, data: event.data }),
+    control: (name, data, id) =>
+      encodeEvent({ id, event: name, data: JSON.stringify(data), retry: "retry" in data ? data.retry : undefined }),
+    heartbeat: (id) => encodeComment("") + (id === undefined ? "" : encodeId(id)),
+    checkpoint: encodeId,
+  };
+}
+
+/** Newline-delimited JSON: the same messages, one object a line. */
+export function createNdjsonFormat(epoch: string, ids: IdMode): Format {
+  const line = (value: object): string => JSON.stringify(value) + "\n";
+  const heartbeat = (id?: string): string => line({ id: id ?? null, event: "spillway.heartbeat", data: "{}" });
+  return {
+    name: "ndjson",
+    event: (event) => line(toJson(event, epoch, ids)),
+    control: (name, data, id) => line({ id: id ?? null, event: name, data: JSON.stringify(data) }),
+    heartbeat,
+    checkpoint: heartbeat,
+  };
+}

@@ -1,0 +1,58 @@
+import { inSlices, sliceSize } from "../util/slices.ts";
+import { createPage, type Page } from "./page.ts";
+import type { Subscriber } from "./subscriber.ts";
+import type { View } from "./view.ts";
+
+export interface HeartbeatOptions {
+  /** Longest silence towards a subscriber, in ms. */
+  readonly heartbeat: number;
+  /** A subscriber whose unsent bytes have not become fewer for this long, in ms, is cut. */
+  readonly stall: number;
+  /** The id of the log's place, if it has one. */
+  idAt(seq: number): string | undefined;
+}
+
+/** Passes over all subscribers a few times per heartbeat: one timer, however many they are. Returns the way to stop it. */
+export function startHeartbeat(subscribers: ReadonlySet<Subscriber>, options: HeartbeatOptions): () => void {
+  const period = Math.max(5, Math.min(options.heartbeat, options.stall) / 5);
+  let passing = false;
+  const timer = setInterval(() => {
+    if (passing) return;
+    passing = true;
+    const beat = createBeat(options, period);
+    inSlices(subscribers, sliceSize, beat, () => (passing = false));
+  }, period);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+function createBeat(options: HeartbeatOptions, period: number): (subscriber: Subscriber) => void {
+  const now = Date.now();
+  const pages = new Map<View, Page>();
+  const pageOf = (view: View): Page => {
+    let page = pages.get(view);
+    if (!page) {
+      // Only a filtered subscriber can be past what it was sent.
+      const id = view.filter && !view.dirty && !view.flushing ? options.idAt(view.position) : undefined;
+      pages.set(view, (page = createPage(view.format.heartbeat(id))));
+    }
+    return page;
+  };
+  return (subscriber) => {
+    if (isStalled(subscriber, now, options.stall)) return subscriber.close("stalled");
+    if (subscriber.sink.full || now - subscriber.writtenAt < options.heartbeat - period) return;
+    const { view } = subscriber;
+    if (view.live.has(subscriber)) subscriber.say(pageOf(view), now);
+    else if (view.format.name === "sse") subscriber.say(bare, now);
+  };
+}
+
+/** A comment without a position, for one that still waits for its place in the log to be read. */
+const bare = createPage(":\n\n");
+
+function isStalled(subscriber: Subscriber, now: number, stall: number): boolean {
+  const { pending } = subscriber.sink;
+  if (pending === 0 || pending < subscriber.unsent || subscriber.unsentSince === 0) subscriber.unsentSince = now;
+  subscriber.unsent = pending;
+  return now - subscriber.unsentSince > stall;
+}

@@ -1,0 +1,23 @@
+import type { Page } from "./page.ts";
+
+/** Where a subscriber's bytes go: an HTTP/1.1 socket, an HTTP/2 stream, a Fetch `ReadableStream`. */
+export interface Sink {
+  /** Accepted bytes that have not left yet. */
+  readonly pending: number;
+  /** True from a write that found no room until `onDrain`. */
+  readonly full: boolean;
+  /** Takes the page in any case; the caller minds `full` and `pending`. */
+  write(page: Page): void;
+  /** Ends the response behind what is pending. */
+  end(): void;
+  /** Cuts the connection now. */
+  destroy(): void;
+}
+
+/** What a sink tells its subscriber. */
+export interface SinkListener {
+  /** There is room again after `full`. */
+  onDrain(): void;
+  /** The connection is gone, whoever ended it. Called once. */
+  onClose(): void;
+}

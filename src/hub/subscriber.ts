@@ -1,0 +1,101 @@
+import type { Page } from "./page.ts";
+import type { Sink, SinkListener } from "./sink.ts";
+import type { View } from "./view.ts";
+
+/** Why a subscription ended; the label of its metric. */
+export type CloseReason =
+  /** The client went away. */
+  | "client"
+  /** Its socket took nothing for longer than `stall`. */
+  | "stalled"
+  /** The server is stopping. */
+  | "drain"
+  /** The log could not be read. */
+  | "store";
+
+/** What the hub does for its subscribers. */
+export interface SubscriberHost {
+  readonly outbox: number;
+  /** Moves a subscriber on, as far as its sink and the log allow. */
+  advance(subscriber: Subscriber): void;
+  /** Forgets it. */
+  onClosed(subscriber: Subscriber, reason: CloseReason): void;
+}
+
+/** One downstream connection: a cursor, a view and a sink. Bounded by `outbox`, whatever its client does. */
+export class Subscriber implements SinkListener {
+  readonly view: View;
+  readonly sink: Sink;
+  /** Everything up to here was written. For a live subscriber a lower bound of `cursor`. */
+  position: number;
+  /** A page is being read for it. */
+  reading = false;
+  closed = false;
+  /** When something was last written, ms since 1970. */
+  writtenAt: number;
+  /** The unsent bytes last seen, and since when they have not become fewer. */
+  unsent = 0;
+  unsentSince = 0;
+  readonly #host: SubscriberHost;
+  readonly #onClose: ((reason: CloseReason) => void) | undefined;
+
+  constructor(
+    view: View,
+    sink: Sink,
+    position: number,
+    now: number,
+    host: SubscriberHost,
+    onClose: ((reason: CloseReason) => void) | undefined,
+  ) {
+    this.view = view;
+    this.sink = sink;
+    this.position = position;
+    this.writtenAt = now;
+    this.#host = host;
+    this.#onClose = onClose;
+  }
+
+  /** Where it stands: everything up to here was written, or does not match its filter. */
+  get cursor(): number {
+    return this.view.live.has(this) ? Math.max(this.position, this.view.position) : this.position;
+  }
+
+  /** Whether the sink takes so many bytes more. A single page always fits an empty sink. */
+  hasRoom(bytes: number): boolean {
+    return !this.sink.full || this.sink.pending + bytes <= this.#host.outbox;
+  }
+
+  /** Writes a page and moves behind it. */
+  take(page: Page, now: number): void {
+    if (page.framed.length > 0) {
+      this.sink.write(page);
+      this.writtenAt = now;
+    }
+    this.position = page.to;
+  }
+
+  /** Writes something that is not of the log. */
+  say(page: Page, now: number): void {
+    this.sink.write(page);
+    this.writtenAt = now;
+  }
+
+  onDrain(): void {
+    if (!this.closed && !this.view.live.has(this)) this.#host.advance(this);
+  }
+
+  onClose(): void {
+    this.close("client");
+  }
+
+  /** Ends the subscription; a client that is still there is let go behind what it was sent, or cut if it stalls. */
+  close(reason: CloseReason): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.view.live.delete(this);
+    this.#host.onClosed(this, reason);
+    if (reason === "stalled") this.sink.destroy();
+    else if (reason !== "client") this.sink.end();
+    this.#onClose?.(reason);
+  }
+}

@@ -1,0 +1,114 @@
+import { formatCursor } from "../log/cursor.ts";
+import { matches } from "../log/filter.ts";
+import type { Log, LogFilter } from "../log/log.ts";
+import type { Limiter } from "../util/limiter.ts";
+import type { Format } from "./format.ts";
+import { createPage, type Page, type PageCache } from "./page.ts";
+import type { Ring } from "./ring.ts";
+import type { Subscriber } from "./subscriber.ts";
+
+/** What the views of one hub share. */
+export interface ViewContext {
+  readonly log: Log;
+  readonly ring: Ring;
+  readonly cache: PageCache;
+  /** Bounds how many pages are read from the log at once. */
+  readonly limiter: Limiter;
+}
+
+/** A page is closed at the event that brings it to this many characters. */
+const pageSize = 64 * 1024;
+/** Events of one page read from the log. */
+const pageEvents = 1024;
+
+/** All subscribers that are to see the same bytes: one filter in one format. Every page is encoded once for all of them. */
+export class View {
+  readonly filter: LogFilter | undefined;
+  readonly format: Format;
+  /** Subscribers at the head. The others advance on their own until they join. */
+  readonly live: Set<Subscriber> = new Set<Subscriber>();
+  /** All subscribers, live or not. */
+  size = 0;
+  /** Where the live subscribers stand while the view is `dirty` or `flushing`; else they stand at the head. */
+  from = 0;
+  /** Matching events have come since `from`. */
+  dirty = false;
+  flushing = false;
+  readonly #context: ViewContext;
+  readonly #pages = new Map<number, Page>();
+  readonly #loading = new Map<number, Promise<Page>>();
+  #latest: Page | undefined;
+
+  constructor(filter: LogFilter | undefined, format: Format, context: ViewContext) {
+    this.filter = filter;
+    this.format = format;
+    this.#context = context;
+  }
+
+  /** Where a live subscriber stands: everything up to here was delivered, or does not match. */
+  get position(): number {
+    return this.dirty || this.flushing ? this.from : this.#context.ring.head;
+  }
+
+  /** The next page behind `from`, at once; `undefined` if it has to be loaded. */
+  page(from: number): Page | undefined {
+    const kept = this.#latest?.from === from ? this.#latest : this.#pages.get(from);
+    if (kept && (kept.full || kept.to === this.#context.ring.head)) return kept;
+    return this.#context.ring.holds(from) ? this.#keep(this.#fromRing(from)) : undefined;
+  }
+
+  /** The next page behind `from`, out of the log; shared by all who ask for it meanwhile. */
+  load(from: number): Promise<Page> {
+    let loading = this.#loading.get(from);
+    if (!loading) {
+      loading = this.#context.limiter(() => this.#fromLog(from)).finally(() => this.#loading.delete(from));
+      this.#loading.set(from, loading);
+    }
+    return loading;
+  }
+
+  #keep(page: Page): Page {
+    this.#latest = page;
+    this.#context.cache.keep(page, this.#pages);
+    return page;
+  }
+
+  #fromRing(from: number): Page {
+    const { ring } = this.#context;
+    let text = "";
+    let count = 0;
+    let to = from;
+    while (to < ring.head && text.length < pageSize) {
+      const event = ring.at(++to);
+      if (!matches(this.filter, event)) continue;
+      text += this.format.event(event);
+      count++;
+    }
+    return createPage(text, { from, to, count, full: text.length >= pageSize });
+  }
+
+  async #fromLog(from: number): Promise<Page> {
+    const { log } = this.#context;
+    const read = await log.read(from, { filter: this.filter, limit: pageEvents, maxBytes: pageSize });
+    let text = "";
+    // Trimmed between two pages: the subscriber was too slow for the retention, and is told.
+    if (read.earliest > from + 1) text += this.#trimmed(from, read.earliest);
+    for (const event of read.events) text += this.format.event(event);
+    const full = read.events.length >= pageEvents || text.length >= pageSize;
+    return this.#keep(createPage(text, { from, to: Math.max(read.scanned, from), count: read.events.length, full }));
+  }
+
+  #trimmed(from: number, earliest: number): string {
+    const { epoch } = this.#context.log;
+    return this.format.control(
+      "spillway.gap",
+      {
+        reason: "trimmed",
+        requested: formatCursor(epoch, from),
+        earliest: formatCursor(epoch, earliest),
+        lost: earliest - from - 1,
+      },
+      formatCursor(epoch, earliest - 1),
+    );
+  }
+}

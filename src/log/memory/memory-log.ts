@@ -1,0 +1,204 @@
+import { SpillwayError } from "../../errors.ts";
+import type { Logger } from "../../util/logger.ts";
+import { newEpoch } from "../cursor.ts";
+import { eventBytes } from "../event-bytes.ts";
+import { matches } from "../filter.ts";
+import { replayAppend } from "../idempotency.ts";
+import type {
+  Appended,
+  AppendOptions,
+  Log,
+  LogEvent,
+  LogFilter,
+  LogHint,
+  LogPage,
+  LogPosition,
+  LogState,
+  NewEvent,
+  ReadOptions,
+  Retention,
+} from "../log.ts";
+import { createWatchers, type Watchers } from "../watchers.ts";
+import { createIdempotencyKeys } from "./idempotency-keys.ts";
+import { createRing } from "./ring.ts";
+
+/** A stream's log in memory. A class, since everything it does is to change its own state. */
+export class MemoryLog implements Log {
+  readonly stream: string;
+  readonly epoch: string = newEpoch();
+  /** May change when the stream is opened again. */
+  retention: Retention;
+
+  readonly #now: () => number;
+  readonly #watchers: Watchers;
+  readonly #ring = createRing<LogEvent>();
+  readonly #latestByUpstreamId = new Map<string, number>();
+  readonly #keys = createIdempotencyKeys();
+  #earliest = 1;
+  #bytes = 0;
+  #lastTime = 0;
+  #upstreamCursor: string | undefined;
+  #closed = false;
+
+  constructor(stream: string, retention: Retention, now: () => number, logger: Logger) {
+    this.stream = stream;
+    this.retention = retention;
+    this.#now = now;
+    this.#watchers = createWatchers(stream, logger);
+  }
+
+  state(): LogState {
+    return {
+      head: this.#head(),
+      earliest: this.#earliest,
+      upstreamCursor: this.#upstreamCursor,
+      events: this.#ring.length,
+      bytes: this.#bytes,
+      lastTime: this.#lastTime,
+    };
+  }
+
+  async append(events: readonly NewEvent[], options: AppendOptions = {}): Promise<Appended> {
+    this.#assertOpen();
+    const { idempotency, upstreamCursor } = options;
+    const now = this.#now();
+    const remembered = idempotency && this.#keys.get(idempotency.key, now);
+    if (remembered) return replayAppend(remembered, idempotency.fingerprint);
+
+    const first = this.#head() + 1;
+    const logged = this.#push(events, now);
+    const last = this.#head();
+    if (upstreamCursor !== undefined) this.#upstreamCursor = upstreamCursor === "" ? undefined : upstreamCursor;
+    if (idempotency) this.#keys.set(idempotency.key, { fingerprint: idempotency.fingerprint, first, last, time: now });
+    if (logged.length > 0) {
+      this.#removeExpired(now);
+      this.#watchers.notify({ head: last, earliest: this.#earliest, events: logged });
+    }
+    return { first, last, replayed: false };
+  }
+
+  async read(after: number, options: ReadOptions): Promise<LogPage> {
+    this.#assertOpen();
+    const { filter, limit, maxBytes = Infinity } = options;
+    const events: LogEvent[] = [];
+    let bytes = 0;
+    let scanned = Math.max(after, this.#earliest - 1);
+    for (const head = this.#head(); scanned < head && events.length < limit;) {
+      const event = this.#at(++scanned);
+      if (!matches(filter, event)) continue;
+      events.push(event);
+      bytes += eventBytes(event);
+      if (bytes >= maxBytes) break;
+    }
+    return { events, scanned, earliest: this.#earliest };
+  }
+
+  async find(position: LogPosition): Promise<number | undefined> {
+    this.#assertOpen();
+    if ("upstreamId" in position) return this.#latestByUpstreamId.get(position.upstreamId);
+    if ("since" in position) return this.#before(position.since);
+    return this.#beforeLast(position.last, position.filter);
+  }
+
+  watch(listener: (hint: LogHint) => void): () => void {
+    return this.#watchers.add(listener);
+  }
+
+  async trim(): Promise<number> {
+    this.#assertOpen();
+    return this.removeExpired();
+  }
+
+  /** Applies retention now, and tells the watchers if it removed anything. Returns the number of events removed. */
+  removeExpired(): number {
+    const removed = this.#removeExpired(this.#now());
+    if (removed > 0) this.#watchers.notify({ head: this.#head(), earliest: this.#earliest });
+    return removed;
+  }
+
+  /** Refuses whatever comes later. */
+  close(): void {
+    this.#closed = true;
+    this.#watchers.clear();
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new SpillwayError("store-closed");
+  }
+
+  #head(): number {
+    return this.#earliest + this.#ring.length - 1;
+  }
+
+  #at(seq: number): LogEvent {
+    return this.#ring.at(seq - this.#earliest);
+  }
+
+  /** Numbers and keeps a batch. Sizes come first: they throw for what is no text, and a batch goes in whole or not at all. */
+  #push(events: readonly NewEvent[], now: number): LogEvent[] {
+    const bytes = events.reduce((sum, event) => sum + eventBytes(event), 0);
+    const first = this.#head() + 1;
+    const time = Math.max(now, this.#lastTime);
+    const logged = events.map(({ event, data, channel, upstreamId }, index) => ({
+      seq: first + index,
+      time,
+      event,
+      data,
+      channel,
+      upstreamId,
+    }));
+    for (const event of logged) {
+      this.#ring.push(event);
+      if (event.upstreamId !== undefined) this.#latestByUpstreamId.set(event.upstreamId, event.seq);
+    }
+    this.#bytes += bytes;
+    if (logged.length > 0) this.#lastTime = time;
+    return logged;
+  }
+
+  #removeExpired(now: number): number {
+    const { age = Infinity, events = Infinity, bytes = Infinity } = this.retention;
+    let removed = 0;
+    while (
+      this.#ring.length > 0 &&
+      (this.#ring.length > events || this.#bytes > bytes || this.#ring.at(0).time < now - age)
+    ) {
+      this.#removeOldest();
+      removed++;
+    }
+    return removed;
+  }
+
+  #removeOldest(): void {
+    const event = this.#ring.shift();
+    this.#earliest++;
+    this.#bytes -= eventBytes(event);
+    const { upstreamId, seq } = event;
+    if (upstreamId !== undefined && this.#latestByUpstreamId.get(upstreamId) === seq) {
+      this.#latestByUpstreamId.delete(upstreamId);
+    }
+  }
+
+  /** Times never decrease, so the first event at or after a time is found by halving. */
+  #before(since: number): number {
+    let low = this.#earliest;
+    let high = this.#head() + 1;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.#at(middle).time < since) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+
+  #beforeLast(last: number, filter: LogFilter | undefined): number {
+    let left = last;
+    let found = this.#head();
+    for (let seq = found; seq >= this.#earliest && left > 0; seq--) {
+      if (!matches(filter, this.#at(seq))) continue;
+      found = seq - 1;
+      left--;
+    }
+    return found;
+  }
+}

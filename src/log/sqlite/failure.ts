@@ -1,0 +1,42 @@
+import { type ErrorCode, SpillwayError } from "../../errors.ts";
+
+/** An error in a form that crosses threads. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** SQLite's result codes (sqlite.org/rescode.html): an extended code is looked up first, then its low byte. */
+const codes: Readonly<Record<number, ErrorCode>> = {
+  5: "store-locked", // BUSY
+  6: "store-locked", // LOCKED
+  8: "store-readonly", // READONLY
+  11: "store-corrupt", // CORRUPT
+  13: "store-full", // FULL
+  26: "store-corrupt", // NOTADB
+  4874: "store-full", // IOERR_SHMSIZE: no room for the shared memory beside the file
+  8458: "store-corrupt", // IOERR_CORRUPTFS
+};
+
+/** What an error of the driver means for the caller of a store. Whatever the table does not name is `store-unavailable`. */
+export function toFailure(error: unknown): Failure {
+  if (error instanceof SpillwayError) return { code: error.code, message: error.message };
+  const code = codes[resultCode(error)] ?? codes[resultCode(error) & 0xff] ?? "store-unavailable";
+  return { code, message: error instanceof Error ? error.message : String(error) };
+}
+
+/** The error of a failure at `path`. */
+export function failureError({ code, message }: Failure, path: string): SpillwayError {
+  return new SpillwayError(code, message.includes(path) ? message : `${path}: ${message}`);
+}
+
+/** As {@link failureError}, from what the driver threw on this thread. */
+export function storeError(error: unknown, path: string): SpillwayError {
+  return error instanceof SpillwayError ? error : failureError(toFailure(error), path);
+}
+
+/** The extended result code; `@photostructure/sqlite` keeps it in a property of its own. */
+function resultCode(error: unknown): number {
+  const { errcode = 0, sqliteExtendedCode = errcode } = error as { errcode?: number; sqliteExtendedCode?: number };
+  return sqliteExtendedCode;
+}

@@ -1,0 +1,90 @@
+/** What the store and its writer thread say to each other. */
+import type { Appended, Retention } from "../log.ts";
+import type { Failure } from "./failure.ts";
+
+/** How a writer is started. */
+export interface WriterSettings {
+  readonly path: string;
+  readonly synchronous: "full" | "normal";
+}
+
+/** Opens a stream for writing; answered with its row. */
+export interface OpenRequest {
+  readonly kind: "open";
+  readonly id: number;
+  readonly stream: string;
+  readonly retention: Retention;
+}
+
+/** One batch. Its events are flat, since one long array is cloned faster than many small objects. */
+export interface AppendRequest {
+  /** Id of the stream. */
+  readonly stream: number;
+  /** The clock at the call, in ms since 1970. */
+  readonly now: number;
+  /** Type, data, channel and upstream id of the first event, then of the next. */
+  readonly events: readonly (string | undefined)[];
+  readonly upstreamCursor: string | undefined;
+  readonly idempotency: { readonly key: string; readonly fingerprint: string } | undefined;
+}
+
+/** Batches that share one transaction; answered with an outcome for each. */
+export interface GroupRequest {
+  readonly kind: "append";
+  readonly id: number;
+  readonly appends: readonly AppendRequest[];
+}
+
+/** Applies retention; answered with the number of events removed. */
+export interface TrimRequest {
+  readonly kind: "trim";
+  readonly id: number;
+  /** Id of the stream; `undefined` for every stream. */
+  readonly stream: number | undefined;
+  /** The clock, in ms since 1970. */
+  readonly now: number;
+}
+
+/** Ends the thread; not answered. */
+export interface CloseRequest {
+  readonly kind: "close";
+  readonly id: number;
+}
+
+export type WriterRequest = OpenRequest | GroupRequest | TrimRequest | CloseRequest;
+
+/** A stream's row. */
+export interface StreamState {
+  readonly id: number;
+  readonly epoch: string;
+  readonly head: number;
+  readonly earliest: number;
+  readonly bytes: number;
+  readonly lastTime: number;
+  readonly upstreamCursor: string | undefined;
+}
+
+/** A batch that was appended or found by its key. */
+export interface AppendResult extends Appended {
+  /** The time its events were given, in ms since 1970. */
+  readonly time: number;
+  /** Bytes held by the stream after it. */
+  readonly bytes: number;
+}
+
+/** What became of one batch of a group. */
+export type AppendOutcome = AppendResult | Failure;
+
+/** What requests are answered with. */
+export type WriterResult = StreamState | readonly AppendOutcome[] | number;
+
+/** What a writer sends. */
+export type WriterMessage =
+  /** The database is open. */
+  | { readonly kind: "started" }
+  /** The database cannot be opened; the thread ends. */
+  | { readonly kind: "refused"; readonly failure: Failure }
+  | { readonly kind: "answer"; readonly id: number; readonly result: WriterResult }
+  | { readonly kind: "failed"; readonly id: number; readonly failure: Failure }
+  /** Retention has removed events of a stream. */
+  | { readonly kind: "trimmed"; readonly stream: number; readonly earliest: number; readonly bytes: number };

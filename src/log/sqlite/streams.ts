@@ -1,0 +1,78 @@
+import { SpillwayError } from "../../errors.ts";
+import { newEpoch } from "../cursor.ts";
+import type { Retention } from "../log.ts";
+import type { SqliteDatabase, SqlRow } from "./driver.ts";
+import type { StreamState } from "./messages.ts";
+import { decodeOptionalText, encodeOptionalText, encodeText } from "./text.ts";
+
+/** A stream as the writer holds it: its row as last committed, and how much of it is kept. */
+export interface Stream extends StreamState {
+  readonly retention: Retention;
+}
+
+/** The streams that are open for writing. */
+export interface Streams {
+  /** Reads a stream's row, or makes one. To be called in a transaction. */
+  open(name: string, retention: Retention): Stream;
+  get(id: number): Stream;
+  ids(): number[];
+  /** Writes a row. To be called in a transaction, and made known by `set` once that is committed. */
+  save(stream: Stream): void;
+  set(stream: Stream): void;
+}
+
+const selectStream = `
+  SELECT id, epoch, head, earliest, bytes, last_time AS lastTime, upstream_cursor AS upstreamCursor,
+    (SELECT min(seq) FROM events WHERE stream = streams.id) AS lowest,
+    (SELECT max(seq) FROM events WHERE stream = streams.id) AS highest
+  FROM streams WHERE name = ?`;
+
+const updateStream = `
+  UPDATE streams SET head = ?, earliest = ?, bytes = ?, last_time = ?, upstream_cursor = ? WHERE id = ?`;
+
+/** Makes the table of open streams of a writer, none yet. */
+export function createStreams(database: SqliteDatabase): Streams {
+  const select = database.prepare(selectStream);
+  const insert = database.prepare("INSERT INTO streams (name, epoch) VALUES (?, ?)");
+  const update = database.prepare(updateStream);
+  const streams = new Map<number, Stream>();
+
+  return {
+    open(name, retention) {
+      const key = encodeText(name);
+      let row = select.get(key);
+      if (row === undefined) {
+        insert.run(key, newEpoch());
+        row = select.get(key)!;
+      }
+      requireWhole(name, row);
+      return { ...toState(row), retention };
+    },
+    get: (id) => streams.get(id)!,
+    ids: () => [...streams.keys()],
+    save({ id, head, earliest, bytes, lastTime, upstreamCursor }) {
+      update.run(head, earliest, bytes, lastTime, encodeOptionalText(upstreamCursor), id);
+    },
+    set: (stream) => void streams.set(stream.id, stream),
+  };
+}
+
+function toState(row: SqlRow): StreamState {
+  return {
+    id: Number(row.id),
+    epoch: String(row.epoch),
+    head: Number(row.head),
+    earliest: Number(row.earliest),
+    bytes: Number(row.bytes),
+    lastTime: Number(row.lastTime),
+    upstreamCursor: decodeOptionalText(row.upstreamCursor),
+  };
+}
+
+/** Numbers that were handed out must not be handed out again, so a row that its events contradict is not built upon. */
+function requireWhole(name: string, { head, earliest, lowest, highest }: SqlRow): void {
+  const whole = highest === null ? Number(earliest) === Number(head) + 1 : highest === head && lowest === earliest;
+  if (whole) return;
+  const message = `the stream ${name} should hold the events ${earliest} to ${head}, but holds ${lowest} to ${highest}`;
+  throw new SpillwayError("store-corrupt", message);
+}

@@ -1,0 +1,17 @@
+/** The media type of an event stream. */
+export const eventStreamType = "text/event-stream";
+
+/**
+ * The response headers of an event stream: no cache may hold it, and no proxy may transform (compress) or buffer it.
+ * `X-Accel-Buffering` is nginx's.
+ */
+export const eventStreamHeaders: Readonly<Record<string, string>> = Object.freeze({
+  "Content-Type": eventStreamType,
+  "Cache-Control": "no-cache, no-transform",
+  "X-Accel-Buffering": "no",
+});
+
+/** Whether a `Content-Type` header names an event stream; case and parameters don't count. */
+export function isEventStream(contentType: string | null | undefined): boolean {
+  return contentType?.split(";", 1)[0]?.trim().toLowerCase() === eventStreamType;
+}

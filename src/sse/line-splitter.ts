@@ -1,0 +1,61 @@
+import { ByteBuffer } from "./byte-buffer.ts";
+
+const lf = 0x0a;
+const cr = 0x0d;
+
+/** Takes the bytes from `start` to `end`; they are only valid during the call. */
+export type LineListener = (bytes: Uint8Array, start: number, end: number) => void;
+
+/**
+ * Cuts chunks of bytes into lines that end in CR, LF or CRLF, wherever the chunks are cut. A line that lies in one chunk
+ * is passed on in place; only what a chunk leaves unfinished is copied.
+ */
+export class LineSplitter {
+  readonly #onLine: LineListener;
+  readonly #unfinished = new ByteBuffer();
+  /** The last chunk ended in a CR, which ended its line at once: a LF that comes next belongs to it. */
+  #afterCr = false;
+
+  constructor(onLine: LineListener) {
+    this.#onLine = onLine;
+  }
+
+  /** Bytes of the line whose end has not come yet. */
+  get unfinishedBytes(): number {
+    return this.#unfinished.length;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    let start = this.#afterCr && chunk[0] === lf ? 1 : 0;
+    // Each of the two is searched for again only once it has been passed: a chunk is walked through once for each.
+    let nextLf = indexOf(chunk, lf, start);
+    let nextCr = indexOf(chunk, cr, start);
+    while (nextLf !== nextCr) {
+      const end = Math.min(nextLf, nextCr);
+      this.#endLine(chunk, start, end);
+      start = end + 1;
+      if (end === nextCr) {
+        if (nextLf === start) start += 1;
+        nextCr = indexOf(chunk, cr, start);
+      }
+      if (nextLf < start) nextLf = indexOf(chunk, lf, start);
+    }
+    if (start < chunk.length) this.#unfinished.append(chunk, start, chunk.length);
+    this.#afterCr = chunk.at(-1) === cr;
+  }
+
+  #endLine(chunk: Uint8Array, start: number, end: number): void {
+    const unfinished = this.#unfinished;
+    if (unfinished.length === 0) return this.#onLine(chunk, start, end);
+    unfinished.append(chunk, start, end);
+    this.#onLine(unfinished.bytes, 0, unfinished.length);
+    unfinished.clear();
+  }
+}
+
+/** Both are infinite, hence equal, when no line ends in the rest of the chunk. */
+function indexOf(chunk: Uint8Array, byte: number, from: number): number {
+  const index = chunk.indexOf(byte, from);
+  return index === -1 ? Infinity : index;
+}

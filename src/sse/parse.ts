@@ -1,0 +1,139 @@
+import { SseError } from "./error.ts";
+import { defaultEventType, type SseEvent } from "./event.ts";
+import { fieldAt, valueStart } from "./field.ts";
+import { LineSplitter } from "./line-splitter.ts";
+
+/** What to do with what is read. The callbacks run within `push` and must not throw. */
+export interface ParserOptions {
+  /** An event; an incomplete one at the end of the stream never comes here. */
+  onEvent(event: SseEvent): void;
+  /** A block without data, which is no event, set this last event id. */
+  onId?(id: string): void;
+  /** A `retry` line was read: the time after which to reconnect, in ms. */
+  onRetry?(ms: number): void;
+  /** A comment line was read: all that stands behind its colon. */
+  onComment?(text: string): void;
+  /**
+   * Bound of what is held for one event, in bytes: its `data`, `event` and `id` lines and an unfinished line of any kind.
+   * Beyond it `push` throws. Comments and unknown fields that are complete don't count. Default 16 MiB.
+   */
+  readonly maxEventBytes?: number | undefined;
+  /** The last event id to start with: it survives a reconnect. Default `""`. */
+  readonly lastEventId?: string | undefined;
+}
+
+/** Reads one event stream. */
+export interface Parser {
+  /**
+   * Takes the next bytes, cut anywhere; they are not kept. What comes to its end in them is reported before this returns.
+   * @throws {SseError} `sse-event-too-large`; so does every call after it, for the rest of the stream cannot be understood.
+   */
+  push(chunk: Uint8Array): void;
+  /** The last event id of the blocks that have ended: what to resume with. */
+  readonly lastEventId: string;
+}
+
+const defaultMaxEventBytes = 16 * 1024 * 1024;
+
+/** A parser for one response: after a reconnect make a new one and hand it the `lastEventId` of the old. */
+export function createParser(options: ParserOptions): Parser {
+  return new StreamParser(options);
+}
+
+const colon = 0x3a;
+
+// `ignoreBOM` keeps one: only the stream's first three bytes are a byte order mark, never the first of a value.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+class StreamParser implements Parser {
+  lastEventId: string;
+  readonly #options: ParserOptions;
+  readonly #maxEventBytes: number;
+  readonly #lines: LineSplitter;
+  #atStart = true;
+  #failed = false;
+  // The block that is being read.
+  #data: string[] = [];
+  #event = "";
+  #id: string | undefined;
+  #heldBytes = 0;
+
+  constructor(options: ParserOptions) {
+    this.#options = options;
+    this.#maxEventBytes = options.maxEventBytes ?? defaultMaxEventBytes;
+    this.lastEventId = options.lastEventId ?? "";
+    this.#lines = new LineSplitter((bytes, start, end) => this.#line(bytes, start, end));
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#failed) throw tooLarge(this.#maxEventBytes);
+    this.#lines.push(chunk);
+    this.#checkRoom(this.#lines.unfinishedBytes);
+  }
+
+  #checkRoom(bytes: number): void {
+    if (this.#heldBytes + bytes <= this.#maxEventBytes) return;
+    this.#failed = true;
+    throw tooLarge(this.#maxEventBytes);
+  }
+
+  #line(bytes: Uint8Array, lineStart: number, end: number): void {
+    // Also for a line that needs no memory once it is complete: the outcome must not depend on how the chunks were cut.
+    this.#checkRoom(end - lineStart);
+    const start = this.#atStart ? skipByteOrderMark(bytes, lineStart, end) : lineStart;
+    this.#atStart = false;
+    if (start === end) this.#endBlock();
+    else if (bytes[start] === colon) this.#options.onComment?.(decode(bytes, start + 1, end));
+    else this.#field(bytes, start, end);
+  }
+
+  #field(bytes: Uint8Array, start: number, end: number): void {
+    const name = fieldAt(bytes, start, end);
+    if (name === undefined) return;
+    const value = decode(bytes, valueStart(bytes, start + name.length, end), end);
+    if (name === "retry") return this.#setRetry(value);
+    if (name === "data") this.#data.push(value);
+    else if (name === "event") this.#event = value;
+    else this.#setId(value);
+    this.#heldBytes += end - start;
+  }
+
+  #setId(id: string): void {
+    if (!id.includes("\0")) this.#id = id;
+  }
+
+  #setRetry(value: string): void {
+    const ms = /^[0-9]+$/.test(value) ? Number(value) : NaN;
+    if (Number.isSafeInteger(ms)) this.#options.onRetry?.(ms);
+  }
+
+  #endBlock(): void {
+    const data = this.#data;
+    const event = this.#event || defaultEventType;
+    const id = this.#id;
+    if (id !== undefined) this.lastEventId = id;
+    this.#event = "";
+    this.#id = undefined;
+    this.#heldBytes = 0;
+    if (data.length > 0) {
+      const text = data.length === 1 ? data[0]! : data.join("\n");
+      this.#data = [];
+      this.#options.onEvent({ event, data: text, lastEventId: this.lastEventId, id });
+    } else if (id !== undefined) {
+      this.#options.onId?.(id);
+    }
+  }
+}
+
+function skipByteOrderMark(bytes: Uint8Array, start: number, end: number): number {
+  const marked = end - start >= 3 && bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf;
+  return marked ? start + 3 : start;
+}
+
+function decode(bytes: Uint8Array, start: number, end: number): string {
+  return decoder.decode(bytes.subarray(start, end));
+}
+
+function tooLarge(maxEventBytes: number): SseError {
+  return new SseError("sse-event-too-large", "maxEventBytes", `an event exceeds ${maxEventBytes} bytes`);
+}

@@ -1,0 +1,93 @@
+import type { Readable } from "node:stream";
+import type { Dispatcher } from "undici";
+import { isEventStream } from "../sse/index.ts";
+import { toFailure, UpstreamFailure } from "./failure.ts";
+import { firstRequest, redirected, resumed, type UpstreamRequest } from "./request.ts";
+import { parseRetryAfter } from "./retry-after.ts";
+import type { Transport } from "./transport.ts";
+import type { UpstreamHeaders, UpstreamOptions } from "./upstream.ts";
+import { within } from "./within.ts";
+
+/** A response that is an event stream. */
+export interface Connection {
+  readonly body: Readable;
+  /** Whether the source is a Spillway itself. */
+  readonly spillway: boolean;
+}
+
+/**
+ * Makes one attempt at a target: asks for the headers, sends the request, follows redirects, checks status and content type.
+ * Resolves to `undefined` where the source says by `204` that there is nothing more to come (WHATWG HTML section 9.2.3).
+ * Its connections are left open, whatever the outcome: closing the transport ends them.
+ *
+ * @param cursor where to resume; `undefined` to begin where the source does
+ * @throws {UpstreamFailure} `upstream-connect`, `upstream-timeout`, `upstream-redirect`, `upstream-status`, `upstream-content-type`.
+ */
+export async function connect(
+  transport: Transport,
+  url: string,
+  options: UpstreamOptions,
+  cursor: string | undefined,
+  signal: AbortSignal,
+): Promise<Connection | undefined> {
+  const limit = options.timeouts.headers;
+  try {
+    const unanswered = (): Error => new UpstreamFailure("upstream-connect");
+    const headers = await within(askHeaders(options.headers), limit, signal, unanswered);
+    const request = firstRequest(url, options, headers);
+    const late = (): Error => new UpstreamFailure("upstream-timeout");
+    return accept(await within(follow(transport, request, options, cursor), limit, signal, late));
+  } catch (error) {
+    throw toFailure(error, "upstream-connect");
+  }
+}
+
+async function askHeaders(headers: UpstreamHeaders): Promise<Readonly<Record<string, string>>> {
+  return typeof headers === "function" ? headers() : headers;
+}
+
+async function follow(
+  transport: Transport,
+  first: UpstreamRequest,
+  { resume, maxRedirects }: UpstreamOptions,
+  cursor: string | undefined,
+): Promise<Dispatcher.ResponseData> {
+  let request = first;
+  for (let redirects = 0; ; redirects++) {
+    const response = await transport.request(resumed(request, resume, cursor));
+    const status = response.statusCode;
+    if (!redirectStatus.has(status)) return response;
+    if (redirects === maxRedirects) throw new UpstreamFailure("upstream-redirect", { status });
+    discard(response.body);
+    request = redirected(request, status, single(response.headers["location"]));
+  }
+}
+
+const redirectStatus: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** Trying again soon would not help: somebody has to give a new key or correct the address first. */
+const slowStatus: ReadonlySet<number> = new Set([401, 403, 404]);
+
+function accept({ statusCode: status, headers, body }: Dispatcher.ResponseData): Connection | undefined {
+  if (status === 204) return undefined;
+  if (status !== 200) {
+    const retryAfter = parseRetryAfter(single(headers["retry-after"]), Date.now());
+    throw new UpstreamFailure("upstream-status", { status, retryAfter, slow: slowStatus.has(status) });
+  }
+  const encoding = single(headers["content-encoding"]) ?? "identity";
+  // An encoding we said we don't take would be read as one endless line of garbage.
+  if (!isEventStream(single(headers["content-type"])) || encoding.toLowerCase() !== "identity") {
+    throw new UpstreamFailure("upstream-content-type", { status });
+  }
+  return { body, spillway: headers["spillway-resume"] !== undefined };
+}
+
+/** Ends a response nobody reads; what its stream has to say about that is of no interest. */
+function discard(body: Readable): void {
+  body.on("error", () => {}).destroy();
+}
+
+/** A header's value, its first where it came more than once. */
+function single(value: string | string[] | undefined): string | undefined {
+  return typeof value === "string" ? value : value?.[0];
+}

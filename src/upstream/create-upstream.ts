@@ -1,0 +1,189 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createBatcher } from "./batcher.ts";
+import { connect, type Connection } from "./connect.ts";
+import { toFailure, type UpstreamFailure } from "./failure.ts";
+import { createOverlap } from "./overlap.ts";
+import { readStream } from "./read-stream.ts";
+import { sendable } from "./resume.ts";
+import { createRetry, type Retry } from "./retry.ts";
+import { createTransport, type Transport } from "./transport.ts";
+import type {
+  Upstream,
+  UpstreamBatch,
+  UpstreamDependencies,
+  UpstreamOptions,
+  UpstreamState,
+  UpstreamStatus,
+} from "./upstream.ts";
+
+/**
+ * The client side of a stream. What it promises beyond the port:
+ *
+ * - It tries again for ever, whatever went wrong: a gateway must heal by itself. Where only a person can help (401, 403, 404) it
+ *   waits half the longest delay at least.
+ * - A stream that ends in good order is followed by a delay too.
+ * - After `stop` no connection is left.
+ */
+export function createUpstream(options: UpstreamOptions, deps: UpstreamDependencies): Upstream {
+  return new Machine(options, deps);
+}
+
+/** From one `start` to its `stop`. */
+interface Run {
+  readonly controller: AbortController;
+  /** Resolves once nothing of it is under way. */
+  readonly done: Promise<void>;
+}
+
+/** How an attempt ended: by a failure, by a stream that was closed in order, or with the word that there is no more. */
+type Ending = UpstreamFailure | "closed" | "gone";
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+class Machine implements Upstream {
+  readonly #options: UpstreamOptions;
+  readonly #deps: UpstreamDependencies;
+  readonly #status: Mutable<UpstreamStatus> = {
+    state: "idle",
+    target: undefined,
+    reconnects: 0,
+    received: 0,
+    repeated: 0,
+    errors: 0,
+    lastError: undefined,
+    retryAt: undefined,
+    openedAt: undefined,
+  };
+  #wanted = false;
+  #run: Run | undefined;
+  #stopping: Promise<void> | undefined;
+  /** When the stream of this attempt was opened, in ms of the clock that never goes back. */
+  #openSince: number | undefined;
+  /** Whether something was received since the last gap; `undefined` before either, when only the history knows. */
+  #receivedSinceGap: boolean | undefined;
+
+  constructor(options: UpstreamOptions, deps: UpstreamDependencies) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#wanted = true;
+    // While a stop is in flight its run is still here, and the next one starts at its end.
+    if (this.#run) return;
+    const controller = new AbortController();
+    const retry = createRetry(this.#options, () => performance.now(), Math.random);
+    const done = Promise.resolve().then(() => this.#connectForEver(retry, controller.signal));
+    this.#run = { controller, done };
+    this.#enter("connecting", { target: retry.target.name });
+  }
+
+  stop(): Promise<void> {
+    this.#wanted = false;
+    this.#run?.controller.abort();
+    this.#stopping ??= this.#finish();
+    return this.#stopping;
+  }
+
+  status(): UpstreamStatus {
+    return { ...this.#status };
+  }
+
+  async #finish(): Promise<void> {
+    await this.#run?.done;
+    this.#run = undefined;
+    this.#stopping = undefined;
+    this.#enter("idle");
+    if (this.#wanted) this.start();
+  }
+
+  /** The only place where the state changes. */
+  #enter(state: UpstreamState, change: Partial<UpstreamStatus> = {}): void {
+    const changed = state !== this.#status.state;
+    Object.assign(this.#status, { retryAt: undefined, openedAt: undefined }, change, { state });
+    if (changed) this.#deps.onState?.(this.status());
+  }
+
+  async #connectForEver(retry: Retry, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const ending = await this.#attempt(retry, signal);
+      if (signal.aborted) return;
+      if (ending === "gone") return this.#retire(retry);
+      await this.#wait(retry, ending === "closed" ? undefined : ending, signal);
+      if (signal.aborted) return;
+      this.#status.reconnects++;
+      this.#enter("connecting", { target: retry.target.name });
+    }
+  }
+
+  async #attempt(retry: Retry, signal: AbortSignal): Promise<Ending> {
+    this.#openSince = undefined;
+    let transport: Transport | undefined;
+    try {
+      transport = createTransport(this.#options);
+      const cursor = sendable(this.#deps.history.cursor(), this.#options.resume);
+      const connection = await connect(transport, retry.target.url, this.#options, cursor, signal);
+      if (!connection) return "gone";
+      await this.#read(connection, cursor, retry, signal);
+      return "closed";
+    } catch (error) {
+      return toFailure(error, this.#openSince === undefined ? "upstream-connect" : "upstream-ended");
+    } finally {
+      transport?.close();
+    }
+  }
+
+  async #read(connection: Connection, cursor: string | undefined, retry: Retry, signal: AbortSignal): Promise<void> {
+    const { history, logger } = this.#deps;
+    this.#openSince = performance.now();
+    this.#enter("open", { openedAt: Date.now() });
+    logger.info({ target: retry.target.name, resumed: cursor !== undefined }, "upstream open");
+    if (cursor === undefined && (this.#receivedSinceGap ?? history.hasEvents())) {
+      await this.#deliver({ events: [], cursor: undefined, gap: true }, signal);
+    }
+    const batcher = createBatcher({
+      cursor,
+      overlap: cursor === undefined ? undefined : createOverlap(history, cursor),
+      spillway: connection.spillway,
+      maxEventBytes: this.#options.maxEventBytes,
+      onRetry: (ms) => retry.hint(ms),
+      onCount: (counter) => this.#status[counter]++,
+    });
+    await readStream(connection.body, this.#options.timeouts.idle, signal, async (chunk) => {
+      for await (const batch of batcher.push(chunk)) await this.#deliver(batch, signal);
+    });
+  }
+
+  async #deliver(batch: UpstreamBatch, signal: AbortSignal): Promise<void> {
+    // Also if the delivery fails: what was received and is nowhere else would be lost in silence.
+    if (batch.events.length > 0) this.#receivedSinceGap = true;
+    signal.throwIfAborted();
+    await this.#deps.deliver(batch, signal);
+    if (batch.gap && batch.events.length === 0) this.#receivedSinceGap = false;
+  }
+
+  /** Waits for the next attempt. */
+  async #wait(retry: Retry, failure: UpstreamFailure | undefined, signal: AbortSignal): Promise<void> {
+    const target = retry.target.name;
+    const openFor = this.#openSince === undefined ? undefined : performance.now() - this.#openSince;
+    const delay = Math.round(retry.after(failure, openFor));
+    if (failure) this.#status.errors++;
+    this.#enter("waiting", { lastError: failure?.code ?? "upstream-ended", retryAt: Date.now() + delay });
+    const fields = { target, attempt: retry.failures, delay };
+    const { logger } = this.#deps;
+    if (failure) logger.warn({ ...fields, code: failure.code, ...known(failure) }, failure.message);
+    else logger.info({ ...fields, code: "upstream-ended" }, "the upstream closed the stream");
+    await sleep(delay, undefined, { signal }).catch(() => {});
+  }
+
+  /** The source has no more: it is not asked again before the next `start`. */
+  #retire(retry: Retry): void {
+    this.#deps.logger.info({ target: retry.target.name, status: 204 }, "the upstream has no more");
+    this.#enter("stopped");
+  }
+}
+
+/** The details of a failure that a log line shows. */
+function known({ details: { status, reason } }: UpstreamFailure): object {
+  return { ...(status !== undefined && { status }), ...(reason !== undefined && { reason }) };
+}

@@ -1,0 +1,18 @@
+/** What a source may ask for at most, in ms: a gateway that was told "tomorrow" by mistake must still heal by itself. */
+export const longestWait = 300_000;
+
+/**
+ * Reads a `Retry-After` header (RFC 9110 section 10.2.3: seconds or an HTTP date) as a time to wait, in ms, bounded by
+ * {@link longestWait}; `undefined` if it is absent or malformed.
+ */
+export function parseRetryAfter(value: string | undefined, now: number): number | undefined {
+  const text = value?.trim();
+  if (!text) return undefined;
+  const wait = /^\d+$/.test(text) ? Number(text) * 1000 : dateOf(text) - now;
+  return Number.isNaN(wait) ? undefined : Math.min(Math.max(wait, 0), longestWait);
+}
+
+/** Dates start with a weekday; `Date.parse` alone would take `-5` for a year. */
+function dateOf(text: string): number {
+  return /^[A-Za-z]{3,9},? /.test(text) ? Date.parse(text) : NaN;
+}

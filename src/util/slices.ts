@@ -1,0 +1,19 @@
+/** Subscribers served before the event loop gets a turn: a few milliseconds' worth. */
+export const sliceSize = 512;
+
+/**
+ * Calls `visit` for every item, `size` at a time, and lets the event loop turn between slices, so that no long pass starves
+ * accepts and timers. Items added to a `Set` or `Map` meanwhile are visited too, removed ones are not.
+ */
+export function inSlices<T>(items: Iterable<T>, size: number, visit: (item: T) => void, done: () => void): void {
+  const iterator = items[Symbol.iterator]();
+  const slice = (): void => {
+    for (let n = 0; n < size; n++) {
+      const { value, done: ended } = iterator.next();
+      if (ended) return done();
+      visit(value as T);
+    }
+    setImmediate(slice);
+  };
+  slice();
+}

@@ -1,0 +1,149 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import type { Browser } from "playwright-core";
+import type { GatewayConfig } from "../../src/index.ts";
+import { chromiumInstalled, launchChromium, openRecordingPage, recordingPage } from "../support/chromium.ts";
+import { serveGateway, type GatewayServer } from "../support/gateway-server.ts";
+import { warnMissing } from "../support/programs.ts";
+import { recordEvents, untilReceived, type Received, type Recorder } from "../support/recorder.ts";
+import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+
+/** Opens an EventSource on a path of the server behind the port, listening to these types beside `message`. */
+type Open = (port: number, path: string, types: readonly string[]) => Promise<Recorder>;
+
+let browser: Browser;
+const clients: readonly { readonly name: string; readonly installed: boolean; readonly open: Open }[] = [
+  {
+    name: "eventsource from npm",
+    installed: true,
+    open: (port, path, types) => Promise.resolve(recordEvents(`http://127.0.0.1:${port}${path}`, types)),
+  },
+  {
+    name: "Chromium",
+    installed: chromiumInstalled,
+    open: (port, path, types) => openRecordingPage(browser, `http://127.0.0.1:${port}/`, path, types),
+  },
+];
+
+let server: GatewayServer;
+let proxy: TcpProxy;
+let recorder: Recorder | undefined;
+
+if (!chromiumInstalled) warnMissing("Chromium", "chromium");
+beforeAll(async () => {
+  if (chromiumInstalled) browser = await launchChromium();
+});
+afterAll(() => browser?.close());
+afterEach(async () => {
+  await recorder?.close();
+  await proxy?.close();
+  await server?.close();
+  recorder = undefined;
+});
+
+/** A gateway with one stream `s`, reached by clients only through a proxy that can cut them off. */
+async function serve(stream: NonNullable<GatewayConfig["streams"]>[string] = {}): Promise<void> {
+  const access = { anonymous: ["subscribe", "admin"] } as const;
+  server = await serveGateway({ store: "memory:", streams: { s: stream }, access }, { page: recordingPage });
+  proxy = await startTcpProxy(server.port);
+}
+
+/** Publishes the numbers from `first` to `last`, one event each. */
+async function publish(first: number, last: number, event = "trade", channel?: string): Promise<void> {
+  for (let n = first; n <= last; n++) await server.gateway.publish("s", { event, data: String(n), channel });
+}
+
+/** Keeps the client away while `meanwhile` runs; it finds its way back by itself. */
+async function whileCutOff(meanwhile: () => Promise<void>): Promise<void> {
+  proxy.refuse(true);
+  proxy.cut();
+  await vi.waitUntil(() => proxy.open() === 0, { timeout: 10_000 });
+  await meanwhile();
+  proxy.refuse(false);
+}
+
+const dataOf = (received: readonly Received[], event = "trade"): string[] =>
+  received.filter((one) => one.event === event).map(({ data }) => data);
+
+const numbers = (first: number, last: number): string[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => String(first + i));
+
+describe.each(clients)("$name", ({ installed, open }) => {
+  test.runIf(installed)("gets typed events under their names and the others as messages", async () => {
+    await serve();
+    const client = (recorder = await open(proxy.port, "/streams/s", ["connected", "trade", "quote"]));
+    await untilReceived(client, "connected", 1);
+    await server.gateway.publish("s", [
+      { event: "trade", data: "1" },
+      { event: "quote", data: "two\nlines" },
+      { data: { plain: true } },
+    ]);
+    await untilReceived(client, "message", 1);
+    const received = (await client.received()).filter(({ event }) => event !== "connected");
+    expect(received.map(({ event, data }) => [event, data])).toEqual([
+      ["trade", "1"],
+      ["quote", "two\nlines"],
+      ["message", '{"plain":true}'],
+    ]);
+    expect(new Set(received.map(({ id }) => id)).size).toBe(3);
+  });
+
+  test.runIf(installed)("comes back after a cut and gets exactly what it missed", async () => {
+    await serve();
+    const client = (recorder = await open(proxy.port, "/streams/s", ["connected", "trade"]));
+    await untilReceived(client, "connected", 1);
+    await publish(1, 5);
+    await untilReceived(client, "trade", 5);
+    const last = (await client.received()).at(-1)?.id;
+    await whileCutOff(() => publish(6, 10));
+    await untilReceived(client, "connected", 2);
+    await publish(11, 12);
+    await untilReceived(client, "trade", 12);
+    expect(dataOf(await client.received())).toEqual(numbers(1, 12));
+    expect(server.resumed).toEqual([undefined, last]);
+  });
+
+  test.runIf(installed)("hears of a hole once, by name and never as a message", async () => {
+    await serve({ retention: { events: 5 } });
+    const client = (recorder = await open(proxy.port, "/streams/s", ["connected", "trade", "spillway.gap"]));
+    await untilReceived(client, "connected", 1);
+    await publish(1, 3);
+    await untilReceived(client, "trade", 3);
+    await whileCutOff(async () => {
+      await publish(4, 20);
+      await vi.waitUntil(async () => (await earliest()) === 16, { timeout: 10_000 });
+    });
+    await untilReceived(client, "trade", 3 + 5);
+    const received = await client.received();
+    expect(dataOf(received)).toEqual([...numbers(1, 3), ...numbers(16, 20)]);
+    expect(dataOf(received, "message")).toEqual([]);
+    const gaps = dataOf(received, "spillway.gap").map((data) => JSON.parse(data) as unknown);
+    expect(gaps).toEqual([
+      { reason: "trimmed", requested: server.resumed[1], earliest: expect.stringMatching(/\.16$/), lost: 12 },
+    ]);
+    const places = received.map(({ event }) => event);
+    expect(places.indexOf("spillway.gap")).toBe(places.lastIndexOf("connected") + 1);
+  });
+});
+
+test.runIf(chromiumInstalled)("Chromium comes back from a checkpoint that carried an id and no event", async () => {
+  await serve({ heartbeat: "1s" });
+  const open = clients[1]!.open;
+  const client = (recorder = await open(proxy.port, "/streams/s?channels=mine", ["connected", "trade"]));
+  await untilReceived(client, "connected", 1);
+  await publish(1, 1, "trade", "mine");
+  await untilReceived(client, "trade", 1);
+  await publish(2, 9, "trade", "other");
+  const [checkpoint] = await server.gateway.publish("s", { event: "trade", data: "10", channel: "other" });
+  await vi.waitUntil(() => proxy.hasPassed(`\nid: ${checkpoint}\n\n`), { timeout: 10_000 });
+  await whileCutOff(() => publish(11, 11, "trade", "mine"));
+  await untilReceived(client, "trade", 2);
+  expect(dataOf(await client.received())).toEqual(["1", "11"]);
+  expect(server.resumed.at(-1)).toBe(checkpoint);
+});
+
+/** The number of the first event that the stream holds. */
+async function earliest(): Promise<number> {
+  const response = await fetch(`${server.url}/streams`);
+  const { streams } = (await response.json()) as { streams: [{ earliest: string }] };
+  return Number(streams[0].earliest.split(".")[1]);
+}

@@ -1,0 +1,45 @@
+import { chromium, type Browser } from "playwright-core";
+import { findProgram } from "./programs.ts";
+import type { Received, Recorder } from "./recorder.ts";
+
+const program = findProgram("chromium");
+
+/** Whether Debian's Chromium is installed here. */
+export const chromiumInstalled: boolean = program !== undefined;
+
+/** Starts a headless Chromium that talks to nobody but the pages it is shown. */
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: program ?? "chromium",
+    args: ["--no-sandbox", "--disable-quic", "--disable-background-networking"],
+  });
+}
+
+/** A page that opens the browser's own `EventSource` and notes what it gets. Serve it from the origin of the stream. */
+export const recordingPage = `<!doctype html>
+<title>recorder</title>
+<script>
+  const received = [];
+  function record(path, types) {
+    const source = new EventSource(path);
+    for (const type of new Set(["message", ...types])) {
+      source.addEventListener(type, ({ data, lastEventId }) => received.push({ event: type, data, id: lastEventId }));
+    }
+  }
+</script>`;
+
+/** Opens {@link recordingPage} at `origin` and lets it subscribe to a path there. */
+export async function openRecordingPage(
+  browser: Browser,
+  origin: string,
+  path: string,
+  types: readonly string[],
+): Promise<Recorder> {
+  const page = await browser.newPage();
+  await page.goto(origin);
+  await page.evaluate(`record(${JSON.stringify(path)}, ${JSON.stringify(types)})`);
+  return {
+    received: () => page.evaluate<readonly Received[]>("received"),
+    close: () => page.close(),
+  };
+}

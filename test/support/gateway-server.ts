@@ -1,0 +1,52 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { createGateway, type Gateway, type GatewayConfig } from "../../src/index.ts";
+import { portOf } from "./ports.ts";
+
+/** A gateway in this process, mounted in a server of `node:http`. */
+export interface GatewayServer {
+  readonly gateway: Gateway;
+  readonly port: number;
+  /** Without a slash at its end. */
+  readonly url: string;
+  /** The `Last-Event-ID` of each request to a stream, in order; `undefined` where there was none. */
+  readonly resumed: readonly (string | undefined)[];
+  close(): Promise<void>;
+}
+
+export interface GatewayServerOptions {
+  /** Default: a free one. */
+  readonly port?: number;
+  /** The HTML to answer `/` with. */
+  readonly page?: string;
+}
+
+export async function serveGateway(config: GatewayConfig, options: GatewayServerOptions = {}): Promise<GatewayServer> {
+  const gateway = await createGateway(config);
+  const handle = gateway.node();
+  const resumed: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    if (request.url === "/" && options.page !== undefined) {
+      response.setHeader("content-type", "text/html; charset=utf-8").end(options.page);
+      return;
+    }
+    if (request.url?.startsWith("/streams/")) resumed.push(request.headers["last-event-id"]?.toString());
+    handle(request, response);
+  });
+  server.listen(options.port ?? 0, "127.0.0.1");
+  await once(server, "listening");
+  const port = portOf(server);
+  return {
+    gateway,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    resumed,
+    async close() {
+      await gateway.close();
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,17 @@
+import { once } from "node:events";
+import { createServer, type AddressInfo, type Server } from "node:net";
+
+/** The port that a TCP or HTTP server listens on. */
+export function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+/** A port of 127.0.0.1 that was free a moment ago, for a program that can't choose one itself. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const port = portOf(server);
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,46 @@
+import { EventSource } from "eventsource";
+import { vi } from "vitest";
+
+/** One event as a client saw it. */
+export interface Received {
+  readonly event: string;
+  readonly data: string;
+  readonly id: string;
+}
+
+/** A client that notes what it gets, and reconnects as `EventSource` does. */
+export interface Recorder {
+  /** Every event of the types listened to, and of `message`, in the order of arrival. */
+  received(): Promise<readonly Received[]>;
+  close(): Promise<void>;
+}
+
+/** The npm package `eventsource`, listening to some types beside `message`. */
+export function recordEvents(url: string, types: readonly string[]): Recorder {
+  const source = new EventSource(url);
+  const received: Received[] = [];
+  for (const type of new Set(["message", ...types])) {
+    source.addEventListener(type, ({ data, lastEventId }: MessageEvent<string>) => {
+      received.push({ event: type, data, id: lastEventId });
+    });
+  }
+  return {
+    received: () => Promise.resolve(received),
+    close() {
+      source.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Waits until the recorder has so many events of a type. */
+export async function untilReceived(recorder: Recorder, event: string, count: number): Promise<void> {
+  let last: readonly Received[] = [];
+  const enough = async (): Promise<boolean> => {
+    last = await recorder.received();
+    return last.filter((one) => one.event === event).length >= count;
+  };
+  await vi.waitUntil(enough, { timeout: 20_000, interval: 20 }).catch(() => {
+    throw new Error(`waited for ${count} × ${event}, got ${JSON.stringify(last.slice(-5))} of ${last.length}`);
+  });
+}

@@ -1,0 +1,90 @@
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { portOf } from "./ports.ts";
+
+/** A TCP relay in front of a server, for what networks do to connections. */
+export interface TcpProxy {
+  readonly port: number;
+  /** Connections accepted, ever. */
+  accepted(): number;
+  /** Connections open now. */
+  open(): number;
+  /** Whether the server has sent this text to any client. */
+  hasPassed(text: string | RegExp): boolean;
+  /** Ends every connection, behind what was passed on already. New ones are served. */
+  cut(): void;
+  /** Resets every connection; what is under way is lost. New ones are served. */
+  reset(): void;
+  /** Resets new connections at once, until called with `false`. */
+  refuse(on: boolean): void;
+  /** Passes nothing on, in neither direction, until called with `false`; connections stay open. */
+  stall(on: boolean): void;
+  /** Holds back each piece of data by this many ms. */
+  delay(ms: number): void;
+  close(): Promise<void>;
+}
+
+/** Relays a free port of 127.0.0.1 to `target`, another one there. */
+export async function startTcpProxy(target: number): Promise<TcpProxy> {
+  const sockets = new Set<Socket>();
+  let accepted = 0;
+  let delay = 0;
+  let refusing = false;
+  let stalled = false;
+  let passed = "";
+
+  function relay(from: Socket, to: Socket): void {
+    sockets.add(from);
+    const pass = (piece: Buffer): void => {
+      to.write(piece);
+      if (!stalled) from.resume();
+    };
+    from.on("data", (piece: Buffer) => {
+      from.pause();
+      setTimeout(pass, delay, piece);
+    });
+    from.on("end", () => to.end());
+    from.on("error", () => to.destroy());
+    from.on("close", () => {
+      sockets.delete(from);
+      to.destroy();
+    });
+    if (stalled) from.pause();
+  }
+
+  const server = createServer((client) => {
+    if (refusing) {
+      client.resetAndDestroy();
+      return;
+    }
+    accepted++;
+    const upstream = connect(target, "127.0.0.1");
+    upstream.on("data", (piece: Buffer) => (passed += piece.toString("latin1")));
+    relay(client, upstream);
+    relay(upstream, client);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  const reset = (): void => sockets.forEach((socket) => socket.resetAndDestroy());
+  return {
+    port: portOf(server),
+    accepted: () => accepted,
+    open: () => Math.ceil(sockets.size / 2),
+    hasPassed: (text) => (typeof text === "string" ? passed.includes(text) : text.test(passed)),
+    cut: () => sockets.forEach((socket) => socket.destroySoon()),
+    reset,
+    refuse: (on) => void (refusing = on),
+    stall(on) {
+      stalled = on;
+      sockets.forEach((socket) => (on ? socket.pause() : socket.resume()));
+    },
+    delay: (ms) => void (delay = ms),
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      reset();
+      await closed;
+    },
+  };
+}

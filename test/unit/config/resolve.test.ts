@@ -1,0 +1,130 @@
+import { describe, expect, test } from "vitest";
+import type { GatewayConfig } from "../../../src/config/config.ts";
+import { resolveConfig } from "../../../src/config/resolve.ts";
+import { catchConfigError } from "./support.ts";
+
+const certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+describe("a resolved configuration", () => {
+  test("has every default", () => {
+    expect(resolveConfig({ streams: { prices: { upstream: { url: "https://source.example/events" } } } })).toEqual({
+      listen: { host: "127.0.0.1", port: 8080 },
+      store: "sqlite:./spillway.db",
+      synchronous: "full",
+      drain: 10_000,
+      default: "prices",
+      access: { anonymous: ["subscribe"] },
+      limits: { outbox: 262_144, stall: 60_000, body: 1_048_576 },
+      streams: {
+        prices: {
+          ids: "gateway",
+          channel: undefined,
+          heartbeat: 15_000,
+          retention: { age: 86_400_000, events: undefined, bytes: 1_073_741_824 },
+          upstream: {
+            targets: [{ url: "https://source.example/events", name: "target-1" }],
+            balance: "failover",
+            coolDown: 30_000,
+            method: "GET",
+            body: undefined,
+            headers: {},
+            resume: "header",
+            connect: "always",
+            linger: 30_000,
+            timeouts: { connect: 10_000, headers: 30_000, idle: 90_000 },
+            backoff: { min: 500, max: 30_000, healthy: 10_000 },
+            maxRedirects: 5,
+            maxEventBytes: 16_777_216,
+            tls: undefined,
+            proxy: undefined,
+          },
+        },
+      },
+    });
+  });
+
+  test("is frozen to the bottom", () => {
+    const { streams } = resolveConfig({ streams: { a: { upstream: { url: "http://a" } } } });
+    expect([streams, streams["a"]?.upstream?.timeouts, streams["a"]?.upstream?.targets[0]].every(Object.isFrozen)).toBe(
+      true,
+    );
+  });
+
+  test("keeps what was written", () => {
+    const headers = (): Record<string, string> => ({ authorization: "Bearer a" });
+    const config: GatewayConfig = {
+      listen: 9000,
+      store: "memory:",
+      sqlite: { synchronous: "normal" },
+      streams: {
+        a: {
+          ids: "upstream",
+          channel: "/symbol",
+          retention: { age: "none", events: "1_000", bytes: 5 },
+          upstream: {
+            urls: ["http://a", { url: "http://b", name: "spare" }],
+            balance: "round-robin",
+            body: "{}",
+            headers,
+            resume: { query: "last-id" },
+            connect: "on-demand",
+            tls: { ca: certificate, rejectUnauthorized: false },
+            proxy: "http://proxy:3128",
+          },
+        },
+      },
+    };
+    const options = resolveConfig(config);
+    expect(options).toMatchObject({
+      listen: { host: "127.0.0.1", port: 9000 },
+      store: "memory:",
+      synchronous: "normal",
+    });
+    expect(options.streams["a"]).toMatchObject({
+      ids: "upstream",
+      channel: "/symbol",
+      retention: { age: undefined, events: 1_000, bytes: 5 },
+      upstream: {
+        targets: [
+          { url: "http://a", name: "target-1" },
+          { url: "http://b", name: "spare" },
+        ],
+        balance: "round-robin",
+        method: "POST",
+        body: "{}",
+        headers,
+        resume: { query: "last-id" },
+        connect: "on-demand",
+        tls: { ca: certificate, rejectUnauthorized: false },
+        proxy: "http://proxy:3128",
+      },
+    });
+  });
+
+  test("has a default stream only where one is named or alone", () => {
+    expect(resolveConfig({ streams: { a: {}, b: {} } }).default).toBeUndefined();
+    expect(resolveConfig({ streams: { a: {}, b: {} }, default: "b" }).default).toBe("b");
+  });
+
+  test("takes a stream that is only published to", () => {
+    expect(resolveConfig({ streams: { a: {} } }).streams["a"]?.upstream).toBeUndefined();
+  });
+});
+
+describe("access", () => {
+  test("a public address without it is refused, with two lines to paste", () => {
+    const error = catchConfigError(() => resolveConfig({ listen: ":8080", streams: { a: {} } }));
+    expect(error.code).toBe("access-required");
+    expect(error.field).toBe("access");
+    expect(error.message).toContain("\naccess:\n  anonymous: [subscribe]");
+  });
+
+  test("a public address with it is taken as it is written", () => {
+    const options = resolveConfig({ listen: ":8080", access: { anonymous: ["publish"] }, streams: { a: {} } });
+    expect(options.access).toEqual({ anonymous: ["publish"] });
+  });
+
+  test("an empty section allows nothing, on loopback too", () => {
+    expect(resolveConfig({ access: {}, streams: { a: {} } }).access).toEqual({ anonymous: [] });
+  });
+});

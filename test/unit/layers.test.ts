@@ -1,0 +1,133 @@
+import { execFile } from "node:child_process";
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, relative, resolve } from "node:path";
+import { expect, test } from "vitest";
+
+const leaves = ["sse", "util", "errors.ts"];
+
+/**
+ * What each folder of `src` may import beside itself; `log/*` is any store's folder. What is not named is forbidden.
+ * The same table stands as lint rules in `.oxlintrc.json`: these tests hold the two together.
+ */
+const layers: Readonly<Record<string, readonly string[]>> = {
+  "errors.ts": [],
+  "util": [],
+  "sse": [],
+  "log": leaves,
+  "log/*": ["log", ...leaves],
+  "upstream": leaves,
+  "hub": ["log", ...leaves],
+  "http": ["hub", "log", ...leaves],
+  "adapters": ["http", "hub", "log", "upstream", ...leaves],
+  "gateway": ["adapters", "http", "hub", "log", "upstream", ...leaves],
+  "config": ["gateway", "log", "log/*", "upstream", ...leaves],
+  "testing": ["log", "util", "errors.ts"],
+  "index.ts": ["adapters", "config", "gateway", "hub", "log", "util", "errors.ts"],
+  "cli": ["adapters", "config", "gateway", "http", "hub", "index.ts", "log", "log/*", "testing", "upstream", ...leaves],
+};
+
+const root = resolve(import.meta.dirname, "../..");
+const src = join(root, "src");
+
+/** The layer of a file, given relative to `src`. */
+function layerOf(file: string): string {
+  const [folder = "", ...rest] = file.split("/");
+  if (folder === "log" && rest.length > 1) return "log/*";
+  return folder;
+}
+
+function mayImport(from: string, to: string): boolean {
+  const sameStore = dirname(from) === dirname(to);
+  const [layer, target] = [layerOf(from), layerOf(to)];
+  if (layer === target) return layer !== "log/*" || sameStore;
+  return layers[layer]?.includes(target) ?? false;
+}
+
+async function sourceFiles(): Promise<string[]> {
+  const entries = await readdir(src, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => relative(src, join(entry.parentPath, entry.name)));
+}
+
+/** Relative specifiers in a source text: imports, re-exports, `import()` and `new URL(…, import.meta.url)`. */
+function relativeSpecifiers(text: string): string[] {
+  const pattern = /(?:\bfrom|\bimport|\bimport\(|\bnew URL\()\s*"(\.{1,2}\/[^"]+\.ts)"/g;
+  return Array.from(text.matchAll(pattern), (match) => match[1] ?? "");
+}
+
+test("every folder of src is in the table of layers", async () => {
+  const unknown = (await sourceFiles()).filter((file) => !(layerOf(file) in layers));
+  expect(unknown).toEqual([]);
+});
+
+test("no source file imports what its layer may not", async () => {
+  const broken: string[] = [];
+  for (const file of await sourceFiles()) {
+    for (const specifier of relativeSpecifiers(await readFile(join(src, file), "utf8"))) {
+      const target = relative(src, resolve(src, dirname(file), specifier));
+      if (!mayImport(file, target)) broken.push(`${file} imports ${target}`);
+    }
+  }
+  expect(broken).toEqual([]);
+});
+
+test("the linter forbids exactly the imports that the table forbids", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "spillway-layers-"));
+  try {
+    await copyFile(join(root, ".oxlintrc.json"), join(directory, ".oxlintrc.json"));
+    const forbidden: string[] = [];
+    for (const layer of Object.keys(layers)) {
+      const probe = fileOf(layer, "probe");
+      const targets = Object.keys(layers).map((other) => fileOf(other, "target"));
+      await writeImports(
+        join(directory, "src"),
+        probe,
+        targets.filter((target) => target !== probe),
+      );
+      forbidden.push(
+        ...targets.filter((target) => !mayImport(probe, target)).map((target) => `${probe} imports ${target}`),
+      );
+    }
+    expect(await refusedByLinter(directory)).toEqual(forbidden.toSorted());
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+/** A file of the layer, relative to `src`; two names are two stores. */
+function fileOf(layer: string, name: string): string {
+  if (layer.endsWith(".ts")) return layer;
+  return layer === "log/*" ? `log/${name}-store/${name}.ts` : `${layer}/${name}.ts`;
+}
+
+async function writeImports(base: string, file: string, targets: readonly string[]): Promise<void> {
+  const specifiers = targets.map((target) => relative(dirname(file), target).replace(/^(?!\.)/, "./"));
+  await mkdir(join(base, dirname(file)), { recursive: true });
+  await writeFile(join(base, file), specifiers.map((specifier) => `import "${specifier}";\n`).join(""));
+}
+
+/** What oxlint says of a tree, in the words of the table. */
+async function refusedByLinter(directory: string): Promise<string[]> {
+  const report = await oxlint(directory, ["--format=json", "src"]);
+  return report.diagnostics
+    .filter(({ code }) => code === "eslint(no-restricted-imports)")
+    .map(({ filename, message }) => {
+      const file = relative("src", filename);
+      const specifier = /'([^']+)'/.exec(message)?.[1] ?? message;
+      return `${file} imports ${join(dirname(file), specifier)}`;
+    })
+    .toSorted();
+}
+
+interface LintReport {
+  readonly diagnostics: readonly { readonly code: string; readonly filename: string; readonly message: string }[];
+}
+
+function oxlint(cwd: string, args: readonly string[]): Promise<LintReport> {
+  return new Promise((done) => {
+    // It exits with 1 where it found something, as it must here.
+    execFile(join(root, "node_modules/.bin/oxlint"), args, { cwd, maxBuffer: 1e7 }, (_error, stdout) => {
+      done(JSON.parse(stdout) as LintReport);
+    });
+  });
+}
