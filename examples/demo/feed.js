@@ -10,8 +10,8 @@ import { createMarket } from "./market.js";
 
 const apiKey = process.env.FEED_API_KEY;
 const port = Number(process.env.FEED_PORT ?? 0);
-const historySize = 10_000;
-const maxUnsentBytes = 1024 * 1024;
+const historySize = 5_000;
+const maxUnsentBytes = 4 * 1024 * 1024;
 
 if (!apiKey) {
   console.error("feed: FEED_API_KEY is not set");

@@ -48,13 +48,15 @@ async function main() {
   cleanups.push(() => void server.close());
 
   const { address, family, port: actual } = server.address();
-  console.log(`Spillway's demo is at http://${family === "IPv6" ? `[${address}]` : address}:${actual}/ (Ctrl-C stops it)`);
+  console.log(
+    `Spillway's demo is at http://${family === "IPv6" ? `[${address}]` : address}:${actual}/ (Ctrl-C stops it)`,
+  );
 }
 
 async function stop(exitCode) {
   if (stopping) return;
   stopping = true;
-  for (const cleanup of cleanups.reverse()) await cleanup();
+  for (const cleanup of cleanups.toReversed()) await cleanup();
   process.exit(exitCode);
 }
 

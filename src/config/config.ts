@@ -52,7 +52,7 @@ export interface StreamConfig {
   readonly ids?: "gateway" | "upstream" | undefined;
   /** How much is kept; the oldest events go as soon as one bound is passed. */
   readonly retention?: RetentionConfig | undefined;
-  /** Silence after which a comment keeps connections alive; at least `1s`. Default: `15s`. */
+  /** Silence after which a comment keeps connections alive; at least `10ms`. Default: `15s`. */
   readonly heartbeat?: Duration | undefined;
 }
 
@@ -76,7 +76,7 @@ export interface AccessConfig {
 export interface LimitsConfig {
   /** Unsent bytes held for one subscriber; beyond it the log is read at its pace. Default: `256KiB`. */
   readonly outbox?: Size | undefined;
-  /** A subscriber whose socket takes nothing for this long is cut. Default: `60s`. */
+  /** A subscriber whose socket takes nothing for this long is cut; at least `10ms`. Default: `60s`. */
   readonly stall?: Duration | undefined;
   /** Largest body of a publish request; beyond it the answer is 413. Default: `1MiB`. */
   readonly body?: Size | undefined;

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { createJiti } from "jiti";
 import { SpillwayError } from "../errors.ts";
 import { withDotEnv } from "./env.ts";
+import { ConfigError } from "./issues.ts";
 import { readYaml } from "./read-yaml.ts";
 import { codeSource, type Environment, type LoadedConfig } from "./source.ts";
 
@@ -54,20 +55,22 @@ async function runModule(file: string, name: string, env: Environment): Promise<
     const exported = await jiti.import<ConfigModule>(file, { default: true });
     return typeof exported === "function" ? await exported({ env }) : exported;
   } catch (cause) {
-    throw new SpillwayError("config-invalid", `${name}: ${firstLine(cause)}`, { cause });
+    throw moduleError(cause, name);
   }
+}
+
+/** A syntax error says on its second line where it is. */
+function moduleError(error: unknown, name: string): ConfigError {
+  const [message = "", second = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+  const place = /:\d+:\d+$/.exec(second)?.[0] ?? "";
+  return new ConfigError([{ path: "", location: `${name}${place}`, message: message.trim() }]);
 }
 
 function readText(file: string, name: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
-    throw new SpillwayError("config-invalid", `${name}: cannot be read (${(cause as NodeJS.ErrnoException).code})`, {
-      cause,
-    });
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new SpillwayError("config-invalid", `${name}: cannot be read (${code})`, { cause });
   }
-}
-
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
 }

@@ -1,19 +1,10 @@
-import {
-  isAlias,
-  isMap,
-  isPair,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseDocument,
-  visit,
-  type Document,
-  type Scalar,
-} from "yaml";
+import { LineCounter, parseDocument, visit, type Document } from "yaml";
 import { substitute } from "./env.ts";
 import { ConfigError, type ConfigIssue } from "./issues.ts";
 import { showPath } from "./secrets.ts";
-import type { ConfigPath, Environment, LoadedConfig } from "./source.ts";
+import type { Environment, LoadedConfig } from "./source.ts";
+import { syntaxIssues } from "./yaml-syntax.ts";
+import { findNode, pathOf } from "./yaml-tree.ts";
 
 /**
  * Reads YAML, and so JSON, filling in the variables of the environment. Remembers where everything stands.
@@ -22,38 +13,22 @@ import type { ConfigPath, Environment, LoadedConfig } from "./source.ts";
 export function readYaml(content: string, file: string, env: Environment): LoadedConfig {
   const lines = new LineCounter();
   const document = parseDocument(content, { lineCounter: lines, prettyErrors: false, merge: true });
+  const faults = syntaxIssues([...document.errors, ...document.warnings], content, file, lines);
+  if (faults.length > 0) throw new ConfigError(faults);
   const place = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
   };
-  const faults = [...document.errors, ...document.warnings];
-  if (faults.length > 0) throw new ConfigError(faults.map((fault) => syntaxIssue(fault, place(fault.pos[0]))));
   const { filled, issues } = fillIn(document, env, place);
   return {
     input: toValue(document, file),
     source: {
       env,
       issues,
-      locate: (path, part) => place(find(document, path)[part]),
-      isFromEnvironment: (path) => filled.has(find(document, path).node),
+      locate: (path, part) => place(findNode(document, path)[part]),
+      isFromEnvironment: (path) => filled.has(findNode(document, path).node),
     },
   };
-}
-
-type Fault = Document.Parsed["errors"][number] | Document.Parsed["warnings"][number];
-
-/** Codes whose message quotes the file, where a secret may stand. */
-const quoting: ReadonlySet<string> = new Set([
-  "BAD_ALIAS",
-  "BAD_DIRECTIVE",
-  "BAD_DQ_ESCAPE",
-  "TAG_RESOLVE_FAILED",
-  "UNEXPECTED_TOKEN",
-]);
-
-function syntaxIssue({ code, message }: Fault, location: string): ConfigIssue {
-  const detail = quoting.has(code) ? code.toLowerCase().replaceAll("_", " ") : message;
-  return { path: "", location, message: `not valid YAML: ${detail}` };
 }
 
 /** Replaces variables in every text that is a value; answers with the nodes that held one. */
@@ -85,36 +60,4 @@ function toValue(document: Document, file: string): unknown {
     // An alias without an anchor, or aliases that multiply without end.
     throw new ConfigError([{ path: "", location: file, message: "not valid YAML: an alias cannot be resolved" }]);
   }
-}
-
-/** The keys down to a node, read off its ancestors. */
-function pathOf(ancestors: readonly unknown[], node: Scalar): ConfigPath {
-  return [...ancestors, node].flatMap((ancestor, index, all): (string | number)[] => {
-    const parent = all[index - 1];
-    if (isPair(ancestor)) return [keyOf(ancestor.key)];
-    return isSeq(parent) ? [parent.items.indexOf(ancestor)] : [];
-  });
-}
-
-/** The offsets of a value and its key, and its node; of the nearest section above where the path leads nowhere. */
-function find(document: Document, path: ConfigPath): { key: number; value: number; node: unknown } {
-  let node: unknown = document.contents;
-  let key = offsetOf(node) ?? 0;
-  for (const part of path) {
-    const section = isAlias(node) ? node.resolve(document) : node;
-    const pair = isMap(section) ? section.items.find((item) => keyOf(item.key) === String(part)) : undefined;
-    const child = isSeq(section) ? section.items[Number(part)] : pair?.value;
-    if (child === undefined && !pair) return { key, value: key, node: undefined };
-    node = child;
-    key = offsetOf(pair?.key ?? child) ?? key;
-  }
-  return { key, value: offsetOf(node) ?? key, node };
-}
-
-function keyOf(key: unknown): string {
-  return String(isScalar(key) ? key.value : key);
-}
-
-function offsetOf(node: unknown): number | undefined {
-  return (node as Scalar | null | undefined)?.range?.[0];
 }

@@ -40,7 +40,7 @@ const stream = object({
   channel: jsonPointer.optional(),
   ids: z.enum(["gateway", "upstream"]).default("gateway"),
   retention: retention.prefault({}),
-  heartbeat: duration("15s", 1_000),
+  heartbeat: duration("15s", 10),
 }).transform((parsed): StreamOptions => ({ ...parsed, upstream: parsed.upstream, channel: parsed.channel }));
 
 /** The whole configuration. `preset` is known here, and was worked in before. */
@@ -55,5 +55,5 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   default: z.string().optional(),
   streams: z.record(streamName, stream).refine((streams) => Object.keys(streams).length > 0, "at least one stream"),
   access: object({ anonymous: z.array(z.enum(["subscribe", "publish", "admin"])).default([]) }).optional(),
-  limits: object({ outbox: size("256KiB"), stall: duration("60s", 1_000), body: size("1MiB") }).prefault({}),
+  limits: object({ outbox: size("256KiB"), stall: duration("60s", 10), body: size("1MiB") }).prefault({}),
 });

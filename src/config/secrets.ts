@@ -33,10 +33,12 @@ function describeText(value: string): string {
   return value.length > 60 ? `${JSON.stringify(value.slice(0, 60))}…` : JSON.stringify(value);
 }
 
-/** The URL with its user info and the values of its query masked. */
+/** The URL with its user info and the values of its query masked; a name without a value is masked itself. */
 export function maskUrl(text: string): string {
   const url = new URL(text);
   const user = url.username || url.password ? `${mask}@` : "";
-  const names = [...url.searchParams.keys()].map((name) => `${encodeURIComponent(name)}=${mask}`);
+  const names = [...url.searchParams].map(([name, value]) =>
+    value === "" ? mask : `${encodeURIComponent(name)}=${mask}`,
+  );
   return `${url.protocol}//${user}${url.host}${url.pathname}${names.length > 0 ? `?${names.join("&")}` : ""}`;
 }

@@ -36,7 +36,7 @@ export function createIngest(log: Log, { channel, logger }: IngestOptions): Inge
 
   const toNewEvent = ({ event, data, id }: UpstreamEvent): NewEvent => {
     const name = channelOf?.(data);
-    return { event, data, channel: name !== undefined && isName(name) ? name : undefined, upstreamId: id };
+    return { event, data, channel: name !== undefined && isName(name) ? name : undefined, upstreamId: id || undefined };
   };
 
   return {

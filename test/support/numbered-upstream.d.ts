@@ -58,6 +58,8 @@ export interface NumberedControl {
   next?: ScriptedResponse[];
   /** The answer for all others; `null`: the numbered stream again. */
   always?: ScriptedResponse | null;
+  /** Sends a comment on the streams that are open. */
+  comment?: string;
   /** Gives up the streams that are open. */
   drop?: DropMode;
 }

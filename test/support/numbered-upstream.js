@@ -88,7 +88,8 @@ export async function startNumberedUpstream(options = {}) {
   function drop(stream, mode = settings.dropMode) {
     stream.ended = true;
     const { response } = stream;
-    if (mode === "reset") response.socket?.resetAndDestroy();
+    // What was sent before is passed on to the kernel first, or the connection would make no progress.
+    if (mode === "reset") response.write(":\n", () => response.socket?.resetAndDestroy());
     else if (mode === "end") response.end();
     else {
       const text = frame(Math.min(stream.next, Math.max(times.length, 1)));
@@ -167,6 +168,7 @@ export async function startNumberedUpstream(options = {}) {
     if (change.next) queue.push(...change.next);
     if ("always" in change) always = change.always ?? undefined;
     if (change.drop) for (const entry of streams) drop(entry, change.drop);
+    if (change.comment) for (const { response } of streams) response.write(`: ${change.comment}\n`);
     if (change.emit) emit(change.emit);
   }
 

@@ -33,10 +33,11 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
   let stalled = false;
   let passed = "";
 
-  function relay(from: Socket, to: Socket): void {
+  function relay(from: Socket, to: Socket, fromServer: boolean): void {
     sockets.add(from);
     const pass = (piece: Buffer): void => {
       to.write(piece);
+      if (fromServer) passed += piece.toString("latin1");
       if (!stalled) from.resume();
     };
     from.on("data", (piece: Buffer) => {
@@ -59,9 +60,8 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     }
     accepted++;
     const upstream = connect(target, "127.0.0.1");
-    upstream.on("data", (piece: Buffer) => (passed += piece.toString("latin1")));
-    relay(client, upstream);
-    relay(upstream, client);
+    relay(client, upstream, false);
+    relay(upstream, client, true);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

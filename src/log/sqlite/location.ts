@@ -10,7 +10,10 @@ import { SpillwayError } from "../../errors.ts";
  */
 export async function locateLog(path: string): Promise<string> {
   if (path === "" || path === ":memory:") {
-    throw new SpillwayError("config-invalid", "the SQLite store needs the path of a file", { field: "path", got: path });
+    throw new SpillwayError("config-invalid", "the SQLite store needs the path of a file", {
+      field: "path",
+      got: path,
+    });
   }
   const wanted = resolve(path);
   const folder = await realFolder(dirname(wanted));

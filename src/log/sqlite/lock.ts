@@ -1,6 +1,6 @@
 import { SpillwayError } from "../../errors.ts";
 import type { SqliteDatabase, SqliteDriver } from "./driver.ts";
-import { toFailure } from "./failure.ts";
+import { storeError, toFailure } from "./failure.ts";
 
 /**
  * Claims a log for this store until the returned lock is closed or the process ends, however it ends. The lock is a
@@ -9,13 +9,14 @@ import { toFailure } from "./failure.ts";
  * @throws {SpillwayError} `store-locked`.
  */
 export function lockLog(driver: SqliteDriver, path: string): SqliteDatabase {
-  const lock = new driver.DatabaseSync(`${path}.lock`, { readOnly: false });
+  let lock: SqliteDatabase | undefined;
   try {
+    lock = new driver.DatabaseSync(`${path}.lock`, { readOnly: false });
     lock.exec("BEGIN EXCLUSIVE");
     return lock;
-  } catch (error) {
-    lock.close();
-    if (toFailure(error).code !== "store-locked") throw error;
-    throw new SpillwayError("store-locked", `${path} is in use by another process or store`, { cause: error });
+  } catch (cause) {
+    lock?.close();
+    if (toFailure(cause).code !== "store-locked") throw storeError(cause, path);
+    throw new SpillwayError("store-locked", `${path} is in use by another process or store`, { cause });
   }
 }

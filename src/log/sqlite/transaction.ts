@@ -13,8 +13,8 @@ export function transact<T>(database: SqliteDatabase, write: () => T): T {
   }
 }
 
-/** Runs `read` on one snapshot. */
-export function snapshot<T>(database: SqliteDatabase, read: () => T): T {
+/** Runs `read` in a transaction, so that everything in it is read from one snapshot. */
+export function readInTransaction<T>(database: SqliteDatabase, read: () => T): T {
   database.exec("BEGIN");
   try {
     return read();

@@ -1,40 +1,91 @@
-import { Worker } from "node:worker_threads";
+import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import type { Retention } from "../log.ts";
 import { createAppendQueue, type QueuedAppend } from "./append-queue.ts";
-import { type Failure, failureError } from "./failure.ts";
-import type {
-  AppendOutcome,
-  OpenRequest,
-  StreamState,
-  WriterMessage,
-  WriterRequest,
-  WriterResult,
-  WriterSettings,
-} from "./messages.ts";
+import { failureError } from "./failure.ts";
+import type { AppendOutcome, StreamState, WriterResult, WriterSettings } from "./messages.ts";
+import { startWriterThread, type WriterCall, type WriterThread } from "./writer-thread.ts";
 
-/** The writer thread, seen from the store. A thread that died is started anew by the next request. */
+/** All that is written to the database. A writer thread that died is started anew by the next request. */
 export interface WriterClient {
   /** Resolves once the database is open. */
   start(): Promise<void>;
   open(stream: string, retention: Retention): Promise<StreamState>;
   append(append: QueuedAppend): void;
-  /** Applies retention to a stream, or to all; resolves to the events removed. */
+  /** Applies retention to a stream, or to all (`undefined`); resolves to the events removed. */
   trim(stream: number | undefined, now: number): Promise<number>;
-  /** Waits for the appends, then ends the thread. */
+  /** Waits for the appends, then lets go of the database. */
   close(): Promise<void>;
 }
 
-/** What a writer has to tell unasked. */
+/** What a writer tells unasked. */
 export interface WriterEvents {
   onTrimmed(stream: number, earliest: number, bytes: number): void;
   /** The state of a stream after the thread was started anew. */
   onReopened(state: StreamState): void;
 }
 
-interface Pending {
-  resolve(result: WriterResult): void;
-  reject(failure: Failure): void;
-}
+/** Makes the writer of a database; `start` it before anything else. */
+export function createWriterClient(settings: WriterSettings, events: WriterEvents, logger: Logger): WriterClient {
+  const { path } = settings;
+  const retentions = new Map<string, Retention>();
+  let thread: WriterThread | undefined;
+  let closing = false;
 
-type Unnumbered<Request> = Request extends WriterRequest ? Omit<Request, "id"> : never;
+  function startThread(onStarted: () => void, onRefused: (error: SpillwayError) => void): WriterThread {
+    const started = startWriterThread(settings, {
+      onStarted,
+      onTrimmed: events.onTrimmed,
+      onEnded(failure) {
+        thread = undefined;
+        if (!closing) logger.error({ path, ...failure }, "the log's writer thread has ended");
+        onRefused(failureError(failure, path));
+      },
+    });
+    for (const [stream, retention] of retentions) {
+      const reopened = (result: WriterResult): void => events.onReopened(result as StreamState);
+      started.call({ kind: "open", stream, retention }, reopened, () => {});
+    }
+    return started;
+  }
+
+  function runningThread(): WriterThread {
+    thread ??= startThread(
+      () => logger.info({ path }, "the log's writer thread was started anew"),
+      () => {},
+    );
+    return thread;
+  }
+
+  function call(request: WriterCall): Promise<WriterResult> {
+    return new Promise((resolve, reject) => {
+      runningThread().call(request, resolve, (failure) => {
+        reject(closing ? new SpillwayError("store-closed") : failureError(failure, path));
+      });
+    });
+  }
+
+  const queue = createAppendQueue((appends, onOutcomes, onFailure) => {
+    const onResult = (result: WriterResult): void => onOutcomes(result as readonly AppendOutcome[]);
+    runningThread().call({ kind: "append", appends }, onResult, onFailure);
+  });
+
+  return {
+    start: () =>
+      new Promise((resolve, reject) => {
+        thread = startThread(resolve, reject);
+      }),
+    async open(stream, retention) {
+      const state = await call({ kind: "open", stream, retention });
+      retentions.set(stream, retention);
+      return state as StreamState;
+    },
+    append: (append) => queue.push(append),
+    trim: async (stream, now) => (await call({ kind: "trim", stream, now })) as number,
+    async close() {
+      await queue.idle();
+      closing = true;
+      await thread?.close();
+    },
+  };
+}

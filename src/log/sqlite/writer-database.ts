@@ -34,8 +34,20 @@ export function openWriterDatabase(driver: SqliteDriver, { path, synchronous }: 
   }
 }
 
+/** Closes the database, and leaves the whole log in its one file if that can be done. */
+export function closeWriterDatabase(database: SqliteDatabase): void {
+  try {
+    // Not left to `close`: `@photostructure/sqlite` keeps a connection until its statements are collected as garbage.
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch {
+    // On a full disk the events stay in the write-ahead log, where the next start finds them.
+  }
+  database.close();
+}
+
 /** Readers go on while the writer writes. Not every file system can do it. */
 function useWriteAheadLog(database: SqliteDatabase): void {
   const mode = database.prepare("PRAGMA journal_mode = WAL").get()?.journal_mode;
-  if (mode !== "wal") throw new SpillwayError("store-unavailable", "the file system does not support write-ahead logging");
+  if (mode !== "wal")
+    throw new SpillwayError("store-unavailable", "the file system does not support write-ahead logging");
 }

@@ -19,7 +19,7 @@ import { createStreams } from "./streams.ts";
 import { transact } from "./transaction.ts";
 import { createTrimRounds } from "./trim-rounds.ts";
 import { createTrimmer } from "./trimmer.ts";
-import { openWriterDatabase } from "./writer-database.ts";
+import { closeWriterDatabase, openWriterDatabase } from "./writer-database.ts";
 
 const port = parentPort!;
 const send = (message: WriterMessage): void => port.postMessage(message);
@@ -56,7 +56,7 @@ function serve(database: SqliteDatabase): void {
 
   function close(): void {
     rounds.stop();
-    database.close();
+    closeWriterDatabase(database);
     port.close();
   }
 

@@ -17,11 +17,11 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   ],
   [
     "every issue is listed",
-    "listen: nowhere\ndrain: 10 parsecs\nstreams:\n  a:\n    ids: both\n    heartbeat: 10ms\n",
+    "listen: nowhere\ndrain: 10 parsecs\nstreams:\n  a:\n    ids: both\n    heartbeat: 1ms\n",
     'c.yaml:1:9: listen: expected an address such as "127.0.0.1:8080" or a port, got "nowhere"',
     'c.yaml:2:8: drain: expected a duration such as "10s" (at most 24d), got "10 parsecs"',
     'c.yaml:5:10: streams.a.ids: expected one of gateway, upstream, got "both"',
-    'c.yaml:6:16: streams.a.heartbeat: expected a duration such as "15s" (at least 1s, at most 24d), got "10ms"',
+    'c.yaml:6:16: streams.a.heartbeat: expected a duration such as "15s" (at least 10ms, at most 24d), got "1ms"',
   ],
   [
     "a configuration without streams is refused",
@@ -98,6 +98,11 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
     'c.yaml:1:9: preset: expected one of surflux, got "surf"',
   ],
   ["a list in the place of a section is refused", "- a\n", "c.yaml:1:1: expected a section with keys, got a list"],
+  [
+    "a variable without quotes inside braces is told what it lacks",
+    "streams: { a: { upstream: { url: ${URL} } } } #\n#drain: 1s\n",
+    "c.yaml:1:35: not valid YAML: unexpected token; inside { } and [ ] a ${NAME} needs quotes around it",
+  ],
   ["a duplicate key is an error", "drain: 1s\ndrain: 2s\n", "c.yaml:2:1: not valid YAML: Map keys must be unique"],
   [
     "broken syntax is an error with a place",

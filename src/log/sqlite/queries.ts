@@ -1,0 +1,68 @@
+import type { LogFilter } from "../log.ts";
+import type { SqlValue } from "./driver.ts";
+import { isReserved } from "./schema.ts";
+import { encodeText } from "./text.ts";
+
+/** The way a walk goes through a stream. */
+export type Direction = "forward" | "backward";
+
+/** A statement and what to bind behind the stream and the sequence number to go on from (not included). */
+export interface Query {
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+}
+
+/** Beyond this many values it is cheaper to look at every event than to merge so many index ranges. */
+const maxMerged = 32;
+
+/** Who walks backward only counts, so data is left where it is. */
+const columns: Readonly<Record<Direction, string>> = {
+  forward: "seq, time, event, data, channel, upstream_id, bytes",
+  backward: "seq, time, event, '' AS data, channel, upstream_id, bytes",
+};
+
+/**
+ * Selects a stream's events in order, through an index: all that match the filter, and others at most where the filter
+ * has both channels and types, or more values than can be merged.
+ */
+export function selectEvents(filter: LogFilter | undefined, direction: Direction): Query {
+  const { channels, events } = filter ?? {};
+  if (channels && channels.length <= maxMerged) return merge("channel", "events_by_channel", channels, direction);
+  if (!channels && events && events.length <= maxMerged) return merge("event", "events_by_type", events, direction);
+  return {
+    sql: `SELECT ${columns[direction]} FROM events WHERE ${range(direction)} ORDER BY ${order(direction)}`,
+    values: [],
+  };
+}
+
+/** One ordered range of an index per value, and one of the reserved types, which pass every filter: SQLite merges them as it reads. */
+function merge(column: string, index: string, wanted: readonly string[], direction: Direction): Query {
+  const values = [...new Set(wanted)];
+  const ranges = values.map(
+    (_, position) =>
+      `SELECT ${columns[direction]} FROM events INDEXED BY ${index}
+        WHERE ${range(direction)} AND ${column} = ?${position + 3} AND NOT (${isReserved})`,
+  );
+  const reserved = `SELECT ${columns[direction]} FROM events INDEXED BY events_reserved WHERE ${range(direction)} AND ${isReserved}`;
+  const sql = `${[...ranges, reserved].join(" UNION ALL ")} ORDER BY ${order(direction)}`;
+  return { sql, values: values.map(encodeText) };
+}
+
+function range(direction: Direction): string {
+  return `stream = ?1 AND seq ${direction === "forward" ? ">" : "<"} ?2`;
+}
+
+function order(direction: Direction): string {
+  return direction === "forward" ? "seq" : "seq DESC";
+}
+
+/** What is held of a stream. */
+export const selectBounds: string = "SELECT head, earliest FROM streams WHERE id = ?1";
+
+/** The time of one event. */
+export const selectTime: string = "SELECT time FROM events WHERE stream = ?1 AND seq = ?2";
+
+/** The latest event with an upstream id. */
+export const selectByUpstreamId: string = `
+  SELECT seq FROM events INDEXED BY events_by_upstream_id
+  WHERE stream = ?1 AND upstream_id = ?2 ORDER BY seq DESC LIMIT 1`;

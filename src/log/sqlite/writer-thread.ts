@@ -1,0 +1,80 @@
+import { Worker } from "node:worker_threads";
+import { type Failure, toFailure } from "./failure.ts";
+import type { WriterMessage, WriterRequest, WriterResult, WriterSettings } from "./messages.ts";
+
+/** A request before it has its number. */
+export type WriterCall = WriterRequest extends infer Request
+  ? Request extends WriterRequest
+    ? Omit<Request, "id">
+    : never
+  : never;
+
+/** One life of the writer thread, from its start to its end. */
+export interface WriterThread {
+  /** Sends a request; calls back exactly once, in the order of the answers. */
+  call(call: WriterCall, onResult: (result: WriterResult) => void, onFailure: (failure: Failure) => void): void;
+  /** Ends the thread after the requests sent before; resolves once it has ended. */
+  close(): Promise<void>;
+}
+
+/** What happens to a thread. */
+export interface WriterThreadEvents {
+  /** The database is open. */
+  onStarted(): void;
+  onTrimmed(stream: number, earliest: number, bytes: number): void;
+  /** The thread has ended, unasked or by `close`; all requests without an answer have failed. */
+  onEnded(failure: Failure): void;
+}
+
+interface Pending {
+  resolve(result: WriterResult): void;
+  reject(failure: Failure): void;
+}
+
+/** Starts a writer thread. It keeps the process alive only while a request has no answer. */
+export function startWriterThread(settings: WriterSettings, events: WriterThreadEvents): WriterThread {
+  const worker = new Worker(new URL("./writer.js", import.meta.url), { workerData: settings });
+  const pending = new Map<number, Pending>();
+  let nextId = 0;
+  let ended = false;
+
+  function take(id: number): Pending {
+    const request = pending.get(id)!;
+    pending.delete(id);
+    if (pending.size === 0) worker.unref();
+    return request;
+  }
+
+  function end(failure: Failure): void {
+    if (ended) return;
+    ended = true;
+    for (const { reject } of pending.values()) reject(failure);
+    pending.clear();
+    events.onEnded(failure);
+  }
+
+  worker.on("message", (message: WriterMessage) => {
+    if (message.kind === "answer") take(message.id).resolve(message.result);
+    else if (message.kind === "failed") take(message.id).reject(message.failure);
+    else if (message.kind === "trimmed") events.onTrimmed(message.stream, message.earliest, message.bytes);
+    else if (message.kind === "refused") end(message.failure);
+    else events.onStarted();
+  });
+  worker.on("error", (error) => end(toFailure(error)));
+  worker.on("exit", () => end({ code: "store-unavailable", message: "the writer thread has ended" }));
+
+  return {
+    call(call, resolve, reject) {
+      const id = nextId++;
+      pending.set(id, { resolve, reject });
+      worker.ref();
+      worker.postMessage({ ...call, id });
+    },
+    close() {
+      const exit = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+      worker.ref();
+      worker.postMessage({ kind: "close", id: nextId++ } satisfies WriterRequest);
+      return ended ? Promise.resolve() : exit;
+    },
+  };
+}

@@ -1,0 +1,314 @@
+import { afterEach, describe, expect, test } from "vitest";
+import type { GatewayConfig } from "spillway";
+import { doors } from "../support/doors.ts";
+import { openGateway, stores, type Opened } from "../support/gateways.ts";
+import { eventually, read } from "../support/reader.ts";
+
+/** Every promise of PROTOCOL.md towards one client, through every door, over every store. */
+const combinations = doors.flatMap((door) => stores.map((store) => ({ title: `${door.name} over ${store}`, door, store })));
+
+describe.each(combinations)("$title", ({ door: doorKind, store }) => {
+  let opened: Opened;
+
+  async function open(config: Partial<GatewayConfig> = {}): Promise<Opened> {
+    opened = await openGateway(store, doorKind, { streams: { s: {} }, ...config });
+    return opened;
+  }
+
+  async function publish(...data: string[]): Promise<string[]> {
+    return opened.gateway.publish("s", data.map((text) => ({ data: text })));
+  }
+
+  afterEach(() => opened.close());
+
+  test("a subscriber is told where it is, then gets what is published, in order", async () => {
+    const { door } = await open();
+    const reading = read(await door.request("/streams/s"));
+    await reading.until(({ events }) => events.length === 1);
+    const ids = await publish("a", "b");
+    await publish("c\nd");
+    await reading.until(({ events }) => events.length === 4);
+    expect(reading.response.headers.get("content-type")).toBe("text/event-stream");
+    expect(reading.response.headers.get("cache-control")).toBe("no-cache, no-transform");
+    expect(reading.response.headers.get("x-accel-buffering")).toBe("no");
+    expect(reading.response.headers.get("spillway-resume")).toBe("live");
+    expect(reading.response.headers.get("content-length")).toBeNull();
+    expect(reading.events[0]).toMatchObject({ event: "connected", id: undefined });
+    expect(reading.controls("connected")[0]).toMatchObject({ stream: "s", cursor: reading.ids[0] });
+    expect(reading.data()).toEqual(["a", "b", "c\nd"]);
+    expect(reading.events.slice(1, 3).map(({ id }) => id)).toEqual(ids);
+    await reading.cancel();
+  });
+
+  test("a resumed subscriber gets exactly what it missed, then goes on live", async () => {
+    const { door } = await open();
+    const [, second] = await publish("1", "2", "3", "4");
+    for (const start of [
+      { path: "/streams/s", headers: { "last-event-id": second! } },
+      { path: `/streams/s?last-event-id=${second}`, headers: {} },
+      { path: `/streams/s?after=${second}`, headers: {} },
+      { path: "/streams/s?last=2", headers: {} },
+    ]) {
+      const reading = read(await door.request(start.path, { headers: start.headers }));
+      await reading.until(() => reading.data().length === 2);
+      expect(reading.data()).toEqual(["3", "4"]);
+      expect(reading.response.headers.get("spillway-resume")).toBe("resumed");
+      await reading.cancel();
+    }
+    const reading = read(await door.request(`/streams/s?after=${second}`));
+    await publish("5");
+    await reading.until(() => reading.data().length === 3);
+    expect(reading.data()).toEqual(["3", "4", "5"]);
+    await reading.cancel();
+  });
+
+  test("the beginning and a time are start positions too", async () => {
+    const { door } = await open();
+    await publish("1", "2");
+    const { events } = (await (await door.request("/streams/s?after=earliest", json)).json()) as Page;
+    await eventually(() => Date.now() > Date.parse(events[1]!.time));
+    await publish("3");
+    const page = (await (await door.request("/streams/s?after=earliest", json)).json()) as Page;
+    expect(page.events.map(({ data }) => data)).toEqual(["1", "2", "3"]);
+    const since = read(await door.request(`/streams/s?since=${encodeURIComponent(page.events[2]!.time)}`));
+    await since.until(() => since.data().length === 1);
+    expect(since.data()).toEqual(["3"]);
+    await since.cancel();
+  });
+
+  describe("each kind of hole is announced exactly once", () => {
+    const cases = [
+      { kind: "malformed", id: () => "not-an-id", control: "spillway.gap", facts: { reason: "unknown", lost: null } },
+      { kind: "foreign", id: () => "zzzz.3", control: "spillway.reset", facts: { requested: "zzzz.3" } },
+      { kind: "future", id: (epoch: string) => `${epoch}.99`, control: "spillway.reset", facts: {} },
+      { kind: "trimmed", id: (epoch: string) => `${epoch}.2`, control: "spillway.gap", facts: { reason: "trimmed", lost: 3 } },
+    ];
+    test.each(cases)("$kind", async ({ id, control, facts }) => {
+      const { door, gateway } = await open({ streams: { s: { retention: { events: 5 } } } });
+      const ids = await publish(...Array.from({ length: 10 }, (_, i) => String(i + 1)));
+      const epoch = ids[0]!.split(".")[0]!;
+      await eventually(() => JSON.stringify(gateway.status()).includes(`"earliest":"${epoch}.6"`), "retention");
+      const headers = { "last-event-id": id(epoch) };
+      const reading = read(await door.request("/streams/s", { headers }));
+      await reading.until(() => reading.data().length === 5);
+      expect(reading.events.map(({ event }) => event)).toEqual(["connected", control, ...Array(5).fill("message")]);
+      expect(reading.controls(control)[0]).toMatchObject({ earliest: `${epoch}.6`, ...facts });
+      expect(reading.data()).toEqual(["6", "7", "8", "9", "10"]);
+      await reading.cancel();
+
+      // The announcement has an id: who comes back with it is not told again.
+      const again = read(await door.request("/streams/s", { headers: { "last-event-id": reading.events[1]!.id! } }));
+      await again.until(() => again.data().length === 5);
+      expect(again.events.filter(({ event }) => event.startsWith("spillway."))).toEqual([]);
+      await again.cancel();
+
+      const refused = await door.request("/streams/s?on-gap=fail", { headers });
+      expect(refused.status).toBe(410);
+      expect(refused.headers.get("content-type")).toBe("application/problem+json");
+      expect(await refused.json()).toMatchObject({ code: "gap", earliest: `${epoch}.6` });
+
+      const polled = await door.request(`/streams/s?after=${id(epoch)}&limit=2`, json);
+      const page = (await polled.json()) as Page;
+      expect(page.gap).toMatchObject({ earliest: `${epoch}.6` });
+      expect(page.events.map(({ data }) => data)).toEqual(["6", "7"]);
+      const next = (await (await door.request(`/streams/s?after=${page.next}`, json)).json()) as Page;
+      expect(next).toMatchObject({ gap: null });
+      expect(next.events.map(({ data }) => data)).toEqual(["8", "9", "10"]);
+    });
+  });
+
+  test("a filter lets through its channels and types, by query or by path", async () => {
+    const { door, gateway } = await open();
+    await gateway.publish("s", [
+      { data: "1", channel: "a", event: "trade" },
+      { data: "2", channel: "b", event: "trade" },
+      { data: "3", channel: "a", event: "quote" },
+      { data: "4", event: "trade" },
+    ]);
+    let n = 0;
+    const seen = async (path: string, replayed: number): Promise<string[]> => {
+      const reading = read(await door.request(path));
+      await reading.until(() => reading.data().length >= replayed);
+      const end = `end ${++n}`;
+      await gateway.publish("s", [{ data: "not a" }, { data: end, channel: "a", event: "trade" }]);
+      await reading.until(() => reading.data().at(-1) === end);
+      await reading.cancel();
+      return reading.data();
+    };
+    expect(await seen("/streams/s?after=earliest&channels=a", 2)).toEqual(["1", "3", "end 1"]);
+    expect(await seen("/streams/s/a?after=earliest&events=trade", 2)).toEqual(["1", "end 1", "end 2"]);
+    expect(await seen("/streams/s?channels=a,b&events=trade,quote&last=3", 3)).toEqual(["3", "end 1", "end 2", "end 3"]);
+  });
+
+  test("silence brings heartbeats, and moves the cursor of a filtered subscriber", async () => {
+    const { door } = await open({ streams: { s: { heartbeat: 50 } } });
+    const reading = read(await door.request("/streams/s?channels=a"));
+    await reading.until(({ comments }) => comments.length >= 1);
+    const [id] = await publish("not for a");
+    await reading.until(({ ids }) => ids.includes(id!));
+    expect(reading.data()).toEqual([]);
+    await reading.cancel();
+  });
+
+  test("NDJSON carries the same messages, a line each", async () => {
+    const { door, gateway } = await open();
+    await gateway.publish("s", { data: "x", event: "trade", channel: "a" });
+    const response = await door.request("/streams/s?after=zzz.1", { headers: { accept: "application/x-ndjson" } });
+    expect(response.headers.get("content-type")).toBe("application/x-ndjson");
+    const lines = await firstLines(response, 3);
+    expect(lines[0]).toMatchObject({ event: "connected" });
+    expect(lines[1]).toMatchObject({ event: "spillway.reset" });
+    expect(lines[2]).toMatchObject({ event: "trade", data: "x", channel: "a", upstreamId: null });
+  });
+
+  test("a long poll is held until there is an event", async () => {
+    const { door } = await open();
+    const empty = (await (await door.request("/streams/s", json)).json()) as Page;
+    expect(empty).toMatchObject({ events: [], gap: null });
+    const held = door.request(`/streams/s?after=${empty.next}&wait=30`, json);
+    const [id] = await publish("x");
+    const page = (await (await held).json()) as Page;
+    expect(page.events).toEqual([
+      { id, event: "message", data: "x", channel: null, upstreamId: null, time: expect.any(String) as string },
+    ]);
+    expect(page.next).toBe(id);
+  });
+
+  test("events are published as JSON, NDJSON and event streams, and answered with their ids", async () => {
+    const { door } = await open();
+    const bodies = [
+      { type: "application/json", body: '{"data":"1","event":"e","channel":"c","id":"u1"}' },
+      { type: "application/json", body: '[{"data":{"n":2}},{"data":"3"}]' },
+      { type: "application/x-ndjson", body: '{"data":"4"}\n\n{"data":"5"}\n' },
+      { type: "text/event-stream", body: "event: e\nid: u6\ndata: 6\n\ndata: 7a\ndata: 7b" },
+    ];
+    const ids: string[] = [];
+    for (const { type, body } of bodies) {
+      const response = await door.request("/streams/s/events", { method: "POST", headers: { "content-type": type }, body });
+      expect(response.status).toBe(200);
+      ids.push(...((await response.json()) as { ids: string[] }).ids);
+    }
+    const page = (await (await door.request("/streams/s?after=earliest", json)).json()) as Page;
+    expect(page.events.map(({ id }) => id)).toEqual(ids);
+    expect(page.events.map(({ data }) => data)).toEqual(["1", '{"n":2}', "3", "4", "5", "6", "7a\n7b"]);
+    expect(page.events[0]).toMatchObject({ event: "e", channel: "c", upstreamId: "u1" });
+    expect(page.events[5]).toMatchObject({ event: "e", upstreamId: "u6" });
+  });
+
+  test("an Idempotency-Key makes a repeated publish harmless", async () => {
+    const { door } = await open();
+    const send = (body: string): Promise<Response> =>
+      door.request("/streams/s/events", {
+        method: "POST",
+        headers: { "content-type": "application/json", "idempotency-key": "k1" },
+        body,
+      });
+    const first = (await (await send('{"data":"1"}')).json()) as object;
+    const second = await send('{"data":"1"}');
+    expect(await second.json()).toEqual(first);
+    expect(second.headers.get("idempotency-replayed")).toBe("true");
+    const other = await send('{"data":"2"}');
+    expect(other.status).toBe(422);
+    expect(await other.json()).toMatchObject({ code: "idempotency-conflict" });
+    const page = (await (await door.request("/streams/s?after=earliest", json)).json()) as Page;
+    expect(page.events).toHaveLength(1);
+  });
+
+  test("bad requests get a problem that names the field, and change nothing", async () => {
+    const { door } = await open({ limits: { body: 100 } });
+    const post = (body: string, headers: Record<string, string> = {}): Promise<Response> =>
+      door.request("/streams/s/events", { method: "POST", headers: { "content-type": "application/json", ...headers }, body });
+    const cases: Array<[Promise<Response>, number, string, string | undefined]> = [
+      [door.request("/streams/none"), 404, "stream-unknown", "stream"],
+      [door.request("/none"), 404, "not-found", undefined],
+      [door.request("/streams/s?last=x"), 400, "request-invalid", "last"],
+      [door.request("/streams/s?since=yesterday"), 400, "request-invalid", "since"],
+      [door.request("/streams/s?channels=a,,b"), 400, "request-invalid", "channels"],
+      [door.request("/streams/s?events="), 400, "request-invalid", "events"],
+      [door.request("/streams/s?on-gap=maybe"), 400, "request-invalid", "on-gap"],
+      [door.request("/streams/s?limit=0", json), 400, "request-invalid", "limit"],
+      [door.request("/streams/s?wait=-1", json), 400, "request-invalid", "wait"],
+      [door.request("/streams/%E0%A4%A"), 400, "request-invalid", "path"],
+      [door.request("/streams/s", { headers: { accept: "image/png" } }), 406, "not-acceptable", "Accept"],
+      [door.request("/streams/s", { method: "DELETE" }), 405, "method-not-allowed", undefined],
+      [post("{"), 400, "request-invalid", "body"],
+      [post("[]"), 400, "request-invalid", "body"],
+      [post('[{"data":"x"},{"data":"y","colour":1}]'), 400, "request-invalid", "[1].colour"],
+      [post('{"event":"e"}'), 400, "request-invalid", "body.data"],
+      [post('{"data":"x","event":"spillway.gap"}'), 400, "request-invalid", "body.event"],
+      [post('{"data":"x","event":"a\\nb"}'), 400, "request-invalid", "body.event"],
+      [post('{"data":"x","id":"a\\u0000"}'), 400, "request-invalid", "body.id"],
+      [post('{"data":"x"}', { "idempotency-key": "a b" }), 400, "request-invalid", "Idempotency-Key"],
+      [post('{"data":"x"}', { "content-type": "text/plain" }), 415, "media-type-unsupported", "Content-Type"],
+      [post(JSON.stringify({ data: "x".repeat(100) })), 413, "body-too-large", undefined],
+    ];
+    for (const [pending, status, code, field] of cases) {
+      const response = await pending;
+      const body = (await response.json()) as Record<string, unknown>;
+      expect({ status: response.status, code: body["code"], field: body["field"] }).toEqual({ status, code, field });
+      expect(response.headers.get("content-type")).toBe("application/problem+json");
+    }
+    const page = (await (await door.request("/streams/s?after=earliest", json)).json()) as Page;
+    expect(page.events).toEqual([]);
+  });
+
+  test("HEAD answers without a body, OPTIONS with what is allowed", async () => {
+    const { door } = await open();
+    const head = await door.request("/streams/s", { method: "HEAD" });
+    expect(head.headers.get("content-type")).toBe("text/event-stream");
+    expect(await head.text()).toBe("");
+    const options = await door.request("/streams/s", { method: "OPTIONS" });
+    expect(options.status).toBe(204);
+    expect(options.headers.get("allow")).toBe("GET, HEAD, OPTIONS");
+  });
+
+  test("the upstream's own ids go out and come back", async () => {
+    const { door, gateway } = await open({ streams: { s: { ids: "upstream" } } });
+    await gateway.publish("s", [
+      { data: "1", id: "u-1" },
+      { data: "2", id: "ü 2" },
+      { data: "3", id: "u-3" },
+    ]);
+    const latin1 = Buffer.from("ü 2").toString("latin1");
+    const reading = read(await door.request("/streams/s", { headers: { "last-event-id": latin1 } }));
+    await reading.until(() => reading.data().length === 1);
+    expect(reading.events.at(-1)).toMatchObject({ data: "3", id: "u-3" });
+    await reading.cancel();
+    const lost = read(await door.request("/streams/s?last-event-id=u-0"));
+    await lost.until(() => lost.data().length === 3);
+    expect(lost.controls("spillway.gap")).toMatchObject([{ reason: "unknown", requested: "u-0" }]);
+    await lost.cancel();
+  });
+
+  test("a stopping gateway says goodbye with the time to come back", async () => {
+    const { door, gateway } = await open();
+    const reading = read(await door.request("/streams/s"));
+    await reading.until(({ events }) => events.length === 1);
+    await gateway.close();
+    await reading.until(({ ended }) => ended);
+    expect(reading.controls("spillway.bye")).toEqual([{ reason: "drain", retry: 2000 }]);
+    const late = await door.request("/streams/s");
+    expect(late.status).toBe(503);
+    expect(late.headers.get("retry-after")).toMatch(/^\d+$/);
+    expect((await door.request("/readyz")).status).toBe(503);
+    expect((await door.request("/healthz")).status).toBe(200);
+  });
+});
+
+const json = { headers: { accept: "application/json" } };
+
+interface Page {
+  readonly events: Array<{ id: string; data: string; time: string }>;
+  readonly next: string;
+  readonly gap: object | null;
+}
+
+async function firstLines(response: Response, count: number): Promise<object[]> {
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body!) {
+    text += decoder.decode(chunk as Uint8Array, { stream: true });
+    if (text.split("\n").length > count) break;
+  }
+  return text.split("\n").slice(0, count).map((line) => JSON.parse(line) as object);
+}

@@ -1,0 +1,99 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect } from "node:net";
+import { expect, test } from "vitest";
+import { portOf } from "../../support/ports.ts";
+import { runCli, startServe, withDirectory, type Cli } from "./cli.ts";
+
+const published = ["--stream", "chat", "--store", "memory:"];
+
+async function stop({ child, result }: Cli, signal: NodeJS.Signals): Promise<number | null> {
+  child.kill(signal);
+  return (await result).code;
+}
+
+test("serve listens, answers and ends with 0 at SIGTERM and SIGINT", async () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    const cli = await startServe(published);
+    expect((await fetch(`${cli.url}/healthz`)).status).toBe(200);
+    expect(await stop(cli, signal)).toBe(0);
+    const [listening] = cli.stdout().split("\n");
+    expect(JSON.parse(listening!)).toMatchObject({
+      msg: "listening",
+      address: cli.url,
+      streams: ["chat"],
+      store: "memory",
+    });
+    expect(cli.stderr()).toBe("");
+  }
+});
+
+test("a second signal ends the process at once", async () => {
+  const cli = await startServe(published);
+  const { hostname, port } = new URL(cli.url);
+  // A request that never ends keeps the server draining.
+  const socket = connect(Number(port), hostname);
+  await once(socket, "connect");
+  socket.on("error", () => undefined);
+  socket.write("POST /streams/chat/events HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n");
+  await once(socket, "data");
+  cli.child.kill("SIGTERM");
+  await cli.until(({ stdout }) => stdout().includes('"stopping"'));
+  expect(await stop(cli, "SIGTERM")).toBe(143);
+  socket.destroy();
+});
+
+test("a public address without access is refused with what to write", async () => {
+  const { code, stderr } = await runCli(["serve", ...published, "--listen", "0.0.0.0:0"]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^spillway: access-required\n/);
+  expect(stderr).toContain("\n  access:\n    anonymous: [subscribe]\n");
+});
+
+test("without a configuration it says how to start without one", () =>
+  withDirectory(async (cwd) => {
+    const { code, stderr } = await runCli(["serve"], { cwd });
+    expect(code).toBe(1);
+    expect(stderr).toContain("config-not-found");
+    expect(stderr).toContain("spillway serve --upstream <url>");
+  }));
+
+test("an address in use is one readable line", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { code, stderr } = await runCli(["serve", ...published, "--port", String(portOf(server))]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^spillway: listen-failed: .*EADDRINUSE.*\n$/);
+  server.close();
+});
+
+test("a key of the upstream is in no line of the log", async () => {
+  const secret = "hunter2";
+  let requests = 0;
+  const source = createServer((request, response) => {
+    requests += 1;
+    expect(request.url).toContain(secret);
+    if (requests === 1) response.writeHead(302, { location: `/again?key=${secret}` }).end();
+    else if (requests === 2) response.writeHead(401).end(secret);
+    else response.destroy();
+  }).listen(0, "127.0.0.1");
+  await once(source, "listening");
+  const url = `http://127.0.0.1:${portOf(source)}/events?api-key=${secret}`;
+  const cli = await startServe([
+    "--upstream",
+    url,
+    "--store",
+    "memory:",
+    "--log-level",
+    "debug",
+    "--anonymous",
+    "subscribe,admin",
+  ]);
+  await cli.until(({ stdout }) => stdout().includes("upstream-status"));
+  const pages = await Promise.all(
+    ["status", "streams", "api/status"].map(async (path) => (await fetch(`${cli.url}/${path}`)).text()),
+  );
+  expect(await stop(cli, "SIGTERM")).toBe(0);
+  source.close();
+  expect([cli.stdout(), cli.stderr(), ...pages].join()).not.toContain(secret);
+});

@@ -1,0 +1,148 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { startBetterSse } from "../support/better-sse.ts";
+import { serveGateway, type GatewayServer } from "../support/gateway-server.ts";
+import { nchanInstalled, startNchan } from "../support/nchan.ts";
+import { warnMissing } from "../support/programs.ts";
+import { recordEvents, untilReceived, type Recorder } from "../support/recorder.ts";
+
+/** An event source that somebody else wrote. */
+interface Peer {
+  readonly url: string;
+  /** Publishes the numbers from `first` to `last`, one event of the type `trade` each. */
+  publish(first: number, last: number): Promise<void>;
+  /** Cuts the connections of its subscribers. */
+  interrupt(): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function nchanPeer(): Promise<Peer> {
+  const nchan = await startNchan();
+  return {
+    url: nchan.url("prices"),
+    async publish(first, last) {
+      for (let n = first; n <= last; n++) await nchan.publish("prices", "trade", String(n));
+    },
+    async interrupt() {
+      await nchan.kill();
+      await nchan.start();
+    },
+    close: () => nchan.close(),
+  };
+}
+
+async function betterSsePeer(): Promise<Peer> {
+  const server = await startBetterSse();
+  return {
+    url: server.url,
+    publish(first, last) {
+      for (let n = first; n <= last; n++) server.publish("trade", n);
+      return Promise.resolve();
+    },
+    interrupt: () => Promise.resolve(server.disconnect()),
+    close: () => server.close(),
+  };
+}
+
+const peers = [
+  { name: "nginx with nchan", installed: nchanInstalled, start: nchanPeer },
+  { name: "better-sse", installed: true, start: betterSsePeer },
+];
+
+if (!nchanInstalled) warnMissing("nginx with nchan", "nginx libnginx-mod-nchan");
+
+let directory: string;
+let peer: Peer;
+let server: GatewayServer;
+let recorders: Recorder[];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "spillway-peers-"));
+  recorders = [];
+});
+afterEach(async () => {
+  for (const recorder of recorders) await recorder.close();
+  await server.close();
+  await peer.close();
+  await rm(directory, { recursive: true });
+});
+
+/** Starts the gateway in front of the peer; with a port, in the place of the one that was there. */
+async function startGateway(port = 0): Promise<void> {
+  const upstream = { url: peer.url, backoff: { min: "20ms", max: "200ms" } };
+  server = await serveGateway({ store: `sqlite:${directory}/log.db`, streams: { s: { upstream } } }, { port });
+}
+
+async function subscribe(query = ""): Promise<Recorder> {
+  const url = `${server.url}/streams/s${query}`;
+  const recorder = recordEvents(url, ["connected", "trade", "spillway.gap", "spillway.reset"]);
+  recorders.push(recorder);
+  await untilReceived(recorder, "connected", 1);
+  return recorder;
+}
+
+/** The numbers a client got, and what it was told of holes, in order of arrival. */
+async function seenBy(recorder: Recorder): Promise<string[]> {
+  const received = await recorder.received();
+  return received.filter(({ event }) => event !== "connected").map(({ data }) => data);
+}
+
+const numbers = (first: number, last: number): string[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => String(first + i));
+
+describe.each(peers)("$name as upstream", ({ installed, start }) => {
+  test.runIf(installed)("every client gets every event once and in order", async () => {
+    peer = await start();
+    await startGateway();
+    await upstreamOpen();
+    const clients = await Promise.all([subscribe(), subscribe(), subscribe()]);
+    await peer.publish(1, 200);
+    for (const client of clients) {
+      await untilReceived(client, "trade", 200);
+      expect(await seenBy(client)).toEqual(numbers(1, 200));
+    }
+  });
+
+  test.runIf(installed)("what it published while the gateway was down is neither missing nor doubled", async () => {
+    peer = await start();
+    await startGateway();
+    await upstreamOpen();
+    const client = await subscribe();
+    await peer.publish(1, 50);
+    await untilReceived(client, "trade", 50);
+    await server.close();
+    await peer.publish(51, 100);
+    await startGateway(server.port);
+    await peer.publish(101, 150);
+    await untilReceived(client, "trade", 150);
+    expect(await seenBy(client)).toEqual(numbers(1, 150));
+    const late = await subscribe("?after=earliest");
+    await untilReceived(late, "trade", 150);
+    expect(await seenBy(late)).toEqual(numbers(1, 150));
+  });
+
+  test.runIf(installed)("the gateway finds its way back to it by itself after a break", async () => {
+    peer = await start();
+    await startGateway();
+    await upstreamOpen();
+    const client = await subscribe();
+    await peer.publish(1, 20);
+    await untilReceived(client, "trade", 20);
+    await peer.interrupt();
+    await peer.publish(21, 40);
+    await untilReceived(client, "trade", 40);
+    expect(await seenBy(client)).toEqual(numbers(1, 40));
+  });
+});
+
+/** Waits until the gateway has its connection, so that what is published from now on reaches it. */
+async function upstreamOpen(): Promise<void> {
+  await vi.waitUntil(async () => (await upstreamConnection()) === "connected", { timeout: 10_000, interval: 20 });
+}
+
+async function upstreamConnection(): Promise<string> {
+  const response = await fetch(`${server.url}/api/status`);
+  return ((await response.json()) as { upstreamConnection: string }).upstreamConnection;
+}

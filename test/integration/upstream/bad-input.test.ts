@@ -1,0 +1,88 @@
+import { describe, expect, test } from "vitest";
+import type { ScriptedResponse } from "../../support/numbered-upstream.js";
+import { probe, source, until, upTo } from "./support.ts";
+
+describe("a stream", () => {
+  test.each([
+    ["an endless line", { flood: "data: and on and on" }],
+    ["an endless event", { flood: "data: and on\n" }],
+    ["an endless id", { body: "id: ", flood: "7" }],
+    ["an endless comment", { body: ": ", flood: "7" }],
+  ] satisfies [string, ScriptedResponse][])("with %s is given up in bounded memory", async (_what, response) => {
+    const origin = await source();
+    origin.control({ next: [response], emit: 3 });
+    const { upstream, numbers, untilFailure, untilDelivered } = probe(origin.url, { maxEventBytes: 100_000 });
+    upstream.start();
+    expect(await untilFailure()).toBe("sse-event-too-large");
+    await untilDelivered(3);
+    expect(numbers()).toEqual(upTo(3));
+    await until(() => origin.state().sockets === 1);
+  });
+
+  test("of garbage bytes gives no event and is tried again", async () => {
+    const origin = await source();
+    const garbage = Array.from({ length: 5000 }, (_, n) => (n * 7919) % 251);
+    origin.control({ next: [{ body: garbage }], emit: 3 });
+    const { upstream, numbers, untilDelivered } = probe(origin.url);
+    upstream.start();
+    await untilDelivered(3);
+    expect(numbers()).toEqual(upTo(3));
+  });
+
+  test("that breaks within an event has that event discarded", async () => {
+    const origin = await source();
+    const body = 'id: 1\ndata: {"n":1}\n\nid: 2\ndata: {"n":99}\n';
+    origin.control({ next: [{ body, then: "reset" }], emit: 3 });
+    const { upstream, numbers, untilDelivered } = probe(origin.url);
+    upstream.start();
+    await untilDelivered(3);
+    expect(numbers()).toEqual(upTo(3));
+    expect(upstream.status()).toMatchObject({ errors: 1, lastError: "upstream-ended" });
+  });
+
+  test.each([
+    ["from the start", ""],
+    ["after an event", 'id: 1\ndata: {"n":1}\n\n'],
+  ])("that is silent %s is upstream-timeout", async (_when, body) => {
+    const origin = await source();
+    origin.control({ next: [{ body, then: "silence" }], emit: 3 });
+    const { upstream, numbers, untilFailure, untilDelivered } = probe(origin.url, {
+      timeouts: { connect: 5000, headers: 5000, idle: 100 },
+    });
+    upstream.start();
+    expect(await untilFailure()).toBe("upstream-timeout");
+    await untilDelivered(3);
+    expect(numbers()).toEqual(upTo(3));
+    await until(() => origin.state().sockets <= 1);
+  });
+
+  test("with nothing but comments is alive", async () => {
+    const origin = await source();
+    const { upstream, untilState, lines } = probe(origin.url, {
+      timeouts: { connect: 5000, headers: 5000, idle: 300 },
+    });
+    upstream.start();
+    await untilState("open");
+    const started = performance.now();
+    while (performance.now() - started < 900) {
+      origin.control({ comment: "still here" });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(upstream.status()).toMatchObject({ state: "open", errors: 0 });
+    expect(lines.filter(({ level }) => level === "warn")).toEqual([]);
+  });
+
+  test("that is closed as soon as it opens is not asked for in a storm", async () => {
+    const origin = await source();
+    origin.control({ always: { body: "" } });
+    const { upstream, states } = probe(origin.url, { backoff: { min: 20, max: 40, healthy: 1000 } });
+    upstream.start();
+    await until(() => origin.state().connections.length >= 5);
+    await upstream.stop();
+    const waits = states.filter(({ state }) => state === "waiting");
+    expect(waits.length).toBeGreaterThanOrEqual(4);
+    const opened = origin.state().connections.map((connection) => connection.opened);
+    for (const [n, time] of opened.slice(1).entries()) expect(time - opened[n]!).toBeGreaterThan(15);
+    expect(upstream.status()).toMatchObject({ errors: 0, lastError: "upstream-ended" });
+  });
+});

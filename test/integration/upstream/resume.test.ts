@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import { createLoggedHistory } from "../../unit/upstream/logged-history.ts";
+import { probe, source, until, upTo } from "./support.ts";
+
+describe("an upstream that loses its connection", () => {
+  test.each([
+    { dropMode: "end" },
+    { dropMode: "reset" },
+    { dropMode: "half" },
+    { dropMode: "end", resume: "inclusive" },
+    { dropMode: "reset", resume: "earlier", earlier: 3 },
+    { dropMode: "end", idEvery: 3 },
+    { dropMode: "half", idEvery: 3, resume: "inclusive" },
+    { dropMode: "end", parameter: "last-id" },
+  ] as const)("has every event once: %j", async (behaviour) => {
+    const origin = await source({ ...behaviour, total: 40, dropEvery: 7 });
+    const resume = "parameter" in behaviour ? ({ query: behaviour.parameter } as const) : "header";
+    const { upstream, numbers, untilDelivered } = probe(origin.url, { resume });
+    upstream.start();
+    origin.control({ emit: 40 });
+    await untilDelivered(40);
+    expect(numbers()).toEqual(upTo(40));
+    const { reconnects, received, repeated, state } = upstream.status();
+    expect(state).toBe("open");
+    expect(reconnects).toBe(origin.state().connections.length - 1);
+    expect(received - repeated).toBe(40);
+    expect(origin.state().maxOpen).toBe(1);
+  });
+
+  test("resumes with the id of a block that is no event", async () => {
+    const origin = await source();
+    origin.control({ next: [{ body: 'id: 5\ndata: {"n":5}\n\nid: 9\n\n' }], emit: 9 });
+    const { upstream, batches } = probe(origin.url);
+    upstream.start();
+    await until(() => origin.state().connections.length === 2);
+    expect(origin.state().connections[1]!.headers["last-event-id"]).toBe("9");
+    expect(batches.map(({ cursor }) => cursor)).toEqual(["9"]);
+  });
+});
+
+describe("a request", () => {
+  test("without a cursor names no position", async () => {
+    const origin = await source();
+    const { upstream, untilState } = probe(origin.url, { resume: { query: "last-id" } });
+    upstream.start();
+    await untilState("open");
+    const [first] = origin.state().connections;
+    expect(first!.url).toBe("/events");
+    expect(first!.headers).not.toHaveProperty("last-event-id");
+  });
+
+  test("names the durable cursor in the query and leaves the rest of the URL alone", async () => {
+    const origin = await source();
+    const history = createLoggedHistory();
+    history.append({ events: [], cursor: "a b&ü", gap: false });
+    const url = `${origin.url}?api-key=s%33cret,x&last-id=0&q=a+b`;
+    const { upstream, untilState } = probe(url, { resume: { query: "last-id" } }, {}, history);
+    upstream.start();
+    await untilState("open");
+    expect(origin.state().connections[0]!.url).toBe("/events?api-key=s%33cret,x&last-id=a%20b%26%C3%BC&q=a+b");
+    expect(origin.state().connections[0]!.headers).not.toHaveProperty("last-event-id");
+  });
+
+  test("names a cursor beyond ASCII as its UTF-8 bytes", async () => {
+    const origin = await source();
+    origin.control({ next: [{ body: 'id: Grüße-€\ndata: {"n":1}\n\n' }] });
+    const { upstream } = probe(origin.url);
+    upstream.start();
+    await until(() => origin.state().connections.length === 2);
+    const value = origin.state().connections[1]!.headers["last-event-id"] as string;
+    expect(Buffer.from(value, "latin1").toString("utf8")).toBe("Grüße-€");
+  });
+
+  test("without the cursor, where no header can carry it, opens with a gap", async () => {
+    const origin = await source();
+    origin.control({ next: [{ body: 'id: \x07\ndata: {"n":1}\n\n' }] });
+    const { upstream, batches } = probe(origin.url);
+    upstream.start();
+    await until(() => batches.length === 2);
+    expect(origin.state().connections[1]!.headers).not.toHaveProperty("last-event-id");
+    expect(batches[1]).toEqual({ events: [], cursor: undefined, gap: true });
+  });
+});

@@ -1,0 +1,78 @@
+import { createServer, type Server } from "node:http";
+import { connect, createServer as createHttp2Server, type Http2Server } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import type { Gateway } from "spillway";
+
+/** A request to a gateway, however it is reached. */
+export interface DoorRequest {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** One way into a gateway: every promise of the protocol is tested through each of them. */
+export interface Door {
+  readonly name: string;
+  request(path: string, init?: DoorRequest): Promise<Response>;
+  close(): Promise<void>;
+}
+
+/** The doors there are. */
+export const doors: ReadonlyArray<{ readonly name: string; open(gateway: Gateway): Promise<Door> }> = [
+  { name: "http/1.1", open: openHttp1 },
+  { name: "http/2", open: openHttp2 },
+  { name: "fetch", open: openFetch },
+];
+
+async function openHttp1(gateway: Gateway): Promise<Door> {
+  const server = createServer(gateway.node());
+  const port = await listen(server);
+  return {
+    name: "http/1.1",
+    request: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init),
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function openHttp2(gateway: Gateway): Promise<Door> {
+  const server = createHttp2Server(gateway.node());
+  const session = connect(`http://127.0.0.1:${await listen(server)}`);
+  return {
+    name: "http/2",
+    request(path, { method = "GET", headers = {}, body, signal } = {}) {
+      return new Promise((resolve, reject) => {
+        const stream = session.request({ ":method": method, ":path": path, ...headers }, signal ? { signal } : {});
+        stream.once("error", reject);
+        stream.once("response", ({ ":status": status = 0, ...rest }) => {
+          const entries = Object.entries(rest).filter(([, value]) => typeof value === "string");
+          const bodiless = method === "HEAD" || status === 204;
+          const content = bodiless ? null : (Readable.toWeb(stream) as ReadableStream<Uint8Array>);
+          resolve(new Response(content, { status, headers: entries as Array<[string, string]> }));
+        });
+        stream.end(body);
+      });
+    },
+    async close() {
+      session.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function openFetch(gateway: Gateway): Promise<Door> {
+  return {
+    name: "fetch",
+    request: (path, init) => gateway.fetch(new Request(`http://gateway.test${path}`, init)),
+    close: async () => {},
+  };
+}
+
+async function listen(server: Server | Http2Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return (server.address() as AddressInfo).port;
+}

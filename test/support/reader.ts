@@ -1,0 +1,87 @@
+import { createParser, type SseEvent } from "spillway/sse";
+
+/** What came in, in order. */
+export interface Reading {
+  readonly response: Response;
+  /** Events and control events. */
+  readonly events: SseEvent[];
+  /** Ids of blocks without data. */
+  readonly ids: string[];
+  readonly comments: string[];
+  /** True once the body has ended or broken. */
+  ended: boolean;
+  /** Resolves when the condition holds; rejects when the stream ends first. */
+  until(condition: (reading: Reading) => boolean): Promise<Reading>;
+  /** The data of the events that are not controls. */
+  data(): string[];
+  /** The control events of a name, with their JSON read. */
+  controls(name: string): Array<Record<string, unknown>>;
+  /** Stops to read, as a client does that goes away. */
+  cancel(): Promise<void>;
+}
+
+/** Reads an event stream as it comes. */
+export function read(response: Response): Reading {
+  const waiting = new Set<() => void>();
+  const notify = (): void => {
+    for (const check of waiting) check();
+  };
+  const reader = response.body!.getReader();
+  const reading: Reading = {
+    response,
+    events: [],
+    ids: [],
+    comments: [],
+    ended: false,
+    until(condition) {
+      return new Promise((resolve, reject) => {
+        const check = (): void => {
+          if (condition(reading)) resolve(reading);
+          else if (reading.ended) reject(new Error(`the stream ended after ${JSON.stringify(reading.events)}`));
+          else return;
+          waiting.delete(check);
+        };
+        waiting.add(check);
+        check();
+      });
+    },
+    data: () => reading.events.filter(isOfStream).map(({ data }) => data),
+    controls: (name) =>
+      reading.events.filter(({ event }) => event === name).map(({ data }) => JSON.parse(data) as Record<string, unknown>),
+    cancel: () => reader.cancel(),
+  };
+  const parser = createParser({
+    onEvent: (event) => reading.events.push(event),
+    onId: (id) => reading.ids.push(id),
+    onComment: (text) => reading.comments.push(text),
+  });
+  void (async () => {
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        parser.push(value);
+        notify();
+      }
+    } catch {
+      // A cut connection is an end like any other here.
+    } finally {
+      reading.ended = true;
+      notify();
+    }
+  })();
+  return reading;
+}
+
+function isOfStream({ event }: SseEvent): boolean {
+  return event !== "connected" && !event.startsWith("spillway.");
+}
+
+/** Resolves when the condition holds; asked again and again, for facts that nobody announces. */
+export async function eventually(condition: () => boolean | Promise<boolean>, what = "the condition"): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`${what} did not come true`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,101 @@
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import type { GatewayConfig } from "../../../src/config/config.ts";
+import { readYaml } from "../../../src/config/read-yaml.ts";
+import { resolveConfig } from "../../../src/config/resolve.ts";
+import { maskUrl } from "../../../src/config/secrets.ts";
+import { showConfig } from "../../../src/config/show.ts";
+import { catchConfigError } from "./support.ts";
+
+const secret = "hunter2";
+
+/** A secret in every place that may hold one. */
+const planted: GatewayConfig = {
+  store: "memory:",
+  streams: {
+    a: {
+      upstream: {
+        url: `https://user-${secret}:${secret}@source.example/events?api-key=${secret}#${secret}`,
+        method: "POST",
+        body: secret,
+        headers: { authorization: `Bearer ${secret}` },
+        tls: {
+          ca: `-----BEGIN CERTIFICATE-----\n${secret}`,
+          cert: `-----BEGIN CERTIFICATE-----\n${secret}`,
+          key: `-----BEGIN PRIVATE KEY-----\n${secret}`,
+        },
+        proxy: `http://user:${secret}@proxy:3128`,
+      },
+    },
+    b: {
+      upstream: { urls: [{ url: `https://source.example/?${secret}`, name: "spare" }], headers: () => ({ a: secret }) },
+    },
+  },
+};
+
+describe("the printed configuration", () => {
+  test("shows no secret", () => {
+    const shown = showConfig(resolveConfig(planted));
+    expect(shown).not.toContain(secret);
+    expect(shown).toContain("https://***@source.example/events?api-key=***");
+    expect(shown).toContain('authorization: "***"');
+    expect(shown).toContain("http://***@proxy:3128/");
+  });
+
+  test("reads back to the same options where it holds no secret", () => {
+    const options = resolveConfig({
+      listen: "[::1]:9000",
+      streams: {
+        a: {
+          upstream: { urls: ["https://a/events", { url: "https://b/events", name: "spare" }], resume: { query: "id" } },
+        },
+        b: { retention: { age: "none", events: 5 }, channel: "/a", heartbeat: 1_500, ids: "upstream" },
+      },
+    });
+    expect(resolveConfig(parse(showConfig(options)))).toEqual(options);
+  });
+});
+
+test("a masked URL keeps its host, its path and the names of its query", () => {
+  expect(maskUrl("http://h:1/p?a=b&c=d&a=e")).toBe("http://h:1/p?a=***&c=***&a=***");
+  expect(maskUrl("http://h/p?token")).toBe("http://h/p?***");
+  expect(maskUrl("http://u@h/p")).toBe("http://***@h/p");
+});
+
+describe("an error shows no secret", () => {
+  const misplaced: readonly [title: string, yaml: string][] = [
+    ["a URL that is none", `streams: { a: { upstream: { url: "${secret}" } } }`],
+    ["a URL of another scheme", `streams: { a: { upstream: { url: "ftp://${secret}" } } }`],
+    ["a list of URLs that is none", `streams: { a: { upstream: { urls: "${secret}" } } }`],
+    ["a named URL that is none", `streams: { a: { upstream: { urls: [{ url: "${secret}" }] } } }`],
+    ["headers as text", `streams: { a: { upstream: { url: "http://a", headers: "${secret}" } } }`],
+    ["a header over two lines", `streams: { a: { upstream: { url: "http://a", headers: { a: "${secret}\\nb" } } } }`],
+    [
+      "a header line as a name",
+      `streams: { a: { upstream: { url: "http://a", headers: { "authorization: ${secret}": "" } } } }`,
+    ],
+    ["a key that is no PEM", `streams: { a: { upstream: { url: "http://a", tls: { key: "${secret}" } } } }`],
+    ["a proxy that is none", `streams: { a: { upstream: { url: "http://a", proxy: "socks://${secret}@h" } } }`],
+    ["a URL in the place of a section", `streams: { a: { upstream: "https://u:${secret}@h" } }`],
+    ["a URL in the place of a key", `streams: { a: { upstream: { "https://h?key=${secret}" } } }`],
+    ["a URL in the place of a stream's name", `streams: { "https://h?key=${secret}": {} }`],
+    ["a store that is unknown", `store: "redis://u:${secret}@h"\nstreams: { a: {} }`],
+    ["an alias that is none", `streams: { a: { upstream: { url: *${secret} } } }`],
+    ["a tag that is none", `streams: { a: { upstream: { url: !${secret} } } }`],
+    ["an escape that is none", `streams: { a: { upstream: { url: "\\q${secret}" } } }`],
+    ["a text without its end", `streams: { a: { upstream: { url: "${secret} } } }`],
+    ["text after a text", `streams: { a: { upstream: { url: "a" ${secret} } } }`],
+    ["a block header that is none", `streams: { a: 1 }\ndrain: |${secret}\n  a`],
+    ["a directive that is none", `%YAML ${secret}\n---\nstreams: { a: {} }`],
+  ];
+
+  test.each(misplaced)("of %s", (_title, yaml) => {
+    const error = catchConfigError(() => {
+      const { input, source } = readYaml(yaml, "c.yaml", {});
+      resolveConfig(input, source);
+    });
+    expect(
+      [error.message, error.stack, error.got, error.expected, error.field, JSON.stringify(error)].join(),
+    ).not.toContain(secret);
+  });
+});

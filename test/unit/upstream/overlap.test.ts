@@ -1,0 +1,130 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { encodeEvent } from "../../../src/sse/index.ts";
+import { createBatcher } from "../../../src/upstream/batcher.ts";
+import { createOverlap } from "../../../src/upstream/overlap.ts";
+import { createLoggedHistory, type LoggedHistory } from "./logged-history.ts";
+
+interface Sent {
+  readonly id?: string;
+  readonly data: string;
+}
+
+/** One connection: what the source sends on it, in pieces of so many bytes. */
+async function connection(history: LoggedHistory, sent: readonly Sent[], piece = 7): Promise<void> {
+  const cursor = history.cursor();
+  const overlap = cursor === undefined ? undefined : createOverlap(history, cursor);
+  const ignore = (): void => {};
+  const batcher = createBatcher({
+    cursor,
+    overlap,
+    spillway: false,
+    maxEventBytes: 1e6,
+    onRetry: ignore,
+    onCount: ignore,
+  });
+  const bytes = new TextEncoder().encode(sent.map((event) => encodeEvent(event)).join(""));
+  for (let at = 0; at < bytes.length; at += piece) {
+    for await (const batch of batcher.push(bytes.subarray(at, at + piece))) history.append(batch);
+  }
+}
+
+async function dataAfter(...connections: (readonly Sent[])[]): Promise<string[]> {
+  const history = createLoggedHistory();
+  for (const sent of connections) await connection(history, sent);
+  return history.events.map(({ data }) => data);
+}
+
+const numbered = (from: number, to: number): Sent[] =>
+  Array.from({ length: Math.max(0, to - from + 1) }, (_, n) => ({ id: `${from + n}`, data: `${from + n}` }));
+const unnamed = (...data: string[]): Sent[] => data.map((text) => ({ data: text }));
+
+describe("a resumed stream", () => {
+  test("that starts at the cursor's event has it once", async () => {
+    expect(await dataAfter(numbered(1, 3), numbered(3, 5))).toEqual(["1", "2", "3", "4", "5"]);
+  });
+
+  test("that starts well before the cursor has every event once", async () => {
+    expect(await dataAfter(numbered(1, 5), numbered(2, 6))).toEqual(["1", "2", "3", "4", "5", "6"]);
+  });
+
+  test("has events without an id once, wherever it starts", async () => {
+    const [before, at, rest] = [unnamed("y"), { id: "1", data: "a" }, unnamed("b", "c")];
+    const first = [{ id: "0", data: "z" }, ...before, at, ...rest];
+    const whole = ["z", "y", "a", "b", "c", "d"];
+    expect(await dataAfter(first, [...rest, ...unnamed("d")])).toEqual(whole);
+    expect(await dataAfter(first, [at, ...rest, ...unnamed("d")])).toEqual(whole);
+    expect(await dataAfter(first, [...first, ...unnamed("d")])).toEqual(whole);
+  });
+
+  test("keeps an equal event that comes after something new", async () => {
+    const first = [{ id: "1", data: "a" }, ...unnamed("tick", "tick")];
+    expect(await dataAfter(first, unnamed("tick", "new", "tick"))).toEqual(["a", "tick", "tick", "new", "tick"]);
+  });
+
+  test("is asked about any number of events without an id", async () => {
+    const many = unnamed(...Array.from({ length: 300 }, (_, n) => `${n}`));
+    const first = [{ id: "1", data: "a" }, ...many];
+    expect(await dataAfter(first, [...many, ...unnamed("new")])).toEqual(["a", ...many.map(({ data }) => data), "new"]);
+  });
+
+  test("of a source that gives every event the same id loses no more than one event", async () => {
+    const same = (...data: string[]): Sent[] => data.map((text) => ({ id: "x", data: text }));
+    expect(await dataAfter(same("a", "b"), same("b", "c", "d", "d"))).toEqual(["a", "b", "c", "d", "d"]);
+  });
+
+  test("does not move the cursor back while it repeats", async () => {
+    const history = createLoggedHistory();
+    await connection(history, numbered(1, 5));
+    await connection(history, numbered(2, 4));
+    expect(history.cursor()).toBe("5");
+    await connection(history, numbered(3, 6));
+    expect(history.events).toHaveLength(6);
+  });
+
+  test("repeats nothing any more behind an unknown id that comes alone", async () => {
+    const history = createLoggedHistory();
+    await connection(history, numbered(1, 2));
+    const overlap = createOverlap(history, "2");
+    await overlap.passed("1");
+    expect(overlap.open).toBe(true);
+    await overlap.passed("9");
+    expect(overlap.open).toBe(false);
+  });
+});
+
+test("in a live stream nothing is dropped, whatever ids and data repeat", async () => {
+  const sent = [{ id: "1", data: "a" }, { id: "1", data: "a" }, ...unnamed("b", "b"), { id: "1", data: "a" }];
+  expect(await dataAfter(sent)).toEqual(["a", "a", "b", "b", "a"]);
+});
+
+/** A stream of 1..M, some of which have no id, over connections that end anywhere, also within an event. */
+const scenario = fc.record({
+  idEvery: fc.integer({ min: 1, max: 4 }),
+  connections: fc.array(
+    fc.record({
+      take: fc.integer({ min: 0, max: 12 }),
+      back: fc.integer({ min: 0, max: 9 }),
+      piece: fc.integer({ min: 1, max: 60 }),
+    }),
+    { minLength: 1, maxLength: 12 },
+  ),
+});
+
+test("over any number of connections that resume behind, at or before the cursor, 1..M come once and in order", async () => {
+  await fc.assert(
+    fc.asyncProperty(scenario, async ({ idEvery, connections }) => {
+      const history = createLoggedHistory();
+      const idOf = (n: number): Partial<Sent> => ((n - 1) % idEvery === 0 ? { id: `${n}` } : {});
+      for (const { take, back, piece } of connections) {
+        // A source resumes behind the id it was given, or at an event that has one.
+        const behind = Number(history.cursor() ?? 0) + 1;
+        const from = back === 0 ? behind : Math.max(1, behind - 1 - (back - 1) * idEvery);
+        const sent = Array.from({ length: take }, (_, n) => ({ ...idOf(from + n), data: `${from + n}` }));
+        await connection(history, sent, piece);
+        const data = history.events.map((event) => Number(event.data));
+        expect(data).toEqual(data.map((_, n) => n + 1));
+      }
+    }),
+  );
+});

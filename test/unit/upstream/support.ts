@@ -1,0 +1,21 @@
+import type { UpstreamOptions } from "../../../src/upstream/upstream.ts";
+
+/** Complete options with short times, and those given. */
+export function upstreamOptions(options: Partial<UpstreamOptions> = {}): UpstreamOptions {
+  return {
+    targets: [{ url: "http://127.0.0.1:9/", name: "a" }],
+    balance: "failover",
+    coolDown: 60_000,
+    method: "GET",
+    body: undefined,
+    headers: {},
+    resume: "header",
+    timeouts: { connect: 5000, headers: 5000, idle: 5000 },
+    backoff: { min: 5, max: 40, healthy: 1000 },
+    maxRedirects: 3,
+    maxEventBytes: 1024 * 1024,
+    tls: undefined,
+    proxy: undefined,
+    ...options,
+  };
+}
