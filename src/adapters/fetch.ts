@@ -12,7 +12,8 @@ export type FetchHandler = (request: Request) => Promise<Response>;
 export function toFetchHandler(handler: HttpHandler, mount = ""): FetchHandler {
   return async (request) => {
     const answer = (await handler(toHttpRequest(request, mount))) ?? problem(new SpillwayError("not-found"));
-    if ("open" in answer) return new Response(toReadable(answer, request.signal), { status: 200, headers: answer.headers });
+    if ("open" in answer)
+      return new Response(toReadable(answer, request.signal), { status: 200, headers: answer.headers });
     const body = request.method === "HEAD" || answer.status === 204 ? null : (answer.body ?? null);
     return new Response(body, { status: answer.status, headers: answer.headers });
   };

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import type { Socket } from "node:net";
+import type { Writable } from "node:stream";
 import type { Page } from "../hub/page.ts";
 import type { Sink, SinkListener } from "../hub/sink.ts";
 
@@ -10,44 +10,49 @@ type Open = (sink: Sink) => SinkListener;
  * HTTP/1.1: pages go to the socket as they are, framed once for everyone, past `response.write`, which would frame them for each
  * client anew. The response only writes the headers and the end.
  */
-export function createSocketSink(response: ServerResponse, open: Open): void {
-  const socket = response.socket;
+export function openHttp1(response: ServerResponse, open: Open): void {
+  const { socket } = response;
   if (!socket) return;
+  socket.setTimeout(0);
   // Headers and first page leave in one packet.
   socket.cork();
   response.flushHeaders();
-  const sink = new SocketSink(response, socket);
-  sink.listen(open(sink));
+  // An HTTP/1.0 client knows no chunks: its body ends with the connection.
+  new WritableSink(response, socket, response.chunkedEncoding).start(open);
   socket.uncork();
 }
 
-class SocketSink implements Sink {
+/** HTTP/2 frames for itself: it takes the payload. */
+export function openHttp2(response: Http2ServerResponse, open: Open): void {
+  new WritableSink(response, response.stream, false).start(open);
+}
+
+class WritableSink implements Sink {
   full = false;
-  readonly #response: ServerResponse;
-  readonly #socket: Socket;
-  readonly #chunked: boolean;
+  readonly #response: ServerResponse | Http2ServerResponse;
+  readonly #writable: Writable;
+  readonly #framed: boolean;
   #listener: SinkListener | undefined;
 
-  constructor(response: ServerResponse, socket: Socket) {
+  constructor(response: ServerResponse | Http2ServerResponse, writable: Writable, framed: boolean) {
     this.#response = response;
-    this.#socket = socket;
-    // An HTTP/1.0 client knows no chunks: its body ends with the connection.
-    this.#chunked = response.chunkedEncoding;
-    socket.setTimeout(0);
-    socket.on("drain", this.#onDrain);
-    response.on("close", this.#onClose);
+    this.#writable = writable;
+    this.#framed = framed;
+  }
+
+  start(open: Open): void {
+    this.#writable.on("drain", this.#onDrain);
+    // On the response: the socket may live on to carry another one.
+    this.#response.on("close", this.#onClose);
+    this.#listener = open(this);
   }
 
   get pending(): number {
-    return this.#socket.writableLength;
-  }
-
-  listen(listener: SinkListener): void {
-    this.#listener = listener;
+    return this.#writable.writableLength;
   }
 
   write(page: Page): void {
-    if (!this.#socket.write(this.#chunked ? page.framed : page.payload)) this.full = true;
+    if (!this.#writable.write(this.#framed ? page.framed : page.payload)) this.full = true;
   }
 
   end(): void {
@@ -55,7 +60,7 @@ class SocketSink implements Sink {
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    this.#writable.destroy();
   }
 
   readonly #onDrain = (): void => {
@@ -64,30 +69,7 @@ class SocketSink implements Sink {
   };
 
   readonly #onClose = (): void => {
-    this.#socket.off("drain", this.#onDrain);
+    this.#writable.off("drain", this.#onDrain);
     this.#listener?.onClose();
   };
-}
-
-/** HTTP/2 frames for itself: it takes the payload. */
-export function createHttp2Sink(response: Http2ServerResponse, open: Open): void {
-  let listener: SinkListener | undefined;
-  const { stream } = response;
-  const sink = {
-    full: false,
-    get pending() {
-      return stream.writableLength;
-    },
-    write(page: Page) {
-      if (!stream.write(page.payload)) sink.full = true;
-    },
-    end: () => stream.end(),
-    destroy: () => stream.destroy(),
-  };
-  stream.on("drain", () => {
-    sink.full = false;
-    listener?.onDrain();
-  });
-  stream.once("close", () => listener?.onClose());
-  listener = open(sink);
 }

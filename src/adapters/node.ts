@@ -4,7 +4,7 @@ import { SpillwayError } from "../errors.ts";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import type { HttpHandler } from "../http/routes.ts";
 import { problem } from "../http/problem.ts";
-import { createHttp2Sink, createSocketSink } from "./node-sink.ts";
+import { openHttp1, openHttp2 } from "./node-sink.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
@@ -15,12 +15,15 @@ export type NodeHandler = (request: Request, response: Response, next?: (error?:
 /** Serves a gateway through Node's servers. Paths that are not the gateway's go to `next`, or are answered with 404. */
 export function toNodeHandler(handler: HttpHandler): NodeHandler {
   return (request, response, next) => {
-    handler(toHttpRequest(request, response)).then((answer) => {
-      if (response.destroyed) return;
-      if (answer) send(answer, request, response);
-      else if (next) next();
-      else send(problem(new SpillwayError("not-found")), request, response);
-    }, next ?? (() => response.destroy()));
+    handler(toHttpRequest(request, response)).then(
+      (answer) => {
+        if (response.destroyed) return;
+        if (answer) send(answer, request, response);
+        else if (next) next();
+        else send(problem(new SpillwayError("not-found")), request, response);
+      },
+      next ?? (() => response.destroy()),
+    );
   };
 }
 
@@ -66,8 +69,8 @@ function send(answer: HttpResponse, request: Request, response: Response): void 
   const http1 = request.httpVersionMajor === 1;
   if ("open" in answer) {
     response.writeHead(answer.status, answer.headers);
-    if (http1) createSocketSink(response as ServerResponse, answer.open);
-    else createHttp2Sink(response as Http2ServerResponse, answer.open);
+    if (http1) openHttp1(response as ServerResponse, answer.open);
+    else openHttp2(response as Http2ServerResponse, answer.open);
     return;
   }
   const { body = "" } = answer;

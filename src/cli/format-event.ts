@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import type { UpstreamEvent, UpstreamStatus } from "../upstream/upstream.ts";
+import type { UpstreamEvent } from "../upstream/upstream.ts";
 
 /** One event for people: time, type, id, data; further lines of data are indented. */
 export function formatEvent({ event, id, data }: UpstreamEvent): string {
@@ -14,11 +14,18 @@ export function formatEventJson({ event, id, data }: UpstreamEvent): string {
   return `${JSON.stringify({ time: new Date().toISOString(), event, id, data })}\n`;
 }
 
-/** What a state means, `now` being ms since 1970. */
-export function formatStatus({ state, lastError, retryAt }: UpstreamStatus, now: number): string {
-  if (state !== "waiting") return state;
-  const seconds = Math.max(0, (retryAt ?? now) - now) / 1_000;
-  return `${lastError ?? "disconnected"}, next attempt in ${seconds.toFixed(1)}s`;
+/** Why the connection is gone and when it is tried again, from the fields and the message that the upstream logs. */
+export function formatBreak({ status, reason, delay }: BreakFields, message: string): string {
+  const detail = status ?? reason;
+  const cause = detail === undefined ? message : `${message} (${detail})`;
+  return `${cause}, next attempt in ${(delay / 1_000).toFixed(1)}s`;
+}
+
+/** What the upstream logs with a break; the delay is in ms. */
+export interface BreakFields {
+  readonly status?: number;
+  readonly reason?: string;
+  readonly delay: number;
 }
 
 /** The text without what a terminal would obey. */

@@ -1,5 +1,5 @@
 import { toJson, type DeliveredEvent } from "../hub/format.ts";
-import { formatCursor } from "../log/cursor.ts";
+import { trimmedGap } from "../hub/gap.ts";
 import { findStart, type Asked } from "../http/position.ts";
 import type { ServedStream } from "../http/served.ts";
 
@@ -33,15 +33,10 @@ export async function* iterate(
     while (!signal.aborted) {
       const page = await log.read(position, { filter, limit: pageEvents });
       if (page.earliest > position + 1) {
-        const earliest = formatCursor(log.epoch, page.earliest);
-        const requested = formatCursor(log.epoch, position);
-        const gap = { reason: "trimmed", requested, earliest, lost: page.earliest - position - 1 };
+        const gap = trimmedGap(log.epoch, position, page.earliest);
         yield control("spillway.gap", gap, hub.idAt(page.earliest - 1));
       }
-      for (const event of page.events) {
-        if (signal.aborted) return;
-        yield toJson(event, log.epoch, ids);
-      }
+      for (const event of page.events) yield toJson(event, log.epoch, ids);
       position = page.scanned;
       if (page.events.length === 0) await hub.beyond(position, signal);
     }

@@ -1,9 +1,9 @@
 import { toJson } from "../hub/format.ts";
+import { trimmedGap } from "../hub/gap.ts";
 import { formatCursor } from "../log/cursor.ts";
 import { reservedPrefix, type LogEvent, type LogFilter, type LogPage } from "../log/log.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
-import { resumeHeaders } from "./subscribe.ts";
-import type { Start } from "./position.ts";
+import { resumeHeaders, type Start } from "./position.ts";
 import { invalid } from "./problem.ts";
 import type { ServedStream } from "./served.ts";
 
@@ -41,7 +41,9 @@ export async function longPoll(
     page = await read(position);
   }
   release();
-  return json(answer(stream, page, hole ?? trimmedSince(stream, position, page)), headers);
+  // Retention may have taken events while this request was waiting.
+  const trimmed = page.earliest > position + 1 ? trimmedGap(stream.log.epoch, position, page.earliest) : null;
+  return json(answer(stream, page, hole ?? trimmed), headers);
 }
 
 function readNumber(query: URLSearchParams, field: string, fallback: number, max: number): number {
@@ -49,17 +51,6 @@ function readNumber(query: URLSearchParams, field: string, fallback: number, max
   if (text === null) return fallback;
   if (!/^\d{1,9}$/.test(text)) throw invalid(field, "a whole number", text);
   return Math.min(Number(text), max);
-}
-
-/** Events that retention took while this request was waiting. */
-function trimmedSince({ log }: ServedStream, position: number, page: LogPage): object | null {
-  if (page.earliest <= position + 1) return null;
-  return {
-    reason: "trimmed",
-    requested: formatCursor(log.epoch, position),
-    earliest: formatCursor(log.epoch, page.earliest),
-    lost: page.earliest - position - 1,
-  };
 }
 
 /** A hole that is in the stream itself ends the page before it, or opens it as `gap`. */

@@ -18,7 +18,9 @@ export function negotiate(accept: string | undefined): Representation {
   const ranges = accept.split(",").map(parseRange);
   let best: { name: Representation; quality: number; precision: number } | undefined;
   for (const [name, type] of Object.entries(representations) as Array<[Representation, string]>) {
-    const fitting = ranges.filter((range) => fits(range.type, type)).toSorted((a, b) => precision(b.type) - precision(a.type));
+    const fitting = ranges
+      .filter((range) => fits(range.type, type))
+      .toSorted((a, b) => precision(b.type) - precision(a.type));
     const range = fitting[0];
     if (!range || range.quality === 0) continue;
     const candidate = { name, quality: range.quality, precision: precision(range.type) };
@@ -39,7 +41,10 @@ function parseRange(text: string): { type: string; quality: number } {
   const [type = "", ...parameters] = text.split(";").map((part) => part.trim().toLowerCase());
   const weight = parameters.find((parameter) => parameter.startsWith("q="));
   const quality = weight === undefined ? 1 : Number(weight.slice(2));
-  return { type: type === "application/ndjson" ? representations.ndjson : type, quality: Number.isNaN(quality) ? 0 : quality };
+  return {
+    type: type === "application/ndjson" ? representations.ndjson : type,
+    quality: Number.isNaN(quality) ? 0 : quality,
+  };
 }
 
 function fits(range: string, type: string): boolean {

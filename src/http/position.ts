@@ -1,7 +1,8 @@
 import type { ControlEvents, Gap } from "../hub/control.ts";
+import { trimmedGap } from "../hub/gap.ts";
 import { formatCursor, parseCursor } from "../log/cursor.ts";
 import type { LogFilter } from "../log/log.ts";
-import type { HttpRequest } from "./message.ts";
+import type { HttpHeaders, HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
 import type { ServedStream } from "./served.ts";
 
@@ -14,6 +15,15 @@ export interface Start {
   /** The hole, where there is one. */
   readonly gap?: Gap | undefined;
   readonly reset?: ControlEvents["spillway.reset"] | undefined;
+}
+
+/** The headers that every answer of a stream carries: `EventSource` may not read others than the exposed ones. */
+export function resumeHeaders(start: Start): HttpHeaders {
+  return {
+    "Vary": "Accept",
+    "Spillway-Resume": start.outcome,
+    "Access-Control-Expose-Headers": "Spillway-Resume, Retry-After",
+  };
 }
 
 /** A start position as its user wrote it. The first that is present counts. */
@@ -74,7 +84,7 @@ async function fromId(id: string, stream: ServedStream): Promise<Start> {
     };
   }
   if (cursor.seq >= earliest - 1) return resumed(cursor.seq);
-  return hole(stream, { reason: "trimmed", requested: id, lost: earliest - 1 - cursor.seq });
+  return { position: earliest - 1, outcome: "gap", gap: trimmedGap(log.epoch, cursor.seq, earliest) };
 }
 
 async function fromLast(text: string, { log }: ServedStream, filter: LogFilter | undefined): Promise<Start> {

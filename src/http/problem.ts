@@ -9,7 +9,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "stream-unknown": 404,
   "method-not-allowed": 405,
   "not-acceptable": 406,
-  gap: 410,
+  "gap": 410,
   "body-too-large": 413,
   "media-type-unsupported": 415,
   "idempotency-conflict": 422,

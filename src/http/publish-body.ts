@@ -53,21 +53,23 @@ function parseJson(text: string, field: string): unknown {
  * @throws {SpillwayError} `request-invalid`; fields are named below `at`.
  */
 export function toEvent(value: unknown, at: string): NewEvent {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(at, "an object", String(value));
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw invalid(at, "an object", String(value));
   const { data, event, channel, id, ...others } = value as Record<string, unknown>;
   const unknown = Object.keys(others)[0];
-  if (unknown !== undefined) throw invalid(`${at}.${unknown}`, "absent: the fields are data, event, channel and id", unknown);
+  if (unknown !== undefined)
+    throw invalid(`${at}.${unknown}`, "absent: the fields are data, event, channel and id", unknown);
   if (data === undefined) throw invalid(`${at}.data`, "present", "nothing");
   return checked({
     at,
     data: typeof data === "string" ? data : JSON.stringify(data),
-    event: text(event, `${at}.event`) ?? "message",
-    channel: text(channel, `${at}.channel`),
-    id: text(id, `${at}.id`),
+    event: optionalText(event, `${at}.event`) ?? "message",
+    channel: optionalText(channel, `${at}.channel`),
+    id: optionalText(id, `${at}.id`),
   });
 }
 
-function text(value: unknown, field: string): string | undefined {
+function optionalText(value: unknown, field: string): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== "string") throw invalid(field, "a string", typeof value);
   return value;
@@ -77,7 +79,8 @@ function text(value: unknown, field: string): string | undefined {
 function parseEventStream(body: string): NewEvent[] {
   const events: NewEvent[] = [];
   const parser = createParser({
-    onEvent: ({ event, data, id }) => events.push(checked({ at: `[${events.length}]`, data, event, id, channel: undefined })),
+    onEvent: ({ event, data, id }) =>
+      events.push(checked({ at: `[${events.length}]`, data, event, id, channel: undefined })),
   });
   parser.push(new TextEncoder().encode(body + "\n\n"));
   return events;
@@ -90,7 +93,8 @@ interface Candidate extends Omit<NewEvent, "upstreamId"> {
 
 function checked({ at, data, event, channel, id }: Candidate): NewEvent {
   if (!isName(event)) throw invalid(`${at}.event`, nameRule, event);
-  if (event.startsWith(reservedPrefix)) throw invalid(`${at}.event`, `without the reserved prefix ${reservedPrefix}`, event);
+  if (event.startsWith(reservedPrefix))
+    throw invalid(`${at}.event`, `without the reserved prefix ${reservedPrefix}`, event);
   if (channel !== undefined && !isName(channel)) throw invalid(`${at}.channel`, nameRule, channel);
   if (id !== undefined && !/^[^\u0000\r\n]{1,512}$/.test(id)) {
     throw invalid(`${at}.id`, "1 to 512 characters without CR, LF and NUL", id);

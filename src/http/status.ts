@@ -28,7 +28,7 @@ function streamStatus(stream: ServedStream): object {
     bytes,
     lastEvent: time(lastTime),
     subscribers: hub.subscribers,
-    lag: hub.lag(),
+    ...hub.backlog(),
     delivered: hub.stats.delivered,
     closed: hub.stats.closed,
     paused: stream.paused() ?? null,

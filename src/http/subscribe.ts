@@ -6,7 +6,7 @@ import { eventStreamHeaders } from "../sse/index.ts";
 import { longPoll } from "./long-poll.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
 import { negotiate, representations } from "./negotiate.ts";
-import { findStart, readAsked, type Start } from "./position.ts";
+import { findStart, readAsked, resumeHeaders, type Start } from "./position.ts";
 import { readFilter } from "./filter.ts";
 import { invalid, problem } from "./problem.ts";
 import type { ServedStream } from "./served.ts";
@@ -56,15 +56,6 @@ function gone(start: Start, stream: ServedStream): HttpBody {
   return problem(error, facts, { "Spillway-Resume": start.outcome });
 }
 
-/** The headers that every answer of a stream carries: `EventSource` may not read others than the exposed ones. */
-export function resumeHeaders(start: Start): HttpHeaders {
-  return {
-    "Vary": "Accept",
-    "Spillway-Resume": start.outcome,
-    "Access-Control-Expose-Headers": "Spillway-Resume, Retry-After",
-  };
-}
-
 function streamHeaders(representation: "sse" | "ndjson", start: Start): HttpHeaders {
   return { ...eventStreamHeaders, "Content-Type": representations[representation], ...resumeHeaders(start) };
 }
@@ -85,4 +76,3 @@ function preamble(stream: ServedStream, start: Start, format: Format): string {
   // So that even a client that has seen no event yet comes back to this place, and not to a later `now`.
   return start.outcome === "live" && id !== undefined ? connected + format.checkpoint(id) : connected;
 }
-

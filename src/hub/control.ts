@@ -19,7 +19,7 @@ export interface Gap {
 /** Control events by name, with their JSON data. */
 export interface ControlEvents {
   /** The first event of every subscription. */
-  readonly connected: {
+  readonly "connected": {
     readonly client: string;
     readonly stream: string;
     /** Where delivery starts: the first event is the one behind it. */

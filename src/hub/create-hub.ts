@@ -90,10 +90,14 @@ class LogHub implements Hub, SubscriberHost {
     return this.#subscribers.size;
   }
 
-  lag(): number {
-    let lowest = this.head;
-    for (const subscriber of this.#subscribers) lowest = Math.min(lowest, subscriber.cursor);
-    return this.head - lowest;
+  backlog(): { readonly lag: number; readonly unsent: number } {
+    let lag = 0;
+    let unsent = 0;
+    for (const { cursor, sink } of this.#subscribers) {
+      lag = Math.max(lag, this.head - cursor);
+      unsent += sink.pending;
+    }
+    return { lag, unsent };
   }
 
   idAt(seq: number): string | undefined {

@@ -50,8 +50,8 @@ export interface Hub {
   readonly stats: HubStats;
   /** How many subscribers there are. */
   readonly subscribers: number;
-  /** How many events the slowest subscriber is behind. */
-  lag(): number;
+  /** What subscribers have yet to get: how many events the slowest is behind, and the unsent bytes of all. */
+  backlog(): { readonly lag: number; readonly unsent: number };
   /** The id clients know a place of the log by; `undefined` where it has none. */
   idAt(seq: number): string | undefined;
   /** Starts delivery to a sink. What is returned must be told of the sink's drains and of its end. */

@@ -3,6 +3,7 @@ import { matches } from "../log/filter.ts";
 import type { Log, LogFilter } from "../log/log.ts";
 import type { Limiter } from "../util/limiter.ts";
 import type { Format } from "./format.ts";
+import { trimmedGap } from "./gap.ts";
 import { createPage, type Page, type PageCache } from "./page.ts";
 import type { Ring } from "./ring.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -37,7 +38,6 @@ export class View {
   readonly #context: ViewContext;
   readonly #pages = new Map<number, Page>();
   readonly #loading = new Map<number, Promise<Page>>();
-  #latest: Page | undefined;
 
   constructor(filter: LogFilter | undefined, format: Format, context: ViewContext) {
     this.filter = filter;
@@ -52,7 +52,7 @@ export class View {
 
   /** The next page behind `from`, at once; `undefined` if it has to be loaded. */
   page(from: number): Page | undefined {
-    const kept = this.#latest?.from === from ? this.#latest : this.#pages.get(from);
+    const kept = this.#pages.get(from);
     if (kept && (kept.full || kept.to === this.#context.ring.head)) return kept;
     return this.#context.ring.holds(from) ? this.#keep(this.#fromRing(from)) : undefined;
   }
@@ -68,7 +68,6 @@ export class View {
   }
 
   #keep(page: Page): Page {
-    this.#latest = page;
     this.#context.cache.keep(page, this.#pages);
     return page;
   }
@@ -92,23 +91,12 @@ export class View {
     const read = await log.read(from, { filter: this.filter, limit: pageEvents, maxBytes: pageSize });
     let text = "";
     // Trimmed between two pages: the subscriber was too slow for the retention, and is told.
-    if (read.earliest > from + 1) text += this.#trimmed(from, read.earliest);
+    if (read.earliest > from + 1) {
+      const gap = trimmedGap(log.epoch, from, read.earliest);
+      text += this.format.control("spillway.gap", gap, formatCursor(log.epoch, read.earliest - 1));
+    }
     for (const event of read.events) text += this.format.event(event);
     const full = read.events.length >= pageEvents || text.length >= pageSize;
     return this.#keep(createPage(text, { from, to: Math.max(read.scanned, from), count: read.events.length, full }));
-  }
-
-  #trimmed(from: number, earliest: number): string {
-    const { epoch } = this.#context.log;
-    return this.format.control(
-      "spillway.gap",
-      {
-        reason: "trimmed",
-        requested: formatCursor(epoch, from),
-        earliest: formatCursor(epoch, earliest),
-        lost: earliest - from - 1,
-      },
-      formatCursor(epoch, earliest - 1),
-    );
   }
 }

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { Agent, Pool, ProxyAgent, buildConnector, type Dispatcher } from "undici";
+import { Agent, Client, Pool, ProxyAgent, buildConnector, type Dispatcher } from "undici";
 import type { UpstreamRequest } from "./request.ts";
 import type { UpstreamOptions } from "./upstream.ts";
 
@@ -44,16 +44,28 @@ function createDispatcher(
 ): Dispatcher {
   const secure = { ...tls, timeout: timeouts.connect };
   // The time limits of the response are kept by the caller: they span redirects, and a silent body is for `readStream` to judge.
-  const common = { connections: 1, headersTimeout: 0, bodyTimeout: 0 };
-  if (proxy === undefined) return new Agent({ ...common, connect: track(buildConnector(secure)) });
+  const common = { headersTimeout: 0, bodyTimeout: 0 };
+  if (proxy === undefined) return new Agent({ ...common, connections: 1, connect: track(buildConnector(secure)) });
   return new ProxyAgent({
     ...common,
     uri: proxy,
     requestTls: secure,
     proxyTls: { timeout: timeouts.connect },
-    clientFactory: (origin, { connect }: { connect?: Connector }) =>
-      new Pool(origin, { ...common, connect: track(connect!) }),
+    clientFactory: (origin, { connect }: { connect?: Connector }) => new Pool(origin, { connect: track(connect!) }),
+    factory: (origin, { connect }: { connect?: Connector }) =>
+      new Client(origin, { ...common, connect: once(connect!) }),
   });
+}
+
+/**
+ * The same connector, but its failures are final. undici takes some of its own errors for passing ones and connects again, at once
+ * and for ever: a proxy that hangs up instead of opening a tunnel would be stormed.
+ */
+function once(connector: Connector): Connector {
+  return (options, callback) =>
+    connector(options, (...[cause, socket]) =>
+      cause ? callback(new Error("no tunnel", { cause }), null) : callback(null, socket),
+    );
 }
 
 /** The same connector, but its sockets can be found while they are open. */

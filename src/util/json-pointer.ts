@@ -3,7 +3,10 @@ export type JsonPointer = (text: string) => string | undefined;
 
 /** Makes a {@link JsonPointer}. */
 export function createJsonPointer(pointer: string): JsonPointer {
-  const keys = pointer.split("/").slice(1).map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
+  const keys = pointer
+    .split("/")
+    .slice(1)
+    .map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
   return (text) => {
     let value: unknown;
     try {

@@ -6,12 +6,12 @@ export const sliceSize = 512;
  * accepts and timers. Items added to a `Set` or `Map` meanwhile are visited too, removed ones are not.
  */
 export function inSlices<T>(items: Iterable<T>, size: number, visit: (item: T) => void, done: () => void): void {
-  const iterator = items[Symbol.iterator]();
+  const iterator: Iterator<T, unknown> = items[Symbol.iterator]();
   const slice = (): void => {
     for (let n = 0; n < size; n++) {
-      const { value, done: ended } = iterator.next();
-      if (ended) return done();
-      visit(value as T);
+      const next = iterator.next();
+      if (next.done) return done();
+      visit(next.value);
     }
     setImmediate(slice);
   };

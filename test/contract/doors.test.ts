@@ -5,7 +5,9 @@ import { openGateway, stores, type Opened } from "../support/gateways.ts";
 import { eventually, read } from "../support/reader.ts";
 
 /** Every promise of PROTOCOL.md towards one client, through every door, over every store. */
-const combinations = doors.flatMap((door) => stores.map((store) => ({ title: `${door.name} over ${store}`, door, store })));
+const combinations = doors.flatMap((door) =>
+  stores.map((store) => ({ title: `${door.name} over ${store}`, door, store })),
+);
 
 describe.each(combinations)("$title", ({ door: doorKind, store }) => {
   let opened: Opened;
@@ -16,7 +18,10 @@ describe.each(combinations)("$title", ({ door: doorKind, store }) => {
   }
 
   async function publish(...data: string[]): Promise<string[]> {
-    return opened.gateway.publish("s", data.map((text) => ({ data: text })));
+    return opened.gateway.publish(
+      "s",
+      data.map((text) => ({ data: text })),
+    );
   }
 
   afterEach(() => opened.close());
@@ -81,7 +86,12 @@ describe.each(combinations)("$title", ({ door: doorKind, store }) => {
       { kind: "malformed", id: () => "not-an-id", control: "spillway.gap", facts: { reason: "unknown", lost: null } },
       { kind: "foreign", id: () => "zzzz.3", control: "spillway.reset", facts: { requested: "zzzz.3" } },
       { kind: "future", id: (epoch: string) => `${epoch}.99`, control: "spillway.reset", facts: {} },
-      { kind: "trimmed", id: (epoch: string) => `${epoch}.2`, control: "spillway.gap", facts: { reason: "trimmed", lost: 3 } },
+      {
+        kind: "trimmed",
+        id: (epoch: string) => `${epoch}.2`,
+        control: "spillway.gap",
+        facts: { reason: "trimmed", lost: 3 },
+      },
     ];
     test.each(cases)("$kind", async ({ id, control, facts }) => {
       const { door, gateway } = await open({ streams: { s: { retention: { events: 5 } } } });
@@ -137,7 +147,12 @@ describe.each(combinations)("$title", ({ door: doorKind, store }) => {
     };
     expect(await seen("/streams/s?after=earliest&channels=a", 2)).toEqual(["1", "3", "end 1"]);
     expect(await seen("/streams/s/a?after=earliest&events=trade", 2)).toEqual(["1", "end 1", "end 2"]);
-    expect(await seen("/streams/s?channels=a,b&events=trade,quote&last=3", 3)).toEqual(["3", "end 1", "end 2", "end 3"]);
+    expect(await seen("/streams/s?channels=a,b&events=trade,quote&last=3", 3)).toEqual([
+      "3",
+      "end 1",
+      "end 2",
+      "end 3",
+    ]);
   });
 
   test("silence brings heartbeats, and moves the cursor of a filtered subscriber", async () => {
@@ -184,7 +199,11 @@ describe.each(combinations)("$title", ({ door: doorKind, store }) => {
     ];
     const ids: string[] = [];
     for (const { type, body } of bodies) {
-      const response = await door.request("/streams/s/events", { method: "POST", headers: { "content-type": type }, body });
+      const response = await door.request("/streams/s/events", {
+        method: "POST",
+        headers: { "content-type": type },
+        body,
+      });
       expect(response.status).toBe(200);
       ids.push(...((await response.json()) as { ids: string[] }).ids);
     }
@@ -217,7 +236,11 @@ describe.each(combinations)("$title", ({ door: doorKind, store }) => {
   test("bad requests get a problem that names the field, and change nothing", async () => {
     const { door } = await open({ limits: { body: 100 } });
     const post = (body: string, headers: Record<string, string> = {}): Promise<Response> =>
-      door.request("/streams/s/events", { method: "POST", headers: { "content-type": "application/json", ...headers }, body });
+      door.request("/streams/s/events", {
+        method: "POST",
+        headers: { "content-type": "application/json", ...headers },
+        body,
+      });
     const cases: Array<[Promise<Response>, number, string, string | undefined]> = [
       [door.request("/streams/none"), 404, "stream-unknown", "stream"],
       [door.request("/none"), 404, "not-found", undefined],
@@ -307,8 +330,11 @@ async function firstLines(response: Response, count: number): Promise<object[]> 
   let text = "";
   const decoder = new TextDecoder();
   for await (const chunk of response.body!) {
-    text += decoder.decode(chunk as Uint8Array, { stream: true });
+    text += decoder.decode(chunk, { stream: true });
     if (text.split("\n").length > count) break;
   }
-  return text.split("\n").slice(0, count).map((line) => JSON.parse(line) as object);
+  return text
+    .split("\n")
+    .slice(0, count)
+    .map((line) => JSON.parse(line) as object);
 }

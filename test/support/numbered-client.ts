@@ -31,7 +31,10 @@ export function startNumberedClient(url: string): NumberedClient {
     };
     current = request(target, { headers, agent: false }, (response) => {
       response.on("close", again).on("error", again);
-      if (response.statusCode !== 200) return void response.resume();
+      if (response.statusCode !== 200) {
+        response.resume();
+        return;
+      }
       client.connections++;
       // Only events that arrived whole are counted: a parser per connection drops the half one at its end.
       const parser = createParser({ onEvent: take, lastEventId });

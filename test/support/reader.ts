@@ -47,7 +47,9 @@ export function read(response: Response): Reading {
     },
     data: () => reading.events.filter(isOfStream).map(({ data }) => data),
     controls: (name) =>
-      reading.events.filter(({ event }) => event === name).map(({ data }) => JSON.parse(data) as Record<string, unknown>),
+      reading.events
+        .filter(({ event }) => event === name)
+        .map(({ data }) => JSON.parse(data) as Record<string, unknown>),
     cancel: () => reader.cancel(),
   };
   const parser = createParser({

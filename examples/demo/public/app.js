@@ -14,6 +14,7 @@ const show = (id, value) => (byId(id).textContent = String(value));
 const count = new Intl.NumberFormat("en");
 const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const channelFilter = byId("channel");
+const invitation = byId("note").textContent;
 
 // --- The connection ---------------------------------------------------------------------------------------------
 
@@ -71,11 +72,11 @@ function onConnected(connected) {
   show("replayed-label", connections === 1 ? "Replayed at start" : "Replayed after reconnect");
   setState("live");
   render();
+  void showStatus();
 }
 
 /** Moves our position to an event's id and keeps count; returns whether the event was replayed. */
 function follow(id) {
-  if (!id || id === lastId) return false;
   const { seq } = parseId(id);
   if (seq <= position.seq) twice += 1;
   else if (!channelFilter.value) missing += seq - position.seq - 1;
@@ -103,7 +104,8 @@ const controls = {
 };
 
 function onControl(event, text) {
-  follow(event.lastEventId);
+  // Only those that stand in the log have an id of their own; the others show that of the event before them.
+  if (event.lastEventId && event.lastEventId !== lastId) follow(event.lastEventId);
   addRow({ type: event.type, notice: text });
 }
 
@@ -168,7 +170,7 @@ function draw() {
   show("replayed", count.format(replayed));
   show("missing", count.format(missing));
   show("twice", count.format(twice));
-  if (connections > 1) sayOnce("note", outcome());
+  sayOnce("note", connections > 1 ? outcome() : invitation);
 }
 
 /** How the last reconnect went. */

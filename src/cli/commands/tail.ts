@@ -2,8 +2,8 @@ import { Option, type Command } from "commander";
 import { resolveUpstream } from "../../config/resolve.ts";
 import { createUpstream } from "../../upstream/create-upstream.ts";
 import type { UpstreamBatch, UpstreamStatus } from "../../upstream/upstream.ts";
-import { silentLogger } from "../../util/logger.ts";
-import { formatEvent, formatEventJson, formatStatus } from "../format-event.ts";
+import { silentLogger, type Logger } from "../../util/logger.ts";
+import { formatBreak, formatEvent, formatEventJson, type BreakFields } from "../format-event.ts";
 import { headerFlag } from "../header-flag.ts";
 import { wholeNumber } from "../number-flag.ts";
 import { onStopSignal } from "../stop-signal.ts";
@@ -48,7 +48,7 @@ async function tail(url: string, flags: TailFlags): Promise<void> {
   let left = flags.count ?? Infinity;
 
   await new Promise<void>((resolve) => {
-    const upstream = createUpstream(options, { history, deliver, onState, logger: silentLogger });
+    const upstream = createUpstream(options, { history, deliver, onState, logger: breakLogger });
     let ending = false;
     const end = (): void => {
       ending = true;
@@ -66,12 +66,19 @@ async function tail(url: string, flags: TailFlags): Promise<void> {
       if (left === 0) end();
     }
 
-    function onState(status: UpstreamStatus): void {
-      if (ending) return;
-      note(formatStatus(status, Date.now()));
-      if (status.state === "stopped") end();
+    function onState({ state }: UpstreamStatus): void {
+      if (ending || state === "waiting") return;
+      note(state);
+      if (state === "stopped") end();
     }
   });
+}
+
+/** The upstream logs each break with the wait that follows; the rest of its log is the state that is noted anyway. */
+const breakLogger: Logger = { ...silentLogger, info: noteBreak, warn: noteBreak };
+
+function noteBreak(fields: object, message: string): void {
+  if ("delay" in fields) note(formatBreak(fields as BreakFields, message));
 }
 
 function startingAt(url: string, after: string | undefined): string {

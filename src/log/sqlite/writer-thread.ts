@@ -36,12 +36,13 @@ export function startWriterThread(settings: WriterSettings, events: WriterThread
   const worker = new Worker(new URL("./writer.js", import.meta.url), { workerData: settings });
   const pending = new Map<number, Pending>();
   let nextId = 0;
+  let closing = false;
   let ended = false;
 
   function take(id: number): Pending {
     const request = pending.get(id)!;
     pending.delete(id);
-    if (pending.size === 0) worker.unref();
+    if (pending.size === 0 && !closing) worker.unref();
     return request;
   }
 
@@ -70,11 +71,12 @@ export function startWriterThread(settings: WriterSettings, events: WriterThread
       worker.ref();
       worker.postMessage({ ...call, id });
     },
-    close() {
-      const exit = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+    async close() {
+      if (ended) return;
+      closing = true;
       worker.ref();
       worker.postMessage({ kind: "close", id: nextId++ } satisfies WriterRequest);
-      return ended ? Promise.resolve() : exit;
+      await new Promise((resolve) => worker.once("exit", resolve));
     },
   };
 }

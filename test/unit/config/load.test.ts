@@ -74,7 +74,7 @@ describe("a configuration file", () => {
     ["two documents", "drain: 1s\n---\ndrain: 2s\n"],
     [
       "aliases that multiply",
-      `a: &a [1]\n${[..."bcdefgh"].map((n, i) => `${n}: &${n} [${`*${"abcdefgh"[i]},`.repeat(20)}]\n`).join("")}`,
+      `a: &a [1]\n${Array.from("bcdefgh", (n, i) => `${n}: &${n} [${`*${"abcdefgh"[i]},`.repeat(20)}]\n`).join("")}`,
     ],
   ])("%s is an error", async (_title, yaml) => {
     write("spillway.yaml", yaml);
