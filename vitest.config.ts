@@ -1,6 +1,26 @@
-import { defineConfig } from "vitest/config";
+import { dirname, join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { defineConfig, type Plugin } from "vitest/config";
+
+/**
+ * Worker threads run from `dist/`, because Node 20 cannot start one from TypeScript: `npm test` builds first. Everything
+ * else is tested from `src/`.
+ */
+const builtWorkers: Plugin = {
+  name: "built-workers",
+  enforce: "pre",
+  transform(code, id) {
+    const file = relative(join(import.meta.dirname, "src"), id);
+    if (file.startsWith("..") || !code.includes("new Worker(")) return undefined;
+    return code.replaceAll(/new URL\("\.\/([\w-]+\.js)", import\.meta\.url\)/g, (_, worker: string) => {
+      const built = pathToFileURL(join(import.meta.dirname, "dist", dirname(file), worker));
+      return `new URL(${JSON.stringify(built.href)})`;
+    });
+  },
+};
 
 export default defineConfig({
+  plugins: [builtWorkers],
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 30_000,

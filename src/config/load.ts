@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { createJiti } from "jiti";
 import { SpillwayError } from "../errors.ts";
 import { withDotEnv } from "./env.ts";
 import { ConfigError } from "./issues.ts";
@@ -51,6 +50,7 @@ export function findConfig(cwd: string): string | undefined {
 
 async function runModule(file: string, name: string, env: Environment): Promise<unknown> {
   try {
+    const { createJiti } = await import("jiti");
     const jiti = createJiti(import.meta.url, { fsCache: false, moduleCache: false });
     const exported = await jiti.import<ConfigModule>(file, { default: true });
     return typeof exported === "function" ? await exported({ env }) : exported;

@@ -10,7 +10,7 @@ export interface SubscribeOptions {
   readonly channels?: readonly string[] | undefined;
   /** Only these types. */
   readonly events?: readonly string[] | undefined;
-  /** Ends the iteration. */
+  /** Ends the iteration, as closing the gateway does. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -30,7 +30,7 @@ export async function* iterate(
     let { position } = start;
     if (start.gap) yield control("spillway.gap", start.gap, hub.idAt(position));
     if (start.reset) yield control("spillway.reset", start.reset, hub.idAt(position));
-    while (!signal.aborted) {
+    while (!signal.aborted && !hub.closed) {
       const page = await log.read(position, { filter, limit: pageEvents });
       if (page.earliest > position + 1) {
         const gap = trimmedGap(log.epoch, position, page.earliest);

@@ -35,7 +35,7 @@ export async function longPoll(
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(wait * 1000)]);
   const release = stream.hold();
   // A hole is news enough to answer with.
-  while (page.events.length === 0 && !hole && !signal.aborted) {
+  while (page.events.length === 0 && !hole && !signal.aborted && !stream.hub.closed) {
     position = page.scanned;
     await stream.hub.beyond(position, signal);
     page = await read(position);

@@ -38,6 +38,7 @@ class LogHub implements Hub, SubscriberHost {
     closed: { client: 0, stalled: 0, drain: 0, store: 0 },
   };
   readonly outbox: number;
+  closed = false;
   readonly #log: Log;
   readonly #options: HubOptions;
   readonly #ring: Ring;
@@ -106,7 +107,7 @@ class LogHub implements Hub, SubscriberHost {
   }
 
   beyond(seq: number, signal: AbortSignal): Promise<void> {
-    return this.head > seq ? Promise.resolve() : this.#waiters.wait(signal);
+    return this.closed || this.head > seq ? Promise.resolve() : this.#waiters.wait(signal);
   }
 
   subscribe({ position, filter, format, preamble, sink, onClose }: SubscribeRequest): SinkListener {
@@ -126,7 +127,9 @@ class LogHub implements Hub, SubscriberHost {
   }
 
   close(retry: number): void {
+    this.closed = true;
     this.#stop();
+    this.#waiters.release();
     this.#tell("spillway.bye", { reason: "drain", retry }, (subscriber) => subscriber.close("drain"));
   }
 

@@ -58,7 +58,9 @@ export interface Hub {
   subscribe(request: SubscribeRequest): SinkListener;
   /** Tells everyone something that is not an event. Subscribers that are behind do not hear of it. */
   broadcast<N extends ControlName>(name: N, data: ControlEvents[N]): void;
-  /** Resolves when the head is beyond `seq`, or when the signal aborts. */
+  /** True once it was closed: nothing more will come. */
+  readonly closed: boolean;
+  /** Resolves when the head is beyond `seq`, when the signal aborts, or when the hub is closed. */
   beyond(seq: number, signal: AbortSignal): Promise<void>;
   /** Says goodbye to everyone and lets them go; they are asked to come back after `retry` ms. */
   close(retry: number): void;

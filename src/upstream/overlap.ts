@@ -23,7 +23,7 @@ export interface Overlap {
 export function createOverlap(history: UpstreamHistory, cursor: string): Overlap {
   let idsMayRepeat = true;
   let unnamed: UnnamedEvents | undefined = createUnnamedEvents(history, cursor);
-  const known = async (id: string): Promise<boolean> => id === cursor || history.hasId(id);
+  const known = async (id: string): Promise<boolean> => idsMayRepeat && (id === cursor || history.hasId(id));
   const end = (): void => {
     idsMayRepeat = false;
     unnamed = undefined;
@@ -35,7 +35,7 @@ export function createOverlap(history: UpstreamHistory, cursor: string): Overlap
     async repeats(event) {
       const { id } = event;
       if (id !== undefined) {
-        if (!idsMayRepeat || !(await known(id))) {
+        if (!(await known(id))) {
           end();
           return false;
         }
@@ -48,7 +48,7 @@ export function createOverlap(history: UpstreamHistory, cursor: string): Overlap
       return false;
     },
     async passed(id) {
-      if (!idsMayRepeat || !(await known(id))) end();
+      if (id !== cursor && !(await known(id))) end();
     },
   };
 }

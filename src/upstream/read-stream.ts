@@ -21,6 +21,7 @@ export async function readStream(
   const abort = (): void => void body.destroy(new UpstreamFailure("upstream-ended"));
   signal.addEventListener("abort", abort);
   try {
+    signal.throwIfAborted();
     for await (const chunk of body as AsyncIterable<Uint8Array>) {
       taking = true;
       await take(chunk);

@@ -49,6 +49,10 @@ export interface UpstreamOptions {
   readonly headers: UpstreamHeaders;
   /** How the last event id is sent: as the `Last-Event-ID` header, or as this query parameter. */
   readonly resume: "header" | { readonly query: string };
+  /**
+   * `connect`: for TCP and TLS. `headers`: until the response's headers are there, redirects included; also for a `headers`
+   * function. `idle`: silence after which the stream counts as broken; any byte ends it, a comment's too.
+   */
   readonly timeouts: { readonly connect: number; readonly headers: number; readonly idle: number };
   /** Full jitter between `min` and a ceiling that doubles up to `max`; back to `min` after `healthy` of an open stream. */
   readonly backoff: { readonly min: number; readonly max: number; readonly healthy: number };
@@ -56,7 +60,7 @@ export interface UpstreamOptions {
   /** Bound of one event's memory, in bytes. */
   readonly maxEventBytes: number;
   readonly tls: UpstreamTls | undefined;
-  /** An HTTP proxy's URL. */
+  /** An HTTP proxy's URL, which may hold credentials. Any source is reached through a tunnel (`CONNECT`), `http:` ones too. */
   readonly proxy: string | undefined;
 }
 

@@ -74,7 +74,7 @@ describe.each(stores)("over %s", (store) => {
   });
 
   test("a reader that takes nothing is cut, with a reason that is counted; one that is only slow is not", async () => {
-    const { gateway, url } = await open("300ms");
+    const { gateway, url } = await open("3s");
     stalledReaders(url, 3);
     const slow = (await fetch(`${url}/streams/s`)).body!.getReader();
     await eventually(() => statusOf(gateway).subscribers === 4);
@@ -86,7 +86,7 @@ describe.each(stores)("over %s", (store) => {
       expect(done).toBe(false);
       received += value!.length;
       // Slower than what comes, as long as the others have not been cut.
-      if (statusOf(gateway).closed["stalled"]! < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+      if (statusOf(gateway).closed["stalled"]! < 3) await new Promise((resolve) => setTimeout(resolve, 8));
     }
     await publishing;
     await eventually(() => statusOf(gateway).closed["stalled"] === 3, "three cuts");

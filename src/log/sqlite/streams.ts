@@ -73,6 +73,7 @@ function toState(row: SqlRow): StreamState {
 function requireWhole(name: string, { head, earliest, lowest, highest }: SqlRow): void {
   const whole = highest === null ? Number(earliest) === Number(head) + 1 : highest === head && lowest === earliest;
   if (whole) return;
-  const message = `the stream ${name} should hold the events ${earliest} to ${head}, but holds ${lowest} to ${highest}`;
-  throw new SpillwayError("store-corrupt", message);
+  const should = `should hold the events ${Number(earliest)} to ${Number(head)}`;
+  const holds = highest === null ? "none" : `${Number(lowest)} to ${Number(highest)}`;
+  throw new SpillwayError("store-corrupt", `the stream ${name} ${should}, but holds ${holds}`);
 }

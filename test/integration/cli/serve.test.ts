@@ -28,6 +28,35 @@ test("serve listens, answers and ends with 0 at SIGTERM and SIGINT", async () =>
   }
 });
 
+test("serve keeps its log in the SQLite file, also through kill -9", () =>
+  withDirectory(async (cwd) => {
+    for (const [store, signal] of [
+      ["sqlite:./a.db", "SIGKILL"],
+      [`sqlite://${cwd}/a.db`, "SIGTERM"],
+    ] as const) {
+      const cli = await startServe(["--stream", "chat", "--store", store, "--anonymous", "subscribe,publish"], { cwd });
+      const { stdout, stderr } = await runCli(["publish", `${cli.url}/streams/chat`, "--data", store]);
+      expect([stdout, stderr]).toEqual([expect.stringMatching(/\.[12]\n$/), ""]);
+      const code = await stop(cli, signal);
+      expect(code).toBe(signal === "SIGKILL" ? null : 0);
+    }
+    const again = await startServe(["--stream", "chat", "--store", "sqlite:a.db"], { cwd });
+    const response = await fetch(`${again.url}/streams/chat?after=earliest`, {
+      headers: { accept: "application/json" },
+    });
+    const { events } = (await response.json()) as { events: { data: string }[] };
+    expect(events.map(({ data }) => data)).toEqual(["sqlite:./a.db", `sqlite://${cwd}/a.db`]);
+    await stop(again, "SIGTERM");
+  }));
+
+test("a second serve on one SQLite file is refused in a line", () =>
+  withDirectory(async (cwd) => {
+    const first = await startServe(["--stream", "chat"], { cwd });
+    const { code, stderr } = await runCli(["serve", "--stream", "chat", "--port", "0"], { cwd });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^spillway: store-locked: .*\n$/)]);
+    await stop(first, "SIGTERM");
+  }));
+
 test("a second signal ends the process at once", async () => {
   const cli = await startServe(published);
   const { hostname, port } = new URL(cli.url);

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { UpstreamState } from "../../../src/upstream/upstream.ts";
 import type { ScriptedResponse } from "../../support/numbered-upstream.js";
 import { portOf } from "../../support/ports.ts";
+import { createLoggedHistory } from "../../unit/upstream/logged-history.ts";
 import { probe, source, until, upTo } from "./support.ts";
 
 describe("stop", () => {
@@ -77,6 +78,21 @@ describe("stop", () => {
     await stopping;
     expect(batches).toHaveLength(1);
     expect(states.map(({ state }) => state)).toEqual(["connecting", "open", "idle"]);
+  });
+
+  test("while delivering a gap does not read on", async () => {
+    const origin = await source({ idEvery: 0 });
+    const history = createLoggedHistory();
+    history.append({ events: [{ event: "message", data: "{}", id: undefined }], cursor: undefined, gap: false });
+    let finish: (() => void) | undefined;
+    const deliver = (): Promise<void> => new Promise((resolve) => (finish = resolve));
+    const { upstream } = probe(origin.url, {}, { deliver }, history);
+    upstream.start();
+    await until(() => finish !== undefined);
+    const stopping = upstream.stop();
+    finish!();
+    await stopping;
+    await until(() => origin.state().sockets === 0);
   });
 
   test("ends a delivery that gives up when it is told, and the events come again", async () => {

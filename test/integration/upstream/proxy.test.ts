@@ -4,7 +4,7 @@ import { selfSigned } from "../../support/self-signed.ts";
 import { probe, source, until, upTo } from "./support.ts";
 
 const certificate = selfSigned();
-const slow = { min: 1000, max: 2000, healthy: 1000 };
+const slow = { min: 300, max: 600, healthy: 1000 };
 
 async function connectProxy(): Promise<ConnectProxy> {
   const proxy = await startConnectProxy();

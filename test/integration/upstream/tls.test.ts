@@ -50,7 +50,7 @@ describe("a source with TLS", () => {
 
   test("is shown the client's certificate", async () => {
     const client = selfSigned("client");
-    let seen: string | undefined;
+    let seen: unknown;
     const server = createServer({ ...certificate, ca: client.cert, requestCert: true }, (request, response) => {
       seen = (request.socket as TLSSocket).getPeerCertificate().subject?.CN;
       response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();

@@ -11,7 +11,7 @@ import type { ConfigPath } from "../../../src/config/source.ts";
 const root = resolve(import.meta.dirname, "../../..");
 const page = readFileSync(join(root, "docs/reference/config.md"), "utf8");
 const keyTable = page.slice(page.indexOf("## Keys"), page.indexOf("## Access"));
-const rows = Array.from(keyTable.matchAll(/^\| `([^`]+)` \| (?:`([^`]+)`)? ?\|/gm), ([, key = "", fallback]) => ({
+const rows = Array.from(keyTable.matchAll(/^\| `([^`]+)` *\| *(?:`([^`]+)`)? *\|/gm), ([, key = "", fallback]) => ({
   key,
   fallback,
 }));

@@ -1,4 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
 import type { GatewayConfig } from "../../../src/config/config.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
 import { catchConfigError } from "./support.ts";
@@ -108,6 +111,37 @@ describe("a resolved configuration", () => {
 
   test("takes a stream that is only published to", () => {
     expect(resolveConfig({ streams: { a: {} } }).streams["a"]?.upstream).toBeUndefined();
+  });
+});
+
+describe("a PEM option", () => {
+  const tlsOf = (tls: object): unknown =>
+    resolveConfig({ streams: { a: { upstream: { url: "https://a", tls } } } }).streams["a"]?.upstream?.tls;
+  const directory = mkdtempSync(join(tmpdir(), "spillway-pem-"));
+  const path = join(directory, "ca.pem");
+
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  test("is the text itself or a file that holds it", () => {
+    writeFileSync(path, certificate);
+    expect(tlsOf({ ca: path })).toEqual({ ca: certificate });
+    expect(tlsOf({ ca: certificate, servername: "b" })).toEqual({ ca: certificate, servername: "b" });
+  });
+
+  test("of a file that is missing or holds none is refused without its content", () => {
+    writeFileSync(path, "hunter2");
+    for (const ca of [path, join(directory, "missing.pem")]) {
+      const { message } = catchConfigError(() => tlsOf({ ca }));
+      expect(message).toBe(
+        "streams.a.upstream.tls.ca: expected PEM text or the path of a PEM file that can be read, got a string (not shown)",
+      );
+    }
+  });
+
+  test("of a certificate needs its key", () => {
+    expect(catchConfigError(() => tlsOf({ cert: certificate })).message).toBe(
+      "streams.a.upstream.tls: expected cert and key together, got a section with keys",
+    );
   });
 });
 

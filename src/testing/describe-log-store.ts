@@ -1,0 +1,73 @@
+import type { LogStore } from "../log/log.ts";
+import { appendFacts } from "./append-facts.ts";
+import { closeFacts } from "./close-facts.ts";
+import { filterFacts } from "./filter-facts.ts";
+import { findFacts } from "./find-facts.ts";
+import { idempotencyFacts } from "./idempotency-facts.ts";
+import type { LogStoreFact } from "./log-store-fact.ts";
+import { createStage } from "./stage.ts";
+import { readFacts } from "./read-facts.ts";
+import { reopenFacts } from "./reopen-facts.ts";
+import { retentionFacts } from "./retention-facts.ts";
+import { textFacts } from "./text-facts.ts";
+import { watchFacts } from "./watch-facts.ts";
+
+/** What the suite needs of a test runner: Vitest, Jest, Mocha and `node:test` all fit. */
+export interface TestRunner {
+  describe(title: string, body: () => void): void;
+  it(title: string, body: () => Promise<void>): void;
+}
+
+/** How the suite gets hold of a store. */
+export interface LogStoreHarness {
+  /** Whether a store that is opened again at the same place holds what it held. */
+  readonly persistent: boolean;
+  /** Makes an empty place for a store; one is made for each test. */
+  createPlace(): Promise<LogStorePlace>;
+}
+
+/** Where a store keeps its logs. */
+export interface LogStorePlace {
+  /** Opens the store; again only after the one before is closed. `now` is its clock, in ms since 1970. */
+  open(now: () => number): Promise<LogStore>;
+  /** Removes what is left of it; every store is closed. */
+  remove(): Promise<void>;
+}
+
+const groups: Readonly<Record<string, readonly LogStoreFact[]>> = {
+  append: appendFacts,
+  text: textFacts,
+  read: readFacts,
+  filter: filterFacts,
+  find: findFacts,
+  watch: watchFacts,
+  idempotency: idempotencyFacts,
+  retention: retentionFacts,
+  reopen: reopenFacts,
+  close: closeFacts,
+};
+
+/**
+ * Holds a store to every promise of the log port.
+ * @example describeLogStore("mine", { persistent: true, createPlace }, { describe, it });
+ */
+export function describeLogStore(name: string, harness: LogStoreHarness, runner: TestRunner): void {
+  runner.describe(`log store: ${name}`, () => {
+    for (const [group, facts] of Object.entries(groups)) {
+      runner.describe(group, () => {
+        for (const fact of facts.filter((each) => (each.persistent ?? harness.persistent) === harness.persistent)) {
+          runner.it(fact.title, () => check(fact, harness));
+        }
+      });
+    }
+  });
+}
+
+async function check(fact: LogStoreFact, harness: LogStoreHarness): Promise<void> {
+  const stage = await createStage(await harness.createPlace());
+  try {
+    await fact.check(stage);
+  } finally {
+    await stage.clear();
+  }
+}

@@ -1,0 +1,85 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { matches } from "../log/filter.ts";
+import type { LogFilter, NewEvent } from "../log/log.ts";
+import { newEvent, readAll } from "./events.ts";
+import type { LogStoreFact } from "./log-store-fact.ts";
+
+const channels = ["a", "b", "c", undefined];
+const types = ["message", "trade", "quote", "spillway.gap", "spillway", "spillway/x"];
+
+/** Every channel with every type, in an order in which neither comes in a block. */
+const mixed: readonly NewEvent[] = Array.from({ length: 96 }, (_, index) =>
+  newEvent(String(index), { channel: channels[(index * 7) % 4], event: types[(index * 5 + (index % 3)) % 6]! }),
+);
+
+const filters: readonly LogFilter[] = [
+  {},
+  { channels: ["a"] },
+  { channels: ["c", "a"] },
+  { channels: ["a", "a"] },
+  { channels: [] },
+  { channels: ["unknown"] },
+  { events: ["trade"] },
+  { events: ["quote", "message"] },
+  { events: ["trade", "spillway.gap"] },
+  { events: [] },
+  { events: ["unknown"] },
+  { events: ["spillway/x", "spillway"] },
+  { channels: ["a"], events: ["trade"] },
+  { channels: ["a", "b"], events: ["quote", "trade"] },
+  { channels: [], events: ["trade"] },
+  { channels: ["a"], events: [] },
+  { channels: Array.from({ length: 200 }, (_, index) => `c${index}`).concat("b") },
+  { events: Array.from({ length: 200 }, (_, index) => `e${index}`).concat("trade") },
+];
+
+/** What filters promise. */
+export const filterFacts: readonly LogStoreFact[] = [
+  ...filters.map(
+    (filter) =>
+      ({
+        title: `all that matches comes, in order, in pages of any size: ${JSON.stringify(filter).slice(0, 80)}`,
+        async check({ open }) {
+          const log = await open();
+          await log.append(mixed);
+          const wanted = mixed.filter((event) => matches(filter, event)).map(({ data }) => Number(data) + 1);
+          for (const limit of [1, 3, 1_000]) {
+            const events = await readAll(log, 0, filter, limit);
+            deepEqual(
+              events.map(({ seq }) => seq),
+              wanted,
+            );
+          }
+        },
+      }) satisfies LogStoreFact,
+  ),
+  {
+    title: "where few events match, a page looks on to the head",
+    async check({ open }) {
+      const log = await open();
+      const batch = Array.from({ length: 3_000 }, (_, index) =>
+        newEvent("x", { channel: `c${index % 2}`, event: "t" }),
+      );
+      batch[1_500] = newEvent("needle", { channel: "c0", event: "rare" });
+      await log.append(batch);
+      for (const filter of [{ events: ["rare"] }, { channels: ["c0"], events: ["rare"] }, { channels: ["none"] }]) {
+        const page = await log.read(0, { filter, limit: 10 });
+        equal(page.scanned, 3_000);
+        deepEqual(
+          page.events.map(({ seq }) => seq),
+          filter.events ? [1_501] : [],
+        );
+      }
+    },
+  },
+  {
+    title: "a page that is full ends at its last event",
+    async check({ open }) {
+      const log = await open();
+      await log.append(mixed);
+      const page = await log.read(0, { filter: { channels: ["b"] }, limit: 2 });
+      equal(page.events.length, 2);
+      equal(page.scanned, page.events.at(-1)?.seq);
+    },
+  },
+];

@@ -1,0 +1,76 @@
+import { deepEqual, equal } from "node:assert/strict";
+import type { LogPosition } from "../log/log.ts";
+import { newEvent, numbered } from "./events.ts";
+import type { LogStoreFact } from "./log-store-fact.ts";
+
+/** What finding a position promises. */
+export const findFacts: readonly LogStoreFact[] = [
+  {
+    title: "an upstream id is found behind its latest event; an unknown one is not found",
+    async check({ open }) {
+      const log = await open("s", { events: 4 });
+      await log.append(["a", "b", "a", "c"].map((id) => newEvent("x", { upstreamId: id })));
+      deepEqual(
+        [await log.find({ upstreamId: "a" }), await log.find({ upstreamId: "b" }), await log.find({ upstreamId: "z" })],
+        [3, 2, undefined],
+      );
+      await log.append(numbered(5, 6));
+      await log.trim();
+      deepEqual([await log.find({ upstreamId: "a" }), await log.find({ upstreamId: "b" })], [3, undefined]);
+      await log.append(numbered(7, 7));
+      await log.trim();
+      equal(await log.find({ upstreamId: "a" }), undefined);
+    },
+  },
+  {
+    title: "a time is found before the first event held at or after it",
+    async check({ open, pass, time }) {
+      const log = await open("s", { events: 6 });
+      equal(await log.find({ since: time }), 0);
+      for (let batch = 0; batch < 4; batch++) {
+        await log.append(numbered(1, 2));
+        pass(1_000);
+      }
+      await log.trim();
+      const found = await Promise.all(
+        [-1, 0, 1_000, 1_001, 2_000, 3_000, 3_001].map((after) => log.find({ since: time + after })),
+      );
+      deepEqual(found, [2, 2, 2, 4, 4, 6, 8]);
+    },
+  },
+  {
+    title: "the last events are found, those that match a filter too, as far as they are held",
+    async check({ open }) {
+      const log = await open("s", { events: 8 });
+      const events = Array.from({ length: 10 }, (_, index) =>
+        newEvent("x", { channel: index % 2 === 0 ? "even" : "odd", event: index % 5 === 0 ? "five" : "message" }),
+      );
+      equal(await log.find({ last: 3 }), 0);
+      await log.append(events);
+      await log.trim();
+      const positions: readonly [LogPosition, number][] = [
+        [{ last: 0 }, 10],
+        [{ last: 1 }, 9],
+        [{ last: 3 }, 7],
+        [{ last: 8 }, 2],
+        [{ last: 100 }, 2],
+        [{ last: 1, filter: { channels: ["even"] } }, 8],
+        [{ last: 3, filter: { channels: ["even"] } }, 4],
+        [{ last: 100, filter: { channels: ["even"] } }, 2],
+        [{ last: 1, filter: { events: ["five"] } }, 5],
+        [{ last: 2, filter: { channels: ["even", "odd"], events: ["five"] } }, 5],
+        [{ last: 5, filter: { channels: ["none"] } }, 10],
+      ];
+      for (const [position, after] of positions) equal(await log.find(position), after, JSON.stringify(position));
+    },
+  },
+  {
+    title: "events of Spillway's own count among the last whatever the filter",
+    async check({ open }) {
+      const log = await open();
+      await log.append([newEvent("1", { channel: "a" }), newEvent("2", { event: "spillway.gap" }), newEvent("3")]);
+      equal(await log.find({ last: 1, filter: { channels: ["a"] } }), 1);
+      equal(await log.find({ last: 2, filter: { channels: ["a"] } }), 0);
+    },
+  },
+];

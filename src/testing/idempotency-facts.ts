@@ -1,0 +1,87 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { dataOf, numbered, numbers, readAll } from "./events.ts";
+import type { LogStoreFact } from "./log-store-fact.ts";
+
+const hour = 60 * 60 * 1000;
+const once = { idempotency: { key: "k", fingerprint: "f" } };
+const other = { idempotency: { key: "k", fingerprint: "g" } };
+
+/** What idempotency keys promise. */
+export const idempotencyFacts: readonly LogStoreFact[] = [
+  {
+    title: "the same key with the same fingerprint answers with the first numbers and appends nothing",
+    async check({ open }) {
+      const log = await open();
+      await log.append(numbered(1, 2));
+      deepEqual(await log.append(numbered(3, 5), once), { first: 3, last: 5, replayed: false });
+      await log.append(numbered(6, 6), { upstreamCursor: "u" });
+      deepEqual(await log.append(numbered(3, 5), { ...once, upstreamCursor: "v" }), {
+        first: 3,
+        last: 5,
+        replayed: true,
+      });
+      deepEqual(dataOf(await readAll(log)), numbers(1, 6));
+      equal(log.state().upstreamCursor, "u");
+    },
+  },
+  {
+    title: "the same key with another fingerprint is a conflict, and harms no append beside it",
+    async check({ open }) {
+      const log = await open();
+      await log.append(numbered(1, 1), once);
+      const [before, conflict, after] = await Promise.allSettled([
+        log.append(numbered(2, 2)),
+        log.append(numbered(9, 9), other),
+        log.append(numbered(3, 3)),
+      ]);
+      deepEqual([before.status, conflict.status, after.status], ["fulfilled", "rejected", "fulfilled"]);
+      equal(conflict.status === "rejected" && (conflict.reason as { code?: unknown }).code, "idempotency-conflict");
+      deepEqual(dataOf(await readAll(log)), numbers(1, 3));
+    },
+  },
+  {
+    title: "of concurrent appends with one key, one appends",
+    async check({ open }) {
+      const log = await open();
+      const results = await Promise.all(Array.from({ length: 5 }, () => log.append(numbered(1, 2), once)));
+      for (const { first, last } of results) deepEqual([first, last], [1, 2]);
+      deepEqual(
+        results.map(({ replayed }) => replayed),
+        [false, true, true, true, true],
+      );
+      equal(log.state().head, 2);
+    },
+  },
+  {
+    title: "an empty batch can be replayed",
+    async check({ open }) {
+      const log = await open();
+      await log.append(numbered(1, 4));
+      deepEqual(await log.append([], once), { first: 5, last: 4, replayed: false });
+      await log.append(numbered(5, 5));
+      deepEqual(await log.append([], once), { first: 5, last: 4, replayed: true });
+    },
+  },
+  {
+    title: "each stream has its own keys",
+    async check({ open }) {
+      const [one, two] = [await open("one"), await open("two")];
+      await one.append(numbered(1, 3), once);
+      deepEqual(await two.append(numbered(1, 1), other), { first: 1, last: 1, replayed: false });
+    },
+  },
+  {
+    title: "a key is kept for 24 h, also when its events are trimmed, and then forgotten",
+    async check({ open, pass }) {
+      const log = await open("s", { events: 0 });
+      await log.append(numbered(1, 2), once);
+      await log.trim();
+      pass(24 * hour - 1);
+      deepEqual(await log.append(numbered(1, 2), once), { first: 1, last: 2, replayed: true });
+      await rejects(log.append(numbered(1, 2), other), { code: "idempotency-conflict" });
+      pass(1);
+      deepEqual(await log.append(numbered(3, 3), other), { first: 3, last: 3, replayed: false });
+      deepEqual(await log.append(numbered(3, 3), other), { first: 3, last: 3, replayed: true });
+    },
+  },
+];

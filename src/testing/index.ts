@@ -1,0 +1,1 @@
+export { describeLogStore, type LogStoreHarness, type LogStorePlace, type TestRunner } from "./describe-log-store.ts";

@@ -1,0 +1,9 @@
+import type { Stage } from "./stage.ts";
+
+/** One promise of the log port, and how to see that a store keeps it. */
+export interface LogStoreFact {
+  readonly title: string;
+  /** Absent: holds for every store. `true`: for one that keeps its logs when closed; `false`: for one that does not. */
+  readonly persistent?: boolean;
+  check(stage: Stage): Promise<void>;
+}

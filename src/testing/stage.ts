@@ -1,0 +1,47 @@
+import type { Log, LogStore, Retention } from "../log/log.ts";
+import type { LogStorePlace } from "./describe-log-store.ts";
+
+/** A store with a clock that stands still, for one test. */
+export interface Stage {
+  /** The store that is open. */
+  readonly store: LogStore;
+  /** Opens a stream of it. Default: the stream `s`, all of it kept. */
+  open(stream?: string, retention?: Partial<Retention>): Promise<Log>;
+  /** Closes the store and opens one at the same place. */
+  reopen(): Promise<void>;
+  /** The store's clock, in ms since 1970. */
+  readonly time: number;
+  /** Moves the clock by so many ms, backward too. */
+  pass(milliseconds: number): void;
+  /** Closes the store and removes its place. */
+  clear(): Promise<void>;
+}
+
+/** Opens a store at an empty place. */
+export async function createStage(place: LogStorePlace): Promise<Stage> {
+  let time = 1_700_000_000_000;
+  const now = (): number => time;
+  let store = await place.open(now);
+
+  return {
+    get store() {
+      return store;
+    },
+    open: (stream = "s", retention = {}) =>
+      store.open(stream, { retention: { age: undefined, events: undefined, bytes: undefined, ...retention } }),
+    async reopen() {
+      await store.close();
+      store = await place.open(now);
+    },
+    get time() {
+      return time;
+    },
+    pass(milliseconds) {
+      time += milliseconds;
+    },
+    async clear() {
+      await store.close();
+      await place.remove();
+    },
+  };
+}
