@@ -37,9 +37,12 @@ export async function startServer(
 
 function closeServer(server: Server, drain: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), drain);
+    const cut = setTimeout(() => server.closeAllConnections(), drain);
+    // Node closes those that are idle now, but lets one that becomes idle later live on for its keep-alive time.
+    const sweep = setInterval(() => server.closeIdleConnections(), 50);
     server.close(() => {
-      clearTimeout(timer);
+      clearTimeout(cut);
+      clearInterval(sweep);
       resolve();
     });
   });

@@ -1,23 +1,29 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
-import { SpillwayError, errorCodes } from "../../src/errors.ts";
+import { SpillwayError, errorCodes, type ErrorCode } from "../../src/errors.ts";
+import { problem } from "../../src/http/problem.ts";
 
 const catalogue = resolve(import.meta.dirname, "../../docs/reference/errors.md");
 
-/** The rows of the table in the catalogue: code and meaning. */
-async function documented(): Promise<[code: string, meaning: string][]> {
+/** The rows of the table in the catalogue; the status is "–" for what no request meets. */
+async function documented(): Promise<{ code: string; meaning: string; status: string }[]> {
+  const row = /^\| `(?<code>[^`]+)`\s*\| (?<meaning>[^|]+?)\s*\| (?<status>\d+|–)\s*\|/gmu;
   const text = await readFile(catalogue, "utf8");
-  return Array.from(text.matchAll(/^\| `([^`]+)`\s*\| ([^|]+?)\s*\|/gm), ([, code = "", meaning = ""]) => [
-    code,
-    meaning,
-  ]);
+  return Array.from(text.matchAll(row), ({ groups }) => groups as { code: string; meaning: string; status: string });
 }
 
 test("the catalogue of errors lists every code with its meaning, and nothing else", async () => {
   const rows = await documented();
-  expect(Object.fromEntries(rows)).toEqual(errorCodes);
+  expect(Object.fromEntries(rows.map(({ code, meaning }) => [code, meaning]))).toEqual(errorCodes);
   expect(rows).toHaveLength(Object.keys(errorCodes).length);
+});
+
+test("the catalogue of errors names the status that a request is answered with", async () => {
+  for (const { code, status } of await documented()) {
+    const answered = problem(new SpillwayError(code as ErrorCode)).status;
+    expect(status, code).toBe(answered === 500 ? "–" : String(answered));
+  }
 });
 
 test("an error without a message of its own says what its code means", () => {

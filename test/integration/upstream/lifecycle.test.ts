@@ -86,7 +86,8 @@ describe("stop", () => {
     history.append({ events: [{ event: "message", data: "{}", id: undefined }], cursor: undefined, gap: false });
     let finish: (() => void) | undefined;
     const deliver = (): Promise<void> => new Promise((resolve) => (finish = resolve));
-    const { upstream } = probe(origin.url, {}, { deliver }, history);
+    const timeouts = { connect: 60_000, headers: 60_000, idle: 60_000 };
+    const { upstream } = probe(origin.url, { timeouts }, { deliver }, history);
     upstream.start();
     await until(() => finish !== undefined);
     const stopping = upstream.stop();
