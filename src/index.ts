@@ -1,5 +1,21 @@
 export { createGateway, type GatewayRuntime } from "./config/create-gateway.ts";
-export type * from "./config/config.ts";
+export type {
+  AccessConfig,
+  Count,
+  Duration,
+  GatewayConfig,
+  LimitsConfig,
+  RetentionConfig,
+  Size,
+  SqliteConfig,
+  StreamConfig,
+  UpstreamBackoffConfig,
+  UpstreamConfig,
+  UpstreamTargetConfig,
+  UpstreamTimeoutsConfig,
+  UpstreamTlsConfig,
+} from "./config/config.ts";
+export { ConfigError, type ConfigIssue } from "./config/issues.ts";
 export { errorCodes, SpillwayError, type ErrorCode, type ErrorDetails } from "./errors.ts";
 export type { Gateway, PublishedEvent } from "./gateway/gateway.ts";
 export type { SubscribeOptions } from "./gateway/subscribe.ts";

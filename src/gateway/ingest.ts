@@ -53,12 +53,12 @@ export function createIngest(log: Log, { channel, logger }: IngestOptions): Inge
     for (let wait = retry.min; !signal.aborted; wait = Math.min(wait * 2, retry.max)) {
       try {
         await log.append(events, options);
-        if (paused) logger.info({ stream: log.stream }, "the log takes events again");
+        if (paused) logger.info({}, "the log takes events again");
         paused = undefined;
         return;
       } catch (error) {
         const code = error instanceof SpillwayError ? error.code : "store-unavailable";
-        if (paused !== code) logger.error({ stream: log.stream, code }, "the log takes no events, ingest is paused");
+        if (paused !== code) logger.error({ code }, "the log takes no events, ingest is paused");
         paused = code;
         await pause(wait, signal);
       }
@@ -85,7 +85,8 @@ function historyOf(log: Log): UpstreamHistory {
       const position = await log.find({ upstreamId: cursor });
       if (position === undefined) return [];
       const { events } = await log.read(position, { limit });
-      return events.map(({ event, data, upstreamId }) => ({ event, data, id: upstreamId }));
+      const next = events.findIndex(({ upstreamId }) => upstreamId !== undefined);
+      return events.slice(0, next === -1 ? limit : next).map(({ event, data }) => ({ event, data, id: undefined }));
     },
   };
 }

@@ -4,7 +4,7 @@ import type { ServedStream } from "../http/served.ts";
 import type { LogStore } from "../log/log.ts";
 import { createUpstream } from "../upstream/create-upstream.ts";
 import type { Upstream, UpstreamState } from "../upstream/upstream.ts";
-import type { Logger } from "../util/logger.ts";
+import { withFields, type Logger } from "../util/logger.ts";
 import { createDemand, type Demand } from "./demand.ts";
 import { createIngest, type Ingest } from "./ingest.ts";
 import type { Limits, StreamOptions, StreamUpstreamOptions } from "./options.ts";
@@ -27,8 +27,9 @@ export interface StreamDependencies {
 export async function openStream(
   name: string,
   options: StreamOptions,
-  { store, limits, logger }: StreamDependencies,
+  { store, limits, logger: parent }: StreamDependencies,
 ): Promise<GatewayStream> {
+  const logger = withFields(parent, { stream: name });
   const log = await store.open(name, { retention: options.retention });
   const ingest = createIngest(log, { channel: options.channel, logger });
   let source: Source | undefined;

@@ -183,7 +183,7 @@ class LogHub implements Hub, SubscriberHost {
         if (!subscriber.closed && this.#offer(subscriber, page)) this.advance(subscriber);
       },
       (error: unknown) => {
-        this.#options.logger.error({ stream: this.#log.stream, err: error }, "replay failed");
+        this.#options.logger.error({ err: error }, "replay failed");
         subscriber.close("store");
       },
     );
@@ -220,7 +220,7 @@ class LogHub implements Hub, SubscriberHost {
         for (const subscriber of displaced) this.advance(subscriber);
       }
     } catch (error) {
-      this.#options.logger.error({ stream: this.#log.stream, err: error }, "reading the log failed");
+      this.#options.logger.error({ err: error }, "reading the log failed");
     } finally {
       this.#pulling = false;
     }

@@ -53,7 +53,7 @@ export const textFacts: readonly LogStoreFact[] = [
       const log = await open();
       await log.append([newEvent("a\uD800b")]);
       const [event] = await readAll(log);
-      equal(event?.data.toWellFormed(), "a\uFFFDb");
+      equal(Buffer.from(event?.data ?? "").toString(), "a\uFFFDb");
     },
   },
   {

@@ -6,5 +6,15 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/** The same logger, with these fields in every line. */
+export function withFields(logger: Logger, bound: object): Logger {
+  return {
+    debug: (fields, message) => logger.debug({ ...bound, ...fields }, message),
+    info: (fields, message) => logger.info({ ...bound, ...fields }, message),
+    warn: (fields, message) => logger.warn({ ...bound, ...fields }, message),
+    error: (fields, message) => logger.error({ ...bound, ...fields }, message),
+  };
+}
+
 /** Says nothing. The default of the library; the CLI brings pino. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createMemoryStore } from "spillway/memory";
-import { createSqliteStore } from "spillway/sqlite";
-import { describeLogStore } from "spillway/testing";
 import { describe, it } from "vitest";
+import { createMemoryStore } from "../../src/log/memory/index.ts";
+import { createSqliteStore } from "../../src/log/sqlite/index.ts";
+import { describeLogStore } from "../../src/testing/index.ts";
 
 const runner = { describe, it };
 

@@ -1,3 +1,5 @@
+import { accessSync, constants } from "node:fs";
+import { dirname } from "node:path";
 import { type ErrorCode, SpillwayError } from "../../errors.ts";
 
 /** An error in a form that crosses threads. */
@@ -27,12 +29,23 @@ export function toFailure(error: unknown): Failure {
 
 /** The error of a failure at `path`. */
 export function failureError({ code, message }: Failure, path: string): SpillwayError {
-  return new SpillwayError(code, message.includes(path) ? message : `${path}: ${message}`);
+  const known = code === "store-unavailable" && isReadOnly(dirname(path)) ? "store-readonly" : code;
+  return new SpillwayError(known, message.includes(path) ? message : `${path}: ${message}`);
 }
 
 /** As {@link failureError}, from what the driver threw on this thread. */
 export function storeError(error: unknown, path: string): SpillwayError {
   return error instanceof SpillwayError ? error : failureError(toFailure(error), path);
+}
+
+/** A file system that turned read-only under an open file is an I/O error to SQLite. */
+function isReadOnly(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EROFS";
+  }
 }
 
 /** The extended result code; `@photostructure/sqlite` keeps it in a property of its own. */
