@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { defineConfig, type Plugin } from "vitest/config";
@@ -23,6 +24,8 @@ export default defineConfig({
   plugins: [builtWorkers],
   test: {
     include: ["test/**/*.test.ts"],
+    // Most of the tests' time is waiting, for processes and for reconnects.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 30_000,
     reporters: ["default", "./test/support/summary-reporter.ts"],

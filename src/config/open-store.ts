@@ -1,6 +1,6 @@
+/** The only place that names stores. */
 import { SpillwayError } from "../errors.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
-/** The only place that names stores. */
 import type { LogStore } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 

@@ -38,6 +38,22 @@ export const reopenFacts: readonly LogStoreFact[] = [
     },
   },
   {
+    title: "the upstream cursor is there again, moved or cleared as the last append left it",
+    persistent: true,
+    async check({ open, reopen }) {
+      for (const [upstreamCursor, expected] of [
+        ["u-1", "u-1"],
+        [undefined, "u-1"],
+        ["", undefined],
+        ["u-2", "u-2"],
+      ] as const) {
+        await (await open()).append([], { upstreamCursor });
+        await reopen();
+        equal((await open()).state().upstreamCursor, expected);
+      }
+    },
+  },
+  {
     title: "a changed retention holds for what was there before",
     persistent: true,
     async check({ open, reopen }) {

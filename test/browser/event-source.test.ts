@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Browser } from "playwright-core";
 import type { GatewayConfig } from "../../src/index.ts";
 import { chromiumInstalled, launchChromium, openRecordingPage, recordingPage } from "../support/chromium.ts";
@@ -11,40 +11,39 @@ import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 type Open = (port: number, path: string, types: readonly string[]) => Promise<Recorder>;
 
 let browser: Browser;
-const clients: readonly { readonly name: string; readonly installed: boolean; readonly open: Open }[] = [
-  {
-    name: "eventsource from npm",
-    installed: true,
-    open: (port, path, types) => Promise.resolve(recordEvents(`http://127.0.0.1:${port}${path}`, types)),
-  },
-  {
-    name: "Chromium",
-    installed: chromiumInstalled,
-    open: (port, path, types) => openRecordingPage(browser, `http://127.0.0.1:${port}/`, path, types),
-  },
+
+const openInNode: Open = (port, path, types) => Promise.resolve(recordEvents(`http://127.0.0.1:${port}${path}`, types));
+const openInChromium: Open = (port, path, types) =>
+  openRecordingPage(browser, `http://127.0.0.1:${port}/`, path, types);
+
+const clients = [
+  { name: "eventsource from npm", installed: true, open: openInNode },
+  { name: "Chromium", installed: chromiumInstalled, open: openInChromium },
 ];
 
 let server: GatewayServer;
 let proxy: TcpProxy;
-let recorder: Recorder | undefined;
 
 if (!chromiumInstalled) warnMissing("Chromium", "chromium");
 beforeAll(async () => {
   if (chromiumInstalled) browser = await launchChromium();
 });
 afterAll(() => browser?.close());
-afterEach(async () => {
-  await recorder?.close();
-  await proxy?.close();
-  await server?.close();
-  recorder = undefined;
-});
-
 /** A gateway with one stream `s`, reached by clients only through a proxy that can cut them off. */
 async function serve(stream: NonNullable<GatewayConfig["streams"]>[string] = {}): Promise<void> {
   const access = { anonymous: ["subscribe", "admin"] } as const;
   server = await serveGateway({ store: "memory:", streams: { s: stream }, access }, { page: recordingPage });
+  onTestFinished(server.close);
   proxy = await startTcpProxy(server.port);
+  onTestFinished(proxy.close);
+}
+
+/** Connects a client and waits until it has its place in the stream. */
+async function subscribe(open: Open, path: string, types: readonly string[]): Promise<Recorder> {
+  const recorder = await open(proxy.port, path, ["connected", ...types]);
+  onTestFinished(recorder.close);
+  await untilReceived(recorder, "connected", 1);
+  return recorder;
 }
 
 /** Publishes the numbers from `first` to `last`, one event each. */
@@ -70,8 +69,7 @@ const numbers = (first: number, last: number): string[] =>
 describe.each(clients)("$name", ({ installed, open }) => {
   test.runIf(installed)("gets typed events under their names and the others as messages", async () => {
     await serve();
-    const client = (recorder = await open(proxy.port, "/streams/s", ["connected", "trade", "quote"]));
-    await untilReceived(client, "connected", 1);
+    const client = await subscribe(open, "/streams/s", ["trade", "quote"]);
     await server.gateway.publish("s", [
       { event: "trade", data: "1" },
       { event: "quote", data: "two\nlines" },
@@ -89,8 +87,7 @@ describe.each(clients)("$name", ({ installed, open }) => {
 
   test.runIf(installed)("comes back after a cut and gets exactly what it missed", async () => {
     await serve();
-    const client = (recorder = await open(proxy.port, "/streams/s", ["connected", "trade"]));
-    await untilReceived(client, "connected", 1);
+    const client = await subscribe(open, "/streams/s", ["trade"]);
     await publish(1, 5);
     await untilReceived(client, "trade", 5);
     const last = (await client.received()).at(-1)?.id;
@@ -104,8 +101,7 @@ describe.each(clients)("$name", ({ installed, open }) => {
 
   test.runIf(installed)("hears of a hole once, by name and never as a message", async () => {
     await serve({ retention: { events: 5 } });
-    const client = (recorder = await open(proxy.port, "/streams/s", ["connected", "trade", "spillway.gap"]));
-    await untilReceived(client, "connected", 1);
+    const client = await subscribe(open, "/streams/s", ["trade", "spillway.gap"]);
     await publish(1, 3);
     await untilReceived(client, "trade", 3);
     await whileCutOff(async () => {
@@ -127,9 +123,7 @@ describe.each(clients)("$name", ({ installed, open }) => {
 
 test.runIf(chromiumInstalled)("Chromium comes back from a checkpoint that carried an id and no event", async () => {
   await serve({ heartbeat: "1s" });
-  const open = clients[1]!.open;
-  const client = (recorder = await open(proxy.port, "/streams/s?channels=mine", ["connected", "trade"]));
-  await untilReceived(client, "connected", 1);
+  const client = await subscribe(openInChromium, "/streams/s?channels=mine", ["trade"]);
   await publish(1, 1, "trade", "mine");
   await untilReceived(client, "trade", 1);
   await publish(2, 9, "trade", "other");

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { startBetterSse } from "../support/better-sse.ts";
 import { serveGateway, type GatewayServer } from "../support/gateway-server.ts";
 import { nchanInstalled, startNchan } from "../support/nchan.ts";
@@ -53,32 +53,32 @@ const peers = [
 
 if (!nchanInstalled) warnMissing("nginx with nchan", "nginx libnginx-mod-nchan");
 
-let directory: string;
 let peer: Peer;
 let server: GatewayServer;
-let recorders: Recorder[];
+let store: string;
 
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "spillway-peers-"));
-  recorders = [];
-});
-afterEach(async () => {
-  for (const recorder of recorders) await recorder.close();
-  await server.close();
-  await peer.close();
-  await rm(directory, { recursive: true });
-});
+/** Starts the peer, and the gateway in front of it with a log of its own. */
+async function startBoth(start: () => Promise<Peer>): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), "spillway-peers-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  store = `sqlite:${directory}/log.db`;
+  peer = await start();
+  onTestFinished(() => peer.close());
+  await startGateway();
+  await upstreamOpen();
+}
 
 /** Starts the gateway in front of the peer; with a port, in the place of the one that was there. */
 async function startGateway(port = 0): Promise<void> {
   const upstream = { url: peer.url, backoff: { min: "20ms", max: "200ms" } };
-  server = await serveGateway({ store: `sqlite:${directory}/log.db`, streams: { s: { upstream } } }, { port });
+  server = await serveGateway({ store, streams: { s: { upstream } } }, { port });
+  onTestFinished(server.close);
 }
 
 async function subscribe(query = ""): Promise<Recorder> {
   const url = `${server.url}/streams/s${query}`;
   const recorder = recordEvents(url, ["connected", "trade", "spillway.gap", "spillway.reset"]);
-  recorders.push(recorder);
+  onTestFinished(recorder.close);
   await untilReceived(recorder, "connected", 1);
   return recorder;
 }
@@ -94,9 +94,7 @@ const numbers = (first: number, last: number): string[] =>
 
 describe.each(peers)("$name as upstream", ({ installed, start }) => {
   test.runIf(installed)("every client gets every event once and in order", async () => {
-    peer = await start();
-    await startGateway();
-    await upstreamOpen();
+    await startBoth(start);
     const clients = await Promise.all([subscribe(), subscribe(), subscribe()]);
     await peer.publish(1, 200);
     for (const client of clients) {
@@ -106,9 +104,7 @@ describe.each(peers)("$name as upstream", ({ installed, start }) => {
   });
 
   test.runIf(installed)("what it published while the gateway was down is neither missing nor doubled", async () => {
-    peer = await start();
-    await startGateway();
-    await upstreamOpen();
+    await startBoth(start);
     const client = await subscribe();
     await peer.publish(1, 50);
     await untilReceived(client, "trade", 50);
@@ -124,9 +120,7 @@ describe.each(peers)("$name as upstream", ({ installed, start }) => {
   });
 
   test.runIf(installed)("the gateway finds its way back to it by itself after a break", async () => {
-    peer = await start();
-    await startGateway();
-    await upstreamOpen();
+    await startBoth(start);
     const client = await subscribe();
     await peer.publish(1, 20);
     await untilReceived(client, "trade", 20);

@@ -11,6 +11,7 @@ export interface GatewayServer {
   readonly url: string;
   /** The `Last-Event-ID` of each request to a stream, in order; `undefined` where there was none. */
   readonly resumed: readonly (string | undefined)[];
+  /** Idempotent. */
   close(): Promise<void>;
 }
 
@@ -36,17 +37,20 @@ export async function serveGateway(config: GatewayConfig, options: GatewayServer
   server.listen(options.port ?? 0, "127.0.0.1");
   await once(server, "listening");
   const port = portOf(server);
+  let closed: Promise<void> | undefined;
   return {
     gateway,
     port,
     url: `http://127.0.0.1:${port}`,
     resumed,
-    async close() {
-      await gateway.close();
-      const closed = once(server, "close");
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+    close: () => (closed ??= close()),
   };
+
+  async function close(): Promise<void> {
+    await gateway.close();
+    const ended = once(server, "close");
+    server.close();
+    server.closeAllConnections();
+    await ended;
+  }
 }

@@ -1,5 +1,4 @@
-import { accessSync, constants } from "node:fs";
-import { dirname } from "node:path";
+import { utimesSync } from "node:fs";
 import { type ErrorCode, SpillwayError } from "../../errors.ts";
 
 /** An error in a form that crosses threads. */
@@ -29,7 +28,7 @@ export function toFailure(error: unknown): Failure {
 
 /** The error of a failure at `path`. */
 export function failureError({ code, message }: Failure, path: string): SpillwayError {
-  const known = code === "store-unavailable" && isReadOnly(dirname(path)) ? "store-readonly" : code;
+  const known = code === "store-unavailable" && isReadOnly(path) ? "store-readonly" : code;
   return new SpillwayError(known, message.includes(path) ? message : `${path}: ${message}`);
 }
 
@@ -38,10 +37,10 @@ export function storeError(error: unknown, path: string): SpillwayError {
   return error instanceof SpillwayError ? error : failureError(toFailure(error), path);
 }
 
-/** A file system that turned read-only under an open file is an I/O error to SQLite. */
-function isReadOnly(folder: string): boolean {
+/** A file system that turned read-only under an open file is an I/O error to SQLite; a touch of the file tells. */
+function isReadOnly(path: string): boolean {
   try {
-    accessSync(folder, constants.W_OK);
+    utimesSync(path, new Date(), new Date());
     return false;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EROFS";

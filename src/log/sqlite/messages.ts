@@ -2,10 +2,16 @@
 import type { Appended, Retention } from "../log.ts";
 import type { Failure } from "./failure.ts";
 
-/** How a writer is started. */
-export interface WriterSettings {
+/** How a database is opened for writing. */
+export interface DatabaseSettings {
   readonly path: string;
   readonly synchronous: "full" | "normal";
+}
+
+/** How a writer is started. */
+export interface WriterSettings extends DatabaseSettings {
+  /** See `exit-gate.ts`. */
+  readonly exitGate: SharedArrayBuffer;
 }
 
 /** Opens a stream for writing; answered with its row. */

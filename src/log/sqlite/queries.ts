@@ -28,7 +28,7 @@ const columns: Readonly<Record<Direction, string>> = {
 export function selectEvents(filter: LogFilter | undefined, direction: Direction): Query {
   const { channels, events } = filter ?? {};
   if (channels && channels.length <= maxMerged) return merge("channel", "events_by_channel", channels, direction);
-  if (!channels && events && events.length <= maxMerged) return merge("event", "events_by_type", events, direction);
+  if (events && events.length <= maxMerged) return merge("event", "events_by_type", events, direction);
   return {
     sql: `SELECT ${columns[direction]} FROM events WHERE ${range(direction)} ORDER BY ${order(direction)}`,
     values: [],

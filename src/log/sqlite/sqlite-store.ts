@@ -67,10 +67,18 @@ function serveLogs(dependencies: SqliteLogDependencies, logs: Map<number, Sqlite
   }
 
   let trimming = false;
+  let failing = false;
   async function trim(): Promise<void> {
     if (trimming || logs.size === 0) return;
     trimming = true;
-    await writer.trim(undefined, now()).catch((err: unknown) => logger.warn({ path, err }, "retention failed"));
+    try {
+      await writer.trim(undefined, now());
+      failing = false;
+    } catch (err) {
+      // A full disk stays full for a while: said once, tried again and again.
+      if (!failing && !closing) logger.warn({ path, err }, "retention cannot be applied");
+      failing = true;
+    }
     trimming = false;
   }
   const timer = setInterval(() => void trim(), trimInterval);

@@ -14,6 +14,7 @@ export interface Stream extends StreamState {
 export interface Streams {
   /** Reads a stream's row, or makes one. To be called in a transaction. */
   open(name: string, retention: Retention): Stream;
+  /** @throws {SpillwayError} `store-unavailable` for one that is not open: a new thread could not open it again. */
   get(id: number): Stream;
   ids(): number[];
   /** Writes a row. To be called in a transaction, and made known by `set` once that is committed. */
@@ -48,7 +49,11 @@ export function createStreams(database: SqliteDatabase): Streams {
       requireWhole(name, row);
       return { ...toState(row), retention };
     },
-    get: (id) => streams.get(id)!,
+    get(id) {
+      const stream = streams.get(id);
+      if (stream === undefined) throw new SpillwayError("store-unavailable", `the stream ${id} is not open`);
+      return stream;
+    },
     ids: () => [...streams.keys()],
     save({ id, head, earliest, bytes, lastTime, upstreamCursor }) {
       update.run(head, earliest, bytes, lastTime, encodeOptionalText(upstreamCursor), id);

@@ -28,8 +28,13 @@ export interface TrimRounds {
 /** Events that a step removes while nothing is appended: a few milliseconds of work. */
 const stepSize = 500;
 
-/** Makes the queue of rounds of a writer, empty. */
-export function createTrimRounds(streams: Streams, trimmer: Trimmer, keys: IdempotencyKeys): TrimRounds {
+/** Makes the queue of rounds of a writer, empty. Each step is done within `pass`. */
+export function createTrimRounds(
+  streams: Streams,
+  trimmer: Trimmer,
+  keys: IdempotencyKeys,
+  pass: (work: () => void) => void,
+): TrimRounds {
   const rounds: { readonly round: TrimRound; readonly left: number[]; removed: number }[] = [];
   let appended = 0;
   let next: NodeJS.Immediate | undefined;
@@ -47,7 +52,7 @@ export function createTrimRounds(streams: Streams, trimmer: Trimmer, keys: Idemp
     return false;
   }
 
-  function run(): void {
+  function takeStep(): void {
     next = undefined;
     try {
       if (step()) finish();
@@ -63,7 +68,7 @@ export function createTrimRounds(streams: Streams, trimmer: Trimmer, keys: Idemp
   }
 
   function schedule(): void {
-    if (rounds.length > 0) next ??= setImmediate(run);
+    if (rounds.length > 0) next ??= setImmediate(() => pass(takeStep));
   }
 
   return {
@@ -71,7 +76,9 @@ export function createTrimRounds(streams: Streams, trimmer: Trimmer, keys: Idemp
       rounds.push({ round, left: [...round.streams], removed: 0 });
       schedule();
     },
-    appended: (events) => void (appended += events),
+    appended(events) {
+      if (rounds.length > 0) appended += events;
+    },
     stop: () => clearImmediate(next),
   };
 }

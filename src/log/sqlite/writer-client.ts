@@ -3,7 +3,7 @@ import type { Logger } from "../../util/logger.ts";
 import type { Retention } from "../log.ts";
 import { createAppendQueue, type QueuedAppend } from "./append-queue.ts";
 import { failureError } from "./failure.ts";
-import type { AppendOutcome, StreamState, WriterResult, WriterSettings } from "./messages.ts";
+import type { AppendOutcome, StreamState, WriterResult, DatabaseSettings } from "./messages.ts";
 import { startWriterThread, type WriterCall, type WriterThread } from "./writer-thread.ts";
 
 /** All that is written to the database. A writer thread that died is started anew by the next request. */
@@ -26,27 +26,38 @@ export interface WriterEvents {
 }
 
 /** Makes the writer of a database; `start` it before anything else. */
-export function createWriterClient(settings: WriterSettings, events: WriterEvents, logger: Logger): WriterClient {
+export function createWriterClient(settings: DatabaseSettings, events: WriterEvents, logger: Logger): WriterClient {
   const { path } = settings;
   const retentions = new Map<string, Retention>();
   let thread: WriterThread | undefined;
   let closing = false;
 
   function startThread(onStarted: () => void, onRefused: (error: SpillwayError) => void): WriterThread {
+    let running = false;
     const started = startWriterThread(settings, {
-      onStarted,
+      onStarted() {
+        running = true;
+        onStarted();
+      },
       onTrimmed: events.onTrimmed,
       onEnded(failure) {
-        thread = undefined;
-        if (!closing) logger.error({ path, ...failure }, "the log's writer thread has ended");
+        leave(started);
+        if (running && !closing) logger.error({ path, ...failure }, "the log's writer thread has ended");
         onRefused(failureError(failure, path));
       },
     });
     for (const [stream, retention] of retentions) {
       const reopened = (result: WriterResult): void => events.onReopened(result as StreamState);
-      started.call({ kind: "open", stream, retention }, reopened, () => {});
+      // Without all its streams a thread is of no use: the next request tries another.
+      started.call({ kind: "open", stream, retention }, reopened, () => leave(started));
     }
     return started;
+  }
+
+  function leave(left: WriterThread): void {
+    if (thread !== left) return;
+    thread = undefined;
+    void left.close();
   }
 
   function runningThread(): WriterThread {

@@ -1,6 +1,6 @@
 import { SpillwayError } from "../../errors.ts";
 import type { SqliteDatabase, SqliteDriver } from "./driver.ts";
-import type { WriterSettings } from "./messages.ts";
+import type { DatabaseSettings } from "./messages.ts";
 import { checkSchema, prepareSchema } from "./schema.ts";
 
 /**
@@ -18,7 +18,7 @@ const pragmas = `
  * Opens the database for writing; makes it on first use.
  * @throws {SpillwayError} `store-corrupt`, `store-schema`; other errors as the driver throws them.
  */
-export function openWriterDatabase(driver: SqliteDriver, { path, synchronous }: WriterSettings): SqliteDatabase {
+export function openWriterDatabase(driver: SqliteDriver, { path, synchronous }: DatabaseSettings): SqliteDatabase {
   const database = new driver.DatabaseSync(path, { readOnly: false });
   try {
     database.exec("PRAGMA busy_timeout = 2000");

@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
+import { closeGate, createExitGate } from "./exit-gate.ts";
 import { type Failure, toFailure } from "./failure.ts";
-import type { WriterMessage, WriterRequest, WriterResult, WriterSettings } from "./messages.ts";
+import type { DatabaseSettings, WriterMessage, WriterRequest, WriterResult, WriterSettings } from "./messages.ts";
 
 /** A request before it has its number. */
 export type WriterCall = WriterRequest extends infer Request
@@ -32,8 +33,12 @@ interface Pending {
 }
 
 /** Starts a writer thread. It keeps the process alive only while a request has no answer. */
-export function startWriterThread(settings: WriterSettings, events: WriterThreadEvents): WriterThread {
-  const worker = new Worker(new URL("./writer.js", import.meta.url), { workerData: settings });
+export function startWriterThread(settings: DatabaseSettings, events: WriterThreadEvents): WriterThread {
+  const exitGate = createExitGate();
+  const workerData: WriterSettings = { ...settings, exitGate };
+  const worker = new Worker(new URL("./writer.js", import.meta.url), { workerData });
+  const onProcessExit = (): void => closeGate(exitGate);
+  process.on("exit", onProcessExit);
   const pending = new Map<number, Pending>();
   let nextId = 0;
   let closing = false;
@@ -42,13 +47,24 @@ export function startWriterThread(settings: WriterSettings, events: WriterThread
   function take(id: number): Pending {
     const request = pending.get(id)!;
     pending.delete(id);
-    if (pending.size === 0 && !closing) worker.unref();
+    rest();
     return request;
+  }
+
+  /** Lets the process end if nobody waits for this thread. */
+  function rest(): void {
+    if (pending.size === 0 && !closing) worker.unref();
+  }
+
+  function started(): void {
+    rest();
+    events.onStarted();
   }
 
   function end(failure: Failure): void {
     if (ended) return;
     ended = true;
+    process.off("exit", onProcessExit);
     for (const { reject } of pending.values()) reject(failure);
     pending.clear();
     events.onEnded(failure);
@@ -59,7 +75,7 @@ export function startWriterThread(settings: WriterSettings, events: WriterThread
     else if (message.kind === "failed") take(message.id).reject(message.failure);
     else if (message.kind === "trimmed") events.onTrimmed(message.stream, message.earliest, message.bytes);
     else if (message.kind === "refused") end(message.failure);
-    else events.onStarted();
+    else started();
   });
   worker.on("error", (error) => end(toFailure(error)));
   worker.on("exit", () => end({ code: "store-unavailable", message: "the writer thread has ended" }));

@@ -1,7 +1,8 @@
 /** The writer thread of a SQLite store: everything that is written goes through here, one request at a time. */
 import { parentPort, workerData } from "node:worker_threads";
 import { createAppender } from "./appender.ts";
-import { loadDriver, type SqliteDatabase } from "./driver.ts";
+import { loadDriver, type SqliteDatabase, type SqliteDriver } from "./driver.ts";
+import { passGate } from "./exit-gate.ts";
 import { toFailure } from "./failure.ts";
 import { createIdempotencyKeys } from "./idempotency-keys.ts";
 import type {
@@ -22,6 +23,8 @@ import { createTrimmer } from "./trimmer.ts";
 import { closeWriterDatabase, openWriterDatabase } from "./writer-database.ts";
 
 const port = parentPort!;
+const settings = workerData as WriterSettings;
+const pass = (work: () => void): void => passGate(settings.exitGate, work);
 const send = (message: WriterMessage): void => port.postMessage(message);
 const answer = (id: number, result: WriterResult): void => send({ kind: "answer", id, result });
 
@@ -30,7 +33,7 @@ function serve(database: SqliteDatabase): void {
   const streams = createStreams(database);
   const keys = createIdempotencyKeys(database);
   const appender = createAppender(database, streams, keys);
-  const rounds = createTrimRounds(streams, createTrimmer(database, streams), keys);
+  const rounds = createTrimRounds(streams, createTrimmer(database, streams), keys, pass);
 
   function open({ stream, retention }: OpenRequest): StreamState {
     const opened = transact(database, () => streams.open(stream, retention));
@@ -67,18 +70,25 @@ function serve(database: SqliteDatabase): void {
     else close();
   }
 
-  port.on("message", (request: WriterRequest) => {
+  function attempt(request: WriterRequest): void {
     try {
       handle(request);
     } catch (error) {
       send({ kind: "failed", id: request.id, failure: toFailure(error) });
     }
-  });
+  }
+
+  port.on("message", (request: WriterRequest) => pass(() => attempt(request)));
 }
 
-try {
-  serve(openWriterDatabase(await loadDriver(), workerData as WriterSettings));
-  send({ kind: "started" });
-} catch (error) {
-  send({ kind: "refused", failure: toFailure(error) });
+function start(driver: SqliteDriver): void {
+  try {
+    serve(openWriterDatabase(driver, settings));
+    send({ kind: "started" });
+  } catch (error) {
+    send({ kind: "refused", failure: toFailure(error) });
+  }
 }
+
+const driver = await loadDriver();
+pass(() => start(driver));

@@ -18,7 +18,7 @@ let base: string;
 let logged: string;
 
 const record = (level: string) => (fields: object, message: string) => {
-  logged += `${level} ${message} ${JSON.stringify(fields, (_, value: unknown) => (value instanceof Error ? { message: value.message, stack: value.stack, ...value } : value))}\n`;
+  logged += `${level} ${message} ${JSON.stringify(fields, (_, value: unknown) => (value instanceof Error ? Object.assign({ message: value.message, stack: value.stack }, value) : value))}\n`;
 };
 const logger: Logger = { debug: record("debug"), info: record("info"), warn: record("warn"), error: record("error") };
 

@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access -- plain JavaScript, for a process of its own */
 // Appends to the database of the first argument, as fast as it can, until it is killed: batches of 1 to 20 events whose
 // data is their own number, with the last of these numbers as the upstream cursor. Prints the last number that is durable.
 import { createSqliteStore } from "../../../dist/log/sqlite/index.js";

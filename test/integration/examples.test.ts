@@ -1,0 +1,102 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { eventually, read, type Reading } from "../support/reader.ts";
+
+interface Example {
+  /** The address it has printed, with path. */
+  readonly url: string;
+  output(): string;
+  /** Sends SIGTERM and resolves to the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** Runs an example on a free port, in a working directory of its own, until it says where it listens. */
+async function start(script: string): Promise<Example> {
+  const cwd = await mkdtemp(join(tmpdir(), "spillway-example-"));
+  const path = resolve(import.meta.dirname, "../../examples", script);
+  const child = spawn(process.execPath, [path], { cwd, env: { ...process.env, PORT: "0" } });
+  const exit = once(child, "exit") as Promise<[number | null]>;
+  onTestFinished(async () => {
+    child.kill("SIGKILL");
+    await exit;
+    await rm(cwd, { recursive: true, force: true });
+  });
+  let output = "";
+  for (const channel of [child.stdout, child.stderr]) channel.on("data", (chunk: Buffer) => (output += String(chunk)));
+  const address = (): string | undefined => /http:\/\/127\.0\.0\.1:[1-9]\d*\S*/.exec(output)?.[0];
+  await eventually(() => {
+    if (child.exitCode !== null) throw new Error(`${script} ended: ${output}`);
+    return address() !== undefined;
+  }, `the address of ${script}`);
+  return {
+    url: address()!,
+    output: () => output,
+    async stop() {
+      child.kill("SIGTERM");
+      return (await exit)[0];
+    },
+  };
+}
+
+/** Subscribes, and waits until the place in the stream is known. */
+async function follow(url: string): Promise<Reading> {
+  const reading = read(await fetch(url));
+  return reading.until(({ events }) => events.length > 0);
+}
+
+/** Stops the example while somebody is subscribed: the goodbye comes, and the process ends with 0. */
+async function expectGoodbye(example: Example, reading: Reading): Promise<void> {
+  expect(await example.stop()).toBe(0);
+  await reading.until(({ ended }) => ended);
+  expect(reading.controls("spillway.bye")).toHaveLength(1);
+}
+
+function post(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+  const json = { "content-type": "application/json", ...headers };
+  return fetch(url, { method: "POST", headers: json, body: JSON.stringify(body) });
+}
+
+test("express.js publishes what is posted to the app", async () => {
+  const example = await start("express.js");
+  const reading = await follow(example.url);
+  const answer = await post(new URL("/orders", example.url).href, { item: "tea" });
+  expect(answer.status).toBe(201);
+  const { id } = (await answer.json()) as { id: string };
+  await reading.until((all) => all.data().length === 1);
+  expect(reading.events.at(-1)).toMatchObject({ event: "created", data: '{"item":"tea"}', id });
+  await expectGoodbye(example, reading);
+});
+
+test("fetch-handler.js lets anyone follow, and those with a token publish", async () => {
+  const example = await start("fetch-handler.js");
+  const reading = await follow(example.url);
+  expect((await post(`${example.url}/events`, { data: "no" })).status).toBe(401);
+  expect((await post(`${example.url}/events`, { data: "yes" }, { authorization: "Bearer secret" })).status).toBe(200);
+  await reading.until((all) => all.data().length === 1);
+  expect(reading.data()).toEqual(["yes"]);
+  await expectGoodbye(example, reading);
+});
+
+test("publish-and-follow.js prints its own events and serves them", async () => {
+  const example = await start("publish-and-follow.js");
+  const reading = await follow(`${example.url}?after=earliest`);
+  await reading.until((all) => all.data().length === 1);
+  const { id, event, data } = reading.events.find((one) => one.event === "tick")!;
+  await eventually(() => example.output().includes(`${id} ${event} `) && example.output().includes(data));
+  await expectGoodbye(example, reading);
+  expect(example.output()).toMatch(/closed\n$/);
+});
+
+test("the demo shows a page, and the market's events with none missing and none twice", async () => {
+  const example = await start("demo/start.js");
+  expect(await (await fetch(example.url)).text()).toContain("Spillway");
+  const reading = await follow(new URL("/streams/market?after=earliest", example.url).href);
+  await reading.until((all) => all.data().length >= 10);
+  const numbers = reading.events.flatMap(({ id }) => (id === undefined ? [] : [Number(id.split(".")[1])]));
+  expect(numbers).toEqual(numbers.map((_, index) => index + 1));
+  await expectGoodbye(example, reading);
+});

@@ -1,0 +1,58 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { expect, test } from "vitest";
+import { errorCodes, SpillwayError, type ErrorCode } from "../../src/errors.ts";
+import { problem } from "../../src/http/problem.ts";
+import { createNdjsonFormat } from "../../src/hub/format.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const protocol = readFileSync(resolve(root, "PROTOCOL.md"), "utf8");
+const controlSource = readFileSync(resolve(root, "src/hub/control.ts"), "utf8");
+
+/** The names and members of the interface `ControlEvents`, and of `Gap`, which it refers to. */
+const controls = new Map(
+  Array.from(controlSource.matchAll(/^ {2}readonly "([^"]+)": (\{[\s\S]*?\}|Gap);/gm), ([, name = "", type = ""]) => {
+    const body = type === "Gap" ? /interface Gap \{[\s\S]*?\n\}/.exec(controlSource)![0] : type;
+    return [name, Array.from(body.matchAll(/readonly (\w+):/g), ([, member = ""]) => member)];
+  }),
+);
+
+/** The text below a heading, up to the next one. */
+function section(heading: string): string {
+  const [, text = ""] = protocol.split(`\n${heading}\n`);
+  return text.split(/^#/m)[0]!;
+}
+
+function rows(text: string): string[][] {
+  return Array.from(text.matchAll(/^\| `([^`]+)` *\| *(\S+)/gm), ([, ...cells]) => cells);
+}
+
+test("it says which version of the protocol it is", () => {
+  expect(protocol).toContain("**Protocol version 1.**");
+});
+
+test("every control event has a section that lists its members, and no other has", () => {
+  const sections = Array.from(protocol.matchAll(/^### `([^`]+)`$/gm), ([, name]) => name);
+  expect(sections).toEqual([...controls.keys()]);
+  for (const [name, members] of controls) {
+    const listed = rows(section(`### \`${name}\``)).map(([member]) => member);
+    expect({ name, listed }).toEqual({ name, listed: members });
+  }
+});
+
+test("no reserved type is named that does not exist", () => {
+  const heartbeat = JSON.parse(createNdjsonFormat("epoch", "gateway").heartbeat(undefined)) as { event: string };
+  const named = new Set(protocol.match(/spillway\.[a-z]+/g));
+  const existing = [...controls.keys(), heartbeat.event].filter((name) => name.startsWith("spillway."));
+  expect([...named].toSorted()).toEqual(existing.toSorted());
+});
+
+test("the table of errors has every code that a request can meet, with its status, and no other", () => {
+  const answered = (Object.keys(errorCodes) as ErrorCode[]).map((code): [string, number] => {
+    const { status, body } = problem(new SpillwayError(code));
+    return [(JSON.parse(body!) as { code: string }).code, status];
+  });
+  const listed = rows(section("## Errors")).map(([code = "", status]): [string, number] => [code, Number(status)]);
+  expect(new Map(listed)).toEqual(new Map(answered));
+  expect(listed).toHaveLength(new Set(answered.map(([code]) => code)).size);
+});
