@@ -1,0 +1,95 @@
+/** Opens many connections that read an event stream. */
+import { connect } from "node:net";
+import { Reader } from "./reader.js";
+
+/** @typedef {import("./group.js").Group} Group */
+/** @typedef {import("node:net").Socket} Socket */
+
+/** One buffer for all sockets: it is worked through before the next read. */
+const shared = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** Connections being opened at the same time: below any server's accept queue. */
+const concurrency = 256;
+
+/** An address has some 28,000 ports to connect from. */
+const perAddress = 10_000;
+
+/**
+ * @typedef {object} Target
+ * @property {string} host
+ * @property {number} port
+ * @property {readonly string[]} paths given to the connections in turn
+ * @property {number} count
+ * @property {number} [index] how many connections this process has opened before
+ * @property {Record<string, string>} [headers]
+ * @property {boolean} [stalled] takes the response's head, and then reads nothing
+ */
+
+/**
+ * Resolves once every connection has its response's head, or was refused.
+ * @param {Group} group
+ * @param {Target} target
+ * @returns {Promise<Socket[]>}
+ */
+export function openConnections(group, target) {
+  /** @type {Socket[]} */
+  const sockets = [];
+  return new Promise((resolve) => {
+    const more = () => {
+      while (sockets.length < target.count && sockets.length - group.answered < concurrency) {
+        sockets.push(openOne(group, target, sockets.length));
+      }
+      if (group.answered >= target.count) resolve(sockets);
+    };
+    group.onAnswer = more;
+    more();
+  });
+}
+
+/**
+ * @param {Group} group
+ * @param {Target} target
+ * @param {number} index
+ */
+function openOne(group, target, index) {
+  const { host, port, stalled = false } = target;
+  const reader = new Reader(group);
+  group.readers.push(reader);
+  const onRead = (/** @type {number} */ length, /** @type {Buffer} */ bytes) => {
+    const before = group.received;
+    group.begin();
+    reader.push(bytes, length);
+    group.end(before);
+    return !(stalled && reader.status !== 0);
+  };
+  const socket = connect({
+    host,
+    port,
+    ...localAddress(index + (target.index ?? 0)),
+    onread: { buffer: shared, callback: /** @type {any} */ (onRead) },
+  });
+  socket.once("connect", () => socket.write(requestFor(target, index)));
+  socket.on("error", () => {});
+  socket.once("close", () => group.onClose(reader));
+  return socket;
+}
+
+/**
+ * Only Linux takes any address of 127.0.0.0/8 as its own.
+ * @param {number} index
+ */
+function localAddress(index) {
+  return process.platform === "linux" ? { localAddress: `127.0.0.${2 + Math.floor(index / perAddress)}` } : {};
+}
+
+/**
+ * @param {Target} target
+ * @param {number} index
+ */
+function requestFor({ host, port, paths, headers = {} }, index) {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return (
+    `GET ${paths[index % paths.length]} HTTP/1.1\r\nHost: ${host}:${port}\r\n` +
+    `Accept: text/event-stream\r\nCache-Control: no-cache\r\n${lines.join("")}\r\n`
+  );
+}

@@ -1,0 +1,171 @@
+/** The shapes that the modules of the benchmark have in common. */
+
+/** What a scenario needs of a server beyond sending an event to everyone. */
+export type Feature =
+  /** Clients choose a channel. */
+  | "channels"
+  /** Clients that come back with `Last-Event-ID` get what they missed. */
+  | "replay"
+  /** It takes events as fast as it can, and says when it has them. */
+  | "ingest";
+
+/** A server that is measured: Spillway, or a peer. */
+export interface Server {
+  /** As `--server` takes it. */
+  readonly name: string;
+  /** What a reader of the tables has to know of it. */
+  readonly note: string;
+  /** Lost, repeated or disordered events fail the whole benchmark. */
+  readonly ours?: boolean;
+  readonly features: readonly Feature[];
+  /** Open files it needs for each client. */
+  readonly filesPerClient: number;
+  /**
+   * How events get to it: it connects to the origin once, or for each client; the origin posts to it; it makes them itself.
+   */
+  readonly source: "one" | "each" | "posts" | "itself";
+  /** Why it cannot run here. */
+  missing(): Promise<string | undefined>;
+  version(): Promise<string>;
+  start(context: StartContext): Promise<Running>;
+}
+
+export interface StartContext {
+  /** Where the origin serves its events. */
+  readonly origin: string;
+  /** The core to run on; undefined: any. */
+  readonly cpus: string | undefined;
+  /** A directory of its own, removed afterwards. */
+  readonly directory: string;
+  /** How many channels there are; 0: none. */
+  readonly channels: number;
+}
+
+export interface Running {
+  /** The process whose CPU time and memory count, with its children. */
+  readonly pid: number;
+  /** `http://host:port`. */
+  readonly url: string;
+  /** What a client asks for; the channel is "" where there are none. */
+  path(channel: string): string;
+  /** Where the origin posts events, with `{channel}` for the channel. */
+  readonly publish?: string;
+  /** Makes events itself. */
+  readonly emit?: Emitter;
+  /** Resolves once so many events are stored. */
+  stored?(count: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Whoever makes the numbered events. */
+export interface Emitter {
+  paced(rate: number, count: number): Promise<Emitted>;
+  burst(count: number): Promise<Emitted>;
+  flood(seconds: number): Promise<Emitted>;
+  /** Ends what `paced` began before its time. */
+  stop(): Promise<void>;
+}
+
+export interface Emitted {
+  /** The number of the last event that each client gets; of its channel where there are channels. */
+  readonly last: number;
+  /** How many events were made, ever. */
+  readonly count: number;
+  /** When this began, in µs of the monotonic clock. */
+  readonly startedAt: number;
+}
+
+/** What the load client says of a group of connections. Times in ms, `firstAt` and `lastAt` in µs of the clock. */
+export interface LoadReport {
+  readonly connections: number;
+  readonly received: number;
+  readonly lost: number;
+  readonly duplicates: number;
+  readonly disordered: number;
+  readonly refused: number;
+  readonly closed: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+/** Connections opened for one purpose. */
+export interface LoadGroup {
+  /** How long opening them took, in s. */
+  readonly seconds: number;
+  mark(): Promise<void>;
+  /** Resolves once every connection has this event; throws after `timeout` s unless that is allowed. */
+  completed(last: number, timeout: number): Promise<void>;
+  report(): Promise<LoadReport>;
+  /** The id of the last event that the first connection got. */
+  lastId(): Promise<string>;
+  resume(): Promise<void>;
+}
+
+export interface OpenOptions {
+  readonly count: number;
+  /** The number of the first event they must get; without it any may be the first. */
+  readonly first?: number;
+  readonly wantsIds?: boolean;
+  readonly headers?: Record<string, string>;
+  readonly stalled?: boolean;
+  /** In a process of its own, so that its times do not suffer from what the others read. */
+  readonly apart?: boolean;
+}
+
+/** What happened to the server while something was done. */
+export interface Measured<T> {
+  readonly result: T;
+  readonly seconds: number;
+  /** CPU time of the server, in µs. */
+  readonly cpu: number;
+  /** Highest resident memory seen, in bytes. */
+  readonly rss: number;
+  /** How busy the load client and the origin kept their cores: near 1 they were the bottleneck. */
+  readonly loadBusy: number;
+}
+
+/** The processes of one measurement. */
+export interface Stage {
+  readonly emit: Emitter;
+  readonly running: Running;
+  open(options: OpenOptions): Promise<LoadGroup>;
+  measure<T>(work: () => Promise<T>): Promise<Measured<T>>;
+  /** Resident memory of the server now, in bytes. */
+  rss(): number;
+}
+
+/** Numbers by name; the names are those of the scenario's columns, and those every scenario has. */
+export type Metrics = Record<string, number>;
+
+export interface Column {
+  readonly key: string;
+  readonly title: string;
+  readonly digits: number;
+}
+
+/** A size of a scenario: its name in the tables, and its numbers. */
+export interface Variant {
+  readonly name: string;
+  readonly clients: number;
+  readonly channels?: number;
+  /** Bytes of data of an event; default 200. */
+  readonly size?: number;
+  readonly [parameter: string]: number | string | undefined;
+}
+
+export interface Scenario {
+  /** As `--scenario` takes it. */
+  readonly name: string;
+  readonly text: string;
+  readonly needs: readonly Feature[];
+  readonly variants: readonly Variant[];
+  /** For `--small`: enough to find a lost event, too little to time anything. */
+  readonly small: readonly Variant[];
+  /** The first is the one that is set in relation to Spillway's. */
+  readonly columns: readonly Column[];
+  run(stage: Stage, variant: any): Promise<Metrics>;
+}
