@@ -17,31 +17,33 @@ process.once("exit", () => {
 });
 
 /**
- * Starts a program and resolves once a line of its output says that it is ready.
+ * Starts a program and resolves once it is ready: when a line of its output says so, or when a question to it is answered.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {object} options
  * @param {string | undefined} options.cpus pins it to these cores
- * @param {(line: string) => string | undefined} options.ready what it was started for, out of a line of its stdout
+ * @param {(line: string) => string | undefined} [options.ready] its URL, out of a line of its output
+ * @param {() => Promise<string>} [options.answers] resolves to its URL
  * @param {string} [options.cwd]
- * @returns {Promise<{ pid: number, ready: string, child: ChildProcess, stop(): Promise<void> }>}
  */
-export async function startProgram(command, args, { cpus, ready, cwd }) {
+export async function startProgram(command, args, { cpus, ready = () => undefined, answers, cwd }) {
   const [program, ...rest] = pin(cpus, command, args);
   const child = spawn(program, rest, { cwd, stdio: ["pipe", "pipe", "pipe"] });
   track(child);
   let errors = "";
   child.stderr.on("data", (chunk) => (errors = (errors + chunk).slice(-2000)));
   const lines = createInterface({ input: child.stdout });
-  const result = await new Promise((resolve, reject) => {
+  /** @type {string} */
+  const url = await new Promise((resolve, reject) => {
     lines.on("line", (line) => {
-      const value = ready(line);
-      if (value !== undefined) resolve(value);
+      const found = ready(line);
+      if (found !== undefined) resolve(found);
     });
     child.once("error", reject);
     child.once("exit", (code, signal) => reject(new Error(`${command} ended with ${code ?? signal}: ${errors}`)));
+    answers?.().then(resolve, reject);
   });
-  return { pid: child.pid ?? 0, ready: result, child, stop: () => stop(child) };
+  return { pid: child.pid ?? 0, url, lines, stdin: child.stdin, stop: () => stop(child) };
 }
 
 /**

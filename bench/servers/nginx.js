@@ -28,12 +28,7 @@ export function nginxVersion() {
 export async function startNginx({ cpus, directory }, { modules = [], http = "", server }) {
   const port = await freePort();
   await writeFile(join(directory, "nginx.conf"), configuration(port, modules, http, server));
-  const started = startProgram(program ?? "nginx", ["-p", directory, "-c", "nginx.conf"], {
-    cpus,
-    ready: (line) => (line === "" ? "" : undefined),
-  });
-  const child = await Promise.race([started, answering(port).then(() => undefined)]);
-  return { port, started, child };
+  return startProgram(program ?? "nginx", ["-p", directory, "-c", "nginx.conf"], { cpus, answers: () => answering(port) });
 }
 
 /**
@@ -85,7 +80,7 @@ async function answering(port) {
     const socket = connect(port, "127.0.0.1");
     const connected = await once(socket, "connect").then(() => true, () => false);
     socket.destroy();
-    if (connected) return;
+    if (connected) return `http://127.0.0.1:${port}`;
     await setTimeout(25);
   }
   throw new Error("nginx does not answer");

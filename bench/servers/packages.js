@@ -44,7 +44,7 @@ export async function startSample(name, { origin, cpus, channels }) {
   });
   return {
     pid: program.pid,
-    url: program.ready,
+    url: program.url,
     path: (channel) => (channels > 0 ? `/events?channel=${channel}` : "/events"),
     stop: program.stop,
   };

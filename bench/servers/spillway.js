@@ -43,9 +43,9 @@ function describe(name, note, store) {
       });
       return {
         pid: program.pid,
-        url: program.ready,
+        url: program.url,
         path: (channel) => (channels > 0 ? `/streams/bench?channels=${channel}` : "/streams/bench"),
-        stored: (count) => stored(program.ready, count),
+        stored: (count) => stored(program.url, count),
         stop: program.stop,
       };
     },

@@ -73,11 +73,11 @@ function send(answer: HttpResponse, request: Request, response: Response): void 
     else openHttp2(response as Http2ServerResponse, answer.open);
     return;
   }
-  const { body = "" } = answer;
+  const { body } = answer;
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
-  if (answer.status !== 204) response.setHeader("content-length", Buffer.byteLength(body));
+  if (body !== undefined) response.setHeader("content-length", Buffer.byteLength(body));
   // The rest of a refused body would be taken for the next request.
   if (http1 && answer.status === 413) response.setHeader("connection", "close");
   response.statusCode = answer.status;
-  response.end(request.method === "HEAD" ? "" : body);
+  response.end(request.method === "HEAD" ? "" : (body ?? ""));
 }

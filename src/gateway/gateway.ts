@@ -98,7 +98,7 @@ export async function assembleGateway(options: GatewayOptions, { store, logger }
     async publish(name, events) {
       const stream = find(name);
       const list = (Array.isArray(events) ? events : [events]).map((event, i) => toEvent(event, `events[${i}]`));
-      const { first, last } = await stream.log.append(list);
+      const { first, last } = await stream.append(list);
       return idsOf(stream, list, first, last);
     },
     subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),

@@ -1,26 +1,16 @@
-import { SpillwayError, type ErrorCode } from "../errors.ts";
 import type { Gap } from "../hub/control.ts";
 import { isName } from "../http/filter.ts";
-import type { AppendOptions, Log, NewEvent } from "../log/log.ts";
+import type { Log, NewEvent } from "../log/log.ts";
 import type { UpstreamBatch, UpstreamEvent, UpstreamHistory } from "../upstream/upstream.ts";
 import { createJsonPointer } from "../util/json-pointer.ts";
-import type { Logger } from "../util/logger.ts";
 import { pause } from "../util/pause.ts";
 
 /** Brings an upstream's batches into the log. */
 export interface Ingest {
   /** Resolves once the batch is durable; while the store cannot take it, it is tried again and again until `signal` aborts. */
   deliver(batch: UpstreamBatch, signal: AbortSignal): Promise<void>;
-  /** Why the log takes nothing at the moment. */
-  paused(): ErrorCode | undefined;
   /** What the upstream may ask about the log. */
   readonly history: UpstreamHistory;
-}
-
-export interface IngestOptions {
-  /** Where an event's channel is found in its data: an RFC 6901 pointer. */
-  readonly channel: string | undefined;
-  readonly logger: Logger;
 }
 
 /** First and longest pause between two tries of an append, in ms. */
@@ -29,10 +19,9 @@ const retry = { min: 100, max: 5000 };
 /** The hole that a source leaves which cannot resume; it is part of the log, so that everyone hears of it. */
 const upstreamGap: Gap = { reason: "upstream", requested: null, earliest: null, lost: null };
 
-/** Makes the ingest of one stream. */
-export function createIngest(log: Log, { channel, logger }: IngestOptions): Ingest {
+/** Makes the ingest of one stream. `channel` points at an event's channel in its JSON data (RFC 6901). */
+export function createIngest(log: Log, append: Log["append"], channel: string | undefined): Ingest {
   const channelOf = channel === undefined ? undefined : createJsonPointer(channel);
-  let paused: ErrorCode | undefined;
 
   const toNewEvent = ({ event, data, id }: UpstreamEvent): NewEvent => {
     const name = channelOf?.(data);
@@ -43,27 +32,18 @@ export function createIngest(log: Log, { channel, logger }: IngestOptions): Inge
     async deliver(batch, signal) {
       const events = batch.events.map(toNewEvent);
       if (batch.gap && !(await endsWithGap(log))) events.unshift(gapEvent());
-      await append(events, { upstreamCursor: batch.cursor }, signal);
+      for (let wait = retry.min; !signal.aborted; wait = Math.min(wait * 2, retry.max)) {
+        try {
+          await append(events, { upstreamCursor: batch.cursor });
+          return;
+        } catch {
+          // The appender has said why.
+          await pause(wait, signal);
+        }
+      }
     },
-    paused: () => paused,
     history: historyOf(log),
   };
-
-  async function append(events: readonly NewEvent[], options: AppendOptions, signal: AbortSignal): Promise<void> {
-    for (let wait = retry.min; !signal.aborted; wait = Math.min(wait * 2, retry.max)) {
-      try {
-        await log.append(events, options);
-        if (paused) logger.info({}, "the log takes events again");
-        paused = undefined;
-        return;
-      } catch (error) {
-        const code = error instanceof SpillwayError ? error.code : "store-unavailable";
-        if (paused !== code) logger.error({ code }, "the log takes no events, ingest is paused");
-        paused = code;
-        await pause(wait, signal);
-      }
-    }
-  }
 }
 
 function gapEvent(): NewEvent {

@@ -5,6 +5,7 @@ import type { LogStore } from "../log/log.ts";
 import { createUpstream } from "../upstream/create-upstream.ts";
 import type { Upstream, UpstreamState } from "../upstream/upstream.ts";
 import { withFields, type Logger } from "../util/logger.ts";
+import { createAppender } from "./appender.ts";
 import { createDemand, type Demand } from "./demand.ts";
 import { createIngest, type Ingest } from "./ingest.ts";
 import type { Limits, StreamOptions, StreamUpstreamOptions } from "./options.ts";
@@ -31,7 +32,7 @@ export async function openStream(
 ): Promise<GatewayStream> {
   const logger = withFields(parent, { stream: name });
   const log = await store.open(name, { retention: options.retention });
-  const ingest = createIngest(log, { channel: options.channel, logger });
+  const { append, paused, stop } = createAppender(log, logger);
   let source: Source | undefined;
   const hub = await createHub(log, {
     ids: options.ids,
@@ -42,6 +43,7 @@ export async function openStream(
     onSubscribers: (count) => source?.demand.setSubscribers(count),
   });
   if (options.upstream) {
+    const ingest = createIngest(log, append, options.channel);
     source = createSource(options.upstream, ingest, (state) => hub.broadcast("spillway.upstream", { state }), logger);
   }
   return {
@@ -50,12 +52,14 @@ export async function openStream(
     log,
     hub,
     upstream: () => source?.upstream.status(),
-    paused: ingest.paused,
+    append,
+    paused,
     hold: () => source?.demand.hold() ?? (() => {}),
     start: () => {
       if (options.upstream?.connect === "always") source?.upstream.start();
     },
     async stop() {
+      stop();
       source?.demand.end();
       await source?.upstream.stop();
     },

@@ -54,11 +54,14 @@ export async function findStart(asked: Asked, stream: ServedStream, filter: LogF
   const { id, after, last, since } = asked;
   if (id) return fromId(id, stream);
   if (after === "earliest") return resumed(stream.log.state().earliest - 1);
-  if (after && after !== "now") return fromId(after, stream);
+  if (after === "now") return live(stream);
+  if (after) return fromId(after, stream);
   if (last !== undefined) return fromLast(last, stream, filter);
   if (since !== undefined) return fromTime(since, stream);
-  return { position: stream.hub.head, outcome: "live" };
+  return live(stream);
 }
+
+const live = ({ hub }: ServedStream): Start => ({ position: hub.head, outcome: "live" });
 
 const resumed = (position: number): Start => ({ position, outcome: "resumed" });
 
@@ -75,7 +78,9 @@ async function fromId(id: string, stream: ServedStream): Promise<Start> {
   }
   const { head, earliest } = log.state();
   const cursor = parseCursor(id);
-  if (!cursor) return hole(stream, { reason: "unknown", requested: shown(id), lost: null });
+  // Where clients know the upstream's ids, what looks like another log's cursor is but an unknown one of those.
+  const unknown = !cursor || (ids === "upstream" && cursor.epoch !== log.epoch);
+  if (unknown) return hole(stream, { reason: "unknown", requested: shown(id), lost: null });
   if (cursor.epoch !== log.epoch || cursor.seq > head) {
     return {
       position: earliest - 1,
@@ -89,9 +94,7 @@ async function fromId(id: string, stream: ServedStream): Promise<Start> {
 
 async function fromLast(text: string, { log }: ServedStream, filter: LogFilter | undefined): Promise<Start> {
   if (!/^\d{1,9}$/.test(text)) throw invalid("last", "a number of events", text);
-  const last = Number(text);
-  const position = last === 0 ? log.state().head : await log.find({ last, filter });
-  return resumed(position!);
+  return resumed((await log.find({ last: Number(text), filter }))!);
 }
 
 async function fromTime(text: string, stream: ServedStream): Promise<Start> {

@@ -35,7 +35,7 @@ export function problem(error: unknown, extra: object = {}, headers: HttpHeaders
     title: known && own ? errorCodes[known.code] : "internal error",
     status,
     code: known && own ? known.code : "internal",
-    ...(known && own ? { detail: known.message, field: known.field, expected: known.expected, got: known.got } : {}),
+    ...(known && own ? detailsOf(known) : {}),
     ...extra,
   };
   return {
@@ -48,6 +48,11 @@ export function problem(error: unknown, extra: object = {}, headers: HttpHeaders
     },
     body: JSON.stringify(body),
   };
+}
+
+/** What the store says of itself may name files: it is for the log. */
+function detailsOf({ code, message, field, expected, got }: SpillwayError): object {
+  return code.startsWith("store-") ? {} : { detail: message, field, expected, got };
 }
 
 /** Shortens what a client sent before it is sent back. */

@@ -19,7 +19,7 @@ export async function publish(request: HttpRequest, stream: ServedStream, bodyLi
   const body = await request.body(bodyLimit);
   const events = readEvents(contentType, body);
   const idempotency = key === undefined ? undefined : { key, fingerprint: fingerprint(contentType, body) };
-  const { first, last, replayed } = await stream.log.append(events, { idempotency });
+  const { first, last, replayed } = await stream.append(events, { idempotency });
   const ids = idsOf(stream, events, first, last);
   return json({ ids }, replayed ? { "Idempotency-Replayed": "true" } : {});
 }

@@ -13,6 +13,8 @@ export interface ServedStream {
   readonly ids: IdMode;
   readonly log: Log;
   readonly hub: Hub;
+  /** The log's `append`, seen by `paused`. */
+  readonly append: Log["append"];
   /** What is known of its upstream; `undefined` for a stream that is only published to. */
   upstream(): ServedUpstream | undefined;
   /** Why events cannot be stored at the moment: an error code. */

@@ -73,6 +73,6 @@ function preamble(stream: ServedStream, start: Start, format: Format): string {
   });
   if (start.gap) return connected + format.control("spillway.gap", start.gap, id);
   if (start.reset) return connected + format.control("spillway.reset", start.reset, id);
-  // So that even a client that has seen no event yet comes back to this place, and not to a later `now`.
-  return start.outcome === "live" && id !== undefined ? connected + format.checkpoint(id) : connected;
+  // So that even a client that has seen no event yet comes back to this place, and not to a later one.
+  return id === undefined ? connected : connected + format.checkpoint(id);
 }

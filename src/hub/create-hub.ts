@@ -66,6 +66,7 @@ class LogHub implements Hub, SubscriberHost {
     this.#views = new Views({
       log,
       ring,
+      idAt: (seq) => this.idAt(seq),
       cache: new PageCache(cachedBytes),
       limiter: createLimiter(concurrentReads),
     });

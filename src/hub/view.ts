@@ -1,4 +1,3 @@
-import { formatCursor } from "../log/cursor.ts";
 import { matches } from "../log/filter.ts";
 import type { Log, LogFilter } from "../log/log.ts";
 import type { Limiter } from "../util/limiter.ts";
@@ -12,6 +11,8 @@ import type { Subscriber } from "./subscriber.ts";
 export interface ViewContext {
   readonly log: Log;
   readonly ring: Ring;
+  /** The id clients know a place by. */
+  idAt(seq: number): string | undefined;
   readonly cache: PageCache;
   /** Bounds how many pages are read from the log at once. */
   readonly limiter: Limiter;
@@ -87,13 +88,13 @@ export class View {
   }
 
   async #fromLog(from: number): Promise<Page> {
-    const { log } = this.#context;
+    const { log, idAt } = this.#context;
     const read = await log.read(from, { filter: this.filter, limit: pageEvents, maxBytes: pageSize });
     let text = "";
     // Trimmed between two pages: the subscriber was too slow for the retention, and is told.
     if (read.earliest > from + 1) {
       const gap = trimmedGap(log.epoch, from, read.earliest);
-      text += this.format.control("spillway.gap", gap, formatCursor(log.epoch, read.earliest - 1));
+      text += this.format.control("spillway.gap", gap, idAt(read.earliest - 1));
     }
     for (const event of read.events) text += this.format.event(event);
     const full = read.events.length >= pageEvents || text.length >= pageSize;

@@ -60,6 +60,12 @@ describe.each(combinations)("$title", ({ door: doorKind, store }) => {
       expect(reading.response.headers.get("spillway-resume")).toBe("resumed");
       await reading.cancel();
     }
+    for (const path of ["/streams/s?last=0", "/streams/s?after=now&last=2"]) {
+      const empty = read(await door.request(path));
+      await empty.until(({ ids }) => ids.length === 1);
+      expect(empty.events).toHaveLength(1);
+      await empty.cancel();
+    }
     const reading = read(await door.request(`/streams/s?after=${second}`));
     await publish("5");
     await reading.until(() => reading.data().length === 3);

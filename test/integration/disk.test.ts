@@ -4,26 +4,29 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startNumberedGateway, type NumberedGateway } from "../support/numbered-gateway.ts";
+import { freePort } from "../support/ports.ts";
+import { startCli } from "../support/process.ts";
 import { eventually } from "../support/reader.ts";
 
 let folder: string;
-let gateway: NumberedGateway;
+/** Closed after the test, so that the disk can go. */
+let gateway: NumberedGateway | undefined;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "spillway-disk-"));
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", folder]);
-  gateway = await startNumberedGateway(3, folder);
 });
 
 afterEach(async () => {
-  await gateway.close();
+  await gateway?.close();
+  gateway = undefined;
   execFileSync("umount", [folder]);
   await rmdir(folder);
 });
 
 /** What `/readyz` says: the reasons why not. */
-async function unready(): Promise<readonly string[]> {
-  const response = await fetch(`http://127.0.0.1:${gateway.port}/readyz`);
+async function unready(port: number): Promise<readonly string[]> {
+  const response = await fetch(`http://127.0.0.1:${port}/readyz`);
   return ((await response.json()) as { reasons?: string[] }).reasons ?? [];
 }
 
@@ -31,13 +34,15 @@ test(
   "a full disk pauses ingest and nothing else; with space it goes on, and nothing is lost",
   { timeout: 60_000 },
   async () => {
+    gateway = await startNumberedGateway(3, folder);
+    const { port } = gateway;
     for (let round = 0; round < 3; round++) {
       await gateway.progress(50);
       await fill(join(folder, "filler"));
-      await eventually(async () => (await unready()).includes("store-full"), "readyz names store-full");
+      await eventually(async () => (await unready(port)).includes("store-full"), "readyz names store-full");
       const connections = gateway.readers.map((reader) => reader.connections);
       await rm(join(folder, "filler"));
-      await eventually(async () => (await unready()).length === 0, "ready again");
+      await eventually(async () => (await unready(port)).length === 0, "ready again");
       await gateway.progress(50);
       expect(gateway.readers.map((reader) => reader.connections)).toEqual(connections);
     }
@@ -46,14 +51,43 @@ test(
 );
 
 test("killed while the disk is full, it comes back with what it had and goes on", { timeout: 60_000 }, async () => {
+  gateway = await startNumberedGateway(3, folder);
+  const { port } = gateway;
   await gateway.progress(50);
   await fill(join(folder, "filler"));
-  await eventually(async () => (await unready()).includes("store-full"), "readyz names store-full");
+  await eventually(async () => (await unready(port)).includes("store-full"), "readyz names store-full");
   await gateway.kill("SIGKILL");
   await rm(join(folder, "filler"));
   await gateway.start();
   await gateway.progress(50);
   await gateway.finish();
+});
+
+test("a publisher is told of a full disk by a code, and that there is space again by `readyz` alone", async () => {
+  const port = await freePort();
+  const flags = ["--stream", "notes", "--anonymous", "subscribe,publish", "--port", String(port)];
+  const program = startCli("serve", "--store", `sqlite:${folder}/log.db`, ...flags);
+  await program.printed('"listening"');
+  const publish = (): Promise<Response> =>
+    fetch(`http://127.0.0.1:${port}/streams/notes/events`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ data: "x".repeat(10_000) }),
+    });
+  expect((await publish()).status).toBe(200);
+  await fill(join(folder, "filler"));
+  let refused = await publish();
+  while (refused.status === 200) refused = await publish();
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get("retry-after")).toMatch(/^\d+$/);
+  const problem = await refused.text();
+  expect(JSON.parse(problem)).toMatchObject({ code: "store-full" });
+  expect(problem).not.toContain(folder);
+  expect(await unready(port)).toEqual(["store-full"]);
+  await rm(join(folder, "filler"));
+  await eventually(async () => (await unready(port)).length === 0, "ready again");
+  expect((await publish()).status).toBe(200);
+  expect(await program.kill("SIGTERM")).toBe(0);
 });
 
 /** Writes until there is no space left. */

@@ -29,7 +29,8 @@ export function toFailure(error: unknown): Failure {
 /** The error of a failure at `path`. */
 export function failureError({ code, message }: Failure, path: string): SpillwayError {
   const known = code === "store-unavailable" && isReadOnly(path) ? "store-readonly" : code;
-  return new SpillwayError(known, message.includes(path) ? message : `${path}: ${message}`);
+  const named = !known.startsWith("store-") || message.includes(path);
+  return new SpillwayError(known, named ? message : `${path}: ${message}`);
 }
 
 /** As {@link failureError}, from what the driver threw on this thread. */

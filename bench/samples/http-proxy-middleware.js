@@ -1,0 +1,8 @@
+import express from "express";
+import { createProxyMiddleware } from "http-proxy-middleware";
+import { backlog, originUrl, tellReady } from "./source.js";
+
+const app = express();
+app.use(createProxyMiddleware({ target: new URL(originUrl).origin }));
+
+const server = app.listen({ host: "127.0.0.1", port: 0, backlog }, () => tellReady(server.address().port));

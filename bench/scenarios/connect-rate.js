@@ -1,0 +1,41 @@
+import { setTimeout } from "node:timers/promises";
+import { columns, faults, latency, settle, times } from "./metrics.js";
+
+/** @type {import("../types.d.ts").Scenario} */
+export const connectRate = {
+  name: "connect-rate",
+  text:
+    "Clients connect as fast as they can while live events go out to all who are there. The latency is that of 100 clients " +
+    "which were there before.",
+  needs: [],
+  variants: [{ name: "10,000 clients, live 10/s", clients: 10_000, rate: 10 }],
+  small: [{ name: "100 clients, live 100/s", clients: 100, rate: 100 }],
+  columns: [
+    { key: "connects", title: "connections/s", digits: 0 },
+    { key: "cpuPerConnection", title: "CPU µs per connection", digits: 1 },
+    ...latency,
+    columns.rss,
+  ],
+  async run(stage, { clients, rate }) {
+    const others = await stage.open({ count: 100, first: 1, apart: true });
+    await setTimeout(settle);
+    const live = stage.emit.paced(rate, 1e9);
+    await setTimeout(settle);
+    await others.mark();
+    const measured = await stage.measure(() => stage.open({ count: clients }));
+    const meanwhile = await others.report();
+    await setTimeout(settle);
+    await stage.emit.stop();
+    const { last } = await live;
+    const arrived = measured.result;
+    await Promise.all([arrived.completed(last, 60), others.completed(last, 60)]);
+    return {
+      connects: clients / arrived.seconds,
+      cpuPerConnection: measured.cpu / clients,
+      rss: measured.rss / 2 ** 20,
+      loadBusy: measured.loadBusy,
+      ...times(meanwhile),
+      ...faults(await arrived.report(), await others.report()),
+    };
+  },
+};

@@ -1,0 +1,11 @@
+import { burst } from "./burst.js";
+import { connectRate } from "./connect-rate.js";
+import { filtered } from "./filtered.js";
+import { idleMemory } from "./idle-memory.js";
+import { ingest } from "./ingest.js";
+import { paced } from "./paced.js";
+import { replayStorm } from "./replay-storm.js";
+import { slowReaders } from "./slow-readers.js";
+
+/** In the order of the tables. @type {readonly import("../types.d.ts").Scenario[]} */
+export const scenarios = [paced, burst, filtered, replayStorm, ingest, idleMemory, slowReaders, connectRate];

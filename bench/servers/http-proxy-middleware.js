@@ -1,0 +1,14 @@
+/** http-proxy-middleware: every client has a connection to the origin of its own. */
+import { missingPackage, packageVersion, startSample } from "./packages.js";
+
+/** @type {import("../types.d.ts").Server} */
+export const httpProxyMiddleware = {
+  name: "http-proxy-middleware",
+  note: "a connection to the origin for each client",
+  features: ["replay"],
+  filesPerClient: 2,
+  source: "each",
+  missing: async () => missingPackage("http-proxy-middleware"),
+  version: async () => packageVersion("http-proxy-middleware"),
+  start: (context) => startSample("http-proxy-middleware", context),
+};

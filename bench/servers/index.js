@@ -1,0 +1,23 @@
+import { betterSse } from "./better-sse.js";
+import { cSend } from "./c-send.js";
+import { express } from "./express.js";
+import { fastifySse } from "./fastify-sse.js";
+import { httpProxyMiddleware } from "./http-proxy-middleware.js";
+import { nchan } from "./nchan.js";
+import { nginxProxy } from "./nginx-proxy.js";
+import { spillway, spillwayMemory } from "./spillway.js";
+import { uwebsockets } from "./uwebsockets.js";
+
+/** In the order of the tables. @type {readonly import("../types.d.ts").Server[]} */
+export const servers = [
+  spillway,
+  spillwayMemory,
+  nchan,
+  cSend,
+  uwebsockets,
+  betterSse,
+  express,
+  fastifySse,
+  nginxProxy,
+  httpProxyMiddleware,
+];

@@ -1,0 +1,23 @@
+/** nginx's proxy_pass: every client has a connection to the origin of its own. */
+import { missingNginx, nginxVersion, startNginx } from "./nginx.js";
+
+/** @type {import("../types.d.ts").Server} */
+export const nginxProxy = {
+  name: "nginx-proxy",
+  note: "`proxy_pass`: a connection to the origin for each client",
+  features: ["replay"],
+  filesPerClient: 2,
+  source: "each",
+  missing: async () => missingNginx(),
+  version: async () => nginxVersion(),
+  async start(context) {
+    const server = `
+    location / {
+      proxy_pass ${new URL(context.origin).origin};
+      proxy_buffering off;
+      proxy_read_timeout 1h;
+    }`;
+    const program = await startNginx(context, { server });
+    return { pid: program.pid, url: program.url, path: () => "/events", stop: program.stop };
+  },
+};
