@@ -46,7 +46,8 @@ static uint64_t now_ns(void) {
 /* One event, framed as a chunk: as long as what Spillway sends for the same event. */
 static int encode(char *out) {
   static char block[70000], data[66000];
-  int length = snprintf(data, sizeof data, "{\"n\":%ld,\"t\":%llu,\"p\":\"", ++last, (unsigned long long)now_ns());
+  unsigned long long time = rate > 0 ? now_ns() : started;
+  int length = snprintf(data, sizeof data, "{\"n\":%ld,\"t\":%llu,\"p\":\"", ++last, time);
   while (length < size - 2) data[length++] = 'x';
   memcpy(data + length, "\"}", 3);
   int total = snprintf(block, sizeof block, "id: 0123456789.%ld\ndata: %s\n\n", last, data);

@@ -17,8 +17,8 @@ function find(name) {
 
 answerCalls({
   /** Opens a group's connections. Answers how many were refused and how long it took, in s. */
-  async open({ name, first, wantsIds, ...target }) {
-    const group = new Group({ first, wantsIds });
+  async open({ name, first, wantsIds, stalled, ...target }) {
+    const group = new Group({ first, wantsIds, stalled });
     const started = nowMicros();
     const entry = { group, sockets: /** @type {import("node:net").Socket[]} */ ([]) };
     groups.set(name, entry);
@@ -35,6 +35,8 @@ answerCalls({
   lastId: ({ name }) => find(name).group.readers[0]?.lastId,
   /** Lets connections that were stalled read on. */
   resume({ name }) {
-    for (const socket of find(name).sockets) socket.resume();
+    const { group, sockets } = find(name);
+    group.stalled = false;
+    for (const socket of sockets) socket.resume();
   },
 });

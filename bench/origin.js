@@ -51,7 +51,7 @@ answerCalls({
   async paced({ rate, count }) {
     const startedAt = nowMicros();
     stopped = false;
-    for (let made = 0; made < count && !stopped; ) {
+    for (let made = 0; made < count && !stopped;) {
       const due = Math.min(count, Math.floor(((nowMicros() - startedAt) * rate) / 1e6) + 1);
       emit(due - made);
       made = due;

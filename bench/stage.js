@@ -16,7 +16,7 @@ const rssPeriod = 200;
  * Starts what a measurement needs, does it, and ends all of it, whatever happens.
  * @template T
  * @param {Server} server
- * @param {import("./types.d.ts").Variant} variant
+ * @param {import("./types.d.ts").Numbers} numbers
  * @param {import("./cores.js").Cores} cores
  * @param {(stage: import("./types.d.ts").Stage) => Promise<T>} work
  * @returns {Promise<T>}

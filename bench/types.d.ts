@@ -18,6 +18,8 @@ export interface Server {
   /** Lost, repeated or disordered events fail the whole benchmark. */
   readonly ours?: boolean;
   readonly features: readonly Feature[];
+  /** The only scenarios it makes sense in; without it all of those whose needs it meets. */
+  readonly only?: readonly string[];
   /** Open files it needs for each client. */
   readonly filesPerClient: number;
   /**
@@ -147,15 +149,18 @@ export interface Column {
   readonly digits: number;
 }
 
-/** A size of a scenario: its name in the tables, and its numbers. */
+/** A size of a scenario. */
 export interface Variant {
+  /** Its heading in the tables. */
   readonly name: string;
-  readonly clients: number;
-  readonly channels?: number;
-  /** Bytes of data of an event; default 200. */
-  readonly size?: number;
-  readonly [parameter: string]: number | string | undefined;
+  readonly numbers: Numbers;
 }
+
+/**
+ * What makes a variant: `clients`, and what its scenario knows. Also for all: `size`, the bytes of data of an event (default 200),
+ * and `channels` (default none).
+ */
+export type Numbers = Readonly<Record<string, number>>;
 
 export interface Scenario {
   /** As `--scenario` takes it. */
@@ -167,5 +172,5 @@ export interface Scenario {
   readonly small: readonly Variant[];
   /** The first is the one that is set in relation to Spillway's. */
   readonly columns: readonly Column[];
-  run(stage: Stage, variant: any): Promise<Metrics>;
+  run(stage: Stage, numbers: Numbers): Promise<Metrics>;
 }

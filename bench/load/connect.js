@@ -22,7 +22,6 @@ const perAddress = 10_000;
  * @property {number} count
  * @property {number} [index] how many connections this process has opened before
  * @property {Record<string, string>} [headers]
- * @property {boolean} [stalled] takes the response's head, and then reads nothing
  */
 
 /**
@@ -52,7 +51,7 @@ export function openConnections(group, target) {
  * @param {number} index
  */
 function openOne(group, target, index) {
-  const { host, port, stalled = false } = target;
+  const { host, port } = target;
   const reader = new Reader(group);
   group.readers.push(reader);
   const onRead = (/** @type {number} */ length, /** @type {Buffer} */ bytes) => {
@@ -60,7 +59,7 @@ function openOne(group, target, index) {
     group.begin();
     reader.push(bytes, length);
     group.end(before);
-    return !(stalled && reader.status !== 0);
+    return !group.stalled || reader.status === 0;
   };
   const socket = connect({
     host,

@@ -9,6 +9,8 @@ export class Group {
   first;
   /** Whether readers are to remember ids. */
   wantsIds;
+  /** Nothing but the responses' heads is read. */
+  stalled;
   /** @type {Reader[]} */
   readers = [];
   /** The time of the read that is being worked on, in µs. */
@@ -33,10 +35,11 @@ export class Group {
   #waiting = 0;
   #onComplete = () => {};
 
-  /** @param {{ first?: number, wantsIds?: boolean }} options */
-  constructor({ first = 0, wantsIds = false }) {
+  /** @param {{ first?: number, wantsIds?: boolean, stalled?: boolean }} options */
+  constructor({ first = 0, wantsIds = false, stalled = false }) {
     this.first = first;
     this.wantsIds = wantsIds;
+    this.stalled = stalled;
   }
 
   /** @param {Reader} reader */

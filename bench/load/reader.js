@@ -71,7 +71,7 @@ export class Reader {
   /** @returns {number} where the body begins */
   #readHead(/** @type {Buffer} */ bytes, /** @type {number} */ end) {
     const before = this.#head.length;
-    this.#head += bytes.latin1Slice(0, end);
+    this.#head += bytes.toString("latin1", 0, end);
     const stop = this.#head.indexOf("\r\n\r\n");
     if (stop === -1) return end;
     this.status = Number(this.#head.slice(9, 12));
@@ -154,6 +154,6 @@ export class Reader {
   }
 
   #readId(/** @type {Buffer} */ bytes, /** @type {number} */ start) {
-    this.lastId = bytes.latin1Slice(start + 3, bytes.indexOf(newline, start)).trim();
+    this.lastId = bytes.toString("latin1", start + 3, bytes.indexOf(newline, start)).trim();
   }
 }

@@ -10,7 +10,6 @@ import { nowMicros } from "../load/clock.js";
 export class Feed {
   /** Each event as it goes out; event i at index i - 1. @type {string[]} */
   frames = [];
-  #size;
   #channels;
   #padding;
 
@@ -20,7 +19,6 @@ export class Feed {
    * @param {number} options.channels how many channels take turns; 0: none
    */
   constructor({ size, channels }) {
-    this.#size = size;
     this.#channels = channels;
     this.#padding = "x".repeat(size);
   }

@@ -20,7 +20,13 @@ export function createPublisher(url) {
     underWay++;
     try {
       const path = template.replace("{channel}", channel);
-      const { statusCode, body } = await client.request({ path, method: "POST", body: data, idempotent: true, blocking: false });
+      const { statusCode, body } = await client.request({
+        path,
+        method: "POST",
+        body: data,
+        idempotent: true,
+        blocking: false,
+      });
       await body.dump();
       if (statusCode >= 300) failure ??= new Error(`${path} answers a post with ${statusCode}`);
     } catch (error) {

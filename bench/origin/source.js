@@ -52,7 +52,11 @@ class Subscriber {
     this.#response = response;
     this.#position = position;
     // Without chunks: the body ends with the connection.
-    response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache", "connection": "close" });
+    response.writeHead(200, {
+      "content-type": "text/event-stream",
+      "cache-control": "no-cache",
+      "connection": "close",
+    });
     response.write(": welcome\n\n");
     response.on("drain", () => {
       this.full = false;

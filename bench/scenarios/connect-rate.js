@@ -8,8 +8,8 @@ export const connectRate = {
     "Clients connect as fast as they can while live events go out to all who are there. The latency is that of 100 clients " +
     "which were there before.",
   needs: [],
-  variants: [{ name: "10,000 clients, live 10/s", clients: 10_000, rate: 10 }],
-  small: [{ name: "100 clients, live 100/s", clients: 100, rate: 100 }],
+  variants: [{ name: "10,000 clients, live 10/s", numbers: { clients: 10_000, rate: 10 } }],
+  small: [{ name: "100 clients, live 100/s", numbers: { clients: 100, rate: 100 } }],
   columns: [
     { key: "connects", title: "connections/s", digits: 0 },
     { key: "cpuPerConnection", title: "CPU µs per connection", digits: 1 },

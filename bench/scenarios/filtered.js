@@ -7,9 +7,12 @@ export const filtered = {
   text: "Every client follows one channel; the events take the channels in turn.",
   needs: ["channels"],
   variants: [
-    { name: "10,000 clients on 1,000 channels, 2,000 events/s", clients: 10_000, channels: 1000, rate: 2000, events: 20_000 },
+    {
+      name: "10,000 clients on 1,000 channels, 2,000 events/s",
+      numbers: { clients: 10_000, channels: 1000, rate: 2000, events: 20_000 },
+    },
   ],
-  small: [{ name: "40 clients on 10 channels", clients: 40, channels: 10, rate: 500, events: 200 }],
+  small: [{ name: "40 clients on 10 channels", numbers: { clients: 40, channels: 10, rate: 500, events: 200 } }],
   columns: [columns.cpu, columns.rate, ...latency, columns.rss],
   async run(stage, { clients, channels, rate, events }) {
     const group = await stage.open({ count: clients, first: 1 });

@@ -1,9 +1,8 @@
 import { setTimeout } from "node:timers/promises";
 import { faults } from "./metrics.js";
 
-/** How long the server's memory must have stayed the same, and how often it is looked at, in ms. */
+/** How long the server's memory must have stayed the same, in ms. */
 const steady = 2000;
-const period = 250;
 
 /** @type {import("../types.d.ts").Scenario} */
 export const idleMemory = {
@@ -11,22 +10,22 @@ export const idleMemory = {
   text: "Connections that get nothing. The memory is what the server has more than before they came, once it stays the same.",
   needs: [],
   variants: [
-    { name: "1,000 connections", clients: 1000 },
-    { name: "10,000 connections", clients: 10_000 },
-    { name: "18,000 connections", clients: 18_000 },
+    { name: "1,000 connections", numbers: { clients: 1000, steady } },
+    { name: "10,000 connections", numbers: { clients: 10_000, steady } },
+    { name: "18,000 connections", numbers: { clients: 18_000, steady } },
   ],
-  small: [{ name: "100 connections", clients: 100 }],
+  small: [{ name: "100 connections", numbers: { clients: 100, steady: 200 } }],
   columns: [
     { key: "perConnection", title: "RSS kB per connection", digits: 2 },
     { key: "empty", title: "empty server MiB", digits: 1 },
     { key: "rss", title: "RSS MiB", digits: 1 },
     { key: "cpuIdle", title: "CPU % while idle", digits: 2 },
   ],
-  async run(stage, { clients }) {
-    const empty = await steadyRss(stage);
+  async run(stage, { clients, steady: still }) {
+    const empty = await steadyRss(stage, still);
     const group = await stage.open({ count: clients, first: 1 });
-    const full = await steadyRss(stage);
-    const idle = await stage.measure(() => setTimeout(steady));
+    const full = await steadyRss(stage, still);
+    const idle = await stage.measure(() => setTimeout(still));
     // They are connected in earnest: each gets an event.
     await group.completed((await stage.emit.burst(1)).last, 30);
     return {
@@ -39,10 +38,14 @@ export const idleMemory = {
   },
 };
 
-/** @param {import("../types.d.ts").Stage} stage */
-async function steadyRss(stage) {
+/**
+ * @param {import("../types.d.ts").Stage} stage
+ * @param {number} still
+ */
+async function steadyRss(stage, still) {
+  const period = still / 8;
   let rss = stage.rss();
-  for (let since = 0, waited = 0; since < steady && waited < 30_000; since += period, waited += period) {
+  for (let since = 0, waited = 0; since < still && waited < 15 * still; since += period, waited += period) {
     await setTimeout(period);
     const now = stage.rss();
     if (Math.abs(now - rss) > rss / 200) since = 0;

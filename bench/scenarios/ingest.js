@@ -7,10 +7,10 @@ export const ingest = {
   text: "Events come as fast as they are taken. The time runs until the last one is stored; the clients get all of them too.",
   needs: ["ingest"],
   variants: [
-    { name: "no clients", clients: 0, seconds: 5 },
-    { name: "100 clients", clients: 100, seconds: 5 },
+    { name: "no clients", numbers: { clients: 0, seconds: 5 } },
+    { name: "100 clients", numbers: { clients: 100, seconds: 5 } },
   ],
-  small: [{ name: "10 clients", clients: 10, seconds: 0.05 }],
+  small: [{ name: "10 clients", numbers: { clients: 10, seconds: 0.05 } }],
   columns: [
     { key: "stored", title: "stored events/s", digits: 0 },
     { key: "cpuPerEvent", title: "CPU µs per event", digits: 1 },

@@ -10,11 +10,11 @@ export const paced = {
   text: "Everyone gets every event, events come one by one.",
   needs: [],
   variants: [
-    { name: "1,000 clients × 40/s", clients: 1000, rate: 40, seconds: 10, warmUp },
-    { name: "1,000 clients × 100/s", clients: 1000, rate: 100, seconds: 10, warmUp },
-    { name: "10,000 clients × 5/s", clients: 10_000, rate: 5, seconds: 10, warmUp },
+    { name: "1,000 clients × 40/s", numbers: { clients: 1000, rate: 40, seconds: 10, warmUp } },
+    { name: "1,000 clients × 100/s", numbers: { clients: 1000, rate: 100, seconds: 10, warmUp } },
+    { name: "10,000 clients × 5/s", numbers: { clients: 10_000, rate: 5, seconds: 10, warmUp } },
   ],
-  small: [{ name: "20 clients × 100/s", clients: 20, rate: 100, seconds: 0.3, warmUp: 0.1 }],
+  small: [{ name: "20 clients × 100/s", numbers: { clients: 20, rate: 100, seconds: 0.3, warmUp: 0.1 } }],
   columns: [columns.cpu, columns.rate, ...latency, columns.rss],
   async run(stage, { clients, rate, seconds, warmUp: warm }) {
     const group = await stage.open({ count: clients, first: 1 });

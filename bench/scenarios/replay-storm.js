@@ -8,8 +8,13 @@ export const replayStorm = {
     "Clients come back at once, each far behind, while live events go on. The latency is that of other clients, which were " +
     "never away, in the same time.",
   needs: ["replay"],
-  variants: [{ name: "1,000 clients, 5,000 events behind, live 40/s to 20 others", clients: 1000, behind: 5000, rate: 40 }],
-  small: [{ name: "20 clients, 200 events behind", clients: 20, behind: 200, rate: 100 }],
+  variants: [
+    {
+      name: "1,000 clients, 5,000 events behind, live 40/s to 20 others",
+      numbers: { clients: 1000, behind: 5000, rate: 40 },
+    },
+  ],
+  small: [{ name: "20 clients, 200 events behind", numbers: { clients: 20, behind: 200, rate: 100 } }],
   columns: [
     { key: "replayed", title: "replayed events/s", digits: 0 },
     columns.cpu,

@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { columns, delivery, faults, latency, settle, times } from "./metrics.js";
+import { columns, delivery, faults, settle, times } from "./metrics.js";
 
 /** @type {import("../types.d.ts").Scenario} */
 export const slowReaders = {
@@ -9,10 +9,25 @@ export const slowReaders = {
     "stopped. In the end they read on, and what they miss then counts as lost.",
   needs: [],
   variants: [
-    { name: "1,000 clients, 50 of them stalled, 20/s of 16 kB", clients: 1000, stalled: 50, rate: 20, seconds: 20, size: 16_000 },
+    {
+      name: "1,000 clients, 50 of them stalled, 20/s of 16 kB",
+      numbers: { clients: 1000, stalled: 50, rate: 20, seconds: 20, size: 16_000 },
+    },
   ],
-  small: [{ name: "20 clients, 2 of them stalled", clients: 20, stalled: 2, rate: 200, seconds: 0.5, size: 16_000 }],
-  columns: [columns.p99, columns.p50, columns.p999, columns.rss, { key: "grown", title: "RSS grown by MiB", digits: 1 }, columns.cpu],
+  small: [
+    {
+      name: "20 clients, 2 of them stalled",
+      numbers: { clients: 20, stalled: 2, rate: 200, seconds: 0.5, size: 16_000 },
+    },
+  ],
+  columns: [
+    columns.p99,
+    columns.p50,
+    columns.p999,
+    columns.rss,
+    { key: "grown", title: "RSS grown by MiB", digits: 1 },
+    columns.cpu,
+  ],
   async run(stage, { clients, stalled, rate, seconds }) {
     const readers = await stage.open({ count: clients - stalled, first: 1 });
     const stopped = await stage.open({ count: stalled, first: 1, stalled: true });

@@ -17,6 +17,7 @@ export const cSend = {
   name: "c-send",
   note: "the floor: a loop over `send` in C, no log, no checks",
   features: [],
+  only: ["paced", "burst"],
   filesPerClient: 1,
   source: "itself",
   async missing() {

@@ -18,7 +18,9 @@ export function missingNginx() {
 
 export function nginxVersion() {
   // It prints its version on stderr.
-  return execFileSync("sh", ["-c", `${program} -v 2>&1`], { encoding: "utf8" }).replace(/^.*nginx\//s, "nginx ").trim();
+  return execFileSync("sh", ["-c", `${program} -v 2>&1`], { encoding: "utf8" })
+    .replace(/^.*nginx\//s, "nginx ")
+    .trim();
 }
 
 /**
@@ -28,7 +30,10 @@ export function nginxVersion() {
 export async function startNginx({ cpus, directory }, { modules = [], http = "", server }) {
   const port = await freePort();
   await writeFile(join(directory, "nginx.conf"), configuration(port, modules, http, server));
-  return startProgram(program ?? "nginx", ["-p", directory, "-c", "nginx.conf"], { cpus, answers: () => answering(port) });
+  return startProgram(program ?? "nginx", ["-p", directory, "-c", "nginx.conf"], {
+    cpus,
+    answers: () => answering(port),
+  });
 }
 
 /**
@@ -78,7 +83,10 @@ async function freePort() {
 async function answering(port) {
   for (let attempt = 0; attempt < 200; attempt++) {
     const socket = connect(port, "127.0.0.1");
-    const connected = await once(socket, "connect").then(() => true, () => false);
+    const connected = await once(socket, "connect").then(
+      () => true,
+      () => false,
+    );
     socket.destroy();
     if (connected) return `http://127.0.0.1:${port}`;
     await setTimeout(25);

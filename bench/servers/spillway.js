@@ -32,7 +32,8 @@ function describe(name, note, store) {
     filesPerClient: 1,
     source: "one",
     missing: async () => (existsSync(cli) ? undefined : "it is not built: npm run build"),
-    version: async () => `spillway ${JSON.parse(readFileSync(manifest, "utf8")).version} on Node.js ${process.version.slice(1)}`,
+    version: async () =>
+      `spillway ${JSON.parse(readFileSync(manifest, "utf8")).version} on Node.js ${process.version.slice(1)}`,
     async start({ origin, cpus, directory, channels }) {
       const config = join(directory, "spillway.json");
       await writeFile(config, JSON.stringify(configuration(origin, store(directory), channels)));

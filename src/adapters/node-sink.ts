@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
+import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import type { Page } from "../hub/page.ts";
 import type { Sink, SinkListener } from "../hub/sink.ts";
@@ -18,32 +19,45 @@ export function openHttp1(response: ServerResponse, open: Open): void {
   socket.cork();
   response.flushHeaders();
   // An HTTP/1.0 client knows no chunks: its body ends with the connection.
-  new WritableSink(response, socket, response.chunkedEncoding).start(open);
+  const sink = new WritableSink(socket, response.chunkedEncoding, () => response.end());
+  // On the response: the socket may live on to carry another one.
+  sink.start(response, open);
   socket.uncork();
 }
 
 /** HTTP/2 frames for itself: it takes the payload. */
 export function openHttp2(response: Http2ServerResponse, open: Open): void {
-  new WritableSink(response, response.stream, false).start(open);
+  new WritableSink(response.stream, false, () => response.end()).start(response, open);
 }
+
+/** HTTP/1.1 without Node's HTTP: the socket carries this one answer, whose head is written already. */
+export function openPlain(socket: Socket, head: string, open: Open): void {
+  socket.cork();
+  socket.write(head, "latin1");
+  new WritableSink(socket, true, () => socket.end(lastChunk)).start(socket, open);
+  socket.uncork();
+}
+
+/** RFC 9112 §7.1. */
+const lastChunk = "0\r\n\r\n";
 
 class WritableSink implements Sink {
   full = false;
-  readonly #response: ServerResponse | Http2ServerResponse;
+  readonly end: () => void;
   readonly #writable: Writable;
   readonly #framed: boolean;
   #listener: SinkListener | undefined;
 
-  constructor(response: ServerResponse | Http2ServerResponse, writable: Writable, framed: boolean) {
-    this.#response = response;
+  constructor(writable: Writable, framed: boolean, end: () => void) {
     this.#writable = writable;
     this.#framed = framed;
+    this.end = end;
   }
 
-  start(open: Open): void {
+  /** `carrier` closes when this answer is over. */
+  start(carrier: Socket | ServerResponse | Http2ServerResponse, open: Open): void {
     this.#writable.on("drain", this.#onDrain);
-    // On the response: the socket may live on to carry another one.
-    this.#response.on("close", this.#onClose);
+    carrier.on("close", this.#onClose);
     this.#listener = open(this);
   }
 
@@ -53,10 +67,6 @@ class WritableSink implements Sink {
 
   write(page: Page): void {
     if (!this.#writable.write(this.#framed ? page.framed : page.payload)) this.full = true;
-  }
-
-  end(): void {
-    this.#response.end();
   }
 
   destroy(): void {

@@ -103,7 +103,7 @@ export async function assembleGateway(options: GatewayOptions, { store, logger }
     },
     subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),
     async listen() {
-      server ??= startServer(node, options.listen);
+      server ??= startServer(handler, options.listen);
       return (await server).address;
     },
     status: () => describe(served),

@@ -1,7 +1,9 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import type { NodeHandler } from "../adapters/node.ts";
+import { toNodeHandler } from "../adapters/node.ts";
+import { servePlainStreams, type PlainStreams } from "../adapters/plain-streams.ts";
 import { SpillwayError } from "../errors.ts";
+import type { HttpHandler } from "../http/routes.ts";
 
 /** The gateway's own HTTP server. */
 export interface GatewayServer {
@@ -19,10 +21,11 @@ const backlog = 65_535;
  * @throws {SpillwayError} `listen-failed`
  */
 export async function startServer(
-  handler: NodeHandler,
+  handler: HttpHandler,
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<GatewayServer> {
-  const server = createServer(handler);
+  const server = createServer(toNodeHandler(handler));
+  const streams = servePlainStreams(server, handler);
   server.on("clientError", refuse);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
@@ -32,12 +35,15 @@ export async function startServer(
     server.listen({ host, port, backlog }, resolve);
   });
   const { address, port: actual } = server.address() as AddressInfo;
-  return { address: { host: address, port: actual }, close: (drain) => closeServer(server, drain) };
+  return { address: { host: address, port: actual }, close: (drain) => closeServer(server, streams, drain) };
 }
 
-function closeServer(server: Server, drain: number): Promise<void> {
+function closeServer(server: Server, streams: PlainStreams, drain: number): Promise<void> {
   return new Promise((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), drain);
+    const cut = setTimeout(() => {
+      server.closeAllConnections();
+      streams.destroy();
+    }, drain);
     // Node closes those that are idle now, but lets one that becomes idle later live on for its keep-alive time.
     const sweep = setInterval(() => server.closeIdleConnections(), 50);
     server.close(() => {

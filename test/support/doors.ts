@@ -15,6 +15,8 @@ export interface DoorRequest {
 /** One way into a gateway: every promise of the protocol is tested through each of them. */
 export interface Door {
   readonly name: string;
+  /** Whether the gateway listens by itself, and stops to when it is closed. */
+  readonly listens?: boolean;
   request(path: string, init?: DoorRequest): Promise<Response>;
   close(): Promise<void>;
 }
@@ -22,6 +24,7 @@ export interface Door {
 /** The doors there are. */
 export const doors: ReadonlyArray<{ readonly name: string; open(gateway: Gateway): Promise<Door> }> = [
   { name: "http/1.1", open: openHttp1 },
+  { name: "its own server", open: openListening },
   { name: "http/2", open: openHttp2 },
   { name: "fetch", open: openFetch },
 ];
@@ -36,6 +39,17 @@ async function openHttp1(gateway: Gateway): Promise<Door> {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
+  };
+}
+
+async function openListening(gateway: Gateway): Promise<Door> {
+  const { port } = await gateway.listen();
+  return {
+    name: "its own server",
+    listens: true,
+    request: (path, { headers, ...init } = {}) =>
+      fetch(`http://127.0.0.1:${port}${path}`, { ...init, headers: { accept: "text/event-stream", ...headers } }),
+    close: async () => {},
   };
 }
 

@@ -21,6 +21,7 @@ export async function openGateway(
 ): Promise<Opened> {
   const folder = await mkdtemp(join(tmpdir(), "spillway-"));
   const gateway = await createGateway({
+    listen: "127.0.0.1:0",
     access: { anonymous: ["subscribe", "publish", "admin"] },
     ...config,
     store: store === "memory" ? "memory:" : `sqlite:${folder}/log.db`,

@@ -1,0 +1,47 @@
+/** The head of a request, read from the bytes of its connection. */
+export interface RequestHead {
+  /** Path and query as they came. */
+  readonly target: string;
+  /** By lower-case name; several of one name are joined as RFC 9110 §5.3 says. */
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+const longestHead = 8 * 1024;
+
+/** Origin form only, of visible ASCII (RFC 9112 §3.2.1). */
+const requestLine = /^GET (\/[\x21-\x7e]*) HTTP\/1\.1$/;
+
+/** RFC 9110 §5.1 and §5.5, without obsolete folding. */
+const headerLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*$/;
+
+/** With one of these there is more to the request than its head, or more to the connection than one answer. */
+const involved: ReadonlySet<string> = new Set(["content-length", "expect", "trailer", "transfer-encoding", "upgrade"]);
+
+/**
+ * Reads a plain GET of HTTP/1.1 that is complete in this chunk and is followed by nothing. `undefined` for whatever else, right or
+ * wrong: that is for a full HTTP parser to answer.
+ */
+export function readPlainGet(chunk: Buffer): RequestHead | undefined {
+  if (chunk.length > longestHead || chunk.length < 18) return undefined;
+  const text = chunk.toString("latin1");
+  if (!text.startsWith("GET /") || text.indexOf("\r\n\r\n") !== text.length - 4) return undefined;
+  const [first = "", ...lines] = text.slice(0, -4).split("\r\n");
+  const target = requestLine.exec(first)?.[1];
+  const headers = target === undefined ? undefined : readHeaders(lines);
+  return headers && { target: target!, headers };
+}
+
+function readHeaders(lines: readonly string[]): Map<string, string> | undefined {
+  const headers = new Map<string, string>();
+  for (const line of lines) {
+    const match = headerLine.exec(line);
+    if (!match) return undefined;
+    const name = match[1]!.toLowerCase();
+    const known = headers.get(name);
+    if (involved.has(name) || (name === "host" && known !== undefined)) return undefined;
+    headers.set(name, known === undefined ? match[2]! : `${known}, ${match[2]!}`);
+  }
+  const connection = headers.get("connection");
+  const persistent = connection === undefined || /^keep-alive$/i.test(connection);
+  return headers.has("host") && persistent ? headers : undefined;
+}

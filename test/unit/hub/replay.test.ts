@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import { createHub } from "../../../src/hub/create-hub.ts";
+import type { Page } from "../../../src/hub/page.ts";
+import type { Sink } from "../../../src/hub/sink.ts";
+import type { Log } from "../../../src/log/log.ts";
+import { createMemoryStore } from "../../../src/log/memory/index.ts";
+import { silentLogger } from "../../../src/util/logger.ts";
+import { eventually } from "../../support/reader.ts";
+
+const retention = { age: undefined, events: undefined, bytes: undefined };
+const options = { ids: "gateway", heartbeat: 10, outbox: 1e6, stall: 60_000, logger: silentLogger } as const;
+
+const openLog = (): Promise<Log> => createMemoryStore().open("s", { retention });
+
+function overriding(log: Log, changes: Partial<Log>): Log {
+  return new Proxy(log, {
+    get(target, property: keyof Log) {
+      const value: unknown = changes[property] ?? target[property];
+      return typeof value === "function" ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+    },
+  });
+}
+
+function recorder(): { readonly sink: Sink; text: () => string } {
+  let text = "";
+  const write = ({ payload }: Page): void => void (text += Buffer.from(payload).toString());
+  return { sink: { pending: 0, full: false, write, end() {}, destroy() {} }, text: () => text };
+}
+
+const event = (data: string, channel?: string) => ({ event: "message", data, channel, upstreamId: undefined });
+
+test("a page of text outside ASCII is read from the log once for all who replay it", async () => {
+  const log = await openLog();
+  await log.append(Array.from({ length: 3_000 }, () => event("漢".repeat(100))));
+  const asked: number[] = [];
+  const counted = overriding(log, {
+    read: (after, how) => {
+      asked.push(after);
+      return log.read(after, how);
+    },
+  });
+  const hub = await createHub(counted, options);
+  asked.length = 0;
+  for (let n = 0; n < 3; n++) {
+    const { sink } = recorder();
+    hub.subscribe({ position: 0, format: "sse", preamble: ":\n\n", sink });
+    await eventually(() => hub.backlog().lag === 0);
+  }
+  hub.close(0);
+  expect(asked.length).toBe(new Set(asked).size);
+});
+
+test("a checkpoint never lies before an event that was sent, though the hub hears of events late", async () => {
+  const log = await openLog();
+  const late = overriding(log, { watch: () => () => {} });
+  await log.append(Array.from({ length: 300 }, (_, n) => event(String(n + 1), "a")));
+  const hub = await createHub(late, options);
+  // These the hub has not heard of; who replays from before the ring meets them in the log.
+  await log.append([event("301", "a"), event("302", "a")]);
+  const { sink, text } = recorder();
+  hub.subscribe({ position: 0, filter: { channels: ["a"] }, format: "sse", preamble: ":\n\n", sink });
+  await eventually(() => text().includes("data: 302"));
+  const beats = (): number => text().split("data: 302")[1]!.split(":\n").length;
+  await eventually(() => beats() > 2, "a heartbeat");
+  hub.close(0);
+  const ids = [...text().matchAll(/^id: \w+\.(\d+)$/gm)].map(([, seq]) => Number(seq));
+  expect(ids).toEqual(ids.toSorted((a, b) => a - b));
+});
