@@ -9,7 +9,9 @@ const expected = { received: 12, lost: 2, duplicates: 1, disordered: 1, refused:
 
 /** @throws {Error} if the reader counts wrong */
 export function checkReader() {
-  const events = sequence.map((n) => `id: x.${n}\ndata:${n % 2 ? " " : ""}{"n":${n},"t":0,"p":"${"y".repeat(n * 20)}"}\n\n`);
+  const events = sequence.map(
+    (n) => `id: x.${n}\ndata:${n % 2 ? " " : ""}{"n":${n},"t":0,"p":"${"y".repeat(n * 20)}"}\n\n`,
+  );
   const texts = ['event: connected\ndata: {"client":"d"}\n\n', ...events.slice(0, 5), ":\n\n", ...events.slice(5)];
   const chunks = texts.map((text) => `${text.length.toString(16)};x=1\r\n${text}\r\n`);
   const heads = { raw: "HTTP/1.1 200 OK\r\n\r\n", chunked: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" };
