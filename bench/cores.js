@@ -9,15 +9,19 @@ import { readFileSync } from "node:fs";
  * @property {number} loadCount how many those are
  */
 
-/** @returns {Cores} */
+/**
+ * Chooses, and moves this process off the server's core.
+ * @returns {Cores}
+ */
 export function chooseCores() {
   const allowed = allowedCores();
   const server = allowed.at(-1);
   if (server === undefined || allowed.length < 2 || !hasTaskset()) {
     return { server: undefined, load: undefined, loadCount: Math.max(1, allowed.length) };
   }
-  const load = allowed.slice(0, -1);
-  return { server: String(server), load: load.join(","), loadCount: load.length };
+  const load = allowed.slice(0, -1).join(",");
+  spawnSync("taskset", ["-cp", load, String(process.pid)]);
+  return { server: String(server), load, loadCount: allowed.length - 1 };
 }
 
 /** The cores this process may use, from `Cpus_allowed_list: 0-3,6`; empty where the platform does not tell. */

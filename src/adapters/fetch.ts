@@ -53,6 +53,7 @@ function toReadable(answer: HttpStream, signal: AbortSignal): ReadableStream<Uin
       start(controller) {
         sink = new StreamSink(controller, signal);
         sink.listener = answer.open(sink);
+        if (signal.aborted) sink.destroy();
       },
       pull: () => sink.listener?.onDrain(),
       cancel: () => sink.close(),
@@ -65,6 +66,7 @@ class StreamSink implements Sink {
   listener: SinkListener | undefined;
   readonly #controller: ReadableStreamDefaultController<Uint8Array>;
   readonly #signal: AbortSignal;
+  #accepted = 0;
   #closed = false;
 
   constructor(controller: ReadableStreamDefaultController<Uint8Array>, signal: AbortSignal) {
@@ -77,13 +79,19 @@ class StreamSink implements Sink {
     return highWaterMark - (this.#controller.desiredSize ?? highWaterMark);
   }
 
+  get sent(): number {
+    return this.#accepted - this.pending;
+  }
+
   get full(): boolean {
     return this.pending >= highWaterMark;
   }
 
   write(page: Page): void {
     // A copy: whoever reads it may transfer its buffer, which all subscribers share.
-    if (!this.#closed) this.#controller.enqueue(new Uint8Array(page.payload));
+    if (this.#closed) return;
+    this.#accepted += page.payload.length;
+    this.#controller.enqueue(new Uint8Array(page.payload));
   }
 
   end(): void {

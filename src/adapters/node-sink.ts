@@ -13,15 +13,15 @@ type Open = (sink: Sink) => SinkListener;
  */
 export function openHttp1(response: ServerResponse, open: Open): void {
   const { socket } = response;
-  if (!socket) return;
+  const end = (): void => void response.end();
+  // Behind another answer on a pipelined connection there is no socket yet: Node keeps and frames what is written.
+  if (!socket) return new WritableSink(response, false, end).start(response.req.socket, open);
   socket.setTimeout(0);
   // Headers and first page leave in one packet.
   socket.cork();
   response.flushHeaders();
-  // An HTTP/1.0 client knows no chunks: its body ends with the connection.
-  const sink = new WritableSink(socket, response.chunkedEncoding, () => response.end());
-  // On the response: the socket may live on to carry another one.
-  sink.start(response, open);
+  // An HTTP/1.0 client knows no chunks: its body ends with the connection. The socket may live on to carry another answer.
+  new WritableSink(socket, response.chunkedEncoding, end).start(response, open);
   socket.uncork();
 }
 
@@ -30,28 +30,40 @@ export function openHttp2(response: Http2ServerResponse, open: Open): void {
   new WritableSink(response.stream, false, () => response.end()).start(response, open);
 }
 
-/** HTTP/1.1 without Node's HTTP: the socket carries this one answer, whose head is written already. */
+/** HTTP/1.1 without Node's HTTP: the socket carries this one answer, whose head comes first. */
 export function openPlain(socket: Socket, head: string, open: Open): void {
+  const end = (): void => {
+    socket.write(lastChunk);
+    // Not left to the client, which need not close its side.
+    socket.destroySoon();
+  };
   socket.cork();
   socket.write(head, "latin1");
-  new WritableSink(socket, true, () => socket.end(lastChunk)).start(socket, open);
+  new WritableSink(socket, true, end).start(socket, open);
   socket.uncork();
 }
 
 /** RFC 9112 §7.1. */
 const lastChunk = "0\r\n\r\n";
 
+/** What is handed over in one piece: the progress of a larger one would not be seen before its end. */
+const pieceSize = 128 * 1024;
+
 class WritableSink implements Sink {
   full = false;
-  readonly end: () => void;
+  readonly #end: () => void;
   readonly #writable: Writable;
   readonly #framed: boolean;
   #listener: SinkListener | undefined;
+  /** Of a large page: what has not been handed over yet. */
+  #rest: Uint8Array | undefined;
+  #accepted = 0;
+  #ending = false;
 
   constructor(writable: Writable, framed: boolean, end: () => void) {
     this.#writable = writable;
     this.#framed = framed;
-    this.end = end;
+    this.#end = end;
   }
 
   /** `carrier` closes when this answer is over. */
@@ -62,20 +74,47 @@ class WritableSink implements Sink {
   }
 
   get pending(): number {
-    return this.#writable.writableLength;
+    return this.#writable.writableLength + (this.#rest?.length ?? 0);
+  }
+
+  get sent(): number {
+    return this.#accepted - this.pending;
   }
 
   write(page: Page): void {
-    if (!this.#writable.write(this.#framed ? page.framed : page.payload)) this.full = true;
+    const bytes = this.#framed ? page.framed : page.payload;
+    this.#accepted += bytes.length;
+    if (bytes.length <= pieceSize && !this.#rest) {
+      if (!this.#writable.write(bytes)) this.full = true;
+      return;
+    }
+    this.#rest = this.#rest ? Buffer.concat([this.#rest, bytes]) : bytes;
+    this.#writeOn();
+  }
+
+  end(): void {
+    if (this.#rest) this.#ending = true;
+    else this.#end();
   }
 
   destroy(): void {
     this.#writable.destroy();
   }
 
+  /** Hands over pieces as long as they are taken. */
+  #writeOn(): void {
+    while (this.#rest && !this.full) {
+      const piece = this.#rest.subarray(0, pieceSize);
+      this.#rest = piece.length < this.#rest.length ? this.#rest.subarray(pieceSize) : undefined;
+      this.full = !this.#writable.write(piece);
+    }
+  }
+
   readonly #onDrain = (): void => {
     this.full = false;
-    this.#listener?.onDrain();
+    this.#writeOn();
+    if (this.#ending && !this.#rest) this.#end();
+    else if (!this.full) this.#listener?.onDrain();
   };
 
   readonly #onClose = (): void => {

@@ -28,7 +28,7 @@ export function toNodeHandler(handler: HttpHandler): NodeHandler {
 }
 
 function toHttpRequest(request: Request, response: Response): HttpRequest {
-  const target = request.url ?? "/";
+  const target = originForm(request.url ?? "/");
   const mark = target.indexOf("?");
   return {
     method: request.method ?? "GET",
@@ -46,6 +46,13 @@ function toHttpRequest(request: Request, response: Response): HttpRequest {
   };
 }
 
+/** Clients may also name the whole URL, as they do to a proxy (RFC 9112 §3.2.2). */
+function originForm(target: string): string {
+  if (target.startsWith("/") || !URL.canParse(target)) return target;
+  const { pathname, search } = new URL(target);
+  return pathname + search;
+}
+
 /** On the response: a request whose body was read emits its `close` early. */
 function closeSignal(response: Response): AbortSignal {
   const gone = new AbortController();
@@ -54,6 +61,10 @@ function closeSignal(response: Response): AbortSignal {
 }
 
 async function readBody(request: Request, limit: number): Promise<string> {
+  if (request.readableEnded) {
+    const message = "the body was read before it came here: mount the gateway before any body parser";
+    throw new SpillwayError("request-invalid", message, { field: "body" });
+  }
   const chunks: Buffer[] = [];
   let length = 0;
   // Leaving the loop early must not destroy the request: its socket still has to carry the answer.
@@ -76,8 +87,26 @@ function send(answer: HttpResponse, request: Request, response: Response): void 
   const { body } = answer;
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
   if (body !== undefined) response.setHeader("content-length", Buffer.byteLength(body));
-  // The rest of a refused body would be taken for the next request.
-  if (http1 && answer.status === 413) response.setHeader("connection", "close");
   response.statusCode = answer.status;
+  if (answer.status === 413) return refuseBody(body ?? "", request, response);
   response.end(request.method === "HEAD" ? "" : (body ?? ""));
+}
+
+/** How long a client may go on sending a body that was refused, in ms. */
+const patience = 2000;
+
+/**
+ * Answers while the body is still coming, and reads on for a while: a client that writes all before it reads would find its
+ * connection reset instead of the answer.
+ */
+function refuseBody(body: string, request: Request, response: Response): void {
+  // The rest of the body would be taken for the next request.
+  if (request.httpVersionMajor === 1) response.setHeader("connection", "close");
+  (response as ServerResponse).write(body);
+  const end = (): void => void response.end();
+  const timer = setTimeout(end, patience);
+  request.resume().once("end", () => {
+    clearTimeout(timer);
+    end();
+  });
 }

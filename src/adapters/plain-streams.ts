@@ -1,15 +1,12 @@
 import { STATUS_CODES, type Server } from "node:http";
 import type { Socket } from "node:net";
+import { SpillwayError } from "../errors.ts";
 import type { HttpBody, HttpHeaders, HttpRequest } from "../http/message.ts";
+import { problem } from "../http/problem.ts";
 import type { HttpHandler } from "../http/routes.ts";
+import { trackConnections, type Connections } from "./connections.ts";
 import { openPlain } from "./node-sink.ts";
 import { readPlainGet, type RequestHead } from "./request-head.ts";
-
-/** The connections that are served without Node's HTTP. */
-export interface PlainStreams {
-  /** Cuts them all. */
-  destroy(): void;
-}
 
 /** How long a connection may take to say something, in ms; Node's own limits begin once its parser has it. */
 const silenceLimit = 60_000;
@@ -19,9 +16,14 @@ const silenceLimit = 60_000;
  * stream gets no parser, request and response, which need more memory than all the rest of a subscriber. Every other connection
  * goes to Node's HTTP, as if nothing had happened.
  */
-export function servePlainStreams(server: Server, handler: HttpHandler): PlainStreams {
+export function servePlainStreams(server: Server, handler: HttpHandler): Connections {
   const listeners = server.listeners("connection") as Array<(socket: Socket) => void>;
-  const sockets = new Set<Socket>();
+  server.removeAllListeners("connection");
+  const connections = trackConnections(server);
+  server.on("connection", (socket: Socket) => {
+    socket.on("error", ignore).on("end", cut).once("data", onFirstBytes).setTimeout(silenceLimit, cut);
+  });
+  return connections;
 
   function onFirstBytes(this: Socket, bytes: Buffer): void {
     this.setTimeout(0, cut);
@@ -32,23 +34,17 @@ export function servePlainStreams(server: Server, handler: HttpHandler): PlainSt
   }
 
   function serve(socket: Socket, head: RequestHead): void {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
+    connections.begin(socket);
     handler(toHttpRequest(head, socket)).then(
-      (answer) => {
-        if (socket.destroyed || !answer) socket.destroy();
-        else if ("open" in answer) openPlain(socket, writeHead(200, answer.headers, chunked), answer.open);
-        else socket.end(wholeResponse(answer));
+      (answer = problem(new SpillwayError("not-found"))) => {
+        if (socket.destroyed) return;
+        if ("open" in answer) return openPlain(socket, writeHead(200, answer.headers, chunked), answer.open);
+        socket.write(wholeResponse(answer));
+        socket.destroySoon();
       },
       () => socket.destroy(),
     );
   }
-
-  server.removeAllListeners("connection");
-  server.on("connection", (socket: Socket) => {
-    socket.on("error", ignore).on("end", cut).once("data", onFirstBytes).setTimeout(silenceLimit, cut);
-  });
-  return { destroy: () => sockets.forEach((socket) => socket.destroy()) };
 }
 
 /** A broken connection is closed; there is nobody to tell. */
@@ -61,7 +57,8 @@ function cut(this: Socket): void {
 
 function asksForStream({ target, headers }: RequestHead): boolean {
   const accept = headers.get("accept") ?? "";
-  return /^\/(streams\/|api\/sse)/.test(target) && /text\/event-stream|ndjson/i.test(accept);
+  // A long poll is likely to be the first of many on its connection: Node's HTTP keeps that open.
+  return /^\/(streams\/|api\/sse)/.test(target) && !/application\/json/i.test(accept);
 }
 
 function toHttpRequest({ target, headers }: RequestHead, socket: Socket): HttpRequest {

@@ -19,6 +19,7 @@ const probeInterval = 1000;
 export function createAppender(log: Log, logger: Logger): Appender {
   let paused: ErrorCode | undefined;
   let probe: NodeJS.Timeout | undefined;
+  let stopped = false;
 
   const append: Appender["append"] = async (events, options) => {
     try {
@@ -35,18 +36,19 @@ export function createAppender(log: Log, logger: Logger): Appender {
     if (paused !== code) logger.error({ code }, "the log takes no events");
     paused = code;
     // An append of nothing writes all the same, so that it also tells where nobody publishes while `readyz` fails.
-    probe ??= setInterval(() => void append([]).catch(() => {}), probeInterval).unref();
+    if (!stopped) probe ??= setInterval(() => void append([]).catch(() => {}), probeInterval).unref();
   }
 
   function resume(): void {
     if (paused) logger.info({}, "the log takes events again");
     paused = undefined;
-    stop();
+    clearInterval(probe);
+    probe = undefined;
   }
 
   function stop(): void {
+    stopped = true;
     clearInterval(probe);
-    probe = undefined;
   }
 
   return { append, paused: () => paused, stop };

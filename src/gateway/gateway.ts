@@ -44,7 +44,7 @@ export interface Gateway {
   subscribe(stream: string, options?: SubscribeOptions): AsyncIterable<DeliveredEvent>;
   /**
    * Serves on the configured address, for those who have no server of their own. Idempotent.
-   * @throws {SpillwayError} `listen-failed`
+   * @throws {SpillwayError} `listen-failed`, after which it may be called again; `shutting-down`
    */
   listen(): Promise<{ readonly host: string; readonly port: number }>;
   /** What `GET /status` says. */
@@ -103,8 +103,14 @@ export async function assembleGateway(options: GatewayOptions, { store, logger }
     },
     subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),
     async listen() {
+      if (closed) throw new SpillwayError("shutting-down");
       server ??= startServer(handler, options.listen);
-      return (await server).address;
+      try {
+        return (await server).address;
+      } catch (error) {
+        server = undefined;
+        throw error;
+      }
     },
     status: () => describe(served),
     close: () => (closed ??= close()),

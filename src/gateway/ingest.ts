@@ -7,7 +7,7 @@ import { pause } from "../util/pause.ts";
 
 /** Brings an upstream's batches into the log. */
 export interface Ingest {
-  /** Resolves once the batch is durable; while the store cannot take it, it is tried again and again until `signal` aborts. */
+  /** Resolves once the batch is durable; while the store cannot take it, it is tried again and again until `signal` aborts, which rejects. */
   deliver(batch: UpstreamBatch, signal: AbortSignal): Promise<void>;
   /** What the upstream may ask about the log. */
   readonly history: UpstreamHistory;
@@ -31,16 +31,17 @@ export function createIngest(log: Log, append: Log["append"], channel: string | 
   return {
     async deliver(batch, signal) {
       const events = batch.events.map(toNewEvent);
-      if (batch.gap && !(await endsWithGap(log))) events.unshift(gapEvent());
       for (let wait = retry.min; !signal.aborted; wait = Math.min(wait * 2, retry.max)) {
         try {
-          await append(events, { upstreamCursor: batch.cursor });
+          const gap = batch.gap && !(await endsWithGap(log)) ? [gapEvent()] : [];
+          await append([...gap, ...events], { upstreamCursor: batch.cursor });
           return;
         } catch {
           // The appender has said why.
           await pause(wait, signal);
         }
       }
+      signal.throwIfAborted();
     },
     history: historyOf(log),
   };

@@ -1,7 +1,8 @@
 import { createServer, type Server } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 import { toNodeHandler } from "../adapters/node.ts";
-import { servePlainStreams, type PlainStreams } from "../adapters/plain-streams.ts";
+import type { Connections } from "../adapters/connections.ts";
+import { servePlainStreams } from "../adapters/plain-streams.ts";
 import { SpillwayError } from "../errors.ts";
 import type { HttpHandler } from "../http/routes.ts";
 
@@ -25,8 +26,8 @@ export async function startServer(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<GatewayServer> {
   const server = createServer(toNodeHandler(handler));
-  const streams = servePlainStreams(server, handler);
-  server.on("clientError", refuse);
+  const connections = servePlainStreams(server, handler);
+  server.on("clientError", (error, socket) => refuse(error, socket as Socket, connections));
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const reason = `cannot listen on ${host}:${port} (${cause.code ?? cause.message})`;
@@ -35,28 +36,26 @@ export async function startServer(
     server.listen({ host, port, backlog }, resolve);
   });
   const { address, port: actual } = server.address() as AddressInfo;
-  return { address: { host: address, port: actual }, close: (drain) => closeServer(server, streams, drain) };
+  return { address: { host: address, port: actual }, close: (drain) => closeServer(server, connections, drain) };
 }
 
-function closeServer(server: Server, streams: PlainStreams, drain: number): Promise<void> {
+/** Node's own `close` of an HTTP server would cut answers that are on their way: that of a net server closes the door, and no more. */
+function closeServer(server: Server, connections: Connections, drain: number): Promise<void> {
   return new Promise((resolve) => {
-    const cut = setTimeout(() => {
-      server.closeAllConnections();
-      streams.destroy();
-    }, drain);
-    // Node closes those that are idle now, but lets one that becomes idle later live on for its keep-alive time.
-    const sweep = setInterval(() => server.closeIdleConnections(), 50);
-    server.close(() => {
+    const cut = setTimeout(() => connections.destroyAll(), drain);
+    const sweep = setInterval(() => connections.destroyIdle(), 50);
+    NetServer.prototype.close.call(server, () => {
       clearTimeout(cut);
       clearInterval(sweep);
       resolve();
     });
+    connections.destroyIdle();
   });
 }
 
-/** What Node's parser refuses never becomes a request; it is answered here, if nothing was sent on this connection yet. */
-function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (socket.bytesWritten > 0 || !socket.writable) return void socket.destroy();
+/** What Node's parser refuses never becomes a request; it is answered here, where it cannot get into another answer. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket, connections: Connections): void {
+  if (connections.isBusy(socket) || !socket.writable) return void socket.destroy();
   const [status, reason, field] = refusals[error.code ?? ""] ?? [400, "Bad Request", "request"];
   const body = JSON.stringify({ type: "about:blank", title: reason, status, code: "request-invalid", field });
   socket.end(

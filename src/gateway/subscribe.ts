@@ -14,7 +14,8 @@ export interface SubscribeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const pageEvents = 256;
+/** What is read at once. */
+const pageSize = { limit: 256, maxBytes: 1024 * 1024 };
 
 /** Follows a stream inside the process. A hole arrives as an event `spillway.gap` or `spillway.reset`, as it does on the wire. */
 export async function* iterate(
@@ -31,7 +32,7 @@ export async function* iterate(
     if (start.gap) yield control("spillway.gap", start.gap, hub.idAt(position));
     if (start.reset) yield control("spillway.reset", start.reset, hub.idAt(position));
     while (!signal.aborted && !hub.closed) {
-      const page = await log.read(position, { filter, limit: pageEvents });
+      const page = await log.read(position, { filter, ...pageSize });
       if (page.earliest > position + 1) {
         const gap = trimmedGap(log.epoch, position, page.earliest);
         yield control("spillway.gap", gap, hub.idAt(page.earliest - 1));

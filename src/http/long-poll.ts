@@ -1,4 +1,5 @@
 import { toJson } from "../hub/format.ts";
+import type { Gap } from "../hub/control.ts";
 import { trimmedGap } from "../hub/gap.ts";
 import { formatCursor } from "../log/cursor.ts";
 import { reservedPrefix, type LogEvent, type LogFilter, type LogPage } from "../log/log.ts";
@@ -34,16 +35,20 @@ export async function longPoll(
   let page = await read(position);
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(wait * 1000)]);
   const release = stream.hold();
-  // A hole is news enough to answer with.
-  while (page.events.length === 0 && !hole && !signal.aborted && !stream.hub.closed) {
-    position = page.scanned;
-    await stream.hub.beyond(position, signal);
-    page = await read(position);
+  // Retention may take events while this request is waiting.
+  const trimmed = (): Gap | null =>
+    page.earliest > position + 1 ? trimmedGap(stream.log.epoch, position, page.earliest) : null;
+  try {
+    // A hole is news enough to answer with.
+    while (page.events.length === 0 && !hole && !trimmed() && !signal.aborted && !stream.hub.closed) {
+      position = page.scanned;
+      await stream.hub.beyond(position, signal);
+      page = await read(position);
+    }
+  } finally {
+    release();
   }
-  release();
-  // Retention may have taken events while this request was waiting.
-  const trimmed = page.earliest > position + 1 ? trimmedGap(stream.log.epoch, position, page.earliest) : null;
-  return json(answer(stream, page, hole ?? trimmed), headers);
+  return json(answer(stream, page, hole ?? trimmed()), headers);
 }
 
 function readNumber(query: URLSearchParams, field: string, fallback: number, max: number): number {

@@ -103,9 +103,9 @@ async function fromTime(text: string, stream: ServedStream): Promise<Start> {
   const since = rfc3339.test(time) ? Date.parse(time.replace(" ", "T")) : Number.NaN;
   if (Number.isNaN(since)) throw invalid("since", "an RFC 3339 time such as 2026-01-31T09:00:00Z", text);
   const position = (await stream.log.find({ since }))!;
-  const { earliest } = stream.log.state();
+  const { earliest, lastTime } = stream.log.state();
   // Of the events that retention took, some may have been younger than `since`.
-  const certain = earliest === 1 || position > earliest - 1;
+  const certain = earliest === 1 || position > earliest - 1 || since > lastTime;
   return certain ? resumed(position) : hole(stream, { reason: "trimmed", requested: text, lost: null });
 }
 

@@ -62,11 +62,22 @@ export function toEvent(value: unknown, at: string): NewEvent {
   if (data === undefined) throw invalid(`${at}.data`, "present", "nothing");
   return checked({
     at,
-    data: typeof data === "string" ? data : JSON.stringify(data),
+    data: typeof data === "string" ? data : toJsonText(data, `${at}.data`),
     event: optionalText(event, `${at}.event`) ?? "message",
     channel: optionalText(channel, `${at}.channel`),
     id: optionalText(id, `${at}.id`),
   });
+}
+
+/** Fails for what JSON has no text for: a function, a BigInt, a circle, a nesting beyond the stack. */
+function toJsonText(value: unknown, field: string): string {
+  try {
+    const json = JSON.stringify(value) as string | undefined;
+    if (json !== undefined) return json;
+  } catch {
+    // Said below.
+  }
+  throw invalid(field, "text, or a value that JSON can hold", typeof value);
 }
 
 function optionalText(value: unknown, field: string): string | undefined {

@@ -21,6 +21,8 @@ export async function subscribe(
   const filter = readFilter(request.query, channel);
   const failOnGap = readOnGap(request.query);
   const start = await findStart(readAsked(request), stream, filter);
+  // Looking it up took time, in which the server may have begun to stop.
+  if (stream.hub.closed) throw new SpillwayError("shutting-down");
   const hole = start.gap ?? start.reset;
   if (hole && failOnGap) return gone(start, stream);
   if (representation === "json") return longPoll(request, stream, filter, start);

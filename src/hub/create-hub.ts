@@ -1,5 +1,5 @@
 import { formatCursor } from "../log/cursor.ts";
-import type { Log, LogEvent, LogHint } from "../log/log.ts";
+import type { Log, LogEvent, LogState } from "../log/log.ts";
 import { createLimiter } from "../util/limiter.ts";
 import { inSlices, sliceSize } from "../util/slices.ts";
 import type { ControlEvents, ControlName } from "./control.ts";
@@ -11,6 +11,7 @@ import { createPage, PageCache, type Page } from "./page.ts";
 import { Ring } from "./ring.ts";
 import type { SinkListener } from "./sink.ts";
 import { Subscriber, type CloseReason, type SubscriberHost } from "./subscriber.ts";
+import { Tail, type TailTarget } from "./tail.ts";
 import { Views } from "./views.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -29,7 +30,19 @@ export async function createHub(log: Log, options: HubOptions): Promise<Hub> {
   return hub;
 }
 
-class LogHub implements Hub, SubscriberHost {
+/** How many of the last events fit into the ring. */
+function warmUpOf({ events, bytes }: LogState): number {
+  const fitting = Math.floor((ringLimits.bytes * events) / Math.max(bytes, 1));
+  return Math.min(warmUp, events, fitting);
+}
+
+/** What is done to each subscriber before and after it was told something. */
+interface Around {
+  readonly before?: (subscriber: Subscriber) => void;
+  readonly after?: (subscriber: Subscriber) => void;
+}
+
+class LogHub implements Hub, SubscriberHost, TailTarget {
   readonly formats: Hub["formats"];
   readonly stats: HubStats = {
     delivered: 0,
@@ -49,19 +62,15 @@ class LogHub implements Hub, SubscriberHost {
   /** The last upstream id that went by. */
   #upstreamId: string | undefined;
   #now = Date.now();
-  #pulling = false;
-  /** The log's head as far as was heard. */
-  #known: number;
-  #stop: () => void = () => {};
+  readonly #tail: Tail;
+  #stopHeartbeat: () => void = () => {};
 
   constructor(log: Log, options: HubOptions) {
     this.#log = log;
     this.#options = options;
     this.outbox = options.outbox;
     this.formats = { sse: createSseFormat(log.epoch, options.ids), ndjson: createNdjsonFormat(log.epoch, options.ids) };
-    const { head, earliest } = log.state();
-    this.#known = head;
-    const ring = new Ring(Math.max(earliest - 1, head - warmUp), ringLimits);
+    const ring = new Ring(log.state().head - warmUpOf(log.state()), ringLimits);
     this.#ring = ring;
     this.#views = new Views({
       log,
@@ -70,18 +79,14 @@ class LogHub implements Hub, SubscriberHost {
       cache: new PageCache(cachedBytes),
       limiter: createLimiter(concurrentReads),
     });
+    this.#tail = new Tail(log, options.logger, this);
     this.#flusher = new Flusher(ring, (subscriber, target) => this.#serve(subscriber, target));
   }
 
   async start(): Promise<void> {
-    const unwatch = this.#log.watch((hint) => this.#onHint(hint));
     const { heartbeat, stall } = this.#options;
-    const stopHeartbeat = startHeartbeat(this.#subscribers, { heartbeat, stall, idAt: (seq) => this.idAt(seq) });
-    this.#stop = () => {
-      unwatch();
-      stopHeartbeat();
-    };
-    await this.#pull();
+    this.#stopHeartbeat = startHeartbeat(this.#subscribers, { heartbeat, stall, idAt: (seq) => this.idAt(seq) });
+    await this.#tail.start();
   }
 
   get head(): number {
@@ -119,19 +124,31 @@ class LogHub implements Hub, SubscriberHost {
     this.stats.subscribed++;
     subscriber.say(createPage(preamble), subscriber.writtenAt);
     this.#options.onSubscribers?.(this.subscribers);
-    this.advance(subscriber);
+    if (this.closed) subscriber.close("drain");
+    else this.advance(subscriber);
     return subscriber;
   }
 
   broadcast<N extends ControlName>(name: N, data: ControlEvents[N]): void {
-    this.#tell(name, data, () => {});
+    this.#tell(name, data, {});
   }
 
   close(retry: number): void {
     this.closed = true;
-    this.#stop();
+    this.#tail.stop();
+    this.#stopHeartbeat();
     this.#waiters.release();
-    this.#tell("spillway.bye", { reason: "drain", retry }, (subscriber) => subscriber.close("drain"));
+    this.#tell(
+      "spillway.bye",
+      { reason: "drain", retry },
+      {
+        // What has come last is not left to the replay after the reconnect.
+        before: (subscriber) => {
+          if (subscriber.view.live.has(subscriber)) this.#serve(subscriber, this.head);
+        },
+        after: (subscriber) => subscriber.close("drain"),
+      },
+    );
   }
 
   advance(subscriber: Subscriber): void {
@@ -158,7 +175,7 @@ class LogHub implements Hub, SubscriberHost {
   /** Brings a live subscriber up to `target`; one without room leaves the live ones until its sink has drained. */
   #serve(subscriber: Subscriber, target: number): void {
     const { view } = subscriber;
-    if (subscriber.position < view.from) subscriber.position = view.from;
+    subscriber.position = subscriber.cursor;
     while (subscriber.position < target) {
       const page = view.page(subscriber.position);
       if (page && this.#offer(subscriber, page)) continue;
@@ -190,41 +207,28 @@ class LogHub implements Hub, SubscriberHost {
     );
   }
 
-  #tell<N extends ControlName>(name: N, data: ControlEvents[N], then: (subscriber: Subscriber) => void): void {
+  #tell<N extends ControlName>(name: N, data: ControlEvents[N], { before, after }: Around): void {
     const pages = new Map<Format, Page>();
     for (const format of Object.values(this.formats)) pages.set(format, createPage(format.control(name, data)));
     const visit = (subscriber: Subscriber): void => {
+      before?.(subscriber);
       if (!subscriber.sink.full) subscriber.say(pages.get(subscriber.view.format)!, this.#now);
-      then(subscriber);
+      after?.(subscriber);
     };
     inSlices(this.#subscribers, sliceSize, visit, () => {});
   }
 
-  #onHint(hint: LogHint): void {
-    this.#known = Math.max(this.#known, hint.head);
-    const { events } = hint;
-    if (events && events[0]?.seq === this.head + 1 && !this.#pulling) this.#push(events);
-    else if (this.#known > this.head) void this.#pull();
+  /** The tail's next events. Beyond a hole, those at the head go on from the log, which tells them of it. */
+  take(events: readonly LogEvent[]): void {
+    const displaced = events[0]!.seq === this.head + 1 ? [] : this.#displace();
+    this.#push(events);
+    for (const subscriber of displaced) this.advance(subscriber);
   }
 
-  /** Reads on from the log what was not handed over with a hint. */
-  async #pull(): Promise<void> {
-    if (this.#pulling) return;
-    this.#pulling = true;
-    try {
-      while (this.head < this.#known) {
-        const page = await this.#log.read(this.head, { limit: 512 });
-        // Trimmed before it was read: those at the head go on from the log, which tells them of the hole.
-        const displaced = page.events[0]?.seq === this.head + 1 ? [] : this.#displace();
-        if (page.events.length > 0) this.#push(page.events);
-        else this.#ring.restart(page.scanned);
-        for (const subscriber of displaced) this.advance(subscriber);
-      }
-    } catch (error) {
-      this.#options.logger.error({ err: error }, "reading the log failed");
-    } finally {
-      this.#pulling = false;
-    }
+  skip(head: number): void {
+    const displaced = this.#displace();
+    this.#ring.restart(head);
+    for (const subscriber of displaced) this.advance(subscriber);
   }
 
   /** Takes the subscribers at the head out of the live flow, each at its own place. */

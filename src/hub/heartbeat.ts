@@ -42,7 +42,8 @@ function createBeat(options: HeartbeatOptions, period: number): (subscriber: Sub
     if (isStalled(subscriber, now, options.stall)) return subscriber.close("stalled");
     if (subscriber.sink.full || now - subscriber.writtenAt < options.heartbeat - period) return;
     const { view } = subscriber;
-    if (view.live.has(subscriber)) subscriber.say(pageOf(view), now);
+    // One that has read the log beyond the head must not be sent back by a checkpoint.
+    if (view.live.has(subscriber) && subscriber.position <= view.position) subscriber.say(pageOf(view), now);
     else if (view.format.name === "sse") subscriber.say(bare, now);
   };
 }
@@ -51,8 +52,8 @@ function createBeat(options: HeartbeatOptions, period: number): (subscriber: Sub
 const bare = createPage(":\n\n");
 
 function isStalled(subscriber: Subscriber, now: number, stall: number): boolean {
-  const { pending } = subscriber.sink;
-  if (pending === 0 || pending < subscriber.unsent || subscriber.unsentSince === 0) subscriber.unsentSince = now;
-  subscriber.unsent = pending;
-  return now - subscriber.unsentSince > stall;
+  const { pending, sent } = subscriber.sink;
+  if (pending === 0 || sent !== subscriber.sent) subscriber.sentAt = now;
+  subscriber.sent = sent;
+  return now - subscriber.sentAt > stall;
 }

@@ -48,7 +48,7 @@ export class PageCache {
     if (older) this.#drop(older);
     home.set(page.from, page);
     this.#homes.set(page, home);
-    this.#held += page.framed.length;
+    this.#held += weight(page);
     for (const oldest of this.#homes.keys()) {
       if (this.#held <= this.#bytes) break;
       this.#drop(oldest);
@@ -58,6 +58,11 @@ export class PageCache {
   #drop(page: Page): void {
     this.#homes.get(page)?.delete(page.from);
     this.#homes.delete(page);
-    this.#held -= page.framed.length;
+    this.#held -= weight(page);
   }
+}
+
+/** What a page needs, its objects and its places in the maps included. */
+function weight(page: Page): number {
+  return page.framed.length + 512;
 }

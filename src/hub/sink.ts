@@ -4,6 +4,8 @@ import type { Page } from "./page.ts";
 export interface Sink {
   /** Accepted bytes that have not left yet. */
   readonly pending: number;
+  /** Bytes that have left, ever: what does not grow while `pending` is above zero is stalled. */
+  readonly sent: number;
   /** True from a write that found no room until `onDrain`. */
   readonly full: boolean;
   /** Takes the page in any case; the caller minds `full` and `pending`. */

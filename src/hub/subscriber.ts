@@ -33,9 +33,9 @@ export class Subscriber implements SinkListener {
   closed = false;
   /** When something was last written, ms since 1970. */
   writtenAt: number;
-  /** The unsent bytes last seen, and since when they have not become fewer. */
-  unsent = 0;
-  unsentSince = 0;
+  /** The bytes that had left when it was last looked at, and when they last became more. */
+  sent = 0;
+  sentAt: number;
   readonly #host: SubscriberHost;
   readonly #onClose: ((reason: CloseReason) => void) | undefined;
 
@@ -51,6 +51,7 @@ export class Subscriber implements SinkListener {
     this.sink = sink;
     this.position = position;
     this.writtenAt = now;
+    this.sentAt = now;
     this.#host = host;
     this.#onClose = onClose;
   }

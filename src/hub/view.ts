@@ -97,7 +97,7 @@ export class View {
       text += this.format.control("spillway.gap", gap, idAt(read.earliest - 1));
     }
     for (const event of read.events) text += this.format.event(event);
-    const full = read.events.length >= pageEvents || text.length >= pageSize;
+    const full = read.scanned < log.state().head;
     return this.#keep(createPage(text, { from, to: Math.max(read.scanned, from), count: read.events.length, full }));
   }
 }

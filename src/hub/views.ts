@@ -7,7 +7,9 @@ export class Views {
   readonly #context: ViewContext;
   readonly #all = new Map<string, View>();
   readonly #byChannel = new Map<string, Set<View>>();
-  /** Views without a channel filter. */
+  /** Views with a filter for types alone. */
+  readonly #byType = new Map<string, Set<View>>();
+  /** Views without a filter. */
   readonly #unbound = new Set<View>();
 
   constructor(context: ViewContext) {
@@ -25,7 +27,9 @@ export class Views {
     if (!view) {
       view = new View(filter, format, this.#context);
       this.#all.set(key, view);
-      for (const set of this.#homes(view)) set.add(view);
+      const [index, names] = this.#placeOf(view);
+      if (!index) this.#unbound.add(view);
+      else for (const name of names) index.set(name, (index.get(name) ?? new Set()).add(view));
     }
     return view;
   }
@@ -34,33 +38,31 @@ export class Views {
   release(view: View): void {
     if (view.size > 0) return;
     this.#all.delete(keyOf(view.filter, view.format));
-    for (const set of this.#homes(view)) set.delete(view);
-    for (const channel of view.filter?.channels ?? []) {
-      if (this.#byChannel.get(channel)?.size === 0) this.#byChannel.delete(channel);
+    this.#unbound.delete(view);
+    const [index, names] = this.#placeOf(view);
+    for (const name of names) {
+      index?.get(name)?.delete(view);
+      if (index?.get(name)?.size === 0) index.delete(name);
     }
   }
 
-  /** Calls back for each view that may show the event. */
+  /** Calls back for each view that shows the event. */
   touch(event: LogEvent, visit: (view: View) => void): void {
     if (event.event.startsWith(reservedPrefix)) return this.#all.forEach(visit);
-    for (const view of this.#unbound) if (shows(view, event)) visit(view);
+    this.#unbound.forEach(visit);
+    this.#byType.get(event.event)?.forEach(visit);
     if (event.channel === undefined) return;
-    for (const view of this.#byChannel.get(event.channel) ?? []) if (shows(view, event)) visit(view);
+    for (const view of this.#byChannel.get(event.channel) ?? []) {
+      if (view.filter?.events?.includes(event.event) !== false) visit(view);
+    }
   }
 
-  #homes(view: View): Array<Set<View>> {
-    const channels = view.filter?.channels;
-    if (!channels) return [this.#unbound];
-    return channels.map((channel) => {
-      let set = this.#byChannel.get(channel);
-      if (!set) this.#byChannel.set(channel, (set = new Set()));
-      return set;
-    });
+  /** Where a view with a filter is found: by its channels, or else by its types. */
+  #placeOf({ filter }: View): [index: Map<string, Set<View>> | undefined, names: readonly string[]] {
+    if (filter?.channels) return [this.#byChannel, filter.channels];
+    if (filter?.events) return [this.#byType, filter.events];
+    return [undefined, []];
   }
-}
-
-function shows(view: View, event: LogEvent): boolean {
-  return !view.filter?.events || view.filter.events.includes(event.event);
 }
 
 function keyOf(filter: LogFilter | undefined, format: Format): string {

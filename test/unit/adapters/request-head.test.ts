@@ -77,8 +77,10 @@ test(
   "whatever is read is what Node reads: one GET, with the same target and the same headers",
   { timeout: 60_000 },
   async () => {
-    const byte = fc.constantFrom(..."aZ9:;,/ ?%=&-_\t\r\n\0\u007f\u0080\u00ff");
-    const text = fc.string({ unit: byte, maxLength: 12 });
+    const plain = fc.constantFrom(...Array.from("aZ9:;,/?%=&-_ \t\u0080\u00ff"));
+    const odd = fc.constantFrom(...Array.from(" \r\n\0\u007f"));
+    const unit = fc.oneof({ weight: 30, arbitrary: plain }, { weight: 1, arbitrary: odd });
+    const text = fc.string({ unit, maxLength: 8 });
     const known = fc.constantFrom("Accept", "X-b", "X-a", "Origin", "Host", "Connection", "Cookie", "Content-Length");
     const name = fc.oneof({ weight: 4, arbitrary: known }, { weight: 1, arbitrary: text });
     const line = fc.tuple(
@@ -108,8 +110,10 @@ test(
         const requests = await askNode(bytes);
         expect(requests).toHaveLength(1);
         expect(requests[0]).toMatchObject({ method: "GET", target: head.target });
-        const { cookie: _cookie, ...headers } = requests[0]!.headers;
-        for (const [key, value] of Object.entries(headers)) expect(head.headers.get(key)).toBe(value);
+        for (const [key, value] of Object.entries(requests[0]!.headers)) {
+          // Node joins cookies by a semicolon.
+          if (key !== "cookie") expect(head.headers.get(key)).toBe(value);
+        }
       }),
       { numRuns: 2000 },
     );

@@ -24,7 +24,7 @@ function overriding(log: Log, changes: Partial<Log>): Log {
 function recorder(): { readonly sink: Sink; text: () => string } {
   let text = "";
   const write = ({ payload }: Page): void => void (text += Buffer.from(payload).toString());
-  return { sink: { pending: 0, full: false, write, end() {}, destroy() {} }, text: () => text };
+  return { sink: { pending: 0, sent: 0, full: false, write, end() {}, destroy() {} }, text: () => text };
 }
 
 const event = (data: string, channel?: string) => ({ event: "message", data, channel, upstreamId: undefined });

@@ -1,13 +1,13 @@
 import { afterEach, expect, test } from "vitest";
-import { createGateway, SpillwayError, type Gateway } from "../../src/index.ts";
-import { assembleGateway } from "../../src/gateway/gateway.ts";
-import { resolveConfig } from "../../src/config/resolve.ts";
-import { createIngest } from "../../src/gateway/ingest.ts";
-import type { Log, LogStore } from "../../src/log/log.ts";
-import { createMemoryStore } from "../../src/log/memory/index.ts";
-import { silentLogger } from "../../src/util/logger.ts";
-import { startNumberedUpstream } from "../support/numbered-upstream.js";
-import { eventually } from "../support/reader.ts";
+import { createGateway, SpillwayError, type Gateway } from "../../../src/index.ts";
+import { assembleGateway } from "../../../src/gateway/gateway.ts";
+import { resolveConfig } from "../../../src/config/resolve.ts";
+import { createIngest } from "../../../src/gateway/ingest.ts";
+import type { Log, LogStore } from "../../../src/log/log.ts";
+import { createMemoryStore } from "../../../src/log/memory/index.ts";
+import { silentLogger } from "../../../src/util/logger.ts";
+import { startNumberedUpstream } from "../../support/numbered-upstream.js";
+import { eventually } from "../../support/reader.ts";
 
 let gateway: Gateway | undefined;
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { createGateway, type Gateway, type GatewayConfig } from "spillway";
-import { eventually, read } from "../support/reader.ts";
+import { eventually, read } from "../../support/reader.ts";
 
 interface Status {
   readonly streams: { readonly s: { subscribers: number; unsent: number } };

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createGateway, type Gateway } from "spillway";
-import { eventually } from "../support/reader.ts";
+import { eventually } from "../../support/reader.ts";
 
 interface Status {
   readonly streams: { readonly s: { subscribers: number; closed: Record<string, number> } };
