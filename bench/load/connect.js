@@ -14,6 +14,9 @@ const concurrency = 1024;
 /** An address has some 28,000 ports to connect from. */
 const perAddress = 10_000;
 
+/** Closed connections keep their ports for a minute: the next load client, another process, has other addresses. */
+const network = `127.${1 + (process.pid % 250)}.0`;
+
 /**
  * @typedef {object} Target
  * @property {string} host
@@ -78,7 +81,7 @@ function openOne(group, target, index) {
  * @param {number} index
  */
 function localAddress(index) {
-  return process.platform === "linux" ? { localAddress: `127.0.0.${2 + Math.floor(index / perAddress)}` } : {};
+  return process.platform === "linux" ? { localAddress: `${network}.${1 + Math.floor(index / perAddress)}` } : {};
 }
 
 /**

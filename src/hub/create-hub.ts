@@ -175,7 +175,7 @@ class LogHub implements Hub, SubscriberHost, TailTarget {
   /** Brings a live subscriber up to `target`; one without room leaves the live ones until its sink has drained. */
   #serve(subscriber: Subscriber, target: number): void {
     const { view } = subscriber;
-    subscriber.position = subscriber.cursor;
+    subscriber.position = Math.max(subscriber.position, view.position);
     while (subscriber.position < target) {
       const page = view.page(subscriber.position);
       if (page && this.#offer(subscriber, page)) continue;
