@@ -58,7 +58,7 @@ test("a second serve on one SQLite file is refused in a line", () =>
   }));
 
 test("a second signal ends the process at once", async () => {
-  const cli = await startServe(published);
+  const cli = await startServe([...published, "--anonymous", "publish"]);
   const { hostname, port } = new URL(cli.url);
   // A request that never ends keeps the server draining.
   const socket = connect(Number(port), hostname);
