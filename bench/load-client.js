@@ -6,7 +6,6 @@ import { answerCalls } from "./rpc.js";
 
 /** @type {Map<string, { group: Group, sockets: import("node:net").Socket[] }>} */
 const groups = new Map();
-let opened = 0;
 
 /** @param {string} name */
 function find(name) {
@@ -22,9 +21,7 @@ answerCalls({
     const started = nowMicros();
     const entry = { group, sockets: /** @type {import("node:net").Socket[]} */ ([]) };
     groups.set(name, entry);
-    const index = opened;
-    opened += target.count;
-    entry.sockets = await openConnections(group, { ...target, index });
+    entry.sockets = await openConnections(group, target);
     return { refused: group.refused, seconds: (nowMicros() - started) / 1e6 };
   },
   /** Counts and times of this group start anew. */

@@ -1,5 +1,5 @@
 /** The processes of one measurement: the origin, the server, the load client. Each measurement has new ones. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -22,9 +22,12 @@ const rssPeriod = 200;
  * @returns {Promise<T>}
  */
 export async function onStage(server, { size = 200, channels = 0 }, cores, work) {
-  const directory = await mkdtemp(join(tmpdir(), "spillway-bench-"));
+  const directory = mkdtempSync(join(tmpdir(), "spillway-bench-"));
+  const clear = () => rmSync(directory, { recursive: true, force: true });
+  // For a benchmark that is interrupted.
+  process.once("exit", clear);
   /** @type {(() => Promise<void>)[]} */
-  const cleanups = [() => rm(directory, { recursive: true, force: true })];
+  const cleanups = [];
   try {
     const origin = startHelper("origin.js", { cpus: cores.load });
     cleanups.push(origin.stop);
@@ -46,6 +49,8 @@ export async function onStage(server, { size = 200, channels = 0 }, cores, work)
     });
   } finally {
     for (const cleanup of cleanups.toReversed()) await cleanup();
+    clear();
+    process.off("exit", clear);
   }
 }
 

@@ -11,19 +11,12 @@ const shared = Buffer.allocUnsafeSlow(64 * 1024);
 /** Connections being opened at the same time: well below Linux's default bound of an accept queue, 4,096. */
 const concurrency = 1024;
 
-/** An address has some 28,000 ports to connect from. */
-const perAddress = 10_000;
-
-/** Closed connections keep their ports for a minute: the next load client, another process, has other addresses. */
-const network = `127.${1 + (process.pid % 250)}.0`;
-
 /**
  * @typedef {object} Target
  * @property {string} host
  * @property {number} port
  * @property {readonly string[]} paths given to the connections in turn
  * @property {number} count
- * @property {number} [index] how many connections this process has opened before
  * @property {Record<string, string>} [headers]
  */
 
@@ -39,7 +32,9 @@ export function openConnections(group, target) {
   return new Promise((resolve) => {
     const more = () => {
       while (sockets.length < target.count && sockets.length - group.answered < concurrency) {
-        sockets.push(openOne(group, target, sockets.length));
+        const reader = new Reader(group);
+        group.readers.push(reader);
+        openOne(reader, group, target, sockets, sockets.length);
       }
       if (group.answered >= target.count) resolve(sockets);
     };
@@ -49,14 +44,14 @@ export function openConnections(group, target) {
 }
 
 /**
+ * @param {Reader} reader
  * @param {Group} group
  * @param {Target} target
- * @param {number} index
+ * @param {Socket[]} sockets
+ * @param {number} index where its socket goes
  */
-function openOne(group, target, index) {
+function openOne(reader, group, target, sockets, index) {
   const { host, port } = target;
-  const reader = new Reader(group);
-  group.readers.push(reader);
   const onRead = (/** @type {number} */ length, /** @type {Buffer} */ bytes) => {
     const before = group.received;
     group.begin();
@@ -64,24 +59,13 @@ function openOne(group, target, index) {
     group.end(before);
     return !group.stalled || reader.status === 0;
   };
-  const socket = connect({
-    host,
-    port,
-    ...localAddress(index + (target.index ?? 0)),
-    onread: { buffer: shared, callback: /** @type {any} */ (onRead) },
-  });
+  const onread = { buffer: shared, callback: /** @type {any} */ (onRead) };
+  const socket = connect({ host, port, ...nextSource(), onread });
+  let taken = false;
   socket.once("connect", () => socket.write(requestFor(target, index)));
-  socket.on("error", () => {});
-  socket.once("close", () => group.onClose(reader));
-  return socket;
-}
-
-/**
- * Only Linux takes any address of 127.0.0.0/8 as its own.
- * @param {number} index
- */
-function localAddress(index) {
-  return process.platform === "linux" ? { localAddress: `${network}.${1 + Math.floor(index / perAddress)}` } : {};
+  socket.on("error", (/** @type {NodeJS.ErrnoException} */ { code }) => (taken = code === "EADDRINUSE"));
+  socket.once("close", () => (taken ? openOne(reader, group, target, sockets, index) : group.onClose(reader)));
+  sockets[index] = socket;
 }
 
 /**
@@ -94,4 +78,25 @@ function requestFor({ host, port, paths, headers = {} }, index) {
     `GET ${paths[index % paths.length]} HTTP/1.1\r\nHost: ${host}:${port}\r\n` +
     `Accept: text/event-stream\r\nCache-Control: no-cache\r\n${lines.join("")}\r\n`
   );
+}
+
+/** Ports used of each address: outside the range that the system gives ports from. */
+const ports = { first: 20_000, count: 10_000 };
+
+/** Closed connections keep their ports for a minute: the next load client, another process, has other addresses. */
+const network = `127.${1 + (process.pid % 250)}.0`;
+
+let sources = 0;
+
+/**
+ * Where the next connection comes from. To name the port spares the system the search for a free one, which would take longer than
+ * all the rest of connecting. Only Linux takes any address of 127.0.0.0/8 as its own; elsewhere the system chooses.
+ */
+function nextSource() {
+  if (process.platform !== "linux") return {};
+  const index = sources++;
+  return {
+    localAddress: `${network}.${1 + Math.floor(index / ports.count)}`,
+    localPort: ports.first + (index % ports.count),
+  };
 }

@@ -8,7 +8,7 @@ export const connectRate = {
     "Clients connect as fast as they can while live events go out to all who are there. The latency is that of 100 clients " +
     "which were there before.",
   needs: [],
-  variants: [{ name: "10,000 clients, live 10/s", numbers: { clients: 10_000, rate: 10 } }],
+  variants: [{ name: "10,000 clients, live 5/s", numbers: { clients: 10_000, rate: 5 } }],
   small: [{ name: "100 clients, live 100/s", numbers: { clients: 100, rate: 100 } }],
   columns: [
     { key: "connects", title: "connections/s", digits: 0 },

@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 import { startProgram } from "../processes.js";
 
 const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+/** For profiles: flags of Node.js such as `--cpu-prof`. */
+const nodeFlags = (process.env.BENCH_NODE_FLAGS ?? "").split(" ").filter(Boolean);
 const manifest = new URL("../../package.json", import.meta.url);
 
 /** With a log in SQLite, every commit synced to the disk. */
@@ -37,7 +39,7 @@ function describe(name, note, store) {
     async start({ origin, cpus, directory, channels }) {
       const config = join(directory, "spillway.json");
       await writeFile(config, JSON.stringify(configuration(origin, store(directory), channels)));
-      const program = await startProgram(process.execPath, [cli, "serve", "--config", config], {
+      const program = await startProgram(process.execPath, [...nodeFlags, cli, "serve", "--config", config], {
         cpus,
         cwd: directory,
         ready: (line) => /"address":"(http:[^"]+)"/.exec(line)?.[1],

@@ -46,7 +46,7 @@ export function openPlain(socket: Socket, head: string, open: Open): void {
 /** RFC 9112 §7.1. */
 const lastChunk = "0\r\n\r\n";
 
-/** What is handed over in one piece: the progress of a larger one would not be seen before its end. */
+/** What is handed over in one piece, one after the other: the progress within a piece is not to be seen. */
 const pieceSize = 128 * 1024;
 
 class WritableSink implements Sink {
@@ -55,8 +55,9 @@ class WritableSink implements Sink {
   readonly #writable: Writable;
   readonly #framed: boolean;
   #listener: SinkListener | undefined;
-  /** Of a large page: what has not been handed over yet. */
-  #rest: Uint8Array | undefined;
+  /** What has not been handed over yet; while there is something, the sink is full. */
+  readonly #queue: Uint8Array[] = [];
+  #queued = 0;
   #accepted = 0;
   #ending = false;
 
@@ -74,7 +75,7 @@ class WritableSink implements Sink {
   }
 
   get pending(): number {
-    return this.#writable.writableLength + (this.#rest?.length ?? 0);
+    return this.#writable.writableLength + this.#queued;
   }
 
   get sent(): number {
@@ -84,16 +85,17 @@ class WritableSink implements Sink {
   write(page: Page): void {
     const bytes = this.#framed ? page.framed : page.payload;
     this.#accepted += bytes.length;
-    if (bytes.length <= pieceSize && !this.#rest) {
+    if (bytes.length <= pieceSize && !this.full) {
       if (!this.#writable.write(bytes)) this.full = true;
       return;
     }
-    this.#rest = this.#rest ? Buffer.concat([this.#rest, bytes]) : bytes;
+    this.#queue.push(bytes);
+    this.#queued += bytes.length;
     this.#writeOn();
   }
 
   end(): void {
-    if (this.#rest) this.#ending = true;
+    if (this.#queued > 0) this.#ending = true;
     else this.#end();
   }
 
@@ -103,9 +105,12 @@ class WritableSink implements Sink {
 
   /** Hands over pieces as long as they are taken. */
   #writeOn(): void {
-    while (this.#rest && !this.full) {
-      const piece = this.#rest.subarray(0, pieceSize);
-      this.#rest = piece.length < this.#rest.length ? this.#rest.subarray(pieceSize) : undefined;
+    while (this.#queued > 0 && !this.full) {
+      const first = this.#queue[0]!;
+      const piece = first.subarray(0, pieceSize);
+      if (piece.length === first.length) this.#queue.shift();
+      else this.#queue[0] = first.subarray(pieceSize);
+      this.#queued -= piece.length;
       this.full = !this.#writable.write(piece);
     }
   }
@@ -113,7 +118,7 @@ class WritableSink implements Sink {
   readonly #onDrain = (): void => {
     this.full = false;
     this.#writeOn();
-    if (this.#ending && !this.#rest) this.#end();
+    if (this.#ending && this.#queued === 0) this.#end();
     else if (!this.full) this.#listener?.onDrain();
   };
 

@@ -17,7 +17,7 @@ export function toNodeHandler(handler: HttpHandler): NodeHandler {
   return (request, response, next) => {
     handler(toHttpRequest(request, response)).then(
       (answer) => {
-        if (response.destroyed) return;
+        if (isGone(response)) return;
         if (answer) send(answer, request, response);
         else if (next) next();
         else send(problem(new SpillwayError("not-found")), request, response);
@@ -25,6 +25,11 @@ export function toNodeHandler(handler: HttpHandler): NodeHandler {
       next ?? (() => response.destroy()),
     );
   };
+}
+
+/** Asked of what carries the response: one of HTTP/2, or one that waits behind another, does not know it itself. */
+function isGone(response: Response): boolean {
+  return "stream" in response ? response.stream.destroyed : response.req.socket.destroyed;
 }
 
 function toHttpRequest(request: Request, response: Response): HttpRequest {

@@ -31,10 +31,10 @@ export function createIngest(log: Log, append: Log["append"], channel: string | 
   return {
     async deliver(batch, signal) {
       const events = batch.events.map(toNewEvent);
+      if (batch.gap && !(await endsWithGap(log))) events.unshift(gapEvent());
       for (let wait = retry.min; !signal.aborted; wait = Math.min(wait * 2, retry.max)) {
         try {
-          const gap = batch.gap && !(await endsWithGap(log)) ? [gapEvent()] : [];
-          await append([...gap, ...events], { upstreamCursor: batch.cursor });
+          await append(events, { upstreamCursor: batch.cursor });
           return;
         } catch {
           // The appender has said why.

@@ -14,6 +14,12 @@ export interface GatewayServer {
   close(drain: number): Promise<void>;
 }
 
+/** How long a connection may stay silent while it carries neither a subscription nor a held long poll, in ms. */
+const silenceLimit = 120_000;
+
+/** How long a client has to read why it was refused, in ms. */
+const refusalTime = 2000;
+
 /** Connections the kernel holds until they are accepted; it caps this at `somaxconn`. */
 const backlog = 65_535;
 
@@ -26,6 +32,7 @@ export async function startServer(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<GatewayServer> {
   const server = createServer(toNodeHandler(handler));
+  server.timeout = silenceLimit;
   const connections = servePlainStreams(server, handler);
   server.on("clientError", (error, socket) => refuse(error, socket as Socket, connections));
   await new Promise<void>((resolve, reject) => {
@@ -47,6 +54,8 @@ function closeServer(server: Server, connections: Connections, drain: number): P
     NetServer.prototype.close.call(server, () => {
       clearTimeout(cut);
       clearInterval(sweep);
+      // Nothing is left to cut: this ends Node's own timer, which would hold the server for ever.
+      server.close();
       resolve();
     });
     connections.destroyIdle();
@@ -58,6 +67,8 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket, connections: Conne
   if (connections.isBusy(socket) || !socket.writable) return void socket.destroy();
   const [status, reason, field] = refusals[error.code ?? ""] ?? [400, "Bad Request", "request"];
   const body = JSON.stringify({ type: "about:blank", title: reason, status, code: "request-invalid", field });
+  // Half open as it is, it would else stay for as long as its client likes.
+  setTimeout(() => socket.destroy(), refusalTime).unref();
   socket.end(
     `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/problem+json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,

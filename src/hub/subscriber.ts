@@ -95,7 +95,8 @@ export class Subscriber implements SinkListener {
     this.closed = true;
     this.view.live.delete(this);
     this.#host.onClosed(this, reason);
-    if (reason === "stalled") this.sink.destroy();
+    // Nobody looks any more whether one that reads nothing goes on.
+    if (reason === "stalled" || (reason === "store" && this.sink.full)) this.sink.destroy();
     else if (reason !== "client") this.sink.end();
     this.#onClose?.(reason);
   }

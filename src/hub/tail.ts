@@ -23,6 +23,7 @@ export class Tail {
   /** The log's head as far as was heard. */
   #known: number;
   #pulling = false;
+  #retry: NodeJS.Timeout | undefined;
   #stopped = false;
   #unwatch: () => void = () => {};
 
@@ -51,17 +52,21 @@ export class Tail {
   }
 
   async #pull(): Promise<void> {
-    if (this.#pulling) return;
+    if (this.#pulling || this.#retry) return;
     this.#pulling = true;
     try {
       while (this.#target.head < this.#known && !this.#stopped) {
         const { events, scanned } = await this.#log.read(this.#target.head, pageSize);
         if (events.length > 0) this.#target.take(events);
-        else this.#target.skip(scanned);
+        else if (scanned > this.#target.head) this.#target.skip(scanned);
+        else break;
       }
     } catch (error) {
       if (!this.#stopped) this.#logger.error({ err: error }, "reading the log failed");
-      setTimeout(() => void this.#pull(), retryDelay).unref();
+      this.#retry = setTimeout(() => {
+        this.#retry = undefined;
+        void this.#pull();
+      }, retryDelay).unref();
     } finally {
       this.#pulling = false;
     }

@@ -1,0 +1,73 @@
+import { once } from "node:events";
+import { connect as connectHttp2, createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
+import { createServer } from "node:http";
+import { connect, type Socket } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { toNodeHandler } from "../../../src/adapters/node.ts";
+import type { HttpHandler } from "../../../src/http/routes.ts";
+import { portOf } from "../../support/ports.ts";
+
+let cleanUp: () => void = () => {};
+
+afterEach(() => cleanUp());
+
+/** Subscriptions whose start is looked up until `answer` is called; `open` says how many are left in the end. */
+function slowHandler(): { handler: HttpHandler; answer: () => void; open: () => number; asked: () => number } {
+  let open = 0;
+  let asked = 0;
+  let answer = (): void => {};
+  const looked = new Promise<void>((resolve) => (answer = resolve));
+  const handler: HttpHandler = async ({ path }) => {
+    asked++;
+    if (path === "/never") return new Promise(() => {});
+    await looked;
+    return { status: 200, headers: {}, open: () => (open++, { onDrain() {}, onClose: () => void open-- }) };
+  };
+  return { handler, answer, open: () => open, asked: () => asked };
+}
+
+const turns = async (): Promise<void> => {
+  for (let n = 0; n < 10; n++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+test("an HTTP/2 client that went away during the lookup does not stay a subscriber", async () => {
+  const { handler, answer, open } = slowHandler();
+  const server = createHttp2Server(toNodeHandler(handler)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connectHttp2(`http://127.0.0.1:${portOf(server)}`).on("error", () => {});
+  cleanUp = () => {
+    client.destroy();
+    server.close();
+  };
+  const asking = once(server, "stream") as Promise<[ServerHttp2Stream]>;
+  const request = client.request({ ":path": "/streams/s" }).on("error", () => {});
+  const [stream] = await asking;
+  const gone = once(stream, "close");
+  request.close(8);
+  await gone;
+  answer();
+  await turns();
+  expect(open()).toBe(0);
+});
+
+test("a pipelined client that went away during the lookup does not stay a subscriber", async () => {
+  const { handler, answer, open, asked } = slowHandler();
+  const server = createServer(toNodeHandler(handler)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const accepting = once(server, "connection") as Promise<[Socket]>;
+  const client = connect(portOf(server), "127.0.0.1").on("error", () => {});
+  cleanUp = () => {
+    client.destroy();
+    server.close();
+  };
+  const [socket] = await accepting;
+  const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  client.write(get("/never") + get("/streams/s"));
+  while (asked() < 2) await once(server, "request");
+  const gone = once(socket, "close");
+  client.destroy();
+  await gone;
+  answer();
+  await turns();
+  expect(open()).toBe(0);
+});
