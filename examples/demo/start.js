@@ -22,7 +22,7 @@ async function main() {
   cleanups.push(() => feed.stop());
 
   const gateway = await createGateway({
-    store: "sqlite:./spillway.db",
+    store: "sqlite:./demo.db",
     streams: {
       market: {
         upstream: {

@@ -17,6 +17,7 @@ export interface ConfigFlags {
   readonly upstream?: string;
   readonly resumeParam?: string;
   readonly stream?: string;
+  readonly channel?: string;
   readonly ids?: string;
   readonly store?: string;
   readonly listen?: string;
@@ -32,6 +33,7 @@ export function addConfigFlags(command: Command): Command {
     ["--upstream <url>", "event source to connect to; needs no configuration file"],
     ["--resume-param <name>", "query parameter that takes the last event id (default: the Last-Event-ID header)"],
     ["--stream <name>", 'the stream that the flags are about (default: the only one, else "events")'],
+    ["--channel <pointer>", "where an event's channel is found in its JSON data, such as /symbol"],
     ["--ids <whose>", "ids that clients see: gateway or upstream"],
     ["--store <url>", "sqlite:<path> or memory:"],
     ["--listen <address>", "address to listen on, such as 127.0.0.1:8080"],
@@ -86,6 +88,7 @@ function settingsOf(flags: ConfigFlags, input: unknown): Setting[] {
     { flag: "--stream", path: stream, value: flags.stream === undefined ? undefined : {} },
     { flag: "--upstream", path: [...stream, "upstream", "url"], value: flags.upstream },
     { flag: "--resume-param", path: [...stream, "upstream", "resume", "query"], value: flags.resumeParam },
+    { flag: "--channel", path: [...stream, "channel"], value: flags.channel },
     { flag: "--ids", path: [...stream, "ids"], value: flags.ids },
     { flag: "--store", path: ["store"], value: flags.store },
     { flag: "--listen", path: ["listen"], value: flags.listen },

@@ -66,7 +66,7 @@ function anonymousRights(config: ParsedConfig, source: ConfigSource): readonly R
 function accessRequired({ listen }: ParsedConfig, source: ConfigSource): ConfigIssue {
   const message =
     `listening on ${formatListen(listen)} needs an "access" section that says what clients without credentials may do, ` +
-    "for example\naccess:\n  anonymous: [subscribe]";
+    "for example\naccess:\n  anonymous: [subscribe]\nor, on the command line, --anonymous subscribe";
   return {
     path: "access",
     location: source.locate(["listen"], "value"),

@@ -37,7 +37,9 @@ export async function startServer(
   server.on("clientError", (error, socket) => refuse(error, socket as Socket, connections));
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
-      const reason = `cannot listen on ${host}:${port} (${cause.code ?? cause.message})`;
+      const why =
+        cause.code === "EADDRINUSE" ? "it is in use (EADDRINUSE), choose another port" : (cause.code ?? cause.message);
+      const reason = `cannot listen on ${host}:${port}: ${why}`;
       reject(new SpillwayError("listen-failed", reason, { field: "listen", cause }));
     });
     server.listen({ host, port, backlog }, resolve);

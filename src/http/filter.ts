@@ -6,8 +6,15 @@ const most = 100;
 /** Letters of one name. */
 const longest = 256;
 
+/** Parameters that we do not know are ignored. These would leave someone with everything who asked for little. */
+const misspelt = [
+  ["channel", "channels"],
+  ["event", "events"],
+] as const;
+
 /** Reads `?channels=a,b` (or the path's channel) and `?events=x,y`; `undefined` if everything is wanted. */
 export function readFilter(query: URLSearchParams, pathChannel: string | undefined): LogFilter | undefined {
+  for (const [wrong, right] of misspelt) if (query.has(wrong)) throw invalid(wrong, `written "${right}"`, wrong);
   const channels = readNames("channels", pathChannel === undefined ? query.getAll("channels") : [pathChannel]);
   const events = readNames("events", query.getAll("events"));
   return channels || events ? { channels, events } : undefined;

@@ -35,7 +35,9 @@ async function answer(route: Route, request: HttpRequest, served: Served): Promi
   const allow = [...route.methods, "OPTIONS"].join(", ");
   if (request.method === "OPTIONS") return { status: 204, headers: { Allow: allow } };
   if (!route.methods.includes(request.method)) {
-    return problem(new SpillwayError("method-not-allowed", undefined, { expected: allow }), {}, { Allow: allow });
+    const hint =
+      request.method === "POST" ? "the resource does not take POST: events go to /streams/<name>/events" : undefined;
+    return problem(new SpillwayError("method-not-allowed", hint, { expected: allow }), {}, { Allow: allow });
   }
   if (route.right && !served.anonymous.includes(route.right)) {
     throw new SpillwayError("access-denied", `this needs the right "${route.right}" (config: access.anonymous)`);
@@ -73,7 +75,11 @@ function streamRoute(path: string, served: Served): Route | undefined {
   const name = decode(match[1]!);
   const find = (): ServedStream => {
     const stream = served.streams.get(name);
-    if (!stream) throw new SpillwayError("stream-unknown", undefined, { field: "stream", got: name.slice(0, 100) });
+    if (!stream)
+      throw new SpillwayError("stream-unknown", "no stream of that name: GET /streams lists those there are", {
+        field: "stream",
+        got: name.slice(0, 100),
+      });
     return stream;
   };
   if (match[2] === undefined) return subscription(find, undefined);

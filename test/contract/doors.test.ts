@@ -253,6 +253,7 @@ describe.each(combinations)("$title", ({ door: doorKind, store }) => {
       [door.request("/streams/s?last=x"), 400, "request-invalid", "last"],
       [door.request("/streams/s?since=yesterday"), 400, "request-invalid", "since"],
       [door.request("/streams/s?channels=a,,b"), 400, "request-invalid", "channels"],
+      [door.request("/streams/s?channel=a"), 400, "request-invalid", "channel"],
       [door.request("/streams/s?events="), 400, "request-invalid", "events"],
       [door.request("/streams/s?on-gap=maybe"), 400, "request-invalid", "on-gap"],
       [door.request("/streams/s?limit=0", json), 400, "request-invalid", "limit"],

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, realpath, stat } from "node:fs/promises";
+import { access, open, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { SpillwayError } from "../../errors.ts";
 
@@ -24,6 +24,8 @@ export async function locateLog(path: string): Promise<string> {
   // SQLite writes its journals beside the file, so the folder must be writable too.
   await requireAccess(dirname(location), constants.W_OK, "store-readonly", "is a folder that cannot be written");
   if (file) await requireAccess(location, constants.W_OK, "store-readonly", "cannot be written");
+  // Before a lock is left beside a file that has nothing to do with us.
+  if (file && file.size > 0) await requireDatabase(location);
   return location;
 }
 
@@ -32,6 +34,20 @@ async function realFolder(path: string): Promise<string> {
     return await realpath(path);
   } catch (cause) {
     throw new SpillwayError("store-unavailable", `the folder ${path} does not exist`, { cause });
+  }
+}
+
+/** The first bytes of every SQLite file (sqlite.org/fileformat.html §1.3). */
+const magic = "SQLite format 3\0";
+
+async function requireDatabase(path: string): Promise<void> {
+  const file = await open(path);
+  try {
+    const { buffer } = await file.read(Buffer.alloc(magic.length), 0, magic.length, 0);
+    if (buffer.toString("latin1") !== magic)
+      throw new SpillwayError("store-corrupt", `${path}: file is not a database`);
+  } finally {
+    await file.close();
   }
 }
 

@@ -17,6 +17,10 @@ export function lockLog(driver: SqliteDriver, path: string): SqliteDatabase {
   } catch (cause) {
     lock?.close();
     if (toFailure(cause).code !== "store-locked") throw storeError(cause, path);
-    throw new SpillwayError("store-locked", `${path} is in use by another process or store`, { cause });
+    throw new SpillwayError(
+      "store-locked",
+      `${path} is in use by another process or store: stop that one, or choose another file`,
+      { cause },
+    );
   }
 }
