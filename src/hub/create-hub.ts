@@ -1,5 +1,5 @@
 import { formatCursor } from "../log/cursor.ts";
-import type { Log, LogEvent, LogState } from "../log/log.ts";
+import type { Log, LogEvent } from "../log/log.ts";
 import { createLimiter } from "../util/limiter.ts";
 import { inSlices, sliceSize } from "../util/slices.ts";
 import type { ControlEvents, ControlName } from "./control.ts";
@@ -8,7 +8,7 @@ import { createNdjsonFormat, createSseFormat, type Format } from "./format.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import type { Hub, HubOptions, HubStats, SubscribeRequest } from "./hub.ts";
 import { createPage, PageCache, type Page } from "./page.ts";
-import { Ring } from "./ring.ts";
+import { eventsThatFit, Ring } from "./ring.ts";
 import type { SinkListener } from "./sink.ts";
 import { Subscriber, type CloseReason, type SubscriberHost } from "./subscriber.ts";
 import { Tail, type TailTarget } from "./tail.ts";
@@ -28,12 +28,6 @@ export async function createHub(log: Log, options: HubOptions): Promise<Hub> {
   const hub = new LogHub(log, options);
   await hub.start();
   return hub;
-}
-
-/** How many of the last events fit into the ring. */
-function warmUpOf({ events, bytes }: LogState): number {
-  const fitting = Math.floor((ringLimits.bytes * events) / Math.max(bytes, 1));
-  return Math.min(warmUp, events, fitting);
 }
 
 /** What is done to each subscriber before and after it was told something. */
@@ -70,7 +64,10 @@ class LogHub implements Hub, SubscriberHost, TailTarget {
     this.#options = options;
     this.outbox = options.outbox;
     this.formats = { sse: createSseFormat(log.epoch, options.ids), ndjson: createNdjsonFormat(log.epoch, options.ids) };
-    const ring = new Ring(log.state().head - warmUpOf(log.state()), ringLimits);
+    const ring = new Ring(
+      log.state().head - Math.min(warmUp, eventsThatFit(log.state(), ringLimits.bytes)),
+      ringLimits,
+    );
     this.#ring = ring;
     this.#views = new Views({
       log,

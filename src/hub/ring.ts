@@ -1,4 +1,4 @@
-import type { LogEvent } from "../log/log.ts";
+import type { LogEvent, LogState } from "../log/log.ts";
 
 /** How much of the log's end is kept in memory. */
 export interface RingLimits {
@@ -59,6 +59,11 @@ export class Ring {
     this.#start = 0;
     this.#bytes = 0;
   }
+}
+
+/** How many of a log's last events fit into so many bytes, if they are as large as its events are on average. */
+export function eventsThatFit({ events, bytes }: LogState, limit: number): number {
+  return Math.min(events, Math.floor((limit * events) / Math.max(bytes, 1)));
 }
 
 /** Object and string headers of one event in V8, roughly. */

@@ -1,5 +1,9 @@
-/** Subscribers served before the event loop gets a turn: a few milliseconds' worth. */
-export const sliceSize = 512;
+/**
+ * Subscribers served before the event loop gets a turn: about half a millisecond of work. A turn accepts one connection, so long
+ * ones hold up everyone who comes. Measured: 10,000 clients connect at 4,500/s under live load, at 3,900/s with 512; the cost per
+ * delivery is the same.
+ */
+export const sliceSize = 64;
 
 /**
  * Calls `visit` for every item, `size` at a time, and lets the event loop turn between slices, so that no long pass starves
