@@ -5,6 +5,7 @@ import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import type { HttpHandler } from "../http/routes.ts";
 import { problem } from "../http/problem.ts";
 import { openHttp1, openHttp2 } from "./node-sink.ts";
+import { closeSignal, splitTarget } from "./request-parts.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
@@ -33,18 +34,15 @@ function isGone(response: Response): boolean {
 }
 
 function toHttpRequest(request: Request, response: Response): HttpRequest {
-  const target = originForm(request.url ?? "/");
-  const mark = target.indexOf("?");
   return {
+    ...splitTarget(originForm(request.url ?? "/")),
     method: request.method ?? "GET",
-    path: mark === -1 ? target : target.slice(0, mark),
-    query: new URLSearchParams(mark === -1 ? "" : target.slice(mark + 1)),
     header(name) {
       const value = request.headers[name];
       return Array.isArray(value) ? value.join(", ") : value;
     },
     body: (limit) => readBody(request, limit),
-    // Made on use: a subscriber, who may stay for days, needs none.
+    // On the response: a request whose body was read emits its `close` early.
     get signal() {
       return closeSignal(response);
     },
@@ -56,13 +54,6 @@ function originForm(target: string): string {
   if (target.startsWith("/") || !URL.canParse(target)) return target;
   const { pathname, search } = new URL(target);
   return pathname + search;
-}
-
-/** On the response: a request whose body was read emits its `close` early. */
-function closeSignal(response: Response): AbortSignal {
-  const gone = new AbortController();
-  response.once("close", () => gone.abort());
-  return gone.signal;
 }
 
 async function readBody(request: Request, limit: number): Promise<string> {

@@ -7,6 +7,7 @@ import type { HttpHandler } from "../http/routes.ts";
 import { trackConnections, type Connections } from "./connections.ts";
 import { openPlain } from "./node-sink.ts";
 import { readPlainGet, type RequestHead } from "./request-head.ts";
+import { closeSignal, splitTarget } from "./request-parts.ts";
 
 /** How long a connection may take to say something, in ms; Node's own limits begin once its parser has it. */
 const silenceLimit = 60_000;
@@ -62,17 +63,13 @@ function asksForStream({ target, headers }: RequestHead): boolean {
 }
 
 function toHttpRequest({ target, headers }: RequestHead, socket: Socket): HttpRequest {
-  const mark = target.indexOf("?");
   return {
+    ...splitTarget(target),
     method: "GET",
-    path: mark === -1 ? target : target.slice(0, mark),
-    query: new URLSearchParams(mark === -1 ? "" : target.slice(mark + 1)),
     header: (name) => headers.get(name),
     body: async () => "",
     get signal() {
-      const gone = new AbortController();
-      socket.once("close", () => gone.abort());
-      return gone.signal;
+      return closeSignal(socket);
     },
   };
 }

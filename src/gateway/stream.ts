@@ -40,7 +40,7 @@ export async function openStream(
     outbox: limits.outbox,
     stall: limits.stall,
     logger,
-    onSubscribers: (count) => source?.demand.setSubscribers(count),
+    onSubscribers: (count) => source?.demand?.setSubscribers(count),
   });
   if (options.upstream) {
     const ingest = createIngest(log, append, options.channel);
@@ -54,13 +54,13 @@ export async function openStream(
     upstream: () => source?.upstream.status(),
     append,
     paused,
-    hold: () => source?.demand.hold() ?? (() => {}),
+    hold: () => source?.demand?.hold() ?? (() => {}),
     start: () => {
       if (options.upstream?.connect === "always") source?.upstream.start();
     },
     async stop() {
       stop();
-      source?.demand.end();
+      source?.demand?.end();
       await source?.upstream.stop();
     },
   };
@@ -68,12 +68,13 @@ export async function openStream(
 
 interface Source {
   readonly upstream: Upstream;
-  readonly demand: Demand;
+  /** What opens and closes it; absent where it stays open. */
+  readonly demand: Demand | undefined;
 }
 
 type Announced = ControlEvents["spillway.upstream"]["state"];
 
-/** The upstream and the demand that opens and closes it; subscribers hear when the flow begins and breaks, once each. */
+/** The upstream, and what opens and closes it on demand; subscribers hear when the flow begins and breaks, once each. */
 function createSource(
   options: StreamUpstreamOptions,
   { deliver, history }: Ingest,
@@ -91,11 +92,7 @@ function createSource(
       announce(state);
     },
   });
-  const onDemand = options.connect === "on-demand";
-  const demand = createDemand(
-    options.linger,
-    () => onDemand && upstream.start(),
-    () => onDemand && void upstream.stop(),
-  );
-  return { upstream, demand };
+  if (options.connect === "always") return { upstream, demand: undefined };
+  const stop = (): void => void upstream.stop();
+  return { upstream, demand: createDemand(options.linger, upstream.start.bind(upstream), stop) };
 }

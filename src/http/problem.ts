@@ -27,15 +27,14 @@ const retryAfter = 5;
 
 /** An error as `application/problem+json` (RFC 9457). What is not ours becomes a bare 500: its text may hold anything. */
 export function problem(error: unknown, extra: object = {}, headers: HttpHeaders = {}): HttpBody {
-  const known = error instanceof SpillwayError ? error : undefined;
+  const known = error instanceof SpillwayError && statuses[error.code] !== undefined ? error : undefined;
   const status = (known && statuses[known.code]) ?? 500;
-  const own = status < 500 || status === 503;
   const body = {
     type: "about:blank",
-    title: known && own ? errorCodes[known.code] : "internal error",
+    title: known ? errorCodes[known.code] : "internal error",
     status,
-    code: known && own ? known.code : "internal",
-    ...(known && own ? detailsOf(known) : {}),
+    code: known?.code ?? "internal",
+    ...(known && detailsOf(known)),
     ...extra,
   };
   return {

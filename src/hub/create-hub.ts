@@ -38,12 +38,7 @@ interface Around {
 
 class LogHub implements Hub, SubscriberHost, TailTarget {
   readonly formats: Hub["formats"];
-  readonly stats: HubStats = {
-    delivered: 0,
-    bytes: 0,
-    subscribed: 0,
-    closed: { client: 0, stalled: 0, drain: 0, store: 0 },
-  };
+  readonly stats: HubStats = { delivered: 0, closed: { client: 0, stalled: 0, drain: 0, store: 0 } };
   readonly outbox: number;
   closed = false;
   readonly #log: Log;
@@ -113,12 +108,11 @@ class LogHub implements Hub, SubscriberHost, TailTarget {
     return this.closed || this.head > seq ? Promise.resolve() : this.#waiters.wait(signal);
   }
 
-  subscribe({ position, filter, format, preamble, sink, onClose }: SubscribeRequest): SinkListener {
+  subscribe({ position, filter, format, preamble, sink }: SubscribeRequest): SinkListener {
     const view = this.#views.obtain(filter, this.formats[format]);
-    const subscriber = new Subscriber(view, sink, position, Date.now(), this, onClose);
+    const subscriber = new Subscriber(view, sink, position, Date.now(), this);
     view.size++;
     this.#subscribers.add(subscriber);
-    this.stats.subscribed++;
     subscriber.say(createPage(preamble), subscriber.writtenAt);
     this.#options.onSubscribers?.(this.subscribers);
     if (this.closed) subscriber.close("drain");
@@ -186,7 +180,6 @@ class LogHub implements Hub, SubscriberHost, TailTarget {
     if (!subscriber.hasRoom(page.framed.length)) return false;
     subscriber.take(page, this.#now);
     this.stats.delivered += page.count;
-    this.stats.bytes += page.payload.length;
     return true;
   }
 

@@ -23,10 +23,6 @@ export interface HubOptions {
 export interface HubStats {
   /** Events written to subscribers. */
   delivered: number;
-  /** Bytes of events written to subscribers. */
-  bytes: number;
-  /** Subscriptions ever begun. */
-  subscribed: number;
   /** Subscriptions ended, by reason. */
   readonly closed: Record<CloseReason, number>;
 }
@@ -39,7 +35,6 @@ export interface SubscribeRequest {
   /** Encoded already: what goes out before anything else. */
   readonly preamble: string;
   readonly sink: Sink;
-  readonly onClose?: ((reason: CloseReason) => void) | undefined;
 }
 
 /** Fan-out of one stream in one process: every subscriber is a cursor over the log. */

@@ -37,23 +37,14 @@ export class Subscriber implements SinkListener {
   sent = 0;
   sentAt: number;
   readonly #host: SubscriberHost;
-  readonly #onClose: ((reason: CloseReason) => void) | undefined;
 
-  constructor(
-    view: View,
-    sink: Sink,
-    position: number,
-    now: number,
-    host: SubscriberHost,
-    onClose: ((reason: CloseReason) => void) | undefined,
-  ) {
+  constructor(view: View, sink: Sink, position: number, now: number, host: SubscriberHost) {
     this.view = view;
     this.sink = sink;
     this.position = position;
     this.writtenAt = now;
     this.sentAt = now;
     this.#host = host;
-    this.#onClose = onClose;
   }
 
   /** Where it stands: everything up to here was written, or does not match its filter. */
@@ -98,6 +89,5 @@ export class Subscriber implements SinkListener {
     // Nobody looks any more whether one that reads nothing goes on.
     if (reason === "stalled" || (reason === "store" && this.sink.full)) this.sink.destroy();
     else if (reason !== "client") this.sink.end();
-    this.#onClose?.(reason);
   }
 }
