@@ -48,8 +48,10 @@ test("eventsource-parser reads the same", () => {
   // It waits behind a CR at the end of a chunk for a possible LF, where WHATWG ends the line at once: one more line of no
   // consequence lets it catch up.
   const flush = bytes("x\n");
-  // It strips the *characters* U+00EF U+00BB U+00BF from the start, taking them for a mark that was decoded wrongly.
-  const misread = (stream: Uint8Array): boolean => new TextDecoder().decode(stream).startsWith("\u00EF\u00BB\u00BF");
+  // It strips the *characters* U+00EF U+00BB U+00BF from the start, taking them for a mark that was decoded wrongly; and a second
+  // byte order mark, since the decoder in front of it has taken the first. WHATWG strips one, and only bytes.
+  const misread = (stream: Uint8Array): boolean =>
+    /^(\u00EF\u00BB\u00BF|\uFEFF)/.test(new TextDecoder().decode(stream));
   fc.assert(
     fc.property(streams, chunkSizes, (stream, sizes) => {
       fc.pre(!misread(stream));
