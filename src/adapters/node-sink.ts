@@ -37,10 +37,7 @@ export function openPlain(socket: Socket, head: string, open: Open): void {
     // Not left to the client, which need not close its side.
     socket.destroySoon();
   };
-  socket.cork();
-  socket.write(head, "latin1");
-  new WritableSink(socket, true, end).start(socket, open);
-  socket.uncork();
+  new WritableSink(socket, true, end, Buffer.from(head, "latin1")).start(socket, open);
 }
 
 /** RFC 9112 §7.1. */
@@ -54,6 +51,8 @@ class WritableSink implements Sink {
   readonly #end: () => void;
   readonly #writable: Writable;
   readonly #framed: boolean;
+  /** What goes before the first page, in one piece with it. */
+  #head: Buffer | undefined;
   #listener: SinkListener | undefined;
   /** What has not been handed over yet; while there is something, the sink is full. */
   readonly #queue: Uint8Array[] = [];
@@ -61,10 +60,11 @@ class WritableSink implements Sink {
   #accepted = 0;
   #ending = false;
 
-  constructor(writable: Writable, framed: boolean, end: () => void) {
+  constructor(writable: Writable, framed: boolean, end: () => void, head?: Buffer) {
     this.#writable = writable;
     this.#framed = framed;
     this.#end = end;
+    this.#head = head;
   }
 
   /** `carrier` closes when this answer is over. */
@@ -83,7 +83,11 @@ class WritableSink implements Sink {
   }
 
   write(page: Page): void {
-    const bytes = this.#framed ? page.framed : page.payload;
+    let bytes = this.#framed ? page.framed : page.payload;
+    if (this.#head) {
+      bytes = Buffer.concat([this.#head, bytes]);
+      this.#head = undefined;
+    }
     this.#accepted += bytes.length;
     if (bytes.length <= pieceSize && !this.full) {
       if (!this.#writable.write(bytes)) this.full = true;

@@ -14,7 +14,8 @@ export type Representation = keyof typeof representations;
  * @throws {SpillwayError} `not-acceptable`
  */
 export function negotiate(accept: string | undefined): Representation {
-  if (!accept) return "sse";
+  // What nearly everyone says.
+  if (!accept || accept === representations.sse) return "sse";
   const ranges = accept.split(",").map(parseRange);
   let best: { name: Representation; quality: number; precision: number } | undefined;
   for (const [name, type] of Object.entries(representations) as Array<[Representation, string]>) {

@@ -39,10 +39,10 @@ export interface Asked {
 }
 
 /** Reads the start position of a request: header, `last-event-id`, `after`, `last`, `since`. */
-export function readAsked({ header, query }: HttpRequest): Asked {
-  const get = (name: string): string | undefined => query.get(name) ?? undefined;
+export function readAsked(request: HttpRequest): Asked {
+  const get = (name: string): string | undefined => request.query.get(name) ?? undefined;
   return {
-    id: headerText(header("last-event-id") ?? "") || get("last-event-id"),
+    id: headerText(request.header("last-event-id") ?? "") || get("last-event-id"),
     after: get("after"),
     last: get("last"),
     since: get("since"),

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { SpillwayError } from "../errors.ts";
 import type { Format } from "../hub/format.ts";
 import { formatCursor } from "../log/cursor.ts";
@@ -68,7 +68,7 @@ function preamble(stream: ServedStream, start: Start, format: Format): string {
   const cursor = formatCursor(log.epoch, start.position);
   const id = hub.idAt(start.position);
   const connected = format.control("connected", {
-    client: randomBytes(9).toString("base64url"),
+    client: randomUUID(),
     stream: stream.name,
     cursor,
     head: formatCursor(log.epoch, hub.head),

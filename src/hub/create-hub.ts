@@ -2,6 +2,7 @@ import { formatCursor } from "../log/cursor.ts";
 import type { Log, LogEvent } from "../log/log.ts";
 import { createLimiter } from "../util/limiter.ts";
 import { inSlices, sliceSize } from "../util/slices.ts";
+import { CatchUp, type CatchUpHost } from "./catch-up.ts";
 import type { ControlEvents, ControlName } from "./control.ts";
 import { Flusher } from "./flush.ts";
 import { createNdjsonFormat, createSseFormat, type Format } from "./format.ts";
@@ -36,7 +37,7 @@ interface Around {
   readonly after?: (subscriber: Subscriber) => void;
 }
 
-class LogHub implements Hub, SubscriberHost, TailTarget {
+class LogHub implements Hub, SubscriberHost, CatchUpHost, TailTarget {
   readonly formats: Hub["formats"];
   readonly stats: HubStats = { delivered: 0, closed: { client: 0, stalled: 0, drain: 0, store: 0 } };
   readonly outbox: number;
@@ -46,6 +47,7 @@ class LogHub implements Hub, SubscriberHost, TailTarget {
   readonly #ring: Ring;
   readonly #views: Views;
   readonly #flusher: Flusher;
+  readonly #catchUp = new CatchUp(this);
   readonly #waiters = new Waiters();
   readonly #subscribers = new Set<Subscriber>();
   /** The last upstream id that went by. */
@@ -134,25 +136,25 @@ class LogHub implements Hub, SubscriberHost, TailTarget {
       { reason: "drain", retry },
       {
         // What has come last is not left to the replay after the reconnect.
-        before: (subscriber) => {
-          if (subscriber.view.live.has(subscriber)) this.#serve(subscriber, this.head);
-        },
+        before: (subscriber) => this.#serve(subscriber, this.head),
         after: (subscriber) => subscriber.close("drain"),
       },
     );
   }
 
   advance(subscriber: Subscriber): void {
-    const { view } = subscriber;
-    while (!subscriber.closed && !subscriber.reading) {
-      if (subscriber.position >= this.head) {
-        view.live.add(subscriber);
-        return;
-      }
-      const page = view.page(subscriber.position);
-      if (!page) return this.#read(subscriber);
-      if (!this.#offer(subscriber, page)) return;
-    }
+    if (subscriber.position >= this.head) subscriber.view.join(subscriber);
+    else this.#catchUp.add(subscriber);
+  }
+
+  deliver(subscriber: Subscriber, page: Page): void {
+    subscriber.take(page, this.#now);
+    this.stats.delivered += page.count;
+  }
+
+  fail(subscriber: Subscriber, error: unknown): void {
+    this.#options.logger.error({ err: error }, "replay failed");
+    subscriber.close("store");
   }
 
   onClosed(subscriber: Subscriber, reason: CloseReason): void {
@@ -163,70 +165,53 @@ class LogHub implements Hub, SubscriberHost, TailTarget {
     this.#options.onSubscribers?.(this.subscribers);
   }
 
-  /** Brings a live subscriber up to `target`; one without room leaves the live ones until its sink has drained. */
+  /** Brings one that is still live up to `target`; if it has no room, it is to catch up once its sink has drained. */
   #serve(subscriber: Subscriber, target: number): void {
+    if (!subscriber.live) return;
     const { view } = subscriber;
     subscriber.position = Math.max(subscriber.position, view.position);
     while (subscriber.position < target) {
       const page = view.page(subscriber.position);
-      if (page && this.#offer(subscriber, page)) continue;
-      view.live.delete(subscriber);
-      if (!page) this.#read(subscriber);
-      return;
+      if (!page || !subscriber.hasRoom(page.framed.length)) {
+        view.leave(subscriber);
+        this.#catchUp.add(subscriber);
+        return;
+      }
+      this.deliver(subscriber, page);
     }
-  }
-
-  #offer(subscriber: Subscriber, page: Page): boolean {
-    if (!subscriber.hasRoom(page.framed.length)) return false;
-    subscriber.take(page, this.#now);
-    this.stats.delivered += page.count;
-    return true;
-  }
-
-  #read(subscriber: Subscriber): void {
-    subscriber.reading = true;
-    subscriber.view.load(subscriber.position).then(
-      (page) => {
-        subscriber.reading = false;
-        if (!subscriber.closed && this.#offer(subscriber, page)) this.advance(subscriber);
-      },
-      (error: unknown) => {
-        this.#options.logger.error({ err: error }, "replay failed");
-        subscriber.close("store");
-      },
-    );
   }
 
   #tell<N extends ControlName>(name: N, data: ControlEvents[N], { before, after }: Around): void {
     const pages = new Map<Format, Page>();
     for (const format of Object.values(this.formats)) pages.set(format, createPage(format.control(name, data)));
     const visit = (subscriber: Subscriber): void => {
+      if (subscriber.closed) return;
       before?.(subscriber);
       if (!subscriber.sink.full) subscriber.say(pages.get(subscriber.view.format)!, this.#now);
       after?.(subscriber);
     };
-    inSlices(this.#subscribers, sliceSize, visit, () => {});
+    inSlices([...this.#subscribers], sliceSize, visit, () => {});
   }
 
   /** The tail's next events. Beyond a hole, those at the head go on from the log, which tells them of it. */
   take(events: readonly LogEvent[]): void {
     const displaced = events[0]!.seq === this.head + 1 ? [] : this.#displace();
     this.#push(events);
-    for (const subscriber of displaced) this.advance(subscriber);
+    for (const subscriber of displaced) this.#catchUp.add(subscriber);
   }
 
   skip(head: number): void {
     const displaced = this.#displace();
     this.#ring.restart(head);
-    for (const subscriber of displaced) this.advance(subscriber);
+    for (const subscriber of displaced) this.#catchUp.add(subscriber);
   }
 
   /** Takes the subscribers at the head out of the live flow, each at its own place. */
   #displace(): Subscriber[] {
-    const live = [...this.#subscribers].filter((subscriber) => subscriber.view.live.has(subscriber));
+    const live = [...this.#subscribers].filter((subscriber) => subscriber.live);
     for (const subscriber of live) {
       subscriber.position = subscriber.cursor;
-      subscriber.view.live.delete(subscriber);
+      subscriber.view.leave(subscriber);
     }
     return live;
   }

@@ -43,22 +43,21 @@ export class Flusher {
       view.dirty = false;
       view.flushing = true;
     }
+    const subscribers = views.flatMap((view) => [...view.live]);
     inSlices(
-      this.#subscribers(views, target),
+      subscribers,
       sliceSize,
       (subscriber) => this.#serve(subscriber, target),
-      () => {
-        this.#scheduled = false;
-        if (this.#ring.head > target) this.schedule();
-      },
+      () => this.#done(views, target),
     );
   }
 
-  *#subscribers(views: readonly View[], target: number): Generator<Subscriber, void, undefined> {
+  #done(views: readonly View[], target: number): void {
     for (const view of views) {
-      yield* view.live;
       view.from = target;
       view.flushing = false;
     }
+    this.#scheduled = false;
+    if (this.#ring.head > target) this.schedule();
   }
 }

@@ -20,7 +20,7 @@ export function startHeartbeat(subscribers: ReadonlySet<Subscriber>, options: He
     if (passing) return;
     passing = true;
     const beat = createBeat(options, period);
-    inSlices(subscribers, sliceSize, beat, () => (passing = false));
+    inSlices([...subscribers], sliceSize, beat, () => (passing = false));
   }, period);
   timer.unref();
   return () => clearInterval(timer);
@@ -39,11 +39,12 @@ function createBeat(options: HeartbeatOptions, period: number): (subscriber: Sub
     return page;
   };
   return (subscriber) => {
+    if (subscriber.closed) return;
     if (isStalled(subscriber, now, options.stall)) return subscriber.close("stalled");
     if (subscriber.sink.full || now - subscriber.writtenAt < options.heartbeat - period) return;
     const { view } = subscriber;
     // One that has read the log beyond the head must not be sent back by a checkpoint.
-    if (view.live.has(subscriber) && subscriber.position <= view.position) subscriber.say(pageOf(view), now);
+    if (subscriber.live && subscriber.position <= view.position) subscriber.say(pageOf(view), now);
     else if (view.format.name === "sse") subscriber.say(bare, now);
   };
 }

@@ -16,7 +16,7 @@ export type CloseReason =
 /** What the hub does for its subscribers. */
 export interface SubscriberHost {
   readonly outbox: number;
-  /** Moves a subscriber on, as far as its sink and the log allow. */
+  /** Moves one that is behind on, as far as its sink and the log allow. */
   advance(subscriber: Subscriber): void;
   /** Forgets it. */
   onClosed(subscriber: Subscriber, reason: CloseReason): void;
@@ -28,6 +28,8 @@ export class Subscriber implements SinkListener {
   readonly sink: Sink;
   /** Everything up to here was written. For a live subscriber a lower bound of `cursor`. */
   position: number;
+  /** At the head: new events reach it as they come. Set by its view. */
+  live = false;
   /** A page is being read for it. */
   reading = false;
   closed = false;
@@ -49,7 +51,7 @@ export class Subscriber implements SinkListener {
 
   /** Where it stands: everything up to here was written, or does not match its filter. */
   get cursor(): number {
-    return this.view.live.has(this) ? Math.max(this.position, this.view.position) : this.position;
+    return this.live ? Math.max(this.position, this.view.position) : this.position;
   }
 
   /** Whether the sink takes so many bytes more. A single page always fits an empty sink. */
@@ -73,7 +75,7 @@ export class Subscriber implements SinkListener {
   }
 
   onDrain(): void {
-    if (!this.closed && !this.view.live.has(this)) this.#host.advance(this);
+    if (!this.closed && !this.live) this.#host.advance(this);
   }
 
   onClose(): void {
@@ -84,7 +86,7 @@ export class Subscriber implements SinkListener {
   close(reason: CloseReason): void {
     if (this.closed) return;
     this.closed = true;
-    this.view.live.delete(this);
+    this.view.leave(this);
     this.#host.onClosed(this, reason);
     // Nobody looks any more whether one that reads nothing goes on.
     if (reason === "stalled" || (reason === "store" && this.sink.full)) this.sink.destroy();

@@ -22,12 +22,14 @@ export interface ViewContext {
 const pageSize = 64 * 1024;
 /** Events of one page read from the log. */
 const pageEvents = 1024;
+/** Without a filter no page goes beyond a multiple of this, so that those who come from different places soon share pages. */
+const block = 512;
 
 /** All subscribers that are to see the same bytes: one filter in one format. Every page is encoded once for all of them. */
 export class View {
   readonly filter: LogFilter | undefined;
   readonly format: Format;
-  /** Subscribers at the head. The others advance on their own until they join. */
+  /** Subscribers at the head. The others catch up until they join. */
   readonly live: Set<Subscriber> = new Set<Subscriber>();
   /** All subscribers, live or not. */
   size = 0;
@@ -38,6 +40,8 @@ export class View {
   flushing = false;
   readonly #context: ViewContext;
   readonly #pages = new Map<number, Page>();
+  /** The page asked for last: most likely the next one asks for the same. */
+  #latest: Page | undefined;
   readonly #loading = new Map<number, Promise<Page>>();
 
   constructor(filter: LogFilter | undefined, format: Format, context: ViewContext) {
@@ -51,11 +55,22 @@ export class View {
     return this.dirty || this.flushing ? this.from : this.#context.ring.head;
   }
 
+  join(subscriber: Subscriber): void {
+    subscriber.live = true;
+    this.live.add(subscriber);
+  }
+
+  leave(subscriber: Subscriber): void {
+    subscriber.live = false;
+    this.live.delete(subscriber);
+  }
+
   /** The next page behind `from`, at once; `undefined` if it has to be loaded. */
   page(from: number): Page | undefined {
-    const kept = this.#pages.get(from);
-    if (kept && (kept.full || kept.to === this.#context.ring.head)) return kept;
-    return this.#context.ring.holds(from) ? this.#keep(this.#fromRing(from)) : undefined;
+    const { ring } = this.#context;
+    const kept = this.#latest?.from === from ? this.#latest : this.#pages.get(from);
+    if (kept && (kept.full || kept.to === ring.head)) return (this.#latest = kept);
+    return ring.holds(from) ? this.#keep(this.#fromRing(from)) : undefined;
   }
 
   /** The next page behind `from`, out of the log; shared by all who ask for it meanwhile. */
@@ -70,26 +85,34 @@ export class View {
 
   #keep(page: Page): Page {
     this.#context.cache.keep(page, this.#pages);
-    return page;
+    return (this.#latest = page);
   }
 
   #fromRing(from: number): Page {
     const { ring } = this.#context;
+    const end = this.#end(from);
+    const last = Math.min(ring.head, end);
     let text = "";
     let count = 0;
     let to = from;
-    while (to < ring.head && text.length < pageSize) {
+    while (to < last && text.length < pageSize) {
       const event = ring.at(++to);
       if (!matches(this.filter, event)) continue;
       text += this.format.event(event);
       count++;
     }
-    return createPage(text, { from, to, count, full: text.length >= pageSize });
+    return createPage(text, { from, to, count, full: to === end || text.length >= pageSize });
+  }
+
+  /** Where a page from behind `from` ends at the latest. */
+  #end(from: number): number {
+    return this.filter ? Infinity : from - (from % block) + block;
   }
 
   async #fromLog(from: number): Promise<Page> {
     const { log, idAt } = this.#context;
-    const read = await log.read(from, { filter: this.filter, limit: pageEvents, maxBytes: pageSize });
+    const limit = Math.min(pageEvents, this.#end(from) - from);
+    const read = await log.read(from, { filter: this.filter, limit, maxBytes: pageSize });
     let text = "";
     // Trimmed between two pages: the subscriber was too slow for the retention, and is told.
     if (read.earliest > from + 1) {

@@ -7,17 +7,15 @@ export const sliceSize = 64;
 
 /**
  * Calls `visit` for every item, `size` at a time, and lets the event loop turn between slices, so that no long pass starves
- * accepts and timers. Items added to a `Set` or `Map` meanwhile are visited too, removed ones are not.
+ * accepts and timers. What has become of an item meanwhile is for `visit` to see.
  */
-export function inSlices<T>(items: Iterable<T>, size: number, visit: (item: T) => void, done: () => void): void {
-  const iterator: Iterator<T, unknown> = items[Symbol.iterator]();
+export function inSlices<T>(items: readonly T[], size: number, visit: (item: T) => void, done: () => void): void {
+  let next = 0;
   const slice = (): void => {
-    for (let n = 0; n < size; n++) {
-      const next = iterator.next();
-      if (next.done) return done();
-      visit(next.value);
-    }
-    setImmediate(slice);
+    const end = Math.min(next + size, items.length);
+    while (next < end) visit(items[next++]!);
+    if (next === items.length) done();
+    else setImmediate(slice);
   };
   slice();
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { createHub } from "../../../src/hub/create-hub.ts";
 import type { Page } from "../../../src/hub/page.ts";
@@ -48,6 +49,46 @@ test("a page of text outside ASCII is read from the log once for all who replay 
   }
   hub.close(0);
   expect(asked.length).toBe(new Set(asked).size);
+});
+
+test("those who come from different places soon share the pages that are read", async () => {
+  const log = await openLog();
+  await log.append(Array.from({ length: 3_000 }, () => event("x".repeat(300))));
+  const asked: number[] = [];
+  const counted = overriding(log, {
+    read: (after, how) => {
+      asked.push(after);
+      return log.read(after, how);
+    },
+  });
+  const hub = await createHub(counted, options);
+  asked.length = 0;
+  for (const position of [0, 100, 200, 300])
+    hub.subscribe({ position, format: "sse", preamble: ":\n\n", sink: recorder().sink });
+  await eventually(() => hub.backlog().lag === 0);
+  hub.close(0);
+  const shared = asked.filter((after) => after >= 512);
+  expect(shared.length).toBeGreaterThan(5);
+  expect(shared.length).toBe(new Set(shared).size);
+});
+
+test("many who catch up at once leave the event loop its turns", async () => {
+  const log = await openLog();
+  const hub = await createHub(log, options);
+  await log.append(Array.from({ length: 1_000 }, () => event("x".repeat(1_000))));
+  let written = 0;
+  const sink: Sink = { ...recorder().sink, write: ({ framed }) => void (written += framed.length) };
+  for (let n = 0; n < 20; n++) hub.subscribe({ position: 0, format: "sse", preamble: ":\n\n", sink });
+  const turns: number[] = [];
+  while (hub.backlog().lag > 0) {
+    const before = written;
+    await nextTurn();
+    turns.push(written - before);
+  }
+  hub.close(0);
+  expect(written).toBeGreaterThan(20e6);
+  // Half a MiB, and the page that exceeds it.
+  expect(Math.max(...turns)).toBeLessThan(600 * 1024);
 });
 
 test("a checkpoint never lies before an event that was sent, though the hub hears of events late", async () => {
