@@ -33,12 +33,11 @@ export function text(expected: string, test: (text: string) => boolean): z.ZodTy
   return value(expected, (input) => (typeof input === "string" && test(input) ? input : undefined));
 }
 
-/** A duration for a timer, in ms, at least `min`. */
-export function duration(fallback: Duration, min: number = 0): Optional<number, Duration> {
-  const expected = `a duration such as "${fallback}" (${min > 0 ? `at least ${formatDuration(min)}, ` : ""}at most 24d)`;
-  return value<Duration, number>(expected, (input) => within(parseDuration(input), min, longestTimer)).prefault(
-    fallback,
-  );
+/** A duration for a timer, in ms, from `min` to `max`. */
+export function duration(fallback: Duration, min: number = 0, max: number = longestTimer): Optional<number, Duration> {
+  const most = max === longestTimer ? "24d" : formatDuration(max);
+  const expected = `a duration such as "${fallback}" (${min > 0 ? `at least ${formatDuration(min)}, ` : ""}at most ${most})`;
+  return value<Duration, number>(expected, (input) => within(parseDuration(input), min, max)).prefault(fallback);
 }
 
 /** A size in bytes, at least 1. */

@@ -41,6 +41,7 @@ const stream = object({
   ids: z.enum(["gateway", "upstream"]).default("gateway"),
   retention: retention.prefault({}),
   heartbeat: duration("15s", 10),
+  coalesce: duration("0ms", 0, 10_000),
 }).transform((parsed): StreamOptions => ({ ...parsed, upstream: parsed.upstream, channel: parsed.channel }));
 
 /** The whole configuration. `preset` is known here, and was worked in before. */

@@ -35,6 +35,7 @@ function showStream(stream: StreamOptions): object {
       bytes: bytes === undefined ? "none" : formatSize(bytes),
     },
     heartbeat: formatDuration(stream.heartbeat),
+    coalesce: formatDuration(stream.coalesce),
   };
 }
 

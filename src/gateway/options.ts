@@ -21,6 +21,8 @@ export interface StreamOptions {
   readonly retention: Retention;
   /** Silence after which a comment is sent. */
   readonly heartbeat: number;
+  /** How long an event may wait for others to leave in one write with it. */
+  readonly coalesce: number;
 }
 
 export interface Limits {

@@ -37,6 +37,7 @@ export async function openStream(
   const hub = await createHub(log, {
     ids: options.ids,
     heartbeat: options.heartbeat,
+    coalesce: options.coalesce,
     outbox: limits.outbox,
     stall: limits.stall,
     logger,

@@ -74,7 +74,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, TailTarget {
       limiter: createLimiter(concurrentReads),
     });
     this.#tail = new Tail(log, options.logger, this);
-    this.#flusher = new Flusher(ring, (subscriber, target) => this.#serve(subscriber, target));
+    this.#flusher = new Flusher(ring, options.coalesce, (subscriber, target) => this.#serve(subscriber, target));
   }
 
   async start(): Promise<void> {

@@ -5,17 +5,19 @@ import type { View } from "./view.ts";
 
 /**
  * Brings new events to the live subscribers. What comes while a flush is due or under way leaves together in the next one, so
- * the cost per event falls as load rises, without a timer and without waiting when idle.
+ * the cost per event falls as load rises; without `coalesce` that takes no timer, and nothing waits when idle.
  */
 export class Flusher {
   readonly #ring: Ring;
+  readonly #coalesce: number;
   readonly #serve: (subscriber: Subscriber, target: number) => void;
   #dirty: View[] = [];
   #scheduled = false;
 
-  /** `serve` brings one live subscriber up to a sequence number. */
-  constructor(ring: Ring, serve: (subscriber: Subscriber, target: number) => void) {
+  /** `serve` brings one live subscriber up to a sequence number; `coalesce` is how long an event may wait for others, in ms. */
+  constructor(ring: Ring, coalesce: number, serve: (subscriber: Subscriber, target: number) => void) {
     this.#ring = ring;
+    this.#coalesce = coalesce;
     this.#serve = serve;
   }
 
@@ -32,7 +34,8 @@ export class Flusher {
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.#flush());
+    if (this.#coalesce > 0) setTimeout(() => this.#flush(), this.#coalesce).unref();
+    else setImmediate(() => this.#flush());
   }
 
   #flush(): void {

@@ -10,6 +10,8 @@ export interface HubOptions {
   readonly ids: IdMode;
   /** Longest silence towards a subscriber, in ms. */
   readonly heartbeat: number;
+  /** How long an event may wait for others to leave in one write with it, in ms. */
+  readonly coalesce: number;
   /** Unsent bytes of one subscriber; beyond it, it is served from the log at its own pace. */
   readonly outbox: number;
   /** A subscriber whose socket takes nothing for this long, in ms, is cut. */

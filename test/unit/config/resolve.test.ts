@@ -23,6 +23,7 @@ describe("a resolved configuration", () => {
           ids: "gateway",
           channel: undefined,
           heartbeat: 15_000,
+          coalesce: 0,
           retention: { age: 86_400_000, events: undefined, bytes: 1_073_741_824 },
           upstream: {
             targets: [{ url: "https://source.example/events", name: "target-1" }],

@@ -9,7 +9,14 @@ import { silentLogger } from "../../../src/util/logger.ts";
 import { eventually } from "../../support/reader.ts";
 
 const retention = { age: undefined, events: undefined, bytes: undefined };
-const options = { ids: "gateway", heartbeat: 10, outbox: 1e6, stall: 60_000, logger: silentLogger } as const;
+const options = {
+  ids: "gateway",
+  heartbeat: 10,
+  coalesce: 0,
+  outbox: 1e6,
+  stall: 60_000,
+  logger: silentLogger,
+} as const;
 
 const openLog = (): Promise<Log> => createMemoryStore().open("s", { retention });
 
