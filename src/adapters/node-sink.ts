@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import type { Page } from "../hub/page.ts";
 import type { Sink, SinkListener } from "../hub/sink.ts";
+import { directWriter, type DirectWriter } from "./direct-writer.ts";
 
 type Open = (sink: Sink) => SinkListener;
 
@@ -21,8 +22,10 @@ export function openHttp1(response: ServerResponse, open: Open): void {
   socket.cork();
   response.flushHeaders();
   // An HTTP/1.0 client knows no chunks: its body ends with the connection. The socket may live on to carry another answer.
-  new WritableSink(socket, response.chunkedEncoding, end).start(response, open);
+  const sink = new WritableSink(socket, response.chunkedEncoding, end);
+  sink.start(response, open);
   socket.uncork();
+  sink.goDirect();
 }
 
 /** HTTP/2 frames for itself: it takes the payload. */
@@ -37,7 +40,9 @@ export function openPlain(socket: Socket, head: string, open: Open): void {
     // Not left to the client, which need not close its side.
     socket.destroySoon();
   };
-  new WritableSink(socket, true, end, Buffer.from(head, "latin1")).start(socket, open);
+  const sink = new WritableSink(socket, true, end, Buffer.from(head, "latin1"));
+  sink.goDirect();
+  sink.start(socket, open);
 }
 
 /** RFC 9112 §7.1. */
@@ -57,6 +62,9 @@ class WritableSink implements Sink {
   /** What has not been handed over yet; while there is something, the sink is full. */
   readonly #queue: Uint8Array[] = [];
   #queued = 0;
+  /** The way past `#writable`, and what has not left yet on it. */
+  #direct: DirectWriter | undefined;
+  #underway = 0;
   #accepted = 0;
   #ending = false;
 
@@ -74,8 +82,13 @@ class WritableSink implements Sink {
     this.#listener = open(this);
   }
 
+  /** From here on past Node's stream, if there is a way. */
+  goDirect(): void {
+    this.#direct = directWriter(this.#writable);
+  }
+
   get pending(): number {
-    return this.#writable.writableLength + this.#queued;
+    return this.#queued + (this.#direct ? this.#underway : this.#writable.writableLength);
   }
 
   get sent(): number {
@@ -89,10 +102,7 @@ class WritableSink implements Sink {
       this.#head = undefined;
     }
     this.#accepted += bytes.length;
-    if (bytes.length <= pieceSize && !this.full) {
-      if (!this.#writable.write(bytes)) this.full = true;
-      return;
-    }
+    if (bytes.length <= pieceSize && !this.full) return this.#hand(bytes);
     this.#queue.push(bytes);
     this.#queued += bytes.length;
     this.#writeOn();
@@ -115,9 +125,27 @@ class WritableSink implements Sink {
       if (piece.length === first.length) this.#queue.shift();
       else this.#queue[0] = first.subarray(pieceSize);
       this.#queued -= piece.length;
-      this.full = !this.#writable.write(piece);
+      this.#hand(piece);
     }
   }
+
+  #hand(bytes: Uint8Array): void {
+    if (!this.#direct) {
+      this.full = !this.#writable.write(bytes);
+      return;
+    }
+    const written = this.#direct(bytes, this.#onSent);
+    if (written === "sent") return;
+    this.full = true;
+    if (written === "queued") this.#underway = bytes.length;
+    else this.destroy();
+  }
+
+  readonly #onSent = (broken: boolean): void => {
+    this.#underway = 0;
+    if (broken) this.destroy();
+    else this.#onDrain();
+  };
 
   readonly #onDrain = (): void => {
     this.full = false;

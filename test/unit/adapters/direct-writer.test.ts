@@ -1,0 +1,84 @@
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { PassThrough } from "node:stream";
+import { afterEach, expect, test } from "vitest";
+import { directWriter, type DirectWriter, type Written } from "../../../src/adapters/direct-writer.ts";
+
+let server: Server;
+const sockets: Socket[] = [];
+
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  server.close();
+});
+
+/** Both ends of a connection. */
+async function open(): Promise<{ readonly near: Socket; readonly far: Socket }> {
+  server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const far = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const [near] = (await once(server, "connection")) as [Socket];
+  sockets.push(
+    near.on("error", () => {}),
+    far.on("error", () => {}),
+  );
+  return { near, far };
+}
+
+/** Writes until something is queued; resolves, once that has left, to how often it wrote, or to `undefined` if it broke. */
+async function fill(write: DirectWriter, bytes: Buffer): Promise<number | undefined> {
+  let count = 0;
+  let onSent = (_broken: boolean): void => {};
+  const sent = new Promise<boolean>((resolve) => (onSent = resolve));
+  let written: Written;
+  do {
+    written = write(bytes, onSent);
+    count++;
+  } while (written === "sent");
+  return written === "broken" || (await sent) ? undefined : count;
+}
+
+test("this Node has what it takes", async () => {
+  const { near } = await open();
+  expect(directWriter(near)).toBeTypeOf("function");
+});
+
+test("what a slow reader gets is whole and in order, the socket's own last words behind it", async () => {
+  const { near, far } = await open();
+  far.pause();
+  const write = directWriter(near)!;
+  const bytes = Buffer.alloc(300_000, "abcdefg");
+  const filling = fill(write, bytes);
+  const received: Buffer[] = [];
+  far.on("data", (chunk: Buffer) => received.push(chunk));
+  far.resume();
+  const count = await filling;
+  near.end("the end");
+  await once(far, "end");
+  const all = Buffer.concat([...Array.from({ length: count! }, () => bytes), Buffer.from("the end")]);
+  expect(Buffer.concat(received).equals(all)).toBe(true);
+});
+
+test("a reader that breaks off is told of, whether bytes were queued for it or not", async () => {
+  const { near, far } = await open();
+  far.pause();
+  const write = directWriter(near)!;
+  const filling = fill(write, Buffer.alloc(300_000));
+  await new Promise(setImmediate);
+  far.resetAndDestroy();
+  expect(await filling).toBeUndefined();
+  expect(write(Buffer.from("x"), () => {})).toBe("broken");
+});
+
+test("there is no direct way where the socket has something left to write, is gone, or is none", async () => {
+  const { near, far } = await open();
+  near.cork();
+  near.write("first");
+  expect(directWriter(near)).toBeUndefined();
+  near.uncork();
+  await once(far, "data");
+  expect(directWriter(near)).toBeTypeOf("function");
+  near.destroy();
+  expect(directWriter(near)).toBeUndefined();
+  expect(directWriter(new PassThrough())).toBeUndefined();
+});
