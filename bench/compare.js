@@ -1,69 +1,64 @@
-/** One variant of a scenario, measured for all servers: each in turn, then all again. */
-import { skip, unfit } from "./plan.js";
-import { faultsOf } from "./report.js";
+/** The rows of one table, measured in turn, and then again. */
+import { coresFor } from "./cores.js";
+import { faultsOf } from "./faults.js";
+import { skip } from "./plan.js";
 import { onStage } from "./stage.js";
 import { medians } from "./stats.js";
 
 /** @typedef {import("./types.d.ts").Metrics} Metrics */
-/** @typedef {import("./types.d.ts").Server} Server */
+/** @typedef {import("./plan.js").Row} Row */
 
 /**
  * @typedef {object} Attempt
- * @property {Server} server
+ * @property {Row} row
  * @property {Metrics[]} runs
- * @property {string | undefined} reason why there are no (more) runs
+ * @property {string} reason why there are no (more) runs; "" if there is nothing to say
  */
 
 /**
- * Measures so many runs of each server. What goes wrong with one of ours is told to `onFailure`.
- * @param {import("./plan.js").Entry} entry
- * @param {readonly Server[]} servers
+ * Measures each row as often as its server asks for, or `runs` times. What goes wrong with one of ours is told to `onFailure`.
+ * @param {import("./plan.js").Comparison} comparison
  * @param {object} options
- * @param {number} options.runs
- * @param {import("./cores.js").Cores} options.cores
+ * @param {number | undefined} options.runs
  * @param {(failure: string) => void} options.onFailure
- * @returns {Promise<import("./report.js").ServerResult[]>}
+ * @returns {Promise<import("./results.js").Measurement[]>}
  */
-export async function compare(entry, servers, { runs, cores, onFailure }) {
-  const attempts = servers.map((server) => attempt(entry, server));
-  for (let run = 0; run < runs; run++) {
-    for (const each of attempts) {
-      if (each.reason === undefined) await measureOnce(entry, each, cores);
+export async function compare({ scenario, rows }, { runs, onFailure }) {
+  const attempts = rows.map((row) => ({ row, runs: /** @type {Metrics[]} */ ([]), reason: row.reason }));
+  for (const { row } of attempts) if (row.reason !== "") skip(`${row.server.name}, ${row.variant.name}`, row.reason);
+  const wanted = attempts.map(({ row }) => runs ?? row.server.runs ?? 3);
+  for (let run = 0; run < Math.max(...wanted); run++) {
+    for (const [index, attempt] of attempts.entries()) {
+      if (attempt.reason === "" && run < (wanted[index] ?? 0)) await measureOnce(scenario, attempt);
     }
   }
-  return attempts.map(({ server, runs: done, reason = "" }) => {
+  return attempts.map(({ row: { variant, server }, runs: done, reason }) => {
     const faults = faultsOf(done);
-    if (server.ours && reason !== "") onFailure(`${entry.scenario.name}: ${server.name} ${reason}`);
-    if (server.ours && faults !== "none") onFailure(`${entry.scenario.name}: ${server.name} ${faults}`);
-    return { server: server.name, runs: done, median: medians(done), reason };
+    for (const failure of [reason, faults === "none" ? "" : faults]) {
+      if (server.ours && failure !== "") onFailure(`${scenario.name}, ${variant.name}: ${server.name} ${failure}`);
+    }
+    const median = medians(done);
+    return { scenario: scenario.name, variant: variant.name, server: server.name, reason, median, runs: done };
   });
 }
 
 /**
- * @param {import("./plan.js").Entry} entry
- * @param {Server} server
- * @returns {Attempt}
+ * @param {import("./types.d.ts").Scenario} scenario
+ * @param {Attempt} attempt
  */
-function attempt({ scenario, variant }, server) {
-  const reason = unfit(server, scenario, variant);
-  if (reason !== undefined) skip(server.name, reason);
-  return { server, runs: [], reason };
-}
-
-/**
- * @param {import("./plan.js").Entry} entry
- * @param {Attempt} tried
- * @param {import("./cores.js").Cores} cores
- */
-async function measureOnce({ scenario, variant }, tried, cores) {
-  const { server, runs } = tried;
+async function measureOnce(scenario, attempt) {
+  const { variant, server } = attempt.row;
+  const name = scenario.within === undefined ? server.name : `${server.name}, ${variant.name}`;
   try {
-    const metrics = await onStage(server, variant.numbers, cores, (stage) => scenario.run(stage, variant.numbers));
-    runs.push(metrics);
-    const numbers = scenario.columns.map(({ key, title, digits }) => `${title} ${metrics[key]?.toFixed(digits)}`);
-    console.log(`${server.name}: ${numbers.join(", ")}, faults ${faultsOf([metrics])}`);
+    const measured = await onStage(server, variant.numbers, (stage) => scenario.run(stage, variant.numbers));
+    const metrics = { ...measured, contended: Number(coresFor(variant.numbers.cores ?? 1).contended) };
+    attempt.runs.push(metrics);
+    const numbers = scenario.columns
+      .filter(({ key }) => metrics[key] !== undefined)
+      .map(({ key, title, digits }) => `${title} ${metrics[key]?.toFixed(digits)}`);
+    console.log(`${name}: ${numbers.join(", ")}, faults ${faultsOf([metrics])}`);
   } catch (error) {
-    tried.reason = `failed: ${error instanceof Error ? error.message.split("\n")[0] : error}`;
-    console.error(`!!! ${server.name} ${tried.reason}`);
+    attempt.reason = `failed: ${error instanceof Error ? error.message.split("\n")[0] : error}`;
+    console.error(`!!! ${name} ${attempt.reason}`);
   }
 }

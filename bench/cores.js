@@ -1,27 +1,35 @@
-/** Which cores there are for what: the server gets one of its own where the platform allows. */
+/** Which cores there are for what: the server gets cores of its own where the machine has enough of them. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { cpus } from "node:os";
 
 /**
  * @typedef {object} Cores
- * @property {string | undefined} server the core the server runs on, as `taskset -c` takes it; undefined: not pinned
+ * @property {string | undefined} server the cores the server runs on, as `taskset -c` takes them; undefined: not pinned
  * @property {string | undefined} load the cores of the load client and the origin
  * @property {number} loadCount how many those are
+ * @property {boolean} contended whether the load client and the origin have no core that the server leaves alone
  */
 
+const allowed = hasTaskset() ? allowedCores() : [];
+
 /**
- * Chooses, and moves this process off the server's core.
+ * Gives a server so many cores, and the rest to the load. Where there is no rest, all use all of them.
+ * @param {number} count
  * @returns {Cores}
  */
-export function chooseCores() {
-  const allowed = allowedCores();
-  const server = allowed.at(-1);
-  if (server === undefined || allowed.length < 2 || !hasTaskset()) {
-    return { server: undefined, load: undefined, loadCount: Math.max(1, allowed.length) };
-  }
-  const load = allowed.slice(0, -1).join(",");
-  spawnSync("taskset", ["-cp", load, String(process.pid)]);
-  return { server: String(server), load, loadCount: allowed.length - 1 };
+export function coresFor(count) {
+  if (allowed.length === 0) return { server: undefined, load: undefined, loadCount: cpus().length, contended: true };
+  const contended = allowed.length <= count;
+  const server = contended ? allowed : allowed.slice(-count);
+  const load = contended ? allowed : allowed.slice(0, -count);
+  return { server: server.join(","), load: load.join(","), loadCount: load.length, contended };
+}
+
+/** Moves this process off the server's core. */
+export function stepAside() {
+  const { load } = coresFor(1);
+  if (load !== undefined) spawnSync("taskset", ["-cp", load, String(process.pid)]);
 }
 
 /** The cores this process may use, from `Cpus_allowed_list: 0-3,6`; empty where the platform does not tell. */

@@ -15,14 +15,14 @@ function find(name) {
 }
 
 answerCalls({
-  /** Opens a group's connections. Answers how many were refused and how long it took, in s. */
+  /** Opens a group's connections. Answers when that began, in µs, and how long it took, in s. */
   async open({ name, first, wantsIds, stalled, ...target }) {
     const group = new Group({ first, wantsIds, stalled });
     const started = nowMicros();
     const entry = { group, sockets: /** @type {import("node:net").Socket[]} */ ([]) };
     groups.set(name, entry);
     entry.sockets = await openConnections(group, target);
-    return { refused: group.refused, seconds: (nowMicros() - started) / 1e6 };
+    return { startedAt: started, seconds: (nowMicros() - started) / 1e6 };
   },
   /** Counts and times of this group start anew. */
   mark: ({ name }) => find(name).group.mark(),
@@ -35,5 +35,10 @@ answerCalls({
     const { group, sockets } = find(name);
     group.stalled = false;
     for (const socket of sockets) socket.resume();
+  },
+  /** Closes all of its connections. */
+  leave({ name }) {
+    for (const socket of find(name).sockets) socket.destroy();
+    groups.delete(name);
   },
 });

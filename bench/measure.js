@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 
-/** @typedef {{ cpu: number, rss: number }} Usage CPU time in µs and resident memory in bytes */
+/** @typedef {{ pid: number, cpu: number, rss: number }} Usage CPU time in µs and resident memory in bytes */
 
 const hasProc = existsSync("/proc/self/stat");
 const ticksPerSecond = hasProc ? Number(execFileSync("getconf", ["CLK_TCK"])) : 0;
@@ -17,18 +17,34 @@ export function processTree(pid) {
 }
 
 /**
- * The CPU time (user and system, all threads) and the memory of a process and its children, added up.
+ * The CPU time (user and system, all threads) and the memory of a process and of each of its children.
  * @param {number} pid
- * @returns {Usage}
+ * @returns {Usage[]}
+ */
+export function usageOfEach(pid) {
+  return processTree(pid).map(hasProc ? fromProc : fromPs);
+}
+
+/**
+ * The same, added up.
+ * @param {number} pid
  */
 export function usageOf(pid) {
-  const total = { cpu: 0, rss: 0 };
-  for (const each of processTree(pid)) {
-    const { cpu, rss } = hasProc ? fromProc(each) : fromPs(each);
-    total.cpu += cpu;
-    total.rss += rss;
+  const all = usageOfEach(pid);
+  return { cpu: sum(all.map(({ cpu }) => cpu)), rss: sum(all.map(({ rss }) => rss)) };
+}
+
+/**
+ * The memory of a process and its children in bytes, what several of them share counted once; like `rss` where the system does not
+ * tell. It takes the kernel milliseconds: not for a moment that is being measured.
+ * @param {number} pid
+ */
+export function pssOf(pid) {
+  try {
+    return sum(processTree(pid).map((each) => field(readFileSync(`/proc/${each}/smaps_rollup`, "utf8"), "Pss")));
+  } catch {
+    return usageOf(pid).rss;
   }
-  return total;
 }
 
 /** @param {number} pid */
@@ -41,32 +57,46 @@ function childrenOf(pid) {
   }
 }
 
-/** @param {number} pid */
+/** @param {number} pid @returns {Usage} */
 function fromProc(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name, in brackets, may hold spaces; behind it utime and stime are the 12th and 13th field.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const kib = /^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0;
-    return { cpu: ((Number(fields[11]) + Number(fields[12])) * 1e6) / ticksPerSecond, rss: Number(kib) * 1024 };
+    const rss = field(readFileSync(`/proc/${pid}/status`, "utf8"), "VmRSS");
+    return { pid, cpu: ((Number(fields[11]) + Number(fields[12])) * 1e6) / ticksPerSecond, rss };
   } catch {
-    return { cpu: 0, rss: 0 };
+    return { pid, cpu: 0, rss: 0 };
   }
 }
 
-/** @param {number} pid */
+/** @param {number} pid @returns {Usage} */
 function fromPs(pid) {
   try {
     const output = execFileSync("ps", ["-o", "rss=,time=", "-p", String(pid)], { encoding: "utf8" });
     const [kib = "0", time = "0"] = output.trim().split(/\s+/);
-    const seconds = time.split(/[:-]/).reduce((sum, part) => sum * 60 + Number(part), 0);
-    return { cpu: seconds * 1e6, rss: Number(kib) * 1024 };
+    const seconds = time.split(/[:-]/).reduce((total, part) => total * 60 + Number(part), 0);
+    return { pid, cpu: seconds * 1e6, rss: Number(kib) * 1024 };
   } catch {
-    return { cpu: 0, rss: 0 };
+    return { pid, cpu: 0, rss: 0 };
   }
+}
+
+/**
+ * A line of /proc that counts kB, in bytes.
+ * @param {string} text
+ * @param {string} name
+ */
+function field(text, name) {
+  return Number(new RegExp(`^${name}:\\s*(\\d+)`, "m").exec(text)?.[1] ?? 0) * 1024;
 }
 
 /** @param {string} text */
 function numbers(text) {
   return text.split(/\s+/).filter(Boolean).map(Number);
+}
+
+/** @param {readonly number[]} values */
+function sum(values) {
+  return values.reduce((total, value) => total + value, 0);
 }

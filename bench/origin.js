@@ -68,13 +68,15 @@ answerCalls({
     emit(count);
     return finish(startedAt);
   },
-  /** For so many seconds, as fast as they are taken. */
-  async flood({ seconds }) {
+  /** As fast as they are taken, for so many seconds or until so many are made. */
+  async flood({ seconds = Infinity, count = Infinity }) {
     const startedAt = nowMicros();
-    while (nowMicros() - startedAt < seconds * 1e6) {
+    for (let left = count; left > 0 && nowMicros() - startedAt < seconds * 1e6; await setImmediate()) {
       if ((publisher ?? source).full) await setTimeout(1);
-      else emit(step);
-      await setImmediate();
+      else {
+        emit(Math.min(step, left));
+        left -= step;
+      }
     }
     return finish(startedAt);
   },

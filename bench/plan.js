@@ -9,24 +9,62 @@ import { servers } from "./servers/index.js";
 
 /** @typedef {{ scenario: Scenario, variant: Variant }} Entry */
 
+/**
+ * One measurement of a comparison, to be done several times; `reason` is why it cannot be done, "" if it can.
+ * @typedef {{ variant: Variant, server: Server, reason: string }} Row
+ */
+
+/**
+ * What becomes one table: the servers of one variant, or the variants of one server. `title` is its heading.
+ * @typedef {{ scenario: Scenario, title: string, rows: readonly Row[] }} Comparison
+ */
+
 /** Files a server has open besides its connections, and some to spare. */
 const spareFiles = 200;
 
+/**
+ * What is to be measured, in the order of the tables.
+ * @param {import("./flags.js").Flags} flags
+ * @param {readonly Server[]} present
+ * @returns {Comparison[]}
+ */
+export function plan(flags, present) {
+  const entries = chooseVariants(flags);
+  const comparisons = scenarios.flatMap((scenario) => {
+    const variants = entries.filter((entry) => entry.scenario === scenario).map(({ variant }) => variant);
+    const rows = (/** @type {Variant} */ variant, /** @type {readonly Server[]} */ those) =>
+      those.map((server) => ({ variant, server, reason: unfit(server, scenario, variant) }));
+    const { within } = scenario;
+    if (within === undefined)
+      return variants.map((variant) => ({ scenario, title: variant.name, rows: rows(variant, present) }));
+    const one = present.filter(({ name }) => name === within);
+    if (one.length === 0 && variants.length > 0) skip(scenario.name, `it is about ${within} alone`);
+    return [{ scenario, title: within, rows: variants.flatMap((variant) => rows(variant, one)) }];
+  });
+  return comparisons.filter(({ rows }) => rows.length > 0);
+}
+
 /** @returns {Entry[]} */
-export function chooseVariants(/** @type {import("./flags.js").Flags} */ { scenarios: wanted, small }) {
+function chooseVariants(/** @type {import("./flags.js").Flags} */ { scenarios: wanted, small }) {
   const all = scenarios.flatMap((scenario) => {
     return (small ? scenario.small : scenario.variants).map((variant) => ({ scenario, variant }));
   });
-  const matches = (/** @type {string} */ text) =>
-    all.filter(({ scenario, variant }) => scenario.name === text || `${scenario.name} ${variant.name}`.includes(text));
+  const matches = (/** @type {string} */ text) => {
+    const named = all.filter(({ scenario }) => scenario.name === text);
+    return named.length > 0
+      ? named
+      : all.filter(({ scenario, variant }) => `${scenario.name} ${variant.name}`.includes(text));
+  };
   for (const text of wanted) if (matches(text).length === 0) throw new Error(`no scenario is called "${text}"`);
   const chosen = new Set(wanted.flatMap(matches));
   return wanted.length === 0 ? all : all.filter((entry) => chosen.has(entry));
 }
 
+/** @typedef {{ server: string, reason: string }} Skipped */
+
 /**
- * The servers that were asked for and can run here; says loudly which cannot.
- * @returns {Promise<Server[]>}
+ * The servers that were asked for and can run here, and those that cannot, which is also said aloud.
+ * @returns {Promise<{ present: readonly Server[], skipped: readonly Skipped[] }>}
  */
 export async function chooseServers(/** @type {import("./flags.js").Flags} */ { servers: wanted, small }) {
   for (const name of wanted) {
@@ -36,27 +74,31 @@ export async function chooseServers(/** @type {import("./flags.js").Flags} */ { 
   const all = wanted.includes("all") || (wanted.length === 0 && !small);
   const chosen = servers.filter(({ name, ours }) => all || (wanted.length === 0 ? ours : wanted.includes(name)));
   const present = [];
+  const skipped = [];
   for (const server of chosen) {
     const reason = await server.missing();
     if (reason === undefined) present.push(server);
     else if (server.ours) throw new Error(`${server.name}: ${reason}`);
-    else skip(server.name, reason);
+    else {
+      skip(server.name, reason);
+      skipped.push({ server: server.name, reason });
+    }
   }
-  return present;
+  return { present, skipped };
 }
 
 /**
- * Why a server has no place in a scenario; undefined if it has.
+ * Why a server has no place in a scenario; "" if it has.
  * @param {Server} server
  * @param {Scenario} scenario
  * @param {Variant} variant
  */
-export function unfit(server, { name, needs }, { numbers }) {
+function unfit(server, { name, needs }, { numbers }) {
   if (server.only && !server.only.includes(name)) return "not comparable here";
   const lacking = needs.filter((feature) => !server.features.includes(feature));
   if (lacking.length > 0) return `has no ${lacking.join(", ")}`;
   const files = (numbers.clients ?? 0) * server.filesPerClient + spareFiles;
-  return files > openFiles ? `needs ${files} open files, ${openFiles} are allowed (ulimit -n)` : undefined;
+  return files > openFiles ? `needs ${files} open files, ${openFiles} are allowed (ulimit -n)` : "";
 }
 
 /** Loud, so that nobody takes a short table for a complete one. */

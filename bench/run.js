@@ -2,56 +2,50 @@
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { compare } from "./compare.js";
-import { chooseCores } from "./cores.js";
+import { stepAside } from "./cores.js";
 import { parseFlags, usage } from "./flags.js";
-import { chooseServers, chooseVariants } from "./plan.js";
-import { describeMachine, scenarioTable, toMarkdown } from "./report.js";
+import { checkGoals } from "./goals.js";
+import { describeMachine } from "./machine.js";
+import { chooseServers, plan } from "./plan.js";
+import { toMarkdown } from "./report.js";
+import { readResults } from "./results.js";
 import { scenarios } from "./scenarios/index.js";
 import { checkReader } from "./self-check.js";
 import { servers } from "./servers/index.js";
+import { comparisonTable } from "./table.js";
 
 const resultsFile = fileURLToPath(new URL("RESULTS.md", import.meta.url));
-const cores = chooseCores();
 /** Faults of Spillway, which fail the run. @type {string[]} */
 const failures = [];
 
-/** @param {import("./flags.js").Flags} flags */
-async function main(flags) {
+/** Measures, and writes what there is after each comparison: who ends it early keeps that. @param {import("./flags.js").Flags} flags */
+async function measure(flags) {
   checkReader();
-  const entries = chooseVariants(flags);
-  const chosen = await chooseServers(flags);
-  const machine = describeMachine(cores);
+  checkGoals();
+  stepAside();
+  const { present, skipped } = await chooseServers(flags);
+  const machine = describeMachine();
   for (const [name, value] of Object.entries(machine)) console.log(`${name}: ${value}`);
 
-  /** @type {import("./report.js").ScenarioResult[]} */
-  const results = [];
-  for (const entry of entries) {
-    const { name, text, columns } = entry.scenario;
-    console.log(`\n## ${name}: ${entry.variant.name}`);
-    const measured = await compare(entry, chosen, {
-      runs: flags.runs,
-      cores,
-      onFailure: (failure) => failures.push(failure),
-    });
-    const result = { scenario: name, variant: entry.variant.name, text, columns, servers: measured };
-    console.log(`\n${scenarioTable(result)}`);
-    results.push(result);
+  const versions = await Promise.all(present.map(async ({ name, version }) => ({ name, version: await version() })));
+  const args = process.argv.slice(2).map((arg) => (/^[\w./-]+$/.test(arg) ? arg : `"${arg}"`));
+  const session = { date: new Date().toISOString().slice(0, 10), command: ["npm run bench --", ...args].join(" ") };
+  const startedAt = performance.now();
+  const minutes = () => Math.round((performance.now() - startedAt) / 6000) / 10;
+  const measurements = [];
+  for (const comparison of plan(flags, present)) {
+    console.log(`\n## ${comparison.scenario.name}: ${comparison.title}, after ${minutes()} min`);
+    const rows = await compare(comparison, { runs: flags.runs, onFailure: (failure) => failures.push(failure) });
+    console.log(`\n${comparisonTable(comparison.scenario, rows)}`);
+    measurements.push(...rows);
+    const sessions = [{ ...session, minutes: minutes() }];
+    await write(flags, { sessions, machine, servers: versions, skipped, measurements });
   }
-  await write(flags, {
-    date: new Date().toISOString().slice(0, 10),
-    command: ["npm run bench --", ...process.argv.slice(2)].join(" "),
-    runs: flags.runs,
-    machine,
-    servers: await Promise.all(
-      chosen.map(async ({ name, note, version }) => ({ name, note, version: await version() })),
-    ),
-    scenarios: results,
-  });
 }
 
 /**
  * @param {import("./flags.js").Flags} flags
- * @param {import("./report.js").Results} results
+ * @param {import("./results.js").Results} results
  */
 async function write({ json, markdown, write: keep }, results) {
   if (json !== undefined) await writeFile(json, `${JSON.stringify(results, null, 2)}\n`);
@@ -72,7 +66,8 @@ try {
   const flags = parseFlags(process.argv.slice(2));
   if (flags.help) console.log(usage);
   else if (flags.list) list();
-  else await main(flags);
+  else if (flags.merge.length > 0) await write(flags, await readResults(flags.merge));
+  else await measure(flags);
 } catch (error) {
   failures.push(error instanceof Error ? error.message : String(error));
 }

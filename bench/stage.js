@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { usageOf } from "./measure.js";
+import { startClients } from "./clients.js";
+import { coresFor } from "./cores.js";
+import { pssOf, usageOf, usageOfEach } from "./measure.js";
 import { startHelper } from "./processes.js";
 
 /** @typedef {import("./types.d.ts").Server} Server */
@@ -17,11 +19,12 @@ const rssPeriod = 200;
  * @template T
  * @param {Server} server
  * @param {import("./types.d.ts").Numbers} numbers
- * @param {import("./cores.js").Cores} cores
  * @param {(stage: import("./types.d.ts").Stage) => Promise<T>} work
  * @returns {Promise<T>}
  */
-export async function onStage(server, { size = 200, channels = 0 }, cores, work) {
+export async function onStage(server, numbers, work) {
+  const { size = 200, channels = 0, coalesce = 0, workers = 1, cores: count = 1 } = numbers;
+  const cores = coresFor(count);
   const directory = mkdtempSync(join(tmpdir(), "spillway-bench-"));
   const clear = () => rmSync(directory, { recursive: true, force: true });
   // For a benchmark that is interrupted.
@@ -32,20 +35,23 @@ export async function onStage(server, { size = 200, channels = 0 }, cores, work)
     const origin = startHelper("origin.js", { cpus: cores.load });
     cleanups.push(origin.stop);
     const url = await origin.call("start", { size, channels });
-    const running = await server.start({ origin: url, cpus: cores.server, directory, channels });
+    const settings = { channels, coalesce, workers };
+    const running = await server.start({ origin: url, cpus: cores.server, directory, settings });
     cleanups.push(running.stop);
     if (running.publish !== undefined) await origin.call("publishTo", { url: running.publish });
     if (server.source === "one") await until(async () => (await origin.call("subscribers")) > 0);
 
-    const clients = startClients(cores);
+    const clients = startClients(cores, running, channels);
     cleanups.push(clients.stop);
     const busy = () => usageOf(origin.pid).cpu + clients.cpu();
     return await work({
       running,
       emit: running.emit ?? emitterOf(origin),
-      open: (options) => clients.open(options, running, channels),
+      open: clients.open,
+      probe: clients.probe,
       measure: (measured) => measure(running.pid, busy, cores.loadCount, measured),
       rss: () => usageOf(running.pid).rss,
+      pss: () => pssOf(running.pid),
     });
   } finally {
     for (const cleanup of cleanups.toReversed()) await cleanup();
@@ -60,55 +66,8 @@ function emitterOf(/** @type {ReturnType<typeof startHelper>} */ { call }) {
     paced: (rate, count) => call("paced", { rate, count }),
     burst: (count) => call("burst", { count }),
     flood: (seconds) => call("flood", { seconds }),
+    fill: (count) => call("flood", { count }),
     stop: () => call("stop"),
-  };
-}
-
-/** The load client, and a second one for connections that are watched apart; each starts with its first group. */
-function startClients(/** @type {import("./cores.js").Cores} */ cores) {
-  /** @type {Map<boolean, ReturnType<typeof startHelper>>} */
-  const helpers = new Map();
-  let groups = 0;
-
-  /** @param {boolean} apart */
-  function helperFor(apart) {
-    let helper = helpers.get(apart);
-    if (!helper) {
-      helper = startHelper("load-client.js", { cpus: cores.load, priority: apart ? -10 : 0 });
-      helpers.set(apart, helper);
-    }
-    return helper;
-  }
-
-  return {
-    /**
-     * @param {import("./types.d.ts").OpenOptions} options
-     * @param {import("./types.d.ts").Running} running
-     * @param {number} channels
-     * @returns {Promise<import("./types.d.ts").LoadGroup>}
-     */
-    async open({ apart = false, ...options }, running, channels) {
-      const { call } = helperFor(apart);
-      const name = `group-${++groups}`;
-      const { hostname: host, port } = new URL(running.url);
-      const names = channels > 0 ? Array.from({ length: channels }, (_, index) => `c${index}`) : [""];
-      const paths = names.map((channel) => running.path(channel));
-      const { seconds } = await call("open", { ...options, name, host, port: Number(port), paths });
-      return {
-        seconds,
-        mark: () => call("mark", { name }),
-        async completed(last, timeout) {
-          await call("completed", { name, last, timeout: timeout * 1000 });
-        },
-        report: () => call("report", { name }),
-        lastId: () => call("lastId", { name }),
-        resume: () => call("resume", { name }),
-      };
-    },
-    cpu: () => [...helpers.values()].reduce((sum, { pid }) => sum + usageOf(pid).cpu, 0),
-    async stop() {
-      for (const helper of helpers.values()) await helper.stop();
-    },
   };
 }
 
@@ -120,20 +79,22 @@ function startClients(/** @type {import("./cores.js").Cores} */ cores) {
  * @param {() => Promise<T>} work
  */
 async function measure(pid, busy, loadCount, work) {
-  const before = usageOf(pid);
+  const before = usageOfEach(pid);
   const busyBefore = busy();
   const startedAt = performance.now();
-  let { rss } = before;
+  let { rss } = usageOf(pid);
   const timer = setInterval(() => (rss = Math.max(rss, usageOf(pid).rss)), rssPeriod);
   try {
     const result = await work();
-    const after = usageOf(pid);
+    const after = usageOfEach(pid);
     const seconds = (performance.now() - startedAt) / 1000;
+    const cpuOfEach = after.map((each) => each.cpu - (before.find((one) => one.pid === each.pid)?.cpu ?? 0));
     return {
       result,
       seconds,
-      cpu: after.cpu - before.cpu,
-      rss: Math.max(rss, after.rss),
+      cpu: cpuOfEach.reduce((sum, cpu) => sum + cpu, 0),
+      cpuOfEach,
+      rss: Math.max(rss, usageOf(pid).rss),
       loadBusy: (busy() - busyBefore) / 1e6 / seconds / loadCount,
     };
   } finally {

@@ -20,6 +20,8 @@ export interface Server {
   readonly features: readonly Feature[];
   /** The only scenarios it makes sense in; without it all of those whose needs it meets. */
   readonly only?: readonly string[];
+  /** How often it is measured unless `--runs` says otherwise: less where the exact figure matters less. Default 3. */
+  readonly runs?: number;
   /** Open files it needs for each client. */
   readonly filesPerClient: number;
   /**
@@ -35,12 +37,21 @@ export interface Server {
 export interface StartContext {
   /** Where the origin serves its events. */
   readonly origin: string;
-  /** The core to run on; undefined: any. */
+  /** The cores to run on; undefined: any. */
   readonly cpus: string | undefined;
   /** A directory of its own, removed afterwards. */
   readonly directory: string;
+  readonly settings: Settings;
+}
+
+/** What a variant asks of the server's configuration. */
+export interface Settings {
   /** How many channels there are; 0: none. */
   readonly channels: number;
+  /** How long events may wait for others to leave with them, in ms; 0: not at all. */
+  readonly coalesce: number;
+  /** How many processes serve; 1: the one that was started. */
+  readonly workers: number;
 }
 
 export interface Running {
@@ -50,6 +61,8 @@ export interface Running {
   readonly url: string;
   /** What a client asks for; the channel is "" where there are none. */
   path(channel: string): string;
+  /** A path that is answered at once with anything but a stream; without it nobody asks how long answers take. */
+  readonly health?: string;
   /** Where the origin posts events, with `{channel}` for the channel. */
   readonly publish?: string;
   /** Makes events itself. */
@@ -63,7 +76,10 @@ export interface Running {
 export interface Emitter {
   paced(rate: number, count: number): Promise<Emitted>;
   burst(count: number): Promise<Emitted>;
+  /** For so many seconds, as fast as they are taken. */
   flood(seconds: number): Promise<Emitted>;
+  /** So many events, as fast as they are taken. */
+  fill(count: number): Promise<Emitted>;
   /** Ends what `paced` began before its time. */
   stop(): Promise<void>;
 }
@@ -96,7 +112,8 @@ export interface LoadReport {
 
 /** Connections opened for one purpose. */
 export interface LoadGroup {
-  /** How long opening them took, in s. */
+  /** When opening them began, in µs of the clock, and how long it took, in s. */
+  readonly startedAt: number;
   readonly seconds: number;
   mark(): Promise<void>;
   /** Resolves once every connection has this event; throws after `timeout` s unless that is allowed. */
@@ -105,6 +122,8 @@ export interface LoadGroup {
   /** The id of the last event that the first connection got. */
   lastId(): Promise<string>;
   resume(): Promise<void>;
+  /** Closes its connections; nothing can be asked of it from then on. */
+  leave(): Promise<void>;
 }
 
 export interface OpenOptions {
@@ -124,6 +143,8 @@ export interface Measured<T> {
   readonly seconds: number;
   /** CPU time of the server, in µs. */
   readonly cpu: number;
+  /** The same of each of its processes; the first is the one that was started. */
+  readonly cpuOfEach: readonly number[];
   /** Highest resident memory seen, in bytes. */
   readonly rss: number;
   /** How busy the load client and the origin kept their cores: near 1 they were the bottleneck. */
@@ -136,8 +157,18 @@ export interface Stage {
   readonly running: Running;
   open(options: OpenOptions): Promise<LoadGroup>;
   measure<T>(work: () => Promise<T>): Promise<Measured<T>>;
+  /** How long the server takes to answer a small request meanwhile; asked every few ms. Undefined where it has no such answer. */
+  probe<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly stalls: Stalls | undefined }>;
   /** Resident memory of the server now, in bytes. */
   rss(): number;
+  /** The same, with what its processes share counted once, where the system tells. */
+  pss(): number;
+}
+
+/** In ms: the longest time without an answer, and the one that 99 % of all moments did not exceed. */
+export interface Stalls {
+  readonly longest: number;
+  readonly p99: number;
 }
 
 /** Numbers by name; the names are those of the scenario's columns, and those every scenario has. */
@@ -158,7 +189,7 @@ export interface Variant {
 
 /**
  * What makes a variant: `clients`, and what its scenario knows. Also for all: `size`, the bytes of data of an event (default 200),
- * and `channels` (default none).
+ * `cores` for the server (default 1), and what goes into `Settings`.
  */
 export type Numbers = Readonly<Record<string, number>>;
 
@@ -167,10 +198,15 @@ export interface Scenario {
   readonly name: string;
   readonly text: string;
   readonly needs: readonly Feature[];
+  /**
+   * The one server it is about, where the question is what changes this one's cost: the variants are the rows of one table, and the
+   * first is what the others are set in relation to.
+   */
+  readonly within?: string;
   readonly variants: readonly Variant[];
   /** For `--small`: enough to find a lost event, too little to time anything. */
   readonly small: readonly Variant[];
-  /** The first is the one that is set in relation to Spillway's. */
+  /** The first is the one that is set in relation to that of the table's first row. */
   readonly columns: readonly Column[];
   run(stage: Stage, numbers: Numbers): Promise<Metrics>;
 }

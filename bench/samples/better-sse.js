@@ -13,6 +13,7 @@ function channelOf(name) {
 }
 
 const server = createServer(async (request, response) => {
+  if (request.url === "/healthz") return response.writeHead(204).end();
   const { searchParams } = new URL(request.url ?? "/", "http://bench");
   // The data is JSON already; the library would make JSON of it once for every session.
   const session = await createSession(request, response, { serializer: String });

@@ -13,6 +13,8 @@ app.get("/events", (request, response) => {
   response.on("close", () => clients.remove(channel, response));
 });
 
+app.get("/healthz", (_request, response) => void response.writeHead(204).end());
+
 await followOrigin(({ id, data, channel }) => {
   for (const client of clients.of(channel)) client.write(`id: ${id}\ndata: ${data}\n\n`);
 });

@@ -16,6 +16,8 @@ app.get("/events", { sse: true }, async (_request, reply) => {
   reply.sse.onClose(() => clients.remove("", reply.sse));
 });
 
+app.get("/healthz", async (_request, reply) => reply.code(204).send());
+
 await followOrigin(({ id, data }) => {
   for (const client of clients.of("")) client.send({ id, data }).catch(() => {});
 });

@@ -14,6 +14,8 @@ app.get("/events", (response, request) => {
   clients.add(channel, response);
 });
 
+app.get("/healthz", (response) => void response.writeStatus("204 No Content").end());
+
 await followOrigin(({ id, data, channel }) => {
   const bytes = Buffer.from(`id: ${id}\ndata: ${data}\n\n`);
   for (const client of clients.of(channel)) client.cork(() => client.write(bytes));

@@ -1,12 +1,12 @@
 import { setTimeout } from "node:timers/promises";
-import { columns, faults, latency, settle, times } from "./metrics.js";
+import { columns, faults, latency, settle, stall, stallColumns, times } from "./metrics.js";
 
 /** @type {import("../types.d.ts").Scenario} */
 export const connectRate = {
   name: "connect-rate",
   text:
-    "Clients connect as fast as they can while live events go out to all who are there. The latency is that of 100 clients " +
-    "which were there before.",
+    "Clients connect as fast as they can while live events go out to all who are there; a fifth of them came and left before, to " +
+    "warm up. The latency is that of 100 clients which were there before; stalls are how long others waited for the answer to a small request, asked every 5 ms.",
   needs: [],
   variants: [{ name: "10,000 clients, live 5/s", numbers: { clients: 10_000, rate: 5 } }],
   small: [{ name: "100 clients, live 100/s", numbers: { clients: 100, rate: 100 } }],
@@ -15,19 +15,22 @@ export const connectRate = {
     { key: "cpuPerConnection", title: "CPU µs per connection", digits: 1 },
     ...latency,
     columns.rss,
+    ...stallColumns,
   ],
   async run(stage, { clients, rate }) {
     const others = await stage.open({ count: 100, first: 1, apart: true });
+    const earlier = await stage.open({ count: clients / 5 });
+    await earlier.leave();
     await setTimeout(settle);
     const live = stage.emit.paced(rate, 1e9);
     await setTimeout(settle);
     await others.mark();
-    const measured = await stage.measure(() => stage.open({ count: clients }));
+    const measured = await stage.measure(() => stage.probe(() => stage.open({ count: clients })));
     const meanwhile = await others.report();
     await setTimeout(settle);
     await stage.emit.stop();
     const { last } = await live;
-    const arrived = measured.result;
+    const { result: arrived, stalls } = measured.result;
     await Promise.all([arrived.completed(last, 60), others.completed(last, 60)]);
     return {
       connects: clients / arrived.seconds,
@@ -35,6 +38,7 @@ export const connectRate = {
       rss: measured.rss / 2 ** 20,
       loadBusy: measured.loadBusy,
       ...times(meanwhile),
+      ...stall(stalls),
       ...faults(await arrived.report(), await others.report()),
     };
   },

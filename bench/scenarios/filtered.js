@@ -1,5 +1,5 @@
-import { setTimeout } from "node:timers/promises";
-import { columns, delivery, faults, latency, settle, times } from "./metrics.js";
+import { columns, faults, latency } from "./metrics.js";
+import { steady } from "./steady.js";
 
 /** @type {import("../types.d.ts").Scenario} */
 export const filtered = {
@@ -9,23 +9,18 @@ export const filtered = {
   variants: [
     {
       name: "10,000 clients on 1,000 channels, 2,000 events/s",
-      numbers: { clients: 10_000, channels: 1000, rate: 2000, events: 20_000 },
+      numbers: { clients: 10_000, channels: 1000, rate: 2000, seconds: 6, warmUp: 1 },
     },
   ],
-  small: [{ name: "40 clients on 10 channels", numbers: { clients: 40, channels: 10, rate: 500, events: 200 } }],
+  small: [
+    {
+      name: "40 clients on 10 channels",
+      numbers: { clients: 40, channels: 10, rate: 500, seconds: 0.4, warmUp: 0.02 },
+    },
+  ],
   columns: [columns.cpu, columns.rate, ...latency, columns.rss],
-  async run(stage, { clients, channels, rate, events }) {
-    const group = await stage.open({ count: clients, first: 1 });
-    await setTimeout(settle);
-    const before = await stage.emit.paced(rate, channels);
-    await group.completed(before.last, 60);
-    await group.mark();
-    const measured = await stage.measure(async () => {
-      const emitted = await stage.emit.paced(rate, events);
-      await group.completed(emitted.last, 60);
-      return emitted;
-    });
-    const report = await group.report();
-    return { ...delivery(measured, report, measured.result.startedAt), ...times(report), ...faults(report) };
+  async run(stage, { clients, rate, seconds, warmUp }) {
+    const { group, metrics } = await steady(stage, { clients, rate, seconds, warmUp });
+    return { ...metrics, ...faults(await group.report()) };
   },
 };

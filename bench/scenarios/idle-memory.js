@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { faults } from "./metrics.js";
 
 /** How long the server's memory must have stayed the same, in ms. */
-const steady = 2000;
+const steady = 1500;
 
 /** @type {import("../types.d.ts").Scenario} */
 export const idleMemory = {

@@ -1,11 +1,27 @@
 import { burst } from "./burst.js";
+import { coalesce } from "./coalesce.js";
 import { connectRate } from "./connect-rate.js";
 import { filtered } from "./filtered.js";
+import { growth } from "./growth.js";
 import { idleMemory } from "./idle-memory.js";
 import { ingest } from "./ingest.js";
 import { paced } from "./paced.js";
 import { replayStorm } from "./replay-storm.js";
 import { slowReaders } from "./slow-readers.js";
+import { workers, workersBurst } from "./workers.js";
 
 /** In the order of the tables. @type {readonly import("../types.d.ts").Scenario[]} */
-export const scenarios = [paced, burst, filtered, replayStorm, ingest, idleMemory, slowReaders, connectRate];
+export const scenarios = [
+  paced,
+  burst,
+  filtered,
+  replayStorm,
+  ingest,
+  idleMemory,
+  slowReaders,
+  connectRate,
+  growth,
+  coalesce,
+  workers,
+  workersBurst,
+];

@@ -20,6 +20,12 @@ export const columns = {
 /** The latency columns. */
 export const latency = [columns.p50, columns.p99, columns.p999];
 
+/** How long others wait for an answer. */
+export const stallColumns = [
+  { key: "stall", title: "longest stall ms", digits: 1 },
+  { key: "stallP99", title: "p99 stall ms", digits: 1 },
+];
+
 /**
  * CPU per delivery, deliveries per second from the first event's making to the last delivery, memory.
  * @param {Measured} measured
@@ -33,6 +39,11 @@ export function delivery({ cpu, rss, loadBusy }, { received, lastAt }, startedAt
 /** @param {LoadReport} report */
 export function times({ p50, p99, p999, max }) {
   return { p50, p99, p999, max };
+}
+
+/** @param {import("../types.d.ts").Stalls | undefined} stalls @returns {import("../types.d.ts").Metrics} */
+export function stall(stalls) {
+  return stalls === undefined ? {} : { stall: stalls.longest, stallP99: stalls.p99 };
 }
 
 /**

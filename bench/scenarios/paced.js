@@ -1,33 +1,30 @@
-import { setTimeout } from "node:timers/promises";
-import { columns, delivery, faults, latency, settle, times } from "./metrics.js";
+import { columns, faults, latency, stall, stallColumns } from "./metrics.js";
+import { steady } from "./steady.js";
 
-/** How long events go out before anything is counted: compilers and buffers warm up, in s. */
-const warmUp = 2;
+/** The least that gives a steady figure: CPU time comes in steps of 10 ms. */
+const times = { seconds: 6, warmUp: 2 };
 
 /** @type {import("../types.d.ts").Scenario} */
 export const paced = {
   name: "paced",
-  text: "Everyone gets every event, events come one by one.",
+  text:
+    "Everyone gets every event, events come one by one. Stalls are how long the server took to answer a small request of " +
+    "somebody else's, asked every 5 ms, for some more seconds of the same load.",
   needs: [],
   variants: [
-    { name: "1,000 clients × 40/s", numbers: { clients: 1000, rate: 40, seconds: 10, warmUp } },
-    { name: "1,000 clients × 100/s", numbers: { clients: 1000, rate: 100, seconds: 10, warmUp } },
-    { name: "10,000 clients × 5/s", numbers: { clients: 10_000, rate: 5, seconds: 10, warmUp } },
+    { name: "1,000 clients × 40/s", numbers: { clients: 1000, rate: 40, ...times } },
+    { name: "1,000 clients × 100/s", numbers: { clients: 1000, rate: 100, ...times } },
+    { name: "10,000 clients × 5/s", numbers: { clients: 10_000, rate: 5, ...times, probe: 3 } },
   ],
-  small: [{ name: "20 clients × 100/s", numbers: { clients: 20, rate: 100, seconds: 0.3, warmUp: 0.1 } }],
-  columns: [columns.cpu, columns.rate, ...latency, columns.rss],
-  async run(stage, { clients, rate, seconds, warmUp: warm }) {
-    const group = await stage.open({ count: clients, first: 1 });
-    await setTimeout(settle);
-    const before = await stage.emit.paced(rate, Math.ceil(rate * warm));
-    await group.completed(before.last, 60);
-    await group.mark();
-    const measured = await stage.measure(async () => {
-      const emitted = await stage.emit.paced(rate, rate * seconds);
-      await group.completed(emitted.last, 60);
-      return emitted;
+  small: [{ name: "20 clients × 100/s", numbers: { clients: 20, rate: 100, seconds: 0.3, warmUp: 0.1, probe: 0.1 } }],
+  columns: [columns.cpu, columns.rate, ...latency, columns.rss, ...stallColumns],
+  async run(stage, { clients, rate, seconds, warmUp, probe = 0 }) {
+    const { group, metrics } = await steady(stage, { clients, rate, seconds, warmUp });
+    if (probe === 0) return { ...metrics, ...faults(await group.report()) };
+    const { stalls } = await stage.probe(async () => {
+      const { last } = await stage.emit.paced(rate, rate * probe);
+      await group.completed(last, 60);
     });
-    const report = await group.report();
-    return { ...delivery(measured, report, measured.result.startedAt), ...times(report), ...faults(report) };
+    return { ...metrics, ...stall(stalls), ...faults(await group.report()) };
   },
 };

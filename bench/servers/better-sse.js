@@ -6,6 +6,7 @@ export const betterSse = {
   name: "better-sse",
   note: "sessions on a channel",
   features: ["channels"],
+  runs: 1,
   filesPerClient: 1,
   source: "one",
   missing: async () => missingPackage("better-sse"),

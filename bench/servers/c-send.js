@@ -47,9 +47,14 @@ function emitterOf(/** @type {Awaited<ReturnType<typeof startProgram>>} */ { std
   return {
     paced: (rate, count) => command(`paced ${rate} ${count} ${size}`),
     burst: (count) => command(`burst ${count} ${size}`),
-    flood: () => Promise.reject(new Error("it cannot be flooded")),
+    flood: cannot,
+    fill: cannot,
     async stop() {
       stdin.write("stop\n");
     },
   };
+}
+
+function cannot() {
+  return Promise.reject(new Error("it takes no events"));
 }

@@ -6,6 +6,7 @@ export const express = {
   name: "express",
   note: "`res.write` for each client",
   features: ["channels"],
+  runs: 1,
   filesPerClient: 1,
   source: "one",
   missing: async () => missingPackage("express"),

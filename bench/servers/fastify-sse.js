@@ -6,6 +6,7 @@ export const fastifySse = {
   name: "fastify-sse",
   note: "`reply.sse.send` for each client",
   features: [],
+  runs: 1,
   filesPerClient: 1,
   source: "one",
   missing: async () => missingPackage("@fastify/sse"),

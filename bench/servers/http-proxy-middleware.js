@@ -6,6 +6,7 @@ export const httpProxyMiddleware = {
   name: "http-proxy-middleware",
   note: "a connection to the origin for each client",
   features: ["replay"],
+  runs: 1,
   filesPerClient: 2,
   source: "each",
   missing: async () => missingPackage("http-proxy-middleware"),

@@ -35,7 +35,8 @@ export const nchan = {
       pid: program.pid,
       url: program.url,
       path: (channel) => `/events?channel=${channel || "bench"}`,
-      publish: `${program.url}/publish?channel=${context.channels > 0 ? "{channel}" : "bench"}`,
+      health: "/healthz",
+      publish: `${program.url}/publish?channel=${context.settings.channels > 0 ? "{channel}" : "bench"}`,
       stop: program.stop,
     };
   },

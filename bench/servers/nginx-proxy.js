@@ -6,6 +6,7 @@ export const nginxProxy = {
   name: "nginx-proxy",
   note: "`proxy_pass`: a connection to the origin for each client",
   features: ["replay"],
+  runs: 1,
   filesPerClient: 2,
   source: "each",
   missing: async () => missingNginx(),
@@ -18,6 +19,6 @@ export const nginxProxy = {
       proxy_read_timeout 1h;
     }`;
     const program = await startNginx(context, { server });
-    return { pid: program.pid, url: program.url, path: () => "/events", stop: program.stop };
+    return { pid: program.pid, url: program.url, path: () => "/events", health: "/healthz", stop: program.stop };
   },
 };

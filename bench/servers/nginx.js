@@ -64,6 +64,9 @@ http {
   ${http}
   server {
     listen 127.0.0.1:${port} backlog=65535;
+    location = /healthz {
+      return 204;
+    }
     ${server}
   }
 }

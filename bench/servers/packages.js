@@ -36,7 +36,7 @@ function findManifest(name) {
  * @param {import("../types.d.ts").StartContext} context
  * @returns {Promise<import("../types.d.ts").Running>}
  */
-export async function startSample(name, { origin, cpus, channels }) {
+export async function startSample(name, { origin, cpus }) {
   const script = join(dirname(fileURLToPath(import.meta.url)), "..", "samples", `${name}.js`);
   const program = await startProgram(process.execPath, [script, origin], {
     cpus,
@@ -45,7 +45,8 @@ export async function startSample(name, { origin, cpus, channels }) {
   return {
     pid: program.pid,
     url: program.url,
-    path: (channel) => (channels > 0 ? `/events?channel=${channel}` : "/events"),
+    path: (channel) => (channel === "" ? "/events" : `/events?channel=${channel}`),
+    health: "/healthz",
     stop: program.stop,
   };
 }

@@ -12,23 +12,22 @@ const nodeFlags = (process.env.BENCH_NODE_FLAGS ?? "").split(" ").filter(Boolean
 const manifest = new URL("../../package.json", import.meta.url);
 
 /** With a log in SQLite, every commit synced to the disk. */
-export const spillway = describe("spillway", "durable: SQLite, `synchronous=FULL`", (directory) => {
-  return `sqlite:${join(directory, "spillway.db")}`;
-});
+export const spillway = describe(
+  { name: "spillway", note: "durable: SQLite, `synchronous=FULL`" },
+  (directory) => `sqlite:${join(directory, "spillway.db")}`,
+);
 
 /** With a log in memory. */
-export const spillwayMemory = describe("spillway-memory", "log in memory", () => "memory:");
+export const spillwayMemory = describe({ name: "spillway-memory", note: "log in memory", runs: 1 }, () => "memory:");
 
 /**
- * @param {string} name
- * @param {string} note
+ * @param {Pick<import("../types.d.ts").Server, "name" | "note" | "runs">} own
  * @param {(directory: string) => string} store
  * @returns {import("../types.d.ts").Server}
  */
-function describe(name, note, store) {
+function describe(own, store) {
   return {
-    name,
-    note,
+    ...own,
     ours: true,
     features: ["channels", "replay", "ingest"],
     filesPerClient: 1,
@@ -36,9 +35,9 @@ function describe(name, note, store) {
     missing: async () => (existsSync(cli) ? undefined : "it is not built: npm run build"),
     version: async () =>
       `spillway ${JSON.parse(readFileSync(manifest, "utf8")).version} on Node.js ${process.version.slice(1)}`,
-    async start({ origin, cpus, directory, channels }) {
+    async start({ origin, cpus, directory, settings }) {
       const config = join(directory, "spillway.json");
-      await writeFile(config, JSON.stringify(configuration(origin, store(directory), channels)));
+      await writeFile(config, JSON.stringify(configuration(origin, store(directory), settings)));
       const program = await startProgram(process.execPath, [...nodeFlags, cli, "serve", "--config", config], {
         cpus,
         cwd: directory,
@@ -47,7 +46,8 @@ function describe(name, note, store) {
       return {
         pid: program.pid,
         url: program.url,
-        path: (channel) => (channels > 0 ? `/streams/bench?channels=${channel}` : "/streams/bench"),
+        path: (channel) => (channel === "" ? "/streams/bench" : `/streams/bench?channels=${channel}`),
+        health: "/healthz",
         stored: (count) => stored(program.url, count),
         stop: program.stop,
       };
@@ -58,11 +58,15 @@ function describe(name, note, store) {
 /**
  * @param {string} origin
  * @param {string} store
- * @param {number} channels
+ * @param {import("../types.d.ts").Settings} settings
  */
-function configuration(origin, store, channels) {
-  const stream = { upstream: { url: origin }, ...(channels > 0 ? { channel: "/c" } : {}) };
-  return { listen: "127.0.0.1:0", store, streams: { bench: stream } };
+function configuration(origin, store, { channels, coalesce, workers }) {
+  const stream = {
+    upstream: { url: origin },
+    ...(channels > 0 ? { channel: "/c" } : {}),
+    ...(coalesce > 0 ? { coalesce: `${coalesce}ms` } : {}),
+  };
+  return { listen: "127.0.0.1:0", store, ...(workers > 1 ? { workers } : {}), streams: { bench: stream } };
 }
 
 /**

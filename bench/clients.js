@@ -1,0 +1,73 @@
+/** The load side's processes besides the origin: the load client, a second one for connections that are watched apart, the prober. */
+import { usageOf } from "./measure.js";
+import { startHelper } from "./processes.js";
+
+/** For those whose times must not suffer from what the others do, as `nice` counts. */
+const urgent = -10;
+
+/**
+ * Each process starts when it is first needed.
+ * @param {import("./cores.js").Cores} cores
+ * @param {import("./types.d.ts").Running} running
+ * @param {number} channels
+ */
+export function startClients(cores, running, channels) {
+  /** @type {Map<string, ReturnType<typeof startHelper>>} */
+  const helpers = new Map();
+  const { hostname: host, port } = new URL(running.url);
+  const target = { host, port: Number(port) };
+  const names = channels > 0 ? Array.from({ length: channels }, (_, index) => `c${index}`) : [""];
+  const paths = names.map((channel) => running.path(channel));
+  let groups = 0;
+
+  /**
+   * @param {string} module
+   * @param {number} priority
+   */
+  function helperFor(module, priority) {
+    const key = `${module} ${priority}`;
+    const helper = helpers.get(key) ?? startHelper(module, { cpus: cores.load, priority });
+    helpers.set(key, helper);
+    return helper;
+  }
+
+  return {
+    /**
+     * @param {import("./types.d.ts").OpenOptions} options
+     * @returns {Promise<import("./types.d.ts").LoadGroup>}
+     */
+    async open({ apart = false, ...options }) {
+      const { call } = helperFor("load-client.js", apart ? urgent : 0);
+      const name = `group-${++groups}`;
+      const { startedAt, seconds } = await call("open", { ...options, ...target, name, paths });
+      return {
+        startedAt,
+        seconds,
+        mark: () => call("mark", { name }),
+        async completed(last, timeout) {
+          await call("completed", { name, last, timeout: timeout * 1000 });
+        },
+        report: () => call("report", { name }),
+        lastId: () => call("lastId", { name }),
+        resume: () => call("resume", { name }),
+        leave: () => call("leave", { name }),
+      };
+    },
+    /**
+     * @template T
+     * @param {() => Promise<T>} work
+     * @returns {Promise<{ result: T, stalls: import("./types.d.ts").Stalls | undefined }>}
+     */
+    async probe(work) {
+      if (running.health === undefined) return { result: await work(), stalls: undefined };
+      const { call } = helperFor("prober.js", urgent);
+      await call("start", { ...target, path: running.health });
+      const result = await work();
+      return { result, stalls: await call("stop") };
+    },
+    cpu: () => [...helpers.values()].reduce((sum, { pid }) => sum + usageOf(pid).cpu, 0),
+    async stop() {
+      for (const helper of helpers.values()) await helper.stop();
+    },
+  };
+}

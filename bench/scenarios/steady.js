@@ -1,0 +1,37 @@
+/** What most scenarios do: everyone connects, events come one by one, first to warm up, then counted. */
+import { setTimeout } from "node:timers/promises";
+import { delivery, settle, times } from "./metrics.js";
+
+/** Events/s before the first client comes. */
+const warmRate = 1000;
+
+/**
+ * @typedef {object} Steady
+ * @property {number} clients
+ * @property {number} rate events a second
+ * @property {number} seconds
+ * @property {number} warmUp how long events go out before anything is counted: compilers and buffers warm up, in s
+ */
+
+/**
+ * @param {import("../types.d.ts").Stage} stage
+ * @param {Steady} numbers
+ * @param {number} first the number of the first event that the clients get
+ */
+export async function steady(stage, { clients, rate, seconds, warmUp }, first = 1) {
+  // A server that has run for a while has long compiled what it does for each event: at a few events a second that takes minutes.
+  const { last } = await stage.emit.paced(warmRate, warmRate * warmUp);
+  await setTimeout(settle);
+  const group = await stage.open({ count: clients, first: Math.max(first, last + 1) });
+  await setTimeout(settle);
+  const before = await stage.emit.paced(rate, Math.ceil(rate * warmUp));
+  await group.completed(before.last, 60);
+  await group.mark();
+  const measured = await stage.measure(async () => {
+    const emitted = await stage.emit.paced(rate, rate * seconds);
+    await group.completed(emitted.last, 60);
+    return emitted;
+  });
+  const report = await group.report();
+  return { group, measured, metrics: { ...delivery(measured, report, measured.result.startedAt), ...times(report) } };
+}
