@@ -27,6 +27,7 @@ export const errorCodes = {
   "config-not-found": "the configuration file does not exist",
   "access-required": "a public address needs an access section",
   "listen-failed": "the address cannot be listened on",
+  "worker-failed": "a worker process ended before it could serve",
   "driver-missing": "a package this store needs is not installed",
   // requests
   "request-invalid": "a request field is malformed",

@@ -22,6 +22,7 @@ export interface ConfigFlags {
   readonly store?: string;
   readonly listen?: string;
   readonly port?: number;
+  readonly workers?: string;
   readonly anonymous?: string;
 }
 
@@ -38,6 +39,7 @@ export function addConfigFlags(command: Command): Command {
     ["--store <url>", "sqlite:<path> or memory:"],
     ["--listen <address>", "address to listen on, such as 127.0.0.1:8080"],
     ["--port <number>", "port to listen on"],
+    ["--workers <n|auto>", "processes that serve clients: a number, or auto"],
     ["--anonymous <rights>", "what clients without credentials may do: subscribe,publish,admin"],
   ];
   for (const [name, description] of flags) command.addOption(withVariable(new Option(name, description)));
@@ -97,6 +99,7 @@ function settingsOf(flags: ConfigFlags, input: unknown): Setting[] {
       path: ["listen"],
       value: flags.port === undefined ? undefined : onPort(section["listen"], flags.port),
     },
+    { flag: "--workers", path: ["workers"], value: flags.workers },
     { flag: "--anonymous", path: ["access", "anonymous"], value: flags.anonymous?.split(",").filter(Boolean) },
   ];
   return settings.filter(({ value }) => value !== undefined);

@@ -24,6 +24,11 @@ export interface GatewayConfig {
   readonly store?: string | undefined;
   /** Settings of the SQLite store. */
   readonly sqlite?: SqliteConfig | undefined;
+  /**
+   * Processes that serve clients, 1 to 256, or `auto`: as many as the machine runs at once. With 1 the one process does everything.
+   * More need a store that several processes can read (`sqlite:`), and are for `spillway serve`. Default: 1.
+   */
+  readonly workers?: Count | undefined;
   /** How long a stopping gateway waits for subscribers to take their goodbye. Default: `10s`. */
   readonly drain?: Duration | undefined;
   /** The stream that `/api/sse` serves. Default: the only stream; none when there are several. */

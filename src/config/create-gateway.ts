@@ -1,7 +1,9 @@
-import { assembleGateway, type Gateway } from "../gateway/gateway.ts";
+import type { Gateway } from "../gateway/gateway.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
+import { startGateway } from "../gateway/start.ts";
 import { silentLogger, type Logger } from "../util/logger.ts";
 import type { GatewayConfig } from "./config.ts";
+import { ConfigError, type ConfigIssue } from "./issues.ts";
 import { openStore } from "./open-store.ts";
 import { resolveConfig } from "./resolve.ts";
 
@@ -17,7 +19,9 @@ export interface GatewayRuntime {
  * @throws {SpillwayError} `store-*` or `driver-missing` where the store cannot be opened.
  */
 export async function createGateway(config: GatewayConfig, runtime: GatewayRuntime = {}): Promise<Gateway> {
-  return openGateway(resolveConfig(config), runtime);
+  const options = resolveConfig(config);
+  if (options.workers > 1 || config.workers === "auto") throw new ConfigError([workersIssue(config.workers)]);
+  return openGateway(options, runtime);
 }
 
 /** Like {@link createGateway}, from options that are resolved already. */
@@ -25,9 +29,15 @@ export async function openGateway(options: GatewayOptions, runtime: GatewayRunti
   const { logger = silentLogger } = runtime;
   const store = await openStore(options, logger);
   try {
-    return await assembleGateway(options, { store, logger });
+    return await startGateway(options, { store, logger });
   } catch (error) {
     await store.close().catch((cause: unknown) => logger.error({ err: cause }, "the store did not close"));
     throw error;
   }
+}
+
+function workersIssue(workers: GatewayConfig["workers"]): ConfigIssue {
+  const expected = "1 in a program of its own (it may start processes itself)";
+  const message = `expected ${expected}, got ${workers}: more are for "spillway serve"`;
+  return { path: "workers", location: undefined, message, expected, got: String(workers) };
 }

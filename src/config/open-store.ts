@@ -1,7 +1,7 @@
 /** The only place that names stores. */
 import { SpillwayError } from "../errors.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
-import type { LogStore } from "../log/log.ts";
+import type { LogReaders, LogStore } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 
 type StoreFactory = (path: string, options: StoreOptions, logger: Logger) => Promise<LogStore>;
@@ -22,6 +22,33 @@ const factories: Readonly<Record<string, StoreFactory>> = {
     return createSqliteStore({ path, synchronous, logger });
   },
 };
+
+type ReadersFactory = (path: string) => Promise<LogReaders>;
+
+/** The stores whose logs can be read beside the process that writes them. */
+const readers: Readonly<Record<string, ReadersFactory>> = {
+  async sqlite(path) {
+    const { openSqliteReaders } = await import("../log/sqlite/index.ts");
+    return openSqliteReaders(path);
+  },
+};
+
+/** What the URL of a store looks like that {@link openReaders} can read. */
+export const shareableExpected: string = "sqlite:<path>";
+
+/** Whether {@link openReaders} can read the store. */
+export function isShareable(url: string): boolean {
+  return Object.hasOwn(readers, splitStoreUrl(url).scheme);
+}
+
+/**
+ * Opens the store that the options name for reading, beside the process that has it open for writing.
+ * @throws {SpillwayError} what the store throws.
+ */
+export async function openReaders({ store }: Pick<StoreOptions, "store">): Promise<LogReaders> {
+  const { scheme, path } = splitStoreUrl(store);
+  return readers[scheme]!(path);
+}
 
 /** Whether {@link openStore} knows what to do with the URL. */
 export function isStoreUrl(url: string): boolean {

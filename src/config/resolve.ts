@@ -4,6 +4,7 @@ import type { UpstreamConfig } from "./config.ts";
 import { expectation, explain } from "./explain.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
 import { formatListen, isLoopback } from "./listen.ts";
+import { isShareable, shareableExpected } from "./open-store.ts";
 import { applyPreset } from "./preset.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";
 import { describe } from "./secrets.ts";
@@ -39,12 +40,21 @@ function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
     listen: config.listen,
     store: config.store,
     synchronous: config.sqlite.synchronous,
+    workers: workers(config, source),
     drain: config.drain,
     streams: config.streams,
     default: defaultStream(config, source),
     access: { anonymous: anonymousRights(config, source) },
     limits: config.limits,
   };
+}
+
+/** Each worker reads the log by itself. */
+function workers(config: ParsedConfig, source: ConfigSource): number {
+  if (config.workers === 1 || isShareable(config.store)) return config.workers;
+  const expected = `1, or a store that several processes can read: ${shareableExpected}`;
+  const got = `${config.workers} and a store that only one can`;
+  throw new ConfigError([mismatch("workers", source.locate(["workers"], "value"), expected, got)]);
 }
 
 function defaultStream(config: ParsedConfig, source: ConfigSource): string | undefined {

@@ -1,6 +1,7 @@
+import { availableParallelism } from "node:os";
 import { z } from "zod";
 import type { Limits, Right, StreamOptions } from "../gateway/options.ts";
-import type { GatewayConfig } from "./config.ts";
+import type { Count, GatewayConfig } from "./config.ts";
 import { bound, duration, object, size, text, value } from "./fields.ts";
 import { parseListen, type ListenAddress } from "./listen.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
@@ -12,6 +13,7 @@ export interface ParsedConfig {
   readonly listen: ListenAddress;
   readonly store: string;
   readonly sqlite: { readonly synchronous: "full" | "normal" };
+  readonly workers: number;
   readonly drain: number;
   readonly default?: string | undefined;
   readonly streams: Readonly<Record<string, StreamOptions>>;
@@ -44,6 +46,13 @@ const stream = object({
   coalesce: duration("0ms", 0, 10_000),
 }).transform((parsed): StreamOptions => ({ ...parsed, upstream: parsed.upstream, channel: parsed.channel }));
 
+const maxWorkers = 256;
+
+function parseWorkers(input: unknown): number | undefined {
+  const workers = input === "auto" ? Math.min(availableParallelism(), maxWorkers) : parseCount(input);
+  return workers !== undefined && workers >= 1 && workers <= maxWorkers ? workers : undefined;
+}
+
 /** The whole configuration. `preset` is known here, and was worked in before. */
 export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   preset: z.enum(["surflux"]).optional(),
@@ -52,6 +61,7 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   ),
   store: text(storeExpected, isStoreUrl).prefault("sqlite:./spillway.db"),
   sqlite: object({ synchronous: z.enum(["full", "normal"]).default("full") }).prefault({}),
+  workers: value<Count, number>(`"auto" or a whole number from 1 to ${maxWorkers}`, parseWorkers).prefault(1),
   drain: duration("10s"),
   default: z.string().optional(),
   streams: z.record(streamName, stream).refine((streams) => Object.keys(streams).length > 0, "at least one stream"),

@@ -13,6 +13,7 @@ export function showConfig(options: GatewayOptions): string {
       listen: formatListen(options.listen),
       store: /^(memory|sqlite):/.test(options.store) ? options.store : maskUrl(options.store),
       sqlite: { synchronous: options.synchronous },
+      workers: options.workers,
       drain: formatDuration(options.drain),
       default: options.default,
       streams: mapValues(options.streams, showStream),

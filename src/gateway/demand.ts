@@ -2,8 +2,6 @@
 export interface Demand {
   /** One more; returns the way to give it back. */
   hold(): () => void;
-  /** How many subscribers the hub has. */
-  setSubscribers(count: number): void;
   /** No more starts. */
   end(): void;
 }
@@ -11,14 +9,13 @@ export interface Demand {
 /** Makes the demand for what `start` and `stop` govern; both are idempotent. `linger` in ms. */
 export function createDemand(linger: number, start: () => void, stop: () => void): Demand {
   let holds = 0;
-  let subscribers = 0;
   let timer: NodeJS.Timeout | undefined;
   let ended = false;
 
   const update = (): void => {
     clearTimeout(timer);
     if (ended) return;
-    if (holds + subscribers > 0) start();
+    if (holds > 0) start();
     else timer = setTimeout(stop, linger);
   };
 
@@ -32,10 +29,6 @@ export function createDemand(linger: number, start: () => void, stop: () => void
         held = false;
         update();
       };
-    },
-    setSubscribers(count) {
-      subscribers = count;
-      update();
     },
     end() {
       ended = true;

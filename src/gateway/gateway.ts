@@ -5,13 +5,11 @@ import type { DeliveredEvent } from "../hub/format.ts";
 import { idsOf } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
 import { createHandler } from "../http/routes.ts";
-import type { Served } from "../http/served.ts";
+import type { Served, ServedStream } from "../http/served.ts";
 import { describe } from "../http/status.ts";
-import type { LogStore } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import type { GatewayOptions } from "./options.ts";
 import { startServer, type GatewayServer } from "./server.ts";
-import { openStream, type GatewayStream } from "./stream.ts";
 import { iterate, type SubscribeOptions } from "./subscribe.ts";
 import { version } from "./version.ts";
 
@@ -53,26 +51,29 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-export interface GatewayParts {
-  /** Belongs to the gateway from here on. */
-  readonly store: LogStore;
+/** What a gateway is made of. */
+export interface GatewayParts extends Pick<Served, "workers" | "refresh"> {
+  readonly streams: ReadonlyMap<string, ServedStream>;
   readonly logger: Logger;
+  /** Since when the whole has been running, ms since 1970. */
+  readonly startedAt: number;
+  /** Called as the gateway closes; resolves once the hubs have all that they will ever get. */
+  endIngest(): Promise<void>;
+  /** Lets go of what the streams stand on, when nobody is served any more. */
+  end(): Promise<void>;
 }
 
 /** After how many ms a client should come back when the server goes away. */
 const byeRetry = 2000;
 
-/** Puts a gateway together and starts its upstreams. */
-export async function assembleGateway(options: GatewayOptions, { store, logger }: GatewayParts): Promise<Gateway> {
-  const streams = new Map<string, GatewayStream>();
-  for (const [name, stream] of Object.entries(options.streams)) {
-    streams.set(name, await openStream(name, stream, { store, limits: options.limits, logger }));
-  }
+/** Puts a gateway together around streams that are in operation. */
+export function assembleGateway(options: GatewayOptions, parts: GatewayParts): Gateway {
+  const { streams, logger } = parts;
   let server: Promise<GatewayServer> | undefined;
   let closed: Promise<void> | undefined;
   const served: Served = {
     version,
-    startedAt: Date.now(),
+    startedAt: parts.startedAt,
     streams,
     default: options.default === undefined ? undefined : streams.get(options.default),
     anonymous: options.access.anonymous,
@@ -80,13 +81,14 @@ export async function assembleGateway(options: GatewayOptions, { store, logger }
     get closing() {
       return closed !== undefined;
     },
+    workers: parts.workers,
+    refresh: parts.refresh,
     logger,
   };
   const handler = createHandler(served);
   const node = toNodeHandler(handler);
-  for (const stream of streams.values()) stream.start();
 
-  const find = (name: string): GatewayStream => {
+  const find = (name: string): ServedStream => {
     const stream = streams.get(name);
     if (!stream) throw new SpillwayError("stream-unknown", `no stream "${name}"`, { field: "stream", got: name });
     return stream;
@@ -119,9 +121,9 @@ export async function assembleGateway(options: GatewayOptions, { store, logger }
   async function close(): Promise<void> {
     const listening = await server?.catch(() => undefined);
     const drained = listening?.close(options.drain);
-    await Promise.all([...streams.values()].map((stream) => stream.stop()));
+    await parts.endIngest();
     for (const stream of streams.values()) stream.hub.close(byeRetry);
     await drained;
-    await store.close();
+    await parts.end();
   }
 }

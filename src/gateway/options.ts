@@ -41,6 +41,8 @@ export interface GatewayOptions {
   readonly store: string;
   /** SQLite's `synchronous`: what a commit waits for. */
   readonly synchronous: "full" | "normal";
+  /** Processes that serve clients; with 1 the one process does everything. */
+  readonly workers: number;
   /** How long a stopping gateway waits for its subscribers to take their goodbye. */
   readonly drain: number;
   readonly streams: Readonly<Record<string, StreamOptions>>;

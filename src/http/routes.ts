@@ -47,22 +47,26 @@ async function answer(route: Route, request: HttpRequest, served: Served): Promi
 }
 
 function findRoute(path: string, served: Served): Route | undefined {
+  const fresh = (answerWith: () => HttpResponse) => async (): Promise<HttpResponse> => {
+    await served.refresh?.();
+    return answerWith();
+  };
   switch (path) {
     case "/health":
     case "/healthz":
       return { methods: reading, handle: health };
     case "/readyz":
-      return { methods: reading, handle: () => readiness(served) };
+      return { methods: reading, handle: fresh(() => readiness(served)) };
     case "/status":
-      return { methods: reading, right: "admin", handle: () => status(served) };
+      return { methods: reading, right: "admin", handle: fresh(() => status(served)) };
     case "/streams":
       return { methods: reading, right: "subscribe", handle: () => listStreams(served) };
     case "/api/sse":
       return subscription(() => defaultStream(served), undefined);
     case "/api/status":
-      return { methods: reading, right: "subscribe", handle: () => simpleStatus(defaultStream(served)) };
+      return { methods: reading, right: "subscribe", handle: fresh(() => simpleStatus(defaultStream(served))) };
     case "/api/metrics":
-      return { methods: reading, right: "subscribe", handle: () => simpleMetrics(defaultStream(served)) };
+      return { methods: reading, right: "subscribe", handle: fresh(() => simpleMetrics(defaultStream(served))) };
     default:
       return streamRoute(path, served);
   }

@@ -13,12 +13,13 @@ export function describe(served: Served): object {
     version: served.version,
     uptime: Math.round((Date.now() - served.startedAt) / 1000),
     ready: unreadiness(served).length === 0,
+    workers: served.workers?.(),
     streams: Object.fromEntries([...served.streams.values()].map((stream) => [stream.name, streamStatus(stream)])),
   };
 }
 
 function streamStatus(stream: ServedStream): object {
-  const { log, hub, ids } = stream;
+  const { log, ids } = stream;
   const { events, bytes, lastTime, upstreamCursor } = log.state();
   const upstream = stream.upstream();
   return {
@@ -27,10 +28,7 @@ function streamStatus(stream: ServedStream): object {
     events,
     bytes,
     lastEvent: time(lastTime),
-    subscribers: hub.subscribers,
-    ...hub.backlog(),
-    delivered: hub.stats.delivered,
-    closed: hub.stats.closed,
+    ...stream.audience(),
     paused: stream.paused() ?? null,
     upstream: upstream
       ? {
@@ -78,25 +76,25 @@ function unreadiness(served: Served): string[] {
 
 /** `GET /api/status`: the default stream in the words of the common single-stream proxy. */
 export function simpleStatus(stream: ServedStream): HttpBody {
-  const { log, hub } = stream;
+  const { log } = stream;
   const { head, lastTime, upstreamCursor } = log.state();
   const upstream = stream.upstream();
   const connected = upstream === undefined || upstream.state === "open" || upstream.state === "idle";
   return json({
     status: connected && stream.paused() === undefined ? "ok" : "degraded",
     upstreamConnection: upstream?.state === "open" ? "connected" : (upstream?.state ?? "none"),
-    clientConnections: hub.subscribers,
+    clientConnections: stream.audience().subscribers,
     lastMessageId: upstreamCursor ?? (head === 0 ? null : formatCursor(log.epoch, head)),
     lastUpdated: time(lastTime),
   });
 }
 
 /** `GET /api/metrics`: its counters since the start. */
-export function simpleMetrics({ hub, upstream, log }: ServedStream): HttpBody {
+export function simpleMetrics({ audience, upstream, log }: ServedStream): HttpBody {
   const source = upstream();
   return json({
     eventsReceived: source?.received ?? log.state().head,
-    eventsBroadcast: hub.stats.delivered,
+    eventsBroadcast: audience().delivered,
     errors: source?.errors ?? 0,
     reconnections: source?.reconnects ?? 0,
   });

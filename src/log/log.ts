@@ -120,6 +120,26 @@ export interface Log {
   trim(): Promise<number>;
 }
 
+/** The reading half of one stream's log, in a process beside the one that writes it. */
+export interface LogReader extends Pick<Log, "stream" | "epoch" | "read" | "find"> {
+  /**
+   * The state as it is stored now: read at each call, so it knows of every append that has resolved anywhere.
+   * @throws {SpillwayError} `store-corrupt`, `store-unavailable`, `store-closed`.
+   */
+  state(): LogState;
+}
+
+/** The logs of one store, for reading only. */
+export interface LogReaders {
+  /**
+   * Opens the log of a stream that the writing process has opened before.
+   * @throws {SpillwayError} `store-unavailable` where there is none.
+   */
+  open(stream: string): LogReader;
+  /** Idempotent. */
+  close(): void;
+}
+
 /** How much of a stream is kept. The oldest events go first; `undefined` means no bound. */
 export interface Retention {
   /** In ms. */

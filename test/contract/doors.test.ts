@@ -1,19 +1,25 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { GatewayConfig } from "spillway";
 import { doors } from "../support/doors.ts";
-import { openGateway, stores, type Opened } from "../support/gateways.ts";
+import { openGateway, openWorkers, stores, type Opened, type RemoteGateway } from "../support/gateways.ts";
 import { eventually, read } from "../support/reader.ts";
 
 /** Every promise of PROTOCOL.md towards one client, through every door, over every store. */
-const combinations = doors.flatMap((door) =>
-  stores.map((store) => ({ title: `${door.name} over ${store}`, door, store })),
-);
+const combinations = [
+  ...doors.flatMap((door) =>
+    stores.map((store) => ({
+      title: `${door.name} over ${store}`,
+      openWith: (config: GatewayConfig) => openGateway(store, door, config),
+    })),
+  ),
+  { title: "two workers over sqlite", openWith: openWorkers },
+];
 
-describe.each(combinations)("$title", ({ door: doorKind, store }) => {
-  let opened: Opened;
+describe.each(combinations)("$title", ({ openWith }) => {
+  let opened: Opened<RemoteGateway>;
 
-  async function open(config: Partial<GatewayConfig> = {}): Promise<Opened> {
-    opened = await openGateway(store, doorKind, { streams: { s: {} }, ...config });
+  async function open(config: Partial<GatewayConfig> = {}): Promise<Opened<RemoteGateway>> {
+    opened = await openWith({ streams: { s: {} }, ...config });
     return opened;
   }
 
@@ -103,7 +109,9 @@ describe.each(combinations)("$title", ({ door: doorKind, store }) => {
       const { door, gateway } = await open({ streams: { s: { retention: { events: 5 } } } });
       const ids = await publish(...Array.from({ length: 10 }, (_, i) => String(i + 1)));
       const epoch = ids[0]!.split(".")[0]!;
-      await eventually(() => JSON.stringify(gateway.status()).includes(`"earliest":"${epoch}.6"`), "retention");
+      const trimmed = async (): Promise<boolean> =>
+        JSON.stringify(await gateway.status()).includes(`"earliest":"${epoch}.6"`);
+      await eventually(trimmed, "retention");
       const headers = { "last-event-id": id(epoch) };
       const reading = read(await door.request("/streams/s", { headers }));
       await reading.until(() => reading.data().length === 5);

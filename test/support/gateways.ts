@@ -3,12 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createGateway, type Gateway, type GatewayConfig } from "spillway";
 import type { Door, doors } from "./doors.ts";
+import { startWorkers } from "./workers.ts";
 
 /** The stores a gateway is tested on. */
 export const stores = ["memory", "sqlite"] as const;
 
-export interface Opened {
-  readonly gateway: Gateway;
+/** What can be done to a gateway from outside. */
+export interface RemoteGateway extends Pick<Gateway, "publish" | "close"> {
+  status(): object | Promise<object>;
+}
+
+export interface Opened<Kind extends RemoteGateway = Gateway> {
+  readonly gateway: Kind;
   readonly door: Door;
   close(): Promise<void>;
 }
@@ -35,5 +41,28 @@ export async function openGateway(
       await door.close();
       await rm(folder, { recursive: true, force: true });
     },
+  };
+}
+
+/** Opens a gateway whose clients are served by two workers, processes of their own. */
+export async function openWorkers(config: Omit<GatewayConfig, "store">): Promise<Opened<RemoteGateway>> {
+  const server = await startWorkers(2, config);
+  const request: Door["request"] = (path, { headers, ...init } = {}) =>
+    fetch(`${server.url}${path}`, {
+      ...init,
+      // A connection for each request, so that both workers are asked.
+      headers: { accept: "text/event-stream", connection: "close", ...headers },
+    });
+  return {
+    gateway: {
+      async publish(stream, events) {
+        const response = await server.publish(stream, events);
+        return ((await response.json()) as { ids: string[] }).ids;
+      },
+      status: () => server.status(),
+      close: async () => void (await server.program.kill("SIGTERM")),
+    },
+    door: { name: "two workers", listens: true, request, close: async () => {} },
+    close: () => server.close(),
   };
 }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { GatewayConfig } from "spillway";
 import { expect } from "vitest";
 import { startNumberedClient, type NumberedClient } from "./numbered-client.ts";
 import type { NumberedControl, NumberedState } from "./numbered-upstream.js";
@@ -24,8 +25,12 @@ export interface NumberedGateway {
   close(): Promise<void>;
 }
 
-/** Starts everything; the source drops its connection in the middle of an event, again and again. */
-export async function startNumberedGateway(clients: number, folder?: string): Promise<NumberedGateway> {
+/** Starts everything; the source drops its connection in the middle of an event, again and again. `extra` adds to the configuration. */
+export async function startNumberedGateway(
+  clients: number,
+  folder?: string,
+  extra: GatewayConfig = {},
+): Promise<NumberedGateway> {
   const home = folder ?? (await mkdtemp(join(tmpdir(), "spillway-kill-")));
   const port = await freePort();
   const options = { rate: 300, dropEvery: 97, dropMode: "half", retry: 10, resume: "inclusive" };
@@ -41,6 +46,7 @@ export async function startNumberedGateway(clients: number, folder?: string): Pr
       drain: "2s",
       access: { anonymous: ["subscribe", "admin"] },
       streams: { numbers: { upstream: { url: `${origin}/events`, backoff: { min: "10ms", max: "100ms" } } } },
+      ...extra,
     }),
   );
   let gateway: Program;

@@ -21,10 +21,24 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "http": ["hub", "log", ...leaves],
   "adapters": ["http", "hub", "log", "upstream", ...leaves],
   "gateway": ["adapters", "http", "hub", "log", "upstream", ...leaves],
+  "workers": ["gateway", "http", "hub", "log", "util", "errors.ts"],
   "config": ["gateway", "log", "log/*", "upstream", ...leaves],
   "testing": ["log", "util", "errors.ts"],
   "index.ts": ["adapters", "config", "gateway", "hub", "log", "util", "errors.ts"],
-  "cli": ["adapters", "config", "gateway", "http", "hub", "index.ts", "log", "log/*", "testing", "upstream", ...leaves],
+  "cli": [
+    "adapters",
+    "config",
+    "gateway",
+    "http",
+    "hub",
+    "index.ts",
+    "log",
+    "log/*",
+    "testing",
+    "upstream",
+    "workers",
+    ...leaves,
+  ],
 };
 
 /** Where each package from npm may be imported. */

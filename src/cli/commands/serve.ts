@@ -1,8 +1,11 @@
+import { fileURLToPath } from "node:url";
 import { Option, type Command } from "commander";
 import { openGateway } from "../../config/create-gateway.ts";
 import { formatListen } from "../../config/listen.ts";
+import { openStore } from "../../config/open-store.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import type { Logger } from "../../util/logger.ts";
+import { startPrimary } from "../../workers/primary.ts";
 import { addConfigFlags, resolveFlags, type ConfigFlags } from "../config-flags.ts";
 import { createLogger, logLevels, type LogLevel } from "../logger.ts";
 import { onStopSignal } from "../stop-signal.ts";
@@ -19,7 +22,8 @@ export function addServe(program: Command): void {
     .addOption(logLevel.env("SPILLWAY_LOG_LEVEL"))
     .action(async (flags: ServeFlags) => {
       const options = await resolveFlags(flags);
-      await serve(options, createLogger(flags.logLevel));
+      const logger = createLogger(flags.logLevel);
+      await (options.workers > 1 ? serveWithWorkers(options, logger, flags.logLevel) : serve(options, logger));
       process.exit(0);
     });
 }
@@ -34,6 +38,20 @@ async function serve(options: GatewayOptions, logger: Logger): Promise<void> {
   } finally {
     await gateway.close();
   }
+  logger.info({}, "stopped");
+}
+
+/** Node runs it by itself, so it has the name that it has once it is compiled. */
+const workerProgram = fileURLToPath(new URL("../worker.js", import.meta.url));
+
+async function serveWithWorkers(options: GatewayOptions, logger: Logger, logLevel: LogLevel): Promise<void> {
+  const stopped = new Promise<string>((resolve) => onStopSignal(resolve));
+  const store = await openStore(options, logger);
+  const primary = await startPrimary(options, { store, logger, logLevel, program: workerProgram });
+  const address = `http://${formatListen(primary.address)}`;
+  logger.info({ address, ...summary(options), workers: options.workers }, "listening");
+  logger.info({ signal: await stopped }, "stopping");
+  await primary.close();
   logger.info({}, "stopped");
 }
 

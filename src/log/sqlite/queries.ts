@@ -56,6 +56,11 @@ function order(direction: Direction): string {
   return direction === "forward" ? "seq" : "seq DESC";
 }
 
+/** A stream's row, by its name. */
+export const selectStream: string = `
+  SELECT id, epoch, head, earliest, bytes, last_time AS lastTime, upstream_cursor AS upstreamCursor
+  FROM streams WHERE name = ?1`;
+
 /** What is held of a stream. */
 export const selectBounds: string = "SELECT head, earliest FROM streams WHERE id = ?1";
 

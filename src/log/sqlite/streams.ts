@@ -62,7 +62,8 @@ export function createStreams(database: SqliteDatabase): Streams {
   };
 }
 
-function toState(row: SqlRow): StreamState {
+/** A stream's state out of its row. */
+export function toState(row: SqlRow): StreamState {
   return {
     id: Number(row.id),
     epoch: String(row.epoch),

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { createGateway, SpillwayError, type Gateway } from "../../../src/index.ts";
-import { assembleGateway } from "../../../src/gateway/gateway.ts";
+import { startGateway } from "../../../src/gateway/start.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
 import { createIngest } from "../../../src/gateway/ingest.ts";
 import type { Log, LogStore } from "../../../src/log/log.ts";
@@ -58,7 +58,7 @@ test("a long poll that failed does not keep the upstream open", async () => {
     access: { anonymous: ["subscribe"] },
     streams: { s: { upstream } },
   });
-  gateway = await assembleGateway(options, { store, logger: silentLogger });
+  gateway = await startGateway(options, { store, logger: silentLogger });
   const state = (): string =>
     (gateway!.status() as { streams: { s: { upstream: { state: string } } } }).streams.s.upstream.state;
   const answer = gateway.fetch(poll("wait=20&channels=none"));

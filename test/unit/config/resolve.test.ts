@@ -14,6 +14,7 @@ describe("a resolved configuration", () => {
       listen: { host: "127.0.0.1", port: 8080 },
       store: "sqlite:./spillway.db",
       synchronous: "full",
+      workers: 1,
       drain: 10_000,
       default: "prices",
       access: { anonymous: ["subscribe"] },

@@ -1,0 +1,16 @@
+/** The program of one worker of `spillway serve --workers`: started by the primary, never by a person. */
+import { Socket } from "node:net";
+import { openReaders } from "../config/open-store.ts";
+import { withFields } from "../util/logger.ts";
+import { channelDescriptor } from "../workers/fork.ts";
+import { runWorker } from "../workers/worker.ts";
+import { createLogger, type LogLevel } from "./logger.ts";
+
+// Ctrl-C and systemd signal every process of the group; the primary alone obeys, and tells the workers.
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => {});
+
+runWorker(new Socket({ fd: channelDescriptor }), {
+  openReaders,
+  createLogger: (level, worker) => withFields(createLogger(level as LogLevel), { worker }),
+  exit: (code) => process.exit(code),
+});

@@ -1,0 +1,98 @@
+import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { GatewayConfig } from "spillway";
+import { freePort } from "./ports.ts";
+import { startCli, type Program } from "./process.ts";
+import { eventually } from "./reader.ts";
+
+/** What `/status` says of a gateway with workers. */
+export interface WorkersStatus {
+  readonly ready: boolean;
+  readonly workers: ReadonlyArray<{ readonly pid: number; readonly subscribers: number }>;
+  readonly streams: Readonly<Record<string, StreamStatus>>;
+}
+
+export interface StreamStatus {
+  readonly head: string;
+  readonly subscribers: number;
+  readonly lag: number;
+  readonly unsent: number;
+  readonly delivered: number;
+  readonly closed: Readonly<Record<string, number>>;
+  readonly paused: string | null;
+  readonly upstream: { readonly state: string } | null;
+}
+
+/** `spillway serve --workers` over a SQLite file of its own, every right granted. */
+export interface WorkersServer {
+  /** The primary. */
+  readonly program: Program;
+  readonly port: number;
+  readonly url: string;
+  /** Asked over a new connection, so of the next worker. */
+  status(): Promise<WorkersStatus>;
+  /** The ids of the workers. */
+  pids(): Promise<number[]>;
+  publish(stream: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  /** Starts it again, over the same file at the same address. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts a gateway with so many workers and waits until it listens. */
+export async function startWorkers(workers: number, config: GatewayConfig): Promise<WorkersServer> {
+  const folder = await mkdtemp(join(tmpdir(), "spillway-workers-"));
+  const port = await freePort();
+  const file = join(folder, "spillway.json");
+  const rights = { anonymous: ["subscribe", "publish", "admin"] };
+  const base = { listen: port, store: `sqlite:${folder}/log.db`, access: rights, drain: "5s" };
+  await writeFile(file, JSON.stringify({ ...base, ...config, workers }));
+  let program: Program;
+  const start = async (): Promise<void> => {
+    program = startCli("serve", "--config", file);
+    await program.printed('"listening"');
+  };
+  await start();
+  const url = `http://127.0.0.1:${port}`;
+  const status = (): Promise<WorkersStatus> => statusOf(url);
+  return {
+    get program() {
+      return program;
+    },
+    port,
+    url,
+    status,
+    pids: async () => (await status()).workers.map(({ pid }) => pid),
+    publish: (stream, body, headers = {}) =>
+      fetch(`${url}/streams/${stream}/events`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "connection": "close", ...headers },
+        body: JSON.stringify(body),
+      }),
+    restart: start,
+    async close() {
+      await program.kill("SIGKILL");
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** What a gateway says of itself, over a connection of its own. */
+export async function statusOf(url: string): Promise<WorkersStatus> {
+  const response = await fetch(`${url}/status`, { headers: { connection: "close" } });
+  return (await response.json()) as WorkersStatus;
+}
+
+/** Whether a process runs: one that has ended, but that nobody has asked for its end, does not. */
+export function isRunning(pid: number): boolean {
+  const file = `/proc/${pid}/stat`;
+  if (!existsSync(file)) return false;
+  return !readFileSync(file, "utf8").includes(") Z ");
+}
+
+/** Resolves when none of the processes runs any more. */
+export function untilEnded(pids: readonly number[]): Promise<void> {
+  return eventually(() => !pids.some(isRunning), `the end of ${pids.join(", ")}`);
+}
