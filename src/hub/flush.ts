@@ -4,10 +4,10 @@ import type { Subscriber } from "./subscriber.ts";
 import type { View } from "./view.ts";
 
 /**
- * After a flush the next one waits for this part of the time that it took: what comes meanwhile leaves together. So flushes never take
- * more than two thirds of a core, the cost per event falls as load rises, and where a flush is short there is no waiting at all.
+ * After a flush the next one waits as long as it took, at most this long, in ms: what comes meanwhile leaves together. So the cost
+ * of a delivery falls before a core is full, and where a flush is short or events are rare, nothing waits.
  */
-const restPart = 0.5;
+const longestRest = 10;
 /** When so many events wait already, one write more for each of them hardly matters. */
 const plenty = 32;
 
@@ -81,7 +81,7 @@ export class Flusher {
           view.flushing = false;
         }
         const now = performance.now();
-        this.#restUntil = now + (now - startedAt) * restPart;
+        this.#restUntil = now + Math.min(now - startedAt, longestRest);
         this.#flushed = target;
         this.#coming = false;
         if (this.#ring.head > target) this.schedule();
