@@ -5,8 +5,8 @@
  */
 import type { Writable } from "node:stream";
 
-/** The handle of a `net.Socket`, as far as it is used here (Node: `src/stream_base.cc`). */
-interface Handle {
+/** The handle of a `net.Socket`, as far as it is used here (Node: `src/stream_base.cc`). Whoever writes to it writes nothing through the socket but its end. */
+export interface DirectHandle {
   /** Writes what the kernel takes at once and queues the rest. Returns 0 or a negative error number. */
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
 }
@@ -22,31 +22,30 @@ interface Internals {
   readonly WriteRequest: new () => WriteRequest;
   /** Whether the last write was queued. */
   wasQueued(): boolean;
-  isHandle(value: unknown): value is Handle;
+  isHandle(value: unknown): value is DirectHandle;
 }
 
 /** What became of a write: all has left, or `onSent` is called once it has, or the connection is broken. */
 export type Written = "sent" | "queued" | "broken";
 
-/** The direct way to one socket. Whoever has it writes nothing through the socket itself but its end. */
-export type DirectWriter = (bytes: Uint8Array, onSent: (broken: boolean) => void) => Written;
-
 const internals = findInternals();
 let spare = internals && new internals.WriteRequest();
 
-/** The direct way to a socket that has nothing of its own left to write; `undefined` if there is none. */
-export function directWriter(socket: Writable): DirectWriter | undefined {
+/** The handle of a socket that has nothing of its own left to write; `undefined` if there is none to write to. */
+export function directHandle(socket: Writable): DirectHandle | undefined {
   const { _handle: handle } = socket as { readonly _handle?: unknown };
-  if (!internals?.isHandle(handle) || socket.writableLength > 0 || socket.destroyed) return undefined;
-  return (bytes, onSent) => {
-    const request = spare!;
-    if (handle.writeBuffer(request, bytes) !== 0) return "broken";
-    if (!internals.wasQueued()) return "sent";
-    spare = new internals.WriteRequest();
-    request.buffer = bytes;
-    request.oncomplete = (status) => onSent(status !== 0);
-    return "queued";
-  };
+  return internals?.isHandle(handle) && socket.writableLength === 0 && !socket.destroyed ? handle : undefined;
+}
+
+/** Writes past the socket's stream; in order with all that was written so before. */
+export function writeDirect(handle: DirectHandle, bytes: Uint8Array, onSent: (broken: boolean) => void): Written {
+  const request = spare!;
+  if (handle.writeBuffer(request, bytes) !== 0) return "broken";
+  if (!internals!.wasQueued()) return "sent";
+  spare = new internals!.WriteRequest();
+  request.buffer = bytes;
+  request.oncomplete = (status) => onSent(status !== 0);
+  return "queued";
 }
 
 function findInternals(): Internals | undefined {
@@ -60,7 +59,7 @@ function findInternals(): Internals | undefined {
     return {
       WriteRequest: WriteWrap as Internals["WriteRequest"],
       wasQueued: () => streamBaseState[kLastWriteWasAsync] !== 0,
-      isHandle: (value): value is Handle => value instanceof (TCP as typeof Object),
+      isHandle: (value): value is DirectHandle => value instanceof (TCP as typeof Object),
     };
   } catch {
     return undefined;

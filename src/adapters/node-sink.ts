@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import type { Page } from "../hub/page.ts";
 import type { Sink, SinkListener } from "../hub/sink.ts";
-import { directWriter, type DirectWriter } from "./direct-writer.ts";
+import { directHandle, writeDirect, type DirectHandle } from "./direct-writer.ts";
 
 type Open = (sink: Sink) => SinkListener;
 
@@ -63,7 +63,7 @@ class WritableSink implements Sink {
   readonly #queue: Uint8Array[] = [];
   #queued = 0;
   /** The way past `#writable`, and what has not left yet on it. */
-  #direct: DirectWriter | undefined;
+  #handle: DirectHandle | undefined;
   #underway = 0;
   #accepted = 0;
   #ending = false;
@@ -84,11 +84,11 @@ class WritableSink implements Sink {
 
   /** From here on past Node's stream, if there is a way. */
   goDirect(): void {
-    this.#direct = directWriter(this.#writable);
+    this.#handle = directHandle(this.#writable);
   }
 
   get pending(): number {
-    return this.#queued + (this.#direct ? this.#underway : this.#writable.writableLength);
+    return this.#queued + (this.#handle ? this.#underway : this.#writable.writableLength);
   }
 
   get sent(): number {
@@ -130,11 +130,11 @@ class WritableSink implements Sink {
   }
 
   #hand(bytes: Uint8Array): void {
-    if (!this.#direct) {
+    if (!this.#handle) {
       this.full = !this.#writable.write(bytes);
       return;
     }
-    const written = this.#direct(bytes, this.#onSent);
+    const written = writeDirect(this.#handle, bytes, this.#onSent);
     if (written === "sent") return;
     this.full = true;
     if (written === "queued") this.#underway = bytes.length;

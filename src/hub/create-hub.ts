@@ -4,7 +4,7 @@ import { createLimiter } from "../util/limiter.ts";
 import { inSlices, sliceSize } from "../util/slices.ts";
 import { CatchUp, type CatchUpHost } from "./catch-up.ts";
 import type { ControlEvents, ControlName } from "./control.ts";
-import { Flusher } from "./flush.ts";
+import { Flusher, type FlushHost } from "./flush.ts";
 import { createNdjsonFormat, createSseFormat, type Format } from "./format.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import type { Hub, HubOptions, HubStats, SubscribeRequest } from "./hub.ts";
@@ -37,7 +37,7 @@ interface Around {
   readonly after?: (subscriber: Subscriber) => void;
 }
 
-class LogHub implements Hub, SubscriberHost, CatchUpHost, TailTarget {
+class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget {
   readonly formats: Hub["formats"];
   readonly stats: HubStats = { delivered: 0, closed: { client: 0, stalled: 0, drain: 0, store: 0 } };
   readonly outbox: number;
@@ -74,7 +74,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, TailTarget {
       limiter: createLimiter(concurrentReads),
     });
     this.#tail = new Tail(log, options.logger, this);
-    this.#flusher = new Flusher(ring, options.coalesce, (subscriber, target) => this.#serve(subscriber, target));
+    this.#flusher = new Flusher(ring, options.coalesce, this);
   }
 
   async start(): Promise<void> {
@@ -136,7 +136,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, TailTarget {
       { reason: "drain", retry },
       {
         // What has come last is not left to the replay after the reconnect.
-        before: (subscriber) => this.#serve(subscriber, this.head),
+        before: (subscriber) => this.serve(subscriber, this.head),
         after: (subscriber) => subscriber.close("drain"),
       },
     );
@@ -166,7 +166,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, TailTarget {
   }
 
   /** Brings one that is still live up to `target`; if it has no room, it is to catch up once its sink has drained. */
-  #serve(subscriber: Subscriber, target: number): void {
+  serve(subscriber: Subscriber, target: number): void {
     if (!subscriber.live) return;
     const { view } = subscriber;
     subscriber.position = Math.max(subscriber.position, view.position);

@@ -5,17 +5,25 @@ import type { View } from "./view.ts";
 
 /**
  * After a flush the next one waits as long as it took, at most this long, in ms: what comes meanwhile leaves together. So the cost
- * of a delivery falls before a core is full, and where a flush is short or events are rare, nothing waits.
+ * of a delivery falls before a core is full, and where a flush is short or events are rare, nothing waits. A flush that was for a
+ * part of the subscribers only rests for that part of its time: the next one is likely to be for others.
  */
 const longestRest = 10;
 /** When so many events wait already, one write more for each of them hardly matters. */
 const plenty = 32;
 
+export interface FlushHost {
+  /** How many subscribers there are. */
+  readonly subscribers: number;
+  /** Brings one that is still live up to a sequence number. */
+  serve(subscriber: Subscriber, target: number): void;
+}
+
 /** Brings new events to the live subscribers: those that come while a flush is due or under way leave together in the next one. */
 export class Flusher {
   readonly #ring: Ring;
   readonly #coalesce: number;
-  readonly #serve: (subscriber: Subscriber, target: number) => void;
+  readonly #host: FlushHost;
   #dirty: View[] = [];
   /** Up to here all has been flushed, and when the next flush may begin. */
   #flushed: number;
@@ -24,11 +32,11 @@ export class Flusher {
   /** A flush begins in this turn of the event loop, or is under way. */
   #coming = false;
 
-  /** `serve` brings one live subscriber up to a sequence number; `coalesce` is how long an event may wait for others, in ms. */
-  constructor(ring: Ring, coalesce: number, serve: (subscriber: Subscriber, target: number) => void) {
+  /** `coalesce` is how long an event may wait for others, in ms. */
+  constructor(ring: Ring, coalesce: number, host: FlushHost) {
     this.#ring = ring;
     this.#coalesce = coalesce;
-    this.#serve = serve;
+    this.#host = host;
     this.#flushed = ring.head;
   }
 
@@ -62,7 +70,6 @@ export class Flusher {
   #flush(): void {
     this.#coming = true;
     this.#timer = undefined;
-    const startedAt = performance.now();
     const target = this.#ring.head;
     const views = this.#dirty;
     this.#dirty = [];
@@ -74,14 +81,14 @@ export class Flusher {
     inSlices(
       subscribers,
       sliceSize,
-      (subscriber) => this.#serve(subscriber, target),
-      () => {
+      (subscriber) => this.#host.serve(subscriber, target),
+      (worked) => {
         for (const view of views) {
           view.from = target;
           view.flushing = false;
         }
-        const now = performance.now();
-        this.#restUntil = now + Math.min(now - startedAt, longestRest);
+        const part = subscribers.length / Math.max(this.#host.subscribers, 1);
+        this.#restUntil = performance.now() + Math.min(worked * part, longestRest);
         this.#flushed = target;
         this.#coming = false;
         if (this.#ring.head > target) this.schedule();

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import { afterEach, expect, test } from "vitest";
-import { directWriter, type DirectWriter, type Written } from "../../../src/adapters/direct-writer.ts";
+import { directHandle, writeDirect, type DirectHandle, type Written } from "../../../src/adapters/direct-writer.ts";
 
 let server: Server;
 const sockets: Socket[] = [];
@@ -26,13 +26,13 @@ async function open(): Promise<{ readonly near: Socket; readonly far: Socket }> 
 }
 
 /** Writes until something is queued; resolves, once that has left, to how often it wrote, or to `undefined` if it broke. */
-async function fill(write: DirectWriter, bytes: Buffer): Promise<number | undefined> {
+async function fill(handle: DirectHandle, bytes: Buffer): Promise<number | undefined> {
   let count = 0;
   let onSent = (_broken: boolean): void => {};
   const sent = new Promise<boolean>((resolve) => (onSent = resolve));
   let written: Written;
   do {
-    written = write(bytes, onSent);
+    written = writeDirect(handle, bytes, onSent);
     count++;
   } while (written === "sent");
   return written === "broken" || (await sent) ? undefined : count;
@@ -40,15 +40,15 @@ async function fill(write: DirectWriter, bytes: Buffer): Promise<number | undefi
 
 test("this Node has what it takes", async () => {
   const { near } = await open();
-  expect(directWriter(near)).toBeTypeOf("function");
+  expect(directHandle(near)).toBeDefined();
 });
 
 test("what a slow reader gets is whole and in order, the socket's own last words behind it", async () => {
   const { near, far } = await open();
   far.pause();
-  const write = directWriter(near)!;
+  const handle = directHandle(near)!;
   const bytes = Buffer.alloc(300_000, "abcdefg");
-  const filling = fill(write, bytes);
+  const filling = fill(handle, bytes);
   const received: Buffer[] = [];
   far.on("data", (chunk: Buffer) => received.push(chunk));
   far.resume();
@@ -62,23 +62,23 @@ test("what a slow reader gets is whole and in order, the socket's own last words
 test("a reader that breaks off is told of, whether bytes were queued for it or not", async () => {
   const { near, far } = await open();
   far.pause();
-  const write = directWriter(near)!;
-  const filling = fill(write, Buffer.alloc(300_000));
+  const handle = directHandle(near)!;
+  const filling = fill(handle, Buffer.alloc(300_000));
   await new Promise(setImmediate);
   far.resetAndDestroy();
   expect(await filling).toBeUndefined();
-  expect(write(Buffer.from("x"), () => {})).toBe("broken");
+  expect(writeDirect(handle, Buffer.from("x"), () => {})).toBe("broken");
 });
 
 test("there is no direct way where the socket has something left to write, is gone, or is none", async () => {
   const { near, far } = await open();
   near.cork();
   near.write("first");
-  expect(directWriter(near)).toBeUndefined();
+  expect(directHandle(near)).toBeUndefined();
   near.uncork();
   await once(far, "data");
-  expect(directWriter(near)).toBeTypeOf("function");
+  expect(directHandle(near)).toBeDefined();
   near.destroy();
-  expect(directWriter(near)).toBeUndefined();
-  expect(directWriter(new PassThrough())).toBeUndefined();
+  expect(directHandle(near)).toBeUndefined();
+  expect(directHandle(new PassThrough())).toBeUndefined();
 });
