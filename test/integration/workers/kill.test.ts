@@ -4,7 +4,7 @@ import { eventually } from "../../support/reader.ts";
 import { statusOf, untilEnded } from "../../support/workers.ts";
 
 /** How often a process is killed: `KILL_ROUNDS=500 npx vitest run test/integration/workers/kill.test.ts`. */
-const rounds = Number(process.env["KILL_ROUNDS"] ?? 25);
+const rounds = Number(process.env["KILL_ROUNDS"] ?? 10);
 const workers = 3;
 
 let gateway: NumberedGateway;
