@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -87,9 +87,11 @@ export async function statusOf(url: string): Promise<WorkersStatus> {
 
 /** Whether a process runs: one that has ended, but that nobody has asked for its end, does not. */
 export function isRunning(pid: number): boolean {
-  const file = `/proc/${pid}/stat`;
-  if (!existsSync(file)) return false;
-  return !readFileSync(file, "utf8").includes(") Z ");
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+  } catch {
+    return false;
+  }
 }
 
 /** Resolves when none of the processes runs any more. */
