@@ -79,10 +79,22 @@ export async function startWorkers(workers: number, config: GatewayConfig): Prom
   };
 }
 
-/** What a gateway says of itself, over a connection of its own. */
+/** What a gateway says of itself, over a connection of its own; asked again if that went to a worker that was just killed. */
 export async function statusOf(url: string): Promise<WorkersStatus> {
-  const response = await fetch(`${url}/status`, { headers: { connection: "close" } });
-  return (await response.json()) as WorkersStatus;
+  for (;;) {
+    try {
+      const response = await fetch(`${url}/status`, { headers: { connection: "close" } });
+      return (await response.json()) as WorkersStatus;
+    } catch (error) {
+      if (!isReset(error)) throw error;
+    }
+  }
+}
+
+/** Whether a connection was taken and then closed. */
+function isReset(error: unknown): boolean {
+  const { cause } = error as { readonly cause?: { readonly code?: string } };
+  return cause?.code === "ECONNRESET" || cause?.code === "UND_ERR_SOCKET";
 }
 
 /** Whether a process runs: one that has ended, but that nobody has asked for its end, does not. */
