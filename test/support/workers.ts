@@ -83,18 +83,19 @@ export async function startWorkers(workers: number, config: GatewayConfig): Prom
 export async function statusOf(url: string): Promise<WorkersStatus> {
   for (;;) {
     try {
-      const response = await fetch(`${url}/status`, { headers: { connection: "close" } });
+      const signal = AbortSignal.timeout(5000);
+      const response = await fetch(`${url}/status`, { headers: { connection: "close" }, signal });
       return (await response.json()) as WorkersStatus;
     } catch (error) {
-      if (!isReset(error)) throw error;
+      if (!isLost(error)) throw error;
     }
   }
 }
 
-/** Whether a connection was taken and then closed. */
-function isReset(error: unknown): boolean {
-  const { cause } = error as { readonly cause?: { readonly code?: string } };
-  return cause?.code === "ECONNRESET" || cause?.code === "UND_ERR_SOCKET";
+/** Whether a connection was taken and then closed, or forgotten. */
+function isLost(error: unknown): boolean {
+  const { name, cause } = error as { readonly name: string; readonly cause?: { readonly code?: string } };
+  return name === "TimeoutError" || cause?.code === "ECONNRESET" || cause?.code === "UND_ERR_SOCKET";
 }
 
 /** Whether a process runs: one that has ended, but that nobody has asked for its end, does not. */
