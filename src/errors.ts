@@ -14,6 +14,7 @@ export const errorCodes = {
   "store-readonly": "the log cannot be written",
   "store-schema": "the log was written by a newer Spillway",
   "store-unavailable": "the log cannot be reached",
+  "lease-lost": "another node ingests the stream now",
   "idempotency-conflict": "an Idempotency-Key was used again with another body",
   // upstream
   "upstream-content-type": "the upstream answered with something other than text/event-stream",
@@ -26,18 +27,33 @@ export const errorCodes = {
   "config-invalid": "the configuration has errors",
   "config-not-found": "the configuration file does not exist",
   "access-required": "a public address needs an access section",
+  "restart-required": "the change needs a restart",
   "listen-failed": "the address cannot be listened on",
   "worker-failed": "a worker process ended before it could serve",
   "driver-missing": "a package this store needs is not installed",
   // requests
   "request-invalid": "a request field is malformed",
+  "credential-required": "this needs a credential",
+  "credential-invalid": "the credential is not known",
+  "credential-expired": "the credential is no longer valid",
+  "credential-in-url": "a long-lived credential must not be in a URL",
+  "ticket-invalid": "the ticket is unknown, used up or expired",
   "access-denied": "the right this needs is not granted",
+  "origin-denied": "the page's origin is not allowed",
+  "authorize-unavailable": "the service that decides about access cannot be asked",
+  "issuer-unavailable": "the keys of the token's issuer cannot be had",
   "not-found": "no such resource",
   "stream-unknown": "no stream of that name",
   "method-not-allowed": "the resource does not take this method",
   "not-acceptable": "no representation fits the Accept header",
   "media-type-unsupported": "the body's media type is not understood",
   "body-too-large": "the body exceeds its limit",
+  "uri-too-long": "the request target exceeds its limit",
+  "too-many-connections": "one client has too many connections",
+  "rate-limited": "one client does this too often",
+  "at-capacity": "the server takes no more connections",
+  "overloaded": "the server has no time or memory left for more",
+  "replay-busy": "too many are being replayed to",
   "gap": "the requested position is no longer held",
   "shutting-down": "the server is stopping",
 } as const;
@@ -53,6 +69,8 @@ export interface ErrorDetails {
   readonly expected?: string | undefined;
   /** What was found, shortened. */
   readonly got?: string | undefined;
+  /** Seconds after which to try again. */
+  readonly retryAfter?: number | undefined;
   /** The error underneath. */
   readonly cause?: unknown;
 }
@@ -65,6 +83,7 @@ export class SpillwayError extends Error {
   readonly field: string | undefined;
   readonly expected: string | undefined;
   readonly got: string | undefined;
+  readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, message: string = errorCodes[code], details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -72,5 +91,6 @@ export class SpillwayError extends Error {
     this.field = details.field;
     this.expected = details.expected;
     this.got = details.got;
+    this.retryAfter = details.retryAfter;
   }
 }

@@ -1,9 +1,15 @@
+import { matchesGlob } from "../util/glob.ts";
 import { reservedPrefix, type LogFilter, type NewEvent } from "./log.ts";
 
 /** Whether a subscriber with this filter is to see the event. Spillway's own events are for everyone. */
 export function matches(filter: LogFilter | undefined, event: NewEvent): boolean {
   if (filter === undefined || event.event.startsWith(reservedPrefix)) return true;
-  const { channels, events } = filter;
+  const { channels, events, within } = filter;
   if (channels && (event.channel === undefined || !channels.includes(event.channel))) return false;
-  return !events || events.includes(event.event);
+  if (events && !events.includes(event.event)) return false;
+  return !within || (fits(within.channels, event.channel) && fits(within.events, event.event));
+}
+
+function fits(patterns: readonly string[] | undefined, name: string | undefined): boolean {
+  return !patterns || (name !== undefined && patterns.some((pattern) => matchesGlob(pattern, name)));
 }

@@ -30,6 +30,8 @@ export interface LogEvent extends NewEvent {
 export interface LogFilter {
   readonly channels?: readonly string[] | undefined;
   readonly events?: readonly string[] | undefined;
+  /** Patterns, in which `*` stands for any characters, that must match besides: what somebody is granted who asked for everything. */
+  readonly within?: Pick<LogFilter, "channels" | "events"> | undefined;
 }
 
 /** Where a stream's log stands. */
@@ -53,6 +55,11 @@ export interface AppendOptions {
   readonly upstreamCursor?: string | undefined;
   /** The same key with the same fingerprint answers with the first append's result and appends nothing (kept 24 h). */
   readonly idempotency?: { readonly key: string; readonly fingerprint: string } | undefined;
+  /**
+   * The fence of the lease under which the caller ingests: checked by the store itself, in the same step in which it appends. Absent
+   * for who publishes, and in stores without leases.
+   */
+  readonly fence?: number | undefined;
 }
 
 /** The numbers an append was given; `last === first - 1` for an empty batch. */
@@ -107,7 +114,8 @@ export interface Log {
   /**
    * Appends a batch whole or not at all, and resolves when it is durable. Batches get consecutive numbers in the order of the calls.
    * @throws {SpillwayError} `store-full`, `store-readonly`, `store-locked`, `store-unavailable`, `store-corrupt`: nothing was
-   * appended, and the same call may be made again; `idempotency-conflict`; `store-closed`.
+   * appended, and the same call may be made again; `idempotency-conflict`; `store-closed`; `lease-lost` where another process has
+   * taken the lease with a later fence.
    */
   append(events: readonly NewEvent[], options?: AppendOptions): Promise<Appended>;
   /** Reads forward from behind `after`. Sees every append that has resolved. */
@@ -156,8 +164,53 @@ export interface LogOptions {
 export interface LogStore {
   /** The URL's scheme: `memory`, `sqlite`. */
   readonly kind: string;
+  /** What processes that share the store agree on by it; absent where only one process can have it open. */
+  readonly coordination?: Coordination | undefined;
   /** Opens a stream's log, making it on first use. */
   open(stream: string, options: LogOptions): Promise<Log>;
   /** Waits for what is being appended, then lets go of everything. Idempotent. */
   close(): Promise<void>;
+}
+
+/** Agreement between the processes (nodes) that share a store. All times are measured by the store's own clock. */
+export interface Coordination {
+  /**
+   * Takes the right to ingest a stream for `ttl` ms; `undefined` while another node has it.
+   * @throws {SpillwayError} `store-unavailable`
+   */
+  acquire(stream: string, ttl: number): Promise<Lease | undefined>;
+  /**
+   * Who has it now; `undefined` if nobody has.
+   * @throws {SpillwayError} `store-unavailable`
+   */
+  holder(stream: string): Promise<LeaseHolder | undefined>;
+  /**
+   * Says for `ttl` ms that somebody on this node needs the stream's events; 0 takes it back.
+   * @throws {SpillwayError} `store-unavailable`
+   */
+  want(stream: string, ttl: number): Promise<void>;
+  /**
+   * Whether somebody on any node does.
+   * @throws {SpillwayError} `store-unavailable`
+   */
+  isWanted(stream: string): Promise<boolean>;
+}
+
+/** The right of one node to ingest a stream. */
+export interface Lease {
+  /** Greater than that of every lease on the stream before it. An append under an earlier one is refused from now on. */
+  readonly fence: number;
+  /**
+   * Keeps it for `ttl` ms from now on; false if it is lost.
+   * @throws {SpillwayError} `store-unavailable`: it may or may not have been kept.
+   */
+  renew(ttl: number): Promise<boolean>;
+  /** Gives it back, so that another node may have it at once. Does nothing if it is lost. */
+  release(): Promise<void>;
+}
+
+export interface LeaseHolder {
+  /** The node's name, as its store was told at the start. */
+  readonly node: string;
+  readonly fence: number;
 }

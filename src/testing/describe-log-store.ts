@@ -9,6 +9,7 @@ import { createStage } from "./stage.ts";
 import { readFacts } from "./read-facts.ts";
 import { reopenFacts } from "./reopen-facts.ts";
 import { retentionFacts } from "./retention-facts.ts";
+import { sharedFacts } from "./shared-facts.ts";
 import { textFacts } from "./text-facts.ts";
 import { watchFacts } from "./watch-facts.ts";
 
@@ -22,14 +23,19 @@ export interface TestRunner {
 export interface LogStoreHarness {
   /** Whether a store that is opened again at the same place holds what it held. */
   readonly persistent: boolean;
+  /** Whether several processes may have it open at once. Default: false. */
+  readonly shared?: boolean;
   /** Makes an empty place for a store; one is made for each test. */
   createPlace(): Promise<LogStorePlace>;
 }
 
 /** Where a store keeps its logs. */
 export interface LogStorePlace {
-  /** Opens the store; again only after the one before is closed. `now` is its clock, in ms since 1970. */
-  open(now: () => number): Promise<LogStore>;
+  /**
+   * Opens the store; again only after the one before is closed, unless it is shared. `now` is its clock, in ms since 1970, `node` the
+   * name by which others are to know it.
+   */
+  open(now: () => number, node: string): Promise<LogStore>;
   /** Removes what is left of it; every store is closed. */
   remove(): Promise<void>;
 }
@@ -45,6 +51,7 @@ const groups: Readonly<Record<string, readonly LogStoreFact[]>> = {
   retention: retentionFacts,
   reopen: reopenFacts,
   close: closeFacts,
+  shared: sharedFacts,
 };
 
 /**
@@ -54,13 +61,17 @@ const groups: Readonly<Record<string, readonly LogStoreFact[]>> = {
 export function describeLogStore(name: string, harness: LogStoreHarness, runner: TestRunner): void {
   runner.describe(`log store: ${name}`, () => {
     for (const [group, facts] of Object.entries(groups)) {
+      const held = facts.filter((fact) => holds(fact, harness));
+      if (held.length === 0) continue;
       runner.describe(group, () => {
-        for (const fact of facts.filter((each) => (each.persistent ?? harness.persistent) === harness.persistent)) {
-          runner.it(fact.title, () => check(fact, harness));
-        }
+        for (const fact of held) runner.it(fact.title, () => check(fact, harness));
       });
     }
   });
+}
+
+function holds(fact: LogStoreFact, { persistent, shared = false }: LogStoreHarness): boolean {
+  return (fact.persistent ?? persistent) === persistent && (shared || !fact.shared);
 }
 
 async function check(fact: LogStoreFact, harness: LogStoreHarness): Promise<void> {

@@ -5,5 +5,7 @@ export interface LogStoreFact {
   readonly title: string;
   /** Absent: holds for every store. `true`: for one that keeps its logs when closed; `false`: for one that does not. */
   readonly persistent?: boolean;
+  /** Holds for stores that several processes may have open at once. */
+  readonly shared?: true;
   check(stage: Stage): Promise<void>;
 }

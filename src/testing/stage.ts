@@ -9,6 +9,8 @@ export interface Stage {
   open(stream?: string, retention?: Partial<Retention>): Promise<Log>;
   /** Closes the store and opens one at the same place. */
   reopen(): Promise<void>;
+  /** Opens the store once more at the same place, as another node; closed with the stage. The first one is the node `a`. */
+  join(node: string): Promise<LogStore>;
   /** The store's clock, in ms since 1970. */
   readonly time: number;
   /** Moves the clock by so many ms, backward too. */
@@ -21,7 +23,8 @@ export interface Stage {
 export async function createStage(place: LogStorePlace): Promise<Stage> {
   let time = 1_700_000_000_000;
   const now = (): number => time;
-  let store = await place.open(now);
+  let store = await place.open(now, "a");
+  const joined: LogStore[] = [];
 
   return {
     get store() {
@@ -31,7 +34,12 @@ export async function createStage(place: LogStorePlace): Promise<Stage> {
       store.open(stream, { retention: { age: undefined, events: undefined, bytes: undefined, ...retention } }),
     async reopen() {
       await store.close();
-      store = await place.open(now);
+      store = await place.open(now, "a");
+    },
+    async join(node) {
+      const other = await place.open(now, node);
+      joined.push(other);
+      return other;
     },
     get time() {
       return time;
@@ -40,7 +48,7 @@ export async function createStage(place: LogStorePlace): Promise<Stage> {
       time += milliseconds;
     },
     async clear() {
-      await store.close();
+      for (const each of [store, ...joined]) await each.close();
       await place.remove();
     },
   };

@@ -1,0 +1,57 @@
+import { idempotencyAge, replayAppend, type RememberedAppend } from "../idempotency.ts";
+import type { Appended } from "../log.ts";
+import type { AppendRequest } from "./append-queue.ts";
+import type { SqlRow } from "./driver.ts";
+import { digestText } from "./hash.ts";
+
+/** The keys that the appends of one transaction have. */
+export interface IdempotencyKeys {
+  /**
+   * The answer to an append whose key was used at most 24 h before; `undefined` for a new key, or none.
+   * @throws {SpillwayError} `idempotency-conflict`.
+   */
+  replay(request: AppendRequest): Appended | undefined;
+  /** Notes the key of an append that is made, if it has one. */
+  remember(request: AppendRequest, appended: Appended): void;
+  /** What is to be stored, by the digests of the keys. */
+  readonly added: ReadonlyMap<string, RememberedAppend>;
+}
+
+/** The digests of the keys of some appends, to look them up. */
+export function keyDigests(requests: readonly AppendRequest[]): Buffer[] {
+  return requests.flatMap(({ options: { idempotency } }) => (idempotency ? [digestText(idempotency.key)] : []));
+}
+
+/** Takes the rows that were found to some digests. */
+export function createIdempotencyKeys(rows: readonly SqlRow[]): IdempotencyKeys {
+  const stored = new Map(rows.map((row) => [hex(row["digest"] as Uint8Array), toRemembered(row)]));
+  const added = new Map<string, RememberedAppend>();
+
+  return {
+    replay({ options: { idempotency }, now }) {
+      if (!idempotency) return undefined;
+      const digest = hex(digestText(idempotency.key));
+      const remembered = added.get(digest) ?? stored.get(digest);
+      if (!remembered || remembered.time <= now - idempotencyAge) return undefined;
+      return replayAppend(remembered, idempotency.fingerprint);
+    },
+    remember({ options: { idempotency }, now }, { first, last }) {
+      if (!idempotency) return;
+      added.set(hex(digestText(idempotency.key)), { fingerprint: idempotency.fingerprint, first, last, time: now });
+    },
+    added,
+  };
+}
+
+function toRemembered(row: SqlRow): RememberedAppend {
+  return {
+    fingerprint: String(row["fingerprint"]),
+    first: Number(row["first"]),
+    last: Number(row["last"]),
+    time: Number(row["time"]),
+  };
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}

@@ -1,0 +1,1 @@
+export { createMysqlStore, type MysqlStoreOptions } from "./mysql-store.ts";

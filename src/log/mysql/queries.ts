@@ -1,0 +1,110 @@
+import type { LogFilter } from "../log.ts";
+import type { SqlParameters } from "./connection.ts";
+import { hashText, hashType, reservedHash } from "./hash.ts";
+import type { Tables } from "./tables.ts";
+
+/** The way a walk goes through a stream. */
+export type Direction = "forward" | "backward";
+
+/** A statement and its values. */
+export interface Query {
+  readonly sql: string;
+  readonly values: SqlParameters;
+}
+
+/** Which events are selected. */
+export interface Range {
+  /** Id of the stream. */
+  readonly stream: number;
+  /** The sequence number to go on from, not included. */
+  readonly from: number;
+  /** At most this many events. */
+  readonly limit: number;
+  /** Ends behind the event that reaches so many bytes. */
+  readonly maxBytes: number;
+}
+
+/** Beyond this many values it is cheaper to look at every event than to merge so many index ranges. */
+const maxMerged = 32;
+
+/** Who walks backward only counts, so data is left where it is. */
+const columns: Readonly<Record<Direction, string>> = {
+  forward: "e.seq, e.time, e.event, e.data, e.channel, e.upstream_id, e.bytes",
+  backward: "e.seq, e.time, e.event, '' AS data, e.channel, e.upstream_id, 0 AS bytes",
+};
+
+/**
+ * Selects a stream's next events, in any order: all that match the filter, and others at most where the filter has both channels and
+ * types, or more values than can be merged, or values of equal hash. The numbers are chosen first, so that no more data is read than
+ * the bound on bytes lets pass.
+ */
+export function selectEvents(tables: Tables, filter: LogFilter | undefined, direction: Direction, range: Range): Query {
+  const chosen = chooseNumbers(tables, filter, direction, range);
+  const sql = `
+    SELECT ${columns[direction]}
+    FROM (SELECT seq, SUM(bytes) OVER (ORDER BY ${order(direction)}) - bytes AS bytes_before FROM (${chosen.sql}) AS chosen) AS placed
+    STRAIGHT_JOIN ${tables.events} AS e ON e.stream = ? AND e.seq = placed.seq
+    WHERE placed.bytes_before < ?`;
+  return { sql, values: [...chosen.values, range.stream, range.maxBytes] };
+}
+
+function chooseNumbers(tables: Tables, filter: LogFilter | undefined, direction: Direction, range: Range): Query {
+  const { channels, events } = filter ?? {};
+  if (channels && channels.length <= maxMerged) {
+    const hashes = new Set(channels.map(hashText));
+    return merge(tables, [...Array.from(hashes, byChannel), byType(reservedHash)], direction, range);
+  }
+  if (events && events.length <= maxMerged) {
+    const hashes = new Set([...events.map(hashType), reservedHash]);
+    return merge(tables, Array.from(hashes, byType), direction, range);
+  }
+  return {
+    sql: `SELECT seq, bytes FROM ${tables.events} WHERE ${inRange(direction)} ${ordered(direction)}`,
+    values: [range.stream, range.from, range.limit],
+  };
+}
+
+/** A range of an index. */
+interface IndexRange {
+  readonly index: string;
+  readonly column: string;
+  readonly hash: number;
+}
+
+function byChannel(hash: number): IndexRange {
+  return { index: "by_channel", column: "channel_hash", hash };
+}
+
+function byType(hash: number): IndexRange {
+  return { index: "by_type", column: "event_hash", hash };
+}
+
+/** One ordered range of an index per value, and one of the reserved types, which pass every filter; each is read up to the limit. */
+function merge(
+  { events }: Tables,
+  ranges: readonly IndexRange[],
+  direction: Direction,
+  { stream, from, limit }: Range,
+): Query {
+  const parts = ranges.map(
+    ({ index, column }) =>
+      `(SELECT seq, bytes FROM ${events} FORCE INDEX (${index})
+        WHERE ${inRange(direction)} AND ${column} = ? ${ordered(direction)})`,
+  );
+  return {
+    sql: `SELECT seq, bytes FROM (${parts.join(" UNION ")}) AS merged ${ordered(direction)}`,
+    values: [...ranges.flatMap(({ hash }) => [stream, from, hash, limit]), limit],
+  };
+}
+
+function inRange(direction: Direction): string {
+  return `stream = ? AND seq ${direction === "forward" ? ">" : "<"} ?`;
+}
+
+function ordered(direction: Direction): string {
+  return `ORDER BY ${order(direction)} LIMIT ?`;
+}
+
+function order(direction: Direction): string {
+  return direction === "forward" ? "seq" : "seq DESC";
+}

@@ -1,0 +1,75 @@
+import { eventBytes } from "../event-bytes.ts";
+import type { RememberedAppend } from "../idempotency.ts";
+import type { LogEvent } from "../log.ts";
+import type { SqlValue } from "./driver.ts";
+import type { Draft } from "./draft.ts";
+import { hashOptionalText, hashType } from "./hash.ts";
+import type { Tables } from "./tables.ts";
+
+/** Writes a value as SQL. */
+export type Escape = (value: SqlValue) => string;
+
+/** What stands around the rows of a statement and the last statements of a transaction, generously, in bytes. */
+export const packetReserve = 4_096;
+
+const eventColumns =
+  "stream, seq, time, event, channel, upstream_id, data, bytes, event_hash, channel_hash, upstream_hash";
+
+/** The values of the event's columns: their size says whether the server takes them. */
+export function eventRow(stream: number, event: LogEvent, escape: Escape): string {
+  const { seq, time, channel, upstreamId, data } = event;
+  return [
+    stream,
+    seq,
+    time,
+    escape(event.event),
+    escape(channel ?? null),
+    escape(upstreamId ?? null),
+    escape(data),
+    eventBytes(event),
+    hashType(event.event),
+    hashOptionalText(channel) ?? "NULL",
+    hashOptionalText(upstreamId) ?? "NULL",
+  ].join(",");
+}
+
+/** Packs rows into inserts of at most `limit` bytes each; a row that is larger goes alone. */
+export function packInserts({ events }: Tables, rows: readonly string[], limit: number): string[] {
+  const inserts: string[] = [];
+  let packed: string[] = [];
+  let size = 0;
+  const flush = (): void => {
+    if (packed.length > 0) inserts.push(`INSERT INTO ${events} (${eventColumns}) VALUES (${packed.join("),(")})`);
+    packed = [];
+    size = 0;
+  };
+  for (const row of rows) {
+    const bytes = Buffer.byteLength(row) + 3;
+    if (size + bytes > limit) flush();
+    packed.push(row);
+    size += bytes;
+  }
+  flush();
+  return inserts;
+}
+
+/** The statements that write the rest of a draft. */
+export function draftStatements(
+  tables: Tables,
+  { row }: Draft,
+  keys: ReadonlyMap<string, RememberedAppend>,
+  writer: { readonly id: Buffer; readonly transactions: number },
+  escape: Escape,
+): string[] {
+  const remembered = Array.from(keys, ([digest, { fingerprint, first, last, time }]) =>
+    [row.id, `X'${digest}'`, escape(fingerprint), first, last, time].join(","),
+  );
+  const keyColumns = "stream, digest, fingerprint, first_seq, last_seq, time";
+  return [
+    ...remembered.map((values) => `REPLACE INTO ${tables.idempotencyKeys} (${keyColumns}) VALUES (${values})`),
+    `REPLACE INTO ${tables.writers} (writer, stream, transactions, written)
+      VALUES (${escape(writer.id)}, ${row.id}, ${writer.transactions}, UTC_TIMESTAMP())`,
+    `UPDATE ${tables.streams} SET head = ${row.head}, bytes = ${row.bytes}, last_time = ${row.lastTime},
+      revision = ${row.revision}, upstream_cursor = ${escape(row.upstreamCursor ?? null)} WHERE id = ${row.id}`,
+  ];
+}

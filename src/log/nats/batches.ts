@@ -1,0 +1,141 @@
+import type { LogEvent } from "../log.ts";
+import { createBatchCache } from "./batch-cache.ts";
+import { decodeBody } from "./body.ts";
+import type { Connection } from "./connection.ts";
+import { createConsumer, inOrder } from "./deliveries.ts";
+import type { Head } from "./head.ts";
+import type { Queries, StoredMessage } from "./queries.ts";
+import { type LogRecord, readRecord } from "./record.ts";
+import type { LogNames } from "./schema.ts";
+
+/** A message with events. */
+export interface Batch {
+  readonly seq: number;
+  readonly record: LogRecord;
+  readonly events: readonly LogEvent[];
+}
+
+/** The messages of a log that hold events. Errors are those of {@link Queries}. */
+export interface Batches {
+  /** Reads the events of a message; `undefined` where some of it is gone. */
+  decode(seq: number, record: LogRecord, data: Uint8Array): Promise<Batch | undefined>;
+  /** The record of the first message with events at or behind `seq`. */
+  next(seq: number): Promise<Pick<Batch, "seq" | "record"> | undefined>;
+  /** All from the message `seq` on, as far as this node knows when it gets there. */
+  forward(seq: number): AsyncGenerator<Batch, void>;
+  /** All from the last one that this node knows back to the message `seq`. */
+  backward(seq: number): AsyncGenerator<Batch, void>;
+}
+
+/** Messages that are asked for at once, at most, and bytes of them beyond which fewer are. */
+const maxWindow = 32;
+const windowBytes = 1024 * 1024;
+
+/** Messages that one consumer brings, at most, and how long it may take, in ms. */
+const scanMessages = 512;
+const scanTime = 3_000;
+
+/** Makes the access to the messages of a log. */
+export function createBatches(connection: Connection, queries: Queries, names: LogNames, head: Head): Batches {
+  const cache = createBatchCache();
+  const prefix = names.batches.slice(0, -1);
+
+  async function decode(seq: number, record: LogRecord, data: Uint8Array): Promise<Batch | undefined> {
+    const pieces = record.pieces && (await Promise.all(record.pieces.map((piece) => queries.at(names.stream, piece))));
+    if (pieces?.includes(undefined)) return undefined;
+    const body = pieces ? Buffer.concat(pieces.map((piece) => piece!.data)) : data;
+    return { seq, record, events: decodeBody(body, record) };
+  }
+
+  async function toBatch(message: StoredMessage | undefined, isKept = true): Promise<Batch | undefined> {
+    if (!message?.subject.startsWith(prefix)) return undefined;
+    const record = readRecord(message.headers);
+    if (!record || record.count === 0) return undefined;
+    const batch = await decode(message.seq, record, message.data);
+    if (batch && isKept) cache.set(batch);
+    return batch;
+  }
+
+  async function load(seq: number): Promise<Batch | undefined> {
+    return cache.get(seq) ?? toBatch(await queries.at(names.stream, seq));
+  }
+
+  async function next(seq: number): Promise<Pick<Batch, "seq" | "record"> | undefined> {
+    const cached = cache.get(seq);
+    if (cached) return cached;
+    for (let from = seq; ;) {
+      const message = await queries.next(names.stream, from, names.batches);
+      const record = readRecord(message?.headers);
+      if (!message || record?.count !== 0) return message && record && { seq: message.seq, record };
+      from = message.seq + 1;
+    }
+  }
+
+  /** One by one, at first; what turns out to be much comes from a consumer, which is made for it. */
+  async function* forward(start: number): AsyncGenerator<Batch, void> {
+    let window = 1;
+    for (let seq = start; seq <= head.seq;) {
+      if (window === maxWindow && head.seq - seq > maxWindow) {
+        for await (const batch of scan(seq)) {
+          yield batch;
+          seq = batch.seq + 1;
+        }
+        window = 1;
+        continue;
+      }
+      const seqs = range(seq, Math.min(seq + window - 1, head.seq));
+      const found = (await Promise.all(seqs.map(load))).filter((batch) => batch !== undefined);
+      yield* found;
+      seq += seqs.length;
+      // What was removed in the midst may be any number of messages.
+      if (found.length === 0) seq = (await next(seq))?.seq ?? Infinity;
+      window = nextWindow(window, found);
+    }
+  }
+
+  /** The batches that lie behind `seq` now, or the first of them. */
+  async function* scan(seq: number): AsyncGenerator<Batch, void> {
+    const consumer = await createConsumer(connection, names.stream, seq, names.batches);
+    const count = Math.min(consumer.pending, scanMessages);
+    if (count === 0) return;
+    const deliveries = await consumer.fetch({ max_messages: count, expires: scanTime, idle_heartbeat: scanTime / 2 });
+    // The driver would wait for the rest until there is a connection again.
+    const removeListener = connection.onLost(() => deliveries.stop());
+    try {
+      for await (const { info, subject, headers, data } of inOrder(deliveries, 0)) {
+        const message = { seq: info.streamSequence, subject, time: 0, headers: headers!, data };
+        const batch = await toBatch(message, false);
+        if (batch) yield batch;
+        if (info.streamSequence >= head.seq) return;
+      }
+    } finally {
+      removeListener();
+      deliveries.stop();
+      // Otherwise it goes by itself.
+      consumer.delete().catch(() => {});
+    }
+  }
+
+  async function* backward(end: number): AsyncGenerator<Batch, void> {
+    let window = 1;
+    for (let seq = head.seq; seq >= end;) {
+      const seqs = range(Math.max(seq - window + 1, end), seq).toReversed();
+      const found = (await Promise.all(seqs.map(load))).filter((batch) => batch !== undefined);
+      yield* found;
+      seq -= seqs.length;
+      window = nextWindow(window, found);
+    }
+  }
+
+  return { decode, next, forward, backward };
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
+/** More at a time while messages are small. */
+function nextWindow(window: number, found: readonly Batch[]): number {
+  const bytes = found.reduce((sum, { record }) => sum + record.size, 0);
+  return bytes > windowBytes ? Math.max(1, window >> 1) : Math.min(maxWindow, window * 2);
+}

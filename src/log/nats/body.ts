@@ -1,0 +1,33 @@
+import type { LogEvent, NewEvent } from "../log.ts";
+import type { LogRecord } from "./record.ts";
+
+type EventTuple = readonly [event: string, data: string, channel: string | null, upstreamId: string | null];
+
+/** Events as text that can be joined with that of others by a comma. */
+export function encodeEvents(events: readonly NewEvent[]): string {
+  return events
+    .map(({ event, data, channel = null, upstreamId = null }) => JSON.stringify([event, data, channel, upstreamId]))
+    .join(",");
+}
+
+/** The body of a message, from the texts of its batches. */
+export function encodeBody(texts: readonly string[]): Uint8Array {
+  return Buffer.from(`[${texts.filter((text) => text !== "").join(",")}]`);
+}
+
+/** The events of a message. */
+export function decodeBody(body: Uint8Array, { head, count, time }: LogRecord): LogEvent[] {
+  if (count === 0) return [];
+  const tuples = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as EventTuple[];
+  const first = head - count + 1;
+  return tuples.map(([event, data, channel, upstreamId], index) => {
+    return {
+      seq: first + index,
+      time,
+      event,
+      data,
+      channel: channel ?? undefined,
+      upstreamId: upstreamId ?? undefined,
+    };
+  });
+}

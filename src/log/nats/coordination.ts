@@ -1,0 +1,86 @@
+import { SpillwayError } from "../../errors.ts";
+import type { Coordination, Lease } from "../log.ts";
+import type { Clock } from "./clock.ts";
+import { createLeases, type Self } from "./leases.ts";
+import type { Queries } from "./queries.ts";
+import type { NodeNames } from "./schema.ts";
+
+/** The logs of a store, as far as leases go. */
+export interface FencedLogs {
+  /** The latest fence that this node knows of in a stream's log. */
+  fenceOf(stream: string): number;
+  /** Makes a stream's log refuse all earlier fences; false if it knows a later one. Then this node knows all that was appended before. */
+  raise(stream: string, fence: number): Promise<boolean>;
+}
+
+/**
+ * Makes the coordination of a store. A lease is a message in a JetStream stream of its own, replaced only by who knows the one
+ * before; its fence is also written into the log, so that whoever appends behind it knows of it. `repair` makes the JetStream
+ * stream if it is not there.
+ */
+export function createCoordination(
+  queries: Queries,
+  names: NodeNames,
+  clock: Clock,
+  logs: FencedLogs,
+  self: Self,
+  repair: () => Promise<void>,
+): Coordination {
+  const leases = createLeases(queries, names, clock, self);
+
+  async function acquire(stream: string, ttl: number): Promise<Lease | undefined> {
+    const found = await leases.find(stream);
+    // One that this store wrote without ever hearing that it got it may be taken over.
+    if (found?.valid && (found.owner !== self.owner || leases.has(stream))) return undefined;
+    const fence = Math.max(found?.fence ?? 0, logs.fenceOf(stream)) + 1;
+    const lease = await leases.take(stream, found?.seq ?? 0, fence, ttl);
+    if (!lease) return undefined;
+    try {
+      if (await logs.raise(stream, fence)) return lease;
+      await lease.release();
+      return undefined;
+    } catch (error) {
+      void lease.release().catch(() => {});
+      throw error;
+    }
+  }
+
+  async function isWanted(stream: string): Promise<boolean> {
+    const now = await clock.now();
+    for (let seq = 1; ;) {
+      const message = await queries.next(names.stream, seq, names.wants(stream));
+      if (!message) return false;
+      const { ttl } = JSON.parse(Buffer.from(message.data).toString()) as { readonly ttl: number };
+      if (ttl > 0 && now < message.time + ttl) return true;
+      seq = message.seq + 1;
+    }
+  }
+
+  /** Somebody may have deleted the JetStream stream: then it is there again at the next try. */
+  async function repaired<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      await repair().catch(() => {});
+      throw error;
+    }
+  }
+
+  return {
+    acquire: (stream, ttl) => repaired(acquire(stream, ttl)),
+    async holder(stream) {
+      const found = await repaired(leases.find(stream));
+      return found?.valid ? { node: found.node, fence: found.fence } : undefined;
+    },
+    async want(stream, ttl) {
+      const data = Buffer.from(JSON.stringify({ ttl }));
+      await repaired(queries.publish({ subject: names.want(stream, self.node), data }));
+    },
+    isWanted: (stream) => repaired(isWanted(stream)),
+  };
+}
+
+/** What a store says that was asked for the lease of a stream that it has not opened. */
+export function notOpenError(stream: string): SpillwayError {
+  return new SpillwayError("store-unavailable", `the log of ${stream} is not open here`);
+}

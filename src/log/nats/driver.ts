@@ -1,0 +1,127 @@
+import { SpillwayError } from "../../errors.ts";
+
+/** The part of a message's headers that is used. */
+export interface NatsHeaders {
+  get(key: string): string;
+  set(key: string, value: string): void;
+}
+
+/** The part of a connection that is used. */
+export interface NatsConnection {
+  readonly info?: { readonly max_payload: number } | undefined;
+  status(): AsyncIterable<{ readonly type: string }>;
+  isClosed(): boolean;
+  close(): Promise<void>;
+}
+
+/** The part of a stream's configuration that is used. */
+export interface NatsStreamConfig {
+  readonly name: string;
+  readonly subjects: readonly string[];
+  readonly storage: "file" | "memory";
+  readonly num_replicas: number;
+  readonly discard: "new" | "old";
+  readonly allow_direct: boolean;
+  readonly allow_rollup_hdrs: boolean;
+  readonly max_msgs_per_subject?: number;
+  /** In ns. */
+  readonly max_age?: number;
+}
+
+/** The part of a stream's info that is used. */
+export interface NatsStreamInfo {
+  readonly created: string;
+  readonly config: { readonly subjects: readonly string[]; readonly num_replicas: number };
+  readonly state: { readonly messages: number; readonly last_seq: number };
+}
+
+/** A message as it lies in a stream. */
+export interface NatsStoredMessage {
+  readonly seq: number;
+  readonly subject: string;
+  readonly timestamp: string;
+  readonly header: NatsHeaders;
+  readonly data: Uint8Array;
+}
+
+/** Which message of a stream: the one at `seq`, the first at or behind it on a subject, or the last on a subject. */
+export type NatsQuery = { readonly seq: number; readonly next_by_subj?: string } | { readonly last_by_subj: string };
+
+/** A message as a consumer gets it. */
+export interface NatsDelivery {
+  readonly subject: string;
+  readonly headers?: NatsHeaders | undefined;
+  readonly data: Uint8Array;
+  readonly info: { readonly deliverySequence: number; readonly streamSequence: number };
+}
+
+/** Messages as they come; ends when enough have come or time is up. */
+export interface NatsDeliveries extends AsyncIterable<NatsDelivery> {
+  stop(): void;
+}
+
+/** The part of a consumer that is used. */
+export interface NatsConsumer {
+  fetch(options: {
+    readonly max_messages: number;
+    readonly expires: number;
+    readonly idle_heartbeat: number;
+  }): Promise<NatsDeliveries>;
+  delete(): Promise<unknown>;
+}
+
+/** What a publish may ask of the stream. */
+export interface NatsPublishOptions {
+  readonly headers: NatsHeaders;
+  readonly timeout: number;
+  readonly expect: { readonly lastSequence?: number; readonly lastSubjectSequence?: number };
+}
+
+/** The part of a JetStream client that is used. */
+export interface NatsJetStream {
+  publish(subject: string, data: Uint8Array, options: NatsPublishOptions): Promise<{ readonly seq: number }>;
+  readonly consumers: { getConsumerFromInfo(info: object): NatsConsumer };
+}
+
+/** The part of a JetStream manager that is used. */
+export interface NatsManager {
+  readonly streams: {
+    add(config: NatsStreamConfig): Promise<unknown>;
+    info(stream: string): Promise<NatsStreamInfo>;
+    getMessage(stream: string, query: NatsQuery): Promise<NatsStoredMessage | null>;
+    purge(stream: string, options: { readonly filter: string; readonly seq: number }): Promise<unknown>;
+  };
+  readonly direct: { getMessage(stream: string, query: NatsQuery): Promise<NatsStoredMessage | null> };
+  readonly consumers: {
+    add(stream: string, config: object): Promise<{ readonly num_pending: number }>;
+  };
+}
+
+/** The part of the two packages that is used. */
+export interface NatsDriver {
+  connect(options: object): Promise<NatsConnection>;
+  headers(): NatsHeaders;
+  credsAuthenticator(credentials: Uint8Array): unknown;
+  jetstream(connection: NatsConnection, options: { readonly timeout: number }): NatsJetStream;
+  jetstreamManager(connection: NatsConnection, options: { readonly timeout: number }): Promise<NatsManager>;
+}
+
+const packageNames = ["@nats-io/transport-node", "@nats-io/jetstream"] as const;
+
+/**
+ * Loads the client of NATS.
+ * @throws {SpillwayError} `driver-missing`, naming the package to install.
+ */
+export async function loadDriver(): Promise<NatsDriver> {
+  const [transport, jetstream] = [await load(packageNames[0]), await load(packageNames[1])];
+  return { ...transport, ...jetstream } as NatsDriver;
+}
+
+async function load(packageName: string): Promise<object> {
+  try {
+    return (await import(packageName)) as object;
+  } catch (cause) {
+    const message = `the NATS store needs the packages ${packageNames.join(" and ")}; ${packageName} is not installed`;
+    throw new SpillwayError("driver-missing", message, { expected: packageName, cause });
+  }
+}

@@ -1,0 +1,1 @@
+export { createNatsStore, type NatsStoreOptions } from "./nats-store.ts";

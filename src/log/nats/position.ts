@@ -1,0 +1,39 @@
+import { matches } from "../filter.ts";
+import type { LogFilter, LogPosition } from "../log.ts";
+import type { Reading } from "./page.ts";
+import type { UpstreamIds } from "./upstream-ids.ts";
+
+/** The sequence number behind which to read on from a position; `undefined` for an unknown upstream id. */
+export async function findPosition(
+  reading: Reading,
+  ids: UpstreamIds,
+  position: LogPosition,
+): Promise<number | undefined> {
+  await reading.catchUp();
+  if ("upstreamId" in position) return ids.find(position.upstreamId);
+  if ("since" in position) return beforeTime(reading, position.since);
+  return beforeLast(reading, position.last, position.filter);
+}
+
+/** Times never decrease, so the first event at or after a time is found by halving. */
+async function beforeTime({ head, search }: Reading, since: number): Promise<number> {
+  const found = await search.first(({ time }) => time >= since);
+  const { earliest, head: last } = head.standing;
+  return found ? Math.max(found.record.head - found.record.count, earliest - 1) : last;
+}
+
+async function beforeLast({ head, batches }: Reading, last: number, filter: LogFilter | undefined): Promise<number> {
+  const { earliest, floor, head: end } = head.standing;
+  if (last <= 0) return end;
+  if (filter === undefined) return Math.max(end - last, earliest - 1);
+  let [found, left] = [end, last];
+  for await (const { events } of batches.backward(floor)) {
+    for (const event of events.toReversed()) {
+      if (event.seq < earliest) return found;
+      if (event.seq > end || !matches(filter, event)) continue;
+      found = event.seq - 1;
+      if (--left === 0) return found;
+    }
+  }
+  return found;
+}

@@ -1,0 +1,136 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { type Connection, repeat } from "./connection.ts";
+import type { NatsHeaders, NatsQuery, NatsStoredMessage, NatsStreamConfig } from "./driver.ts";
+import { isNameInUse, isOverlap, isStreamNotFound } from "./failure.ts";
+import { type LogRecord, writeRecord } from "./record.ts";
+
+/** A message of a JetStream stream. */
+export interface StoredMessage {
+  readonly seq: number;
+  readonly subject: string;
+  /** When the server stored it, in ms since 1970. */
+  readonly time: number;
+  readonly headers: NatsHeaders;
+  readonly data: Uint8Array;
+}
+
+/** A message to store. */
+export interface OutgoingMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly record?: LogRecord;
+  /** Stored only if the stream's last sequence number is this one. */
+  readonly expected?: number;
+  /** Stored only if the last sequence number of its subject is this one; 0 for none. */
+  readonly expectedOnSubject?: number;
+  /** Removes the messages before it on its subject. */
+  readonly replaces?: boolean;
+}
+
+/** What is known of a JetStream stream. */
+export interface StreamFacts {
+  readonly created: string;
+  readonly subjects: readonly string[];
+  readonly messages: number;
+  readonly lastSeq: number;
+}
+
+/** All that is asked of JetStream, beside consumers. Errors are those of {@link Connection.request}. */
+export interface Queries {
+  /** Makes a stream, if there is none of that name. */
+  create(config: NatsStreamConfig): Promise<void>;
+  /** `undefined` where there is no such stream. */
+  facts(stream: string): Promise<StreamFacts | undefined>;
+  /** Stores a message; resolves to its sequence number. An {@link UnknownOutcomeError} leaves open whether it is stored. */
+  publish(message: OutgoingMessage): Promise<number>;
+  /** The message at `seq`. Any copy of the stream may answer: one that is behind knows no messages that others know. */
+  at(stream: string, seq: number): Promise<StoredMessage | undefined>;
+  /** The first message at or behind `seq` on a subject, which may have wildcards. */
+  next(stream: string, seq: number, subject: string): Promise<StoredMessage | undefined>;
+  /** The last message on a subject, which may have wildcards. */
+  last(stream: string, subject: string): Promise<StoredMessage | undefined>;
+  /** Removes the messages before `seq` on a subject, which may have wildcards. */
+  purge(stream: string, subject: string, seq: number): Promise<void>;
+}
+
+/** How long one publish waits for its answer, in ms. */
+const publishTimeout = 2_000;
+
+/** Makes the queries over a connection. */
+export function createQueries(connection: Connection): Queries {
+  const { driver, js, manager } = connection;
+
+  async function find(stream: string, query: NatsQuery): Promise<StoredMessage | undefined> {
+    const message = await repeat(connection, () => manager.streams.getMessage(stream, query));
+    return message ? toMessage(message) : undefined;
+  }
+
+  /** Answered by any copy of the stream, and in raw form; what that copy does not have, the leader may. */
+  async function findAnywhere(stream: string, query: NatsQuery): Promise<StoredMessage | undefined> {
+    const message = await repeat(connection, () => manager.direct.getMessage(stream, query));
+    return message ? toMessage(message) : find(stream, query);
+  }
+
+  return {
+    create: (config) => repeat(connection, () => createStream(connection, config)),
+    facts: (stream) =>
+      repeat(connection, async () => {
+        try {
+          const { created, config, state } = await manager.streams.info(stream);
+          return { created, subjects: config.subjects, messages: state.messages, lastSeq: state.last_seq };
+        } catch (error) {
+          if (isStreamNotFound(error)) return undefined;
+          throw error;
+        }
+      }),
+    async publish({ subject, data, record, expected, expectedOnSubject, replaces }) {
+      const headers = driver.headers();
+      if (record) writeRecord(headers, record);
+      if (replaces) headers.set("Nats-Rollup", "sub");
+      const expect = {
+        ...(expected !== undefined && { lastSequence: expected }),
+        ...(expectedOnSubject !== undefined && { lastSubjectSequence: expectedOnSubject }),
+      };
+      const options = { headers, timeout: publishTimeout, expect };
+      const { seq } = await connection.request(() => js.publish(subject, data, options));
+      return seq;
+    },
+    at: (stream, seq) => findAnywhere(stream, { seq }),
+    next: (stream, seq, subject) => findAnywhere(stream, { seq, next_by_subj: subject }),
+    last: (stream, subject) => find(stream, { last_by_subj: subject }),
+    async purge(stream, filter, seq) {
+      await repeat(connection, () => manager.streams.purge(stream, { filter, seq }));
+    },
+  };
+}
+
+async function createStream({ manager }: Connection, config: NatsStreamConfig): Promise<void> {
+  try {
+    await manager.streams.add(config);
+  } catch (error) {
+    // Made by another node, or reconfigured by its operator since.
+    if (isNameInUse(error)) return;
+    if (!isOverlap(error) || !(await isThere(manager, config.name))) throw error;
+  }
+}
+
+/** How often a stream that another node is making is looked for, and the pause before each look, in ms. */
+const looks = 20;
+const lookPause = 50;
+
+async function isThere(manager: Connection["manager"], name: string): Promise<boolean> {
+  for (let look = 0; look < looks; look++) {
+    await delay(lookPause);
+    try {
+      await manager.streams.info(name);
+      return true;
+    } catch (error) {
+      if (!isStreamNotFound(error)) throw error;
+    }
+  }
+  return false;
+}
+
+function toMessage({ seq, subject, timestamp, header, data }: NatsStoredMessage): StoredMessage {
+  return { seq, subject, time: Date.parse(timestamp), headers: header, data };
+}

@@ -1,0 +1,98 @@
+import { createHash } from "node:crypto";
+import type { NatsStreamConfig } from "./driver.ts";
+import type { NatsLocation } from "./location.ts";
+
+/**
+ * Names in NATS. A log is one JetStream stream with subjects of its own:
+ * - `<base>.e.0`: batches of events; `<base>.e.<hash>`: a batch with an idempotency key, which is found again by its subject;
+ * - `<base>.c`: records without events; only the latest is kept;
+ * - `<base>.p`: pieces of batches that are too large for one message.
+ *
+ * The base ends with a random token made with the stream: what is meant for a stream that was deleted never gets into the one
+ * that took its name.
+ */
+export interface LogNames {
+  /** The JetStream stream. */
+  readonly stream: string;
+  /** All that has its own subject in the log. */
+  readonly batches: string;
+  readonly plain: string;
+  readonly keyed: (key: string) => string;
+  readonly control: string;
+  readonly pieces: string;
+}
+
+/** The names of what nodes agree on; a JetStream stream that keeps the last message of each subject. */
+export interface NodeNames {
+  readonly stream: string;
+  readonly lease: (stream: string) => string;
+  readonly want: (stream: string, node: string) => string;
+  readonly wants: (stream: string) => string;
+  readonly clock: (node: string) => string;
+}
+
+/** The JetStream stream of a log. */
+export function logStreamName(prefix: string, stream: string): string {
+  return `${prefix}_log_${tokenOf(stream)}`;
+}
+
+/** The subjects of a log whose JetStream stream was made with `token`. */
+export function logNames(prefix: string, stream: string, token: string): LogNames {
+  const base = `${prefix}.log.${tokenOf(stream)}.${token}`;
+  return {
+    stream: logStreamName(prefix, stream),
+    batches: `${base}.e.*`,
+    plain: `${base}.e.0`,
+    keyed: (key) => `${base}.e.${hash(key)}`,
+    control: `${base}.c`,
+    pieces: `${base}.p`,
+  };
+}
+
+/** The token of a JetStream stream, from its subjects. */
+export function tokenOfSubjects(subjects: readonly string[]): string {
+  return subjects[0]?.split(".").at(-2) ?? "";
+}
+
+/** The names of what nodes agree on. */
+export function nodeNames(prefix: string): NodeNames {
+  const base = `${prefix}.nodes`;
+  return {
+    stream: `${prefix}_nodes`,
+    lease: (stream) => `${base}.lease.${tokenOf(stream)}`,
+    want: (stream, node) => `${base}.want.${tokenOf(stream)}.${hash(node)}`,
+    wants: (stream) => `${base}.want.${tokenOf(stream)}.*`,
+    clock: (node) => `${base}.clock.${hash(node)}`,
+  };
+}
+
+/**
+ * A log's JetStream stream. It has no limits of its own: the last message says where the log stands, so the server may not
+ * remove it; retention is applied by the nodes.
+ */
+export function logConfig(location: NatsLocation, names: LogNames): NatsStreamConfig {
+  return { ...common(location), name: names.stream, subjects: [names.control.replace(/c$/, ">")], discard: "new" };
+}
+
+/** How long the last word of a node is kept at most, in ms: longer than any lease or need. */
+const nodesAge = 60 * 60 * 1000;
+
+/** The JetStream stream of what nodes agree on. */
+export function nodesConfig(location: NatsLocation): NatsStreamConfig {
+  const name = nodeNames(location.prefix).stream;
+  const limits = { max_msgs_per_subject: 1, max_age: nodesAge * 1e6, discard: "old" } as const;
+  return { ...common(location), name, subjects: [`${location.prefix}.nodes.>`], ...limits };
+}
+
+function common({ storage, replicas }: NatsLocation): Omit<NatsStreamConfig, "name" | "subjects" | "discard"> {
+  return { storage, num_replicas: replicas, allow_direct: true, allow_rollup_hdrs: true };
+}
+
+/** A stream's name as NATS takes it in names and subjects. */
+function tokenOf(stream: string): string {
+  return /^[A-Za-z0-9_-]{1,64}$/.test(stream) ? stream : `~${hash(stream)}`;
+}
+
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+}

@@ -1,0 +1,54 @@
+import type { Batch, Batches } from "./batches.ts";
+import type { Head } from "./head.ts";
+import type { LogRecord } from "./record.ts";
+
+/** Finds messages by what their records say. */
+export interface Search {
+  /**
+   * The first message with events, from the log's floor on, for which `holds`; it must hold for all behind one for which it
+   * holds. `undefined` if there is none.
+   */
+  first(holds: (record: LogRecord) => boolean): Promise<Pick<Batch, "seq" | "record"> | undefined>;
+  /** Where to look for the event `number`: no message before that one in the JetStream stream holds it. */
+  place(number: number): Promise<number>;
+  /** Takes note that no message before `seq` holds the event `number`, which comes next behind it. */
+  remember(number: number, seq: number): void;
+}
+
+/** Places that are remembered: those where pages ended, and the latest messages. */
+const maxPlaces = 4_096;
+
+/** Makes the search over a log. */
+export function createSearch(batches: Batches, head: Head): Search {
+  const places = new Map<number, number>();
+
+  async function first(holds: (record: LogRecord) => boolean): Promise<Pick<Batch, "seq" | "record"> | undefined> {
+    let found: Pick<Batch, "seq" | "record"> | undefined;
+    let low = head.standing.floor;
+    let high = head.seq + 1;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const batch = await batches.next(middle);
+      if (!batch || batch.seq >= high) high = middle;
+      else if (holds(batch.record)) [found, high] = [batch, middle];
+      else low = batch.seq + 1;
+    }
+    return found;
+  }
+
+  return {
+    first,
+    async place(number) {
+      const known = places.get(number);
+      if (known !== undefined) return known;
+      if (number <= head.standing.earliest) return head.standing.floor;
+      const found = await first((record) => record.head >= number);
+      return found?.seq ?? head.seq + 1;
+    },
+    remember(number, seq) {
+      places.delete(number);
+      places.set(number, seq);
+      if (places.size > maxPlaces) places.delete(places.keys().next().value!);
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import { newEpoch } from "../cursor.ts";
+import { eventBytes } from "../event-bytes.ts";
+import type { Retention } from "../log.ts";
+import type { Batches } from "./batches.ts";
+import type { Committer } from "./committer.ts";
+import type { Head } from "./head.ts";
+import { controlRecord, type LogRecord, type Standing } from "./record.ts";
+import type { LogNames } from "./schema.ts";
+import type { Search } from "./search.ts";
+
+/** Applies retention to one log. */
+export interface Trimmer {
+  /**
+   * Moves the log's `earliest`.
+   * @returns the number of events removed.
+   */
+  trim(retention: Retention): Promise<number>;
+}
+
+/** Where a log is to begin. */
+type Edge = Pick<Standing, "earliest" | "trimmed" | "floor">;
+
+/** Makes the trimmer of a log. `now` is the nodes' clock, in ms since 1970. */
+export function createTrimmer(
+  names: LogNames,
+  head: Head,
+  batches: Batches,
+  search: Search,
+  committer: Committer,
+  now: () => number,
+): Trimmer {
+  /** The time of the first event held, where that is known. */
+  let oldest: { readonly earliest: number; readonly time: number } | undefined;
+
+  async function isOlder(time: number): Promise<boolean> {
+    const { earliest, floor } = head.standing;
+    if (oldest?.earliest !== earliest) {
+      const first = await batches.next(floor);
+      if (!first) return false;
+      oldest = { earliest, time: first.record.time };
+    }
+    return oldest.time < time;
+  }
+
+  async function edgeOf({ age, events, bytes }: Retention): Promise<Edge | undefined> {
+    const { seq, standing } = head;
+    if (standing.head < standing.earliest) return undefined;
+    const oldestKept = age === undefined ? -Infinity : now() - age;
+    const firstKept = events === undefined ? 0 : standing.head - events + 1;
+    const skipped = bytes === undefined ? 0 : standing.bytes - bytes;
+    const isTooMuch = standing.earliest < firstKept || standing.trimmed < skipped;
+    if (!isTooMuch && (age === undefined || !(await isOlder(oldestKept)))) return undefined;
+    const isKept = ({ head: last, bytes: upTo, time }: LogRecord): boolean =>
+      last >= firstKept && upTo >= skipped && time >= oldestKept;
+    const found = await search.first(isKept);
+    const batch = found && (await batchAt(found.seq));
+    if (!batch) return { earliest: standing.head + 1, trimmed: standing.bytes, floor: seq + 1 };
+    let { head: earliest, bytes: trimmed } = before(batch.record);
+    for (const event of batch.events) {
+      if (event.seq >= firstKept && trimmed >= skipped && event.seq >= standing.earliest) break;
+      earliest = event.seq;
+      trimmed += eventBytes(event);
+    }
+    return { earliest: earliest + 1, trimmed, floor: batch.seq };
+  }
+
+  async function batchAt(seq: number): Promise<Awaited<ReturnType<Batches["decode"]>>> {
+    for await (const batch of batches.forward(seq)) return batch;
+    return undefined;
+  }
+
+  async function move(edge: Edge): Promise<number> {
+    let removed = 0;
+    await committer.commit((standing) => {
+      removed = 0;
+      if (edge.earliest <= standing.earliest) return undefined;
+      removed = edge.earliest - standing.earliest;
+      const record = controlRecord({ ...standing, ...edge, at: Math.max(now(), standing.at) }, newEpoch());
+      return { subject: names.control, record, data: noData, events: [], batches: [], replaces: true };
+    });
+    return removed;
+  }
+
+  return {
+    async trim(retention) {
+      const edge = await edgeOf(retention);
+      return edge ? move(edge) : 0;
+    },
+  };
+}
+
+const noData = new Uint8Array();
+
+/** The last event before a message, and the bytes up to it. */
+function before({ head, count, bytes, size }: LogRecord): { readonly head: number; readonly bytes: number } {
+  return { head: head - count, bytes: bytes - size };
+}

@@ -1,0 +1,116 @@
+import type { LogFilter } from "../log.ts";
+import type { SqlValue } from "./driver.ts";
+import { indexed, isReserved } from "./schema.ts";
+import { encodeText } from "./text.ts";
+
+/** The way a walk goes through a stream. */
+export type Direction = "forward" | "backward";
+
+/** What is to be read of a stream beside its row. Its parameters stand behind the two of `inSnapshot`. */
+export interface SnapshotQuery {
+  readonly name?: string;
+  readonly text: string;
+  readonly values: readonly SqlValue[];
+}
+
+/** The part of a stream's events that a walk wants next. */
+export interface EventRange {
+  readonly filter: LogFilter | undefined;
+  readonly direction: Direction;
+  /** Not included. */
+  readonly from: number;
+  /** At most so many events. */
+  readonly rows: number;
+  /** No event behind those that reach this many bytes. */
+  readonly bytes: number;
+}
+
+/** What is read of the events of one stream. */
+export interface EventQueries {
+  /** A stream's events in order: all that match the filter, and others at most where the filter has more than one list. */
+  selectEvents(range: EventRange): SnapshotQuery;
+  /** The latest event with an upstream id. */
+  selectByUpstreamId(upstreamId: string): SnapshotQuery;
+  /** The number before the first event at or after a time. */
+  selectByTime(since: number): SnapshotQuery;
+}
+
+/** Beyond this many values it is cheaper to look at every event than to merge so many index ranges. */
+const maxMerged = 32;
+
+/** Whether every event that {@link EventQueries.selectEvents} selects with this filter matches it. */
+export function isExact(filter: LogFilter | undefined): boolean {
+  const { channels, events, within } = filter ?? {};
+  if (within || (channels && events)) return false;
+  const wanted = channels ?? events;
+  return !wanted || wanted.length <= maxMerged;
+}
+
+/** Who walks backward only counts, so data is left where it is. */
+const columns: Readonly<Record<Direction, string>> = {
+  forward: "seq, time, event, data, channel, upstream_id, bytes AS size",
+  backward: "seq, time, event, '' AS data, channel, upstream_id, bytes AS size",
+};
+
+const orders: Readonly<Record<Direction, string>> = { forward: "seq", backward: "seq DESC" };
+
+/** Makes the queries over a schema. */
+export function createEventQueries(schema: string): EventQueries {
+  const table = (name: string): string => `"${schema}".${name}`;
+
+  /** One range of the walk; `condition` is what its index serves. */
+  function range(direction: Direction, condition: string): string {
+    return `SELECT ${columns[direction]} FROM ${table("events")}
+      WHERE stream = $1 AND seq ${direction === "forward" ? ">" : "<"} $3 AND ${condition}
+      ORDER BY ${orders[direction]} LIMIT $4`;
+  }
+
+  /** One ordered range of an index per value, and one of the reserved types, which pass every filter. */
+  function merge(direction: Direction, column: string, count: number): string {
+    const ranges = Array.from({ length: count }, (_, index) => {
+      const value = `$${index + 6}`;
+      const condition = `${indexed(column)} = ${indexed(`${value}::text`)} AND ${column} = ${value} AND NOT (${isReserved})`;
+      return `(${range(direction, condition)})`;
+    });
+    const all = [...ranges, `(${range(direction, isReserved)})`].join(" UNION ALL ");
+    return `SELECT * FROM (${all}) ranges ORDER BY ${orders[direction]} LIMIT $4`;
+  }
+
+  /** Leaves out what lies behind the event that reaches `$5` bytes. */
+  function within(direction: Direction, candidates: string): string {
+    return `SELECT * FROM (
+        SELECT *, sum(size) OVER (ORDER BY ${orders[direction]}) - size AS before FROM (${candidates}) candidates
+      ) summed WHERE before < $5 ORDER BY ${orders[direction]}`;
+  }
+
+  function selectEvents({ filter, direction, from, rows, bytes }: EventRange): SnapshotQuery {
+    const { channels, events } = filter ?? {};
+    const values = [from, rows, bytes];
+    for (const [column, wanted] of [
+      ["channel", channels],
+      ["event", events],
+    ] as const) {
+      if (!wanted || wanted.length > maxMerged) continue;
+      const distinct = [...new Set(wanted)].map(encodeText);
+      const text = within(direction, merge(direction, column, distinct.length));
+      return { text, values: [...values, ...distinct] };
+    }
+    return { name: `spillway_${direction}`, text: within(direction, range(direction, "true")), values };
+  }
+
+  return {
+    selectEvents,
+    selectByUpstreamId: (upstreamId) => ({
+      name: "spillway_by_upstream_id",
+      text: `SELECT seq AS found FROM ${table("events")}
+        WHERE stream = $1 AND ${indexed("upstream_id")} = ${indexed("$3::text")} AND upstream_id = $3
+        ORDER BY seq DESC LIMIT 1`,
+      values: [encodeText(upstreamId)],
+    }),
+    selectByTime: (since) => ({
+      name: "spillway_by_time",
+      text: `SELECT ${table("find_time")}($1, $3) AS found`,
+      values: [since],
+    }),
+  };
+}

@@ -1,0 +1,45 @@
+import type { LogFilter, LogPosition } from "../log.ts";
+import type { Queries } from "./queries.ts";
+import type { ReadSnapshot } from "./snapshots.ts";
+import { type Walk, walkOn } from "./walk.ts";
+
+/** The sequence number behind which to read on from a position; `undefined` for an unknown upstream id. */
+export async function findPosition(
+  read: ReadSnapshot,
+  queries: Queries,
+  position: LogPosition,
+): Promise<number | undefined> {
+  if ("last" in position) return beforeLast(read, queries, position.last, position.filter);
+  const { rows } = await read(
+    "since" in position ? queries.selectByTime(position.since) : queries.selectByUpstreamId(position.upstreamId),
+  );
+  const found = rows[0]?.found;
+  return found === null || found === undefined ? undefined : Number(found);
+}
+
+async function beforeLast(
+  read: ReadSnapshot,
+  queries: Queries,
+  last: number,
+  filter: LogFilter | undefined,
+): Promise<number> {
+  let left = last;
+  let found: number | undefined;
+  const walk: Walk = {
+    direction: "backward",
+    filter,
+    rows: Infinity,
+    bytes: Infinity,
+    visit({ seq }) {
+      found = seq - 1;
+      return --left <= 0;
+    },
+  };
+
+  for (let from = Number.MAX_SAFE_INTEGER; ;) {
+    const stop = await walkOn(read, queries, last <= 0 ? { ...walk, rows: 0 } : walk, from);
+    found ??= stop.state.head;
+    if (last <= 0 || stop.reason !== "turn") return found;
+    from = stop.seq;
+  }
+}

@@ -1,0 +1,218 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type { Log } from "../log/log.ts";
+import { dataOf, newEvent, numbered, numbers, readAll } from "./events.ts";
+import { eventually } from "./eventually.ts";
+import type { LogStoreFact } from "./log-store-fact.ts";
+
+/** Reads on as hints come, as a hub does. */
+function follow(log: Log): { readonly seen: number[] } {
+  const seen: number[] = [];
+  let reading: Promise<void> = Promise.resolve();
+  const readOn = async (): Promise<void> => {
+    const { events } = await log.read(seen.at(-1) ?? 0, { limit: 1000 });
+    seen.push(...events.map(({ seq }) => seq));
+  };
+  log.watch(() => {
+    // The last hints may come as the store closes.
+    reading = reading.then(readOn).catch(() => {});
+  });
+  return { seen };
+}
+
+/** What a store promises that several processes may have open at once. */
+export const sharedFacts: readonly LogStoreFact[] = [
+  {
+    title: "nodes that start together at an empty place have the same log",
+    shared: true,
+    async check({ open, join }) {
+      const first = open();
+      const logs = await Promise.all(
+        ["b", "c", "d"].map(async (node) => (await join(node)).open("s", { retention: everything })),
+      );
+      const { epoch } = await first;
+      deepEqual(
+        logs.map((log) => log.epoch),
+        [epoch, epoch, epoch],
+      );
+    },
+  },
+  {
+    title: "what is appended on one node is read and heard of on the others",
+    shared: true,
+    async check({ open, join }) {
+      const here = await open();
+      const there = await (await join("b")).open("s", { retention: everything });
+      const { seen } = follow(there);
+      await here.append(numbered(1, 3), { upstreamCursor: "u3" });
+      await eventually("the events on the other node", () => seen.length === 3);
+      deepEqual(dataOf(await readAll(there)), numbers(1, 3));
+      await eventually("the state on the other node", () => there.state().head === 3);
+      equal(there.state().upstreamCursor, "u3");
+    },
+  },
+  {
+    title: "nodes that append at once never make a reader skip an event",
+    shared: true,
+    async check({ open, join }) {
+      const logs = [await open(), await (await join("b")).open("s", { retention: everything })];
+      const reader = await (await join("c")).open("s", { retention: everything });
+      const { seen } = follow(reader);
+      const batches = 40;
+      // One after the other on each node, so that they meet in the store again and again.
+      await Promise.all(
+        logs.map(async (log) => {
+          for (let index = 0; index < batches; index++) await log.append(numbered(1, 1 + (index % 3)));
+        }),
+      );
+      const total =
+        logs.length * Array.from({ length: batches }, (_, index) => 1 + (index % 3)).reduce((a, b) => a + b);
+      await eventually("all events", () => seen.length >= total);
+      deepEqual(
+        seen,
+        Array.from({ length: total }, (_, index) => index + 1),
+      );
+    },
+  },
+  {
+    title: "times never decrease, though the clocks of nodes differ",
+    shared: true,
+    async check({ open, join, pass }) {
+      const here = await open();
+      pass(60_000);
+      const there = await (await join("b")).open("s", { retention: everything });
+      await there.append(numbered(1, 1));
+      pass(-60_000);
+      await here.append(numbered(2, 2));
+      const [first, second] = await readAll(here);
+      ok(first!.time <= second!.time);
+    },
+  },
+  {
+    title: "an idempotency key counts on every node",
+    shared: true,
+    async check({ open, join }) {
+      const here = await open();
+      const there = await (await join("b")).open("s", { retention: everything });
+      const idempotency = { key: "k", fingerprint: "f" };
+      const first = await here.append(numbered(1, 2), { idempotency });
+      deepEqual(await there.append(numbered(1, 2), { idempotency }), { ...first, replayed: true });
+      equal((await readAll(there)).length, 2);
+    },
+  },
+  {
+    title: "one node at a time has the lease of a stream, and the others see who",
+    shared: true,
+    async check({ store, open, join }) {
+      await open();
+      const other = await join("b");
+      await other.open("s", { retention: everything });
+      const lease = await store.coordination!.acquire("s", 60_000);
+      ok(lease);
+      equal(await other.coordination!.acquire("s", 60_000), undefined);
+      deepEqual(await other.coordination!.holder("s"), { node: "a", fence: lease.fence });
+      equal(await lease.renew(60_000), true);
+      await lease.release();
+      equal(await other.coordination!.holder("s"), undefined);
+      const next = await other.coordination!.acquire("s", 60_000);
+      ok(next && next.fence > lease.fence);
+      equal(await lease.renew(60_000), false);
+      await lease.release();
+      deepEqual(await store.coordination!.holder("s"), { node: "b", fence: next.fence });
+    },
+  },
+  {
+    title: "of many that ask for a lease at once one gets it",
+    shared: true,
+    async check({ store, open, join }) {
+      await open();
+      const others = await Promise.all(["b", "c"].map((node) => join(node)));
+      for (const other of others) await other.open("s", { retention: everything });
+      const leases = await Promise.all(
+        [store, ...others].map(({ coordination }) => coordination!.acquire("s", 60_000)),
+      );
+      equal(leases.filter((lease) => lease !== undefined).length, 1);
+    },
+  },
+  {
+    title: "a lease that is not renewed ends, and its holder can append nothing under it",
+    shared: true,
+    async check({ store, open, join }) {
+      const here = await open();
+      const other = await join("b");
+      const there = await other.open("s", { retention: everything });
+      const lease = (await store.coordination!.acquire("s", 200))!;
+      await here.append(numbered(1, 1), { fence: lease.fence, upstreamCursor: "u1" });
+      let next = await other.coordination!.acquire("s", 60_000);
+      await eventually("the end of the lease", async () => {
+        next ??= await other.coordination!.acquire("s", 60_000);
+        return next !== undefined;
+      });
+      // Whoever takes over goes on where the other one stopped.
+      equal(there.state().upstreamCursor, "u1");
+      equal(there.state().head, 1);
+      await assertCode("lease-lost", () => here.append(numbered(2, 2), { fence: lease.fence, upstreamCursor: "u2" }));
+      equal(await lease.renew(60_000), false);
+      await there.append(numbered(2, 2), { fence: next!.fence, upstreamCursor: "u2" });
+      // Publishing needs no lease.
+      await here.append([newEvent("published")]);
+      deepEqual(dataOf(await readAll(there)), ["1", "2", "published"]);
+    },
+  },
+  {
+    title: "a lease is of one stream",
+    shared: true,
+    async check({ store, open, join }) {
+      await open("s");
+      await open("t");
+      const other = await join("b");
+      await other.open("s", { retention: everything });
+      await other.open("t", { retention: everything });
+      ok(await store.coordination!.acquire("s", 60_000));
+      ok(await other.coordination!.acquire("t", 60_000));
+    },
+  },
+  {
+    title: "a node's need of a stream is known on all, until it is taken back or not renewed",
+    shared: true,
+    async check({ store, open, join }) {
+      await open();
+      const other = await join("b");
+      await other.open("s", { retention: everything });
+      const [here, there] = [store.coordination!, other.coordination!];
+      equal(await here.isWanted("s"), false);
+      await there.want("s", 60_000);
+      equal(await here.isWanted("s"), true);
+      await here.want("s", 60_000);
+      await there.want("s", 0);
+      equal(await there.isWanted("s"), true);
+      await here.want("s", 0);
+      equal(await there.isWanted("s"), false);
+      await there.want("s", 100);
+      await eventually("the end of the need", async () => !(await here.isWanted("s")));
+    },
+  },
+  {
+    title: "what retention takes on one node is gone on the others",
+    shared: true,
+    async check({ open, join }) {
+      const here = await open("s", { events: 3 });
+      const there = await (await join("b")).open("s", { retention: { ...everything, events: 3 } });
+      await here.append(numbered(1, 10));
+      await here.trim();
+      await eventually("the new earliest", () => there.state().earliest === 8);
+      const page = await there.read(0, { limit: 10 });
+      equal(page.earliest, 8);
+      deepEqual(dataOf(page.events), numbers(8, 10));
+    },
+  },
+];
+
+const everything = { age: undefined, events: undefined, bytes: undefined };
+
+async function assertCode(code: string, action: () => Promise<unknown>): Promise<void> {
+  const error: unknown = await action().then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  equal((error as { readonly code?: string } | undefined)?.code, code);
+}

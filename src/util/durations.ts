@@ -1,0 +1,25 @@
+/** Upper bounds of the buckets that durations are counted in, in seconds; the last bucket has none. */
+export const durationBounds: readonly number[] = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
+/** Durations by their length. Plain numbers, so that they can be sent to another process. */
+export interface Durations {
+  /** How many fell into each bucket; one more bucket than there are bounds. */
+  readonly counts: number[];
+  /** Of all, in seconds. */
+  sum: number;
+}
+
+/** None yet. */
+export function createDurations(): Durations {
+  return { counts: new Array<number>(durationBounds.length + 1).fill(0), sum: 0 };
+}
+
+/** Counts one more, which began at this time of `performance.now()` and ends now. */
+export function countSince(durations: Durations, begun: number): void {
+  const seconds = (performance.now() - begun) / 1000;
+  const bucket = durationBounds.findIndex((bound) => seconds <= bound);
+  durations.counts[bucket === -1 ? durationBounds.length : bucket]!++;
+  durations.sum += seconds;
+}

@@ -1,0 +1,24 @@
+/**
+ * Whether a text fits a pattern, in which `*` stands for any characters, also none, and everything else for itself. Linear in the
+ * length of both, whatever the pattern, but for a factor of the distance between two asterisks.
+ */
+export function matchesGlob(pattern: string, text: string): boolean {
+  if (!isGlob(pattern)) return pattern === text;
+  const [first = "", ...rest] = pattern.split("*");
+  const last = rest.pop() ?? "";
+  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
+  // What lies between is found as early as it can be: if that leaves no place for what follows, nothing does.
+  let from = first.length;
+  const end = text.length - last.length;
+  for (const part of rest) {
+    const at = text.indexOf(part, from);
+    if (at === -1 || at + part.length > end) return false;
+    from = at + part.length;
+  }
+  return true;
+}
+
+/** Whether a name is a pattern for others. */
+export function isGlob(name: string): boolean {
+  return name.includes("*");
+}

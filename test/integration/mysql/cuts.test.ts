@@ -1,0 +1,148 @@
+import { setTimeout as delay } from "node:timers/promises";
+import mysql from "mysql2/promise";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { openMysqlPlace, sharedMysql, throughPort, type MysqlPlace } from "../../support/mysql.ts";
+import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
+import {
+  eventsOf,
+  eventually,
+  follow,
+  lookInterval,
+  numbersTo,
+  openLog,
+  openStore,
+  readAll,
+  untilDone,
+} from "./stores.ts";
+
+let place: MysqlPlace;
+let proxies: TcpProxy[];
+
+beforeEach(async () => {
+  place = openMysqlPlace();
+  const server = new URL(place.url);
+  proxies = await Promise.all([1, 2, 3].map(() => startTcpProxy(Number(server.port || 3306))));
+});
+
+afterEach(async () => {
+  for (const proxy of proxies) await proxy.close();
+  await place.remove();
+});
+
+test("nodes that append at once while their connections are cut append each event once, and every node hears of all", async () => {
+  const logs = await Promise.all(
+    proxies.map(async ({ port }) => openLog(await openStore(throughPort(place.url, port)))),
+  );
+  const heard = logs.map(follow);
+  let cutting = true;
+  const cuts = (async () => {
+    while (cutting) {
+      const proxy = proxies[Math.floor(Math.random() * proxies.length)]!;
+      if (Math.random() < 0.5) proxy.cut();
+      else proxy.reset();
+      await delay(Math.random() * 60);
+    }
+  })();
+
+  // Two nodes write, each with two callers that make a call again where they are told to; the third one only follows.
+  const rounds = 60;
+  const writers = [0, 0, 1, 1].map(async (node, writer) => {
+    for (let round = 0; round < rounds; round++) {
+      const data = numbersTo(round % 4).map((number) => `${writer}.${round}.${number}`);
+      const batch = eventsOf(...data);
+      await untilDone(() => logs[node]!.append(batch, { upstreamCursor: `${writer}.${round}` }));
+    }
+  });
+  await Promise.all(writers);
+  cutting = false;
+  await cuts;
+
+  const total = 4 * (rounds / 4) * (1 + 2 + 3);
+  for (const events of heard) {
+    await eventually(() => events.length >= total);
+    expect(events.map(({ seq }) => seq)).toEqual(numbersTo(total));
+  }
+  const stored = await untilDone(() => readAll(logs[2]!));
+  expect(new Set(stored.map(({ data }) => data)).size).toBe(total);
+  expect(heard[2]).toEqual(stored);
+}, 60_000);
+
+/** Keeps a number of the stream from being taken, in a transaction that is not committed: who appends it waits. */
+async function holdNumber(seq: number): Promise<{ waiting(): Promise<number>; release(): Promise<void> }> {
+  const connection = await mysql.createConnection(sharedMysql);
+  onTestFinished(() => connection.end());
+  await connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+  await connection.query("START TRANSACTION");
+  await connection.query(
+    `INSERT INTO ${place.prefix}events SELECT id, ${seq}, 0, '', NULL, NULL, '', 0, 1, NULL, NULL FROM ${place.prefix}streams`,
+  );
+  return {
+    async waiting() {
+      const rows = await place.query(
+        "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND LOCATE('$', trx_query) > 0",
+      );
+      return rows.length;
+    },
+    release: async () => void (await connection.query("ROLLBACK")),
+  };
+}
+
+test("an append whose connection is lost in the midst of it is appended once", async () => {
+  const [proxy] = proxies as [TcpProxy];
+  const log = await openLog(await openStore(throughPort(place.url, proxy.port)));
+  await log.append(eventsOf("1"));
+  const held = await holdNumber(2);
+  const append = log.append(eventsOf("2", "3"), { upstreamCursor: "u3" });
+  await eventually(async () => (await held.waiting()) === 1, lookInterval);
+  // The server does not know yet: it goes on once it gets the number, and the node waits to see what becomes of it.
+  proxy.reset();
+  await eventually(async () => (await held.waiting()) === 2, lookInterval);
+  await held.release();
+  expect(await append).toEqual({ first: 2, last: 3, replayed: false });
+  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
+  expect(log.state().upstreamCursor).toBe("u3");
+  expect(await log.append(eventsOf("4"))).toEqual({ first: 4, last: 4, replayed: false });
+});
+
+test("a call that was refused while it was in doubt gets its numbers when it is made again", async () => {
+  const [proxy] = proxies as [TcpProxy];
+  const log = await openLog(await openStore(throughPort(place.url, proxy.port)));
+  const held = await holdNumber(1);
+  const append = log.append(eventsOf("1", "2"), { upstreamCursor: "u2" });
+  await eventually(async () => (await held.waiting()) === 1, lookInterval);
+  proxy.refuse(true);
+  proxy.reset();
+  await expect(append).rejects.toMatchObject({ code: "store-unavailable" });
+  await held.release();
+  await eventually(async () => Number((await place.query("SELECT head FROM $streams"))[0]?.["head"]) === 2);
+  proxy.refuse(false);
+  const again = log.append(eventsOf("1", "2"), { upstreamCursor: "u2" });
+  const other = log.append(eventsOf("3"));
+  expect(await again).toEqual({ first: 1, last: 2, replayed: false });
+  expect(await other).toEqual({ first: 3, last: 3, replayed: false });
+  // What was asked for twice is there twice.
+  expect(await log.append(eventsOf("1", "2"), { upstreamCursor: "u2" })).toMatchObject({ first: 4 });
+  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "2", "3", "1", "2"]);
+});
+
+test("while the network hangs calls fail with store-unavailable, a store can be closed, and another goes on afterwards", async () => {
+  const [proxy] = proxies as [TcpProxy];
+  const url = throughPort(place.url, proxy.port);
+  const [left, stays] = [await openStore(url), await openStore(url, { node: "b" })];
+  const [leftLog, log] = [await openLog(left), await openLog(stays)];
+  const heard = follow(log);
+  await leftLog.append(eventsOf("1"));
+  proxy.stall(true);
+  void leftLog.append(eventsOf("lost")).catch(() => {});
+  const calls = await Promise.allSettled([
+    log.append(eventsOf("2")),
+    log.read(0, { limit: 1 }),
+    stays.coordination!.acquire("s", 1_000),
+  ]);
+  for (const call of calls) expect(call).toMatchObject({ reason: { code: "store-unavailable" } });
+  await left.close();
+  proxy.stall(false);
+  await untilDone(() => log.append(eventsOf("2")));
+  await eventually(() => heard.length >= 2);
+  expect(heard.map(({ data }) => data)).toEqual(["1", "2"]);
+}, 60_000);

@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openMysqlPlace, queryMysql, startMysql, type MysqlServer } from "../../support/mysql.ts";
+import { createLogLines, eventsOf, follow, numbersTo, openLog, openStore, readAll } from "./stores.ts";
+
+let server: MysqlServer;
+
+beforeAll(async () => {
+  server = await startMysql(["max-allowed-packet=65536", "innodb-flush-log-at-trx-commit=2"]);
+  await queryMysql(server.url, "CREATE USER app");
+  await queryMysql(server.url, "GRANT ALL ON test.* TO app");
+});
+
+afterAll(() => server.remove());
+
+test("a batch larger than a packet is appended whole, and in order", async () => {
+  const log = await openLog(await openStore(openMysqlPlace(server.url).url));
+  const heard = follow(log);
+  const batch = eventsOf(...numbersTo(1_000).map((number) => `${number} ${"x'\\\n".repeat(100)}`));
+  expect(await log.append(batch)).toEqual({ first: 1, last: 1_000, replayed: false });
+  const stored = await readAll(log);
+  expect(stored.map(({ data }) => data)).toEqual(batch.map(({ data }) => data));
+  expect(heard).toEqual(stored);
+});
+
+test("an event that is larger than the server takes fails alone, and says why", async () => {
+  const log = await openLog(await openStore(openMysqlPlace(server.url).url));
+  const large = eventsOf("x".repeat(100_000));
+  const [before, refused, after] = await Promise.allSettled([
+    log.append(eventsOf("1")),
+    log.append(large),
+    log.append(eventsOf("2")),
+  ]);
+  expect([before.status, after.status]).toEqual(["fulfilled", "fulfilled"]);
+  expect(refused).toMatchObject({ reason: { code: "store-unavailable" } });
+  expect(String((refused as PromiseRejectedResult).reason)).toContain("max_allowed_packet");
+  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "2"]);
+});
+
+test("settings under which a crash loses events, or large ones do not fit, are said aloud", async () => {
+  const logger = createLogLines();
+  await openStore(openMysqlPlace(server.url).url, { logger });
+  const warnings = logger.lines.filter(({ level }) => level === "warn").map(({ message }) => message);
+  expect(warnings).toHaveLength(2);
+  expect(warnings[0]).toContain("innodb_flush_log_at_trx_commit");
+  expect(warnings[1]).toContain("max_allowed_packet");
+});
+
+test("a server that only reads is store-readonly until it writes again", async () => {
+  const place = openMysqlPlace(server.url.replace("root@", "app@"));
+  const store = await openStore(place.url);
+  const log = await openLog(store);
+  await queryMysql(server.url, "SET GLOBAL read_only = 1");
+  await expect(log.append(eventsOf("1"))).rejects.toMatchObject({ code: "store-readonly" });
+  await expect(store.coordination!.acquire("s", 1_000)).rejects.toMatchObject({ code: "store-readonly" });
+  expect((await log.read(0, { limit: 1 })).events).toEqual([]);
+  await queryMysql(server.url, "SET GLOBAL read_only = 0");
+  expect(await log.append(eventsOf("1"))).toMatchObject({ first: 1 });
+});
+
+test("tables of a newer Spillway are left alone", async () => {
+  const place = openMysqlPlace(server.url);
+  await (await openStore(place.url)).close();
+  await place.query("INSERT INTO $schema_version VALUES (1000)");
+  await expect(openStore(place.url)).rejects.toMatchObject({ code: "store-schema" });
+});

@@ -1,0 +1,170 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openPostgresPlace, throughPort, type PostgresPlace } from "../../support/postgres.ts";
+import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
+import { eventsOf, eventually, follow, openLog, openStore, readAll, untilDone } from "./stores.ts";
+
+let place: PostgresPlace;
+let proxies: TcpProxy[];
+
+beforeEach(async () => {
+  place = openPostgresPlace();
+  const server = new URL(place.url);
+  proxies = await Promise.all([1, 2, 3].map(() => startTcpProxy(Number(server.port || 5432))));
+});
+
+afterEach(async () => {
+  for (const proxy of proxies) await proxy.close();
+  await place.remove();
+});
+
+test("nodes that append at once while their connections are cut append each event once, and every node hears of all", async () => {
+  const logs = await Promise.all(
+    proxies.map(async ({ port }) => openLog(await openStore(throughPort(place.url, port)))),
+  );
+  const heard = logs.map(follow);
+  let cutting = true;
+  const cuts = (async () => {
+    while (cutting) {
+      const proxy = proxies[Math.floor(Math.random() * proxies.length)]!;
+      if (Math.random() < 0.5) proxy.cut();
+      else proxy.reset();
+      await delay(10 + Math.random() * 60);
+    }
+  })();
+
+  // Two writers: whoever is told that the store is away makes the call again. The third one only follows.
+  const writers = logs.slice(0, 2).flatMap((log, node) =>
+    [0, 1].map(async (writer) => {
+      for (let round = 0; round < 60; round++) {
+        const data = Array.from({ length: round % 4 }, (_, index) => `${node}.${writer}.${round}.${index}`);
+        const batch = eventsOf(...data);
+        await untilDone(() => log.append(batch, { upstreamCursor: `${node}.${writer}.${round}` }));
+      }
+    }),
+  );
+  await Promise.all(writers);
+  cutting = false;
+  await cuts;
+
+  const total = 4 * 15 * (1 + 2 + 3);
+  for (const events of heard) {
+    await eventually(() => events.length >= total);
+    expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: total }, (_, index) => index + 1));
+  }
+  const stored = await untilDone(() => readAll(logs[2]!));
+  expect(new Set(stored.map(({ data }) => data)).size).toBe(total);
+  expect(heard[2]).toEqual(stored);
+}, 60_000);
+
+test("an append whose connection is lost in the midst of it is appended once", async () => {
+  const [proxy] = proxies as [TcpProxy];
+  const log = await openLog(await openStore(throughPort(place.url, proxy.port)));
+  await log.append(eventsOf("1"));
+  const lock = await holdLock();
+  const append = log.append(eventsOf("2", "3"), { upstreamCursor: "u3" });
+  await eventually(async () => (await lock.waiting()) === 1);
+  // The server does not know yet: it goes on once it gets the lock.
+  proxy.reset();
+  await eventually(async () => (await lock.waiting()) === 2);
+  await lock.release();
+  expect(await append).toEqual({ first: 2, last: 3, replayed: false });
+  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
+  expect(await log.append(eventsOf("4"))).toEqual({ first: 4, last: 4, replayed: false });
+});
+
+test("a call that was refused while it was in doubt gets its numbers when it is made again", async () => {
+  const [proxy] = proxies as [TcpProxy];
+  const log = await openLog(await openStore(throughPort(place.url, proxy.port)));
+  const lock = await holdLock();
+  const batch = eventsOf("1", "2");
+  const append = log.append(batch);
+  await eventually(async () => (await lock.waiting()) === 1);
+  proxy.refuse(true);
+  proxy.reset();
+  await expect(append).rejects.toMatchObject({ code: "store-unavailable" });
+  await lock.release();
+  await eventually(async () => (await place.query("SELECT head FROM $schema.streams"))[0]?.["head"] === "2");
+  proxy.refuse(false);
+  expect(await untilDone(() => log.append(batch))).toEqual({ first: 1, last: 2, replayed: false });
+  // Only the call that was made again: the same array may be appended again later.
+  expect(await log.append(batch)).toEqual({ first: 3, last: 4, replayed: false });
+  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "2", "1", "2"]);
+});
+
+test("what was called off while it was in doubt is appended by the call that is made again", async () => {
+  const [proxy] = proxies as [TcpProxy];
+  const log = await openLog(await openStore(throughPort(place.url, proxy.port)));
+  const lock = await holdLock();
+  const batch = eventsOf("1", "2");
+  const append = log.append(batch);
+  await eventually(async () => (await lock.waiting()) === 1);
+  proxy.refuse(true);
+  proxy.reset();
+  await expect(append).rejects.toMatchObject({ code: "store-unavailable" });
+  await lock.endWaiting();
+  await lock.release();
+  proxy.refuse(false);
+  expect(await untilDone(() => log.append(eventsOf("other")))).toEqual({ first: 1, last: 1, replayed: false });
+  expect(await log.append(batch)).toEqual({ first: 2, last: 3, replayed: false });
+  expect((await readAll(log)).map(({ data }) => data)).toEqual(["other", "1", "2"]);
+});
+
+test("where the network swallows everything, calls fail in the end, and all goes on afterwards", async () => {
+  const [proxy] = proxies as [TcpProxy];
+  const store = await openStore(throughPort(place.url, proxy.port));
+  const log = await openLog(store);
+  const there = await openLog(await openStore(place.url, { node: "b" }));
+  const heard = follow(log);
+  await log.append(eventsOf("1"));
+  proxy.stall(true);
+  const batch = eventsOf("2");
+  const calls = await Promise.allSettled([
+    log.append(batch),
+    log.read(0, { limit: 1 }),
+    store.coordination!.acquire("s", 1_000),
+  ]);
+  for (const call of calls) expect(call).toMatchObject({ reason: { code: "store-unavailable" } });
+  await there.append(eventsOf("there"));
+  proxy.stall(false);
+  await untilDone(() => log.append(batch));
+  const stored = (await readAll(there)).map(({ data }) => data);
+  expect(stored.toSorted()).toEqual(["1", "2", "there"]);
+  await eventually(() => heard.length === 3);
+  expect(heard.map(({ data }) => data)).toEqual(stored);
+});
+
+test("a store can be closed while nothing gets through", async () => {
+  const [proxy] = proxies as [TcpProxy];
+  const store = await openStore(throughPort(place.url, proxy.port));
+  const log = await openLog(store);
+  await log.append(eventsOf("1"));
+  proxy.stall(true);
+  const append = log.append(eventsOf("2"));
+  await Promise.all([expect(append).rejects.toMatchObject({ code: "store-unavailable" }), store.close()]);
+});
+
+/** Another session that has the stream's row, and what waits for it. */
+interface HeldLock {
+  /** How many sessions wait for the row. */
+  waiting(): Promise<number>;
+  /** Ends those sessions. */
+  endWaiting(): Promise<void>;
+  release(): Promise<void>;
+}
+
+async function holdLock(): Promise<HeldLock> {
+  const { default: pg } = await import("pg");
+  const client = new pg.Client({ connectionString: place.url.replace(/[?&]schema=\w+/, "") });
+  await client.connect();
+  await client.query(`BEGIN; SELECT FROM ${place.schema}.streams FOR UPDATE`);
+  const waiting = `FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%"$schema".append_events%'`;
+  return {
+    waiting: async () => Number((await place.query(`SELECT count(*) AS sessions ${waiting}`))[0]?.["sessions"]),
+    endWaiting: async () => void (await place.query(`SELECT pg_terminate_backend(pid) ${waiting}`)),
+    release: async () => {
+      await client.query("COMMIT");
+      await client.end();
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { LogFilter } from "../../../src/log/log.ts";
+import { createPostgresStore } from "../../../src/log/postgres/index.ts";
+import { createQueries } from "../../../src/log/postgres/queries.ts";
+import { openPostgresPlace, sharedPostgres } from "../../support/postgres.ts";
+import { openLog } from "./stores.ts";
+
+const place = openPostgresPlace();
+const queries = createQueries(place.schema);
+const client = new pg.Client({ connectionString: sharedPostgres });
+const head = 20_000;
+const limit = 10;
+
+beforeAll(async () => {
+  await client.connect();
+  const store = await createPostgresStore({ url: place.url, node: "a" });
+  const log = await openLog(store);
+  // One event in a thousand is of a rare type, and one of a rare channel.
+  const numbers = Array.from({ length: head }, (_, index) => index);
+  const events = numbers.map((number) => ({
+    data: "x",
+    event: number % 1_000 === 7 ? "rare" : `t${number % 5}`,
+    channel: number % 1_000 === 3 ? "rare" : `c${number % 20}`,
+    upstreamId: `u${number}`,
+  }));
+  await Promise.all(
+    Array.from({ length: 10 }, (_, part) => log.append(events.slice(part * 2_000, (part + 1) * 2_000))),
+  );
+  await place.query("ANALYZE $schema.events");
+  await store.close();
+});
+
+afterAll(async () => {
+  await client.end();
+  await place.remove();
+});
+
+const filters: readonly (LogFilter | undefined)[] = [
+  undefined,
+  { channels: ["rare"] },
+  { channels: ["c1", "c2", "rare"] },
+  { channels: Array.from({ length: 32 }, (_, index) => `c${index}`) },
+  { channels: [] },
+  { events: ["rare"] },
+  { events: ["t1", "none"] },
+];
+
+test.each(filters.flatMap((filter) => (["forward", "backward"] as const).map((direction) => ({ filter, direction }))))(
+  "a page looks at no more events than it may hold of each value: $direction $filter",
+  async ({ filter, direction }) => {
+    const from = head / 2;
+    const query = queries.selectEvents({ filter, direction, from, rows: limit, bytes: 1e9 });
+    const values = (filter?.channels ?? filter?.events ?? [""]).length + 1;
+    // One more is the event by which the log is recognised.
+    expect(await eventsLookedAt(queries.inSnapshot(1, from, query))).toBeLessThanOrEqual(values * limit + 1);
+  },
+);
+
+test("an upstream id is found at once", async () => {
+  expect(await eventsLookedAt(queries.inSnapshot(1, head, queries.selectByUpstreamId("u77")))).toBeLessThanOrEqual(2);
+});
+
+interface Plan {
+  readonly "Relation Name"?: string;
+  readonly "Actual Rows": number;
+  readonly "Actual Loops": number;
+  readonly "Rows Removed by Filter"?: number;
+  readonly "Rows Removed by Index Recheck"?: number;
+  readonly "Plans"?: readonly Plan[];
+}
+
+/** How many rows of `events` a statement goes through. */
+async function eventsLookedAt({ text, values = [] }: { text: string; values?: readonly unknown[] }): Promise<number> {
+  const explain = `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`;
+  const { rows } = await client.query<{ "QUERY PLAN": [{ Plan: Plan }] }>(explain, [...values]);
+  const count = (plan: Plan): number => {
+    const removed = (plan["Rows Removed by Filter"] ?? 0) + (plan["Rows Removed by Index Recheck"] ?? 0);
+    const own = plan["Relation Name"] === "events" ? (plan["Actual Rows"] + removed) * plan["Actual Loops"] : 0;
+    return (plan.Plans ?? []).reduce((sum, each) => sum + count(each), own);
+  };
+  return count(rows[0]!["QUERY PLAN"][0].Plan);
+}

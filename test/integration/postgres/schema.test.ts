@@ -1,0 +1,163 @@
+import { copyFile, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { createPostgresStore } from "../../../src/log/postgres/index.ts";
+import { startProgram } from "../../support/process.ts";
+import { freePort } from "../../support/ports.ts";
+import { openPostgresPlace, sharedPostgres, startPostgres, type PostgresPlace } from "../../support/postgres.ts";
+import { selfSigned } from "../../support/self-signed.ts";
+import { eventsOf, eventually, openLog, openStore, readAll } from "./stores.ts";
+
+let place: PostgresPlace;
+
+beforeEach(() => {
+  place = openPostgresPlace();
+});
+
+afterEach(() => place.remove());
+
+test("nodes that start together at an empty place make one schema", async () => {
+  const stores = await Promise.all(
+    Array.from({ length: 8 }, (_, index) => openStore(place.url, { node: `n${index}` })),
+  );
+  const logs = await Promise.all(stores.map(openLog));
+  expect(new Set(logs.map(({ epoch }) => epoch)).size).toBe(1);
+  expect(await place.query("SELECT version FROM $schema.schema_version")).toEqual([{ version: 1 }]);
+});
+
+test("a schema of a newer Spillway, and one of something else, are left alone", async () => {
+  await openStore(place.url);
+  await place.query("UPDATE $schema.schema_version SET version = 99");
+  await expect(createPostgresStore({ url: place.url, node: "a" })).rejects.toMatchObject({ code: "store-schema" });
+
+  const other = openPostgresPlace();
+  onTestFinished(() => other.remove());
+  await other.query("CREATE SCHEMA $schema; CREATE TABLE $schema.events (id integer)");
+  await expect(createPostgresStore({ url: other.url, node: "a" })).rejects.toMatchObject({ code: "store-corrupt" });
+  expect(await other.query("SELECT * FROM $schema.events")).toEqual([]);
+  expect(await other.query("SELECT relname FROM pg_class WHERE relnamespace = '$schema'::regnamespace")).toEqual([
+    { relname: "events" },
+  ]);
+});
+
+test("a stream whose events contradict its row is not built upon", async () => {
+  const store = await openStore(place.url);
+  await (await openLog(store)).append(eventsOf("1", "2"));
+  await store.close();
+  await place.query("DELETE FROM $schema.events WHERE seq = 2");
+  await expect(openLog(await openStore(place.url))).rejects.toMatchObject({ code: "store-corrupt" });
+});
+
+test("a schema that is dropped is a new log, announced once, which the same store makes", async () => {
+  const resets: string[] = [];
+  const store = await openStore(place.url, { onReset: (stream) => resets.push(stream) });
+  const log = await openLog(store);
+  await log.append(eventsOf("1", "2"));
+  await place.remove();
+  await eventually(() => resets.length > 0);
+  await expect(log.append(eventsOf("3"))).rejects.toMatchObject({ code: "store-unavailable" });
+  const next = await openLog(store);
+  expect(next.epoch).not.toBe(log.epoch);
+  expect(await next.append(eventsOf("1"))).toEqual({ first: 1, last: 1, replayed: false });
+  expect(resets).toEqual(["s"]);
+});
+
+test("an append finds out by itself that the log was lost, or has lost events", async () => {
+  for (const loss of [
+    "DELETE FROM $schema.events; UPDATE $schema.streams SET head = 0, changes = changes - 1",
+    "UPDATE $schema.events SET time = time - 1 WHERE seq = 2",
+    "DELETE FROM $schema.streams",
+    "DROP SCHEMA $schema CASCADE",
+  ]) {
+    const lossy = openPostgresPlace();
+    onTestFinished(() => lossy.remove());
+    const resets: string[] = [];
+    const store = await openStore(lossy.url, { onReset: (stream) => resets.push(stream) });
+    const log = await openLog(store);
+    await log.append(eventsOf("1", "2"));
+    await lossy.query(loss);
+    await expect(log.append(eventsOf("3")), loss).rejects.toMatchObject({ code: "store-unavailable" });
+    expect(resets, loss).toEqual(["s"]);
+    expect((await openLog(store)).epoch).not.toBe(log.epoch);
+  }
+});
+
+test("texts of any length can be filtered by and found", async () => {
+  const log = await openLog(await openStore(place.url));
+  // Nothing that compresses well enough for an index entry.
+  const long = Array.from({ length: 20_000 }, () => Math.random().toString(36).slice(2)).join("");
+  const events = [`${long}a`, `${long}b`, "short"].map((text) => {
+    return { event: text, data: "x", channel: text, upstreamId: text };
+  });
+  await log.append(events);
+  for (const [index, { channel }] of events.entries()) {
+    expect(await log.find({ upstreamId: channel })).toBe(index + 1);
+    for (const filter of [{ channels: [channel] }, { events: [channel] }]) {
+      expect((await log.read(0, { filter, limit: 9 })).events.map(({ seq }) => seq)).toEqual([index + 1]);
+    }
+  }
+});
+
+test("whoever has a client for PostgreSQL can read the log", async () => {
+  const log = await openLog(await openStore(place.url, { now: () => Date.UTC(2026, 0, 2, 3, 4, 5, 678) }));
+  await log.append([{ event: "trade", data: "1\n2", channel: "btc", upstreamId: "u-1" }]);
+  expect(await place.query("SELECT * FROM $schema.log")).toEqual([
+    {
+      stream: "s",
+      id: `${log.epoch}.1`,
+      time: new Date("2026-01-02T03:04:05.678Z"),
+      event: "trade",
+      channel: "btc",
+      upstream_id: "u-1",
+      data: "1\n2",
+    },
+  ]);
+});
+
+test("a URL that makes no sense, a server that is not there and a wrong password are told without the password", async () => {
+  const port = await freePort();
+  for (const [url, code] of [
+    ["postgres://me:secret@127.0.0.1/test?schema=No;", "config-invalid"],
+    ["postgres://me:secret@127.0.0.1/test?max=0", "config-invalid"],
+    ["mysql://me:secret@127.0.0.1/test", "config-invalid"],
+    [`postgres://me:secret@127.0.0.1:${port}/test`, "store-unavailable"],
+    [sharedPostgres.replace(/\/\/[^@]*@/, "//nobody-of-this-name:secret@"), "store-unavailable"],
+  ] as const) {
+    const error: unknown = await createPostgresStore({ url, node: "a" }).catch((reason: unknown) => reason);
+    expect(error, url).toMatchObject({ code });
+    expect(String(error)).not.toContain("secret");
+  }
+});
+
+test("without the package it needs, the store names it", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "spillway-postgres-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  for (const part of ["log", "util"]) await cp(`dist/${part}`, join(folder, "dist", part), { recursive: true });
+  await copyFile("dist/errors.js", join(folder, "dist/errors.js"));
+  await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+  const script = join(folder, "open.js");
+  await writeFile(
+    script,
+    `import { createPostgresStore } from "./dist/log/postgres/index.js";
+    createPostgresStore({ url: "postgres://127.0.0.1/test", node: "a" }).catch((error) => console.log(error.code, error.expected));`,
+  );
+  const program = startProgram(script, []);
+  await program.printed("driver-missing pg\n");
+});
+
+test("TLS is as the URL says: a server is trusted by the certificate that is named, and by no other", async () => {
+  const server = await startPostgres({ certificate: selfSigned("localhost") });
+  onTestFinished(() => server.remove());
+  const tls = openPostgresPlace(server.url.replace("127.0.0.1", "localhost"));
+  const url = `${tls.url}&sslmode=verify-full`;
+  const log = await openLog(await openStore(`${url}&sslrootcert=${join(server.home, "cert.pem")}`));
+  await log.append(eventsOf("1"));
+  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1"]);
+  const connections = await tls.query(
+    "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'spillway'",
+  );
+  expect(connections.length).toBeGreaterThan(0);
+  expect(connections.every(({ ssl }) => ssl === true)).toBe(true);
+  await expect(createPostgresStore({ url, node: "a" })).rejects.toMatchObject({ code: "store-unavailable" });
+});

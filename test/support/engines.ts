@@ -1,0 +1,37 @@
+import { connect } from "node:net";
+
+/** The engines that nodes share, by the name that their tests have in their paths, and where they are expected. */
+const engines: Readonly<Record<string, { readonly variable: string; readonly url: string }>> = {
+  postgres: { variable: "TEST_POSTGRES_URL", url: "postgres://127.0.0.1:5432" },
+  mysql: { variable: "TEST_MYSQL_URL", url: "mysql://127.0.0.1:3306" },
+  redis: { variable: "TEST_REDIS_URL", url: "redis://127.0.0.1:6379" },
+  nats: { variable: "TEST_NATS_URL", url: "nats://127.0.0.1:4222" },
+};
+
+/**
+ * The engines that do not run here; says so aloud.
+ * @throws {Error} with `CI=true`, where all are expected.
+ */
+export async function missingEngines(): Promise<string[]> {
+  const missing: string[] = [];
+  for (const [name, { variable, url }] of Object.entries(engines)) {
+    const { hostname, port } = new URL(process.env[variable] ?? url);
+    if (await isReachable(hostname, Number(port))) continue;
+    const message = `tests against ${name}: nothing listens on ${hostname}:${port} (${variable} names another server)`;
+    if (process.env["CI"] === "true") throw new Error(message);
+    console.warn(`\nSKIPPED: ${message}\n`);
+    missing.push(name);
+  }
+  return missing;
+}
+
+function isReachable(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, host);
+    const end = (reachable: boolean) => (): void => {
+      socket.destroy();
+      resolve(reachable);
+    };
+    socket.once("connect", end(true)).once("error", end(false)).setTimeout(2000, end(false));
+  });
+}

@@ -1,0 +1,169 @@
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { chown, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import mysql from "mysql2/promise";
+import { freePort } from "./ports.ts";
+import { findProgram } from "./programs.ts";
+
+const run = promisify(execFile);
+
+/** The server that tests share; no test may stop it or change its settings. */
+export const sharedMysql: string = process.env["TEST_MYSQL_URL"] ?? "mysql://root@127.0.0.1:3306/test";
+
+/** Tables of its own, for one test. */
+export interface MysqlPlace {
+  /** As a store takes it. */
+  readonly url: string;
+  /** What the names of the tables begin with. */
+  readonly prefix: string;
+  /** Runs a statement, with `$` for the prefix, and resolves to its rows. */
+  query(text: string): Promise<Record<string, unknown>[]>;
+  /** Drops the tables. */
+  remove(): Promise<void>;
+}
+
+/** Names tables that nobody else uses, at `server`; the store makes them. */
+export function openMysqlPlace(server: string = sharedMysql): MysqlPlace {
+  const prefix = `t${randomBytes(8).toString("hex")}_`;
+  const query = (text: string): Promise<Record<string, unknown>[]> =>
+    queryMysql(
+      server,
+      text.replaceAll("$", () => prefix),
+    );
+  return {
+    url: `${server}${server.includes("?") ? "&" : "?"}prefix=${prefix}`,
+    prefix,
+    query,
+    async remove() {
+      const tables = await query(
+        "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() AND LEFT(table_name, 18) = '$'",
+      );
+      const names = tables.map(({ name }) => String(name));
+      if (names.length > 0) await query(`DROP TABLE ${names.join(", ")}`);
+    },
+  };
+}
+
+/** Runs a statement in the database that a URL names. */
+export async function queryMysql(url: string, text: string): Promise<Record<string, unknown>[]> {
+  const connection = await mysql.createConnection(url.split("?")[0]!);
+  try {
+    const [rows] = await connection.query(text);
+    return rows as Record<string, unknown>[];
+  } finally {
+    await connection.end();
+  }
+}
+
+/** The same URL through another port of 127.0.0.1. */
+export function throughPort(url: string, port: number): string {
+  return url.replace(/@[^/]+\//, `@127.0.0.1:${port}/`);
+}
+
+/** A server of one's own. */
+export interface MysqlServer {
+  readonly port: number;
+  /** Its database `test`. */
+  readonly url: string;
+  /** Where its files are. */
+  readonly folder: string;
+  /** Starts it again where it was stopped. */
+  start(): Promise<void>;
+  /** Stops it as an administrator does: connections are cut, what was committed is there afterwards. */
+  stop(): Promise<void>;
+  /** Ends it as a power cut does. */
+  kill(): Promise<void>;
+  /** Keeps a copy of what it holds; it is stopped for that, and runs afterwards. */
+  save(): Promise<void>;
+  /** Kills it and starts it with the copy. */
+  restore(): Promise<void>;
+  /** Stops it and removes its files. */
+  remove(): Promise<void>;
+}
+
+/** Starts a MariaDB server in a folder of its own, on a free port, as a user who is not root. */
+export async function startMysql(settings: readonly string[] = []): Promise<MysqlServer> {
+  const home = await mkdtemp(join(tmpdir(), "spillway-mysql-"));
+  const folder = join(home, "data");
+  const port = await freePort();
+  const user = await mysqlUser();
+  await mkdir(folder);
+  if (user) for (const path of [home, folder]) await chown(path, user.uid, user.gid);
+  const options = [
+    "--no-defaults",
+    "--auth-root-authentication-method=normal",
+    "--skip-test-db",
+    `--datadir=${folder}`,
+  ];
+  await run(findProgram("mariadb-install-db")!, user ? [...options, "--user=mysql"] : options);
+
+  const root = `mysql://root@127.0.0.1:${port}`;
+  let child: ChildProcess | undefined;
+  async function start(): Promise<void> {
+    const files = [`--datadir=${folder}`, `--socket=${join(home, "socket")}`, `--pid-file=${join(home, "pid")}`];
+    const network = [`--port=${port}`, "--bind-address=127.0.0.1", "--skip-name-resolve"];
+    const args = ["--no-defaults", ...files, ...network, ...settings.map((setting) => `--${setting}`)];
+    child = spawn(findProgram("mariadbd")!, args, { stdio: "ignore", ...user });
+    await accepting();
+  }
+
+  async function accepting(): Promise<void> {
+    for (;;) {
+      const answered = await queryMysql(`${root}/mysql`, "SELECT 1").then(
+        () => true,
+        () => false,
+      );
+      if (answered) return;
+      if (child?.exitCode !== null) throw new Error(`MariaDB ended with ${child?.exitCode}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async function end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const ending = child;
+    child = undefined;
+    if (ending?.exitCode !== null) return;
+    const exited = once(ending, "exit");
+    ending.kill(signal);
+    await exited;
+  }
+
+  await start();
+  await queryMysql(`${root}/mysql`, "CREATE DATABASE test");
+  return {
+    port,
+    url: `${root}/test`,
+    folder,
+    start,
+    stop: () => end("SIGTERM"),
+    kill: () => end("SIGKILL"),
+    async save() {
+      await end("SIGTERM");
+      await rm(`${folder}.copy`, { recursive: true, force: true });
+      await run("cp", ["-a", folder, `${folder}.copy`]);
+      await start();
+    },
+    async restore() {
+      await end("SIGKILL");
+      await rm(folder, { recursive: true });
+      await run("cp", ["-a", `${folder}.copy`, folder]);
+      await start();
+    },
+    async remove() {
+      await end("SIGKILL");
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Who runs the server where the tests run as root: the user that Debian makes for it. */
+async function mysqlUser(): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const users = (await readFile("/etc/passwd", "utf8")).split("\n");
+  const [, , uid, gid] = users.find((line) => line.startsWith("mysql:"))!.split(":");
+  return { uid: Number(uid), gid: Number(gid) };
+}

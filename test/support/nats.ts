@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
+import { freePort } from "./ports.ts";
+
+/** The server that all tests share: never to be stopped or reconfigured, and no other test's streams to be touched. */
+export const natsUrl: string = process.env["TEST_NATS_URL"] ?? "nats://127.0.0.1:4222";
+
+/** Names of their own for the stores of one test. */
+export interface NatsPlace {
+  readonly url: string;
+  /** What all of its names begin with. */
+  readonly prefix: string;
+  remove(): Promise<void>;
+}
+
+/** Does something with a server's JetStream, on a connection of its own. */
+export async function withJetStream<T>(url: string, work: (manager: JetStreamManager) => Promise<T>): Promise<T> {
+  const connection = await connect({ servers: new URL(url).host });
+  try {
+    return await work(await jetstreamManager(connection));
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Makes a place on the shared server. */
+export function openNatsPlace(): NatsPlace {
+  const prefix = `t-${randomUUID().slice(0, 18)}`;
+  return {
+    url: `${natsUrl}?prefix=${prefix}`,
+    prefix,
+    remove: () =>
+      withJetStream(natsUrl, async (manager) => {
+        for await (const name of manager.streams.names(`${prefix}.>`)) await manager.streams.delete(name);
+      }),
+  };
+}
+
+/** A server of a test's own. */
+export interface NatsServer {
+  readonly port: number;
+  /** Of the store. */
+  readonly url: string;
+  /** Where it keeps its files. */
+  readonly folder: string;
+  /** Does something with its JetStream. */
+  use<T>(work: (manager: JetStreamManager) => Promise<T>): Promise<T>;
+  /** Ends the process at once, and resolves when it has gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and folder. */
+  start(): Promise<void>;
+  /** Stops the process, or lets it go on; resolves once it stands still. */
+  pause(on: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts a server with JetStream on a free port; `settings` are more arguments of nats-server. */
+export async function startNats(...settings: readonly string[]): Promise<NatsServer> {
+  const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), "spillway-nats-"));
+  const url = `nats://127.0.0.1:${port}`;
+  const args = ["-js", "-sd", folder, "-a", "127.0.0.1", "-p", String(port), ...settings];
+  let child: ChildProcess | undefined;
+
+  const isReady = (): Promise<boolean> =>
+    withJetStream(url, () => Promise.resolve(true)).catch((error: unknown) => String(error).includes("Authorization"));
+
+  async function start(): Promise<void> {
+    child = spawn("nats-server", args, { stdio: "ignore" });
+    while (!(await isReady())) {
+      if (child.exitCode !== null) throw new Error("nats-server did not start");
+      await delay(20);
+    }
+  }
+
+  async function kill(): Promise<void> {
+    if (child?.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  await start();
+  return {
+    port,
+    url,
+    folder,
+    use: (work) => withJetStream(url, work),
+    kill,
+    start,
+    async pause(on) {
+      child!.kill(on ? "SIGSTOP" : "SIGCONT");
+      while (on && !/^State:\s+T/m.test(await readFile(`/proc/${child!.pid}/status`, "utf8"))) await delay(1);
+    },
+    async close() {
+      await kill();
+      await rm(folder, { recursive: true });
+    },
+  };
+}

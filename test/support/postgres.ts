@@ -1,0 +1,202 @@
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { chmod, chown, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import pg from "pg";
+import { freePort } from "./ports.ts";
+import type { Certificate } from "./self-signed.ts";
+
+const run = promisify(execFile);
+
+/** The server that tests share; no test may stop it or change its settings. */
+export const sharedPostgres: string = process.env["TEST_POSTGRES_URL"] ?? "postgres://postgres@127.0.0.1:5432/test";
+
+/** A schema of its own, for one test. */
+export interface PostgresPlace {
+  /** As a store takes it. */
+  readonly url: string;
+  readonly schema: string;
+  /** Runs a statement, with `$schema` for the schema's name, and resolves to its rows. */
+  query(text: string): Promise<Record<string, unknown>[]>;
+  /** Drops the schema. */
+  remove(): Promise<void>;
+}
+
+/** Names a schema that nobody else uses, at `server`; the store makes it. Through another port, where one is given. */
+export function openPostgresPlace(server: string = sharedPostgres): PostgresPlace {
+  const schema = `t_${randomBytes(8).toString("hex")}`;
+  async function query(text: string): Promise<Record<string, unknown>[]> {
+    const client = new pg.Client({ connectionString: server });
+    await client.connect();
+    try {
+      return (await client.query<Record<string, unknown>>(text.replaceAll("$schema", schema))).rows;
+    } finally {
+      await client.end();
+    }
+  }
+  return {
+    url: `${server}${server.includes("?") ? "&" : "?"}schema=${schema}`,
+    schema,
+    query,
+    remove: async () => void (await query("DROP SCHEMA IF EXISTS $schema CASCADE")),
+  };
+}
+
+/** The same URL through another port of 127.0.0.1. */
+export function throughPort(url: string, port: number): string {
+  return url.replace(/@[^/]+\//, `@127.0.0.1:${port}/`);
+}
+
+/** A server of one's own. */
+export interface PostgresServer {
+  /** Of 127.0.0.1. */
+  readonly port: number;
+  readonly url: string;
+  /** Where it is to find files, for its own user to read. */
+  readonly home: string;
+  /** Starts it again where it was stopped. */
+  start(): Promise<void>;
+  /** Stops it as an administrator does: connections are cut, what was committed is there afterwards. */
+  stop(): Promise<void>;
+  /** Ends it as a power cut does. */
+  kill(): Promise<void>;
+  /** Puts a copy of all that it holds aside; stops it meanwhile. */
+  save(): Promise<void>;
+  /** Brings it back to what was put aside. */
+  restore(): Promise<void>;
+  /** Ends being a standby, and serves at the port of a server that is stopped. */
+  takePlaceOf(other: PostgresServer): Promise<void>;
+  /** Stops it and removes its files. */
+  remove(): Promise<void>;
+}
+
+/** What a server of one's own may differ in. */
+export interface PostgresServerOptions {
+  /** Settings beside the usual ones, as `name=value`. */
+  readonly settings?: readonly string[];
+  /** Copies a running server, and follows it as its standby. */
+  readonly standbyOf?: PostgresServer;
+  /** Speaks TLS too, with this certificate, which is the file `cert.pem` of its home. */
+  readonly certificate?: Certificate;
+}
+
+/** Starts a server in a folder of its own, on a free port, as a user who is not root. */
+export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
+  const { settings = [], standbyOf, certificate } = options;
+  const home = await mkdtemp(join(tmpdir(), "spillway-postgres-"));
+  await chmod(home, 0o755);
+  const folder = join(home, "data");
+  let port = await freePort();
+  const tools = await toolsFolder();
+  const asRoot = process.getuid?.() === 0;
+  if (asRoot) await run("chown", ["postgres", home]);
+  const command = (program: string, args: readonly string[]): [string, string[]] =>
+    asRoot ? ["runuser", ["-u", "postgres", "--", join(tools, program), ...args]] : [join(tools, program), [...args]];
+
+  if (standbyOf) {
+    const from = ["-h", "127.0.0.1", "-p", String(standbyOf.port), "-U", "postgres"];
+    await run(...command("pg_basebackup", [...from, "-D", folder, "-R", "-X", "stream", "-c", "fast"]));
+  } else {
+    await run(...command("initdb", ["-D", folder, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]));
+  }
+
+  const ownSettings = ["listen_addresses=127.0.0.1", `unix_socket_directories=${home}`, ...settings];
+  const user = asRoot ? await postgresUser() : undefined;
+  if (certificate) {
+    for (const name of ["cert", "key"] as const) {
+      const file = join(home, `${name}.pem`);
+      await writeFile(file, certificate[name], { mode: 0o600 });
+      if (user) await chown(file, user.uid, user.gid);
+    }
+    ownSettings.push("ssl=on", `ssl_cert_file=${home}/cert.pem`, `ssl_key_file=${home}/key.pem`);
+  }
+
+  let child: ChildProcess | undefined;
+  async function start(): Promise<void> {
+    // Not through runuser, which would be what a signal ends.
+    const args = ["-D", folder, "-p", String(port), ...ownSettings.flatMap((setting) => ["-c", setting])];
+    child = spawn(join(tools, "postgres"), args, { stdio: "ignore", cwd: home, ...user });
+    await accepting();
+  }
+
+  async function accepting(): Promise<void> {
+    for (;;) {
+      const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
+      const answered = await client.connect().then(
+        () => true,
+        () => false,
+      );
+      await client.end().catch(() => {});
+      if (answered) return;
+      if (child?.exitCode !== null) throw new Error(`PostgreSQL ended with ${child?.exitCode}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** SIGINT is the fast shutdown, SIGQUIT the one without any care: all processes end, nothing more is written. */
+  async function end(signal: "SIGINT" | "SIGQUIT"): Promise<void> {
+    const ending = child;
+    child = undefined;
+    if (ending?.exitCode !== null) return;
+    const exited = once(ending, "exit");
+    ending.kill(signal);
+    await exited;
+  }
+
+  async function copy(from: string, to: string): Promise<void> {
+    await rm(to, { recursive: true, force: true });
+    await run("cp", ["-a", from, to]);
+  }
+
+  await start();
+  return {
+    get port() {
+      return port;
+    },
+    get url() {
+      return `postgres://postgres@127.0.0.1:${port}/postgres`;
+    },
+    home,
+    start,
+    async save() {
+      await end("SIGINT");
+      await copy(folder, `${folder}.saved`);
+      await start();
+    },
+    async restore() {
+      await end("SIGQUIT");
+      await copy(`${folder}.saved`, folder);
+      await start();
+    },
+    stop: () => end("SIGINT"),
+    kill: () => end("SIGQUIT"),
+    async takePlaceOf(other) {
+      await end("SIGINT");
+      ({ port } = other);
+      await start();
+      const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
+      await client.connect();
+      await client.query("SELECT pg_promote()");
+      await client.end();
+    },
+    async remove() {
+      await end("SIGQUIT");
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Debian keeps the server's programs out of the path. */
+async function toolsFolder(): Promise<string> {
+  const base = "/usr/lib/postgresql";
+  const versions = (await readdir(base)).toSorted((a, b) => Number(a) - Number(b));
+  return join(base, versions.at(-1)!, "bin");
+}
+
+async function postgresUser(): Promise<{ readonly uid: number; readonly gid: number }> {
+  const id = async (flag: string): Promise<number> => Number((await run("id", [flag, "postgres"])).stdout);
+  return { uid: await id("-u"), gid: await id("-g") };
+}

@@ -1,0 +1,89 @@
+import { onTestFinished } from "vitest";
+import type { Log, LogEvent, LogStore, NewEvent, Retention } from "../../src/log/log.ts";
+import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
+
+/** Keeps all. */
+export const everything: Retention = { age: undefined, events: undefined, bytes: undefined };
+
+/** One node: its store, and the log of the stream `s`. */
+export interface Node {
+  readonly store: LogStore;
+  /** The log that is open now. */
+  log: Log;
+  /** The epochs of the logs that it was told are lost. */
+  readonly lost: string[];
+  /** The numbers and data that its watchers were told of, since the log was opened. */
+  seen: [seq: number, data: string][];
+}
+
+/** Starts a relay in front of a server, closed with the test. */
+export async function proxyForTest(server: { readonly port: number }): Promise<TcpProxy> {
+  const proxy = await startTcpProxy(server.port);
+  onTestFinished(() => proxy.close());
+  return proxy;
+}
+
+/** Makes a store that tells of streams whose log is lost. */
+export type CreateStore = (onReset: (stream: string) => void) => Promise<LogStore>;
+
+/** Opens a node that opens the stream again, as a gateway does, when its log is lost. */
+export async function openNodeOf(create: CreateStore): Promise<Node> {
+  const lost: string[] = [];
+  const onReset = (stream: string): void => {
+    lost.push(self.log.epoch);
+    const reopen = (): void => {
+      store.open(stream, { retention: everything }).then(use, (error: unknown) => {
+        if ((error as { code?: string }).code !== "store-closed") setTimeout(reopen, 20);
+      });
+    };
+    reopen();
+  };
+  const store = await create(onReset);
+  onTestFinished(() => store.close());
+  const use = (log: Log): void => {
+    self.log = log;
+    self.seen = [];
+    log.watch(({ events = [] }) => self.seen.push(...events.map(({ seq, data }): [number, string] => [seq, data])));
+  };
+  const self: Node = { store, lost, seen: [], log: await store.open("s", { retention: everything }) };
+  use(self.log);
+  return self;
+}
+
+/** An event. */
+export function event(data: string): NewEvent {
+  return { event: "message", data, channel: undefined, upstreamId: undefined };
+}
+
+/** All that a log holds. */
+export async function contentOf(log: Log): Promise<LogEvent[]> {
+  const events: LogEvent[] = [];
+  for (let after = 0; ;) {
+    const page = await log.read(after, { limit: 500 });
+    events.push(...page.events);
+    if (page.scanned === after || page.events.length === 0) return events;
+    after = page.scanned;
+  }
+}
+
+/** The data of all that a log holds. */
+export async function dataOf(log: Log): Promise<string[]> {
+  return (await contentOf(log)).map(({ data }) => data);
+}
+
+/** Numbers as data. */
+export function numbers(from: number, to: number): string[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => String(from + index));
+}
+
+/** Appends as ingest does: again and again, with the same array, until it is done. Resolves to the first number. */
+export async function appendSurely(log: Log, events: readonly NewEvent[]): Promise<number> {
+  for (;;) {
+    try {
+      return (await log.append(events)).first;
+    } catch (error) {
+      if ((error as { code?: string }).code !== "store-unavailable") throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
