@@ -1,14 +1,28 @@
 export { createGateway, type GatewayRuntime } from "./config/create-gateway.ts";
+export type { AuthorizeFunction, AuthorizeResult } from "./access/authorize.ts";
+export type { Credentials } from "./access/credentials.ts";
+export type { Grant, Right } from "./access/grant.ts";
 export type {
   AccessConfig,
+  AuthorizeConfig,
+  ClaimsConfig,
+  CorsConfig,
+  GrantConfig,
+  JwtConfig,
+  KeyConfig,
+  TicketsConfig,
+} from "./config/access-config.ts";
+export type { LimitsConfig, RequestTimeoutsConfig } from "./config/limits-config.ts";
+export type {
+  ClusterConfig,
   Count,
   Duration,
   GatewayConfig,
-  LimitsConfig,
   RetentionConfig,
   Size,
   SqliteConfig,
   StreamConfig,
+  TlsConfig,
   UpstreamBackoffConfig,
   UpstreamConfig,
   UpstreamTargetConfig,

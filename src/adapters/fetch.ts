@@ -20,12 +20,14 @@ export function toFetchHandler(handler: HttpHandler, mount = ""): FetchHandler {
 }
 
 function toHttpRequest(request: Request, mount: string): HttpRequest {
-  const { pathname, searchParams } = new URL(request.url);
+  const { pathname, searchParams, host } = new URL(request.url);
   return {
     method: request.method,
+    mount,
+    secure: request.url.startsWith("https:"),
     path: pathname.startsWith(mount) ? pathname.slice(mount.length) : pathname,
     query: searchParams,
-    header: (name) => request.headers.get(name) ?? undefined,
+    header: (name) => request.headers.get(name) ?? (name === "host" ? host : undefined),
     body: (limit) => readBody(request, limit),
     signal: request.signal,
   };
@@ -56,7 +58,7 @@ function toReadable(answer: HttpStream, signal: AbortSignal): ReadableStream<Uin
         if (signal.aborted) sink.destroy();
       },
       pull: () => sink.listener?.onDrain(),
-      cancel: () => sink.close(),
+      cancel: () => sink.cancel(),
     },
     new ByteLengthQueuingStrategy({ highWaterMark }),
   );
@@ -68,6 +70,8 @@ class StreamSink implements Sink {
   readonly #signal: AbortSignal;
   #accepted = 0;
   #closed = false;
+  /** Nobody takes what is left. */
+  #gone = false;
 
   constructor(controller: ReadableStreamDefaultController<Uint8Array>, signal: AbortSignal) {
     this.#controller = controller;
@@ -100,7 +104,15 @@ class StreamSink implements Sink {
   }
 
   destroy(): void {
-    if (!this.#closed) this.#controller.error(new DOMException("the stream was cut", "AbortError"));
+    // Also behind its end: what nobody reads is held for nobody.
+    if (!this.#gone) this.#controller.error(new DOMException("the stream was cut", "AbortError"));
+    this.#gone = true;
+    this.close();
+  }
+
+  /** The reader is gone. */
+  cancel(): void {
+    this.#gone = true;
     this.close();
   }
 

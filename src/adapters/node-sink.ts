@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import type { Page } from "../hub/page.ts";
 import type { Sink, SinkListener } from "../hub/sink.ts";
+import type { BareConnection } from "./bare-connections.ts";
 import { directHandle, writeDirect, type DirectHandle } from "./direct-writer.ts";
 
 type Open = (sink: Sink) => SinkListener;
@@ -25,28 +26,29 @@ export function openHttp1(response: ServerResponse, open: Open): void {
   const sink = new WritableSink(socket, response.chunkedEncoding, end);
   sink.start(response, open);
   socket.uncork();
-  sink.goDirect();
+  sink.goDirect(directHandle(socket));
 }
 
 /** HTTP/2 frames for itself: it takes the payload. */
 export function openHttp2(response: Http2ServerResponse, open: Open): void {
+  response.stream.setTimeout(0);
   new WritableSink(response.stream, false, () => response.end()).start(response, open);
 }
 
-/** HTTP/1.1 without Node's HTTP: the socket carries this one answer, whose head comes first. */
-export function openPlain(socket: Socket, head: string, open: Open): void {
+/** HTTP/1.1 without Node's HTTP: the connection carries this one answer, whose head comes first. */
+export function openPlain(connection: Socket | BareConnection, head: string, open: Open): void {
   const end = (): void => {
-    socket.write(lastChunk);
+    connection.write(lastChunk);
     // Not left to the client, which need not close its side.
-    socket.destroySoon();
+    connection.destroySoon();
   };
-  const sink = new WritableSink(socket, true, end, Buffer.from(head, "latin1"));
-  sink.goDirect();
-  sink.start(socket, open);
+  const sink = new WritableSink(connection, true, end, Buffer.from(head, "latin1"));
+  sink.goDirect("tcp" in connection ? connection.tcp : directHandle(connection));
+  sink.start(connection, open);
 }
 
 /** RFC 9112 §7.1. */
-const lastChunk = "0\r\n\r\n";
+const lastChunk = Buffer.from("0\r\n\r\n");
 
 /** What is handed over in one piece, one after the other: the progress within a piece is not to be seen. */
 const pieceSize = 128 * 1024;
@@ -54,7 +56,7 @@ const pieceSize = 128 * 1024;
 class WritableSink implements Sink {
   full = false;
   readonly #end: () => void;
-  readonly #writable: Writable;
+  readonly #writable: Writable | BareConnection;
   readonly #framed: boolean;
   /** What goes before the first page, in one piece with it. */
   #head: Buffer | undefined;
@@ -68,7 +70,7 @@ class WritableSink implements Sink {
   #accepted = 0;
   #ending = false;
 
-  constructor(writable: Writable, framed: boolean, end: () => void, head?: Buffer) {
+  constructor(writable: Writable | BareConnection, framed: boolean, end: () => void, head?: Buffer) {
     this.#writable = writable;
     this.#framed = framed;
     this.#end = end;
@@ -76,15 +78,15 @@ class WritableSink implements Sink {
   }
 
   /** `carrier` closes when this answer is over. */
-  start(carrier: Socket | ServerResponse | Http2ServerResponse, open: Open): void {
-    this.#writable.on("drain", this.#onDrain);
+  start(carrier: Socket | ServerResponse | Http2ServerResponse | BareConnection, open: Open): void {
+    if (!this.#handle) this.#writable.on("drain", this.#onDrain);
     carrier.on("close", this.#onClose);
     this.#listener = open(this);
   }
 
   /** From here on past Node's stream, if there is a way. */
-  goDirect(): void {
-    this.#handle = directHandle(this.#writable);
+  goDirect(handle: DirectHandle | undefined): void {
+    this.#handle = handle;
   }
 
   get pending(): number {
@@ -155,7 +157,7 @@ class WritableSink implements Sink {
   };
 
   readonly #onClose = (): void => {
-    this.#writable.off("drain", this.#onDrain);
+    if ("off" in this.#writable) this.#writable.off("drain", this.#onDrain);
     this.#listener?.onClose();
   };
 }

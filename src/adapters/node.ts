@@ -18,7 +18,10 @@ export function toNodeHandler(handler: HttpHandler): NodeHandler {
   return (request, response, next) => {
     handler(toHttpRequest(request, response)).then(
       (answer) => {
-        if (isGone(response)) return;
+        if (isGone(response)) {
+          if (answer && "open" in answer) answer.abandon();
+          return;
+        }
         if (answer) send(answer, request, response);
         else if (next) next();
         else send(problem(new SpillwayError("not-found")), request, response);
@@ -30,6 +33,8 @@ export function toNodeHandler(handler: HttpHandler): NodeHandler {
 
 /** Asked of what carries the response: one of HTTP/2, or one that waits behind another, does not know it itself. */
 function isGone(response: Response): boolean {
+  // The server has answered in its place: the request took too long.
+  if (response.writableEnded) return true;
   return "stream" in response ? response.stream.destroyed : response.req.socket.destroyed;
 }
 
@@ -37,8 +42,13 @@ function toHttpRequest(request: Request, response: Response): HttpRequest {
   return {
     ...splitTarget(originForm(request.url ?? "/")),
     method: request.method ?? "GET",
+    // Express's name for where it has mounted the handler.
+    mount: (request as { readonly baseUrl?: string }).baseUrl ?? "",
+    secure: (request.socket as { readonly encrypted?: boolean }).encrypted === true,
+    address: request.socket.remoteAddress,
     header(name) {
-      const value = request.headers[name];
+      // HTTP/2 has another name for it (RFC 9113 §8.3.1).
+      const value = request.headers[name] ?? (name === "host" ? request.headers[":authority"] : undefined);
       return Array.isArray(value) ? value.join(", ") : value;
     },
     body: (limit) => readBody(request, limit),
@@ -63,11 +73,17 @@ async function readBody(request: Request, limit: number): Promise<string> {
   }
   const chunks: Buffer[] = [];
   let length = 0;
-  // Leaving the loop early must not destroy the request: its socket still has to carry the answer.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > limit) throw new SpillwayError("body-too-large", undefined, { expected: `at most ${limit} bytes` });
-    chunks.push(chunk);
+  try {
+    // Leaving the loop early must not destroy the request: its socket still has to carry the answer.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > limit) throw new SpillwayError("body-too-large", undefined, { expected: `at most ${limit} bytes` });
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (cause instanceof SpillwayError) throw cause;
+    // No fault of the server, whose log is not to be filled from outside.
+    throw new SpillwayError("request-invalid", "the body broke off", { field: "body", cause });
   }
   return Buffer.concat(chunks).toString();
 }

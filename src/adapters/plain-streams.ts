@@ -4,48 +4,93 @@ import { SpillwayError } from "../errors.ts";
 import type { HttpBody, HttpHeaders, HttpRequest } from "../http/message.ts";
 import { problem } from "../http/problem.ts";
 import type { HttpHandler } from "../http/routes.ts";
-import { trackConnections, type Connections } from "./connections.ts";
+import { acceptBare, type BareConnection } from "./bare-connections.ts";
+import { createSilenceWatch } from "./silence.ts";
+import { connectionEvent, trackConnections, type Connections } from "./connections.ts";
 import { openPlain } from "./node-sink.ts";
 import { readPlainGet, type RequestHead } from "./request-head.ts";
 import { httpDate } from "./http-date.ts";
 import { closeSignal, splitTarget } from "./request-parts.ts";
 
-/** How long a connection may take to say something, in ms; Node's own limits begin once its parser has it. */
-const silenceLimit = 60_000;
+/** What a connection may send before it is served; what is larger goes to Node's HTTP. */
+export interface HeadLimits {
+  /** Largest target and largest head, in bytes. */
+  readonly url: number;
+  readonly headers: number;
+  /** How long a connection may say nothing, in ms. The time for the rest of a head is Node's to watch over. */
+  readonly timeouts: { readonly headers: number };
+}
+
+export interface PlainStreamsOptions {
+  /** Asked at each connection. */
+  limits(): HeadLimits;
+  /** Takes a connection that speaks HTTP/2, and says when it has ended. */
+  serveHttp2(socket: Socket, onEnd: () => void): void;
+}
 
 /**
  * Serves the subscriptions of an HTTP server straight from its sockets. A connection whose first bytes are one plain GET for a
  * stream gets no parser, request and response, which need more memory than all the rest of a subscriber. Every other connection
  * goes to Node's HTTP, as if nothing had happened.
  */
-export function servePlainStreams(server: Server, handler: HttpHandler): Connections {
-  const listeners = server.listeners("connection") as Array<(socket: Socket) => void>;
-  server.removeAllListeners("connection");
+export function servePlainStreams(server: Server, handler: HttpHandler, options: PlainStreamsOptions): Connections {
+  const event = connectionEvent(server);
+  const listeners = server.listeners(event) as Array<(socket: Socket) => void>;
+  server.removeAllListeners(event);
   const connections = trackConnections(server);
-  server.on("connection", (socket: Socket) => {
-    socket.on("error", ignore).on("end", cut).once("data", onFirstBytes).setTimeout(silenceLimit, cut);
+  server.on(event, (socket: Socket) => {
+    if (speaksHttp2(socket)) return options.serveHttp2(socket, connections.begin(socket));
+    socket.on("error", ignore).on("end", cut).once("data", onFirstBytes);
+    socket.setTimeout(options.limits().timeouts.headers, cut);
   });
+  const silence = createSilenceWatch(() => options.limits().timeouts.headers);
+  if (event === "connection") acceptBare(server, { onOpen, onFirstBytes: takeFirst });
   return connections;
+
+  function onOpen(connection: BareConnection): void {
+    connections.add(connection);
+    silence.add(connection);
+  }
+
+  function takeFirst(connection: BareConnection, bytes: Buffer): boolean {
+    silence.remove(connection);
+    const head = readOurs(bytes);
+    if (head) serve(connection, head);
+    return head !== undefined;
+  }
 
   function onFirstBytes(this: Socket, bytes: Buffer): void {
     this.setTimeout(0, cut);
-    const head = readPlainGet(bytes);
-    if (head && asksForStream(head)) return serve(this, head);
+    const head = readOurs(bytes);
+    if (head) return serve(this, head);
     this.off("error", ignore).off("end", cut).unshift(bytes);
     for (const listener of listeners) listener.call(server, this);
   }
 
-  function serve(socket: Socket, head: RequestHead): void {
-    connections.begin(socket);
-    handler(new PlainRequest(head, socket)).then(
+  function readOurs(bytes: Buffer): RequestHead | undefined {
+    const head = readPlainGet(bytes);
+    return head && asksForStream(head) && fits(bytes, head) ? head : undefined;
+  }
+
+  function fits({ length }: Buffer, { target }: RequestHead): boolean {
+    const { url, headers } = options.limits();
+    return target.length <= url && length <= headers;
+  }
+
+  function serve(connection: Socket | BareConnection, head: RequestHead): void {
+    connections.begin(connection);
+    handler(new PlainRequest(head, connection)).then(
       (answer = problem(new SpillwayError("not-found"))) => {
-        if (socket.destroyed) return;
+        if (connection.destroyed) {
+          if ("open" in answer) answer.abandon();
+          return;
+        }
         if ("open" in answer)
-          return openPlain(socket, writeHead(200, answer.headers, "Transfer-Encoding: chunked"), answer.open);
-        socket.write(wholeResponse(answer));
-        socket.destroySoon();
+          return openPlain(connection, writeHead(200, answer.headers, "Transfer-Encoding: chunked"), answer.open);
+        connection.write(Buffer.from(wholeResponse(answer)));
+        connection.destroySoon();
       },
-      () => socket.destroy(),
+      () => void connection.destroy(),
     );
   }
 }
@@ -58,6 +103,11 @@ function cut(this: Socket): void {
   this.destroy();
 }
 
+/** What client and server have agreed on in the TLS handshake. */
+function speaksHttp2(socket: Socket & { readonly alpnProtocol?: unknown }): boolean {
+  return socket.alpnProtocol === "h2";
+}
+
 function asksForStream({ target, headers }: RequestHead): boolean {
   const accept = headers.get("accept") ?? "";
   // A long poll is likely to be the first of many on its connection: Node's HTTP keeps that open.
@@ -67,21 +117,30 @@ function asksForStream({ target, headers }: RequestHead): boolean {
 /** A class, since it is made for every connection: literals with accessors and spread members take ten times as long. */
 class PlainRequest implements HttpRequest {
   readonly method = "GET";
+  readonly mount = "";
   readonly path: string;
   readonly query: URLSearchParams;
   readonly #headers: RequestHead["headers"];
-  readonly #socket: Socket;
+  readonly #connection: Socket | BareConnection;
 
-  constructor({ target, headers }: RequestHead, socket: Socket) {
+  constructor({ target, headers }: RequestHead, connection: Socket | BareConnection) {
     const { path, query } = splitTarget(target);
     this.path = path;
     this.query = query;
     this.#headers = headers;
-    this.#socket = socket;
+    this.#connection = connection;
   }
 
   header(name: string): string | undefined {
     return this.#headers.get(name);
+  }
+
+  get secure(): boolean {
+    return "encrypted" in this.#connection;
+  }
+
+  get address(): string | undefined {
+    return this.#connection.remoteAddress;
   }
 
   async body(): Promise<string> {
@@ -89,7 +148,7 @@ class PlainRequest implements HttpRequest {
   }
 
   get signal(): AbortSignal {
-    return closeSignal(this.#socket);
+    return closeSignal(this.#connection);
   }
 }
 

@@ -8,8 +8,8 @@ export function splitTarget(target: string): Pick<HttpRequest, "path" | "query">
 }
 
 /** A signal that aborts when `carrier` closes. To be made on use: a subscriber, who may stay for days, needs none. */
-export function closeSignal(carrier: { once(event: "close", listener: () => void): unknown }): AbortSignal {
+export function closeSignal(carrier: { on(event: "close", listener: () => void): unknown }): AbortSignal {
   const gone = new AbortController();
-  carrier.once("close", () => gone.abort());
+  carrier.on("close", () => gone.abort());
   return gone.signal;
 }

@@ -8,6 +8,7 @@ import { resolveConfig } from "../config/resolve.ts";
 import { codeSource, type ConfigPath, type ConfigSource, type LoadedConfig } from "../config/source.ts";
 import { SpillwayError } from "../errors.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
+import { createDevCertificate } from "./dev-certificate.ts";
 import { wholeNumber } from "./number-flag.ts";
 
 /** As commander hands them over. */
@@ -24,9 +25,10 @@ export interface ConfigFlags {
   readonly port?: number;
   readonly workers?: string;
   readonly anonymous?: string;
+  readonly devTls?: true;
 }
 
-/** Gives a command these flags; each can also be set as `SPILLWAY_<NAME>`. */
+/** Gives a command these flags; each that takes a value can also be set as `SPILLWAY_<NAME>`. */
 export function addConfigFlags(command: Command): Command {
   const flags: readonly [flags: string, description: string][] = [
     ["-c, --config <file>", "configuration file (default: spillway.yaml and the like in this directory)"],
@@ -41,6 +43,7 @@ export function addConfigFlags(command: Command): Command {
     ["--port <number>", "port to listen on"],
     ["--workers <n|auto>", "processes that serve clients: a number, or auto"],
     ["--anonymous <rights>", "what clients without credentials may do: subscribe,publish,admin"],
+    ["--dev-tls", "serve HTTPS and HTTP/2 with a new certificate for localhost"],
   ];
   for (const [name, description] of flags) command.addOption(withVariable(new Option(name, description)));
   return command;
@@ -48,6 +51,8 @@ export function addConfigFlags(command: Command): Command {
 
 /** `--resume-param` is also `SPILLWAY_RESUME_PARAM`. */
 function withVariable(option: Option): Option {
+  // Any value of the variable would turn it on, "false" too.
+  if (option.isBoolean()) return option;
   option.env(`SPILLWAY_${option.name().toUpperCase().replaceAll("-", "_")}`);
   return option.name() === "port" ? option.conflicts("listen").argParser(wholeNumber(0, 65_535)) : option;
 }
@@ -58,7 +63,7 @@ function withVariable(option: Option): Option {
  */
 export async function resolveFlags(flags: ConfigFlags): Promise<GatewayOptions> {
   const { input, source } = await loadFor(flags);
-  const settings = settingsOf(flags, input);
+  const settings = [...settingsOf(flags, input), ...(flags.devTls ? [await devTls()] : [])];
   const config = settings.reduce((base, { path, value }) => mergeConfig(base, nest(path, value)), input);
   return resolveConfig(config, withFlags(source, settings));
 }
@@ -103,6 +108,10 @@ function settingsOf(flags: ConfigFlags, input: unknown): Setting[] {
     { flag: "--anonymous", path: ["access", "anonymous"], value: flags.anonymous?.split(",").filter(Boolean) },
   ];
   return settings.filter(({ value }) => value !== undefined);
+}
+
+async function devTls(): Promise<Setting> {
+  return { flag: "--dev-tls", path: ["tls"], value: await createDevCertificate() };
 }
 
 function onlyStream({ streams }: Readonly<Record<string, unknown>>): string | undefined {

@@ -1,20 +1,65 @@
+import type { EventEmitter } from "node:events";
 import { pino, stdTimeFunctions } from "pino";
 import type { Logger } from "../util/logger.ts";
+import { redact } from "./redact.ts";
 
 /** What `--log-level` takes, from everything to nothing. */
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 
 export type LogLevel = (typeof logLevels)[number];
 
-/** Logs to stdout: one JSON object a line, or something shorter where a person is watching. */
-export function createLogger(level: LogLevel): Logger {
+/** A logger that a program ends with. */
+export interface ProgramLogger extends Logger {
+  /**
+   * Resolves once what was logged is written, or nobody reads it any more; in a bounded time. To be called before the process ends:
+   * pino's own way out tries for ever to write to a pipe that is closed.
+   */
+  flush(): Promise<void>;
+}
+
+/**
+ * Logs to stdout: one JSON object a line, or something shorter where a person is watching. Every line goes through {@link redact}, so
+ * that no caller can print a secret.
+ */
+export function createLogger(level: LogLevel): ProgramLogger {
   const options = {
     level,
     base: null,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { req: request, request, headers: () => undefined },
+    hooks: { streamWrite: redact },
   };
-  return process.stdout.isTTY ? pino(options, { write: writeShort }) : pino(options);
+  const stdout = process.stdout.isTTY ? undefined : pino.destination({ fd: 1, sync: false });
+  const logger = pino(options, stdout ?? { write: writeShort });
+  return {
+    debug: logger.debug.bind(logger),
+    info: logger.info.bind(logger),
+    warn: logger.warn.bind(logger),
+    error: logger.error.bind(logger),
+    flush: () => (stdout ? untilWritten(stdout) : Promise.resolve()),
+  };
+}
+
+/** How long whoever reads the log may take for what is left of it, in ms. */
+const patience = 500;
+
+function untilWritten(stdout: EventEmitter): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, patience);
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    stdout.once("drain", done).once("error", done);
+  });
+}
+
+/** Of a request only what cannot hold a secret: no header, and the path without its query. */
+function request(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { method, url, path = url } = value as Readonly<Record<"method" | "url" | "path", unknown>>;
+  return { method, path: typeof path === "string" ? path.replace(/[?#].*/s, "") : undefined };
 }
 
 function writeShort(line: string): void {

@@ -1,6 +1,8 @@
 import { Command } from "commander";
 import { version } from "../gateway/version.ts";
 import { addCheck } from "./commands/check.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addKey } from "./commands/key.ts";
 import { addPublish } from "./commands/publish.ts";
 import { addServe } from "./commands/serve.ts";
 import { addTail } from "./commands/tail.ts";
@@ -14,7 +16,9 @@ export function createProgram(): Command {
     .exitOverride();
   addServe(program);
   addCheck(program);
+  addDoctor(program);
   addTail(program);
   addPublish(program);
+  addKey(program);
   return program;
 }

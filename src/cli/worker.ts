@@ -6,11 +6,17 @@ import { channelDescriptor } from "../workers/fork.ts";
 import { runWorker } from "../workers/worker.ts";
 import { createLogger, type LogLevel } from "./logger.ts";
 
-// Ctrl-C and systemd signal every process of the group; the primary alone obeys, and tells the workers.
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => {});
+// Ctrl-C, a closed terminal and systemd signal every process of the group; the primary alone obeys, and tells the workers.
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
+
+let flush = async (): Promise<void> => {};
 
 runWorker(new Socket({ fd: channelDescriptor }), {
   openReaders,
-  createLogger: (level, worker) => withFields(createLogger(level as LogLevel), { worker }),
-  exit: (code) => process.exit(code),
+  createLogger(level, worker) {
+    const logger = createLogger(level as LogLevel);
+    flush = () => logger.flush();
+    return withFields(logger, { worker });
+  },
+  exit: (code) => void flush().then(() => process.exit(code)),
 });

@@ -1,5 +1,6 @@
 /** The configuration as its author writes it, in a file or in code. `resolveConfig` turns it into `GatewayOptions`. */
-import type { Right } from "../gateway/options.ts";
+import type { AccessConfig } from "./access-config.ts";
+import type { LimitsConfig } from "./limits-config.ts";
 import type { UpstreamHeaders } from "../upstream/upstream.ts";
 
 /** A number of milliseconds, or text: `500ms`, `10s`, `5m`, `24h`, `7d`. */
@@ -20,16 +21,28 @@ export interface GatewayConfig {
    * 127.0.0.1. An address other than loopback needs `access`. Default: `127.0.0.1:8080`.
    */
   readonly listen?: string | number | undefined;
-  /** Where the log is kept: `sqlite:<path>` (relative to the working directory) or `memory:`. Default: `sqlite:./spillway.db`. */
+  /**
+   * Where the log is kept: `sqlite:<path>` (relative to the working directory), `memory:`, or an engine that several nodes share:
+   * `postgres://…`, `mysql://…`, `redis://…`, `nats://…`. Default: `sqlite:./spillway.db`.
+   */
   readonly store?: string | undefined;
   /** Settings of the SQLite store. */
   readonly sqlite?: SqliteConfig | undefined;
+  /** How nodes agree that share a store: PostgreSQL, MySQL, Redis, NATS. */
+  readonly cluster?: ClusterConfig | undefined;
   /**
    * Processes that serve clients, 1 to 256, or `auto`: as many as the machine runs at once. With 1 the one process does everything.
    * More need a store that several processes can read (`sqlite:`), and are for `spillway serve`. Default: 1.
    */
   readonly workers?: Count | undefined;
-  /** How long a stopping gateway waits for subscribers to take their goodbye. Default: `10s`. */
+  /** Serves HTTPS with HTTP/2, and HTTP/1.1 for those who have no other, on one port. Default: plain HTTP/1.1. */
+  readonly tls?: TlsConfig | undefined;
+  /**
+   * Proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` are believed: addresses and networks such as
+   * `10.0.0.0/8`. Default: none.
+   */
+  readonly trustProxy?: readonly string[] | undefined;
+  /** Over how long a stopping gateway lets its subscribers go, at most; a second for each thousand of them. Default: `10s`. */
   readonly drain?: Duration | undefined;
   /** The stream that `/api/sse` serves. Default: the only stream; none when there are several. */
   readonly default?: string | undefined;
@@ -39,6 +52,14 @@ export interface GatewayConfig {
   readonly access?: AccessConfig | undefined;
   /** Bounds on what clients may use up. */
   readonly limits?: LimitsConfig | undefined;
+}
+
+/** How nodes that share a store agree. */
+export interface ClusterConfig {
+  /** How long the right to ingest a stream outlasts a node that has died; 1 s to 1 h. Default: `10s`. */
+  readonly lease?: Duration | undefined;
+  /** The name of this node in `/status` of the others. Default: host name and process id. */
+  readonly node?: string | undefined;
 }
 
 /** Settings of the SQLite store. */
@@ -76,20 +97,12 @@ export interface RetentionConfig {
   readonly bytes?: Size | undefined;
 }
 
-/** What anonymous clients may do. */
-export interface AccessConfig {
-  /** Rights of a client without credentials; `admin` covers status and metrics. */
-  readonly anonymous?: readonly Right[] | undefined;
-}
-
-/** Bounds on what clients may use up. */
-export interface LimitsConfig {
-  /** Unsent bytes held for one subscriber; beyond it the log is read at its pace. Default: `256KiB`. */
-  readonly outbox?: Size | undefined;
-  /** A subscriber whose socket takes nothing for this long is cut; at least `10ms`. Default: `60s`. */
-  readonly stall?: Duration | undefined;
-  /** Largest body of a publish request; beyond it the answer is 413. Default: `1MiB`. */
-  readonly body?: Size | undefined;
+/** How clients reach the gateway encrypted. `cert` and `key` are PEM text or the path of a PEM file, which is read again when it changes. */
+export interface TlsConfig {
+  /** The certificate, followed by those between it and the authority. */
+  readonly cert: string;
+  /** Its private key. */
+  readonly key: string;
 }
 
 /** The source of a stream: give `url` or `urls`. */

@@ -11,6 +11,14 @@ import { resolveConfig } from "./resolve.ts";
 export interface GatewayRuntime {
   /** Any logger shaped like pino. Default: silence. */
   readonly logger?: Logger | undefined;
+  /** Reads the configuration anew, for `reload()`. Default: there is nothing to read. */
+  readonly readConfig?: (() => GatewayConfig | Promise<GatewayConfig>) | undefined;
+}
+
+/** Like {@link GatewayRuntime}, for options that are resolved already. */
+export interface ResolvedRuntime {
+  readonly logger?: Logger | undefined;
+  readonly readOptions?: (() => Promise<GatewayOptions>) | undefined;
 }
 
 /**
@@ -21,15 +29,17 @@ export interface GatewayRuntime {
 export async function createGateway(config: GatewayConfig, runtime: GatewayRuntime = {}): Promise<Gateway> {
   const options = resolveConfig(config);
   if (options.workers > 1 || config.workers === "auto") throw new ConfigError([workersIssue(config.workers)]);
-  return openGateway(options, runtime);
+  const { logger, readConfig } = runtime;
+  return openGateway(options, { logger, readOptions: readConfig && (async () => resolveConfig(await readConfig())) });
 }
 
 /** Like {@link createGateway}, from options that are resolved already. */
-export async function openGateway(options: GatewayOptions, runtime: GatewayRuntime = {}): Promise<Gateway> {
-  const { logger = silentLogger } = runtime;
-  const store = await openStore(options, logger);
+export async function openGateway(options: GatewayOptions, runtime: ResolvedRuntime = {}): Promise<Gateway> {
+  const { logger = silentLogger, readOptions } = runtime;
+  let onReset: (stream: string) => void = () => {};
+  const store = await openStore(options, { logger, onReset: (stream) => onReset(stream) });
   try {
-    return await startGateway(options, { store, logger });
+    return await startGateway(options, { store, logger, readOptions, onResets: (listener) => (onReset = listener) });
   } catch (error) {
     await store.close().catch((cause: unknown) => logger.error({ err: cause }, "the store did not close"));
     throw error;

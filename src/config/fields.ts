@@ -66,6 +66,16 @@ export function bound(
   ).prefault(fallback);
 }
 
+/** An http or https address without credentials in it, which Fetch would refuse. */
+export const bareUrl: z.ZodType<string, string> = text(
+  "an http:// or https:// URL without user and password",
+  (input) => {
+    if (!URL.canParse(input)) return false;
+    const { protocol, username, password } = new URL(input);
+    return /^https?:$/.test(protocol) && username === "" && password === "";
+  },
+);
+
 /** An http or https address. */
 export const httpUrl: z.ZodType<string, string> = text("an http:// or https:// URL", (input) => {
   return URL.canParse(input) && /^https?:$/.test(new URL(input).protocol);

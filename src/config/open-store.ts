@@ -1,27 +1,69 @@
 /** The only place that names stores. */
 import { SpillwayError } from "../errors.ts";
-import type { GatewayOptions } from "../gateway/options.ts";
+import type { ClusterOptions, GatewayOptions } from "../gateway/options.ts";
 import type { LogReaders, LogStore } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 
-type StoreFactory = (path: string, options: StoreOptions, logger: Logger) => Promise<LogStore>;
+type StoreFactory = (path: string, options: StoreOptions, host: StoreHost) => Promise<LogStore>;
 
 /** The part of the options that opening a store takes. */
-export type StoreOptions = Pick<GatewayOptions, "store" | "synchronous">;
+export type StoreOptions = Pick<GatewayOptions, "store" | "synchronous"> & { readonly cluster?: ClusterOptions };
+
+/** What a store takes from the program around it. */
+export interface StoreHost {
+  readonly logger: Logger;
+  /** A stream's log was lost; opening the stream again gives the one that has taken its place. Default: nobody is told. */
+  readonly onReset?: ((stream: string) => void) | undefined;
+}
 
 /** What a store's URL looks like, for error messages. */
-export const storeExpected: string = "a store: sqlite:<path> or memory:";
+export const storeExpected: string = "a store: sqlite:<path>, memory:, postgres://…, mysql://…, redis://… or nats://…";
 
 const factories: Readonly<Record<string, StoreFactory>> = {
   async memory() {
     const { createMemoryStore } = await import("../log/memory/index.ts");
     return createMemoryStore();
   },
-  async sqlite(path, { synchronous }, logger) {
+  async sqlite(path, { synchronous }, { logger }) {
     const { createSqliteStore } = await import("../log/sqlite/index.ts");
     return createSqliteStore({ path, synchronous, logger });
   },
+  ...sharedBy(["postgres", "postgresql"], async (options) => {
+    const { createPostgresStore } = await import("../log/postgres/index.ts");
+    return createPostgresStore(options);
+  }),
+  ...sharedBy(["mysql", "mariadb"], async (options) => {
+    const { createMysqlStore } = await import("../log/mysql/index.ts");
+    return createMysqlStore(options);
+  }),
+  ...sharedBy(
+    ["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"],
+    async (options) => {
+      const { createRedisStore } = await import("../log/redis/index.ts");
+      return createRedisStore(options);
+    },
+  ),
+  ...sharedBy(["nats", "tls"], async (options) => {
+    const { createNatsStore } = await import("../log/nats/index.ts");
+    return createNatsStore(options);
+  }),
 };
+
+/** What every store takes that several nodes share. */
+interface SharedStoreOptions extends StoreHost {
+  readonly url: string;
+  readonly node: string;
+}
+
+/** Stores whose URLs are passed on as they are. */
+function sharedBy(
+  schemes: readonly string[],
+  create: (options: SharedStoreOptions) => Promise<LogStore>,
+): Readonly<Record<string, StoreFactory>> {
+  const factory: StoreFactory = (_, { store, cluster }, host) =>
+    create({ url: store, node: cluster?.node ?? "node", ...host });
+  return Object.fromEntries(schemes.map((scheme) => [scheme, factory]));
+}
 
 type ReadersFactory = (path: string) => Promise<LogReaders>;
 
@@ -60,14 +102,20 @@ export function isStoreUrl(url: string): boolean {
  * Opens the store that the options name; its driver is loaded only then.
  * @throws {SpillwayError} `config-invalid` for a URL of no known store, else what the store throws.
  */
-export async function openStore(options: StoreOptions, logger: Logger): Promise<LogStore> {
+export async function openStore(options: StoreOptions, host: StoreHost): Promise<LogStore> {
   const { scheme, path } = splitStoreUrl(options.store);
   if (!isStoreUrl(options.store)) {
     const got = `${scheme}:`;
     const details = { field: "store", expected: storeExpected, got };
     throw new SpillwayError("config-invalid", `store: expected ${storeExpected}, got ${got}`, details);
   }
-  return factories[scheme]!(path, options, logger);
+  return factories[scheme]!(path, options, host);
+}
+
+/** The file of a store that has one. */
+export function fileOf(url: string): string | undefined {
+  const { scheme, path } = splitStoreUrl(url);
+  return scheme === "sqlite" ? path : undefined;
 }
 
 /** `sqlite:./a.db`, `sqlite:/a.db` and `sqlite:///a.db` name a file; the scheme of a text without one is "". */

@@ -1,5 +1,8 @@
+import { hostname } from "node:os";
 import type { z } from "zod";
-import type { GatewayOptions, Right, StreamUpstreamOptions } from "../gateway/options.ts";
+import type { AccessOptions } from "../access/options.ts";
+import type { GatewayOptions, StreamUpstreamOptions } from "../gateway/options.ts";
+import { accessSchema } from "./access-schema.ts";
 import type { UpstreamConfig } from "./config.ts";
 import { expectation, explain } from "./explain.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
@@ -40,14 +43,22 @@ function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
     listen: config.listen,
     store: config.store,
     synchronous: config.sqlite.synchronous,
+    cluster: { lease: config.cluster.lease, node: config.cluster.node ?? thisNode },
     workers: workers(config, source),
+    tls: config.tls,
+    trustProxy: config.trustProxy,
     drain: config.drain,
     streams: config.streams,
     default: defaultStream(config, source),
-    access: { anonymous: anonymousRights(config, source) },
+    access: access(config, source),
     limits: config.limits,
   };
 }
+
+/** Host names may hold what a name may not. */
+const thisNode = `${hostname()
+  .replaceAll(/[^\w.-]/g, "-")
+  .slice(0, 48)}:${process.pid}`;
 
 /** Each worker reads the log by itself. */
 function workers(config: ParsedConfig, source: ConfigSource): number {
@@ -67,9 +78,9 @@ function defaultStream(config: ParsedConfig, source: ConfigSource): string | und
 }
 
 /** A public address is only opened by somebody who said what strangers may do there. */
-function anonymousRights(config: ParsedConfig, source: ConfigSource): readonly Right[] {
-  if (config.access) return config.access.anonymous;
-  if (isLoopback(config.listen.host)) return ["subscribe"];
+function access(config: ParsedConfig, source: ConfigSource): AccessOptions {
+  if (config.access) return config.access;
+  if (isLoopback(config.listen.host)) return accessSchema.parse({ anonymous: ["subscribe"] });
   throw new ConfigError([accessRequired(config, source)], "access-required");
 }
 

@@ -1,10 +1,16 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
-import type { Limits, Right, StreamOptions } from "../gateway/options.ts";
+import type { AccessOptions } from "../access/options.ts";
+import type { StreamOptions, TlsOptions } from "../gateway/options.ts";
+import type { Limits } from "../limits/options.ts";
+import { accessSchema } from "./access-schema.ts";
 import type { Count, GatewayConfig } from "./config.ts";
-import { bound, duration, object, size, text, value } from "./fields.ts";
+import { bound, duration, object, text, value } from "./fields.ts";
+import { limitsSchema } from "./limits-schema.ts";
 import { parseListen, type ListenAddress } from "./listen.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
+import { isNetwork } from "./network.ts";
+import { pemPath } from "./pem.ts";
 import { parseCount, parseDuration, parseSize } from "./units.ts";
 import { upstreamSchema } from "./upstream-schema.ts";
 
@@ -13,11 +19,14 @@ export interface ParsedConfig {
   readonly listen: ListenAddress;
   readonly store: string;
   readonly sqlite: { readonly synchronous: "full" | "normal" };
+  readonly cluster: { readonly lease: number; readonly node?: string | undefined };
   readonly workers: number;
+  readonly tls?: TlsOptions | undefined;
+  readonly trustProxy: readonly string[];
   readonly drain: number;
   readonly default?: string | undefined;
   readonly streams: Readonly<Record<string, StreamOptions>>;
-  readonly access?: { readonly anonymous: readonly Right[] } | undefined;
+  readonly access?: AccessOptions | undefined;
   readonly limits: Limits;
 }
 
@@ -61,10 +70,18 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   ),
   store: text(storeExpected, isStoreUrl).prefault("sqlite:./spillway.db"),
   sqlite: object({ synchronous: z.enum(["full", "normal"]).default("full") }).prefault({}),
+  cluster: object({
+    lease: duration("10s", 1000, 3_600_000),
+    node: text("a name of 1 to 64 letters, digits, _ . : and -", (name) => /^[\w.:-]{1,64}$/.test(name)).optional(),
+  }).prefault({}),
   workers: value<Count, number>(`"auto" or a whole number from 1 to ${maxWorkers}`, parseWorkers).prefault(1),
+  tls: object({ cert: pemPath, key: pemPath }).optional(),
+  trustProxy: z
+    .array(text("an address, or a network such as 10.0.0.0/8", isNetwork), "a list of addresses")
+    .default([]),
   drain: duration("10s"),
   default: z.string().optional(),
   streams: z.record(streamName, stream).refine((streams) => Object.keys(streams).length > 0, "at least one stream"),
-  access: object({ anonymous: z.array(z.enum(["subscribe", "publish", "admin"])).default([]) }).optional(),
-  limits: object({ outbox: size("256KiB"), stall: duration("60s", 10), body: size("1MiB") }).prefault({}),
+  access: accessSchema.optional(),
+  limits: limitsSchema.prefault({}),
 });

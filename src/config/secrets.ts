@@ -4,7 +4,9 @@ import type { ConfigPath } from "./source.ts";
 /** Stands for a value that is not shown. */
 export const mask = "***";
 
-const secretKeys: ReadonlySet<string | number> = new Set(["url", "urls", "headers", "body", "proxy", "tls"]);
+const secretKeys: ReadonlySet<string | number> = new Set(
+  "url urls headers body proxy tls hash secret publicKey jwks".split(" "),
+);
 
 /** Whether the value at the path may hold credentials. */
 export function isSecretPath(path: ConfigPath): boolean {

@@ -3,22 +3,26 @@ import type { GatewayOptions, StreamOptions, StreamUpstreamOptions } from "../ga
 import type { UpstreamTarget } from "../upstream/upstream.ts";
 import { formatListen } from "./listen.ts";
 import { mask, maskUrl } from "./secrets.ts";
+import { showAccess } from "./show-access.ts";
+import { showLimits } from "./show-limits.ts";
 import { formatDuration, formatSize } from "./units.ts";
 
 /** Resolved options as YAML that could be a configuration file again, but for its secrets, which are masked. */
 export function showConfig(options: GatewayOptions): string {
-  const { limits } = options;
   return stringify(
     {
       listen: formatListen(options.listen),
       store: /^(memory|sqlite):/.test(options.store) ? options.store : maskUrl(options.store),
       sqlite: { synchronous: options.synchronous },
+      cluster: { lease: formatDuration(options.cluster.lease), node: options.cluster.node },
       workers: options.workers,
+      tls: options.tls && { cert: mask, key: mask },
+      trustProxy: [...options.trustProxy],
       drain: formatDuration(options.drain),
       default: options.default,
       streams: mapValues(options.streams, showStream),
-      access: { anonymous: [...options.access.anonymous] },
-      limits: { outbox: formatSize(limits.outbox), stall: formatDuration(limits.stall), body: formatSize(limits.body) },
+      access: showAccess(options.access),
+      limits: showLimits(options.limits),
     },
     { lineWidth: 0 },
   );

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import { z } from "zod";
 import type { StreamUpstreamOptions } from "../gateway/options.ts";
 import type { UpstreamHeaders, UpstreamTarget } from "../upstream/upstream.ts";
 import type { Duration, UpstreamConfig } from "./config.ts";
-import { count, duration, httpUrl, object, size, text, value, type Optional } from "./fields.ts";
+import { count, duration, httpUrl, object, size, text, type Optional } from "./fields.ts";
+import { pem } from "./pem.ts";
 
 /** A length of time that a timeout of 0 would make useless. */
 const timeout = (fallback: string): Optional<number, Duration> => duration(fallback, 1);
@@ -22,13 +22,6 @@ const headers = z.union(
   ],
   { error: "header names with their values" },
 );
-
-/** PEM text, given as such or by the path of a file. */
-const pem = value<string, string>("PEM text or the path of a PEM file that can be read", (input) => {
-  if (typeof input !== "string") return undefined;
-  const content = input.includes("-----BEGIN") ? input : readText(input);
-  return content?.includes("-----BEGIN") ? content : undefined;
-});
 
 const shape = object({
   url: httpUrl.optional(),
@@ -101,12 +94,4 @@ function isLabel(input: string): boolean {
 
 function isHeaderValue(input: string): boolean {
   return /^[\t\x20-\x7e\x80-\xff]*$/.test(input);
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
 }

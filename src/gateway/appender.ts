@@ -1,5 +1,8 @@
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import type { Log } from "../log/log.ts";
+import type { Intake } from "../metrics/snapshot.ts";
+import { beginSpan } from "../telemetry/spans.ts";
+import { countSince, createDurations } from "../util/durations.ts";
 import type { Logger } from "../util/logger.ts";
 
 /** The one way into a stream's log, which knows whether the log takes events at the moment. */
@@ -8,6 +11,8 @@ export interface Appender {
   readonly append: Log["append"];
   /** Why the log takes nothing; `undefined` while it does. */
   paused(): ErrorCode | undefined;
+  /** What came through it. */
+  readonly stats: Pick<Intake, "appendSeconds" | "appended" | "failed">;
   /** Ends what goes on by itself. */
   stop(): void;
 }
@@ -20,14 +25,22 @@ export function createAppender(log: Log, logger: Logger): Appender {
   let paused: ErrorCode | undefined;
   let probe: NodeJS.Timeout | undefined;
   let stopped = false;
+  const stats = { appendSeconds: createDurations(), appended: 0, failed: 0 };
 
   const append: Appender["append"] = async (events, options) => {
+    const span = beginSpan("spillway.log.append", { "spillway.stream": log.stream, "spillway.events": events.length });
+    const begun = performance.now();
     try {
       const appended = await log.append(events, options);
+      countSince(stats.appendSeconds, begun);
+      if (!appended.replayed) stats.appended += events.length;
       resume();
+      span.end();
       return appended;
     } catch (error) {
-      if (error instanceof SpillwayError && isStoreFailure(error.code)) pause(error.code);
+      const code = error instanceof SpillwayError ? error.code : undefined;
+      if (code && isStoreFailure(code)) pause(code);
+      span.end({}, code ?? "internal");
       throw error;
     }
   };
@@ -35,6 +48,7 @@ export function createAppender(log: Log, logger: Logger): Appender {
   function pause(code: ErrorCode): void {
     if (paused !== code) logger.error({ code }, "the log takes no events");
     paused = code;
+    stats.failed++;
     // An append of nothing writes all the same, so that it also tells where nobody publishes while `readyz` fails.
     if (!stopped) probe ??= setInterval(() => void append([]).catch(() => {}), probeInterval).unref();
   }
@@ -51,7 +65,7 @@ export function createAppender(log: Log, logger: Logger): Appender {
     clearInterval(probe);
   }
 
-  return { append, paused: () => paused, stop };
+  return { append, paused: () => paused, stats, stop };
 }
 
 function isStoreFailure(code: ErrorCode): boolean {

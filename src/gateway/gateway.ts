@@ -1,17 +1,22 @@
 import { toFetchHandler } from "../adapters/fetch.ts";
 import { toNodeHandler, type NodeHandler } from "../adapters/node.ts";
 import { SpillwayError } from "../errors.ts";
+import type { EndReason } from "../hub/control.ts";
+import type { Farewell } from "../hub/hub.ts";
 import type { DeliveredEvent } from "../hub/format.ts";
 import { idsOf } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
-import { createHandler } from "../http/routes.ts";
+import { countRefusal, createHandler } from "../http/routes.ts";
 import type { Served, ServedStream } from "../http/served.ts";
+import { createSessions, type SessionMatch, type Sessions } from "../http/sessions.ts";
 import { describe } from "../http/status.ts";
+import { createReplayGate } from "../limits/replay-gate.ts";
 import type { Logger } from "../util/logger.ts";
 import type { GatewayOptions } from "./options.ts";
+import { createPolicy } from "./policy.ts";
+import { createServed, watchPressure } from "./served.ts";
 import { startServer, type GatewayServer } from "./server.ts";
 import { iterate, type SubscribeOptions } from "./subscribe.ts";
-import { version } from "./version.ts";
 
 /** An event to publish. */
 export interface PublishedEvent {
@@ -47,13 +52,38 @@ export interface Gateway {
   listen(): Promise<{ readonly host: string; readonly port: number }>;
   /** What `GET /status` says. */
   status(): object;
+  /**
+   * Reads the configuration again and applies what has changed; clients that this does not concern notice nothing.
+   * @throws {SpillwayError} `config-invalid`, `restart-required`, or what opening a new stream throws, and nothing has changed;
+   * `shutting-down`; `not-found` where nothing says how to read it.
+   */
+  reload(): Promise<void>;
   /** Ends everything in order: accepts nothing more, says goodbye, ends ingest, closes the log. Idempotent. */
   close(): Promise<void>;
 }
 
+/** A gateway as those see it who run it. */
+export interface RunningGateway extends Gateway {
+  /**
+   * Goes on under other options; the streams are for whoever opened them to change. Sessions that are no longer granted end.
+   * @throws {SpillwayError} `config-invalid`, and nothing has changed.
+   */
+  apply(options: GatewayOptions): void;
+  /** Ends sessions of this process; returns how many. */
+  end: Sessions["end"];
+  /** Requests refused by this process, by the code of the error. */
+  readonly refused: Served["refused"];
+}
+
 /** What a gateway is made of. */
-export interface GatewayParts extends Pick<Served, "workers" | "refresh"> {
+export interface GatewayParts extends Pick<
+  Served,
+  "workers" | "refresh" | "reload" | "tickets" | "admission" | "metrics"
+> {
+  /** May change while the gateway runs. */
   readonly streams: ReadonlyMap<string, ServedStream>;
+  /** Ends sessions in the other processes; resolves to how many. Absent without any. */
+  endElsewhere?(match: SessionMatch, reason: EndReason): Promise<number>;
   readonly logger: Logger;
   /** Since when the whole has been running, ms since 1970. */
   readonly startedAt: number;
@@ -63,28 +93,28 @@ export interface GatewayParts extends Pick<Served, "workers" | "refresh"> {
   end(): Promise<void>;
 }
 
-/** After how many ms a client should come back when the server goes away. */
-const byeRetry = 2000;
+/** After how many ms clients are asked to come back when the server goes away: spread wide enough that a thousand a second do. */
+const firstReturn = 1000;
+const leastSpread = 4000;
 
 /** Puts a gateway together around streams that are in operation. */
-export function assembleGateway(options: GatewayOptions, parts: GatewayParts): Gateway {
-  const { streams, logger } = parts;
+export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): RunningGateway {
+  const { streams, logger, tickets } = parts;
+  let options = initial;
+  let policy = createPolicy(options, tickets, logger);
+  const sessions = createSessions(logger);
+  const pressure = watchPressure(options.limits, logger);
+  const replays = createReplayGate(options.limits);
   let server: Promise<GatewayServer> | undefined;
   let closed: Promise<void> | undefined;
-  const served: Served = {
-    version,
-    startedAt: parts.startedAt,
-    streams,
-    default: options.default === undefined ? undefined : streams.get(options.default),
-    anonymous: options.access.anonymous,
-    bodyLimit: options.limits.body,
-    get closing() {
-      return closed !== undefined;
-    },
-    workers: parts.workers,
-    refresh: parts.refresh,
-    logger,
-  };
+  const served = createServed(parts, {
+    sessions,
+    replays,
+    pressure,
+    options: () => options,
+    policy: () => policy,
+    isClosing: () => closed !== undefined,
+  });
   const handler = createHandler(served);
   const node = toNodeHandler(handler);
 
@@ -106,7 +136,7 @@ export function assembleGateway(options: GatewayOptions, parts: GatewayParts): G
     subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),
     async listen() {
       if (closed) throw new SpillwayError("shutting-down");
-      server ??= startServer(handler, options.listen);
+      server ??= startServer(handler, options, { logger, onRefused: (code) => countRefusal(served.refused, code) });
       try {
         return (await server).address;
       } catch (error) {
@@ -115,6 +145,22 @@ export function assembleGateway(options: GatewayOptions, parts: GatewayParts): G
       }
     },
     status: () => describe(served),
+    async reload() {
+      if (closed) throw new SpillwayError("shutting-down");
+      if (!parts.reload) throw new SpillwayError("not-found", "nothing says where the configuration is read");
+      await parts.reload();
+    },
+    apply(next) {
+      policy = createPolicy(next, tickets, logger, policy);
+      options = next;
+      pressure.change(next.limits);
+      void server?.then((running) => running.apply(next.limits)).catch(() => {});
+      replays.change(next.limits);
+      tickets.review((holder) => policy.access.review(holder));
+      sessions.review(policy.access);
+    },
+    end: sessions.end,
+    refused: served.refused,
     close: () => (closed ??= close()),
   };
 
@@ -122,8 +168,22 @@ export function assembleGateway(options: GatewayOptions, parts: GatewayParts): G
     const listening = await server?.catch(() => undefined);
     const drained = listening?.close(options.drain);
     await parts.endIngest();
-    for (const stream of streams.values()) stream.hub.close(byeRetry);
+    const hubs = Array.from(streams.values(), ({ hub }) => hub);
+    // About as many are let go by each of the other processes.
+    const subscribers = hubs.reduce((sum, hub) => sum + hub.subscribers, 0) * options.workers;
+    const farewell = farewellTo(subscribers, options.drain);
+    await Promise.all(hubs.map((hub) => hub.close(farewell)));
     await drained;
+    pressure.stop();
     await parts.end();
   }
+}
+
+/** A part of `drain` is left for what is still on its way. */
+const farewellShare = 0.8;
+
+/** Clients go at most a thousand a second, as far as there is time, and are asked to come back no faster. */
+function farewellTo(subscribers: number, drain: number): Farewell {
+  const over = Math.min(subscribers, drain * farewellShare);
+  return { reason: "drain", over, retry: [firstReturn, firstReturn + Math.max(leastSpread, subscribers)] };
 }

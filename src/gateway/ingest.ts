@@ -1,7 +1,9 @@
 import type { Gap } from "../hub/control.ts";
 import { isName } from "../http/filter.ts";
 import type { Log, NewEvent } from "../log/log.ts";
+import type { Intake } from "../metrics/snapshot.ts";
 import type { UpstreamBatch, UpstreamEvent, UpstreamHistory } from "../upstream/upstream.ts";
+import { countSince, createDurations } from "../util/durations.ts";
 import { createJsonPointer } from "../util/json-pointer.ts";
 import { pause } from "../util/pause.ts";
 
@@ -11,6 +13,13 @@ export interface Ingest {
   deliver(batch: UpstreamBatch, signal: AbortSignal): Promise<void>;
   /** What the upstream may ask about the log. */
   readonly history: UpstreamHistory;
+  /** What it brought. */
+  readonly stats: IngestStats;
+}
+
+/** What an ingest counts, and the one that takes its place goes on to. */
+export interface IngestStats extends Pick<Intake, "ingestSeconds"> {
+  lastEventAt: number | undefined;
 }
 
 /** First and longest pause between two tries of an append, in ms. */
@@ -20,7 +29,12 @@ const retry = { min: 100, max: 5000 };
 const upstreamGap: Gap = { reason: "upstream", requested: null, earliest: null, lost: null };
 
 /** Makes the ingest of one stream. `channel` points at an event's channel in its JSON data (RFC 6901). */
-export function createIngest(log: Log, append: Log["append"], channel: string | undefined): Ingest {
+export function createIngest(
+  log: Log,
+  append: Log["append"],
+  channel: string | undefined,
+  stats: IngestStats = { ingestSeconds: createDurations(), lastEventAt: undefined },
+): Ingest {
   const channelOf = channel === undefined ? undefined : createJsonPointer(channel);
 
   const toNewEvent = ({ event, data, id }: UpstreamEvent): NewEvent => {
@@ -30,11 +44,14 @@ export function createIngest(log: Log, append: Log["append"], channel: string | 
 
   return {
     async deliver(batch, signal) {
+      const begun = performance.now();
+      if (batch.events.length > 0) stats.lastEventAt = Date.now();
       const events = batch.events.map(toNewEvent);
       if (batch.gap && !(await endsWithGap(log))) events.unshift(gapEvent());
       for (let wait = retry.min; !signal.aborted; wait = Math.min(wait * 2, retry.max)) {
         try {
           await append(events, { upstreamCursor: batch.cursor });
+          countSince(stats.ingestSeconds, begun);
           return;
         } catch {
           // The appender has said why.
@@ -44,6 +61,7 @@ export function createIngest(log: Log, append: Log["append"], channel: string | 
       signal.throwIfAborted();
     },
     history: historyOf(log),
+    stats,
   };
 }
 

@@ -1,9 +1,8 @@
 /** The gateway's options as the config resolver leaves them: complete, checked, frozen. Times in ms, sizes in bytes. */
-import type { Right } from "../http/served.ts";
+import type { AccessOptions } from "../access/options.ts";
+import type { Limits } from "../limits/options.ts";
 import type { Retention } from "../log/log.ts";
 import type { UpstreamOptions } from "../upstream/upstream.ts";
-
-export type { Right };
 
 export interface StreamUpstreamOptions extends UpstreamOptions {
   /** `always` holds the connection; `on-demand` opens with the first subscriber and closes `linger` after the last. */
@@ -25,29 +24,40 @@ export interface StreamOptions {
   readonly coalesce: number;
 }
 
-export interface Limits {
-  /** Unsent bytes of one subscriber; beyond it the subscriber is served from the log at its own pace. */
-  readonly outbox: number;
-  /** A subscriber whose socket takes nothing for this long is cut. */
-  readonly stall: number;
-  /** Largest body of a publish request. */
-  readonly body: number;
+/** PEM text, or the path of a PEM file; files are read again when they change. */
+export interface TlsOptions {
+  /** The certificate, followed by those between it and the authority. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface ClusterOptions {
+  /** How long the right to ingest a stream outlasts its node, in ms. */
+  readonly lease: number;
+  /** What other nodes know this one by. */
+  readonly node: string;
 }
 
 export interface GatewayOptions {
   /** Where `listen()` and `spillway serve` listen. */
   readonly listen: { readonly host: string; readonly port: number };
-  /** URL of the store: `memory:` or `sqlite:<path>`. */
+  /** URL of the store: `memory:`, `sqlite:<path>`, `postgres://…` and the like. */
   readonly store: string;
+  /** How nodes that share a store agree. */
+  readonly cluster: ClusterOptions;
   /** SQLite's `synchronous`: what a commit waits for. */
   readonly synchronous: "full" | "normal";
   /** Processes that serve clients; with 1 the one process does everything. */
   readonly workers: number;
-  /** How long a stopping gateway waits for its subscribers to take their goodbye. */
+  /** Serves HTTPS with HTTP/2 and HTTP/1.1 on one port; absent for plain HTTP/1.1. */
+  readonly tls: TlsOptions | undefined;
+  /** Addresses and networks (CIDR) whose `X-Forwarded-*` headers are believed. */
+  readonly trustProxy: readonly string[];
+  /** Over how long a stopping gateway lets its subscribers go, at most. */
   readonly drain: number;
   readonly streams: Readonly<Record<string, StreamOptions>>;
   /** The stream behind `/api/sse`: the one named, or the only one. */
   readonly default: string | undefined;
-  readonly access: { readonly anonymous: readonly Right[] };
+  readonly access: AccessOptions;
   readonly limits: Limits;
 }

@@ -1,41 +1,114 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerOptions } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
-import { toNodeHandler } from "../adapters/node.ts";
+import { toNodeHandler, type NodeHandler } from "../adapters/node.ts";
 import type { Connections } from "../adapters/connections.ts";
 import { servePlainStreams } from "../adapters/plain-streams.ts";
 import { SpillwayError } from "../errors.ts";
 import type { HttpHandler } from "../http/routes.ts";
+import type { Limits } from "../limits/options.ts";
+import type { Logger } from "../util/logger.ts";
+import { describeCertificate, loadCertificate, watchCertificate, type CertificatePair } from "./certificate.ts";
+import { createHttp2Sessions } from "./http2.ts";
+import type { GatewayOptions } from "./options.ts";
+import { refuseConnection, type OnRefused } from "./refusals.ts";
+import { headLimit, withinLimits } from "./request-limits.ts";
 
 /** The gateway's own HTTP server. */
 export interface GatewayServer {
   /** Where it listens in the end: port 0 has become a real one. */
   readonly address: { readonly host: string; readonly port: number };
+  /** Goes on under these limits. Reads the certificate's files now, instead of when their change is seen; what fails is logged. */
+  apply(limits: Limits): Promise<void>;
   /** Accepts no more, waits for what is open, and cuts it after `drain` ms. */
   close(drain: number): Promise<void>;
+}
+
+export interface ServerHost {
+  readonly logger: Logger;
+  /** Told of what is refused before it becomes a request of the gateway. */
+  readonly onRefused: OnRefused;
 }
 
 /** How long a connection may stay silent while it carries neither a subscription nor a held long poll, in ms. */
 const silenceLimit = 120_000;
 
-/** How long a client has to read why it was refused, in ms. */
-const refusalTime = 2000;
+/** How long a connection stays between two requests, in ms: longer than proxies keep theirs, so that it is not closed under a request. */
+const idleLimit = 75_000;
 
 /** Connections the kernel holds until they are accepted; it caps this at `somaxconn`. */
 const backlog = 65_535;
 
 /**
  * Starts to listen.
- * @throws {SpillwayError} `listen-failed`
+ * @throws {SpillwayError} `listen-failed`; `config-invalid` if the certificate cannot be used.
  */
 export async function startServer(
   handler: HttpHandler,
-  { host, port }: { readonly host: string; readonly port: number },
+  { listen, tls, ...options }: Pick<GatewayOptions, "listen" | "limits" | "tls">,
+  { logger, onRefused }: ServerHost,
 ): Promise<GatewayServer> {
-  const server = createServer(toNodeHandler(handler));
+  let { limits } = options;
+  const current = (): Limits => limits;
+  const pair = tls && (await loadCertificate(tls));
+  const requests = withinLimits(toNodeHandler(handler), current, onRefused);
+  const { server, secure } = createEither(requests, limits, pair);
   server.timeout = silenceLimit;
-  const connections = servePlainStreams(server, handler);
-  server.on("clientError", (error, socket) => refuse(error, socket as Socket, connections));
-  await new Promise<void>((resolve, reject) => {
+  const http2 = createHttp2Sessions(requests, { limits: current, idle: idleLimit, silence: silenceLimit });
+  const connections = servePlainStreams(server, handler, { limits: current, serveHttp2: http2.serve });
+  server.on("clientError", (error, socket) => {
+    refuseConnection(error, socket as Socket, connections, limits, onRefused);
+  });
+  await startListening(server, listen);
+  const { address: host, port } = server.address() as AddressInfo;
+  if (pair) logger.info(describeCertificate(pair), "serving with this certificate");
+  const use = (next: CertificatePair): void => secure?.setSecureContext({ ...next, ...protocols });
+  const watch = tls && pair && watchCertificate(tls, pair, { use, logger });
+  return {
+    address: { host, port },
+    async apply(next) {
+      limits = next;
+      Object.assign(server, headBounds(limits));
+      http2.apply(limits);
+      await watch?.reload();
+    },
+    close(drain) {
+      watch?.close();
+      http2.close();
+      return closeServer(server, connections, drain);
+    },
+  };
+}
+
+const protocols = { minVersion: "TLSv1.2" } as const;
+
+/** With a certificate: TLS, and HTTP/2 for those who ask for it. */
+function createEither(
+  requests: NodeHandler,
+  limits: Limits,
+  pair: CertificatePair | undefined,
+): { readonly server: Server; readonly secure?: TlsServer } {
+  const time = limits.timeouts.headers;
+  const options: ServerOptions = {
+    ...headBounds(limits),
+    // The time for a body is watched over with the request, see request-limits.ts.
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(Math.max(Math.floor(time / 4), 50), 1000),
+    keepAliveTimeout: idleLimit,
+  };
+  if (!pair) return { server: createServer(options, requests) };
+  const tls = { ...pair, ...protocols, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: time };
+  const secure = createTlsServer({ ...options, ...tls }, requests);
+  return { server: secure, secure };
+}
+
+/** Node reads both from the server each time. */
+function headBounds(limits: Limits): { readonly maxHeaderSize: number; readonly headersTimeout: number } {
+  return { maxHeaderSize: headLimit(limits), headersTimeout: limits.timeouts.headers };
+}
+
+function startListening(server: Server, { host, port }: GatewayOptions["listen"]): Promise<void> {
+  return new Promise((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const why =
         cause.code === "EADDRINUSE" ? "it is in use (EADDRINUSE), choose another port" : (cause.code ?? cause.message);
@@ -44,8 +117,6 @@ export async function startServer(
     });
     server.listen({ host, port, backlog }, resolve);
   });
-  const { address, port: actual } = server.address() as AddressInfo;
-  return { address: { host: address, port: actual }, close: (drain) => closeServer(server, connections, drain) };
 }
 
 /** Node's own `close` of an HTTP server would cut answers that are on their way: that of a net server closes the door, and no more. */
@@ -53,7 +124,9 @@ function closeServer(server: Server, connections: Connections, drain: number): P
   return new Promise((resolve) => {
     const cut = setTimeout(() => connections.destroyAll(), drain);
     const sweep = setInterval(() => connections.destroyIdle(), 50);
-    NetServer.prototype.close.call(server, () => {
+    const closed = new Promise((done) => NetServer.prototype.close.call(server, done));
+    // Node's server does not know of all.
+    void Promise.all([closed, connections.allClosed()]).then(() => {
       clearTimeout(cut);
       clearInterval(sweep);
       // Nothing is left to cut: this ends Node's own timer, which would hold the server for ever.
@@ -63,21 +136,3 @@ function closeServer(server: Server, connections: Connections, drain: number): P
     connections.destroyIdle();
   });
 }
-
-/** What Node's parser refuses never becomes a request; it is answered here, where it cannot get into another answer. */
-function refuse(error: NodeJS.ErrnoException, socket: Socket, connections: Connections): void {
-  if (connections.isBusy(socket) || !socket.writable) return void socket.destroy();
-  const [status, reason, field] = refusals[error.code ?? ""] ?? [400, "Bad Request", "request"];
-  const body = JSON.stringify({ type: "about:blank", title: reason, status, code: "request-invalid", field });
-  // Half open as it is, it would else stay for as long as its client likes.
-  setTimeout(() => socket.destroy(), refusalTime).unref();
-  socket.end(
-    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-}
-
-const refusals: Partial<Record<string, [number, string, string]>> = {
-  HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large", "headers"],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout", "request"],
-};

@@ -1,13 +1,18 @@
+import { SpillwayError } from "../errors.ts";
 import type { ControlEvents } from "../hub/control.ts";
-import type { ServedUpstream } from "../http/served.ts";
-import type { Log, LogStore } from "../log/log.ts";
+import type { ServedLease, ServedUpstream } from "../http/served.ts";
+import type { Coordination, Log, LogStore } from "../log/log.ts";
+import type { Intake } from "../metrics/snapshot.ts";
 import { createUpstream } from "../upstream/create-upstream.ts";
 import type { Upstream, UpstreamState } from "../upstream/upstream.ts";
+import { isDeepStrictEqual } from "node:util";
 import { withFields, type Logger } from "../util/logger.ts";
 import { createAppender } from "./appender.ts";
 import { createDemand, type Demand } from "./demand.ts";
 import { createIngest, type Ingest } from "./ingest.ts";
-import type { StreamOptions, StreamUpstreamOptions } from "./options.ts";
+import { createLeadership, type Leadership } from "./leadership.ts";
+import type { GatewayOptions, StreamOptions, StreamUpstreamOptions } from "./options.ts";
+import type { Prepared } from "./reload.ts";
 
 /** What subscribers are told of an upstream. */
 export type Announced = ControlEvents["spillway.upstream"]["state"];
@@ -19,6 +24,10 @@ export interface StreamSource {
   readonly append: Log["append"];
   /** What is known of its upstream; `undefined` for a stream that is only published to. */
   upstream(): ServedUpstream | undefined;
+  /** Whether other nodes append to the log too. Default: false. */
+  readonly shared?: boolean;
+  /** Who ingests it, where nodes share the store. */
+  lease?: (() => ServedLease | undefined) | undefined;
   /** Why events cannot be stored at the moment: an error code. */
   paused(): string | undefined;
   /** Keeps an upstream open that is connected on demand; returns the way to let it go. */
@@ -29,8 +38,16 @@ export interface StreamSource {
 
 /** The source of a stream that this process fills. */
 export interface OwnSource extends StreamSource {
+  /** How events came into the log. */
+  intake(): Intake;
   /** Begins to ingest, if it is not to wait for the first subscriber. */
   start(): void;
+  /**
+   * Gets ready for another upstream, channel or retention. Subscribers stay, and whoever holds it goes on to. It is connected anew only
+   * where something else is to be connected to, or done with what comes.
+   * @throws {SpillwayError} a `store-…` code.
+   */
+  prepare(options: StreamOptions): Promise<Prepared>;
   /** Ends ingest; what was received is in the log. */
   stop(): Promise<void>;
 }
@@ -38,54 +55,123 @@ export interface OwnSource extends StreamSource {
 export interface SourceDependencies {
   readonly store: LogStore;
   readonly logger: Logger;
+  /** How long the right to ingest lasts that is not renewed, where nodes share the store, in ms. */
+  readonly lease: number;
 }
 
 /** Opens a stream's log and puts its upstream before it. */
 export async function openSource(
   name: string,
-  options: StreamOptions,
-  { store, logger: parent }: SourceDependencies,
+  first: StreamOptions,
+  { store, logger: parent, lease }: SourceDependencies,
 ): Promise<OwnSource> {
   const logger = withFields(parent, { stream: name });
-  const log = await store.open(name, { retention: options.retention });
-  const { append, paused, stop } = createAppender(log, logger);
+  const log = await store.open(name, { retention: first.retention });
+  const { append, paused, stats, stop } = createAppender(log, logger);
   const listeners: Array<(state: Announced) => void> = [];
   const announce = (state: Announced): void => listeners.forEach((listener) => listener(state));
-  const ingest = createIngest(log, append, options.channel);
-  const feed = options.upstream && createFeed(options.upstream, ingest, announce, logger);
+  const holds = new Set<Hold>();
+  let current = first;
+  /** Under the lease, if there are such; the loss of it is told to whoever holds it. */
+  const ingestAppend: Log["append"] = async (events, options) => {
+    try {
+      return await append(events, { ...options, fence: feed?.leadership?.fence });
+    } catch (error) {
+      if (error instanceof SpillwayError && error.code === "lease-lost") feed?.leadership?.lose();
+      throw error;
+    }
+  };
+  const parts = { stream: name, announce, coordination: store.coordination, ttl: lease, logger };
+  let ingest = createIngest(log, ingestAppend, first.channel);
+  let feed = first.upstream && createFeed(first.upstream, ingest, parts);
+  let started = false;
+
+  function start(): void {
+    started = true;
+    feed?.start();
+  }
+
+  async function feedAnew({ upstream, channel }: StreamOptions): Promise<void> {
+    await stopFeed();
+    ingest = createIngest(log, ingestAppend, channel, ingest.stats);
+    feed = upstream && createFeed(upstream, ingest, parts);
+    for (const held of holds) held.release = feed?.demand?.hold();
+    if (started) start();
+  }
+
+  async function stopFeed(): Promise<void> {
+    await feed?.stop();
+  }
+
   return {
     log,
     append,
     paused,
     upstream: () => feed?.upstream.status(),
-    hold: () => feed?.demand?.hold() ?? (() => {}),
+    shared: store.coordination !== undefined,
+    lease: () => feed?.leadership && leaseOf(feed.leadership),
+    intake: () => ({ ...stats, ...ingest.stats }),
+    hold() {
+      const held: Hold = { release: feed?.demand?.hold() };
+      holds.add(held);
+      return () => {
+        if (holds.delete(held)) held.release?.();
+      };
+    },
     onUpstream: (listener) => void listeners.push(listener),
-    start() {
-      if (options.upstream?.connect === "always") feed?.upstream.start();
+    start,
+    async prepare(next) {
+      const before = current;
+      await store.open(name, { retention: next.retention });
+      return {
+        async commit() {
+          current = next;
+          if (!isDeepStrictEqual(fedBy(before), fedBy(next))) await feedAnew(next);
+        },
+        undo: async () => void (await store.open(name, { retention: before.retention })),
+      };
     },
     async stop() {
       stop();
-      feed?.demand?.end();
-      await feed?.upstream.stop();
+      await stopFeed();
     },
   };
+}
+
+/** What decides which events come, and where their channels are found. */
+function fedBy({ upstream, channel }: StreamOptions): object {
+  return { upstream, channel };
+}
+
+/** Somebody who needs the upstream, whichever it is. */
+interface Hold {
+  release: (() => void) | undefined;
 }
 
 interface Feed {
   readonly upstream: Upstream;
   /** What opens and closes it; absent where it stays open. */
   readonly demand: Demand | undefined;
+  /** What says whether it runs on this node; absent where there is but one. */
+  readonly leadership: Leadership | undefined;
+  start(): void;
+  stop(): Promise<void>;
 }
 
-/** The upstream, and what opens and closes it on demand; the flow's begin and its break are announced once each. */
-function createFeed(
-  options: StreamUpstreamOptions,
-  { deliver, history }: Ingest,
-  announce: (state: Announced) => void,
-  logger: Logger,
-): Feed {
+interface FeedParts {
+  readonly stream: string;
+  readonly announce: (state: Announced) => void;
+  readonly coordination: Coordination | undefined;
+  readonly ttl: number;
+  readonly logger: Logger;
+}
+
+/** The upstream, and what opens and closes it; the flow's begin and its break are announced once each. */
+function createFeed(options: StreamUpstreamOptions, { deliver, history }: Ingest, parts: FeedParts): Feed {
+  const { stream, announce, coordination, ttl, logger } = parts;
   let announced: UpstreamState = "idle";
   const upstream = createUpstream(options, {
+    stream,
     history,
     deliver,
     logger,
@@ -95,7 +181,43 @@ function createFeed(
       announce(state);
     },
   });
-  if (options.connect === "always") return { upstream, demand: undefined };
-  const stop = (): void => void upstream.stop();
-  return { upstream, demand: createDemand(options.linger, upstream.start.bind(upstream), stop) };
+  const always = options.connect === "always";
+  const leadership = coordination && createLeadership(upstream, { stream, coordination, ttl, always, logger });
+  const open = (): void => (leadership ? leadership.need(true) : upstream.start());
+  const close = (): void => (leadership ? leadership.need(false) : void upstream.stop());
+  const demand = always ? undefined : createDemand(options.linger, open, close);
+  return {
+    upstream,
+    demand,
+    leadership,
+    start() {
+      if (leadership) leadership.start();
+      else if (always) upstream.start();
+    },
+    async stop() {
+      demand?.end();
+      await leadership?.stop();
+      await upstream.stop();
+    },
+  };
+}
+
+function leaseOf(leadership: Leadership): ServedLease {
+  const holder = leadership.holder();
+  return { leader: leadership.fence !== undefined, holder: holder?.node, fence: holder?.fence };
+}
+
+/** The sources of all streams, none started. */
+export async function openSources(
+  { streams }: GatewayOptions,
+  dependencies: SourceDependencies,
+): Promise<Map<string, OwnSource>> {
+  const sources = new Map<string, OwnSource>();
+  for (const [name, stream] of Object.entries(streams)) sources.set(name, await openSource(name, stream, dependencies));
+  return sources;
+}
+
+/** Ends ingest everywhere; what was received is in the log. */
+export async function stopSources(sources: ReadonlyMap<string, OwnSource>): Promise<void> {
+  await Promise.all([...sources.values()].map((source) => source.stop()));
 }

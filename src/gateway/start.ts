@@ -1,49 +1,64 @@
-import type { ServedStream } from "../http/served.ts";
-import type { LogStore } from "../log/log.ts";
-import type { Logger } from "../util/logger.ts";
-import { assembleGateway, type Gateway } from "./gateway.ts";
+import { createTickets } from "../access/tickets.ts";
+import { createAdmission } from "../limits/create-admission.ts";
+import { createMetrics } from "../metrics/create-metrics.ts";
+import { createProcessMonitor } from "../metrics/process-stats.ts";
+import { assembleGateway, type Gateway, type RunningGateway } from "./gateway.ts";
 import type { GatewayOptions } from "./options.ts";
-import { openSource, type OwnSource } from "./source.ts";
-import { serveStream } from "./stream.ts";
+import { openStreams } from "./own-streams.ts";
+import { createReload } from "./reload.ts";
+import type { SourceDependencies } from "./source.ts";
+import { version } from "./version.ts";
 
-export interface GatewayDependencies {
-  /** Belongs to the gateway from here on. */
-  readonly store: LogStore;
-  readonly logger: Logger;
+export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger"> {
+  /** Reads the configuration anew; absent where there is none to be read. */
+  readonly readOptions?: (() => Promise<GatewayOptions>) | undefined;
+  /** Says who is to be told of streams whose log was lost. */
+  onResets?(listener: (stream: string) => void): void;
 }
 
-/** Starts a gateway that does everything in this process: ingests, keeps the log, and serves. */
-export async function startGateway(options: GatewayOptions, { store, logger }: GatewayDependencies): Promise<Gateway> {
-  const sources = await openSources(options, { store, logger });
-  const streams = new Map<string, ServedStream>();
-  for (const [name, source] of sources) {
-    const stream = await serveStream(name, options.streams[name]!, source, { limits: options.limits, logger });
-    streams.set(name, stream);
-  }
-  const gateway = assembleGateway(options, {
-    streams,
+/** Starts a gateway that does everything in this process: ingests, keeps the log, and serves. The store belongs to it from here on. */
+export async function startGateway(options: GatewayOptions, host: GatewayHost): Promise<Gateway> {
+  const { store, logger, readOptions } = host;
+  let current = options;
+  const limits = (): GatewayOptions["limits"] => current.limits;
+  const own = await openStreams(options, { store, logger, limits, lease: options.cluster.lease });
+  const tickets = createTickets(options.access.tickets);
+  const admission = createAdmission(options.limits);
+  const apply = (next: GatewayOptions): void => {
+    gateway.apply(next);
+    current = next;
+    admission.change(next.limits);
+    tickets.change(next.access.tickets);
+  };
+  const { prepare, remove } = own;
+  const reload = readOptions && createReload(options, readOptions, { prepare, remove, apply }, logger);
+  const monitor = createProcessMonitor();
+  const metrics = createMetrics({
+    version,
+    streams: own.streams,
+    intake: (name) => own.sources.get(name)?.intake(),
+    refused: () => gateway.refused,
+    processes: () => [monitor.stats()],
+    limits,
+  });
+  const gateway: RunningGateway = assembleGateway(options, {
+    streams: own.streams,
     logger,
     startedAt: Date.now(),
-    endIngest: () => stopSources(sources),
-    end: () => store.close(),
+    tickets,
+    admission,
+    reload: reload?.run,
+    async endIngest() {
+      await reload?.end();
+      await own.stop();
+    },
+    metrics: () => metrics.render(),
+    end() {
+      monitor.stop();
+      return store.close();
+    },
   });
-  for (const source of sources.values()) source.start();
+  host.onResets?.((stream) => void own.renew(stream));
+  own.start();
   return gateway;
-}
-
-/** The sources of all streams, none started. */
-export async function openSources(
-  options: GatewayOptions,
-  dependencies: GatewayDependencies,
-): Promise<ReadonlyMap<string, OwnSource>> {
-  const sources = new Map<string, OwnSource>();
-  for (const [name, stream] of Object.entries(options.streams)) {
-    sources.set(name, await openSource(name, stream, dependencies));
-  }
-  return sources;
-}
-
-/** Ends ingest everywhere; what was received is in the log. */
-export async function stopSources(sources: ReadonlyMap<string, OwnSource>): Promise<void> {
-  await Promise.all([...sources.values()].map((source) => source.stop()));
 }

@@ -2,13 +2,19 @@ import { createHub } from "../hub/create-hub.ts";
 import type { Audience, ServedStream } from "../http/served.ts";
 import type { Hub } from "../hub/hub.ts";
 import { withFields, type Logger } from "../util/logger.ts";
-import type { Limits, StreamOptions } from "./options.ts";
+import type { Limits } from "../limits/options.ts";
+import type { StreamOptions } from "./options.ts";
+import { removed } from "./reload.ts";
 import type { StreamSource } from "./source.ts";
 
 export interface StreamDependencies {
-  readonly limits: Limits;
+  /** As they are at the moment. */
+  limits(): Limits;
   readonly logger: Logger;
 }
+
+/** How long an event of another node may be on its way here, in ms; after that an id from ahead is another log's. */
+const longestBehind = 2000;
 
 /** Puts a hub behind a stream's source: what is needed to serve it from this process. */
 export async function serveStream(
@@ -22,8 +28,12 @@ export async function serveStream(
     ids: options.ids,
     heartbeat: options.heartbeat,
     coalesce: options.coalesce,
-    outbox: limits.outbox,
-    stall: limits.stall,
+    get outbox() {
+      return limits().outbox;
+    },
+    get stall() {
+      return limits().stall;
+    },
     logger: withFields(logger, { stream: name }),
     onSubscribers(count) {
       if (count > 0) release ??= source.hold();
@@ -33,12 +43,49 @@ export async function serveStream(
       }
     },
   });
-  source.onUpstream((state) => hub.broadcast("spillway.upstream", { state }));
-  const { log, append, upstream, paused, hold } = source;
-  return { name, ids: options.ids, log, hub, audience: () => audienceOf(hub), append, upstream, paused, hold };
+  const { log, append, upstream, lease, paused, hold } = source;
+  const behind = source.shared ? longestBehind : 0;
+  return {
+    name,
+    ids: options.ids,
+    log,
+    hub,
+    audience: () => audienceOf(hub),
+    append,
+    upstream,
+    lease,
+    behind,
+    paused,
+    hold,
+  };
+}
+
+/**
+ * Tells a stream's subscribers of its upstream, whatever is served under its name at the moment: what was replaced is not held in
+ * memory.
+ */
+export function announceUpstream(
+  name: string,
+  source: Pick<StreamSource, "onUpstream">,
+  streams: ReadonlyMap<string, ServedStream>,
+): void {
+  source.onUpstream((state) => streams.get(name)?.hub.broadcast("spillway.upstream", { state }));
+}
+
+/** Serves a stream from now on. Subscribers of one that was there before are let go, and resume here. */
+export async function placeStream(streams: Map<string, ServedStream>, stream: ServedStream): Promise<void> {
+  const before = streams.get(stream.name);
+  streams.set(stream.name, stream);
+  await before?.hub.close(removed);
+}
+
+/** Serves a stream no more. */
+export async function removeStream(streams: Map<string, ServedStream>, name: string): Promise<void> {
+  const stream = streams.get(name);
+  streams.delete(name);
+  await stream?.hub.close(removed);
 }
 
 function audienceOf(hub: Hub): Audience {
-  const { delivered, closed } = hub.stats;
-  return { subscribers: hub.subscribers, ...hub.backlog(), delivered, closed };
+  return { subscribers: hub.subscribers, ...hub.backlog(), ...hub.stats };
 }

@@ -2,11 +2,13 @@ import { toJson } from "../hub/format.ts";
 import type { Gap } from "../hub/control.ts";
 import { trimmedGap } from "../hub/gap.ts";
 import { formatCursor } from "../log/cursor.ts";
-import { reservedPrefix, type LogEvent, type LogFilter, type LogPage } from "../log/log.ts";
-import { json, type HttpBody, type HttpRequest } from "./message.ts";
+import { reservedPrefix, type LogEvent, type LogPage } from "../log/log.ts";
+import { json, type HttpBody } from "./message.ts";
 import { resumeHeaders, type Start } from "./position.ts";
 import { invalid } from "./problem.ts";
 import type { ServedStream } from "./served.ts";
+import { begin } from "./sessions.ts";
+import type { Subscribing } from "./subscribe.ts";
 
 const defaultLimit = 100;
 const maxLimit = 1000;
@@ -18,12 +20,8 @@ const maxBytes = 1024 * 1024;
  * One page of the stream: `{ events, next, gap }`. With `?wait=<s>` it is held back until there is an event. `gap` lies before the
  * first of `events`; `next` is what to send as `after`.
  */
-export async function longPoll(
-  request: HttpRequest,
-  stream: ServedStream,
-  filter: LogFilter | undefined,
-  start: Start,
-): Promise<HttpBody> {
+export async function longPoll(subscribing: Subscribing, start: Start): Promise<HttpBody> {
+  const { request, served, to: stream, filter, ...parts } = subscribing;
   const wait = readNumber(request.query, "wait", 0, maxWait);
   const limit = readNumber(request.query, "limit", defaultLimit, maxLimit);
   if (limit === 0) throw invalid("limit", "at least 1", "0");
@@ -33,8 +31,11 @@ export async function longPoll(
   const read = (position: number): Promise<LogPage> => stream.log.read(position, { filter, limit, maxBytes });
   let { position } = start;
   let page = await read(position);
-  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(wait * 1000)]);
-  const release = stream.hold();
+  const over = new AbortController();
+  const session = served.sessions.open(parts, () => over.abort());
+  begin(session, served);
+  const signal = AbortSignal.any([request.signal, over.signal, AbortSignal.timeout(wait * 1000)]);
+  const letGo = stream.hold();
   // Retention may take events while this request is waiting.
   const trimmed = (): Gap | null =>
     page.earliest > position + 1 ? trimmedGap(stream.log.epoch, position, page.earliest) : null;
@@ -46,7 +47,8 @@ export async function longPoll(
       page = await read(position);
     }
   } finally {
-    release();
+    letGo();
+    session.close();
   }
   return json(answer(stream, page, hole ?? trimmed()), headers);
 }

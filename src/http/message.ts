@@ -6,6 +6,8 @@ export interface HttpRequest {
   readonly method: string;
   /** The path as it came, percent-encoded, below where the gateway is mounted. */
   readonly path: string;
+  /** The path below which the gateway is mounted, such as `/live`; empty for the root. */
+  readonly mount: string;
   readonly query: URLSearchParams;
   /** A header by its lower-case name; several are joined as RFC 9110 §5.3 says. */
   header(name: string): string | undefined;
@@ -16,6 +18,10 @@ export interface HttpRequest {
   body(limit: number): Promise<string>;
   /** Aborts when the client has gone. To be read once. */
   readonly signal: AbortSignal;
+  /** The address of the other end of the connection; absent where it is not known. */
+  readonly address?: string | undefined;
+  /** Whether the connection is encrypted. */
+  readonly secure: boolean;
 }
 
 export type HttpHeaders = Readonly<Record<string, string>>;
@@ -34,13 +40,20 @@ export interface HttpStream {
   readonly headers: HttpHeaders;
   /** Starts to write, once the headers are out; the adapter tells the listener of the sink's drains and of its end. */
   open(sink: Sink): SinkListener;
+  /** Called instead of `open` where the client has gone meanwhile. */
+  abandon(): void;
 }
 
 /** A JSON answer. */
 export function json(value: object, headers: HttpHeaders = {}, status = 200): HttpBody {
   return {
     status,
-    headers: { "Content-Type": "application/json", "Cache-Control": "no-store", ...headers },
+    headers: {
+      "Content-Type": "application/json",
+      "Cache-Control": "no-store",
+      "X-Content-Type-Options": "nosniff",
+      ...headers,
+    },
     body: JSON.stringify(value),
   };
 }

@@ -1,3 +1,4 @@
+import { SpillwayError } from "../errors.ts";
 import type { ControlEvents, Gap } from "../hub/control.ts";
 import { trimmedGap } from "../hub/gap.ts";
 import { formatCursor, parseCursor } from "../log/cursor.ts";
@@ -51,6 +52,12 @@ export function readAsked(request: HttpRequest): Asked {
 
 /** Finds where a subscriber starts; now, if it did not ask for a place. */
 export async function findStart(asked: Asked, stream: ServedStream, filter: LogFilter | undefined): Promise<Start> {
+  const start = await find(asked, stream, filter);
+  if (stream.behind > 0) await untilHere(stream, start.position);
+  return start;
+}
+
+async function find(asked: Asked, stream: ServedStream, filter: LogFilter | undefined): Promise<Start> {
   const { id, after, last, since } = asked;
   if (id) return fromId(id, stream);
   if (after === "earliest") return resumed(stream.log.state().earliest - 1);
@@ -76,8 +83,11 @@ async function fromId(id: string, stream: ServedStream): Promise<Start> {
     const position = await log.find({ upstreamId: id });
     if (position !== undefined) return resumed(position);
   }
-  const { head, earliest } = log.state();
   const cursor = parseCursor(id);
+  if (cursor && stream.behind > 0)
+    await (cursor.epoch === log.epoch ? untilHere(stream, cursor.seq) : untilCurrent(stream));
+  const { earliest } = log.state();
+  const head = Math.max(log.state().head, stream.hub.head);
   // Where clients know the upstream's ids, what looks like another log's cursor is but an unknown one of those.
   const unknown = !cursor || (ids === "upstream" && cursor.epoch !== log.epoch);
   if (unknown) return hole(stream, { reason: "unknown", requested: shown(id), lost: null });
@@ -90,6 +100,31 @@ async function fromId(id: string, stream: ServedStream): Promise<Start> {
   }
   if (cursor.seq >= earliest - 1) return resumed(cursor.seq);
   return { position: earliest - 1, outcome: "gap", gap: trimmedGap(log.epoch, cursor.seq, earliest) };
+}
+
+/**
+ * What is on its way here another node may have served already, and the store may have told of it: the hub, too, has to be there. An id
+ * from beyond the end of the log is none that ever will be.
+ */
+async function untilHere({ log, hub, behind }: ServedStream, seq: number): Promise<void> {
+  if (hub.head >= seq) return;
+  const deadline = AbortSignal.timeout(behind);
+  while (hub.head < seq && !hub.closed && !deadline.aborted) await hub.beyond(seq - 1, deadline);
+  if (hub.head >= seq || hub.closed) return;
+  const { events } = await log.read(seq - 1, { limit: 1 });
+  if (events.length > 0) throw new SpillwayError("store-unavailable", "what the store has is late here");
+}
+
+/**
+ * Another node may know already that the store has lost this log, and what is in its place: reading it tells. Then the hub is closed,
+ * and whoever serves it goes on with the other one.
+ */
+async function untilCurrent({ log, hub, behind }: ServedStream): Promise<void> {
+  try {
+    await log.read(log.state().head, { limit: 1 });
+  } catch {
+    await hub.beyond(Infinity, AbortSignal.timeout(behind));
+  }
 }
 
 async function fromLast(text: string, { log }: ServedStream, filter: LogFilter | undefined): Promise<Start> {

@@ -1,27 +1,46 @@
 import { createHash } from "node:crypto";
+import { allows, type Grant } from "../access/grant.ts";
+import { SpillwayError } from "../errors.ts";
 import { formatCursor } from "../log/cursor.ts";
 import type { NewEvent } from "../log/log.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
-import { invalid } from "./problem.ts";
+import { invalid, shown } from "./problem.ts";
 import { readEvents } from "./publish-body.ts";
-import type { ServedStream } from "./served.ts";
+import type { Caller, Served, ServedStream } from "./served.ts";
 
 /**
  * `POST /streams/<name>/events`: appends one event or many, whole or not at all, and answers with their ids once they are durable.
  * With an `Idempotency-Key` the same request may be sent again and is answered the same.
  */
-export async function publish(request: HttpRequest, stream: ServedStream, bodyLimit: number): Promise<HttpBody> {
+export async function publish(
+  request: HttpRequest,
+  stream: ServedStream,
+  { identity, address }: Caller,
+  served: Served,
+): Promise<HttpBody> {
+  await served.admission.publish({ subject: identity.subject, address });
   const key = request.header("idempotency-key");
   if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) {
     throw invalid("Idempotency-Key", "1 to 255 visible ASCII characters", key);
   }
   const contentType = request.header("content-type");
-  const body = await request.body(bodyLimit);
+  const body = await request.body(served.policy.limits.body);
   const events = readEvents(contentType, body);
+  assertGranted(events, identity.grant);
   const idempotency = key === undefined ? undefined : { key, fingerprint: fingerprint(contentType, body) };
   const { first, last, replayed } = await stream.append(events, { idempotency });
   const ids = idsOf(stream, events, first, last);
   return json({ ids }, replayed ? { "Idempotency-Replayed": "true" } : {});
+}
+
+/** @throws {SpillwayError} `access-denied` naming the first event whose channel or type is not granted. */
+function assertGranted(events: readonly NewEvent[], grant: Grant): void {
+  for (const [index, { channel, event }] of events.entries()) {
+    const field = !allows(grant.channels, channel) ? "channel" : !allows(grant.events, event) ? "event" : undefined;
+    if (field === undefined) continue;
+    const details = { field: `[${index}].${field}`, got: shown((field === "channel" ? channel : event) ?? "none") };
+    throw new SpillwayError("access-denied", `publishing to this ${field} is not granted`, details);
+  }
 }
 
 /** The ids under which published events go out, in order. */

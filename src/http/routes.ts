@@ -1,10 +1,13 @@
-import { SpillwayError } from "../errors.ts";
-import type { HttpRequest, HttpResponse } from "./message.ts";
+import { permits, type Right } from "../access/grant.ts";
+import { SpillwayError, type ErrorCode } from "../errors.ts";
+import { endSubscribers, reload } from "./admin.ts";
+import type { HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
 import { problem } from "./problem.ts";
 import { publish } from "./publish.ts";
-import type { Right, Served, ServedStream } from "./served.ts";
-import { health, listStreams, readiness, simpleMetrics, simpleStatus, status } from "./status.ts";
+import type { Caller, Served, ServedStream } from "./served.ts";
+import { health, listStreams, metrics, readiness, simpleMetrics, simpleStatus, status } from "./status.ts";
 import { subscribe } from "./subscribe.ts";
+import { issueTicket } from "./tickets.ts";
 
 /** Answers a request; `undefined` if the path is none of ours. */
 export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse | undefined>;
@@ -13,44 +16,92 @@ interface Route {
   readonly methods: readonly string[];
   /** What a caller needs; absent where everyone may ask. */
   readonly right?: Right;
-  handle(request: HttpRequest): HttpResponse | Promise<HttpResponse>;
+  /** The stream that the right is needed for; absent where any will do. */
+  readonly stream?: string | undefined;
+  handle(request: HttpRequest, caller: Caller): HttpResponse | Promise<HttpResponse>;
 }
 
 const reading = ["GET", "HEAD"];
 
+/** In the place of a stream's name: the right is needed for all of them. */
+const everyStream = "*";
+
 /** Makes the handler of a gateway: finds the route, checks method and right, turns errors into problems. */
 export function createHandler(served: Served): HttpHandler {
   return async (request) => {
+    const { cors } = served.policy;
     try {
       const route = findRoute(request.path, served);
-      return route && (await answer(route, request, served));
+      return route && withHeaders(await answer(route, request, served), cors.headers(request.header("origin")));
     } catch (error) {
-      if (!(error instanceof SpillwayError)) served.logger.error({ err: error }, "request failed");
-      return problem(error);
+      return withHeaders(refuse(error, served), cors.headers(request.header("origin")));
     }
   };
 }
 
+function refuse(error: unknown, { refused, logger }: Served): HttpResponse {
+  if (error instanceof SpillwayError) countRefusal(refused, error.code);
+  // One that has gone while it waited is nobody's fault, and will not read the answer.
+  else if ((error as Error).name !== "AbortError") logger.error({ err: error }, "request failed");
+  return problem(error);
+}
+
+/** One more, by the code of its error. */
+export function countRefusal(refused: Served["refused"], code: ErrorCode): void {
+  refused[code] = (refused[code] ?? 0) + 1;
+}
+
+/** Adds headers to an answer; of `Vary` both count. */
+function withHeaders(response: HttpResponse, added: HttpHeaders): HttpResponse {
+  if (Object.keys(added).length === 0) return response;
+  const { Vary: known } = response.headers;
+  const vary = known !== undefined && added["Vary"] !== undefined ? { Vary: `${known}, ${added["Vary"]}` } : {};
+  return { ...response, headers: { ...response.headers, ...added, ...vary } };
+}
+
 async function answer(route: Route, request: HttpRequest, served: Served): Promise<HttpResponse> {
   const allow = [...route.methods, "OPTIONS"].join(", ");
-  if (request.method === "OPTIONS") return { status: 204, headers: { Allow: allow } };
+  if (request.method === "OPTIONS") return served.policy.cors.preflight(request.header("origin"), allow);
   if (!route.methods.includes(request.method)) {
     const hint =
       request.method === "POST" ? "the resource does not take POST: events go to /streams/<name>/events" : undefined;
     return problem(new SpillwayError("method-not-allowed", hint, { expected: allow }), {}, { Allow: allow });
   }
-  if (route.right && !served.anonymous.includes(route.right)) {
-    throw new SpillwayError("access-denied", `this needs the right "${route.right}" (config: access.anonymous)`);
+  if (!route.right) return route.handle(request, nobody);
+  const caller = await identify(route, request, served);
+  assertPermitted(route, caller, served);
+  if (served.closing) throw new SpillwayError("shutting-down");
+  return route.handle(request, caller);
+}
+
+/** For routes that are everyone's, who it is does not matter. */
+const nobody: Caller = {
+  identity: { subject: "anonymous", grant: { can: [] }, recognized: { by: "anonymous" } },
+  address: undefined,
+};
+
+async function identify({ stream }: Route, request: HttpRequest, { policy }: Served): Promise<Caller> {
+  const found = policy.access.identify(request, stream);
+  const identity = found instanceof Promise ? await found : found;
+  return { identity, address: policy.addressOf(request) };
+}
+
+function assertPermitted({ right, stream }: Route, { identity }: Caller, { policy }: Served): void {
+  if (permits(identity.grant, right!, stream)) return;
+  if (identity.recognized.by === "anonymous" && policy.access.takesCredentials) {
+    throw new SpillwayError("credential-required", `this needs the right "${right}"`);
   }
-  if (served.closing && route.right) throw new SpillwayError("shutting-down");
-  return route.handle(request);
+  const what = stream === undefined ? `the right "${right}"` : `the right "${right}" for the stream`;
+  throw new SpillwayError("access-denied", `this needs ${what} (config: access)`);
 }
 
 function findRoute(path: string, served: Served): Route | undefined {
-  const fresh = (answerWith: () => HttpResponse) => async (): Promise<HttpResponse> => {
-    await served.refresh?.();
-    return answerWith();
-  };
+  const fresh =
+    (answerWith: (caller: Caller) => HttpResponse) =>
+    async (_: HttpRequest, caller: Caller): Promise<HttpResponse> => {
+      await served.refresh?.();
+      return answerWith(caller);
+    };
   switch (path) {
     case "/health":
     case "/healthz":
@@ -58,41 +109,81 @@ function findRoute(path: string, served: Served): Route | undefined {
     case "/readyz":
       return { methods: reading, handle: fresh(() => readiness(served)) };
     case "/status":
-      return { methods: reading, right: "admin", handle: fresh(() => status(served)) };
+      return { methods: reading, right: "admin", handle: fresh((caller) => status(served, caller)) };
+    case "/metrics":
+      return { methods: reading, right: "admin", stream: everyStream, handle: () => metrics(served) };
+    case "/admin/reload":
+      return { methods: ["POST"], right: "admin", stream: everyStream, handle: () => reload(served) };
+    case "/admin/subscribers":
+      return {
+        methods: ["DELETE"],
+        right: "admin",
+        stream: everyStream,
+        handle: (request) => endSubscribers(request, served),
+      };
+    case "/tickets":
+      return {
+        methods: ["POST"],
+        right: "subscribe",
+        handle: (request, caller) => issueTicket(request, caller, served),
+      };
     case "/streams":
-      return { methods: reading, right: "subscribe", handle: () => listStreams(served) };
+      return { methods: reading, right: "subscribe", handle: (_, caller) => listStreams(served, caller) };
     case "/api/sse":
-      return subscription(() => defaultStream(served), undefined);
+      return subscription(() => defaultStream(served), served.default?.name, undefined, served);
     case "/api/status":
-      return { methods: reading, right: "subscribe", handle: fresh(() => simpleStatus(defaultStream(served))) };
+      return ofDefault(served, simpleStatus, fresh);
     case "/api/metrics":
-      return { methods: reading, right: "subscribe", handle: fresh(() => simpleMetrics(defaultStream(served))) };
+      return ofDefault(served, simpleMetrics, fresh);
     default:
       return streamRoute(path, served);
   }
+}
+
+function ofDefault(
+  served: Served,
+  describe: (stream: ServedStream) => HttpResponse,
+  fresh: (answerWith: () => HttpResponse) => Route["handle"],
+): Route {
+  const stream = served.default?.name;
+  return { methods: reading, right: "subscribe", stream, handle: fresh(() => describe(defaultStream(served))) };
 }
 
 /** `/streams/<name>`, `/streams/<name>/events` (publish) and `/streams/<name>/<channel>`. */
 function streamRoute(path: string, served: Served): Route | undefined {
   const match = /^\/streams\/([^/]+)(?:\/([^/]+))?\/?$/.exec(path);
   if (!match) return undefined;
-  const name = decode(match[1]!);
-  const find = (): ServedStream => {
-    const stream = served.streams.get(name);
-    if (!stream)
-      throw new SpillwayError("stream-unknown", "no stream of that name: GET /streams lists those there are", {
-        field: "stream",
-        got: name.slice(0, 100),
-      });
-    return stream;
+  const stream = decode(match[1]!);
+  const find = (): ServedStream => findStream(stream, served);
+  if (match[2] === undefined) return subscription(find, stream, undefined, served);
+  if (match[2] !== "events") return subscription(find, stream, decode(match[2]), served);
+  return {
+    methods: ["POST"],
+    right: "publish",
+    stream,
+    handle: (request, caller) => publish(request, find(), caller, served),
   };
-  if (match[2] === undefined) return subscription(find, undefined);
-  if (match[2] !== "events") return subscription(find, decode(match[2]));
-  return { methods: ["POST"], right: "publish", handle: (request) => publish(request, find(), served.bodyLimit) };
 }
 
-function subscription(find: () => ServedStream, channel: string | undefined): Route {
-  return { methods: reading, right: "subscribe", handle: (request) => subscribe(request, find(), channel) };
+function findStream(name: string, { streams }: Served): ServedStream {
+  const stream = streams.get(name);
+  if (stream) return stream;
+  const hint = "no stream of that name: GET /streams lists those there are";
+  throw new SpillwayError("stream-unknown", hint, { field: "stream", got: name.slice(0, 100) });
+}
+
+function subscription(
+  find: () => ServedStream,
+  stream: string | undefined,
+  channel: string | undefined,
+  served: Served,
+): Route {
+  return {
+    methods: reading,
+    right: "subscribe",
+    stream,
+    handle: (request, caller) => subscribe(request, find(), channel, caller, served),
+  };
 }
 
 function defaultStream(served: Served): ServedStream {

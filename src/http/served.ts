@@ -1,12 +1,19 @@
 /** What the HTTP layer needs to know of the gateway behind it. */
+import type { Access } from "../access/access.ts";
+import type { Credentials } from "../access/credentials.ts";
+import type { Identity } from "../access/identity.ts";
+import type { Tickets } from "../access/tickets.ts";
+import type { EndReason } from "../hub/control.ts";
 import type { IdMode } from "../hub/format.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { CloseReason } from "../hub/subscriber.ts";
 import type { Log } from "../log/log.ts";
+import type { Admission } from "../limits/admission.ts";
+import type { Limits } from "../limits/options.ts";
+import type { ReplayGate } from "../limits/replay-gate.ts";
 import type { Logger } from "../util/logger.ts";
-
-/** What a caller may be allowed to do. `admin` covers status and metrics. */
-export type Right = "subscribe" | "publish" | "admin";
+import type { Cors } from "./cors.ts";
+import type { SessionMatch, Sessions } from "./sessions.ts";
 
 /** One stream as it is served. */
 export interface ServedStream {
@@ -20,6 +27,10 @@ export interface ServedStream {
   readonly append: Log["append"];
   /** What is known of its upstream; `undefined` for a stream that is only published to. */
   upstream(): ServedUpstream | undefined;
+  /** Who ingests it; absent or `undefined` where only one process can. */
+  lease?: (() => ServedLease | undefined) | undefined;
+  /** How long another process may know of events that are not known here, in ms. */
+  readonly behind: number;
   /** Why events cannot be stored at the moment: an error code. */
   paused(): string | undefined;
   /** Counts someone who waits for events without being a subscriber of the hub; returns the way to stop counting. */
@@ -33,8 +44,13 @@ export interface Audience {
   readonly lag: number;
   /** Accepted bytes that have not left yet, of all. */
   readonly unsent: number;
-  /** Events written to subscribers, ever. */
+  /** Events written to subscribers, ever, and their bytes. */
   readonly delivered: number;
+  readonly sentBytes: number;
+  /** Those of them that were read for subscribers who were behind. */
+  readonly replayed: number;
+  /** Holes that subscribers were told of. */
+  readonly gaps: number;
   /** Subscriptions ended, ever, by reason. */
   readonly closed: Readonly<Record<CloseReason, number>>;
 }
@@ -44,6 +60,15 @@ export interface ServedWorker {
   readonly pid: number;
   /** Of all streams. */
   readonly subscribers: number;
+}
+
+/** The right to ingest a stream, where nodes share the store. */
+export interface ServedLease {
+  /** Whether this node has it. */
+  readonly leader: boolean;
+  /** Who had it when it was looked up last. */
+  readonly holder: string | undefined;
+  readonly fence: number | undefined;
 }
 
 /** The upstream's state as status endpoints show it. */
@@ -59,6 +84,22 @@ export interface ServedUpstream {
   readonly openedAt: number | undefined;
 }
 
+/** Who may do what, and how much of it. */
+export interface Policy {
+  readonly access: Access;
+  readonly cors: Cors;
+  readonly limits: Limits;
+  /** The client's address, and the origin by which it knows the gateway: those behind a proxy that is trusted. */
+  readonly addressOf: (request: Credentials) => string | undefined;
+  readonly originOf: (request: Credentials) => string | undefined;
+}
+
+/** Who sent a request. */
+export interface Caller {
+  readonly identity: Identity;
+  readonly address: string | undefined;
+}
+
 export interface Served {
   readonly version: string;
   /** When the gateway was started, ms since 1970. */
@@ -66,10 +107,23 @@ export interface Served {
   readonly streams: ReadonlyMap<string, ServedStream>;
   /** The stream behind `/api/sse`. */
   readonly default: ServedStream | undefined;
-  /** The rights of a caller who shows no credential. */
-  readonly anonymous: readonly Right[];
-  /** Largest body of a publish request, in bytes. */
-  readonly bodyLimit: number;
+  /** What may change while the gateway runs. */
+  readonly policy: Policy;
+  readonly tickets: Tickets;
+  readonly admission: Admission;
+  readonly replays: ReplayGate;
+  readonly sessions: Sessions;
+  /** Requests refused since the start, by the code of the error. */
+  readonly refused: Record<string, number>;
+  /** Ends sessions, of all processes; resolves to how many. */
+  end(match: SessionMatch, reason: EndReason): Promise<number>;
+  /**
+   * Applies the configuration as it is now; absent where nobody knows how to read it.
+   * @throws {SpillwayError} `config-invalid`, `restart-required`: nothing has changed.
+   */
+  readonly reload?: (() => Promise<void>) | undefined;
+  /** What a monitoring system reads. */
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
   /** True once the gateway is being closed. */
   readonly closing: boolean;
   /** The processes that serve clients; absent where there is but this one. */

@@ -1,20 +1,29 @@
+import { allows } from "../access/grant.ts";
 import { formatCursor } from "../log/cursor.ts";
 import { json, type HttpBody } from "./message.ts";
-import type { Served, ServedStream } from "./served.ts";
+import type { Caller, Served, ServedStream } from "./served.ts";
 
-/** `GET /status`: everything an operator asks first. */
-export function status(served: Served): HttpBody {
-  return json(describe(served));
+/** `GET /status`: everything an operator asks first, of the streams that are granted. */
+export function status(served: Served, { identity }: Caller): HttpBody {
+  return json(describe(served, ({ name }) => allows(identity.grant.streams, name)));
+}
+
+/** `GET /metrics`: what a monitoring system reads. */
+export async function metrics(served: Served): Promise<HttpBody> {
+  const { contentType, text } = await served.metrics();
+  return { status: 200, headers: { "Content-Type": contentType, "Cache-Control": "no-store" }, body: text };
 }
 
 /** The facts behind `GET /status`. */
-export function describe(served: Served): object {
+export function describe(served: Served, isShown: (stream: ServedStream) => boolean = () => true): object {
   return {
     version: served.version,
     uptime: Math.round((Date.now() - served.startedAt) / 1000),
     ready: unreadiness(served).length === 0,
     workers: served.workers?.(),
-    streams: Object.fromEntries([...served.streams.values()].map((stream) => [stream.name, streamStatus(stream)])),
+    streams: Object.fromEntries(
+      [...served.streams.values()].filter(isShown).map((stream) => [stream.name, streamStatus(stream)]),
+    ),
   };
 }
 
@@ -30,6 +39,7 @@ function streamStatus(stream: ServedStream): object {
     lastEvent: time(lastTime),
     ...stream.audience(),
     paused: stream.paused() ?? null,
+    ...leaseStatus(stream),
     upstream: upstream
       ? {
           state: upstream.state,
@@ -47,9 +57,16 @@ function streamStatus(stream: ServedStream): object {
   };
 }
 
+/** Where nodes share the store. */
+function leaseStatus({ lease }: ServedStream): object {
+  const found = lease?.();
+  return found ? { leader: found.leader, lease: { holder: found.holder ?? null, fence: found.fence ?? null } } : {};
+}
+
 /** `GET /streams`: what there is to subscribe to. */
-export function listStreams(served: Served): HttpBody {
-  return json({ streams: [...served.streams.values()].map(place) });
+export function listStreams(served: Served, { identity }: Caller): HttpBody {
+  const granted = [...served.streams.values()].filter(({ name }) => allows(identity.grant.streams, name));
+  return json({ streams: granted.map(place) });
 }
 
 function place({ name, log }: ServedStream): object {

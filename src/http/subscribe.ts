@@ -1,46 +1,127 @@
 import { randomUUID } from "node:crypto";
 import { SpillwayError } from "../errors.ts";
 import type { Format } from "../hub/format.ts";
+import type { Subscription } from "../hub/hub.ts";
 import { formatCursor } from "../log/cursor.ts";
+import type { LogFilter } from "../log/log.ts";
 import { eventStreamHeaders } from "../sse/index.ts";
+import { beginSpan } from "../telemetry/spans.ts";
+import { narrow, readFilter } from "./filter.ts";
 import { longPoll } from "./long-poll.ts";
-import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
+import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpStream } from "./message.ts";
 import { negotiate, representations } from "./negotiate.ts";
 import { findStart, readAsked, resumeHeaders, type Start } from "./position.ts";
-import { readFilter } from "./filter.ts";
 import { invalid, problem } from "./problem.ts";
-import type { ServedStream } from "./served.ts";
+import type { Caller, Served, ServedStream } from "./served.ts";
+import { begin, type SessionParts } from "./sessions.ts";
+
+/** What a subscription is asked for and by whom, once it is let in. */
+export interface Subscribing extends SessionParts {
+  readonly request: HttpRequest;
+  readonly served: Served;
+  readonly to: ServedStream;
+  /** What is asked for and granted. */
+  readonly filter: LogFilter | undefined;
+}
 
 /** `GET /streams/<name>`: the stream from a position, in the representation that the client accepts. */
 export async function subscribe(
   request: HttpRequest,
-  stream: ServedStream,
+  to: ServedStream,
   channel: string | undefined,
+  { identity, address }: Caller,
+  served: Served,
 ): Promise<HttpResponse> {
   const representation = negotiate(request.header("accept"));
-  const filter = readFilter(request.query, channel);
+  const asked = readFilter(request.query, channel, served.policy.limits.channels);
+  const filter = narrow(asked, identity.grant);
   const failOnGap = readOnGap(request.query);
-  const start = await findStart(readAsked(request), stream, filter);
+  const admitted = served.admission.connect({ subject: identity.subject, address });
+  const release = admitted instanceof Promise ? await admitted : admitted;
+  const subscribing: Subscribing = { request, served, to, filter, identity, address, stream: to.name, asked, release };
+  try {
+    const answer = await respond(subscribing, representation, failOnGap);
+    if (!("open" in answer)) release();
+    return answer;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function respond(
+  subscribing: Subscribing,
+  representation: keyof typeof representations,
+  failOnGap: boolean,
+): Promise<HttpResponse> {
+  const { request, served, to, filter } = subscribing;
+  const start = await findStart(readAsked(request), to, filter);
   // Looking it up took time, in which the server may have begun to stop.
-  if (stream.hub.closed) throw new SpillwayError("shutting-down");
+  if (to.hub.closed) {
+    // Another one may have been put in the place of the stream.
+    const now = served.closing ? undefined : served.streams.get(to.name);
+    if (now && now !== to) return respond({ ...subscribing, to: now }, representation, failOnGap);
+    throw new SpillwayError("shutting-down");
+  }
   const hole = start.gap ?? start.reset;
-  if (hole && failOnGap) return gone(start, stream);
-  if (representation === "json") return longPoll(request, stream, filter, start);
+  if (hole && failOnGap) return gone(start, to);
+  if (representation === "json") return longPoll(subscribing, start);
   const headers = streamHeaders(representation, start);
   if (request.method === "HEAD") return { status: 200, headers };
-  const format = stream.hub.formats[representation];
+  return openStream(subscribing, representation, start, headers);
+}
+
+async function openStream(
+  { request, served, to, filter, ...parts }: Subscribing,
+  representation: "sse" | "ndjson",
+  start: Start,
+  headers: HttpHeaders,
+): Promise<HttpStream> {
+  const behind = to.hub.head - start.position;
+  const leaveReplay = behind > 0 ? await enterReplay(request, served, to, behind) : undefined;
   return {
     status: 200,
     headers,
-    open: (sink) =>
-      stream.hub.subscribe({
+    open(sink) {
+      const session = served.sessions.open(parts, (reason) => subscription.end(reason));
+      session.leaveReplay = leaveReplay;
+      if (start.gap || start.reset) to.hub.stats.gaps++;
+      const subscription: Subscription = to.hub.subscribe({
         position: start.position,
         filter,
         format: representation,
-        preamble: preamble(stream, start, format),
+        preamble: preamble(to, start, to.hub.formats[representation]),
         sink,
-      }),
+        owner: session,
+      });
+      begin(session, served);
+      return subscription;
+    },
+    abandon() {
+      leaveReplay?.();
+      parts.release();
+    },
   };
+}
+
+/** Waits for its turn to be replayed to; returns what is to be called when it has reached the head, or goes away before. */
+async function enterReplay(
+  request: HttpRequest,
+  served: Served,
+  to: ServedStream,
+  behind: number,
+): Promise<() => void> {
+  const span = beginSpan("spillway.replay", { "spillway.stream": to.name, "spillway.behind": behind });
+  try {
+    const leave = await served.replays.enter(() => request.signal);
+    return () => {
+      leave();
+      span.end();
+    };
+  } catch (error) {
+    span.end({}, error instanceof SpillwayError ? error.code : "internal");
+    throw error;
+  }
 }
 
 function readOnGap(query: URLSearchParams): boolean {

@@ -7,8 +7,10 @@ const turnSize = 512 * 1024;
 export interface CatchUpHost {
   /** The log's last sequence number. */
   readonly head: number;
-  /** Writes a page to a subscriber. */
-  deliver(subscriber: Subscriber, page: Page): void;
+  /** Writes a page to a subscriber that is behind. */
+  replay(subscriber: Subscriber, page: Page): void;
+  /** One has reached the head. */
+  onLive(subscriber: Subscriber): void;
   /** The log could not be read for one. */
   fail(subscriber: Subscriber, error: unknown): void;
 }
@@ -57,7 +59,7 @@ export class CatchUp {
     const { view, position, sink } = subscriber;
     if (subscriber.closed || subscriber.live || subscriber.reading) return 0;
     if (position >= this.#host.head) {
-      view.join(subscriber);
+      this.#host.onLive(subscriber);
       return 0;
     }
     // The next drain brings it back.
@@ -67,7 +69,7 @@ export class CatchUp {
       this.#read(subscriber);
       return 0;
     }
-    this.#host.deliver(subscriber, page);
+    this.#host.replay(subscriber, page);
     this.#queue.add(subscriber);
     return page.framed.length;
   }
@@ -78,7 +80,7 @@ export class CatchUp {
       (page) => {
         subscriber.reading = false;
         if (subscriber.closed) return;
-        if (!subscriber.sink.full) this.#host.deliver(subscriber, page);
+        if (!subscriber.sink.full) this.#host.replay(subscriber, page);
         this.add(subscriber);
       },
       (error: unknown) => this.#host.fail(subscriber, error),

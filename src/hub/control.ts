@@ -33,7 +33,19 @@ export interface ControlEvents {
   /** The upstream connection changed. */
   readonly "spillway.upstream": { readonly state: "open" | "waiting" | "idle" | "stopped" };
   /** The server ends the stream; `retry` is the time in ms after which to come back. */
-  readonly "spillway.bye": { readonly reason: string; readonly retry: number };
+  readonly "spillway.bye": { readonly reason: ByeReason; readonly retry: number };
 }
+
+/** Why a client that was welcome is so no longer. */
+export type EndReason =
+  /** Its credential has expired. */
+  | "token-expired"
+  /** What it was granted was taken back. */
+  | "revoked"
+  /** Its ticket is used on another connection. */
+  | "replaced";
+
+/** Why the server ends a stream: it stops, the stream was taken out of the configuration, or the client is to go. */
+export type ByeReason = "drain" | "removed" | EndReason;
 
 export type ControlName = keyof ControlEvents;

@@ -3,14 +3,15 @@ import type { Log, LogEvent } from "../log/log.ts";
 import { createLimiter } from "../util/limiter.ts";
 import { inSlices, sliceSize } from "../util/slices.ts";
 import { CatchUp, type CatchUpHost } from "./catch-up.ts";
-import type { ControlEvents, ControlName } from "./control.ts";
+import type { ControlEvents, ControlName, EndReason } from "./control.ts";
 import { Flusher, type FlushHost } from "./flush.ts";
 import { createNdjsonFormat, createSseFormat, type Format } from "./format.ts";
 import { startHeartbeat } from "./heartbeat.ts";
-import type { Hub, HubOptions, HubStats, SubscribeRequest } from "./hub.ts";
+import { createGoodbye, sayFarewell } from "./farewell.ts";
+import type { Farewell, Hub, HubOptions, HubStats, SubscribeRequest, Subscription } from "./hub.ts";
 import { createPage, PageCache, type Page } from "./page.ts";
 import { eventsThatFit, Ring } from "./ring.ts";
-import type { SinkListener } from "./sink.ts";
+import type { Sink } from "./sink.ts";
 import { Subscriber, type CloseReason, type SubscriberHost } from "./subscriber.ts";
 import { Tail, type TailTarget } from "./tail.ts";
 import { Views } from "./views.ts";
@@ -21,6 +22,10 @@ const ringLimits = { events: 8192, bytes: 8 * 1024 * 1024 };
 const warmUp = 256;
 /** Bytes of encoded pages kept over all views. */
 const cachedBytes = 8 * 1024 * 1024;
+/** After how many ms one that was let go for a reason of its own is asked to come back. */
+const comeBack = 1000;
+/** How long such a one may take to read what it was sent, in ms. */
+const endGrace = 5000;
 /** Pages read from the log at once. */
 const concurrentReads = 4;
 
@@ -31,16 +36,15 @@ export async function createHub(log: Log, options: HubOptions): Promise<Hub> {
   return hub;
 }
 
-/** What is done to each subscriber before and after it was told something. */
-interface Around {
-  readonly before?: (subscriber: Subscriber) => void;
-  readonly after?: (subscriber: Subscriber) => void;
-}
-
 class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget {
   readonly formats: Hub["formats"];
-  readonly stats: HubStats = { delivered: 0, closed: { client: 0, stalled: 0, drain: 0, store: 0 } };
-  readonly outbox: number;
+  readonly stats: HubStats = {
+    delivered: 0,
+    sentBytes: 0,
+    replayed: 0,
+    gaps: 0,
+    closed: { "client": 0, "stalled": 0, "drain": 0, "store": 0, "token-expired": 0, "revoked": 0, "replaced": 0 },
+  };
   closed = false;
   readonly #log: Log;
   readonly #options: HubOptions;
@@ -59,7 +63,6 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   constructor(log: Log, options: HubOptions) {
     this.#log = log;
     this.#options = options;
-    this.outbox = options.outbox;
     this.formats = { sse: createSseFormat(log.epoch, options.ids), ndjson: createNdjsonFormat(log.epoch, options.ids) };
     const ring = new Ring(
       log.state().head - Math.min(warmUp, eventsThatFit(log.state(), ringLimits.bytes)),
@@ -78,13 +81,16 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   }
 
   async start(): Promise<void> {
-    const { heartbeat, stall } = this.#options;
-    this.#stopHeartbeat = startHeartbeat(this.#subscribers, { heartbeat, stall, idAt: (seq) => this.idAt(seq) });
+    this.#stopHeartbeat = startHeartbeat(this.#subscribers, this.#options, (seq) => this.idAt(seq));
     await this.#tail.start();
   }
 
   get head(): number {
     return this.#ring.head;
+  }
+
+  get outbox(): number {
+    return this.#options.outbox;
   }
 
   get subscribers(): number {
@@ -110,9 +116,10 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
     return this.closed || this.head > seq ? Promise.resolve() : this.#waiters.wait(signal);
   }
 
-  subscribe({ position, filter, format, preamble, sink }: SubscribeRequest): SinkListener {
+  subscribe(request: SubscribeRequest): Subscription {
+    const { filter, format, preamble } = request;
     const view = this.#views.obtain(filter, this.formats[format]);
-    const subscriber = new Subscriber(view, sink, position, Date.now(), this);
+    const subscriber = new Subscriber(view, request, Date.now(), this);
     view.size++;
     this.#subscribers.add(subscriber);
     subscriber.say(createPage(preamble), subscriber.writtenAt);
@@ -123,33 +130,57 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   }
 
   broadcast<N extends ControlName>(name: N, data: ControlEvents[N]): void {
-    this.#tell(name, data, {});
+    const pages = new Map<Format, Page>();
+    for (const format of Object.values(this.formats)) pages.set(format, createPage(format.control(name, data)));
+    const visit = (subscriber: Subscriber): void => {
+      if (subscriber.closed || subscriber.sink.full) return;
+      subscriber.say(pages.get(subscriber.view.format)!, this.#now);
+    };
+    inSlices([...this.#subscribers], sliceSize, visit, () => {});
   }
 
-  close(retry: number): void {
+  async close(farewell: Farewell): Promise<void> {
     this.closed = true;
     this.#tail.stop();
-    this.#stopHeartbeat();
     this.#waiters.release();
-    this.#tell(
-      "spillway.bye",
-      { reason: "drain", retry },
-      {
-        // What has come last is not left to the replay after the reconnect.
-        before: (subscriber) => this.serve(subscriber, this.head),
-        after: (subscriber) => subscriber.close("drain"),
-      },
-    );
+    await sayFarewell([...this.#subscribers], farewell, (subscriber, goodbye) => {
+      // What has come last is not left to the replay after the reconnect.
+      this.serve(subscriber, this.head);
+      if (!subscriber.sink.full) subscriber.say(goodbye, this.#now);
+      subscriber.close("drain");
+      // Where the server goes on, nobody else cuts one that reads nothing.
+      if (farewell.reason !== "drain") cutLater(subscriber.sink);
+    });
+    this.#stopHeartbeat();
+  }
+
+  end(subscriber: Subscriber, reason: EndReason): void {
+    // Also behind what it has yet to read: one page more, and it is told why.
+    subscriber.say(createGoodbye(subscriber.view.format, { reason, retry: comeBack }), this.#now);
+    subscriber.close(reason);
+    cutLater(subscriber.sink);
   }
 
   advance(subscriber: Subscriber): void {
-    if (subscriber.position >= this.head) subscriber.view.join(subscriber);
+    if (subscriber.position >= this.head) this.onLive(subscriber);
     else this.#catchUp.add(subscriber);
+  }
+
+  onLive(subscriber: Subscriber): void {
+    subscriber.view.join(subscriber);
+    subscriber.owner?.onLive();
+  }
+
+  replay(subscriber: Subscriber, page: Page): void {
+    this.deliver(subscriber, page);
+    this.stats.replayed += page.count;
+    this.stats.gaps += page.gaps;
   }
 
   deliver(subscriber: Subscriber, page: Page): void {
     subscriber.take(page, this.#now);
     this.stats.delivered += page.count;
+    this.stats.sentBytes += page.framed.length;
   }
 
   fail(subscriber: Subscriber, error: unknown): void {
@@ -179,18 +210,6 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
       }
       this.deliver(subscriber, page);
     }
-  }
-
-  #tell<N extends ControlName>(name: N, data: ControlEvents[N], { before, after }: Around): void {
-    const pages = new Map<Format, Page>();
-    for (const format of Object.values(this.formats)) pages.set(format, createPage(format.control(name, data)));
-    const visit = (subscriber: Subscriber): void => {
-      if (subscriber.closed) return;
-      before?.(subscriber);
-      if (!subscriber.sink.full) subscriber.say(pages.get(subscriber.view.format)!, this.#now);
-      after?.(subscriber);
-    };
-    inSlices([...this.#subscribers], sliceSize, visit, () => {});
   }
 
   /** The tail's next events. Beyond a hole, those at the head go on from the log, which tells them of it. */
@@ -226,4 +245,9 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
     this.#flusher.schedule();
     this.#waiters.release();
   }
+}
+
+/** Cuts a sink that was ended, if what it was given has not left after a while. */
+function cutLater(sink: Sink): void {
+  if (sink.pending > 0) setTimeout(() => sink.destroy(), endGrace).unref();
 }

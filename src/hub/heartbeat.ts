@@ -8,32 +8,37 @@ export interface HeartbeatOptions {
   readonly heartbeat: number;
   /** A subscriber whose unsent bytes have not become fewer for this long, in ms, is cut. */
   readonly stall: number;
-  /** The id of the log's place, if it has one. */
-  idAt(seq: number): string | undefined;
 }
 
+/** The id of a place in the log, if it has one. */
+type IdAt = (seq: number) => string | undefined;
+
 /** Passes over all subscribers a few times per heartbeat: one timer, however many they are. Returns the way to stop it. */
-export function startHeartbeat(subscribers: ReadonlySet<Subscriber>, options: HeartbeatOptions): () => void {
+export function startHeartbeat(
+  subscribers: ReadonlySet<Subscriber>,
+  options: HeartbeatOptions,
+  idAt: IdAt,
+): () => void {
   const period = Math.max(5, Math.min(options.heartbeat, options.stall) / 5);
   let passing = false;
   const timer = setInterval(() => {
     if (passing) return;
     passing = true;
-    const beat = createBeat(options, period);
+    const beat = createBeat(options, period, idAt);
     inSlices([...subscribers], sliceSize, beat, () => (passing = false));
   }, period);
   timer.unref();
   return () => clearInterval(timer);
 }
 
-function createBeat(options: HeartbeatOptions, period: number): (subscriber: Subscriber) => void {
+function createBeat(options: HeartbeatOptions, period: number, idAt: IdAt): (subscriber: Subscriber) => void {
   const now = Date.now();
   const pages = new Map<View, Page>();
   const pageOf = (view: View): Page => {
     let page = pages.get(view);
     if (!page) {
       // Only a filtered subscriber can be past what it was sent.
-      const id = view.filter && !view.dirty && !view.flushing ? options.idAt(view.position) : undefined;
+      const id = view.filter && !view.dirty && !view.flushing ? idAt(view.position) : undefined;
       pages.set(view, (page = createPage(view.format.heartbeat(id))));
     }
     return page;

@@ -1,10 +1,10 @@
 /** The hub's public face; `create-hub.ts` holds what it does. */
 import type { LogFilter } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
-import type { ControlEvents, ControlName } from "./control.ts";
+import type { ByeReason, ControlEvents, ControlName, EndReason } from "./control.ts";
 import type { Format, IdMode } from "./format.ts";
-import type { Sink, SinkListener } from "./sink.ts";
-import type { CloseReason } from "./subscriber.ts";
+import type { SinkListener } from "./sink.ts";
+import type { CloseReason, SubscriberParts } from "./subscriber.ts";
 
 export interface HubOptions {
   readonly ids: IdMode;
@@ -25,18 +25,36 @@ export interface HubOptions {
 export interface HubStats {
   /** Events written to subscribers. */
   delivered: number;
+  /** Bytes of them, framing included. */
+  sentBytes: number;
+  /** Those of them that were read for subscribers who were behind. */
+  replayed: number;
+  /** Holes that subscribers were told of. */
+  gaps: number;
   /** Subscriptions ended, by reason. */
   readonly closed: Record<CloseReason, number>;
 }
 
-export interface SubscribeRequest {
-  /** Delivery starts behind this sequence number. */
-  readonly position: number;
+export interface SubscribeRequest extends SubscriberParts {
   readonly filter?: LogFilter | undefined;
   readonly format: Format["name"];
   /** Encoded already: what goes out before anything else. */
   readonly preamble: string;
-  readonly sink: Sink;
+}
+
+/** A subscription as its adapter sees it, and as those who may end it do. */
+export interface Subscription extends SinkListener {
+  /** Says goodbye with the reason and lets the client go. */
+  end(reason: EndReason): void;
+}
+
+/** How a hub lets its subscribers go. */
+export interface Farewell {
+  readonly reason: ByeReason;
+  /** Over how long, in ms. */
+  readonly over: number;
+  /** After how many ms they are asked to come back: at least, at most; each another number. */
+  readonly retry: readonly [min: number, max: number];
 }
 
 /** Fan-out of one stream in one process: every subscriber is a cursor over the log. */
@@ -52,13 +70,13 @@ export interface Hub {
   /** The id clients know a place of the log by; `undefined` where it has none. */
   idAt(seq: number): string | undefined;
   /** Starts delivery to a sink. What is returned must be told of the sink's drains and of its end. */
-  subscribe(request: SubscribeRequest): SinkListener;
+  subscribe(request: SubscribeRequest): Subscription;
   /** Tells everyone something that is not an event. Subscribers that are behind do not hear of it. */
   broadcast<N extends ControlName>(name: N, data: ControlEvents[N]): void;
   /** True once it was closed: nothing more will come. */
   readonly closed: boolean;
   /** Resolves when the head is beyond `seq`, when the signal aborts, or when the hub is closed. */
   beyond(seq: number, signal: AbortSignal): Promise<void>;
-  /** Says goodbye to everyone and lets them go; they are asked to come back after `retry` ms. */
-  close(retry: number): void;
+  /** Says goodbye to everyone and lets them go, one after the other; resolves when all have been told. */
+  close(farewell: Farewell): Promise<void>;
 }

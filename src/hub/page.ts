@@ -10,6 +10,8 @@ export interface Page {
   readonly to: number;
   /** How many events it holds. */
   readonly count: number;
+  /** How many holes it tells of. */
+  readonly gaps: number;
   /** Closed for size: a rebuilt page would be the same. A page that is not full ends at what was the head. */
   readonly full: boolean;
 }
@@ -29,7 +31,7 @@ export function createPage(text: string, range: Omit<Page, "framed" | "payload">
   return { framed, payload: framed.subarray(head.length, head.length + length), ...range };
 }
 
-const loose = { from: 0, to: 0, count: 0, full: false };
+const loose = { from: 0, to: 0, count: 0, gaps: 0, full: false };
 const nothing = Buffer.alloc(0);
 
 /** Pages kept for those who come to the same place a little later, over all views of a hub: the oldest go beyond `bytes`. */

@@ -1,3 +1,4 @@
+import type { EndReason } from "./control.ts";
 import type { Page } from "./page.ts";
 import type { Sink, SinkListener } from "./sink.ts";
 import type { View } from "./view.ts";
@@ -11,15 +12,34 @@ export type CloseReason =
   /** The server is stopping. */
   | "drain"
   /** The log could not be read. */
-  | "store";
+  | "store"
+  | EndReason;
+
+/** What is told to whom a subscription belongs. */
+export interface SubscriptionOwner {
+  /** It has reached the head; perhaps not for the first time. */
+  onLive(): void;
+  /** It is over; called once. */
+  onEnd(reason: CloseReason, subscriber: Subscriber): void;
+}
 
 /** What the hub does for its subscribers. */
 export interface SubscriberHost {
   readonly outbox: number;
   /** Moves one that is behind on, as far as its sink and the log allow. */
   advance(subscriber: Subscriber): void;
+  /** Says goodbye to one, and why. */
+  end(subscriber: Subscriber, reason: EndReason): void;
   /** Forgets it. */
   onClosed(subscriber: Subscriber, reason: CloseReason): void;
+}
+
+/** What a subscriber is made of. */
+export interface SubscriberParts {
+  /** Delivery starts behind this sequence number. */
+  readonly position: number;
+  readonly sink: Sink;
+  readonly owner?: SubscriptionOwner | undefined;
 }
 
 /** One downstream connection: a cursor, a view and a sink. Bounded by `outbox`, whatever its client does. */
@@ -33,17 +53,21 @@ export class Subscriber implements SinkListener {
   /** A page is being read for it. */
   reading = false;
   closed = false;
+  /** Events that were written. */
+  events = 0;
   /** When something was last written, ms since 1970. */
   writtenAt: number;
   /** The bytes that had left when it was last looked at, and when they last became more. */
   sent = 0;
   sentAt: number;
+  readonly owner: SubscriptionOwner | undefined;
   readonly #host: SubscriberHost;
 
-  constructor(view: View, sink: Sink, position: number, now: number, host: SubscriberHost) {
+  constructor(view: View, { sink, position, owner }: SubscriberParts, now: number, host: SubscriberHost) {
     this.view = view;
     this.sink = sink;
     this.position = position;
+    this.owner = owner;
     this.writtenAt = now;
     this.sentAt = now;
     this.#host = host;
@@ -66,6 +90,7 @@ export class Subscriber implements SinkListener {
       this.writtenAt = now;
     }
     this.position = page.to;
+    this.events += page.count;
   }
 
   /** Writes something that is not of the log. */
@@ -82,12 +107,18 @@ export class Subscriber implements SinkListener {
     this.close("client");
   }
 
+  /** Ends the subscription with a goodbye that says why. */
+  end(reason: EndReason): void {
+    if (!this.closed) this.#host.end(this, reason);
+  }
+
   /** Ends the subscription; a client that is still there is let go behind what it was sent, or cut if it stalls. */
   close(reason: CloseReason): void {
     if (this.closed) return;
     this.closed = true;
     this.view.leave(this);
     this.#host.onClosed(this, reason);
+    this.owner?.onEnd(reason, this);
     // Nobody looks any more whether one that reads nothing goes on.
     if (reason === "stalled" || (reason === "store" && this.sink.full)) this.sink.destroy();
     else if (reason !== "client") this.sink.end();

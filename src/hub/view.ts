@@ -101,7 +101,7 @@ export class View {
       text += this.format.event(event);
       count++;
     }
-    return createPage(text, { from, to, count, full: to === end || text.length >= pageSize });
+    return createPage(text, { from, to, count, gaps: 0, full: to === end || text.length >= pageSize });
   }
 
   /** Where a page from behind `from` ends at the latest. */
@@ -115,12 +115,14 @@ export class View {
     const read = await log.read(from, { filter: this.filter, limit, maxBytes: pageSize });
     let text = "";
     // Trimmed between two pages: the subscriber was too slow for the retention, and is told.
-    if (read.earliest > from + 1) {
+    const trimmed = read.earliest > from + 1;
+    if (trimmed) {
       const gap = trimmedGap(log.epoch, from, read.earliest);
       text += this.format.control("spillway.gap", gap, idAt(read.earliest - 1));
     }
     for (const event of read.events) text += this.format.event(event);
     const full = read.scanned < log.state().head;
-    return this.#keep(createPage(text, { from, to: Math.max(read.scanned, from), count: read.events.length, full }));
+    const range = { from, to: Math.max(read.scanned, from), count: read.events.length, gaps: trimmed ? 1 : 0, full };
+    return this.#keep(createPage(text, range));
   }
 }

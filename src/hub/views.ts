@@ -1,3 +1,4 @@
+import { matches } from "../log/filter.ts";
 import { reservedPrefix, type LogEvent, type LogFilter } from "../log/log.ts";
 import type { Format } from "./format.ts";
 import { View, type ViewContext } from "./view.ts";
@@ -9,7 +10,7 @@ export class Views {
   readonly #byChannel = new Map<string, Set<View>>();
   /** Views with a filter for types alone. */
   readonly #byType = new Map<string, Set<View>>();
-  /** Views without a filter. */
+  /** Views without names to find them by: of everything, or of patterns. */
   readonly #unbound = new Set<View>();
 
   constructor(context: ViewContext) {
@@ -49,12 +50,12 @@ export class Views {
   /** Calls back for each view that shows the event. */
   touch(event: LogEvent, visit: (view: View) => void): void {
     if (event.event.startsWith(reservedPrefix)) return this.#all.forEach(visit);
-    this.#unbound.forEach(visit);
-    this.#byType.get(event.event)?.forEach(visit);
-    if (event.channel === undefined) return;
-    for (const view of this.#byChannel.get(event.channel) ?? []) {
-      if (view.filter?.events?.includes(event.event) !== false) visit(view);
-    }
+    const visitMatch = (view: View): void => {
+      if (matches(view.filter, event)) visit(view);
+    };
+    this.#unbound.forEach(visitMatch);
+    this.#byType.get(event.event)?.forEach(visitMatch);
+    if (event.channel !== undefined) this.#byChannel.get(event.channel)?.forEach(visitMatch);
   }
 
   /** Where a view with a filter is found: by its channels, or else by its types. */
@@ -67,5 +68,6 @@ export class Views {
 
 function keyOf(filter: LogFilter | undefined, format: Format): string {
   const sorted = (names: readonly string[] | undefined): readonly string[] | null => (names ? names.toSorted() : null);
-  return JSON.stringify([format.name, sorted(filter?.channels), sorted(filter?.events)]);
+  const lists = [filter, filter?.within].flatMap((part) => [sorted(part?.channels), sorted(part?.events)]);
+  return JSON.stringify([format.name, ...lists]);
 }

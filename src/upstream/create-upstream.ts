@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { beginSpan } from "../telemetry/spans.ts";
 import { createBatcher } from "./batcher.ts";
 import { connect, type Connection } from "./connect.ts";
 import { toFailure, type UpstreamFailure } from "./failure.ts";
@@ -14,6 +15,7 @@ import type {
   UpstreamOptions,
   UpstreamState,
   UpstreamStatus,
+  UpstreamTarget,
 } from "./upstream.ts";
 
 /**
@@ -122,7 +124,7 @@ class Machine implements Upstream {
     try {
       transport = createTransport(this.#options);
       const cursor = sendable(this.#deps.history.cursor(), this.#options.resume);
-      const connection = await connect(transport, retry.target.url, this.#options, cursor, signal);
+      const connection = await this.#connect(transport, retry.target, cursor, signal);
       if (!connection) return "gone";
       await this.#read(connection, cursor, retry, signal);
       return "closed";
@@ -130,6 +132,28 @@ class Machine implements Upstream {
       return toFailure(error, this.#openSince === undefined ? "upstream-connect" : "upstream-ended");
     } finally {
       transport?.close();
+    }
+  }
+
+  async #connect(
+    transport: Transport,
+    { name, url }: UpstreamTarget,
+    cursor: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Connection | undefined> {
+    const span = beginSpan("spillway.upstream.connect", {
+      "spillway.stream": this.#deps.stream ?? "",
+      "spillway.target": name,
+      "spillway.resumed": cursor !== undefined,
+    });
+    try {
+      const connection = await connect(transport, url, this.#options, cursor, signal);
+      span.end();
+      return connection;
+    } catch (error) {
+      const { code, details } = toFailure(error, "upstream-connect");
+      span.end(details.status === undefined ? {} : { "http.response.status_code": details.status }, code);
+      throw error;
     }
   }
 

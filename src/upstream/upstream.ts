@@ -115,6 +115,8 @@ export interface UpstreamStatus {
 }
 
 export interface UpstreamDependencies {
+  /** What traces call it. */
+  readonly stream?: string | undefined;
   readonly history: UpstreamHistory;
   /** Takes a batch and resolves once it is durable; nothing more is read before. Never rejects but when `signal` of the upstream stops it. */
   deliver(batch: UpstreamBatch, signal: AbortSignal): Promise<void>;

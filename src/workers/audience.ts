@@ -1,34 +1,44 @@
 import type { Audience } from "../http/served.ts";
 import type { Audiences } from "./messages.ts";
 
+const neverClosed: Audience["closed"] = {
+  "client": 0,
+  "stalled": 0,
+  "drain": 0,
+  "store": 0,
+  "token-expired": 0,
+  "revoked": 0,
+  "replaced": 0,
+};
+
 /** Nobody, ever. */
 export const nobody: Audience = {
   subscribers: 0,
   lag: 0,
   unsent: 0,
   delivered: 0,
-  closed: { client: 0, stalled: 0, drain: 0, store: 0 },
+  sentBytes: 0,
+  replayed: 0,
+  gaps: 0,
+  closed: neverClosed,
 };
 
 /** Both together: the slowest of all, and the sum of everything else. */
 export function addAudiences(a: Audience, b: Audience): Audience {
-  return {
-    subscribers: a.subscribers + b.subscribers,
-    lag: Math.max(a.lag, b.lag),
-    unsent: a.unsent + b.unsent,
-    delivered: a.delivered + b.delivered,
-    closed: {
-      client: a.closed.client + b.closed.client,
-      stalled: a.closed.stalled + b.closed.stalled,
-      drain: a.closed.drain + b.closed.drain,
-      store: a.closed.store + b.closed.store,
-    },
-  };
+  return { ...addNumbers(a, b), lag: Math.max(a.lag, b.lag), closed: addNumbers(a.closed, b.closed) };
+}
+
+function addNumbers<Counts extends object>(a: Counts, b: Counts): Counts {
+  const sums = Object.entries(a as Record<string, number>).map(([name, value]) => [
+    name,
+    value + (b as Record<string, number>)[name]!,
+  ]);
+  return Object.fromEntries(sums) as Counts;
 }
 
 /** What is left of an audience when its process has ended: what it counted. */
-export function withoutPresence({ delivered, closed }: Audience): Audience {
-  return { ...nobody, delivered, closed };
+export function withoutPresence(audience: Audience): Audience {
+  return { ...audience, subscribers: 0, lag: 0, unsent: 0 };
 }
 
 /** How many subscribers there are to all streams. */

@@ -1,51 +1,119 @@
+import type { LocalTickets } from "../access/tickets.ts";
 import { SpillwayError } from "../errors.ts";
 import type { OwnSource } from "../gateway/source.ts";
-import type { Appended } from "../log/log.ts";
+import type { CountingAdmission } from "../limits/create-admission.ts";
 import type { WorkerProcess } from "./fork.ts";
-import { toErrorText, type ToPrimary } from "./messages.ts";
+import { createTicketUses } from "./ticket-uses.ts";
+import { toErrorText, type Call, type CallName, type Calls, type EndCall, type ToPrimary } from "./messages.ts";
 
-type Call = Extract<ToPrimary, { kind: "append" | "demand" }>;
+type Order = Call | Extract<ToPrimary, { kind: "demand" | "release" | "use" }>;
 
 /** Does for the workers what only the primary can. */
 export interface Desk {
-  take(worker: WorkerProcess, call: Call): void;
+  take(worker: WorkerProcess, order: Order): void;
   /** Takes back what the worker held. */
   ended(worker: WorkerProcess): void;
 }
 
-/** Makes the desk before the sources. */
-export function createDesk(sources: ReadonlyMap<string, OwnSource>): Desk {
-  /** The ways to give back what each worker holds, by stream. */
-  const held = new Map<WorkerProcess, Map<string, () => void>>();
+export interface DeskDependencies {
+  readonly sources: ReadonlyMap<string, OwnSource>;
+  readonly admission: CountingAdmission;
+  readonly tickets: LocalTickets;
+  /** Ends sessions in all workers but one; resolves to their number. */
+  endSessions(call: EndCall, but: WorkerProcess): Promise<number>;
+  reload(): Promise<void>;
+}
 
-  function demand(worker: WorkerProcess, stream: string, wanted: boolean): void {
-    const releases = held.get(worker) ?? new Map<string, () => void>();
-    held.set(worker, releases);
-    const release = releases.get(stream);
-    if (wanted && !release) releases.set(stream, sources.get(stream)!.hold());
-    if (wanted) return;
-    releases.delete(stream);
-    release?.();
-  }
+type Handlers = {
+  readonly [Name in CallName]: (
+    worker: WorkerProcess,
+    request: Calls[Name]["request"],
+  ) => Calls[Name]["answer"] | Promise<Calls[Name]["answer"]>;
+};
 
-  return {
-    take(worker, call) {
-      if (call.kind === "demand") return demand(worker, call.stream, call.wanted);
-      const { id } = call;
-      append(call).then(
-        (appended) => worker.channel.send({ kind: "appended", id, appended }),
-        (error: unknown) => worker.channel.send({ kind: "refused", id, error: toErrorText(error) }),
-      );
+/** Makes the desk. */
+export function createDesk(dependencies: DeskDependencies): Desk {
+  const { sources, admission, tickets, endSessions, reload } = dependencies;
+  const demands = new Held<string>();
+  const places = new Held<number>();
+  const uses = createTicketUses();
+  const gone = new WeakSet<WorkerProcess>();
+  let nextPlace = 0;
+
+  const handlers: Handlers = {
+    async append(_, { stream, events, options }) {
+      const source = sources.get(stream);
+      if (!source) throw new SpillwayError("stream-unknown");
+      return source.append(events, options);
     },
-    ended(worker) {
-      for (const release of held.get(worker)?.values() ?? []) release();
-      held.delete(worker);
+    async connect(worker, caller) {
+      const release = await admission.connect(caller);
+      const place = nextPlace++;
+      // It may have ended while it was looked up whether there is room.
+      if (gone.has(worker)) release();
+      else places.add(worker, place, release);
+      return place;
+    },
+    async publish(_, caller) {
+      await admission.publish(caller);
+      return null;
+    },
+    issue: (_, request) => tickets.issue(request),
+    redeem: (_, ticket) => tickets.redeem(ticket),
+    end: (worker, call) => endSessions(call, worker),
+    async reload() {
+      await reload();
+      return null;
     },
   };
 
-  async function append({ stream, events, options }: Extract<Call, { kind: "append" }>): Promise<Appended> {
-    const source = sources.get(stream);
-    if (!source) throw new SpillwayError("stream-unknown");
-    return source.append(events, options);
+  async function answer(worker: WorkerProcess, { id, name, request }: Call): Promise<void> {
+    try {
+      const handle = handlers[name] as (worker: WorkerProcess, request: unknown) => unknown;
+      const answered = await handle(worker, request);
+      worker.channel.send({ kind: "answered", id, answer: answered });
+    } catch (error) {
+      worker.channel.send({ kind: "refused", id, error: toErrorText(error) });
+    }
+  }
+
+  return {
+    take(worker, order) {
+      if (order.kind === "call") return void answer(worker, order);
+      if (order.kind === "release") return places.release(worker, order.place);
+      if (order.kind === "use") return uses.take(worker, order.ticket, order.number);
+      const { stream, wanted } = order;
+      if (!wanted) demands.release(worker, stream);
+      else if (sources.has(stream)) demands.add(worker, stream, sources.get(stream)!.hold());
+    },
+    ended(worker) {
+      gone.add(worker);
+      uses.ended(worker);
+      demands.releaseAll(worker);
+      places.releaseAll(worker);
+    },
+  };
+}
+
+/** The ways to give back what each worker holds. */
+class Held<Key> {
+  readonly #byWorker = new Map<WorkerProcess, Map<Key, () => void>>();
+
+  add(worker: WorkerProcess, key: Key, release: () => void): void {
+    const held = this.#byWorker.get(worker) ?? new Map<Key, () => void>();
+    this.#byWorker.set(worker, held);
+    held.get(key)?.();
+    held.set(key, release);
+  }
+
+  release(worker: WorkerProcess, key: Key): void {
+    const held = this.#byWorker.get(worker);
+    held?.get(key)?.();
+    held?.delete(key);
+  }
+
+  releaseAll(worker: WorkerProcess): void {
+    for (const release of this.#byWorker.get(worker)?.values() ?? []) release();
+    this.#byWorker.delete(worker);
   }
 }

@@ -25,7 +25,11 @@ export function createFollower(
   logger: Logger,
 ): Follower {
   const { stream } = reader;
-  const log = createFollowerLog(reader, (events, options) => primary.append(stream, events, options), logger);
+  const log = createFollowerLog(
+    reader,
+    (events, options) => primary.call("append", { stream, events, options }),
+    logger,
+  );
   const listeners: Array<(state: Announced) => void> = [];
   let holds = 0;
 

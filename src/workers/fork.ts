@@ -52,10 +52,10 @@ export function forkWorker({ onMessage, onEnd }: WorkerProcessEvents): WorkerPro
     onClose() {},
   });
   const feed = createFeed(channel);
-  const closeUnaccepted = keepHandedOver(worker);
+  closeUnanswered(worker);
   worker.process.once("exit", (code, signal) => {
-    // A worker that ends in order has sent back what it did not take.
-    if (code !== 0) closeUnaccepted();
+    // Where several end at once, one's end is known before the end of its channel: until then Node would hand it more connections.
+    if (worker.isConnected()) worker.disconnect();
     // What it still had to say comes too late: nobody is there to answer.
     stream.destroy();
     onEnd({ code, signal });
@@ -69,17 +69,28 @@ interface Handle {
   close(): void;
 }
 
+/** A connection on its way to a worker, and the number that the answer to it has. */
+interface HandedOver {
+  readonly handle: Handle;
+  readonly seq: unknown;
+}
+
 /**
- * A connection that a worker was given, but had not accepted when it died, is still open in the primary, where nobody would ever close
- * it (Node 20, 22 and 24): its client would wait for good. There is at most one for each worker, the last. Returns the way to close it.
+ * A connection that a worker was given, but had not answered for when it ended, is still open in the primary, where nobody would ever
+ * close it (Node 20, 22 and 24): its client would wait for good. There is at most one for each worker, because Node hands it the next
+ * one when it has answered. One that it refused is another worker's by then, and must not be closed.
  */
-function keepHandedOver({ process: child }: Worker): () => void {
-  let last: Handle | undefined;
+function closeUnanswered({ process: child }: Worker): void {
+  let last: HandedOver | undefined;
   const send = child.send.bind(child) as (...args: unknown[]) => boolean;
   child.send = (...args: unknown[]): boolean => {
-    const handle = args[1] as Partial<Handle> | undefined;
-    if (typeof handle?.close === "function") last = handle as Handle;
+    const [message, handle] = args as [{ readonly seq?: unknown } | undefined, Partial<Handle> | undefined];
+    if (typeof handle?.close === "function") last = { handle: handle as Handle, seq: message?.seq };
     return send(...args);
   };
-  return () => last?.close();
+  child.on("internalMessage", (message: { readonly ack?: unknown }) => {
+    if (message.ack !== undefined && message.ack === last?.seq) last = undefined;
+  });
+  // It has ended and all that it said was read. `disconnect` would be too early, and does not come while a connection is on its way.
+  child.once("close", () => last?.handle.close());
 }

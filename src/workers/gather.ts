@@ -1,13 +1,14 @@
 import type { OwnSource } from "../gateway/source.ts";
 import type { Audience } from "../http/served.ts";
+import type { ProcessMonitor } from "../metrics/process-stats.ts";
 import { addAudiences, countSubscribers, nobody, withoutPresence } from "./audience.ts";
-import type { Audiences, Facts, StreamFacts } from "./messages.ts";
+import type { Audiences, Counts, Facts, Report, StreamFacts } from "./messages.ts";
 import type { Member } from "./pool.ts";
 
 /** Knows what the workers count, those that have ended included. */
 export interface Gathering {
   /** Takes a worker's report. */
-  report(member: Member, audiences: Audiences): void;
+  report(member: Member, report: Report): void;
   /** A worker has ended: what it counted last stays counted. */
   ended(member: Member): void;
   /** Asks every worker and resolves to the facts; of one that does not answer in time, to what it reported last. */
@@ -20,10 +21,14 @@ export interface Gathering {
 const patience = 300;
 
 /** Makes the gathering over a pool's members. */
-export function createGathering(members: () => readonly Member[], sources: ReadonlyMap<string, OwnSource>): Gathering {
+export function createGathering(
+  members: () => readonly Member[],
+  sources: ReadonlyMap<string, OwnSource>,
+  monitor: ProcessMonitor,
+): Gathering {
   const startedAt = Date.now();
-  const reports = new Map<Member, Audiences>();
-  let gone: Audiences = {};
+  const reports = new Map<Member, Report>();
+  let gone: Pick<Report, "audiences" | "refused"> = { audiences: {}, refused: {} };
   const asked = new Set<Member>();
   let underWay: Promise<Facts> | undefined;
   let onAnswered: () => void = () => {};
@@ -58,24 +63,40 @@ export function createGathering(members: () => readonly Member[], sources: Reado
       startedAt,
       workers: running.map((member) => ({
         pid: member.process!.pid,
-        subscribers: countSubscribers(reports.get(member) ?? {}),
+        subscribers: countSubscribers(reports.get(member)?.audiences ?? {}),
       })),
+      refused: [...reports.values(), gone].map(({ refused }) => refused).reduce(addCounts),
+      processes: [
+        { worker: "primary", ...monitor.stats() },
+        ...Array.from(reports, ([{ number }, report]) => ({ worker: String(number), ...report.process })),
+      ],
       streams: Object.fromEntries([...sources].map(([name, source]) => [name, streamFacts(name, source)])),
     };
   }
 
   function streamFacts(name: string, source: OwnSource): StreamFacts {
-    const audiences: Audience[] = [...reports.values(), gone].map((report) => report[name] ?? nobody);
-    return { audience: audiences.reduce(addAudiences), upstream: source.upstream(), paused: source.paused() };
+    const audiences: Audience[] = [...reports.values(), gone].map((report) => report.audiences[name] ?? nobody);
+    return {
+      audience: audiences.reduce(addAudiences),
+      upstream: source.upstream(),
+      paused: source.paused(),
+      intake: source.intake(),
+    };
   }
 
   return {
-    report(member, audiences) {
-      reports.set(member, audiences);
+    report(member, report) {
+      reports.set(member, report);
       answered(member);
     },
     ended(member) {
-      gone = addCounts(gone, reports.get(member) ?? {});
+      const last = reports.get(member);
+      if (last) {
+        gone = {
+          audiences: addGone(gone.audiences, last.audiences),
+          refused: addCounts(gone.refused, last.refused),
+        };
+      }
       reports.delete(member);
       answered(member);
     },
@@ -84,7 +105,12 @@ export function createGathering(members: () => readonly Member[], sources: Reado
   };
 }
 
-function addCounts(gone: Audiences, last: Audiences): Audiences {
+function addCounts(a: Counts, b: Counts): Counts {
+  const names = Object.keys({ ...a, ...b });
+  return Object.fromEntries(names.map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]));
+}
+
+function addGone(gone: Audiences, last: Audiences): Audiences {
   const added = Object.entries(last).map(([name, audience]) => {
     return [name, addAudiences(gone[name] ?? nobody, withoutPresence(audience))] as const;
   });

@@ -1,7 +1,14 @@
 /** What the primary and its workers say to each other. */
+import type { Identity } from "../access/identity.ts";
+import type { Ticket, TicketRequest } from "../access/tickets.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
 import type { Announced } from "../gateway/source.ts";
+import type { EndReason } from "../hub/control.ts";
+import type { SessionMatch } from "../http/sessions.ts";
+import type { Caller } from "../limits/admission.ts";
+import type { ProcessStats } from "../metrics/process-stats.ts";
+import type { Intake, ProcessSnapshot } from "../metrics/snapshot.ts";
 import type { Audience, ServedUpstream, ServedWorker } from "../http/served.ts";
 import type { Appended, AppendOptions, LogEvent, NewEvent } from "../log/log.ts";
 
@@ -11,10 +18,15 @@ export type ToWorker =
   | { readonly kind: "listen" }
   | Hint
   | { readonly kind: "upstream"; readonly stream: string; readonly state: Announced }
-  | { readonly kind: "appended"; readonly id: number; readonly appended: Appended }
+  /** What came of a call. */
+  | { readonly kind: "answered"; readonly id: number; readonly answer: unknown }
   | { readonly kind: "refused"; readonly id: number; readonly error: ErrorText }
   /** To be answered with a report. */
   | { readonly kind: "ask" }
+  /** Sessions are to end; to be answered with `done`. */
+  | ({ readonly kind: "end"; readonly id: number } & EndCall)
+  /** Other options from now on; to be answered with `done`. */
+  | { readonly kind: "apply"; readonly id: number; readonly options: GatewayOptions }
   | { readonly kind: "facts"; readonly id: number; readonly facts: Facts }
   /** Everything was said before: serve it, say goodbye, and end. */
   | { readonly kind: "close" };
@@ -24,10 +36,16 @@ export type ToPrimary =
   | { readonly kind: "prepared" }
   | { readonly kind: "ready"; readonly host: string; readonly port: number }
   | { readonly kind: "failed"; readonly error: ErrorText }
-  | AppendCall
+  | Call
+  /** A connection that was let in is over. */
+  | { readonly kind: "release"; readonly place: number }
+  /** A ticket was used for a session here, which has this number. */
+  | { readonly kind: "use"; readonly ticket: string; readonly number: number }
+  /** An order was obeyed; where sessions were to end, so many were. */
+  | { readonly kind: "done"; readonly id: number; readonly count: number }
   /** Whether anyone here needs the stream's upstream. */
   | { readonly kind: "demand"; readonly stream: string; readonly wanted: boolean }
-  | { readonly kind: "report"; readonly audiences: Audiences }
+  | ({ readonly kind: "report" } & Report)
   /** To be answered with the facts over all workers. */
   | { readonly kind: "gather"; readonly id: number };
 
@@ -51,13 +69,49 @@ export interface Hint {
   readonly events?: readonly LogEvent[] | undefined;
 }
 
-export interface AppendCall {
-  readonly kind: "append";
-  readonly id: number;
-  readonly stream: string;
-  readonly events: readonly NewEvent[];
-  readonly options: AppendOptions | undefined;
+/** What a worker asks the primary for, and what it gets. */
+export interface Calls {
+  readonly append: {
+    readonly request: {
+      readonly stream: string;
+      readonly events: readonly NewEvent[];
+      readonly options: AppendOptions | undefined;
+    };
+    readonly answer: Appended;
+  };
+  /** To let a connection in; answered with its place, which is given back with `release`. */
+  readonly connect: { readonly request: Caller; readonly answer: number };
+  readonly publish: { readonly request: Caller; readonly answer: null };
+  readonly issue: { readonly request: TicketRequest; readonly answer: Ticket };
+  readonly redeem: { readonly request: string; readonly answer: Identity };
+  /** To end sessions in the other workers; answered with their number. */
+  readonly end: { readonly request: EndCall; readonly answer: number };
+  readonly reload: { readonly request: null; readonly answer: null };
 }
+
+export type CallName = keyof Calls;
+
+export interface Call<Name extends CallName = CallName> {
+  readonly kind: "call";
+  readonly id: number;
+  readonly name: Name;
+  readonly request: Calls[Name]["request"];
+}
+
+export interface EndCall {
+  readonly match: SessionMatch;
+  readonly reason: EndReason;
+}
+
+/** What a worker counts and uses. */
+export interface Report {
+  readonly audiences: Audiences;
+  /** Requests refused, by the code of the error. */
+  readonly refused: Counts;
+  readonly process: ProcessStats;
+}
+
+export type Counts = Readonly<Record<string, number>>;
 
 /** By stream. */
 export type Audiences = Readonly<Record<string, Audience>>;
@@ -68,6 +122,10 @@ export interface Facts {
   readonly startedAt: number;
   readonly workers: readonly ServedWorker[];
   readonly streams: Readonly<Record<string, StreamFacts>>;
+  /** Over all workers, those that have ended included. */
+  readonly refused: Counts;
+  /** The primary first. */
+  readonly processes: readonly ProcessSnapshot[];
 }
 
 export interface StreamFacts {
@@ -75,6 +133,7 @@ export interface StreamFacts {
   readonly audience: Audience;
   readonly upstream?: ServedUpstream | undefined;
   readonly paused?: string | undefined;
+  readonly intake: Intake;
 }
 
 /** An error as it crosses between processes. Without a code it is none that was raised on purpose. */
@@ -84,12 +143,13 @@ export interface ErrorText {
   readonly field?: string | undefined;
   readonly expected?: string | undefined;
   readonly got?: string | undefined;
+  readonly retryAfter?: number | undefined;
 }
 
 export function toErrorText(error: unknown): ErrorText {
   if (!(error instanceof SpillwayError)) return { message: error instanceof Error ? error.message : String(error) };
-  const { code, message, field, expected, got } = error;
-  return { code, message, field, expected, got };
+  const { code, message, field, expected, got, retryAfter } = error;
+  return { code, message, field, expected, got, retryAfter };
 }
 
 export function toError({ code, message, ...details }: ErrorText): Error {

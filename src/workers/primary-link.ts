@@ -1,16 +1,15 @@
 import { SpillwayError } from "../errors.ts";
-import type { Appended, AppendOptions, NewEvent } from "../log/log.ts";
 import type { Channel } from "./channel.ts";
 import { frameLimit } from "./frame.ts";
-import { toError, type Facts, type ToPrimary, type ToWorker } from "./messages.ts";
+import { toError, type CallName, type Calls, type Facts, type ToPrimary, type ToWorker } from "./messages.ts";
 
-type Answer = Extract<ToWorker, { kind: "appended" | "refused" | "facts" }>;
+type Answer = Extract<ToWorker, { kind: "answered" | "refused" | "facts" }>;
 
 /** The primary as a worker sees it. */
 export interface PrimaryLink {
   send(message: ToPrimary): void;
-  /** As a log's own `append`. While no answer comes it stays open: a worker without its primary ends. */
-  append(stream: string, events: readonly NewEvent[], options: AppendOptions | undefined): Promise<Appended>;
+  /** Asks for what only the primary can do. While no answer comes it stays open: a worker without its primary ends. */
+  call<Name extends CallName>(name: Name, request: Calls[Name]["request"]): Promise<Calls[Name]["answer"]>;
   /** Brings the facts up to date; resolves in any case, in a bounded time. */
   refresh(): Promise<void>;
   /** As they were heard last. */
@@ -20,7 +19,7 @@ export interface PrimaryLink {
 }
 
 interface Pending {
-  resolve(appended: Appended): void;
+  resolve(answer: unknown): void;
   reject(error: Error): void;
 }
 
@@ -29,7 +28,7 @@ const patience = 1000;
 
 /** Makes the link over a channel. */
 export function createPrimaryLink(channel: Channel<ToPrimary>, known: Facts): PrimaryLink {
-  const appends = new Map<number, Pending>();
+  const calls = new Map<number, Pending>();
   let facts = known;
   let nextId = 0;
   let refreshing: { readonly id: number; readonly done: Promise<void>; readonly resolve: () => void } | undefined;
@@ -37,30 +36,32 @@ export function createPrimaryLink(channel: Channel<ToPrimary>, known: Facts): Pr
   function refresh(): Promise<void> {
     if (refreshing) return refreshing.done;
     const id = nextId++;
-    const { promise, resolve } = withResolvers();
-    const settle = (): void => {
-      clearTimeout(timer);
-      refreshing = undefined;
-      resolve();
-    };
-    const timer = setTimeout(settle, patience);
-    refreshing = { id, done: promise, resolve: settle };
+    let settle!: () => void;
+    const done = new Promise<void>((resolve) => {
+      const timer = setTimeout(() => settle(), patience);
+      settle = () => {
+        clearTimeout(timer);
+        refreshing = undefined;
+        resolve();
+      };
+    });
+    refreshing = { id, done, resolve: settle };
     channel.send({ kind: "gather", id });
-    return promise;
+    return done;
   }
 
   return {
     send: (message) => channel.send(message),
-    append(stream, events, options) {
-      return new Promise((resolve, reject) => {
+    call(name, request) {
+      return new Promise<Calls[typeof name]["answer"]>((resolve, reject) => {
         const id = nextId++;
         try {
-          channel.send({ kind: "append", id, stream, events, options });
+          channel.send({ kind: "call", id, name, request });
         } catch (cause) {
           const expected = `at most ${frameLimit} bytes as JSON`;
           return reject(new SpillwayError("body-too-large", undefined, { field: "body", expected, cause }));
         }
-        appends.set(id, { resolve, reject });
+        calls.set(id, { resolve, reject });
       });
     },
     refresh,
@@ -71,18 +72,10 @@ export function createPrimaryLink(channel: Channel<ToPrimary>, known: Facts): Pr
         if (answer.id === refreshing?.id) refreshing.resolve();
         return;
       }
-      const append = appends.get(answer.id);
-      appends.delete(answer.id);
-      if (answer.kind === "appended") append?.resolve(answer.appended);
-      else append?.reject(toError(answer.error));
+      const call = calls.get(answer.id);
+      calls.delete(answer.id);
+      if (answer.kind === "answered") call?.resolve(answer.answer);
+      else call?.reject(toError(answer.error));
     },
   };
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve!: () => void;
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }

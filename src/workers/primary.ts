@@ -1,8 +1,13 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import { createTickets } from "../access/tickets.ts";
+import { createPolicy } from "../gateway/policy.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
-import { openSources, stopSources } from "../gateway/start.ts";
-import type { OwnSource } from "../gateway/source.ts";
-import type { LogStore } from "../log/log.ts";
+import { createReload, type Reload } from "../gateway/reload.ts";
+import { openSource, openSources, stopSources, type OwnSource } from "../gateway/source.ts";
+import { createAdmission } from "../limits/create-admission.ts";
+import type { Log, LogStore } from "../log/log.ts";
+import { createProcessMonitor } from "../metrics/process-stats.ts";
 import type { Logger } from "../util/logger.ts";
 import { createDesk } from "./desk.ts";
 import type { Feed } from "./feed.ts";
@@ -11,6 +16,7 @@ import { setUpWorkers, type WorkerProcess } from "./fork.ts";
 import { encodeFrame } from "./frame.ts";
 import { createGathering, type Gathering } from "./gather.ts";
 import type { ToWorker } from "./messages.ts";
+import { createOrders } from "./orders.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { withPort } from "./port.ts";
 
@@ -22,12 +28,20 @@ export interface PrimaryParts {
   readonly program: string;
   /** Passed on to the workers. */
   readonly logLevel: string;
+  /** Reads the configuration anew. */
+  readonly readOptions: () => Promise<GatewayOptions>;
 }
 
 /** The process that has the log, the upstreams and the workers; it serves no client. */
 export interface Primary {
   /** Where the workers listen. */
   readonly address: { readonly host: string; readonly port: number };
+  /**
+   * Applies the configuration as it is now.
+   * @throws {SpillwayError} `config-invalid`, `restart-required`, or what opening a new stream throws, and nothing has changed;
+   * `shutting-down`.
+   */
+  reload(): Promise<void>;
   /** Ends everything in order: ingest, then the workers with their goodbyes, then the log. */
   close(): Promise<void>;
 }
@@ -41,40 +55,102 @@ const grace = 3000;
  */
 export async function startPrimary(options: GatewayOptions, parts: PrimaryParts): Promise<Primary> {
   const { store, logger } = parts;
-  let pool: Pool | undefined;
+  let fleet: Fleet | undefined;
   try {
-    const sources = await openSources(options, { store, logger });
+    const sources = await openSources(options, { store, logger, lease: options.cluster.lease });
     const listen = await withPort(options.listen);
-    pool = connectWorkers({ ...options, listen }, sources, parts);
-    const { host, port } = await pool.start();
+    // The port that was found for 0 stays.
+    const readOptions = async (): Promise<GatewayOptions> => {
+      const next = await parts.readOptions();
+      return isDeepStrictEqual(next.listen, options.listen) ? { ...next, listen } : next;
+    };
+    fleet = connectWorkers({ ...options, listen }, sources, { ...parts, readOptions });
+    const { host, port } = await fleet.pool.start();
     for (const source of sources.values()) source.start();
-    return { address: { host, port }, close: () => close(sources, pool!) };
+    return { address: { host, port }, reload: fleet.reload.run, close: () => close(sources, fleet!) };
   } catch (error) {
-    await pool?.end(0);
+    await fleet?.pool.end(0);
     await store.close();
     throw error;
   }
 
-  async function close(sources: ReadonlyMap<string, OwnSource>, running: Pool): Promise<void> {
+  async function close(sources: ReadonlyMap<string, OwnSource>, { pool, drain, reload }: Fleet): Promise<void> {
+    await reload.end();
     await stopSources(sources);
     // What was appended last is on its way to the workers by then.
     await nextTurn();
-    const ended = running.end(options.drain + grace);
-    for (const { process } of running.members) process?.channel.send({ kind: "close" });
+    const ended = pool.end(drain() + grace);
+    for (const { process } of pool.members) process?.channel.send({ kind: "close" });
     await ended;
     await store.close();
   }
 }
 
+/** The workers, and what they are told. */
+interface Fleet {
+  readonly pool: Pool;
+  readonly reload: Reload;
+  /** Over how long clients are let go, as it is configured at the moment, in ms. */
+  drain(): number;
+}
+
 /** Makes the pool, and puts it between the sources and the clients. */
-function connectWorkers(
-  options: GatewayOptions,
-  sources: ReadonlyMap<string, OwnSource>,
-  { logger, program, logLevel }: PrimaryParts,
-): Pool {
+function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, parts: PrimaryParts): Fleet {
+  const { logger, program, logLevel, store, readOptions } = parts;
   setUpWorkers(program);
-  const desk = createDesk(sources);
-  const gathering: Gathering = createGathering(() => pool.members, sources);
+  let options = first;
+  const admission = createAdmission(options.limits);
+  const tickets = createTickets(options.access.tickets);
+  const orders = createOrders(() => pool.members);
+  const feeds = (): Feed[] => pool.members.flatMap(({ process }) => process?.feed ?? []);
+  const gathering: Gathering = createGathering(() => pool.members, sources, createProcessMonitor());
+
+  const followed = new WeakSet<Log>();
+
+  function follow(stream: string, source: OwnSource): void {
+    // A stream that was taken out and comes back has the same log.
+    if (!followed.has(source.log)) followLog(stream, source.log, feeds);
+    followed.add(source.log);
+    source.onUpstream((state) => {
+      const frame = encodeFrame({ kind: "upstream", stream, state } satisfies ToWorker);
+      const news = (): Buffer => frame;
+      for (const feed of feeds()) feed.tell(`upstream ${stream}`, news, news);
+    });
+  }
+
+  const reload = createReload(
+    first,
+    readOptions,
+    {
+      async prepare(name, { before, after }) {
+        if (before) return sources.get(name)!.prepare(after);
+        const source = await openSource(name, after, { store, logger, lease: options.cluster.lease });
+        return {
+          commit() {
+            sources.set(name, source);
+            follow(name, source);
+            source.start();
+          },
+          undo: () => source.stop(),
+        };
+      },
+      async remove(name) {
+        await sources.get(name)!.stop();
+        sources.delete(name);
+      },
+      apply(next) {
+        const { access } = createPolicy(next, tickets, logger);
+        options = next;
+        admission.change(next.limits);
+        tickets.change(next.access.tickets);
+        tickets.review((holder) => access.review(holder));
+        return orders.apply(withoutUpstreams(next));
+      },
+    },
+    logger,
+  );
+  const desk = createDesk({ sources, admission, tickets, endSessions: orders.end, reload: reload.run });
+
   const pool: Pool = createPool(
     options.workers,
     {
@@ -84,12 +160,14 @@ function connectWorkers(
       },
       onMessage(member, message) {
         const process = member.process!;
-        if (message.kind === "report") gathering.report(member, message.audiences);
+        if (message.kind === "report") gathering.report(member, message);
         else if (message.kind === "gather") void answer(process, message.id);
+        else if (message.kind === "done") orders.take(process, message);
         else desk.take(process, message);
       },
       onEnded(member, process) {
         gathering.ended(member);
+        orders.ended(process);
         desk.ended(process);
       },
     },
@@ -98,16 +176,8 @@ function connectWorkers(
   const answer = async ({ channel }: WorkerProcess, id: number): Promise<void> => {
     channel.send({ kind: "facts", id, facts: await gathering.gather() });
   };
-  const feeds = (): Feed[] => pool.members.flatMap(({ process }) => process?.feed ?? []);
-  for (const [stream, source] of sources) {
-    followLog(stream, source.log, feeds);
-    source.onUpstream((state) => {
-      const frame = encodeFrame({ kind: "upstream", stream, state } satisfies ToWorker);
-      const news = (): Buffer => frame;
-      for (const feed of feeds()) feed.tell(`upstream ${stream}`, news, news);
-    });
-  }
-  return pool;
+  for (const [stream, source] of sources) follow(stream, source);
+  return { pool, reload, drain: () => options.drain };
 }
 
 function withoutUpstreams(options: GatewayOptions): GatewayOptions {

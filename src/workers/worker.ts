@@ -1,15 +1,18 @@
 import type { Duplex } from "node:stream";
-import { assembleGateway, type Gateway } from "../gateway/gateway.ts";
+import { assembleGateway, type RunningGateway } from "../gateway/gateway.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
-import { serveStream } from "../gateway/stream.ts";
-import type { ServedStream } from "../http/served.ts";
+import { changeTo } from "../gateway/reload.ts";
+import { version } from "../gateway/version.ts";
+import type { Limits } from "../limits/options.ts";
 import type { LogReaders } from "../log/log.ts";
+import { createMetrics, type Metrics } from "../metrics/create-metrics.ts";
+import { createProcessMonitor } from "../metrics/process-stats.ts";
 import type { Logger } from "../util/logger.ts";
-import { nobody } from "./audience.ts";
 import { openChannel, type Channel } from "./channel.ts";
-import { createFollower, type Follower } from "./follower.ts";
-import { toErrorText, type Audiences, type Start, type ToPrimary, type ToWorker } from "./messages.ts";
+import { toErrorText, type Start, type ToPrimary, type ToWorker } from "./messages.ts";
 import { createPrimaryLink, type PrimaryLink } from "./primary-link.ts";
+import { createRemoteAdmission, createRemoteTickets } from "./remote.ts";
+import { createWorkerStreams, type WorkerStreams } from "./worker-streams.ts";
 
 /** What a worker takes from the program around it. */
 export interface WorkerHost {
@@ -77,57 +80,98 @@ interface Worker {
 }
 
 function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHost): Worker {
-  const { options } = start;
+  let { options } = start;
   const logger = host.createLogger(start.logLevel, start.number);
   const primary = createPrimaryLink(channel, start.facts);
-  const followers = new Map<string, Follower>();
-  const streams = new Map<string, ServedStream>();
-  let gateway: Gateway | undefined;
-  let reported = "";
+  const monitor = createProcessMonitor();
+  const limits = (): Limits => options.limits;
+  const { followers, shown, audiences, catchUp, ...changing } = createWorkerStreams({
+    openReader: (name) => readers.open(name),
+    primary,
+    limits,
+    logger,
+  });
+  const metrics = createWorkerMetrics(shown, primary, limits);
+  let readers: LogReaders;
+  let gateway: RunningGateway | undefined;
+  /** What takes its time: one after the other. */
+  let busy: Promise<void> = Promise.resolve();
 
-  function report(unasked: boolean): void {
-    const audiences: Audiences = Object.fromEntries([...streams].map(([name, { audience }]) => [name, audience()]));
-    const text = JSON.stringify(audiences);
-    if (!unasked || text !== reported) channel.send({ kind: "report", audiences });
-    reported = text;
+  async function apply(next: GatewayOptions): Promise<void> {
+    await changeTo(options, next, {
+      ...changing,
+      apply(changed) {
+        gateway!.apply(changed);
+        options = changed;
+      },
+    });
+  }
+
+  function report(): void {
+    channel.send({ kind: "report", audiences: audiences(), refused: gateway?.refused ?? {}, process: monitor.stats() });
   }
 
   return {
-    async prepare() {
-      const readers = await host.openReaders(options);
-      for (const [name, stream] of Object.entries(options.streams)) {
-        const follower = createFollower(readers.open(name), () => primary.facts().streams[name], primary, logger);
-        followers.set(name, follower);
-        streams.set(name, await serveStream(name, stream, follower.source, { limits: options.limits, logger }));
-      }
-      gateway = assembleGateway(options, {
-        streams: new Map([...streams].map(([name, stream]) => [name, overAllWorkers(stream, primary)])),
-        logger,
-        startedAt: start.facts.startedAt,
-        workers: () => primary.facts().workers,
-        refresh: () => primary.refresh(),
-        endIngest: catchUp,
-        end: async () => readers.close(),
-      });
-      setInterval(() => report(true), reportInterval).unref();
+    prepare() {
+      const prepared = prepare();
+      busy = prepared.catch(() => {});
+      return prepared;
     },
     listen: () => gateway!.listen(),
     take(message) {
       if (message.kind === "hint") followers.get(message.stream)?.take(message);
       else if (message.kind === "upstream") followers.get(message.stream)?.announce(message.state);
-      else if (message.kind === "ask") report(false);
-      else primary.settle(message);
+      else if (message.kind === "ask") report();
+      else if (message.kind === "end") {
+        const count = gateway?.end(message.match, message.reason) ?? 0;
+        channel.send({ kind: "done", id: message.id, count });
+      } else if (message.kind === "apply") {
+        busy = busy
+          .then(() => apply(message.options))
+          .catch((error: unknown) => logger.error({ err: error }, "configuration not applied"))
+          .then(() => channel.send({ kind: "done", id: message.id, count: 0 }));
+      } else primary.settle(message);
     },
     close: async () => gateway?.close(),
   };
 
-  async function catchUp(): Promise<void> {
-    const signal = AbortSignal.timeout(catchUpTime);
-    await Promise.all([...followers].map(([name, follower]) => follower.catchUp(streams.get(name)!.hub, signal)));
+  async function prepare(): Promise<void> {
+    readers = await host.openReaders(options);
+    await changing.start(options);
+    gateway = assembleGateway(options, {
+      streams: shown,
+      logger,
+      startedAt: start.facts.startedAt,
+      workers: () => primary.facts().workers,
+      refresh: () => primary.refresh(),
+      tickets: createRemoteTickets(primary),
+      admission: createRemoteAdmission(primary, limits),
+      endElsewhere: (match, reason) => primary.call("end", { match, reason }),
+      async reload() {
+        await primary.call("reload", null);
+      },
+      async metrics() {
+        await primary.refresh();
+        return metrics.render();
+      },
+      async endIngest() {
+        await busy;
+        await catchUp(AbortSignal.timeout(catchUpTime));
+      },
+      end: async () => readers.close(),
+    });
+    setInterval(report, reportInterval).unref();
   }
 }
 
-/** The stream as its status shows it. */
-function overAllWorkers(stream: ServedStream, primary: PrimaryLink): ServedStream {
-  return { ...stream, audience: () => primary.facts().streams[stream.name]?.audience ?? nobody };
+/** The metrics of all processes. */
+function createWorkerMetrics(shown: WorkerStreams["shown"], primary: PrimaryLink, limits: () => Limits): Metrics {
+  return createMetrics({
+    version,
+    streams: shown,
+    intake: (name) => primary.facts().streams[name]?.intake,
+    refused: () => primary.facts().refused,
+    processes: () => primary.facts().processes,
+    limits,
+  });
 }

@@ -324,7 +324,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     await reading.until(({ events }) => events.length === 1);
     await gateway.close();
     await reading.until(({ ended }) => ended);
-    expect(reading.controls("spillway.bye")).toEqual([{ reason: "drain", retry: 2000 }]);
+    expect(reading.controls("spillway.bye")).toEqual([{ reason: "drain", retry: expect.any(Number) as number }]);
     // Who has a server of its own has closed it now.
     if (door.listens) return;
     const late = await door.request("/streams/s");

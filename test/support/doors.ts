@@ -1,8 +1,10 @@
+import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import { connect, createServer as createHttp2Server, type Http2Server } from "node:http2";
+import { connect, createServer as createHttp2Server, type ClientHttp2Session, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
-import type { Gateway } from "spillway";
+import type { Gateway, GatewayConfig } from "spillway";
+import { selfSigned, type Certificate } from "./self-signed.ts";
 
 /** A request to a gateway, however it is reached. */
 export interface DoorRequest {
@@ -21,13 +23,25 @@ export interface Door {
   close(): Promise<void>;
 }
 
+/** A kind of door. */
+export interface DoorKind {
+  readonly name: string;
+  /** What a gateway behind such a door has to be configured with. */
+  config?(): Pick<GatewayConfig, "tls">;
+  open(gateway: Gateway): Promise<Door>;
+}
+
 /** The doors there are. */
-export const doors: ReadonlyArray<{ readonly name: string; open(gateway: Gateway): Promise<Door> }> = [
+export const doors: readonly DoorKind[] = [
   { name: "http/1.1", open: openHttp1 },
   { name: "its own server", open: openListening },
   { name: "http/2", open: openHttp2 },
+  { name: "its own server with TLS", config: () => ({ tls: ownCertificate() }), open: openTls },
   { name: "fetch", open: openFetch },
 ];
+
+/** One for each adapter: for what takes time, and does not depend on how the gateway is served. */
+export const leastDoors: readonly DoorKind[] = [doors[0]!, doors[3]!, doors[4]!];
 
 async function openHttp1(gateway: Gateway): Promise<Door> {
   const server = createServer(gateway.node());
@@ -58,24 +72,48 @@ async function openHttp2(gateway: Gateway): Promise<Door> {
   const session = connect(`http://127.0.0.1:${await listen(server)}`);
   return {
     name: "http/2",
-    request(path, { method = "GET", headers = {}, body, signal } = {}) {
-      return new Promise((resolve, reject) => {
-        const stream = session.request({ ":method": method, ":path": path, ...headers }, signal ? { signal } : {});
-        stream.once("error", reject);
-        stream.once("response", ({ ":status": status = 0, ...rest }) => {
-          const entries = Object.entries(rest).filter(([, value]) => typeof value === "string");
-          const bodiless = method === "HEAD" || status === 204;
-          const content = bodiless ? null : (Readable.toWeb(stream) as ReadableStream<Uint8Array>);
-          resolve(new Response(content, { status, headers: entries as Array<[string, string]> }));
-        });
-        stream.end(body);
-      });
-    },
+    request: requestOver(session),
     async close() {
       session.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+async function openTls(gateway: Gateway): Promise<Door> {
+  const { port } = await gateway.listen();
+  const session = connect(`https://127.0.0.1:${port}`, { ca: ownCertificate().cert });
+  // A gateway that closes cuts those who are still in their handshake.
+  await once(session, "connect");
+  return {
+    name: "its own server with TLS",
+    listens: true,
+    request: requestOver(session),
+    close: async () => session.destroy(),
+  };
+}
+
+let certificate: Certificate | undefined;
+
+/** Made once for all gateways that are tested in this process. */
+function ownCertificate(): Certificate {
+  return (certificate ??= selfSigned());
+}
+
+/** Requests of HTTP/2 that are answered as those of `fetch`. */
+export function requestOver(session: ClientHttp2Session): Door["request"] {
+  return (path, { method = "GET", headers = {}, body, signal } = {}) =>
+    new Promise((resolve, reject) => {
+      const stream = session.request({ ":method": method, ":path": path, ...headers }, signal ? { signal } : {});
+      stream.once("error", reject);
+      stream.once("response", ({ ":status": status = 0, ...rest }) => {
+        const entries = Object.entries(rest).filter(([, value]) => typeof value === "string");
+        const bodiless = method === "HEAD" || status === 204;
+        const content = bodiless ? null : (Readable.toWeb(stream) as ReadableStream<Uint8Array>);
+        resolve(new Response(content, { status, headers: entries as Array<[string, string]> }));
+      });
+      stream.end(body);
+    });
 }
 
 async function openFetch(gateway: Gateway): Promise<Door> {

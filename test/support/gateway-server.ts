@@ -20,10 +20,13 @@ export interface GatewayServerOptions {
   readonly port?: number;
   /** The HTML to answer `/` with. */
   readonly page?: string;
+  /** Gives what has changed when the configuration is read again. */
+  readonly change?: () => Partial<GatewayConfig>;
 }
 
 export async function serveGateway(config: GatewayConfig, options: GatewayServerOptions = {}): Promise<GatewayServer> {
-  const gateway = await createGateway(config);
+  const { change } = options;
+  const gateway = await createGateway(config, change && { readConfig: () => ({ ...config, ...change() }) });
   const handle = gateway.node();
   const resumed: (string | undefined)[] = [];
   const server = createServer((request, response) => {

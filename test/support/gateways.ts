@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createGateway, type Gateway, type GatewayConfig } from "spillway";
-import type { Door, doors } from "./doors.ts";
+import type { Door, DoorKind } from "./doors.ts";
 import { startWorkers } from "./workers.ts";
 
 /** The stores a gateway is tested on. */
@@ -22,17 +22,21 @@ export interface Opened<Kind extends RemoteGateway = Gateway> {
 /** Opens a gateway on a store of its own, with every right granted, behind a door. */
 export async function openGateway(
   store: (typeof stores)[number],
-  { open }: (typeof doors)[number],
+  kind: DoorKind,
   config: Omit<GatewayConfig, "store">,
+  /** Gives what is to be applied at a reload: what has changed. */
+  change?: () => Partial<GatewayConfig>,
 ): Promise<Opened> {
   const folder = await mkdtemp(join(tmpdir(), "spillway-"));
-  const gateway = await createGateway({
+  const whole: GatewayConfig = {
     listen: "127.0.0.1:0",
     access: { anonymous: ["subscribe", "publish", "admin"] },
+    ...kind.config?.(),
     ...config,
     store: store === "memory" ? "memory:" : `sqlite:${folder}/log.db`,
-  });
-  const door = await open(gateway);
+  };
+  const gateway = await createGateway(whole, change && { readConfig: () => ({ ...whole, ...change() }) });
+  const door = await kind.open(gateway);
   return {
     gateway,
     door,

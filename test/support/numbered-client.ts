@@ -12,15 +12,17 @@ export interface NumberedClient {
   close(): void;
 }
 
-/** Follows a stream of events `{"n":1}`, `{"n":2}`, … from its beginning. */
-export function startNumberedClient(url: string): NumberedClient {
+/** Follows a stream of events `{"n":1}`, `{"n":2}`, … from its beginning. Of several addresses each connection goes to the next one. */
+export function startNumberedClient(...urls: readonly string[]): NumberedClient {
   const client = { last: 0, faults: [] as string[], connections: 0, close };
   let lastEventId = "";
+  let attempts = 0;
   let closed = false;
   let current: ReturnType<typeof request> | undefined;
 
   function connect(): void {
     if (closed) return;
+    const url = urls[attempts++ % urls.length]!;
     const target = lastEventId === "" ? `${url}?after=earliest` : url;
     const headers = { accept: "text/event-stream", ...(lastEventId === "" ? {} : { "last-event-id": lastEventId }) };
     let done = false;

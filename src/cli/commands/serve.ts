@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { Option, type Command } from "commander";
 import { openGateway } from "../../config/create-gateway.ts";
-import { formatListen } from "../../config/listen.ts";
+import { formatListen, type ListenAddress } from "../../config/listen.ts";
 import { openStore } from "../../config/open-store.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import type { Logger } from "../../util/logger.ts";
@@ -21,19 +21,43 @@ export function addServe(program: Command): void {
   addConfigFlags(command)
     .addOption(logLevel.env("SPILLWAY_LOG_LEVEL"))
     .action(async (flags: ServeFlags) => {
+      // From the first moment on: as process 1 of a container it would else miss a signal for good.
+      const stopped = new Promise<string>((resolve) => onStopSignal(resolve));
       const options = await resolveFlags(flags);
       const logger = createLogger(flags.logLevel);
-      await (options.workers > 1 ? serveWithWorkers(options, logger, flags.logLevel) : serve(options, logger));
+      const runtime: Runtime = { logger, stopped, readOptions: () => readAgain(flags, options) };
+      await (options.workers > 1 ? serveWithWorkers(options, runtime, flags.logLevel) : serve(options, runtime));
+      await logger.flush();
       process.exit(0);
     });
 }
 
-async function serve(options: GatewayOptions, logger: Logger): Promise<void> {
-  const stopped = new Promise<string>((resolve) => onStopSignal(resolve));
-  const gateway = await openGateway(options, { logger });
+/** The configuration as it is now. A certificate that was made for this process stays the same. */
+async function readAgain({ devTls, ...flags }: ServeFlags, { tls }: GatewayOptions): Promise<GatewayOptions> {
+  const next = await resolveFlags(flags);
+  return devTls ? { ...next, tls } : next;
+}
+
+/** A terminal that closes sends the signal too: there it ends the process, as it does any other. */
+function onReloadSignal(reload: () => Promise<void>): void {
+  // What is wrong with the configuration is in the log.
+  if (!process.stdin.isTTY) process.on("SIGHUP", () => void reload().catch(() => {}));
+}
+
+interface Runtime {
+  readonly logger: Logger;
+  readonly readOptions: () => Promise<GatewayOptions>;
+  /** Resolves to the signal that asks the program to stop. */
+  readonly stopped: Promise<string>;
+}
+
+async function serve(options: GatewayOptions, { logger, readOptions, stopped }: Runtime): Promise<void> {
+  const opening = openGateway(options, { logger, readOptions });
+  onReloadSignal(async () => (await opening).reload());
+  const gateway = await opening;
   try {
     const address = await gateway.listen();
-    logger.info({ address: `http://${formatListen(address)}`, ...summary(options) }, "listening");
+    logger.info({ address: urlOf(address, options), ...summary(options) }, "listening");
     logger.info({ signal: await stopped }, "stopping");
   } finally {
     await gateway.close();
@@ -44,15 +68,24 @@ async function serve(options: GatewayOptions, logger: Logger): Promise<void> {
 /** Node runs it by itself, so it has the name that it has once it is compiled. */
 const workerProgram = fileURLToPath(new URL("../worker.js", import.meta.url));
 
-async function serveWithWorkers(options: GatewayOptions, logger: Logger, logLevel: LogLevel): Promise<void> {
-  const stopped = new Promise<string>((resolve) => onStopSignal(resolve));
-  const store = await openStore(options, logger);
-  const primary = await startPrimary(options, { store, logger, logLevel, program: workerProgram });
-  const address = `http://${formatListen(primary.address)}`;
+async function serveWithWorkers(
+  options: GatewayOptions,
+  { logger, readOptions, stopped }: Runtime,
+  logLevel: LogLevel,
+): Promise<void> {
+  const store = await openStore(options, { logger });
+  const starting = startPrimary(options, { store, logger, logLevel, readOptions, program: workerProgram });
+  onReloadSignal(async () => (await starting).reload());
+  const primary = await starting;
+  const address = urlOf(primary.address, options);
   logger.info({ address, ...summary(options), workers: options.workers }, "listening");
   logger.info({ signal: await stopped }, "stopping");
   await primary.close();
   logger.info({}, "stopped");
+}
+
+function urlOf(address: ListenAddress, { tls }: GatewayOptions): string {
+  return `${tls ? "https" : "http"}://${formatListen(address)}`;
 }
 
 function summary({ streams, store }: GatewayOptions): object {

@@ -6,9 +6,8 @@ import { createProgram } from "../../../src/cli/program.ts";
 const page = readFileSync(resolve(import.meta.dirname, "../../../docs/reference/cli.md"), "utf8");
 
 test("the reference names every flag of every command, and no other", () => {
-  const flags = createProgram().commands.flatMap(({ options }) =>
-    options.flatMap(({ long }) => (long === undefined ? [] : [long])),
-  );
+  const commands = createProgram().commands.flatMap((command) => command.commands.concat(command));
+  const flags = commands.flatMap(({ options }) => options.flatMap(({ long }) => (long === undefined ? [] : [long])));
   const named = Array.from(page.matchAll(/^\|.*?\|/gm), ([cell]) => cell.match(/--[a-z-]{2,}/g) ?? []).flat();
   expect([...new Set([...named, "--log-level"])].filter((flag) => !/^--+$/.test(flag)).toSorted()).toEqual(
     [...new Set(flags)].toSorted(),

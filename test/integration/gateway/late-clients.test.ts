@@ -21,7 +21,12 @@ function slowHandler(): { handler: HttpHandler; answer: () => void; open: () => 
     asked++;
     if (path === "/never") return new Promise(() => {});
     await looked;
-    return { status: 200, headers: {}, open: () => (open++, { onDrain() {}, onClose: () => void open-- }) };
+    return {
+      status: 200,
+      headers: {},
+      open: () => (open++, { onDrain() {}, onClose: () => void open-- }),
+      abandon() {},
+    };
   };
   return { handler, answer, open: () => open, asked: () => asked };
 }

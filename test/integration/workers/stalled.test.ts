@@ -14,7 +14,8 @@ let clients: NumberedClient[];
 let sockets: Socket[];
 
 beforeEach(async () => {
-  server = await startWorkers(workers, { streams: { s: {} } });
+  // Connections wait here for a while before they say something.
+  server = await startWorkers(workers, { streams: { s: {} }, limits: { timeouts: { headers: "60s" } } });
   clients = Array.from({ length: 6 }, () => startNumberedClient(`${server.url}/streams/s`));
   await eventually(async () => (await server.status()).streams["s"]!.subscribers === 6, "6 subscribers");
   sockets = [];

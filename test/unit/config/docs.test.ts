@@ -35,7 +35,7 @@ test("the reference lists exactly the keys of the schema", () => {
 });
 
 test("the defaults in the reference are the real ones", () => {
-  const base = { streams: { a: { upstream: { url: "http://a" } } } };
+  const base = { streams: { a: { upstream: { url: "http://a" } } }, access: { anonymous: ["subscribe"] } };
   const expected = resolveConfig(base);
   for (const { key, fallback } of rows) {
     if (fallback === undefined) continue;
@@ -46,10 +46,11 @@ test("the defaults in the reference are the real ones", () => {
 });
 
 test("the types of the configuration name exactly the keys of the schema", () => {
-  const source = readFileSync(join(root, "src/config/config.ts"), "utf8");
+  const files = ["config.ts", "access-config.ts", "limits-config.ts"];
+  const source = files.map((file) => readFileSync(join(root, "src/config", file), "utf8")).join("");
   const members = new Set(Array.from(source.matchAll(/^ {2}readonly (\w+)\??:/gm), ([, name]) => name!));
-  // Inside the items of `urls`, which the schema above shows as one option.
-  members.delete("name");
+  // Inside the items of `urls` and `keys`, and the choices of `authorize`, which the schema above shows as one option each.
+  for (const name of ["name", "hash", "expires", "timeout", "cache"]) members.delete(name);
   expect([...members].toSorted()).toEqual(
     [...new Set(schemaKeys.flatMap((key) => key.split(".")))].filter((key) => key !== "<name>").toSorted(),
   );

@@ -13,7 +13,7 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   [
     "an unknown key near to none is answered with the known ones",
     "xyzzy: 1\nstreams: { a: {} }\n",
-    "c.yaml:1:1: xyzzy: unknown key; expected one of preset, listen, store, sqlite, workers, drain, default, streams, access, limits",
+    "c.yaml:1:1: xyzzy: unknown key; expected one of preset, listen, store, sqlite, cluster, workers, tls, trustProxy, drain, default, streams, access, limits",
   ],
   [
     "every issue is listed",
@@ -79,8 +79,8 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   ],
   [
     "an unknown store is named by its scheme",
-    "store: redis://u:p@h/1\nstreams: { a: {} }\n",
-    "c.yaml:1:8: store: expected a store: sqlite:<path> or memory:, got a redis: URL (not shown)",
+    "store: mongodb://u:p@h/1\nstreams: { a: {} }\n",
+    "c.yaml:1:8: store: expected a store: sqlite:<path>, memory:, postgres://…, mysql://…, redis://… or nats://…, got a mongodb: URL (not shown)",
   ],
   [
     "an unknown right is refused",

@@ -5,22 +5,30 @@ import { SpillwayError } from "../../../src/errors.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 
 test("a store's URL names its kind and, for SQLite, a path", () => {
-  const good = ["memory:", "sqlite:./a.db", "sqlite:/a.db", "sqlite:///a.db", "SQLITE:a.db"];
-  const bad = ["", "memory", "memory:a", "sqlite:", "sqlite://", "a.db", "redis://h", "constructor:a", ":a"];
+  const good = [
+    "memory:",
+    "sqlite:./a.db",
+    "sqlite:/a.db",
+    "sqlite:///a.db",
+    "SQLITE:a.db",
+    "postgres://h/d",
+    "redis://h",
+  ];
+  const bad = ["", "memory", "memory:a", "sqlite:", "sqlite://", "a.db", "mongodb://h", "constructor:a", ":a"];
   expect([good.filter(isStoreUrl), bad.filter(isStoreUrl)]).toEqual([good, []]);
 });
 
 test("memory: opens a store that is gone with the process", async () => {
-  const store = await openStore({ store: "memory:", synchronous: "full" }, silentLogger);
+  const store = await openStore({ store: "memory:", synchronous: "full" }, { logger: silentLogger });
   expect(store.kind).toBe("memory");
   await store.close();
 });
 
 test("an unknown store is refused by its scheme alone", async () => {
-  const opened = openStore({ store: "redis://u:hunter2@h/1", synchronous: "full" }, silentLogger);
+  const opened = openStore({ store: "mongodb://u:hunter2@h/1", synchronous: "full" }, { logger: silentLogger });
   const error = await opened.catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(SpillwayError);
-  expect(error).toMatchObject({ code: "config-invalid", field: "store", got: "redis:" });
+  expect(error).toMatchObject({ code: "config-invalid", field: "store", got: "mongodb:" });
   expect(String(error)).not.toContain("hunter2");
 });
 

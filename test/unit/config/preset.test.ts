@@ -19,7 +19,7 @@ describe("the surflux preset", () => {
       resume: { query: "last-id" },
     });
     expect(options).toMatchObject({ listen: { host: "127.0.0.1", port: 8080 }, store: "sqlite:./spillway.db" });
-    expect(options.access.anonymous).toEqual(["subscribe", "admin"]);
+    expect(options.access.anonymous).toEqual({ can: ["subscribe", "admin"] });
   });
 
   test("listens on PORT of loopback", () => {

@@ -14,11 +14,39 @@ describe("a resolved configuration", () => {
       listen: { host: "127.0.0.1", port: 8080 },
       store: "sqlite:./spillway.db",
       synchronous: "full",
+      cluster: { lease: 10_000, node: expect.stringMatching(/^[\w.-]+:\d+$/) as string },
       workers: 1,
+      tls: undefined,
+      trustProxy: [],
       drain: 10_000,
       default: "prices",
-      access: { anonymous: ["subscribe"] },
-      limits: { outbox: 262_144, stall: 60_000, body: 1_048_576 },
+      access: {
+        anonymous: { can: ["subscribe"] },
+        keys: [],
+        jwt: undefined,
+        cookie: undefined,
+        tickets: { lifetime: 43_200_000, firstUse: 30_000 },
+        authorize: undefined,
+        cors: { origins: [], credentials: false, maxAge: 600_000 },
+      },
+      limits: {
+        connections: 50_000,
+        perSubject: undefined,
+        perAddress: undefined,
+        connectRate: undefined,
+        publishRate: undefined,
+        channels: 100,
+        url: 8192,
+        headers: 16_384,
+        replays: 5000,
+        replayWait: 10_000,
+        outbox: 262_144,
+        stall: 60_000,
+        body: 1_048_576,
+        timeouts: { headers: 10_000, body: 30_000 },
+        memory: undefined,
+        lag: 2000,
+      },
       streams: {
         prices: {
           ids: "gateway",
@@ -157,10 +185,66 @@ describe("access", () => {
 
   test("a public address with it is taken as it is written", () => {
     const options = resolveConfig({ listen: ":8080", access: { anonymous: ["publish"] }, streams: { a: {} } });
-    expect(options.access).toEqual({ anonymous: ["publish"] });
+    expect(options.access.anonymous).toEqual({ can: ["publish"] });
   });
 
   test("an empty section allows nothing, on loopback too", () => {
-    expect(resolveConfig({ access: {}, streams: { a: {} } }).access).toEqual({ anonymous: [] });
+    expect(resolveConfig({ access: {}, streams: { a: {} } }).access.anonymous).toEqual({ can: [] });
+  });
+
+  test("a grant may be written out", () => {
+    const anonymous = { channels: ["public:*"] };
+    const { access } = resolveConfig({ access: { anonymous }, streams: { a: {} } });
+    expect(access.anonymous).toEqual({ can: ["subscribe"], channels: ["public:*"] });
+  });
+
+  test("a key has a name, a hash and a grant of its own", () => {
+    const hash = `sha256:${"0".repeat(64)}`;
+    const key = { name: "web", hash, expires: "2027-01-31T09:00:00Z", streams: ["prices"] };
+    const { access } = resolveConfig({ access: { keys: [key] }, streams: { a: {} } });
+    const grant = { can: ["subscribe"], streams: ["prices"] };
+    expect(access.keys).toEqual([{ name: "web", hash, expiresAt: Date.UTC(2027, 0, 31, 9), grant }]);
+  });
+
+  test("a claim is mapped with or without a template", () => {
+    const claims = { channels: "claim:tenant → tenant:{}", streams: "claim:feeds" };
+    const { access } = resolveConfig({ access: { jwt: { secret: "x".repeat(32), claims } }, streams: { a: {} } });
+    expect(access.jwt?.claims).toEqual({
+      channels: { claim: "tenant", template: "tenant:{}" },
+      streams: { claim: "feeds", template: "{}" },
+      events: undefined,
+    });
+    expect(access.jwt?.algorithms).toEqual(["HS256"]);
+  });
+
+  const secret = "x".repeat(32);
+  const hash = `sha256:${"0".repeat(64)}`;
+  test.each<[fault: string, access: GatewayConfig["access"], field: string]>([
+    [
+      "a public key that could be taken for a secret",
+      { jwt: { jwks: "https://i/keys", algorithms: ["HS256"] } },
+      "access.jwt.algorithms",
+    ],
+    ["two ways to verify a token", { jwt: { secret, jwks: "https://i/keys" } }, "access.jwt.secret"],
+    ["no way to verify a token", { jwt: {} }, "access.jwt.secret"],
+    ["a short secret", { jwt: { secret: "short" } }, "access.jwt.secret"],
+    ["a cookie without tokens", { cookie: "session" }, "access.cookie"],
+    ["cookies from everywhere", { cors: { origins: ["*"], credentials: true } }, "access.cors"],
+    ["an origin with a path", { cors: { origins: ["https://app.example/"] } }, "access.cors.origins.0"],
+    [
+      "two keys of one name",
+      {
+        keys: [
+          { name: "a", hash },
+          { name: "a", hash: hash.replace("0", "1") },
+        ],
+      },
+      "access.keys",
+    ],
+    ["a key in the place of its hash", { keys: [{ name: "a", hash: "spw_secret" }] }, "access.keys.0.hash"],
+  ])("%s is refused", (_, access, field) => {
+    const error = catchConfigError(() => resolveConfig({ access, streams: { a: {} } }));
+    expect(error.field).toBe(field);
+    expect(error.message).not.toContain("spw_secret");
   });
 });

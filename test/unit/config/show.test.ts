@@ -12,6 +12,11 @@ const secret = "hunter2";
 /** A secret in every place that may hold one. */
 const planted: GatewayConfig = {
   store: "memory:",
+  access: {
+    jwt: { secret: `${secret}-${"x".repeat(32)}` },
+    authorize: { url: `https://auth.example/?key=${secret}` },
+  },
+  tls: { cert: `-----BEGIN CERTIFICATE-----\n${secret}`, key: `-----BEGIN PRIVATE KEY-----\n${secret}` },
   streams: {
     a: {
       upstream: {
@@ -42,9 +47,22 @@ describe("the printed configuration", () => {
     expect(shown).toContain("http://***@proxy:3128/");
   });
 
+  test("shows no password of a shared store", () => {
+    const shown = showConfig(resolveConfig({ store: `postgres://user:${secret}@db/x`, streams: { a: {} } }));
+    expect(shown).not.toContain(secret);
+    expect(shown).toContain("postgres://***@db/x");
+  });
+
   test("reads back to the same options where it holds no secret", () => {
     const options = resolveConfig({
       listen: "[::1]:9000",
+      trustProxy: ["10.0.0.0/8"],
+      limits: { connectRate: "100/15m", memory: "2GiB", perAddress: 20 },
+      access: {
+        anonymous: { can: ["subscribe"], channels: ["public:*"] },
+        authorize: { url: "http://127.0.0.1:9/", cache: "0s" },
+        jwt: { jwks: "https://issuer.example/keys", issuer: "i", claims: { channels: "claim:tenant → tenant:{}" } },
+      },
       streams: {
         a: {
           upstream: { urls: ["https://a/events", { url: "https://b/events", name: "spare" }], resume: { query: "id" } },
@@ -79,7 +97,7 @@ describe("an error shows no secret", () => {
     ["a URL in the place of a section", `streams: { a: { upstream: "https://u:${secret}@h" } }`],
     ["a URL in the place of a key", `streams: { a: { upstream: { "https://h?key=${secret}" } } }`],
     ["a URL in the place of a stream's name", `streams: { "https://h?key=${secret}": {} }`],
-    ["a store that is unknown", `store: "redis://u:${secret}@h"\nstreams: { a: {} }`],
+    ["a store that is unknown", `store: "mongodb://u:${secret}@h"\nstreams: { a: {} }`],
     ["an alias that is none", `streams: { a: { upstream: { url: *${secret} } } }`],
     ["a tag that is none", `streams: { a: { upstream: { url: !${secret} } } }`],
     ["an escape that is none", `streams: { a: { upstream: { url: "\\q${secret}" } } }`],

@@ -4,6 +4,8 @@ import { createPage, PageCache, type Page } from "../../../src/hub/page.ts";
 test("pages of next to no bytes do not pile up in the cache", () => {
   const cache = new PageCache(1024 * 1024);
   const home = new Map<number, Page>();
-  for (let from = 0; from < 50_000; from++) cache.keep(createPage("", { from, to: from, count: 0, full: false }), home);
+  for (let from = 0; from < 50_000; from++) {
+    cache.keep(createPage("", { from, to: from, count: 0, gaps: 0, full: false }), home);
+  }
   expect(home.size).toBeLessThan(10_000);
 });

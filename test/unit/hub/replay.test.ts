@@ -29,6 +29,16 @@ function overriding(log: Log, changes: Partial<Log>): Log {
   });
 }
 
+/** The log, and the places that pages of it were asked for behind. */
+function counting(log: Log): { readonly counted: Log; readonly asked: number[] } {
+  const asked: number[] = [];
+  const read: Log["read"] = (after, how) => {
+    asked.push(after);
+    return log.read(after, how);
+  };
+  return { counted: overriding(log, { read }), asked };
+}
+
 function recorder(): { readonly sink: Sink; text: () => string } {
   let text = "";
   const write = ({ payload }: Page): void => void (text += Buffer.from(payload).toString());
@@ -37,16 +47,12 @@ function recorder(): { readonly sink: Sink; text: () => string } {
 
 const event = (data: string, channel?: string) => ({ event: "message", data, channel, upstreamId: undefined });
 
+const atOnce = { reason: "drain", over: 0, retry: [0, 0] } as const;
+
 test("a page of text outside ASCII is read from the log once for all who replay it", async () => {
   const log = await openLog();
   await log.append(Array.from({ length: 3_000 }, () => event("漢".repeat(100))));
-  const asked: number[] = [];
-  const counted = overriding(log, {
-    read: (after, how) => {
-      asked.push(after);
-      return log.read(after, how);
-    },
-  });
+  const { counted, asked } = counting(log);
   const hub = await createHub(counted, options);
   asked.length = 0;
   for (let n = 0; n < 3; n++) {
@@ -54,26 +60,20 @@ test("a page of text outside ASCII is read from the log once for all who replay 
     hub.subscribe({ position: 0, format: "sse", preamble: ":\n\n", sink });
     await eventually(() => hub.backlog().lag === 0);
   }
-  hub.close(0);
+  await hub.close(atOnce);
   expect(asked.length).toBe(new Set(asked).size);
 });
 
 test("those who come from different places soon share the pages that are read", async () => {
   const log = await openLog();
   await log.append(Array.from({ length: 3_000 }, () => event("x".repeat(300))));
-  const asked: number[] = [];
-  const counted = overriding(log, {
-    read: (after, how) => {
-      asked.push(after);
-      return log.read(after, how);
-    },
-  });
+  const { counted, asked } = counting(log);
   const hub = await createHub(counted, options);
   asked.length = 0;
   for (const position of [0, 100, 200, 300])
     hub.subscribe({ position, format: "sse", preamble: ":\n\n", sink: recorder().sink });
   await eventually(() => hub.backlog().lag === 0);
-  hub.close(0);
+  await hub.close(atOnce);
   const shared = asked.filter((after) => after >= 512);
   expect(shared.length).toBeGreaterThan(5);
   expect(shared.length).toBe(new Set(shared).size);
@@ -92,7 +92,7 @@ test("many who catch up at once leave the event loop its turns", async () => {
     await nextTurn();
     turns.push(written - before);
   }
-  hub.close(0);
+  await hub.close(atOnce);
   expect(written).toBeGreaterThan(20e6);
   // Half a MiB, and the page that exceeds it.
   expect(Math.max(...turns)).toBeLessThan(600 * 1024);
@@ -110,7 +110,7 @@ test("a checkpoint never lies before an event that was sent, though the hub hear
   await eventually(() => text().includes("data: 302"));
   const beats = (): number => text().split("data: 302")[1]!.split(":\n").length;
   await eventually(() => beats() > 2, "a heartbeat");
-  hub.close(0);
+  await hub.close(atOnce);
   const ids = [...text().matchAll(/^id: \w+\.(\d+)$/gm)].map(([, seq]) => Number(seq));
   expect(ids).toEqual(ids.toSorted((a, b) => a - b));
 });

@@ -1,0 +1,63 @@
+import { SpillwayError } from "../errors.ts";
+import { rights, type Right } from "./grant.ts";
+import type { Identity, Recognition } from "./identity.ts";
+
+const members: ReadonlySet<string> = new Set(["subject", "can", "streams", "channels", "events", "expiresAt"]);
+
+/**
+ * Makes an identity of what a decision said. It must be right in every member: a bound that is not understood would be none.
+ * @throws {SpillwayError} `credential-expired` where the rights have ended.
+ * @throws {TypeError} naming the member that is wrong.
+ */
+export function readAuthorizeResult(result: unknown, recognized: Recognition): Identity {
+  if (typeof result !== "object" || result === null || Array.isArray(result)) throw new TypeError("no object");
+  const unknown = Object.keys(result).find((name) => !members.has(name));
+  if (unknown !== undefined) throw new TypeError(`unknown member ${unknown.slice(0, 100)}`);
+  const { subject, can, streams, channels, events, expiresAt } = result as Readonly<Record<string, unknown>>;
+  const end = readTime(expiresAt);
+  if (end !== undefined && end <= Date.now()) throw new SpillwayError("credential-expired");
+  return {
+    subject: readSubject(subject),
+    grant: {
+      can: readRights(can),
+      streams: readNames("streams", streams),
+      channels: readNames("channels", channels),
+      events: readNames("events", events),
+    },
+    expiresAt: end,
+    recognized,
+  };
+}
+
+function readSubject(subject: unknown): string {
+  if (subject === undefined) return "anonymous";
+  if (isName(subject)) return subject;
+  throw new TypeError("subject is no name");
+}
+
+function readRights(can: unknown): readonly Right[] {
+  if (can === undefined) return ["subscribe"];
+  if (Array.isArray(can) && can.every(isRight)) return can;
+  throw new TypeError("can is no list of rights");
+}
+
+function isRight(value: unknown): value is Right {
+  return (rights as readonly unknown[]).includes(value);
+}
+
+function readNames(member: string, names: unknown): readonly string[] | undefined {
+  if (names === undefined || (Array.isArray(names) && names.every(isName))) return names;
+  throw new TypeError(`${member} is no list of names`);
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= 256 && !/[\u0000-\u001f\u007f]/.test(value);
+}
+
+function readTime(time: unknown): number | undefined {
+  if (time === undefined) return undefined;
+  const isTime = typeof time === "string" ? /^\d{4}-\d\d-\d\dT.+(Z|[+-]\d\d:\d\d)$/i.test(time) : true;
+  const ms = time instanceof Date ? time.getTime() : typeof time === "string" ? Date.parse(time) : time;
+  if (isTime && typeof ms === "number" && Number.isFinite(ms)) return ms;
+  throw new TypeError("expiresAt is no time");
+}

@@ -1,0 +1,98 @@
+import { SpillwayError } from "../errors.ts";
+import { createLimiter } from "../util/limiter.ts";
+import { createAnswers } from "./answers.ts";
+import { readAuthorizeResult } from "./authorize-result.ts";
+import type { AuthorizerDependencies } from "./authorizer.ts";
+import type { Credentials } from "./credentials.ts";
+import { fingerprint } from "./fingerprint.ts";
+import type { Identity, Recognition } from "./identity.ts";
+import type { AuthorizeOptions } from "./options.ts";
+import { readText } from "./response-text.ts";
+
+/** What of the request's headers the service may need to know who sends it. */
+const forwarded = ["authorization", "cookie", "x-api-key", "origin"] as const;
+/** Questions on their way at the same time; others wait, for no longer than an answer may take. */
+const atOnce = 128;
+const largest = 64 * 1024;
+
+/** What the service is sent; its JSON is also the body. */
+interface Question {
+  readonly about: {
+    readonly stream: string | null;
+    readonly method: string;
+    readonly path: string;
+    readonly address: string | null;
+  };
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Asks the user's service who sends a request. What it does not say plainly is refused. */
+export function createAuthorizeService(
+  { url, timeout, cache }: AuthorizeOptions,
+  recognized: Recognition,
+  { addressOf, logger }: AuthorizerDependencies,
+): (request: Credentials, stream: string | undefined) => Promise<Identity> {
+  const limit = createLimiter(atOnce);
+  const answers = createAnswers<Identity>({ keepFor: cache, isAnswer });
+  const ask = async (question: Question): Promise<Identity> => {
+    const signal = AbortSignal.timeout(timeout);
+    try {
+      return await limit(() => send(url, question, recognized, signal));
+    } catch (error) {
+      if (error instanceof SpillwayError) throw error;
+      logger.warn({ reason: reasonOf(error) }, "the authorize service cannot be asked");
+      throw new SpillwayError("authorize-unavailable", undefined, { retryAfter: 5 });
+    }
+  };
+  return async (request, stream) => {
+    const question = questionOf(request, stream, addressOf(request));
+    const identity = await answers.get(fingerprint(question), () => ask(question));
+    // An answer may end while it is kept.
+    if (identity.expiresAt !== undefined && identity.expiresAt <= Date.now())
+      throw new SpillwayError("credential-expired");
+    return identity;
+  };
+}
+
+/** A refusal is an answer as well; that nobody answered is none. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof SpillwayError && error.code !== "authorize-unavailable";
+}
+
+function questionOf(request: Credentials, stream: string | undefined, address: string | undefined): Question {
+  const headers: Record<string, string> = {};
+  for (const name of forwarded) {
+    const value = request.header(name);
+    if (value !== undefined) headers[name] = value;
+  }
+  const { method, path } = request;
+  return { about: { stream: stream ?? null, method, path, address: address ?? null }, headers };
+}
+
+async function send(
+  url: string,
+  { about, headers }: Question,
+  recognized: Recognition,
+  signal: AbortSignal,
+): Promise<Identity> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json", "accept": "application/json" },
+    body: JSON.stringify(about),
+    redirect: "manual",
+    signal,
+  });
+  if (response.status === 200) return readAuthorizeResult(JSON.parse(await readText(response, largest)), recognized);
+  await response.body?.cancel();
+  if (response.status === 401) throw new SpillwayError("credential-invalid");
+  if (response.status === 403) throw new SpillwayError("access-denied");
+  throw new Error(`status ${response.status}`);
+}
+
+/** Not the text of what `fetch` or `JSON.parse` throws, which may hold a part of the URL or of the answer. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown";
+  const { cause } = error;
+  if (cause instanceof Error && "code" in cause) return String(cause.code);
+  return error.name === "Error" ? error.message : error.name;
+}

@@ -1,0 +1,31 @@
+import { matchesGlob } from "../util/glob.ts";
+
+/** What a caller may be allowed to do. `admin` covers status, metrics, reload and the subscribers of others. */
+export type Right = "subscribe" | "publish" | "admin";
+
+/** All rights there are. */
+export const rights: readonly Right[] = ["subscribe", "publish", "admin"];
+
+/** What somebody may do, and with what. Of each list any match counts; `*` in a name stands for any characters. */
+export interface Grant {
+  readonly can: readonly Right[];
+  /** Names or patterns of streams; absent for all. */
+  readonly streams?: readonly string[] | undefined;
+  /** Names or patterns of channels; absent for all, and for events without a channel. */
+  readonly channels?: readonly string[] | undefined;
+  /** Names or patterns of event types; absent for all. */
+  readonly events?: readonly string[] | undefined;
+}
+
+/** Grants nothing. */
+export const nothing: Grant = { can: [] };
+
+/** Whether the grant holds the right, on this stream if one is named. */
+export function permits(grant: Grant, right: Right, stream?: string): boolean {
+  return grant.can.includes(right) && (stream === undefined || allows(grant.streams, stream));
+}
+
+/** Whether one of the names or patterns fits; without a list everything does. */
+export function allows(patterns: readonly string[] | undefined, name: string | undefined): boolean {
+  return !patterns || (name !== undefined && patterns.some((pattern) => matchesGlob(pattern, name)));
+}

@@ -1,0 +1,91 @@
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type FetchImplementation,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+} from "jose";
+import { SpillwayError } from "../errors.ts";
+import type { Logger } from "../util/logger.ts";
+import { readText } from "./response-text.ts";
+
+/** How long the last answer is used while there is no new one, in ms. */
+const survives = 24 * 3_600_000;
+/** After a failure with no answer to fall back on: how long before the issuer is asked again, in ms. */
+const pause = 1000;
+const largest = 1024 * 1024;
+
+/**
+ * The keys of an issuer, by its key set's URL. Fetched when first needed and then every ten minutes, or when a token names a key that is
+ * not among them, though not more often than every thirty seconds. While the issuer cannot be reached, its last answer counts, for a day.
+ * Throws `issuer-unavailable` where there is none, and for a key that may be newer than it.
+ */
+export function createIssuerKeys(url: string, logger: Logger): JWTVerifyGetKey {
+  const source = createKeySource(logger);
+  const keys = createRemoteJWKSet(new URL(url), {
+    [customFetch]: source.fetch,
+    timeoutDuration: 5000,
+    cooldownDuration: 30_000,
+    cacheMaxAge: 600_000,
+  });
+  return async (header, token) => {
+    try {
+      return await keys(header, token);
+    } catch (error) {
+      throw error instanceof errors.JWKSNoMatchingKey && source.isDown() ? unavailable() : error;
+    }
+  };
+}
+
+interface KeySource {
+  readonly fetch: FetchImplementation;
+  /** Whether the last attempt failed. */
+  isDown(): boolean;
+}
+
+function createKeySource(logger: Logger): KeySource {
+  let last: { readonly text: string; readonly at: number } | undefined;
+  let failedAt: number | undefined;
+  return {
+    isDown: () => failedAt !== undefined,
+    async fetch(url, init) {
+      if (!last && failedAt !== undefined && Date.now() - failedAt < pause) throw unavailable();
+      try {
+        last = { text: await fetchKeySet(url, init), at: Date.now() };
+        failedAt = undefined;
+      } catch (error) {
+        failedAt = Date.now();
+        if (last && failedAt - last.at > survives) last = undefined;
+        logger.warn({ reason: reasonOf(error), usesLast: last !== undefined }, "the issuer's keys cannot be had");
+        if (!last) throw unavailable();
+      }
+      return new Response(last.text);
+    },
+  };
+}
+
+async function fetchKeySet(...[url, init]: Parameters<FetchImplementation>): Promise<string> {
+  const response = await fetch(url, init);
+  if (response.status !== 200) {
+    await response.body?.cancel();
+    throw new Error(`status ${response.status}`);
+  }
+  const text = await readText(response, largest);
+  // What is no key set must not take the place of the last one that was.
+  createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
+  return text;
+}
+
+/** Not its whole text: that of `fetch` may hold the URL. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown";
+  const { cause } = error;
+  if (cause instanceof Error && "code" in cause) return String(cause.code);
+  return error.message.startsWith("status ") ? error.message : error.name;
+}
+
+function unavailable(): SpillwayError {
+  return new SpillwayError("issuer-unavailable", undefined, { retryAfter: 5 });
+}

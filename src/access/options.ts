@@ -1,0 +1,75 @@
+/** What decides who may do what, as the config resolver leaves it: complete, checked, frozen. Times in ms. */
+import type { AuthorizeFunction } from "./authorize.ts";
+import type { Grant } from "./grant.ts";
+
+export interface KeyOptions {
+  /** What logs and metrics call it; unique. */
+  readonly name: string;
+  /** `sha256:` and the hash of the key in 64 hexadecimal digits; the key itself is nowhere. */
+  readonly hash: string;
+  readonly grant: Grant;
+  /** When it ends, ms since 1970. */
+  readonly expiresAt: number | undefined;
+}
+
+/** Where a part of a grant is found in a token: each value of the claim is put in the place of `{}`. */
+export interface ClaimMapping {
+  readonly claim: string;
+  readonly template: string;
+}
+
+export interface JwtOptions {
+  /** Exactly one of the three. */
+  readonly verifyWith:
+    | { readonly secret: string }
+    /** PEM (SPKI or X.509). */
+    | { readonly publicKey: string }
+    /** URL of a JSON Web Key Set. */
+    | { readonly jwks: string };
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
+  readonly algorithms: readonly string[];
+  /** How far the clocks of issuer and gateway may differ. */
+  readonly clockTolerance: number;
+  /** Rights that every accepted token has beside those of its `spillway` claim. */
+  readonly can: readonly Grant["can"][number][];
+  readonly claims: {
+    readonly streams: ClaimMapping | undefined;
+    readonly channels: ClaimMapping | undefined;
+    readonly events: ClaimMapping | undefined;
+  };
+}
+
+export interface AuthorizeOptions {
+  /** The user's service, asked with a POST. */
+  readonly url: string;
+  readonly timeout: number;
+  /** How long an answer is used again for the same credential, stream and address; 0 for never. */
+  readonly cache: number;
+}
+
+export interface CorsOptions {
+  /** Origins such as `https://app.example`, or `*` alone. */
+  readonly origins: readonly string[];
+  /** Whether pages may send cookies. */
+  readonly credentials: boolean;
+  /** How long a browser may keep the answer of a preflight. */
+  readonly maxAge: number;
+}
+
+export interface AccessOptions {
+  /** The rights of who shows no credential. */
+  readonly anonymous: Grant;
+  readonly keys: readonly KeyOptions[];
+  readonly jwt: JwtOptions | undefined;
+  /** Name of the cookie that may hold a JWT instead of the Authorization header. */
+  readonly cookie: string | undefined;
+  readonly tickets: {
+    /** The longest that a ticket can be used. */
+    readonly lifetime: number;
+    /** From its making to its first use. */
+    readonly firstUse: number;
+  };
+  readonly authorize: AuthorizeOptions | AuthorizeFunction | undefined;
+  readonly cors: CorsOptions;
+}

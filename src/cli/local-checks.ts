@@ -1,0 +1,118 @@
+/** The checks of `spillway doctor` without a URL: what the gateway of this configuration would find here. */
+import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { ConfigError, formatIssue } from "../config/issues.ts";
+import { fileOf, openReaders, openStore } from "../config/open-store.ts";
+import { checkFolder, checkMachine } from "../doctor/check-machine.ts";
+import { fail, ok, warn, type Check } from "../doctor/check.ts";
+import { checkClock } from "../doctor/clock.ts";
+import { checkStore, checkStoreWrites } from "../doctor/store.ts";
+import { checkUpstream } from "../doctor/upstream-reach.ts";
+import { SpillwayError } from "../errors.ts";
+import type { GatewayOptions } from "../gateway/options.ts";
+import { silentLogger } from "../util/logger.ts";
+import { resolveFlags, type ConfigFlags } from "./config-flags.ts";
+
+/** Yields each check as soon as it is done; with a configuration that cannot be used only what is wrong with it. */
+export async function* checkHere(flags: ConfigFlags, upstreams: boolean): AsyncGenerator<Check, void> {
+  const options = await resolveFlags(flags).catch((error: unknown) => error);
+  if (options instanceof Error) return yield* configIssues(options);
+  yield* checkOptions(options as GatewayOptions, upstreams);
+}
+
+function configIssues(error: Error): readonly Check[] {
+  if (!(error instanceof SpillwayError)) throw error;
+  const issues = error instanceof ConfigError ? error.issues.map(formatIssue) : [error.message];
+  return issues.map((issue) => fail("config", issue, `see docs/reference/errors.md for ${error.code}`));
+}
+
+async function* checkOptions(options: GatewayOptions, upstreams: boolean): AsyncGenerator<Check, void> {
+  const streams = Object.entries(options.streams);
+  yield ok("config", `${streams.length} stream${streams.length === 1 ? "" : "s"} configured`);
+  yield* await checkLog(options);
+  const { connections, memory } = options.limits;
+  yield* await checkMachine({ connections, memory, workers: options.workers, streams: streams.length });
+  for (const [name, { upstream }] of streams) {
+    if (upstreams && upstream) yield* await checkUpstream(name, upstream);
+  }
+}
+
+/** The log and the clock, which must not be behind it. */
+async function checkLog(options: GatewayOptions): Promise<readonly Check[]> {
+  const path = fileOf(options.store);
+  if (path === undefined) {
+    const nothing = warn(
+      "store",
+      "the log is in memory",
+      "choose store: sqlite:<path> if events are to outlive a restart",
+    );
+    return [nothing, clock(new Map())];
+  }
+  const folder = await realpath(dirname(resolve(path))).catch(() => undefined);
+  if (folder === undefined) {
+    return [
+      fail("store", `the folder ${dirname(path)} does not exist`, "make it, or choose another one"),
+      clock(new Map()),
+    ];
+  }
+  const held = (await stat(path).catch(() => undefined))?.size;
+  return [
+    held === undefined
+      ? ok("store", `${path} is made at the first start`)
+      : await checkStore(path, () => open(options)),
+    await checkStoreWrites(folder, () => append(folder)),
+    ...(await checkFolder(folder, held ?? 0, retention(options))),
+    clock(held === undefined ? new Map() : await lastEvents(options)),
+  ];
+}
+
+async function open(options: GatewayOptions): Promise<void> {
+  const store = await openStore(options, { logger: silentLogger });
+  await store.close();
+}
+
+/** Appends to a log that is thrown away. */
+async function append(folder: string): Promise<number> {
+  const own = await mkdtemp(join(folder, ".spillway-doctor-"));
+  try {
+    const store = await openStore({ store: `sqlite:${own}/log.db`, synchronous: "full" }, { logger: silentLogger });
+    try {
+      const log = await store.open("doctor", { retention: { age: undefined, events: undefined, bytes: undefined } });
+      const startedAt = performance.now();
+      await log.append([{ event: "message", data: "", channel: undefined, upstreamId: undefined }]);
+      return performance.now() - startedAt;
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await rm(own, { recursive: true, force: true });
+  }
+}
+
+/** In bytes; `undefined` where a stream has no bound. */
+function retention({ streams }: GatewayOptions): number | undefined {
+  const bounds = Object.values(streams).map((stream) => stream.retention.bytes);
+  return bounds.reduce((sum, bytes) => (sum === undefined || bytes === undefined ? undefined : sum + bytes), 0);
+}
+
+/** The time of each stream's last event; a log that cannot be read was reported already, and one that is new has none. */
+async function lastEvents(options: GatewayOptions): Promise<ReadonlyMap<string, number>> {
+  const times = new Map<string, number>();
+  const readers = await openReaders(options).catch(() => undefined);
+  for (const name of Object.keys(options.streams)) {
+    try {
+      const time = readers?.open(name).state().lastTime;
+      if (time !== undefined) times.set(name, time);
+    } catch {
+      // It has not been opened before.
+    }
+  }
+  readers?.close();
+  return times;
+}
+
+function clock(times: ReadonlyMap<string, number>): Check {
+  const now = Date.now();
+  const stepped = now - (performance.timeOrigin + performance.now());
+  return checkClock({ now, stepped, lastEvents: times });
+}

@@ -1,0 +1,27 @@
+import type { Limits, Rate } from "../limits/options.ts";
+import { formatDuration, formatSize } from "./units.ts";
+
+/** The `limits` section as it could be written again. */
+export function showLimits(limits: Limits): object {
+  const bound = <Value>(value: Value | undefined, show: (value: Value) => unknown): unknown =>
+    value === undefined ? "none" : show(value);
+  const rate = ({ count, window }: Rate): string => `${count}/${formatDuration(window)}`;
+  return {
+    connections: limits.connections,
+    perSubject: limits.perSubject ?? "none",
+    perAddress: limits.perAddress ?? "none",
+    connectRate: bound(limits.connectRate, rate),
+    publishRate: bound(limits.publishRate, rate),
+    channels: limits.channels,
+    url: formatSize(limits.url),
+    headers: formatSize(limits.headers),
+    replays: limits.replays,
+    replayWait: formatDuration(limits.replayWait),
+    outbox: formatSize(limits.outbox),
+    stall: formatDuration(limits.stall),
+    body: formatSize(limits.body),
+    timeouts: { headers: formatDuration(limits.timeouts.headers), body: formatDuration(limits.timeouts.body) },
+    memory: bound(limits.memory, formatSize),
+    lag: bound(limits.lag, formatDuration),
+  };
+}

@@ -1,0 +1,108 @@
+import { randomUUID } from "node:crypto";
+import type { Exchange, ExchangeRequest } from "./exchange.ts";
+import { openExchange } from "./open-exchange.ts";
+
+/** What the requests have in common. */
+export interface PathRequests {
+  readonly url: URL;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** How long each step may take, in ms. */
+  readonly timeout: number;
+}
+
+/** A request for the stream. A user and password in the URL become Basic credentials. */
+export function streamRequest(
+  { url, headers, timeout }: PathRequests,
+  encodings = "identity",
+): Omit<ExchangeRequest, "method"> {
+  const own = { "accept": "text/event-stream", "accept-encoding": encodings, "cache-control": "no-cache" };
+  return { url, headers: { ...own, ...basicCredentials(url), ...headers }, connectTimeout: timeout };
+}
+
+/** The same stream with every event that is held. */
+export function fromTheBeginning(url: URL): URL {
+  return startingAt(url, "earliest");
+}
+
+/** When the server logged the events behind a cursor, in ms since 1970, by their ids; what it cannot say is missing. */
+export async function askTimes(requests: PathRequests, cursor: string): Promise<ReadonlyMap<string, number>> {
+  const url = startingAt(requests.url, cursor);
+  url.searchParams.set("limit", "1000");
+  const request = streamRequest({ ...requests, url });
+  const headers = { ...request.headers, accept: "application/json" };
+  const { events } = (await ask({ ...request, headers, method: "GET" }, requests.timeout)).json;
+  const list = Array.isArray(events) ? (events as Record<string, unknown>[]) : [];
+  return new Map(list.map(({ id, time }) => [String(id), Date.parse(String(time))]));
+}
+
+/**
+ * Publishes one event to the stream of a name at the same server.
+ * @returns its id, or what was answered instead
+ */
+export async function publishProbe(
+  requests: PathRequests,
+  stream: string,
+  key: string | undefined,
+): Promise<{ readonly id: string } | { readonly problem: string }> {
+  const url = new URL(requests.url);
+  url.pathname = `${url.pathname.replace(/\/(streams\/.*|api\/sse\/?)$/, "")}/streams/${stream}/events`;
+  url.search = "";
+  const request = streamRequest({ ...requests, url });
+  const credential = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const headers = { ...request.headers, "accept": "*/*", ...credential, "content-type": "application/json" };
+  // With an id of its own, for a stream may pass on no others.
+  const event = { ...passing(requests.url), id: `doctor-${randomUUID()}`, data: "sent by spillway doctor" };
+  const body = JSON.stringify(event);
+  const { status, json } = await ask({ ...request, headers, method: "POST", body }, requests.timeout);
+  const id: unknown = Array.isArray(json["ids"]) ? json["ids"][0] : undefined;
+  if (typeof id === "string") return { id };
+  const code = typeof json["code"] === "string" ? ` ${json["code"]}` : "";
+  return { problem: status === undefined ? "no answer" : `status ${status}${code}` };
+}
+
+/** A type and a channel that pass the filter of the stream's URL. */
+function passing({ pathname, searchParams }: URL): { readonly event: string; readonly channel: string | undefined } {
+  const [, segment] = /\/streams\/[^/]+\/([^/]+)\/?$/.exec(pathname) ?? [];
+  const first = (name: string): string | undefined => searchParams.get(name)?.split(",")[0] || undefined;
+  return {
+    event: first("events") ?? "doctor",
+    channel: first("channels") ?? (segment === undefined ? undefined : decodeURIComponent(segment)),
+  };
+}
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+async function ask(request: Omit<ExchangeRequest, "onPiece">, timeout: number): Promise<Answer> {
+  const pieces: Buffer[] = [];
+  const exchange: Exchange = openExchange({ ...request, onPiece: (piece) => pieces.push(piece) });
+  await exchange.until(() => exchange.end !== undefined, timeout);
+  exchange.close();
+  return { status: exchange.head?.status, json: parseJson(Buffer.concat(pieces).toString()) };
+}
+
+/** A start position of the user's own would win over another one. */
+function startingAt(url: URL, position: string): URL {
+  const result = new URL(url);
+  for (const name of ["last-event-id", "last", "since"]) result.searchParams.delete(name);
+  result.searchParams.set("after", position);
+  return result;
+}
+
+function basicCredentials({ username, password }: URL): Record<string, string> {
+  if (!username && !password) return {};
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
+}
+
+function parseJson(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,31 @@
+import { connect } from "../upstream/connect.ts";
+import { toFailure } from "../upstream/failure.ts";
+import { createTransport } from "../upstream/transport.ts";
+import type { UpstreamOptions, UpstreamTarget } from "../upstream/upstream.ts";
+import { fail, ok, warn, type Check } from "./check.ts";
+import { readableTime } from "./quantity.ts";
+
+/** One attempt at each address of a stream's source, as the gateway makes it. What the source sends is not read. */
+export function checkUpstream(stream: string, options: UpstreamOptions): Promise<readonly Check[]> {
+  return Promise.all(options.targets.map((target) => checkTarget(stream, target, options)));
+}
+
+async function checkTarget(stream: string, target: UpstreamTarget, options: UpstreamOptions): Promise<Check> {
+  const name = "upstream";
+  const who = `${target.name} of ${stream}`;
+  const transport = createTransport(options);
+  const startedAt = performance.now();
+  try {
+    const connection = await connect(transport, target.url, options, undefined, new AbortController().signal);
+    if (!connection) return warn(name, `${who} says by 204 that there is nothing to come`, "look at its address");
+    connection.body.on("error", () => {});
+    return ok(name, `${who} answers with an event stream after ${readableTime(performance.now() - startedAt)}`);
+  } catch (error) {
+    const { code, message, details } = toFailure(error, "upstream-connect");
+    const detail = details.status ?? details.reason;
+    const found = `${who}: ${code}, ${message}${detail === undefined ? "" : ` (${detail})`}`;
+    return fail(name, found, `see docs/reference/errors.md for ${code}`);
+  } finally {
+    transport.close();
+  }
+}

@@ -1,0 +1,173 @@
+import type { Coordination, Lease, LeaseHolder } from "../log/log.ts";
+import type { Logger } from "../util/logger.ts";
+
+/** What runs on one node at a time. Both are idempotent. */
+export interface Running {
+  start(): void;
+  /** Resolves once nothing of it goes on. */
+  stop(): Promise<void>;
+}
+
+/** Runs something on one node of many: on the one that has the stream's lease. */
+export interface Leadership {
+  /** That of the lease that this node has; `undefined` where it has none. */
+  readonly fence: number | undefined;
+  /** Who had it when it was looked up last, this node included. */
+  holder(): LeaseHolder | undefined;
+  /** Begins to look for the lease. */
+  start(): void;
+  /** Whether somebody on this node needs it to run. Without any need on any node it runs nowhere. */
+  need(needed: boolean): void;
+  /** The store has refused the fence: another node has taken over. */
+  lose(): void;
+  /** Gives the lease back, and looks for no other. */
+  stop(): Promise<void>;
+}
+
+export interface LeadershipOptions {
+  readonly stream: string;
+  readonly coordination: Coordination;
+  /** How long a lease lasts that is not renewed, in ms. */
+  readonly ttl: number;
+  /** Whether it is needed at all times, without anybody's saying so. */
+  readonly always: boolean;
+  readonly logger: Logger;
+}
+
+/** How often one without a lease looks for it, in ms: a node that goes away in order is followed within that time. */
+const longestLook = 400;
+
+/** Makes the leadership of a stream. */
+export function createLeadership(running: Running, options: LeadershipOptions): Leadership {
+  return new StreamLeadership(running, options);
+}
+
+class StreamLeadership implements Leadership {
+  readonly #running: Running;
+  readonly #options: LeadershipOptions;
+  #lease: Lease | undefined;
+  #holder: LeaseHolder | undefined;
+  #started = false;
+  #needed = false;
+  /** Ends the lease here when it may have ended in the store. */
+  #expiry: NodeJS.Timeout | undefined;
+  #next: NodeJS.Timeout | undefined;
+  #look: Promise<void> | undefined;
+  #failing = false;
+
+  constructor(running: Running, options: LeadershipOptions) {
+    this.#running = running;
+    this.#options = options;
+  }
+
+  get fence(): number | undefined {
+    return this.#lease?.fence;
+  }
+
+  holder(): LeaseHolder | undefined {
+    return this.#holder;
+  }
+
+  start(): void {
+    this.#started = true;
+    this.#turn();
+  }
+
+  need(needed: boolean): void {
+    this.#needed = needed;
+    this.#turn();
+  }
+
+  lose(): void {
+    void this.#lose("another node has it");
+  }
+
+  async stop(): Promise<void> {
+    this.#started = false;
+    clearTimeout(this.#next);
+    await this.#look;
+    await this.#release();
+  }
+
+  /** One look at a time; the next follows by itself. */
+  #turn(): void {
+    clearTimeout(this.#next);
+    if (!this.#started || this.#look) return;
+    this.#look = this.#lookUp().finally(() => {
+      this.#look = undefined;
+      const { ttl } = this.#options;
+      // A renewal that failed is tried again while there is time.
+      const renewed = this.#lease && !this.#failing;
+      const pause = renewed ? ttl / 3 : Math.min(ttl / 4, longestLook) * (0.75 + Math.random() / 4);
+      if (this.#started) this.#next = setTimeout(() => this.#turn(), pause);
+    });
+  }
+
+  async #lookUp(): Promise<void> {
+    const { stream, coordination, ttl, always, logger } = this.#options;
+    try {
+      if (!always) await coordination.want(stream, this.#needed ? ttl : 0);
+      const needed = always || this.#needed || (this.#lease && (await coordination.isWanted(stream)));
+      if (this.#lease) await (needed ? this.#renew(this.#lease) : this.#release());
+      else if (needed) await this.#acquire();
+      else this.#holder = await coordination.holder(stream);
+      this.#failing = false;
+    } catch (error) {
+      if (!this.#failing) logger.warn({ err: error }, "the lease cannot be looked up");
+      this.#failing = true;
+    }
+  }
+
+  async #acquire(): Promise<void> {
+    const { stream, coordination, ttl, logger } = this.#options;
+    const asked = performance.now();
+    const lease = await coordination.acquire(stream, ttl);
+    if (lease) {
+      this.#lease = lease;
+      // If it was stopped meanwhile, that gives the lease back.
+      if (this.#started) {
+        this.#keepUntil(asked + ttl);
+        logger.info({ fence: lease.fence }, "lease taken");
+        this.#running.start();
+      }
+    }
+    this.#holder = await coordination.holder(stream);
+  }
+
+  async #renew(lease: Lease): Promise<void> {
+    const { ttl } = this.#options;
+    const asked = performance.now();
+    const kept = await lease.renew(ttl);
+    if (this.#lease !== lease) return;
+    if (kept) this.#keepUntil(asked + ttl);
+    else await this.#lose("another node has it");
+  }
+
+  #keepUntil(time: number): void {
+    clearTimeout(this.#expiry);
+    this.#expiry = setTimeout(() => void this.#lose("it could not be renewed"), Math.max(0, time - performance.now()));
+  }
+
+  async #lose(reason: string): Promise<void> {
+    if (!this.#lease) return;
+    const { fence } = this.#lease;
+    this.#lease = undefined;
+    clearTimeout(this.#expiry);
+    this.#options.logger.warn({ fence, reason }, "lease lost");
+    await this.#running.stop();
+    this.#turn();
+  }
+
+  /** Once nothing is appended under it any more. */
+  async #release(): Promise<void> {
+    const lease = this.#lease;
+    if (!lease) return;
+    const { logger } = this.#options;
+    await this.#running.stop();
+    this.#lease = undefined;
+    this.#holder = undefined;
+    clearTimeout(this.#expiry);
+    await lease.release().catch((error: unknown) => logger.warn({ err: error }, "lease not given back"));
+    logger.info({ fence: lease.fence }, "lease given back");
+  }
+}

@@ -1,0 +1,60 @@
+import type { Policy, Served } from "../http/served.ts";
+import type { Limits } from "../limits/options.ts";
+import { createPressure, underPressure, type Pressure } from "../limits/pressure.ts";
+import type { Logger } from "../util/logger.ts";
+import type { GatewayParts } from "./gateway.ts";
+import type { GatewayOptions } from "./options.ts";
+import { version } from "./version.ts";
+
+/** Watches the time and the memory of this process, and says in the log when they run short. */
+export function watchPressure(limits: Limits, logger: Logger): Pressure {
+  const pressure = createPressure(limits, (overloaded) => {
+    const { lag, memory } = pressure;
+    const message = overloaded ? "overloaded: no subscription is let in" : "subscriptions are let in again";
+    logger.warn({ lag, memory }, message);
+  });
+  pressure.start();
+  return pressure;
+}
+
+/** What the HTTP layer is served with beside the gateway's parts. */
+export interface ServedState extends Pick<Served, "sessions" | "replays"> {
+  readonly pressure: Pressure;
+  options(): GatewayOptions;
+  policy(): Policy;
+  isClosing(): boolean;
+}
+
+/** The gateway as the HTTP layer sees it. */
+export function createServed(parts: GatewayParts, state: ServedState): Served {
+  const { streams, admission, endElsewhere } = parts;
+  const { sessions, replays, pressure, options, policy, isClosing } = state;
+  return {
+    version,
+    startedAt: parts.startedAt,
+    streams,
+    get default() {
+      const { default: name } = options();
+      return name === undefined ? undefined : streams.get(name);
+    },
+    get policy() {
+      return policy();
+    },
+    tickets: parts.tickets,
+    admission: underPressure(admission, pressure),
+    replays,
+    sessions,
+    refused: {},
+    async end(match, reason) {
+      return sessions.end(match, reason) + ((await endElsewhere?.(match, reason)) ?? 0);
+    },
+    reload: parts.reload,
+    metrics: parts.metrics,
+    get closing() {
+      return isClosing();
+    },
+    workers: parts.workers,
+    refresh: parts.refresh,
+    logger: parts.logger,
+  };
+}

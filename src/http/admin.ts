@@ -1,0 +1,30 @@
+import { SpillwayError } from "../errors.ts";
+import { json, type HttpBody, type HttpRequest } from "./message.ts";
+import { invalid } from "./problem.ts";
+import type { Served } from "./served.ts";
+
+/** `DELETE /admin/subscribers?subject=…[&stream=…]`: ends the subscriptions of somebody, who may come back if the credential still counts. */
+export async function endSubscribers(request: HttpRequest, served: Served): Promise<HttpBody> {
+  const subject = request.query.get("subject");
+  if (!subject) throw invalid("subject", "a subject such as key:web", "nothing");
+  const stream = request.query.get("stream") ?? undefined;
+  return json({ ended: await served.end({ subject, stream }, "revoked") });
+}
+
+/** `POST /admin/reload`: applies the configuration as it is written now, or refuses it and changes nothing. */
+export async function reload(served: Served): Promise<HttpBody> {
+  if (!served.reload) throw new SpillwayError("not-found", "this gateway has no configuration file to read again");
+  try {
+    await served.reload();
+  } catch (error) {
+    throw asRefusal(error);
+  }
+  return json({ status: "ok" });
+}
+
+/** Whatever keeps a configuration from being read is a fault of it. */
+function asRefusal(error: unknown): unknown {
+  if (!(error instanceof SpillwayError) || !["config-not-found", "access-required"].includes(error.code)) return error;
+  const { message, field, expected, got } = error;
+  return new SpillwayError("config-invalid", message, { field, expected, got });
+}

@@ -1,0 +1,171 @@
+import type { Access } from "../access/access.ts";
+import { permits } from "../access/grant.ts";
+import type { Identity } from "../access/identity.ts";
+import type { EndReason } from "../hub/control.ts";
+import type { CloseReason, Subscriber, SubscriptionOwner } from "../hub/subscriber.ts";
+import type { LogFilter } from "../log/log.ts";
+import type { Logger } from "../util/logger.ts";
+import { narrow } from "./filter.ts";
+import type { Served } from "./served.ts";
+
+/** Which sessions are meant. */
+export type SessionMatch =
+  | { readonly subject: string; readonly stream?: string | undefined }
+  /** Those that were opened with a ticket, up to this number. */
+  | { readonly ticket: string; readonly upTo: number };
+
+/** Somebody who is being served: a subscription, or a long poll that is held. */
+export interface SessionParts {
+  readonly identity: Identity;
+  readonly address: string | undefined;
+  readonly stream: string;
+  /** What was asked for, before it was narrowed to what is granted. */
+  readonly asked: LogFilter | undefined;
+  /** Gives back its place among the connections. */
+  readonly release: () => void;
+}
+
+/** All sessions of a process. */
+export interface Sessions {
+  /** One more; `stop` is called when it has to end before its client wants to. It ends another one with the same ticket. */
+  open(parts: SessionParts, stop: (reason: EndReason) => void): Session;
+  /** Ends those that match; returns how many. */
+  end(match: SessionMatch, reason: EndReason): number;
+  /** Ends those that are no longer granted what they have; or only this one, if it is one of those. */
+  review(access: Access, only?: Session): void;
+}
+
+/** How late an expired credential may be noticed, in ms. */
+const sweepInterval = 250;
+
+export class Session implements SubscriptionOwner {
+  identity: Identity;
+  /** Counts the sessions of the process. */
+  readonly number: number;
+  readonly parts: SessionParts;
+  readonly stop: (reason: EndReason) => void;
+  /** Gives back its place among those that are replayed to. */
+  leaveReplay: (() => void) | undefined;
+  readonly #startedAt = Date.now();
+  readonly #host: { close(session: Session): void; readonly logger: Logger };
+
+  constructor(
+    number: number,
+    parts: SessionParts,
+    stop: (reason: EndReason) => void,
+    host: { close(session: Session): void; readonly logger: Logger },
+  ) {
+    this.number = number;
+    this.identity = parts.identity;
+    this.parts = parts;
+    this.stop = stop;
+    this.#host = host;
+  }
+
+  onLive(): void {
+    this.leaveReplay?.();
+    this.leaveReplay = undefined;
+  }
+
+  onEnd(reason: CloseReason, { events, sink }: Subscriber): void {
+    this.close();
+    const { address, stream } = this.parts;
+    const duration = Date.now() - this.#startedAt;
+    const facts = { subject: this.identity.subject, address, stream, duration, events, bytes: sink.sent, reason };
+    this.#host.logger.info(facts, "subscription ended");
+  }
+
+  /** It is over. Idempotent. */
+  close(): void {
+    this.onLive();
+    this.parts.release();
+    this.#host.close(this);
+  }
+}
+
+/** To be called once a session can be ended: what is granted may have changed while it waited, and its ticket may be in use elsewhere. */
+export function begin(
+  session: Session,
+  { sessions, policy, tickets }: Pick<Served, "sessions" | "policy" | "tickets">,
+): void {
+  sessions.review(policy.access, session);
+  if (session.identity.ticket !== undefined) tickets.use?.(session.identity.ticket, session.number);
+}
+
+/** Makes the sessions of a process. */
+export function createSessions(logger: Logger): Sessions {
+  const all = new Set<Session>();
+  const expiring = new Set<Session>();
+  const byTicket = new Map<string, Session>();
+  let opened = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const host = { close, logger };
+
+  function close(session: Session): void {
+    all.delete(session);
+    expiring.delete(session);
+    const { ticket } = session.identity;
+    if (ticket !== undefined && byTicket.get(ticket) === session) byTicket.delete(ticket);
+  }
+
+  function watchExpiry(session: Session): void {
+    if (session.identity.expiresAt === undefined) return void expiring.delete(session);
+    expiring.add(session);
+    timer ??= setInterval(sweep, sweepInterval).unref();
+  }
+
+  function sweep(): void {
+    const now = Date.now();
+    for (const session of expiring) if (session.identity.expiresAt! <= now) session.stop("token-expired");
+    if (expiring.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  }
+
+  return {
+    open(parts, stop) {
+      const session = new Session(++opened, parts, stop, host);
+      const { ticket } = parts.identity;
+      if (ticket !== undefined) {
+        byTicket.get(ticket)?.stop("replaced");
+        byTicket.set(ticket, session);
+      }
+      all.add(session);
+      watchExpiry(session);
+      return session;
+    },
+    end(match, reason) {
+      const found = [...all].filter((session) => isMeant(session, match));
+      for (const session of found) session.stop(reason);
+      return found.length;
+    },
+    review(access, only) {
+      for (const session of only ? [only] : all) {
+        const identity = access.review(session.identity);
+        // What every session finds that nothing has changed for since it was let in.
+        if (identity === session.identity) continue;
+        if (!identity || !keeps(session, identity)) session.stop("revoked");
+        else {
+          session.identity = identity;
+          watchExpiry(session);
+        }
+      }
+    },
+  };
+}
+
+function isMeant({ identity, number, parts }: Session, match: SessionMatch): boolean {
+  if ("ticket" in match) return identity.ticket === match.ticket && number <= match.upTo;
+  return identity.subject === match.subject && (match.stream === undefined || parts.stream === match.stream);
+}
+
+/** Whether the session would be served the very same under another grant. */
+function keeps({ identity, parts }: Session, { grant }: Identity): boolean {
+  if (!permits(grant, "subscribe", parts.stream)) return false;
+  try {
+    const same = (given: Identity["grant"]): string => JSON.stringify(narrow(parts.asked, given) ?? null);
+    return same(identity.grant) === same(grant);
+  } catch {
+    return false;
+  }
+}

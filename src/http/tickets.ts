@@ -1,0 +1,48 @@
+import { SpillwayError } from "../errors.ts";
+import { isName, nameRule } from "./filter.ts";
+import { json, type HttpBody, type HttpRequest } from "./message.ts";
+import { invalid, shown } from "./problem.ts";
+import type { Caller, Served } from "./served.ts";
+
+/** Letters of a request for a ticket. */
+const bodyLimit = 16 * 1024;
+
+/**
+ * `POST /tickets` with `{ stream, channels? }`: a ticket for one subscription, which an `EventSource` can show in its URL, for it has no
+ * headers. It brings at most what its holder has.
+ */
+export async function issueTicket(
+  request: HttpRequest,
+  { identity, address }: Caller,
+  served: Served,
+): Promise<HttpBody> {
+  await served.admission.publish({ subject: identity.subject, address });
+  const { stream, channels } = readRequest(await request.body(bodyLimit));
+  const { ticket, expiresAt } = await served.tickets.issue({ holder: identity, stream, channels });
+  // Behind the grant, so that only who may subscribe to it hears whether it exists.
+  if (!served.streams.has(stream)) throw new SpillwayError("stream-unknown", undefined, { field: "stream" });
+  const base = `${served.policy.originOf(request) ?? ""}${request.mount}`;
+  const url = `${base}/streams/${encodeURIComponent(stream)}?ticket=${encodeURIComponent(ticket)}`;
+  return json({ ticket, url, expiresAt: new Date(expiresAt).toISOString() }, {}, 201);
+}
+
+function readRequest(body: string): { readonly stream: string; readonly channels: readonly string[] | undefined } {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    throw invalid("body", "JSON", body);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw invalid("body", "an object", typeof value);
+  const { stream, channels, ...others } = value as Record<string, unknown>;
+  const unknown = Object.keys(others)[0];
+  if (unknown !== undefined) throw invalid(shown(unknown), "absent: the fields are stream and channels", "a field");
+  if (typeof stream !== "string") throw invalid("stream", "a stream's name", typeof stream);
+  if (channels === undefined) return { stream, channels };
+  if (!Array.isArray(channels) || channels.length === 0) throw invalid("channels", "a list of names", typeof channels);
+  for (const name of channels as unknown[]) {
+    if (typeof name !== "string" || !isName(name)) throw invalid("channels", nameRule, String(name));
+  }
+  return { stream, channels: channels as string[] };
+}

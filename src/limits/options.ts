@@ -1,0 +1,44 @@
+/** Bounds on what clients may use up, as the config resolver leaves them. Times in ms, sizes in bytes; `undefined` for no bound. */
+
+/** So many in so long. */
+export interface Rate {
+  readonly count: number;
+  readonly window: number;
+}
+
+export interface Limits {
+  /** Subscriptions and held long polls over all workers; beyond it 503. */
+  readonly connections: number;
+  /** Those of one subject that is not anonymous, and of one address; beyond it 429. */
+  readonly perSubject: number | undefined;
+  readonly perAddress: number | undefined;
+  /** New ones of one subject and of one address; beyond it 429. */
+  readonly connectRate: Rate | undefined;
+  /** Publish requests of one subject, or of one address if anonymous; beyond it 429. */
+  readonly publishRate: Rate | undefined;
+  /** Names in the filter of one subscription; beyond it 400. */
+  readonly channels: number;
+  /** Bytes of a request's target; beyond it 414. */
+  readonly url: number;
+  /** Bytes of a request's headers; beyond it 431. */
+  readonly headers: number;
+  /** Subscriptions that are replayed to at once; others wait for up to `replayWait`, then 503. */
+  readonly replays: number;
+  readonly replayWait: number;
+  /** Unsent bytes of one subscriber; beyond it the subscriber is served from the log at its own pace. */
+  readonly outbox: number;
+  /** A subscriber whose socket takes nothing for this long is cut. */
+  readonly stall: number;
+  /** Largest body of a publish request; beyond it 413. */
+  readonly body: number;
+  readonly timeouts: {
+    /** From a connection's first byte, or its being made, to the end of a request's headers; then it is closed. */
+    readonly headers: number;
+    /** To the end of a request's body; then 408. */
+    readonly body: number;
+  };
+  /** Resident memory of the process beyond which no new subscription is let in (503). */
+  readonly memory: number | undefined;
+  /** Delay of the event loop beyond which no new subscription is let in (503). */
+  readonly lag: number | undefined;
+}

@@ -1,0 +1,69 @@
+import { Registry, type Gauge } from "prom-client";
+import { durationBounds, type Durations } from "../util/durations.ts";
+import type { Metric, Sample } from "./definition.ts";
+import { logMetrics } from "./log-metrics.ts";
+import { processMetrics } from "./process-metrics.ts";
+import { servingMetrics } from "./serving-metrics.ts";
+import { takeSnapshot, type MetricsSources, type Snapshot } from "./snapshot.ts";
+import { upstreamMetrics } from "./upstream-metrics.ts";
+
+/** All metrics as a monitoring system reads them. */
+export interface MetricsText {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+export interface Metrics {
+  /** The values now, in Prometheus' text format 0.0.4. */
+  render(): Promise<MetricsText>;
+}
+
+/** Every metric there is. */
+export const allMetrics: readonly Metric[] = [...servingMetrics, ...upstreamMetrics, ...logMetrics, ...processMetrics];
+
+/** Makes the metrics over their sources, which are asked when somebody reads, and not before. */
+export function createMetrics(sources: MetricsSources): Metrics {
+  return {
+    async render() {
+      const registry = new Registry();
+      const snapshot = takeSnapshot(sources);
+      for (const metric of allMetrics) registry.registerMetric(collected(metric, snapshot));
+      return { contentType: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}
+
+/** prom-client's own metrics count for themselves; this one holds what was counted elsewhere. */
+function collected(metric: Metric, snapshot: Snapshot): Gauge {
+  const { name, help, type } = metric;
+  const get = (): Promise<object> => Promise.resolve({ name, help, type, values: valuesOf(metric, snapshot) });
+  // All that a registry asks of a metric.
+  return { name, get } as unknown as Gauge;
+}
+
+function valuesOf(metric: Metric, snapshot: Snapshot): readonly Value[] {
+  if (metric.type !== "histogram") return metric.samples(snapshot);
+  return metric.samples(snapshot).flatMap((each) => series(metric.name, each));
+}
+
+/** A line of the text; without a name of its own it has its metric's. */
+interface Value {
+  readonly metricName?: string;
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly value: number;
+}
+
+/** The buckets of a histogram, each with all that is not longer, and its sum and count. */
+function series(name: string, { labels, value: { counts, sum } }: Sample<Durations>): Value[] {
+  let count = 0;
+  const buckets = counts.map((inBucket, index): Value => {
+    count += inBucket;
+    const le = durationBounds[index] ?? "+Inf";
+    return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: count };
+  });
+  return [
+    ...buckets,
+    { metricName: `${name}_sum`, labels, value: sum },
+    { metricName: `${name}_count`, labels, value: count },
+  ];
+}

@@ -1,0 +1,61 @@
+import { eachStream, type Metric } from "./definition.ts";
+
+/** One process has the logs, so these are over all processes. */
+export const logMetrics: readonly Metric[] = [
+  {
+    name: "spillway_log_head",
+    type: "gauge",
+    help: "Number of the last event, counted from the beginning of the log",
+    labels: ["stream"],
+    samples: eachStream(({ log }) => log.head),
+  },
+  {
+    name: "spillway_log_events",
+    type: "gauge",
+    help: "Events held",
+    labels: ["stream"],
+    samples: eachStream(({ log }) => log.events),
+  },
+  {
+    name: "spillway_log_bytes",
+    type: "gauge",
+    help: "Bytes held, as retention counts them",
+    labels: ["stream"],
+    samples: eachStream(({ log }) => log.bytes),
+  },
+  {
+    name: "spillway_log_last_event_timestamp_seconds",
+    type: "gauge",
+    help: "When the last event was appended, since 1970",
+    labels: ["stream"],
+    samples: eachStream(({ log }) => (log.lastTime === 0 ? undefined : log.lastTime / 1000)),
+  },
+  {
+    name: "spillway_log_paused",
+    type: "gauge",
+    help: "1 while the log takes no events",
+    labels: ["stream"],
+    samples: eachStream(({ paused }) => (paused ? 1 : 0)),
+  },
+  {
+    name: "spillway_log_append_seconds",
+    type: "histogram",
+    help: "From the call of an append to the moment when its events are durable",
+    labels: ["stream"],
+    samples: eachStream(({ intake }) => intake?.appendSeconds),
+  },
+  {
+    name: "spillway_log_appended_events_total",
+    type: "counter",
+    help: "Events appended",
+    labels: ["stream"],
+    samples: eachStream(({ intake }) => intake?.appended),
+  },
+  {
+    name: "spillway_log_append_failures_total",
+    type: "counter",
+    help: "Appends that the store could not take, repeated tries included",
+    labels: ["stream"],
+    samples: eachStream(({ intake }) => intake?.failed),
+  },
+];

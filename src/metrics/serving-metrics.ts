@@ -1,0 +1,101 @@
+import { eachStream, sample, type Metric } from "./definition.ts";
+
+/** Codes that are there from the start, with 0: the first refusal could else not be told from the time before. */
+const refusals = [
+  "access-denied",
+  "at-capacity",
+  "authorize-unavailable",
+  "body-too-large",
+  "credential-expired",
+  "credential-invalid",
+  "credential-required",
+  "issuer-unavailable",
+  "origin-denied",
+  "overloaded",
+  "rate-limited",
+  "replay-busy",
+  "shutting-down",
+  "ticket-invalid",
+  "too-many-connections",
+] as const;
+
+/** Subscribers, what they got, and who was refused. Over all processes. */
+export const servingMetrics: readonly Metric[] = [
+  {
+    name: "spillway_subscribers",
+    type: "gauge",
+    help: "Live subscribers, those who are still replayed to included",
+    labels: ["stream"],
+    samples: eachStream(({ audience }) => audience.subscribers),
+  },
+  {
+    name: "spillway_subscriber_lag_events",
+    type: "gauge",
+    help: "How many events the slowest subscriber is behind",
+    labels: ["stream"],
+    samples: eachStream(({ audience }) => audience.lag),
+  },
+  {
+    name: "spillway_unsent_bytes",
+    type: "gauge",
+    help: "Bytes accepted for subscribers that have not left the process",
+    labels: ["stream"],
+    samples: eachStream(({ audience }) => audience.unsent),
+  },
+  {
+    name: "spillway_events_delivered_total",
+    type: "counter",
+    help: "Events written to subscribers, each counted once for every subscriber",
+    labels: ["stream"],
+    samples: eachStream(({ audience }) => audience.delivered),
+  },
+  {
+    name: "spillway_bytes_sent_total",
+    type: "counter",
+    help: "Bytes of events written to subscribers",
+    labels: ["stream"],
+    samples: eachStream(({ audience }) => audience.sentBytes),
+  },
+  {
+    name: "spillway_events_replayed_total",
+    type: "counter",
+    help: "Delivered events that were for a subscriber who was behind",
+    labels: ["stream"],
+    samples: eachStream(({ audience }) => audience.replayed),
+  },
+  {
+    name: "spillway_gaps_announced_total",
+    type: "counter",
+    help: "Holes that subscribers were told of",
+    labels: ["stream"],
+    samples: eachStream(({ audience }) => audience.gaps),
+  },
+  {
+    name: "spillway_subscriptions_closed_total",
+    type: "counter",
+    help: "Subscriptions that ended, by reason",
+    labels: ["stream", "reason"],
+    samples: ({ streams }) =>
+      streams.flatMap(({ name, audience }) =>
+        Object.entries(audience.closed).map(([reason, value]) => ({ labels: { stream: name, reason }, value })),
+      ),
+  },
+  {
+    name: "spillway_requests_refused_total",
+    type: "counter",
+    help: "Requests answered with an error, by its code",
+    labels: ["code"],
+    samples: ({ refused }) =>
+      Object.entries({ ...Object.fromEntries(refusals.map((code) => [code, 0])), ...refused }).map(([code, value]) => ({
+        labels: { code },
+        value,
+      })),
+  },
+  {
+    name: "spillway_connections_limit",
+    type: "gauge",
+    help: "Subscriptions and held long polls that are let in over all streams",
+    labels: [],
+    samples: ({ limits }) => sample({}, limits.connections),
+  },
+];

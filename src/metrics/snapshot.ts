@@ -1,0 +1,79 @@
+/** What metrics are made of: plain numbers, read once for each answer. */
+import type { Audience, ServedStream, ServedUpstream } from "../http/served.ts";
+import type { Limits } from "../limits/options.ts";
+import type { LogState } from "../log/log.ts";
+import type { Durations } from "../util/durations.ts";
+import type { ProcessStats } from "./process-stats.ts";
+
+/** How events came into a log, since the start of the process that has it. */
+export interface Intake {
+  /** From the call of an append to the moment when its events are durable. */
+  readonly appendSeconds: Durations;
+  /** Events appended. */
+  readonly appended: number;
+  /** Appends that the store refused. */
+  readonly failed: number;
+  /** From a batch's arrival from the upstream to the moment when it is durable, tries that failed included. */
+  readonly ingestSeconds: Durations;
+  /** When the upstream's last event arrived, ms since 1970. */
+  readonly lastEventAt: number | undefined;
+}
+
+/** A stream at one moment. Counters are over all processes, those that have ended included. */
+export interface StreamSnapshot {
+  readonly name: string;
+  readonly audience: Audience;
+  readonly log: LogState;
+  readonly upstream: ServedUpstream | undefined;
+  readonly paused: boolean;
+  readonly intake: Intake | undefined;
+}
+
+/** Everything at one moment. */
+export interface Snapshot {
+  readonly version: string;
+  /** ms since 1970. */
+  readonly now: number;
+  readonly streams: readonly StreamSnapshot[];
+  /** Requests refused, by the code of the error; over all processes. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** Every process that runs. */
+  readonly processes: readonly ProcessSnapshot[];
+  readonly limits: Pick<Limits, "connections" | "memory" | "lag">;
+}
+
+/** A process at one moment. */
+export interface ProcessSnapshot extends ProcessStats {
+  /** `primary`, or the worker's number; absent where there is but one process. */
+  readonly worker?: string | undefined;
+}
+
+/** Where the numbers are found. Every member is asked once for each answer. */
+export interface MetricsSources {
+  readonly version: string;
+  readonly streams: ReadonlyMap<string, Pick<ServedStream, "log" | "audience" | "upstream" | "paused">>;
+  /** `undefined` while it is not known. */
+  intake(stream: string): Intake | undefined;
+  refused(): Snapshot["refused"];
+  processes(): readonly ProcessSnapshot[];
+  limits(): Snapshot["limits"];
+}
+
+/** Reads all sources. */
+export function takeSnapshot(sources: MetricsSources): Snapshot {
+  return {
+    version: sources.version,
+    now: Date.now(),
+    streams: Array.from(sources.streams, ([name, { audience, log, upstream, paused }]) => ({
+      name,
+      audience: audience(),
+      log: log.state(),
+      upstream: upstream(),
+      paused: paused() !== undefined,
+      intake: sources.intake(name),
+    })),
+    refused: sources.refused(),
+    processes: sources.processes(),
+    limits: sources.limits(),
+  };
+}

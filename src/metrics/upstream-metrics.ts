@@ -1,0 +1,69 @@
+import type { ServedUpstream } from "../http/served.ts";
+import { eachStream, type Metric, type Sample } from "./definition.ts";
+import type { StreamSnapshot } from "./snapshot.ts";
+
+const states = ["idle", "connecting", "open", "waiting", "stopped"] as const;
+
+/** Of streams that have an upstream. One process connects to it, so these are over all processes. */
+export const upstreamMetrics: readonly Metric[] = [
+  {
+    name: "spillway_upstream_state",
+    type: "gauge",
+    help: "1 for the state that the upstream is in, 0 for the others",
+    labels: ["stream", "state"],
+    samples: ({ streams }) => streams.flatMap(({ name, upstream }) => (upstream ? statesOf(name, upstream) : [])),
+  },
+  {
+    name: "spillway_upstream_reconnects_total",
+    type: "counter",
+    help: "Attempts to connect that followed a break",
+    labels: ["stream"],
+    samples: eachStream(({ upstream }) => upstream?.reconnects),
+  },
+  {
+    name: "spillway_upstream_events_received_total",
+    type: "counter",
+    help: "Events received, repeated ones included",
+    labels: ["stream"],
+    samples: eachStream(({ upstream }) => upstream?.received),
+  },
+  {
+    name: "spillway_upstream_events_repeated_total",
+    type: "counter",
+    help: "Events dropped because they were durable already",
+    labels: ["stream"],
+    samples: eachStream(({ upstream }) => upstream?.repeated),
+  },
+  {
+    name: "spillway_upstream_errors_total",
+    type: "counter",
+    help: "Attempts that failed and streams that broke",
+    labels: ["stream"],
+    samples: eachStream(({ upstream }) => upstream?.errors),
+  },
+  {
+    name: "spillway_upstream_last_event_age_seconds",
+    type: "gauge",
+    help: "Time since the upstream's last event arrived; since the log's last event before the first one",
+    labels: ["stream"],
+    samples: eachStream((stream, { now }) => {
+      const last = lastEvent(stream);
+      return stream.upstream && last > 0 ? Math.max(0, now - last) / 1000 : undefined;
+    }),
+  },
+  {
+    name: "spillway_ingest_lag_seconds",
+    type: "histogram",
+    help: "From the arrival of a batch of events to the moment when it is durable",
+    labels: ["stream"],
+    samples: eachStream(({ upstream, intake }) => upstream && intake?.ingestSeconds),
+  },
+];
+
+function statesOf(stream: string, upstream: ServedUpstream): Sample<number>[] {
+  return states.map((state) => ({ labels: { stream, state }, value: upstream.state === state ? 1 : 0 }));
+}
+
+function lastEvent({ intake, log }: StreamSnapshot): number {
+  return intake?.lastEventAt ?? log.lastTime;
+}

@@ -1,0 +1,77 @@
+import { isServedAnew, removed, type ReloadTarget } from "../gateway/reload.ts";
+import {
+  announceUpstream,
+  placeStream,
+  removeStream,
+  serveStream,
+  type StreamDependencies,
+} from "../gateway/stream.ts";
+import type { GatewayOptions } from "../gateway/options.ts";
+import type { Audience, ServedStream } from "../http/served.ts";
+import type { LogReader } from "../log/log.ts";
+import { nobody } from "./audience.ts";
+import { createFollower, type Follower } from "./follower.ts";
+import type { Audiences } from "./messages.ts";
+import type { PrimaryLink } from "./primary-link.ts";
+
+/** The streams that a worker serves. */
+export interface WorkerStreams extends Pick<ReloadTarget, "prepare" | "remove"> {
+  readonly followers: ReadonlyMap<string, Follower>;
+  /** As their status shows them: over all workers. */
+  readonly shown: ReadonlyMap<string, ServedStream>;
+  /** Who listens to them here. */
+  audiences(): Audiences;
+  /** Resolves once all have what the log holds now, or when the signal aborts. */
+  catchUp(signal: AbortSignal): Promise<void>;
+  /** Serves all streams of these options; there is none yet. */
+  start(options: GatewayOptions): Promise<void>;
+}
+
+export interface WorkerStreamsDependencies extends StreamDependencies {
+  openReader(stream: string): LogReader;
+  readonly primary: PrimaryLink;
+}
+
+/** Makes the streams of a worker, none open. Where their events come from is for the primary. */
+export function createWorkerStreams(dependencies: WorkerStreamsDependencies): WorkerStreams {
+  const { primary, openReader, limits, logger } = dependencies;
+  const followers = new Map<string, Follower>();
+  const streams = new Map<string, ServedStream>();
+  const shown = new Map<string, ServedStream>();
+
+  const prepare: WorkerStreams["prepare"] = async (name, change) => {
+    if (!isServedAnew(change)) return { commit() {}, undo() {} };
+    const known = followers.get(name);
+    const follower = known ?? createFollower(openReader(name), () => primary.facts().streams[name], primary, logger);
+    const stream = await serveStream(name, change.after, follower.source, { limits, logger });
+    return {
+      commit() {
+        followers.set(name, follower);
+        if (!known) announceUpstream(name, follower.source, streams);
+        shown.set(name, { ...stream, audience: (): Audience => primary.facts().streams[name]?.audience ?? nobody });
+        return placeStream(streams, stream);
+      },
+      undo: () => stream.hub.close(removed),
+    };
+  };
+
+  return {
+    followers,
+    shown,
+    audiences: () => Object.fromEntries(Array.from(streams, ([name, { audience }]) => [name, audience()])),
+    async catchUp(signal) {
+      await Promise.all(Array.from(followers, ([name, follower]) => follower.catchUp(streams.get(name)!.hub, signal)));
+    },
+    async start(options) {
+      for (const [name, after] of Object.entries(options.streams)) {
+        await (await prepare(name, { before: undefined, after }, options)).commit();
+      }
+    },
+    prepare,
+    async remove(name) {
+      shown.delete(name);
+      await removeStream(streams, name);
+      followers.delete(name);
+    },
+  };
+}

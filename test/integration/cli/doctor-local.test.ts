@@ -1,0 +1,134 @@
+import { readdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import type { Check } from "../../../src/doctor/check.ts";
+import { freePort, portOf } from "../../support/ports.ts";
+import { runCli, startServe, withDirectory } from "./cli.ts";
+
+interface Report {
+  readonly code: number | null;
+  /** Those of a name. */
+  all(name: string): readonly Check[];
+  /** The only one of a name. */
+  of(name: string): Check;
+}
+
+async function examine(cwd: string, ...flags: readonly string[]): Promise<Report> {
+  const { code, stdout, stderr } = await runCli(["doctor", "--json", ...flags], { cwd });
+  expect(stderr).toBe("");
+  const checks = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Check);
+  const all = (name: string): readonly Check[] => checks.filter((check) => check.name === name);
+  return { code, all, of: (name) => all(name)[0]! };
+}
+
+test("a configuration that works here has no failure, and nothing is left behind", () =>
+  withDirectory(async (cwd) => {
+    await writeFile(join(cwd, "spillway.json"), JSON.stringify({ streams: { s: {} }, limits: { connections: 100 } }));
+    const report = await examine(cwd);
+    expect(report.code).toBe(0);
+    const names = ["config", "store", "store-write", "disk", "clock", "node", "open-files", "memory"];
+    expect(names.map((name) => [name, report.of(name).outcome])).toEqual(names.map((name) => [name, "ok"]));
+    expect(report.of("file-system")).toBeDefined();
+    expect(report.of("net.core.somaxconn")).toBeDefined();
+    expect(await readdir(cwd)).toEqual(["spillway.json"]);
+  }));
+
+test("every error of the configuration is a failure of its own", () =>
+  withDirectory(async (cwd) => {
+    await writeFile(join(cwd, "spillway.yaml"), "drian: 1s\nstreams: { s: { idz: gateway } }\n");
+    const report = await examine(cwd);
+    expect(report.code).toBe(1);
+    expect(report.all("config").map(({ outcome, found }) => [outcome, found])).toEqual([
+      ["fail", expect.stringContaining('did you mean "ids"?')],
+      ["fail", expect.stringContaining('did you mean "drain"?')],
+    ]);
+  }));
+
+test("a directory without a configuration is a failure that says so", () =>
+  withDirectory(async (cwd) => {
+    const report = await examine(cwd);
+    expect([report.code, report.of("config").outcome]).toEqual([1, "fail"]);
+    expect(report.of("config").found).toContain("there is no spillway.yaml here");
+  }));
+
+test("a log that a running gateway holds is a warning, and one that is none a failure", () =>
+  withDirectory(async (cwd) => {
+    const flags = ["--stream", "s", "--store", "sqlite:log.db"];
+    const serve = await startServe(flags, { cwd });
+    const held = await examine(cwd, ...flags);
+    expect([held.of("store").outcome, held.of("store-write").outcome]).toEqual(["warn", "ok"]);
+    expect(held.of("store").found).toContain("another process holds");
+    serve.child.kill("SIGTERM");
+    await serve.result;
+    expect((await examine(cwd, ...flags)).of("store").outcome).toBe("ok");
+    await writeFile(join(cwd, "log.db"), "This is no database, but it is long enough to be looked at.");
+    const broken = await examine(cwd, ...flags);
+    expect([broken.code, broken.of("store").outcome]).toEqual([1, "fail"]);
+    expect(broken.of("store").found).toContain("store-corrupt");
+  }));
+
+test("a folder that does not exist is a failure, a log in memory a warning", () =>
+  withDirectory(async (cwd) => {
+    const nowhere = await examine(cwd, "--stream", "s", "--store", "sqlite:no/such/log.db");
+    expect([nowhere.code, nowhere.of("store").outcome]).toEqual([1, "fail"]);
+    expect((await examine(cwd, "--stream", "s", "--store", "memory:")).of("store").outcome).toBe("warn");
+  }));
+
+test("a clock behind the log's last event is found", () =>
+  withDirectory(async (cwd) => {
+    const flags = ["--stream", "s", "--store", "sqlite:log.db", "--anonymous", "subscribe,publish"];
+    const serve = await startServe(flags, { cwd });
+    await fetch(`${serve.url}/streams/s/events`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"data":"x"}',
+    });
+    serve.child.kill("SIGTERM");
+    await serve.result;
+    expect((await examine(cwd, ...flags)).of("clock").outcome).toBe("ok");
+    await moveIntoTheFuture(join(cwd, "log.db"));
+    const { outcome, found } = (await examine(cwd, ...flags)).of("clock");
+    expect(outcome).toBe("warn");
+    expect(found).toContain("behind the last event of s");
+  }));
+
+test("with --check-upstream each source is connected once, and not without", () =>
+  withDirectory(async (cwd) => {
+    let requests = 0;
+    const source = createServer((_request, response) => {
+      requests++;
+      response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
+    }).listen(0, "127.0.0.1");
+    onTestFinished(() => source.close().closeAllConnections());
+    await expect.poll(() => source.listening).toBe(true);
+    const flags = ["--upstream", `http://127.0.0.1:${portOf(source)}/?key=hunter2`, "--store", "memory:"];
+    expect((await examine(cwd, ...flags)).all("upstream")).toEqual([]);
+    expect(requests).toBe(0);
+    expect((await examine(cwd, ...flags, "--check-upstream")).of("upstream").outcome).toBe("ok");
+    expect(requests).toBe(1);
+    const nobody = ["--upstream", `http://127.0.0.1:${await freePort()}/?key=hunter2`, "--store", "memory:"];
+    const { code, of } = await examine(cwd, ...nobody, "--check-upstream");
+    expect([code, of("upstream").outcome]).toEqual([1, "fail"]);
+    expect(of("upstream").found).toContain("upstream-connect");
+    expect(of("upstream").found).not.toContain("hunter2");
+  }));
+
+test("what is no URL and what is no duration are refused", async () => {
+  const wrong = await runCli(["doctor", "streams/s"]);
+  expect([wrong.code, wrong.stdout]).toEqual([1, ""]);
+  expect(wrong.stderr).toContain("request-invalid");
+  expect((await runCli(["doctor", "http://127.0.0.1/", "--idle", "soon"])).code).toBe(2);
+});
+
+/** As if the clock had been right until now, and were a day late from here on. */
+async function moveIntoTheFuture(file: string): Promise<void> {
+  const { loadDriver } = await import("../../../src/log/sqlite/driver.ts");
+  const { DatabaseSync } = await loadDriver();
+  const database = new DatabaseSync(file, { readOnly: false });
+  database.prepare("UPDATE streams SET last_time = ?").run(Date.now() + 86_400_000);
+  database.close();
+}

@@ -1,0 +1,79 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { hashKey } from "../../../src/access/keys.ts";
+import { accessSchema } from "../../../src/config/access-schema.ts";
+import { runCli, withDirectory } from "./cli.ts";
+
+/** The key and the configuration that was printed with it. */
+function readOutput(stdout: string): { key: string; section: string } {
+  const [key = "", empty, ...rest] = stdout.split("\n");
+  expect(empty).toBe("");
+  return { key, section: rest.join("\n") };
+}
+
+test("key new prints the key alone on the first line, and the section that makes it count", async () => {
+  const { code, stdout, stderr } = await runCli(["key", "new", "--name", "web", "--streams", "prices"]);
+  expect([code, stderr]).toEqual([0, ""]);
+  const { key, section } = readOutput(stdout);
+  expect(key).toMatch(/^spw_[\w-]{43}$/);
+  expect(section).not.toContain(key.slice(4));
+  const { access } = parse(section) as { access: object };
+  expect(access).toEqual({ keys: [{ name: "web", hash: hashKey(key), can: ["subscribe"], streams: ["prices"] }] });
+});
+
+test("every flag is in the section, and patterns stay what they are", async () => {
+  const flags = [
+    "--can",
+    "publish,subscribe",
+    "--streams",
+    "*",
+    "--channels",
+    "user:*,{a: b}",
+    "--events",
+    "#x",
+    "--expires",
+    "90d",
+  ];
+  const { stdout } = await runCli(["key", "new", "--name", "web", ...flags]);
+  const { access } = parse(readOutput(stdout).section) as { access: { keys: [{ expires: string }] } };
+  const [key] = accessSchema.parse(access).keys;
+  expect(key).toMatchObject({
+    grant: { can: ["publish", "subscribe"], streams: ["*"], channels: ["user:*", "{a: b}"], events: ["#x"] },
+    expiresAt: Date.parse(access.keys[0].expires),
+  });
+  const days = (Date.parse(access.keys[0].expires) - Date.now()) / 86_400_000;
+  expect(Math.ceil(days)).toBe(90);
+});
+
+test("a configuration with the section is accepted by check, which does not show the hash", () =>
+  withDirectory(async (cwd) => {
+    const { stdout } = await runCli(["key", "new", "--name", "web", "--expires", "2099-01-31T09:00:00+01:00"]);
+    const { key, section } = readOutput(stdout);
+    await writeFile(join(cwd, "spillway.yaml"), `streams: { prices: {} }\n${section}`);
+    const checked = await runCli(["check"], { cwd });
+    expect([checked.code, checked.stderr]).toEqual([0, ""]);
+    expect(checked.stdout).toContain("2099-01-31T08:00:00.000Z");
+    expect(checked.stdout).not.toContain(hashKey(key).slice(7));
+  }));
+
+test("two keys are not the same", async () => {
+  const made = await Promise.all([1, 2].map(() => runCli(["key", "new", "--name", "web"])));
+  expect(new Set(made.map(({ stdout }) => readOutput(stdout).key)).size).toBe(2);
+});
+
+test.each([
+  [[]],
+  [["--name", "two words"]],
+  [["--name", "a", "--can", "fly"]],
+  [["--name", "a", "--can", ""]],
+  [["--name", "a", "--streams", ","]],
+  [["--name", "a", "--expires", "soon"]],
+  [["--name", "a", "--expires", "2020-01-01"]],
+  [["--name", "a", "--expires", "2099-01-01T00:00:00"]],
+  [["--name", "a", "--expires", "0s"]],
+])("wrong usage makes no key: %o", async (flags) => {
+  const { code, stdout } = await runCli(["key", "new", ...flags]);
+  expect([code, stdout]).toEqual([2, ""]);
+});

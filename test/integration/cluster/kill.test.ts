@@ -1,0 +1,67 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import { startCluster, type Cluster, type ClusterNode } from "../../support/cluster.ts";
+import { engines, type Engine } from "../../support/shared-engines.ts";
+
+/** How often the leader is killed: `KILL_ROUNDS=25 npx vitest run test/integration/cluster/kill.test.ts`. */
+const rounds = Number(process.env["KILL_ROUNDS"] ?? 1);
+const lease = 2000;
+/** A machine with other work takes its time. */
+const slowness = 10_000;
+
+async function startOn(engine: Engine): Promise<Cluster> {
+  const place = engine.openPlace();
+  onTestFinished(() => place.remove());
+  const cluster = await startCluster({ urls: [place.url, place.url], lease });
+  onTestFinished(() => cluster.close());
+  cluster.follow(6);
+  return cluster;
+}
+
+/** Ends the leader, and resolves to the time in ms after which another node has the upstream open. */
+async function replaceLeader(cluster: Cluster, signal: NodeJS.Signals, ending: number | string): Promise<number> {
+  await cluster.progress(1 + Math.floor(Math.random() * 60));
+  const leader = await cluster.leader();
+  const others = cluster.nodes.filter((node) => node !== leader);
+  const begun = performance.now();
+  const ended = leader.kill(signal);
+  await cluster.leader(others);
+  const time = performance.now() - begun;
+  expect(await ended).toBe(ending);
+  await leader.start();
+  return time;
+}
+
+function fencesOf(nodes: readonly ClusterNode[]): Promise<Array<number | null>> {
+  return Promise.all(nodes.map(async (node) => (await node.status()).lease.fence));
+}
+
+const shown = (times: readonly number[]): string => times.map((time) => time.toFixed(0)).join(", ");
+
+describe.each(engines)("on $name", (engine) => {
+  test(
+    `kill -9 of the leader, ${rounds} times: every client ends with exactly 1..M`,
+    { timeout: 60_000 + rounds * 10_000 },
+    async ({ annotate }) => {
+      const cluster = await startOn(engine);
+      const times: number[] = [];
+      for (let round = 0; round < rounds; round++) times.push(await replaceLeader(cluster, "SIGKILL", "SIGKILL"));
+      await cluster.finishWithin(lease);
+      for (const time of times) expect(time).toBeLessThan(lease + slowness);
+      for (const fence of await fencesOf(cluster.nodes)) expect(fence).toBeGreaterThan(rounds);
+      await annotate(`${engine.name}: another leader after kill -9 in ms: ${shown(times)}`);
+    },
+  );
+
+  test(
+    `SIGTERM of the leader, ${rounds} times: it exits with 0, and every client ends with exactly 1..M`,
+    { timeout: 60_000 + rounds * 10_000 },
+    async ({ annotate }) => {
+      const cluster = await startOn(engine);
+      const times: number[] = [];
+      for (let round = 0; round < rounds; round++) times.push(await replaceLeader(cluster, "SIGTERM", 0));
+      await cluster.finishWithin(lease);
+      for (const time of times) expect(time).toBeLessThan(slowness);
+      await annotate(`${engine.name}: another leader after SIGTERM in ms: ${shown(times)}`);
+    },
+  );
+});

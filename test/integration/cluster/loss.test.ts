@@ -1,0 +1,46 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import { startCluster, type Cluster } from "../../support/cluster.ts";
+import { eventually } from "../../support/reader.ts";
+import { startRedis, type RedisServer } from "../../support/redis.ts";
+import { engines } from "../../support/shared-engines.ts";
+
+const lease = 2000;
+
+async function startOn(server: RedisServer): Promise<Cluster> {
+  onTestFinished(() => server.close());
+  const cluster = await startCluster({ urls: [server.url, server.url], lease });
+  onTestFinished(() => cluster.close());
+  cluster.follow(8);
+  await cluster.progress(100);
+  return cluster;
+}
+
+/** Every client has been told once that its place is lost, and has got all of the new log from its beginning on. */
+async function expectOneReset(cluster: Cluster): Promise<void> {
+  await eventually(() => cluster.readers.every(({ faults }) => faults.length >= 2), "everyone's reset");
+  await cluster.progress(100);
+  const last = await cluster.finish();
+  for (const reader of cluster.readers) {
+    expect(reader.faults).toEqual([expect.stringMatching(/^spillway\.reset /), expect.stringMatching(/^1 after \d+$/)]);
+    expect(reader.last).toBe(last);
+  }
+}
+
+describe.runIf(engines.some(({ name }) => name === "redis"))("on Redis", () => {
+  test("a server that was flushed is announced to every client by one reset, and everything comes again", async () => {
+    const server = await startRedis();
+    const cluster = await startOn(server);
+    await server.command("FLUSHALL");
+    await expectOneReset(cluster);
+  });
+
+  test("so is one that came back without its latest events", async () => {
+    const server = await startRedis({ appendonly: "no" });
+    const cluster = await startOn(server);
+    await server.command("SAVE");
+    await cluster.progress(100);
+    await server.kill();
+    await server.start();
+    await expectOneReset(cluster);
+  });
+});

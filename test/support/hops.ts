@@ -1,0 +1,238 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createGzip, constants } from "node:zlib";
+import { freePort, portOf } from "./ports.ts";
+import { findProgram } from "./programs.ts";
+import { eventually } from "./reader.ts";
+
+/** Something between a client and a gateway, which does to a stream what it should not. */
+export interface Hop {
+  /** Without a slash at its end. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** A real proxy, by its command line and a configuration of the test's own. */
+export interface HopProgram {
+  readonly program: string;
+  readonly file: string;
+  readonly args: readonly string[];
+}
+
+export const hopPrograms = {
+  nginx: { program: "nginx", file: "nginx.conf", args: ["-p", ".", "-c", "nginx.conf"] },
+  haproxy: { program: "haproxy", file: "haproxy.cfg", args: ["-db", "-f", "haproxy.cfg"] },
+  caddy: { program: "caddy", file: "Caddyfile", args: ["run", "--config", "Caddyfile", "--adapter", "caddyfile"] },
+} as const satisfies Readonly<Record<string, HopProgram>>;
+
+/** @param configure makes the configuration for a port of 127.0.0.1 to listen on */
+export async function startHop(hop: HopProgram, configure: (port: number) => string): Promise<Hop> {
+  const folder = await mkdtemp(join(tmpdir(), "spillway-hop-"));
+  const port = await freePort();
+  await writeFile(join(folder, hop.file), configure(port));
+  // Caddy keeps what it makes under its home.
+  const env = { PATH: process.env["PATH"], HOME: folder };
+  const child = spawn(findProgram(hop.program) ?? hop.program, hop.args, { cwd: folder, env });
+  let said = "";
+  child.stdout.on("data", (piece: Buffer) => (said += piece.toString()));
+  child.stderr.on("data", (piece: Buffer) => (said += piece.toString()));
+  const exited = once(child, "exit");
+  await eventually(() => child.exitCode !== null || accepts(port), `${hop.program} to listen`);
+  if (child.exitCode !== null) throw new Error(`${hop.program} ended with ${child.exitCode}: ${said}`);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async close() {
+      child.kill("SIGKILL");
+      await exited;
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+/**
+ * One location of nginx that passes everything on to a port, with directives of the test's own. It asks by HTTP/1.1; with 1.0,
+ * which is its default, it knows no end of a piece and waits until a buffer is full.
+ */
+export function nginxTo(upstream: number, directives: string, version = "1.1"): (port: number) => string {
+  return (port) => `
+daemon off;
+master_process off;
+${process.getuid?.() === 0 ? "user root;" : ""}
+pid nginx.pid;
+error_log stderr warn;
+events { worker_connections 64; }
+http {
+  access_log off;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  server {
+    listen 127.0.0.1:${port};
+    location / {
+      proxy_pass http://127.0.0.1:${upstream};
+      proxy_http_version ${version};
+      proxy_set_header Connection "";
+      ${directives}
+    }
+  }
+}
+`;
+}
+
+/** A frontend and a backend of HAProxy; `timeouts` are lines of its defaults. */
+export function haproxyTo(upstream: number, timeouts: string): (port: number) => string {
+  return (port) => `
+defaults
+  mode http
+  timeout connect 5s
+  ${timeouts}
+frontend clients
+  bind 127.0.0.1:${port}
+  default_backend gateway
+backend gateway
+  server one 127.0.0.1:${upstream}
+`;
+}
+
+/** A site of Caddy with directives of the test's own; `proxy` are lines of `reverse_proxy`. */
+export function caddyTo(upstream: number, directives: string, proxy: string): (port: number) => string {
+  return (port) => `
+{
+  admin off
+}
+http://127.0.0.1:${port} {
+  ${directives}
+  reverse_proxy 127.0.0.1:${upstream} {
+    ${proxy}
+  }
+}
+`;
+}
+
+/** What a server of Node's does with a response on its way; it writes the head itself. */
+export type Passage = (from: IncomingMessage, to: ServerResponse) => void;
+
+/** A proxy of a few lines, as applications have them. */
+export async function startNodeHop(upstream: number, pass: Passage): Promise<Hop> {
+  const server = createServer((incoming, outgoing) => {
+    const { method, url: path, headers } = incoming;
+    const sent = request({ host: "127.0.0.1", port: upstream, method, path, headers, agent: false });
+    sent.on("response", (response) => pass(response, outgoing)).on("error", () => outgoing.destroy());
+    outgoing.on("close", () => sent.destroy());
+    incoming.pipe(sent);
+  });
+  return listening(server);
+}
+
+async function listening(server: Server): Promise<Hop> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${portOf(server)}`,
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** An event source that knows nothing of Spillway, with an event every so often, in ms, or none at all. */
+export async function startPlainSource(ms: number | undefined): Promise<Hop> {
+  const server = createServer((incoming, response) => {
+    response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" }).flushHeaders();
+    if (incoming.method === "HEAD") return void response.end();
+    if (ms === undefined) return undefined;
+    const timer = setInterval(() => response.write("data: x\n\n"), ms);
+    response.on("close", () => clearInterval(timer));
+    return undefined;
+  });
+  return listening(server);
+}
+
+/** Compresses whatever the client takes compressed; `flush` lets each piece out at once. */
+export function compressing(flush: boolean): Passage {
+  return (from, to) => {
+    const accepted = from.headers["content-type"]?.startsWith("text/") === true;
+    if (!accepted || !/gzip/.test(String(to.req.headers["accept-encoding"]))) return passOn(from, to);
+    const mode = flush ? { flush: constants.Z_SYNC_FLUSH } : {};
+    to.writeHead(from.statusCode ?? 502, { ...from.headers, "content-encoding": "gzip" });
+    to.flushHeaders();
+    from.pipe(createGzip(mode)).pipe(to);
+    return undefined;
+  };
+}
+
+/** Holds what comes back until so much time is over, in ms; a HEAD is answered at once. */
+export function delaying(ms: number): Passage {
+  return (from, to) => {
+    if (to.req.method === "HEAD") return passOn(from, to);
+    setTimeout(() => passOn(from, to), ms);
+    return undefined;
+  };
+}
+
+/** Lets the body out only every so often, in ms. */
+export function inBursts(ms: number): Passage {
+  return (from, to) => {
+    to.writeHead(from.statusCode ?? 502, from.headers).flushHeaders();
+    let held: Buffer[] = [];
+    from.once("data", (first: Buffer) => {
+      to.write(first);
+      from.on("data", (piece: Buffer) => held.push(piece));
+    });
+    const timer = setInterval(() => {
+      if (held.length > 0) to.write(Buffer.concat(held));
+      held = [];
+    }, ms);
+    from.on("close", () => {
+      clearInterval(timer);
+      to.end(Buffer.concat(held));
+    });
+  };
+}
+
+/** Ends a stream in order after so much time, in ms, as what bounds a whole response does. */
+export function endingAfter(ms: number): Passage {
+  return (from, to) => {
+    passOn(from, to);
+    setTimeout(() => to.end(), ms);
+  };
+}
+
+/** Resets a stream after so much time, in ms; a HEAD is answered. */
+export function resettingAfter(ms: number): Passage {
+  return (from, to) => {
+    passOn(from, to);
+    setTimeout(() => to.socket?.resetAndDestroy(), ms);
+  };
+}
+
+/** Takes these headers out, in lower case. */
+export function without(...names: readonly string[]): Passage {
+  return (from, to) => {
+    for (const name of names) delete from.headers[name];
+    passOn(from, to);
+  };
+}
+
+function passOn(from: IncomingMessage, to: ServerResponse): void {
+  to.writeHead(from.statusCode ?? 502, from.headers).flushHeaders();
+  from.pipe(to);
+}

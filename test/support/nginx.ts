@@ -1,0 +1,42 @@
+import type { ReverseProxyFiles, ReverseProxyKind } from "./reverse-proxy.ts";
+
+/** nginx with `deploy/nginx.conf`. */
+export const nginx: ReverseProxyKind = {
+  name: "nginx",
+  file: "nginx.conf",
+  substitutions: ({ upstream, idle, perAddress }, { port, cert, key }) => [
+    ["server 127.0.0.1:8080;", `server 127.0.0.1:${upstream};`],
+    ["listen 443 ssl http2;\n  server_name", `listen 127.0.0.1:${port} ssl http2;\n  server_name`],
+    ["server_name events.example.com;", "server_name localhost;"],
+    ["/etc/ssl/spillway/fullchain.pem", cert],
+    ["/etc/ssl/spillway/key.pem", key],
+    ["/var/log/nginx/spillway.log", "access.log"],
+    ["limit_conn spillway_clients 100;", `limit_conn spillway_clients ${perAddress};`],
+    ["proxy_read_timeout 75s;", `proxy_read_timeout ${idle}s;`],
+  ],
+  others: (files) => ({ "main.conf": mainConfiguration(files) }),
+  args: ({ folder }) => ["-p", folder, "-c", "main.conf"],
+};
+
+/** What a distribution has around the file. One process in the foreground, so that there is one pid to kill. */
+function mainConfiguration({ folder }: ReverseProxyFiles): string {
+  return `
+daemon off;
+master_process off;
+${process.getuid?.() === 0 ? "user root;" : ""}
+pid nginx.pid;
+error_log stderr warn;
+events { worker_connections 512; }
+http {
+  access_log off;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  gzip on;
+  gzip_types *;
+  include ${folder}/nginx.conf;
+}
+`;
+}

@@ -1,0 +1,127 @@
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { acceptBare, type BareConnection } from "../../../src/adapters/bare-connections.ts";
+import { eventually } from "../../support/reader.ts";
+
+let server: Server;
+let clients: Socket[];
+/** What became a socket after all. */
+let sockets: Socket[];
+let taken: Array<{ readonly connection: BareConnection; readonly bytes: string }>;
+let opened: BareConnection[];
+let closed: BareConnection[];
+
+beforeEach(async () => {
+  [clients, sockets, taken, opened, closed] = [[], [], [], [], []];
+  server = createServer({ allowHalfOpen: true }, (socket) => void sockets.push(socket.on("error", () => {})));
+  acceptBare(server, {
+    onOpen(connection) {
+      opened.push(connection);
+      connection.on("close", () => closed.push(connection));
+    },
+    onFirstBytes(connection, bytes) {
+      const text = bytes.toString();
+      if (text.startsWith("take")) taken.push({ connection, bytes: text });
+      return text.startsWith("take");
+    },
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+});
+
+afterEach(async () => {
+  for (const socket of [...clients, ...sockets, ...opened]) socket.destroy();
+  server.close();
+  await eventually(() => closed.length === opened.length);
+});
+
+function open(first: string): Socket {
+  const { port } = server.address() as AddressInfo;
+  const client = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  clients.push(client.on("error", () => {}));
+  if (first !== "") client.write(first);
+  return client;
+}
+
+async function take(): Promise<{ readonly client: Socket; readonly connection: BareConnection }> {
+  const client = open("take");
+  await eventually(() => taken.length === 1);
+  return { client, connection: taken[0]!.connection };
+}
+
+async function readAll(client: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of client as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+test("this Node has what it takes: no socket is made of a connection that is taken", async () => {
+  const { client, connection } = await take();
+  connection.write(Buffer.from("hello"));
+  expect(String(await once(client, "data"))).toBe("hello");
+  expect(connection.remoteAddress).toBe("127.0.0.1");
+  expect(taken[0]!.bytes).toBe("take");
+  expect(sockets).toHaveLength(0);
+});
+
+test("what follows the first bytes of a connection that was taken is dropped", async () => {
+  const { client, connection } = await take();
+  client.write("leave\r\n".repeat(10_000));
+  await eventually(() => client.writableLength === 0);
+  connection.write(Buffer.from("still there"));
+  expect(String(await once(client, "data"))).toBe("still there");
+  expect(taken).toHaveLength(1);
+  expect(sockets).toHaveLength(0);
+});
+
+test("one that is left becomes a socket that has its first bytes, and is over", async () => {
+  const client = open("leave");
+  await eventually(() => sockets.length === 1);
+  client.write(" it");
+  let text = "";
+  sockets[0]!.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  await eventually(() => text === "leave it");
+  expect(closed).toEqual(opened);
+  sockets[0]!.end("goodbye");
+  expect(String(await readAll(client))).toBe("goodbye");
+});
+
+test("its end comes behind all that was written, however slowly that is read", async () => {
+  const { client, connection } = await take();
+  const bytes = Buffer.alloc(300_000, "abcdefg");
+  let count = 1;
+  while (connection.write(bytes)) count++;
+  connection.write(Buffer.from("the end"));
+  connection.destroySoon();
+  const received = await readAll(client);
+  const all = Buffer.concat([...Array.from({ length: count }, () => bytes), Buffer.from("the end")]);
+  expect(received.equals(all)).toBe(true);
+  await eventually(() => closed.length === 1);
+});
+
+test.each<[how: string, go: (client: Socket) => unknown]>([
+  ["ends its side", (client) => client.end()],
+  ["breaks off", (client) => client.resetAndDestroy()],
+])("a client that %s closes it, once, whatever it has said", async (_, go) => {
+  const { client, connection } = await take();
+  const silent = open("");
+  await eventually(() => opened.length === 2);
+  for (const one of [client, silent]) go(one);
+  await eventually(() => closed.length === 2);
+  expect(connection.destroyed).toBe(true);
+  expect(connection.write(Buffer.from("x"))).toBe(false);
+  connection.destroySoon();
+  connection.destroy();
+  expect(connection.remoteAddress).toBeUndefined();
+  await new Promise(setImmediate);
+  expect(closed).toHaveLength(2);
+});
+
+test("what was queued is given up where it is destroyed", async () => {
+  const { client, connection } = await take();
+  while (connection.write(Buffer.alloc(300_000)));
+  connection.destroy();
+  await eventually(() => closed.length === 1);
+  await expect(readAll(client).then((bytes) => bytes.length)).resolves.toBeGreaterThanOrEqual(0);
+});

@@ -1,0 +1,236 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createLeadership, type Leadership } from "../../../src/gateway/leadership.ts";
+import { silentLogger } from "../../../src/util/logger.ts";
+import {
+  createMemoryCoordination,
+  type MemoryCoordination,
+  type NodeCoordination,
+} from "../../support/memory-coordination.ts";
+
+const ttl = 3000;
+/** In this time a node without the lease looks for it at least once. */
+const look = 500;
+
+/** A node that runs something under the lease. */
+interface Node {
+  readonly leadership: Leadership;
+  readonly coordination: NodeCoordination;
+  readonly running: boolean;
+  /** How often it was started. */
+  readonly starts: number;
+  /** For how long it goes on once it is told to stop, in ms. */
+  stopTime: number;
+}
+
+let place: MemoryCoordination;
+let nodes: Node[];
+/** How many ran at once, at most. */
+let mostRunning: number;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  place = createMemoryCoordination(() => performance.now());
+  nodes = [];
+  mostRunning = 0;
+});
+
+afterEach(() => vi.useRealTimers());
+
+function addNode({ always = true, slow = false } = {}): Node {
+  const coordination = Object.assign(place.join(`node-${nodes.length + 1}`), { slow });
+  const node = { coordination, running: false, starts: 0, stopTime: 0 };
+  const running = {
+    start() {
+      node.running = true;
+      node.starts++;
+      mostRunning = Math.max(mostRunning, nodes.filter((other) => other.running).length);
+    },
+    async stop() {
+      if (node.stopTime > 0) await new Promise((resolve) => setTimeout(resolve, node.stopTime));
+      node.running = false;
+    },
+  };
+  const options = { stream: "s", coordination, ttl, always, logger: silentLogger };
+  const added = Object.assign(node, { leadership: createLeadership(running, options) });
+  nodes.push(added);
+  added.leadership.start();
+  return added;
+}
+
+const pass = async (ms: number): Promise<void> => void (await vi.advanceTimersByTimeAsync(ms));
+
+test("it takes the lease and runs; the others do not, and know who does", async () => {
+  const first = addNode();
+  await pass(look);
+  const second = addNode();
+  await pass(10 * ttl);
+  expect([first.running, second.running]).toEqual([true, false]);
+  expect(first.starts).toBe(1);
+  expect(first.leadership.fence).toBe(1);
+  expect(second.leadership.fence).toBeUndefined();
+  for (const { leadership } of [first, second]) expect(leadership.holder()).toEqual({ node: "node-1", fence: 1 });
+});
+
+test("it stops when the renewal is refused, and another one runs under a later fence", async () => {
+  const first = addNode();
+  await pass(look);
+  const second = addNode();
+  await pass(look);
+  place.revoke("s");
+  await pass(ttl / 3 + look);
+  expect([first.running, second.running]).toEqual([false, true]);
+  expect(first.leadership.fence).toBeUndefined();
+  expect(second.leadership.fence).toBe(2);
+});
+
+test("it stops when the store refuses its fence", async () => {
+  const first = addNode();
+  await pass(look);
+  place.revoke("s");
+  await place.join("other").acquire("s", ttl);
+  first.leadership.lose();
+  await pass(0);
+  expect(first.running).toBe(false);
+  expect(first.leadership.fence).toBeUndefined();
+});
+
+test("cut off from the store it stops before another one may begin", async () => {
+  const first = addNode();
+  await pass(look);
+  const second = addNode();
+  await pass(look);
+  first.coordination.away = true;
+  await pass(2 * ttl);
+  expect([first.running, second.running]).toEqual([false, true]);
+  expect(mostRunning).toBe(1);
+  first.coordination.away = false;
+  await pass(2 * ttl);
+  expect([first.running, second.running]).toEqual([false, true]);
+});
+
+test("a short outage does not end it", async () => {
+  const first = addNode();
+  await pass(look);
+  for (let outage = 0; outage < 5; outage++) {
+    first.coordination.away = true;
+    await pass(ttl / 2);
+    first.coordination.away = false;
+    await pass(ttl / 2);
+  }
+  expect([first.running, first.starts, first.leadership.fence]).toEqual([true, 1, 1]);
+});
+
+test("without answers of the store it stops when the lease may have ended, and late answers change nothing", async () => {
+  const first = addNode();
+  await pass(look);
+  first.coordination.slow = true;
+  await pass(ttl + 1);
+  expect(first.running).toBe(false);
+  first.coordination.slow = false;
+  await pass(3 * ttl);
+  expect([first.running, first.starts]).toEqual([true, 2]);
+  expect(first.leadership.fence).toBe(place.holder("s")!.fence);
+});
+
+test("a lease that is granted too late is none", async () => {
+  const first = addNode({ slow: true });
+  await pass(2 * ttl);
+  const second = addNode();
+  await pass(look);
+  expect(second.running).toBe(true);
+  first.coordination.slow = false;
+  await pass(look);
+  expect([first.running, first.leadership.fence]).toEqual([false, undefined]);
+});
+
+test("stopped, it gives the lease back once nothing goes on, and another one follows at its next look", async () => {
+  const first = addNode();
+  await pass(look);
+  const second = addNode();
+  await pass(look);
+  first.stopTime = 700;
+  const stopped = first.leadership.stop();
+  await pass(600);
+  expect([first.running, second.running]).toEqual([true, false]);
+  await pass(100);
+  await stopped;
+  expect(first.running).toBe(false);
+  await pass(look);
+  expect(second.running).toBe(true);
+  await pass(2 * ttl);
+  expect(first.starts).toBe(1);
+  expect(mostRunning).toBe(1);
+});
+
+test("stopped while it asks for the lease, it starts nothing and keeps nothing", async () => {
+  const first = addNode({ slow: true });
+  await pass(1);
+  const stopped = first.leadership.stop();
+  await pass(10);
+  first.coordination.slow = false;
+  await pass(10);
+  await stopped;
+  expect(first.starts).toBe(0);
+  expect(place.holder("s")).toBeUndefined();
+});
+
+test("stopped while the store is away, it ends all the same", async () => {
+  const first = addNode();
+  await pass(look);
+  first.coordination.away = true;
+  await first.leadership.stop();
+  await pass(2 * ttl);
+  expect([first.running, first.starts]).toEqual([false, 1]);
+});
+
+test("on demand it runs on the node where it is needed first, until it is needed nowhere", async () => {
+  const first = addNode({ always: false });
+  const second = addNode({ always: false });
+  await pass(2 * ttl);
+  expect([first.starts, second.starts]).toEqual([0, 0]);
+  expect(place.holder("s")).toBeUndefined();
+
+  first.leadership.need(true);
+  await pass(look);
+  expect([first.running, second.running]).toEqual([true, false]);
+  second.leadership.need(true);
+  await pass(look);
+  first.leadership.need(false);
+  await pass(3 * ttl);
+  expect([first.running, first.starts, second.starts]).toEqual([true, 1, 0]);
+
+  second.leadership.need(false);
+  await pass(ttl / 3 + look);
+  expect([first.running, second.running]).toEqual([false, false]);
+  expect(place.holder("s")).toBeUndefined();
+
+  second.leadership.need(true);
+  await pass(look);
+  expect([first.running, second.running]).toEqual([false, true]);
+});
+
+test("on demand, what a node needs that has died is forgotten", async () => {
+  const first = addNode({ always: false });
+  const second = addNode({ always: false });
+  first.leadership.need(true);
+  await pass(look);
+  second.leadership.need(true);
+  await pass(look);
+  first.leadership.need(false);
+  second.coordination.away = true;
+  await pass(2 * ttl);
+  expect(first.running).toBe(false);
+});
+
+test("on demand, another node that needs it follows one that has died", async () => {
+  const first = addNode({ always: false });
+  const second = addNode({ always: false });
+  first.leadership.need(true);
+  await pass(look);
+  second.leadership.need(true);
+  await pass(look);
+  first.coordination.away = true;
+  await pass(ttl + look);
+  expect([first.running, second.running]).toEqual([false, true]);
+  expect(mostRunning).toBe(1);
+});

@@ -1,0 +1,206 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { SpillwayError } from "../../../src/errors.ts";
+import type { Caller } from "../../../src/limits/admission.ts";
+import { createAdmission, type AdmissionLimits } from "../../../src/limits/create-admission.ts";
+
+const none: AdmissionLimits = {
+  connections: 1_000_000,
+  perSubject: undefined,
+  perAddress: undefined,
+  connectRate: undefined,
+  publishRate: undefined,
+};
+
+const hour = 3_600_000;
+const anna: Caller = { subject: "key:anna", address: "192.0.2.1" };
+const ben: Caller = { subject: "key:ben", address: "192.0.2.2" };
+
+/** A stranger of an address. */
+const stranger = (address: string | undefined): Caller => ({ subject: "anonymous", address });
+
+/** What a refusal says; `undefined` if there is none. */
+async function refusal(attempt: () => unknown): Promise<SpillwayError | undefined> {
+  try {
+    await attempt();
+    return undefined;
+  } catch (error) {
+    if (error instanceof SpillwayError) return error;
+    throw error;
+  }
+}
+
+test("without bounds for subjects and addresses a place is given at once, and no name is kept", () => {
+  const admission = createAdmission(none);
+  const release = admission.connect(anna);
+  expect(release).toBeTypeOf("function");
+  expect(admission.publish(anna)).toBeUndefined();
+  expect(admission).toMatchObject({ connections: 1, keys: 0 });
+});
+
+test("beyond the bound of all it is at capacity, until one goes", async () => {
+  const admission = createAdmission({ ...none, connections: 1 });
+  const release = await admission.connect(anna);
+  expect(await refusal(() => admission.connect(ben))).toMatchObject({ code: "at-capacity", retryAfter: 10 });
+  release();
+  expect(await refusal(() => admission.connect(ben))).toBeUndefined();
+});
+
+test("a subject has its bound over all addresses, and does not use up another's", async () => {
+  const admission = createAdmission({ ...none, perSubject: 2 });
+  await admission.connect(anna);
+  await admission.connect({ ...anna, address: "192.0.2.9" });
+  expect(await refusal(() => admission.connect(anna))).toMatchObject({ code: "too-many-connections", retryAfter: 10 });
+  expect(await refusal(() => admission.connect(ben))).toBeUndefined();
+});
+
+test("strangers are no subject: each address counts for itself", async () => {
+  const admission = createAdmission({ ...none, perSubject: 1, perAddress: 2 });
+  for (const address of ["192.0.2.1", "192.0.2.1", "192.0.2.2"]) await admission.connect(stranger(address));
+  expect(await refusal(() => admission.connect(stranger("192.0.2.1")))).toMatchObject({ code: "too-many-connections" });
+  expect(await refusal(() => admission.connect(stranger("192.0.2.2")))).toBeUndefined();
+});
+
+test("the addresses of one IPv6 network count together", async () => {
+  const admission = createAdmission({ ...none, perAddress: 1 });
+  await admission.connect(stranger("2001:db8:1:2::1"));
+  expect(await refusal(() => admission.connect(stranger("2001:db8:1:2::2")))).toBeDefined();
+  expect(await refusal(() => admission.connect(stranger("2001:db8:1:3::1")))).toBeUndefined();
+});
+
+test("a caller whose address is not known is bounded by its subject alone", async () => {
+  const admission = createAdmission({ ...none, perAddress: 1, perSubject: 1, connectRate: { count: 1, window: hour } });
+  for (let times = 0; times < 3; times++) await admission.connect(stranger(undefined));
+  await admission.connect({ subject: "key:anna", address: undefined });
+  expect(await refusal(() => admission.connect({ subject: "key:anna", address: undefined }))).toBeDefined();
+});
+
+test("connections of a subject and of an address come no faster than their rate, also if the first are gone", async () => {
+  const admission = createAdmission({ ...none, connectRate: { count: 1, window: hour } });
+  (await admission.connect(anna))();
+  const bySubject = await refusal(() => admission.connect({ ...anna, address: "192.0.2.9" }));
+  const byAddress = await refusal(() => admission.connect(stranger("192.0.2.1")));
+  for (const error of [bySubject, byAddress]) {
+    expect(error?.code).toBe("rate-limited");
+    expect(error?.retryAfter).toBeGreaterThan(3500);
+    expect(error?.retryAfter).toBeLessThanOrEqual(3600);
+  }
+  // Neither refusal was counted: for the address that was new, and for those who hold a place.
+  expect(await refusal(() => admission.connect(stranger("192.0.2.9")))).toBeUndefined();
+  expect(admission.connections).toBe(1);
+});
+
+test("a subject that is written like an address is not counted as one", async () => {
+  const admission = createAdmission({ ...none, connectRate: { count: 1, window: hour } });
+  await admission.connect({ subject: "192.0.2.1", address: undefined });
+  expect(await refusal(() => admission.connect(stranger("192.0.2.1")))).toBeUndefined();
+});
+
+test("publishing is counted by the subject, and for strangers by the address", async () => {
+  const admission = createAdmission({ ...none, publishRate: { count: 1, window: hour } });
+  await admission.publish(anna);
+  await admission.publish({ ...ben, address: anna.address });
+  await admission.publish(stranger(anna.address));
+  for (const caller of [{ ...anna, address: "192.0.2.9" }, stranger(anna.address)]) {
+    expect(await refusal(() => admission.publish(caller))).toMatchObject({ code: "rate-limited" });
+  }
+  expect(await refusal(() => admission.connect(anna))).toBeUndefined();
+});
+
+test("other limits hold for those who come from then on, and put nobody out", async () => {
+  const admission = createAdmission(none);
+  const releases = [await admission.connect(anna), await admission.connect(anna)];
+  admission.change({ ...none, connections: 1, perSubject: 1 });
+  expect(admission.connections).toBe(2);
+  expect(await refusal(() => admission.connect(ben))).toMatchObject({ code: "at-capacity" });
+  admission.change({ ...none, perSubject: 1 });
+  releases.push(await admission.connect(anna));
+  expect(await refusal(() => admission.connect(anna))).toMatchObject({ code: "too-many-connections" });
+  for (const release of releases) release();
+  expect(admission).toMatchObject({ connections: 0, keys: 0 });
+});
+
+test("a rate that stays the same keeps its count when other limits change", async () => {
+  const rated = { ...none, connectRate: { count: 1, window: hour }, publishRate: { count: 1, window: hour } };
+  const admission = createAdmission(rated);
+  await admission.connect(anna);
+  await admission.publish(anna);
+  admission.change({ ...rated, connections: 10, connectRate: { ...rated.connectRate }, publishRate: undefined });
+  expect(await refusal(() => admission.connect(anna))).toMatchObject({ code: "rate-limited" });
+  expect(await refusal(() => admission.publish(anna))).toBeUndefined();
+});
+
+test("a counter that cannot be asked lets nobody in, and keeps no place", async () => {
+  const failing = { take: () => Promise.reject(new Error("away")) };
+  const admission = createAdmission({ ...none, connectRate: { count: 1, window: hour } }, () => failing);
+  await expect(async () => admission.connect(anna)).rejects.toThrow("away");
+  expect(admission.connections).toBe(0);
+});
+
+const callers = fc.record({
+  subject: fc.constantFrom("anonymous", "key:a", "key:b", "jwt:c"),
+  address: fc.constantFrom("192.0.2.1", "192.0.2.2", "2001:db8::1", undefined),
+});
+const bound = fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined });
+const bounds = fc.record({ connections: fc.nat(8), perSubject: bound, perAddress: bound });
+const step = fc.oneof(
+  fc.record({ kind: fc.constant("connect" as const), caller: callers }),
+  fc.record({ kind: fc.constant("release" as const), which: fc.nat(30) }),
+);
+
+test("in any order of coming and going everyone is let in exactly while there is room, and all places come back", async () => {
+  await fc.assert(
+    fc.asyncProperty(bounds, fc.array(step, { maxLength: 80 }), async (limits, steps) => {
+      const admission = createAdmission({ ...none, ...limits });
+      const entered: Array<{ caller: Caller; release: () => void; gone: boolean }> = [];
+      const held = (fits: (caller: Caller) => boolean): number =>
+        entered.filter(({ caller, gone }) => !gone && fits(caller)).length;
+      for (const action of steps) {
+        if (action.kind === "release") {
+          // Some are let go again that have gone before.
+          const chosen = entered[action.which % Math.max(1, entered.length)];
+          chosen?.release();
+          if (chosen) chosen.gone = true;
+          continue;
+        }
+        const { caller } = action;
+        const { connections, perSubject = Infinity, perAddress = Infinity } = limits;
+        const isFull = held(() => true) >= connections;
+        const isCrowded =
+          (caller.subject !== "anonymous" && held(({ subject }) => subject === caller.subject) >= perSubject) ||
+          (caller.address !== undefined && held(({ address }) => address === caller.address) >= perAddress);
+        const error = await refusal(async () =>
+          entered.push({ caller, release: await admission.connect(caller), gone: false }),
+        );
+        expect(error?.code).toBe(isFull ? "at-capacity" : isCrowded ? "too-many-connections" : undefined);
+        expect(admission.connections).toBe(held(() => true));
+      }
+      for (const { release } of entered) release();
+      expect(admission).toMatchObject({ connections: 0, keys: 0 });
+    }),
+  );
+});
+
+test("who waits for its rate holds a place: together no more get in than there is room for", async () => {
+  const rate = { count: 3, window: hour };
+  await fc.assert(
+    fc.asyncProperty(bounds, fc.array(callers, { maxLength: 30 }), async (limits, crowd) => {
+      const admission = createAdmission({ ...none, ...limits, connectRate: rate });
+      const attempts = crowd.map(async (caller) => ({ caller, release: await admission.connect(caller) }));
+      expect(admission.connections).toBeLessThanOrEqual(limits.connections);
+      const entered = (await Promise.allSettled(attempts)).flatMap((result) =>
+        result.status === "fulfilled" ? [result.value] : [],
+      );
+      expect(admission.connections).toBe(entered.length);
+      const { perSubject = Infinity, perAddress = Infinity } = limits;
+      for (const { caller } of entered) {
+        const ofSubject = entered.filter((other) => other.caller.subject === caller.subject).length;
+        const ofAddress = entered.filter((other) => other.caller.address === caller.address).length;
+        if (caller.subject !== "anonymous") expect(ofSubject).toBeLessThanOrEqual(Math.min(perSubject, rate.count));
+        if (caller.address !== undefined) expect(ofAddress).toBeLessThanOrEqual(Math.min(perAddress, rate.count));
+      }
+      for (const { release } of entered) release();
+      expect(admission).toMatchObject({ connections: 0, keys: 0 });
+    }),
+  );
+});

@@ -1,0 +1,99 @@
+import { createMetrics } from "../../../src/metrics/create-metrics.ts";
+import type { MetricsSources, ProcessSnapshot, StreamSnapshot } from "../../../src/metrics/snapshot.ts";
+import { createDurations } from "../../../src/util/durations.ts";
+import { parseExposition, type ExposedMetric } from "../../support/exposition.ts";
+
+/** A stream with an upstream, of which every number is another one. */
+export function streamSnapshot(name: string): StreamSnapshot {
+  return {
+    name,
+    audience: {
+      subscribers: 3,
+      lag: 7,
+      unsent: 4096,
+      delivered: 120,
+      sentBytes: 24_000,
+      replayed: 20,
+      gaps: 2,
+      closed: { "client": 5, "stalled": 1, "drain": 0, "store": 0, "token-expired": 4, "revoked": 0, "replaced": 0 },
+    },
+    log: { head: 60, earliest: 11, upstreamCursor: "secret-cursor", events: 50, bytes: 9000, lastTime: 1000 },
+    upstream: {
+      state: "waiting",
+      target: "target-1",
+      reconnects: 6,
+      received: 70,
+      repeated: 8,
+      errors: 9,
+      lastError: "upstream-connect",
+      retryAt: 1,
+      openedAt: undefined,
+    },
+    paused: true,
+    intake: {
+      appendSeconds: { ...createDurations(), sum: 0 },
+      appended: 61,
+      failed: 13,
+      ingestSeconds: createDurations(),
+      lastEventAt: Date.now() - 5000,
+    },
+  };
+}
+
+/** A process of which every number is another one. */
+export function processSnapshot(worker: string | undefined): ProcessSnapshot {
+  return {
+    worker,
+    startedAt: 1_700_000_000,
+    cpuUser: 1.5,
+    cpuSystem: 0.25,
+    resident: 90_000_000,
+    heapUsed: 20_000_000,
+    heapTotal: 30_000_000,
+    external: 4_000_000,
+    openFiles: 40,
+    maxFiles: 1024,
+    loopLag: 0.012,
+    loopActive: 1.75,
+  };
+}
+
+export interface Facts {
+  readonly streams?: readonly StreamSnapshot[];
+  readonly processes?: readonly ProcessSnapshot[];
+  readonly refused?: Readonly<Record<string, number>>;
+}
+
+export function sourcesOf({
+  streams = [],
+  processes = [processSnapshot(undefined)],
+  refused = {},
+}: Facts): MetricsSources {
+  const logOf = ({
+    log,
+  }: StreamSnapshot): MetricsSources extends { streams: ReadonlyMap<string, infer S> } ? S : never =>
+    ({ log: { state: () => log } }) as never;
+  return {
+    version: "1.2.3",
+    streams: new Map(
+      streams.map((stream) => [
+        stream.name,
+        {
+          ...logOf(stream),
+          audience: () => stream.audience,
+          upstream: () => stream.upstream,
+          paused: () => (stream.paused ? "store-full" : undefined),
+        },
+      ]),
+    ),
+    intake: (name) => streams.find((stream) => stream.name === name)?.intake,
+    refused: () => refused,
+    processes: () => processes,
+    limits: () => ({ connections: 10_000, memory: 1e9, lag: 250 }),
+  };
+}
+
+/** What is exposed of such facts. */
+export async function exposed(facts: Facts): Promise<ReadonlyMap<string, ExposedMetric>> {
+  return parseExposition((await createMetrics(sourcesOf(facts)).render()).text);
+}
