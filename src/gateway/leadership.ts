@@ -1,3 +1,4 @@
+import type { LeaseChange } from "../http/served.ts";
 import type { Coordination, Lease, LeaseHolder } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 
@@ -31,6 +32,8 @@ export interface LeadershipOptions {
   readonly ttl: number;
   /** Whether it is needed at all times, without anybody's saying so. */
   readonly always: boolean;
+  /** Told of each lease that this node takes, loses or gives back. Default: nobody is told. */
+  readonly onChange?: (change: LeaseChange) => void;
   readonly logger: Logger;
 }
 
@@ -86,7 +89,7 @@ class StreamLeadership implements Leadership {
     this.#started = false;
     clearTimeout(this.#next);
     await this.#look;
-    await this.#release();
+    await Promise.all([this.#release(), this.#withdraw()]);
   }
 
   /** One look at a time; the next follows by itself. */
@@ -124,6 +127,7 @@ class StreamLeadership implements Leadership {
     const lease = await coordination.acquire(stream, ttl);
     if (lease) {
       this.#lease = lease;
+      this.#options.onChange?.("taken");
       // If it was stopped meanwhile, that gives the lease back.
       if (this.#started) {
         this.#keepUntil(asked + ttl);
@@ -154,6 +158,7 @@ class StreamLeadership implements Leadership {
     this.#lease = undefined;
     clearTimeout(this.#expiry);
     this.#options.logger.warn({ fence, reason }, "lease lost");
+    this.#options.onChange?.("lost");
     await this.#running.stop();
     this.#turn();
   }
@@ -169,5 +174,14 @@ class StreamLeadership implements Leadership {
     clearTimeout(this.#expiry);
     await lease.release().catch((error: unknown) => logger.warn({ err: error }, "lease not given back"));
     logger.info({ fence: lease.fence }, "lease given back");
+    this.#options.onChange?.("released");
+  }
+
+  /** Takes back what this node has said that it needs: another one would go on for its sake until that ends by itself. */
+  async #withdraw(): Promise<void> {
+    const { stream, coordination, always, logger } = this.#options;
+    if (always) return;
+    const withdrawn = coordination.want(stream, 0);
+    await withdrawn.catch((error: unknown) => logger.warn({ err: error }, "need not taken back"));
   }
 }

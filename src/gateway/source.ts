@@ -1,6 +1,6 @@
 import { SpillwayError } from "../errors.ts";
 import type { ControlEvents } from "../hub/control.ts";
-import type { ServedLease, ServedUpstream } from "../http/served.ts";
+import type { LeaseChange, ServedLease, ServedReplication, ServedUpstream } from "../http/served.ts";
 import type { Coordination, Log, LogStore } from "../log/log.ts";
 import type { Intake } from "../metrics/snapshot.ts";
 import { createUpstream } from "../upstream/create-upstream.ts";
@@ -13,6 +13,7 @@ import { createIngest, type Ingest } from "./ingest.ts";
 import { createLeadership, type Leadership } from "./leadership.ts";
 import type { GatewayOptions, StreamOptions, StreamUpstreamOptions } from "./options.ts";
 import type { Prepared } from "./reload.ts";
+import { watchReplication } from "./replication.ts";
 
 /** What subscribers are told of an upstream. */
 export type Announced = ControlEvents["spillway.upstream"]["state"];
@@ -28,6 +29,8 @@ export interface StreamSource {
   readonly shared?: boolean;
   /** Who ingests it, where nodes share the store. */
   lease?: (() => ServedLease | undefined) | undefined;
+  /** How far this node is behind the others, where nodes share the store. */
+  replication?: (() => ServedReplication) | undefined;
   /** Why events cannot be stored at the moment: an error code. */
   paused(): string | undefined;
   /** Keeps an upstream open that is connected on demand; returns the way to let it go. */
@@ -81,7 +84,9 @@ export async function openSource(
       throw error;
     }
   };
-  const parts = { stream: name, announce, coordination: store.coordination, ttl: lease, logger };
+  const changes: LeaseChanges = { taken: 0, lost: 0, released: 0 };
+  const parts = { stream: name, announce, coordination: store.coordination, ttl: lease, changes, logger };
+  const replication = store.connection && watchReplication(log, () => store.connection!());
   let ingest = createIngest(log, ingestAppend, first.channel);
   let feed = first.upstream && createFeed(first.upstream, ingest, parts);
   let started = false;
@@ -109,7 +114,8 @@ export async function openSource(
     paused,
     upstream: () => feed?.upstream.status(),
     shared: store.coordination !== undefined,
-    lease: () => feed?.leadership && leaseOf(feed.leadership),
+    lease: () => feed?.leadership && leaseOf(feed.leadership, changes),
+    replication: replication?.status,
     intake: () => ({ ...stats, ...ingest.stats }),
     hold() {
       const held: Hold = { release: feed?.demand?.hold() };
@@ -133,6 +139,7 @@ export async function openSource(
     },
     async stop() {
       stop();
+      replication?.stop();
       await stopFeed();
     },
   };
@@ -158,17 +165,21 @@ interface Feed {
   stop(): Promise<void>;
 }
 
+type LeaseChanges = Record<LeaseChange, number>;
+
 interface FeedParts {
   readonly stream: string;
   readonly announce: (state: Announced) => void;
   readonly coordination: Coordination | undefined;
   readonly ttl: number;
+  /** Where the leases are counted. */
+  readonly changes: LeaseChanges;
   readonly logger: Logger;
 }
 
 /** The upstream, and what opens and closes it; the flow's begin and its break are announced once each. */
 function createFeed(options: StreamUpstreamOptions, { deliver, history }: Ingest, parts: FeedParts): Feed {
-  const { stream, announce, coordination, ttl, logger } = parts;
+  const { stream, announce, coordination, ttl, changes, logger } = parts;
   let announced: UpstreamState = "idle";
   const upstream = createUpstream(options, {
     stream,
@@ -182,7 +193,9 @@ function createFeed(options: StreamUpstreamOptions, { deliver, history }: Ingest
     },
   });
   const always = options.connect === "always";
-  const leadership = coordination && createLeadership(upstream, { stream, coordination, ttl, always, logger });
+  const onChange = (change: LeaseChange): void => void changes[change]++;
+  const leadership =
+    coordination && createLeadership(upstream, { stream, coordination, ttl, always, onChange, logger });
   const open = (): void => (leadership ? leadership.need(true) : upstream.start());
   const close = (): void => (leadership ? leadership.need(false) : void upstream.stop());
   const demand = always ? undefined : createDemand(options.linger, open, close);
@@ -202,9 +215,9 @@ function createFeed(options: StreamUpstreamOptions, { deliver, history }: Ingest
   };
 }
 
-function leaseOf(leadership: Leadership): ServedLease {
+function leaseOf(leadership: Leadership, changes: LeaseChanges): ServedLease {
   const holder = leadership.holder();
-  return { leader: leadership.fence !== undefined, holder: holder?.node, fence: holder?.fence };
+  return { leader: leadership.fence !== undefined, holder: holder?.node, fence: holder?.fence, changes };
 }
 
 /** The sources of all streams, none started. */

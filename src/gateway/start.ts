@@ -36,6 +36,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   const metrics = createMetrics({
     version,
     streams: own.streams,
+    store: () => store.connection?.(),
     intake: (name) => own.sources.get(name)?.intake(),
     refused: () => gateway.refused,
     processes: () => [monitor.stats()],

@@ -43,7 +43,7 @@ export async function serveStream(
       }
     },
   });
-  const { log, append, upstream, lease, paused, hold } = source;
+  const { log, append, upstream, lease, replication, paused, hold } = source;
   const behind = source.shared ? longestBehind : 0;
   return {
     name,
@@ -54,6 +54,7 @@ export async function serveStream(
     append,
     upstream,
     lease,
+    replication,
     behind,
     paused,
     hold,

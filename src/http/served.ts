@@ -11,6 +11,7 @@ import type { Log } from "../log/log.ts";
 import type { Admission } from "../limits/admission.ts";
 import type { Limits } from "../limits/options.ts";
 import type { ReplayGate } from "../limits/replay-gate.ts";
+import type { Durations } from "../util/durations.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Cors } from "./cors.ts";
 import type { SessionMatch, Sessions } from "./sessions.ts";
@@ -29,6 +30,8 @@ export interface ServedStream {
   upstream(): ServedUpstream | undefined;
   /** Who ingests it; absent or `undefined` where only one process can. */
   lease?: (() => ServedLease | undefined) | undefined;
+  /** How far this node is behind the others; absent where only one process can append. */
+  replication?: (() => ServedReplication) | undefined;
   /** How long another process may know of events that are not known here, in ms. */
   readonly behind: number;
   /** Why events cannot be stored at the moment: an error code. */
@@ -69,6 +72,25 @@ export interface ServedLease {
   /** Who had it when it was looked up last. */
   readonly holder: string | undefined;
   readonly fence: number | undefined;
+  /** How often this node has taken it, lost it and given it back. */
+  readonly changes: Readonly<Record<LeaseChange, number>>;
+}
+
+export type LeaseChange = "taken" | "lost" | "released";
+
+/** How well this node follows a log that others append to. */
+export interface ServedReplication {
+  /** Whether the engine that has the log can be reached. */
+  readonly connected: boolean;
+  /**
+   * How late the last event arrived, in seconds; while nothing is heard of the engine, for how long already, if that is longer.
+   * `undefined` before the first event.
+   */
+  readonly lag: number | undefined;
+  /** How often the engine was reached again after an outage. */
+  readonly reconnects: number;
+  /** How late the first event of each batch arrived. */
+  readonly latency: Durations;
 }
 
 /** The upstream's state as status endpoints show it. */

@@ -40,6 +40,7 @@ function streamStatus(stream: ServedStream): object {
     ...stream.audience(),
     paused: stream.paused() ?? null,
     ...leaseStatus(stream),
+    ...replicationStatus(stream),
     upstream: upstream
       ? {
           state: upstream.state,
@@ -61,6 +62,12 @@ function streamStatus(stream: ServedStream): object {
 function leaseStatus({ lease }: ServedStream): object {
   const found = lease?.();
   return found ? { leader: found.leader, lease: { holder: found.holder ?? null, fence: found.fence ?? null } } : {};
+}
+
+function replicationStatus({ replication }: ServedStream): object {
+  if (!replication) return {};
+  const { connected, lag, reconnects } = replication();
+  return { replication: { connected, lag: lag === undefined ? null : Number(lag.toFixed(3)), reconnects } };
 }
 
 /** `GET /streams`: what there is to subscribe to. */

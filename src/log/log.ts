@@ -166,10 +166,22 @@ export interface LogStore {
   readonly kind: string;
   /** What processes that share the store agree on by it; absent where only one process can have it open. */
   readonly coordination?: Coordination | undefined;
+  /** How the engine can be reached that has the store; absent where it is in this process, or in a file. */
+  connection?(): StoreConnection;
   /** Opens a stream's log, making it on first use. */
   open(stream: string, options: LogOptions): Promise<Log>;
   /** Waits for what is being appended, then lets go of everything. Idempotent. */
   close(): Promise<void>;
+}
+
+/** What is known here of the way to the engine that has a store: to all of its servers, where there are several. */
+export interface StoreConnection {
+  /** False from the moment when it is noticed that it cannot be reached, until it can again. */
+  readonly connected: boolean;
+  /** For how long nothing was heard of it, in ms. While it can be reached that is at most four seconds, also where nothing happens. */
+  readonly silence: number;
+  /** How often it was reached again, since the store was opened. */
+  readonly reconnects: number;
 }
 
 /** Agreement between the processes (nodes) that share a store. All times are measured by the store's own clock. */

@@ -1,5 +1,6 @@
 import { Registry, type Gauge } from "prom-client";
 import { durationBounds, type Durations } from "../util/durations.ts";
+import { clusterMetrics } from "./cluster-metrics.ts";
 import type { Metric, Sample } from "./definition.ts";
 import { logMetrics } from "./log-metrics.ts";
 import { processMetrics } from "./process-metrics.ts";
@@ -19,7 +20,13 @@ export interface Metrics {
 }
 
 /** Every metric there is. */
-export const allMetrics: readonly Metric[] = [...servingMetrics, ...upstreamMetrics, ...logMetrics, ...processMetrics];
+export const allMetrics: readonly Metric[] = [
+  ...servingMetrics,
+  ...upstreamMetrics,
+  ...logMetrics,
+  ...clusterMetrics,
+  ...processMetrics,
+];
 
 /** Makes the metrics over their sources, which are asked when somebody reads, and not before. */
 export function createMetrics(sources: MetricsSources): Metrics {

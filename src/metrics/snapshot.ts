@@ -1,7 +1,7 @@
 /** What metrics are made of: plain numbers, read once for each answer. */
-import type { Audience, ServedStream, ServedUpstream } from "../http/served.ts";
+import type { Audience, ServedLease, ServedReplication, ServedStream, ServedUpstream } from "../http/served.ts";
 import type { Limits } from "../limits/options.ts";
-import type { LogState } from "../log/log.ts";
+import type { LogState, StoreConnection } from "../log/log.ts";
 import type { Durations } from "../util/durations.ts";
 import type { ProcessStats } from "./process-stats.ts";
 
@@ -26,6 +26,9 @@ export interface StreamSnapshot {
   readonly log: LogState;
   readonly upstream: ServedUpstream | undefined;
   readonly paused: boolean;
+  /** Both are there only where nodes share the store. */
+  readonly lease?: ServedLease | undefined;
+  readonly replication?: ServedReplication | undefined;
   readonly intake: Intake | undefined;
 }
 
@@ -35,6 +38,8 @@ export interface Snapshot {
   /** ms since 1970. */
   readonly now: number;
   readonly streams: readonly StreamSnapshot[];
+  /** The way to the engine that has the logs; absent where none has. */
+  readonly store?: StoreConnection | undefined;
   /** Requests refused, by the code of the error; over all processes. */
   readonly refused: Readonly<Record<string, number>>;
   /** Every process that runs. */
@@ -51,7 +56,11 @@ export interface ProcessSnapshot extends ProcessStats {
 /** Where the numbers are found. Every member is asked once for each answer. */
 export interface MetricsSources {
   readonly version: string;
-  readonly streams: ReadonlyMap<string, Pick<ServedStream, "log" | "audience" | "upstream" | "paused">>;
+  readonly streams: ReadonlyMap<
+    string,
+    Pick<ServedStream, "log" | "audience" | "upstream" | "paused" | "lease" | "replication">
+  >;
+  store?(): Snapshot["store"];
   /** `undefined` while it is not known. */
   intake(stream: string): Intake | undefined;
   refused(): Snapshot["refused"];
@@ -64,14 +73,17 @@ export function takeSnapshot(sources: MetricsSources): Snapshot {
   return {
     version: sources.version,
     now: Date.now(),
-    streams: Array.from(sources.streams, ([name, { audience, log, upstream, paused }]) => ({
+    streams: Array.from(sources.streams, ([name, { audience, log, upstream, paused, lease, replication }]) => ({
       name,
       audience: audience(),
       log: log.state(),
       upstream: upstream(),
       paused: paused() !== undefined,
+      lease: lease?.(),
+      replication: replication?.(),
       intake: sources.intake(name),
     })),
+    store: sources.store?.(),
     refused: sources.refused(),
     processes: sources.processes(),
     limits: sources.limits(),

@@ -18,7 +18,11 @@ export function createDurations(): Durations {
 
 /** Counts one more, which began at this time of `performance.now()` and ends now. */
 export function countSince(durations: Durations, begun: number): void {
-  const seconds = (performance.now() - begun) / 1000;
+  countDuration(durations, (performance.now() - begun) / 1000);
+}
+
+/** Counts one more, in seconds. */
+export function countDuration(durations: Durations, seconds: number): void {
   const bucket = durationBounds.findIndex((bound) => seconds <= bound);
   durations.counts[bucket === -1 ? durationBounds.length : bucket]!++;
   durations.sum += seconds;

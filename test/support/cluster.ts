@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GatewayConfig } from "spillway";
 import { expect } from "vitest";
+import { parseExposition, type ExposedMetric } from "./exposition.ts";
 import { startNumberedClient, type NumberedClient } from "./numbered-client.ts";
 import type { ConnectionRecord, NumberedControl, NumberedOptions, NumberedState } from "./numbered-upstream.js";
 import { freePort } from "./ports.ts";
@@ -15,6 +16,7 @@ export interface NodeStatus {
   readonly subscribers: number;
   readonly leader: boolean;
   readonly lease: { readonly holder: string | null; readonly fence: number | null };
+  readonly replication: { readonly connected: boolean; readonly lag: number | null; readonly reconnects: number };
   readonly upstream: { readonly state: string };
 }
 
@@ -30,6 +32,7 @@ export interface ClusterNode {
   /** Stops the process where it is, or lets it go on. */
   pause(on: boolean): void;
   status(): Promise<NodeStatus>;
+  metrics(): Promise<ReadonlyMap<string, ExposedMetric>>;
   /** What it has logged since its last start. */
   output(): string;
 }
@@ -158,6 +161,7 @@ async function prepareNode(
   await writeFile(file, JSON.stringify(config));
   const url = `http://127.0.0.1:${port}`;
   let program: Program | undefined;
+  const get = (path: string): Promise<Response> => fetch(url + path, { headers: { connection: "close" } });
   return {
     name,
     url,
@@ -168,10 +172,12 @@ async function prepareNode(
     kill: async (signal) => (program ? program.kill(signal) : 0),
     pause: (on) => void program!.process.kill(on ? "SIGSTOP" : "SIGCONT"),
     async status() {
-      const response = await fetch(`${url}/status`, { headers: { connection: "close" } });
-      const { streams } = (await response.json()) as { readonly streams: Readonly<Record<string, NodeStatus>> };
+      const { streams } = (await (await get("/status")).json()) as {
+        readonly streams: Readonly<Record<string, NodeStatus>>;
+      };
       return streams["numbers"]!;
     },
+    metrics: async () => parseExposition(await (await get("/metrics")).text()),
     output: () => program?.output() ?? "",
   };
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SpillwayError } from "../../errors.ts";
 import { type Logger, silentLogger } from "../../util/logger.ts";
 import type { Log, LogOptions, LogStore } from "../log.ts";
+import { createOutage } from "../outage.ts";
 import { checkDurability } from "./durability.ts";
 import type { Connection } from "./connection.ts";
 import { createConnections } from "./connections.ts";
@@ -79,7 +80,8 @@ function serveLogs(
   const place = location.name;
   const logs = new Map<string, MysqlLog>();
   const trimmer = createTrimmer(writers, tables);
-  const tail = startTail({ connections: control, tables, place }, () => [...logs.values()], logger);
+  const outage = createOutage(logger, { place });
+  const tail = startTail({ connections: control, tables, place }, () => [...logs.values()], outage);
   const retention = startRetention(trimmer, () => [...logs.values()], now, logger);
   const dependencies: MysqlLogDependencies = {
     ...open,
@@ -142,5 +144,11 @@ function serveLogs(
     node,
     onAcquired: (stream, row) => void logs.get(stream)?.observe(row, 0),
   });
-  return { kind: "mysql", coordination, open: openLog, close: () => (closing ??= close()) };
+  return {
+    kind: "mysql",
+    coordination,
+    connection: outage.connection,
+    open: openLog,
+    close: () => (closing ??= close()),
+  };
 }

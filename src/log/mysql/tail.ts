@@ -1,6 +1,6 @@
 import { backoffDelay } from "../../util/backoff.ts";
-import type { Logger } from "../../util/logger.ts";
 import { pause } from "../../util/pause.ts";
+import type { Outage } from "../outage.ts";
 import type { Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import { isMissingTable, storeError } from "./failure.ts";
@@ -42,7 +42,7 @@ const retry = { min: 100, max: 2_000 };
 export function startTail(
   { connections, tables, place }: { connections: Connections; tables: Tables; place: string },
   logs: () => readonly TailedLog[],
-  logger: Logger,
+  outage: Outage,
 ): Tail {
   const stopping = new AbortController();
   let wait = interval.max;
@@ -80,7 +80,8 @@ export function startTail(
     const begun = performance.now();
     try {
       const moved = await connections.lend(look).catch(withoutTables);
-      if (failures > 0) logger.info({ place }, "the log can be reached again");
+      outage.works(stopping);
+      outage.heard(stopping);
       failures = 0;
       wait = moved ? interval.min : Math.min(wait * interval.growth, interval.max);
       wait = Math.max(wait, Math.min(idleShare * (performance.now() - begun), longestIdle));
@@ -88,9 +89,7 @@ export function startTail(
       session = undefined;
       failures++;
       wait = backoffDelay(failures, retry, 0, Math.random());
-      if (failures === 1 && !stopping.signal.aborted) {
-        logger.warn({ place, err: storeError(error, place) }, "the log cannot be reached");
-      }
+      if (!stopping.signal.aborted) outage.failed(stopping, { err: storeError(error, place) });
     }
   }
 

@@ -1,5 +1,6 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
+import { createOutage, type Outage } from "../outage.ts";
 import type { NatsConnection, NatsDriver, NatsJetStream, NatsManager } from "./driver.ts";
 import { ConnectionLostError, storeError } from "./failure.ts";
 import type { NatsLocation } from "./location.ts";
@@ -24,6 +25,8 @@ export interface Connection {
   readonly driver: NatsDriver;
   readonly js: NatsJetStream;
   readonly manager: NatsManager;
+  /** What is said of this connection, and of those who follow the log over it. */
+  readonly outage: Outage;
   /** The largest message that the server takes, in bytes. */
   maxPayload(): number;
   /**
@@ -32,8 +35,6 @@ export interface Connection {
    * @throws {WrongSequenceError} as JetStream says so.
    */
   request<T>(make: () => Promise<T>): Promise<T>;
-  /** Whether there is none now. */
-  isLost(): boolean;
   /** Resolves once there is a connection; rejects when there has been none for {@link patience}. */
   ready(): Promise<void>;
   /** Calls back at each loss of the connection. Returns the way to stop it. */
@@ -91,6 +92,7 @@ function createConnection(
   const lost = new Set<() => void>();
   const waiting = new Set<() => void>();
   const underWay = createUnderWay();
+  const outage = createOutage(logger);
   let maxPayload = nats.info?.max_payload ?? 1_048_576;
   /** When the connection was lost; `undefined` while there is one. */
   let lostAt: number | undefined;
@@ -106,13 +108,13 @@ function createConnection(
       if (closed) return;
       if (type === "disconnect" && lostAt === undefined) {
         lostAt = performance.now();
-        logger.warn({}, "the connection to NATS is lost");
+        outage.failed(nats, { reason: "the connection is lost" });
         underWay.refuse(new ConnectionLostError("the connection is lost"));
         for (const listener of lost) listener();
       } else if (type === "reconnect" && lostAt !== undefined) {
         lostAt = undefined;
         maxPayload = nats.info?.max_payload ?? maxPayload;
-        logger.info({}, "the connection to NATS is there again");
+        outage.works(nats);
         wake();
       }
     }
@@ -147,8 +149,8 @@ function createConnection(
     driver,
     js,
     manager,
+    outage,
     maxPayload: () => maxPayload,
-    isLost: () => lostAt !== undefined,
     ready,
     request,
     onLost(listener) {

@@ -89,7 +89,7 @@ export class NatsLog implements Log {
     this.#appender = createAppender(queries, names, committer, () => connection.maxPayload(), now);
     this.#trimmer = createTrimmer(names, head, batches, search, committer, now);
     this.#purger = createPurger(queries, names, head, batches, now, serverTime);
-    this.#tail = startTail(connection, names, head, this.#health, (message) => this.#receive(message), logger);
+    this.#tail = startTail(connection, names, head, this.#health, (message) => this.#receive(message));
   }
 
   /** The latest fence that this node knows of. */

@@ -135,5 +135,11 @@ function serveLogs(
   const self = { node, owner: newEpoch() };
   const repair = (): Promise<void> => queries.create(nodesConfig(location));
   const coordination = createCoordination(queries, names, clock, fencedLogs, self, repair);
-  return { kind: "nats", coordination, open, close: () => (closing ??= close()) };
+  return {
+    kind: "nats",
+    coordination,
+    connection: connection.outage.connection,
+    open,
+    close: () => (closing ??= close()),
+  };
 }

@@ -1,5 +1,4 @@
 import { backoffDelay } from "../../util/backoff.ts";
-import type { Logger } from "../../util/logger.ts";
 import { pause } from "../../util/pause.ts";
 import type { Connection } from "./connection.ts";
 import { createConsumer, inOrder } from "./deliveries.ts";
@@ -31,7 +30,6 @@ export function startTail(
   head: Head,
   health: Health,
   onMessage: (message: NatsDelivery) => Promise<void>,
-  logger: Logger,
 ): Tail {
   const stopped = new AbortController();
   const { signal } = stopped;
@@ -44,23 +42,30 @@ export function startTail(
     stopFetch();
   });
   let failures = 0;
+  const { outage } = connection;
 
   const isDone = (): boolean => signal.aborted || head.ended !== undefined;
 
   /** A consumer that begins behind the head; it must deliver without a gap. */
   async function follow(): Promise<void> {
     const consumer = await createConsumer(connection, names.stream, head.seq + 1);
+    outage.works(stopped);
+    outage.heard(stopped);
     for (let delivered = 0; !lost && !isDone();) {
       deliveries = await consumer.fetch({ max_messages: fetchMessages, expires: fetchTime, idle_heartbeat: heartbeat });
       const before = delivered;
       for await (const message of inOrder(deliveries, delivered)) {
         delivered++;
+        outage.heard(stopped);
         if (message.info.streamSequence > head.seq) await onMessage(message);
         failures = 0;
         if (lost || isDone()) return;
       }
       // Nothing may also mean that there is nothing any more.
-      if (delivered === before && !lost) await health.check();
+      if (delivered === before && !lost) {
+        await health.check();
+        outage.heard(stopped);
+      }
     }
   }
 
@@ -72,15 +77,16 @@ export function startTail(
         await health.check();
         if (!isDone()) await follow();
       } catch (err) {
-        if (isDone()) return;
+        if (isDone()) break;
         failures++;
-        // That there is no connection is said once for all logs.
-        if (failures === 2 && !connection.isLost()) logger.warn({ err }, "the log in NATS cannot be followed");
+        // What was lost on the way once is had at the next try.
+        if (failures > 1) outage.failed(stopped, { err });
         await pause(backoffDelay(failures, retry, 0, Math.random()), signal);
       } finally {
         stopFetch();
       }
     }
+    outage.forget(stopped);
   }
   const running = run();
 

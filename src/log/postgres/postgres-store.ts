@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { SpillwayError } from "../../errors.ts";
 import { type Logger, silentLogger } from "../../util/logger.ts";
 import type { Log, LogOptions, LogStore } from "../log.ts";
+import { createOutage } from "../outage.ts";
 import { type Connections, connectTimeout, createConnections, queryTimeout } from "./connections.ts";
 import { createCoordination } from "./coordination.ts";
 import { loadDriver, type PgDriver, type PgSettings } from "./driver.ts";
@@ -79,7 +80,8 @@ function serveLogs(
   const queries = createQueries(schema);
   const reading = createConnections(driver, settings, max);
   const logs = new Map<string, PostgresLog>();
-  const tail = startTail(driver, settings, schema, queries, logger);
+  const outage = createOutage(logger);
+  const tail = startTail(driver, settings, schema, queries, outage);
   const trimmer = createTrimmer(writing.run, queries, () => logs.values(), now, logger);
   const dependencies: PostgresLogDependencies = {
     queries,
@@ -144,6 +146,7 @@ function serveLogs(
   return {
     kind: "postgres",
     coordination: createCoordination(writing.run, queries, { node, store: randomUUID() }, (stream) => logs.get(stream)),
+    connection: outage.connection,
     open,
     close: () => (closing ??= close()),
   };

@@ -1,7 +1,7 @@
 import { backoffDelay } from "../../util/backoff.ts";
-import type { Logger } from "../../util/logger.ts";
 import { pause } from "../../util/pause.ts";
 import type { LogEvent } from "../log.ts";
+import type { Outage } from "../outage.ts";
 import type { RunStatement } from "./connections.ts";
 import type { PgDriver, PgSettings } from "./driver.ts";
 import { isAbsent, storeError } from "./failure.ts";
@@ -38,7 +38,7 @@ export function startTail(
   settings: PgSettings,
   schema: string,
   queries: Queries,
-  logger: Logger,
+  outage: Outage,
 ): Tail {
   const logs = new Map<number, PostgresLog>();
   const dirty = new Set<PostgresLog>();
@@ -46,8 +46,7 @@ export function startTail(
   let wakeUp = new AbortController();
   let pollDue = 0;
 
-  function mark(log: PostgresLog | undefined): void {
-    if (!log) return;
+  function mark(log: PostgresLog): void {
     dirty.add(log);
     wakeUp.abort();
   }
@@ -72,6 +71,7 @@ export function startTail(
       if (performance.now() >= pollDue) {
         for (const log of await selectChanged(listener.run, queries, logs.values())) mark(log);
         pollDue = performance.now() + pollInterval;
+        outage.heard(attempt);
       }
       const batch = [...dirty];
       dirty.clear();
@@ -105,7 +105,7 @@ export function startTail(
     }
   }
 
-  const ended = keepTrying(attempt, logger, closing.signal);
+  const ended = keepTrying(attempt, outage, closing.signal);
   return {
     add(log) {
       logs.set(log.id, log);
@@ -140,22 +140,23 @@ async function selectChanged(
   return asked.filter((log) => changes.get(log.id) !== log.known().changes);
 }
 
-/** Makes attempts, one after the other, until the signal aborts; says once that they fail, and once that one succeeds again. */
+/** Makes attempts, one after the other, until the signal aborts, and tells whether they succeed. */
 async function keepTrying(
   attempt: (onConnected: () => void) => Promise<void>,
-  logger: Logger,
+  outage: Outage,
   signal: AbortSignal,
 ): Promise<void> {
   let failures = 0;
   const onConnected = (): void => {
-    if (failures > 0) logger.info({}, "the log can be reached again");
+    outage.works(attempt);
     failures = 0;
   };
   while (!signal.aborted) {
     try {
       await attempt(onConnected);
     } catch (error) {
-      if (failures++ === 0 && !signal.aborted) logger.warn({ err: storeError(error) }, "the log cannot be reached");
+      failures++;
+      if (!signal.aborted) outage.failed(attempt, { err: storeError(error) });
     }
     if (!signal.aborted) await pause(backoffDelay(failures, retry, 0, Math.random()), signal);
   }

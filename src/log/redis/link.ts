@@ -1,10 +1,10 @@
 import { SpillwayError } from "../../errors.ts";
 import { backoffDelay } from "../../util/backoff.ts";
 import { pause } from "../../util/pause.ts";
+import type { Outage } from "../outage.ts";
 import type { Connection } from "./connection.ts";
 import type { Command, Reply } from "./driver.ts";
 import { RefusedError, UnansweredError } from "./failure.ts";
-import type { Outage } from "./outage.ts";
 
 /** A connection that is made anew whenever it ends. */
 export interface Link {
@@ -57,7 +57,7 @@ export function createLink({ connect, prepare, outage }: LinkSettings): Link {
 
   function serve(connection: Connection): Promise<string> {
     current = connection;
-    outage.serves(self);
+    outage.works(self);
     for (const wake of waiting) wake();
     return connection.ended.finally(() => (current = undefined));
   }
@@ -75,7 +75,7 @@ export function createLink({ connect, prepare, outage }: LinkSettings): Link {
         reason = (error as Error).message;
       }
       if (closing.signal.aborted) return;
-      outage.failed(self, reason);
+      outage.failed(self, { reason });
       await pause(backoffDelay(++failures, bounds, 0, Math.random()), closing.signal);
       if (closing.signal.aborted) return;
     }
@@ -107,6 +107,7 @@ export function createLink({ connect, prepare, outage }: LinkSettings): Link {
     transact: async (commands) => transact(await whenConnected(), commands),
     close() {
       closing.abort();
+      outage.forget(self);
       current?.end("the store was closed");
       for (const wake of waiting) wake();
     },

@@ -1,6 +1,7 @@
 import { SpillwayError } from "../../errors.ts";
 import { type Logger, silentLogger } from "../../util/logger.ts";
 import type { Log, LogOptions, LogStore } from "../log.ts";
+import { createOutage, type Outage } from "../outage.ts";
 import { createCoordination } from "./coordination.ts";
 import { loadDriver } from "./driver.ts";
 import { storeError } from "./failure.ts";
@@ -48,17 +49,19 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<LogS
   const location = locateStore(options.url);
   const driver = await loadDriver();
   const { client = {}, node, logger = silentLogger } = options;
+  const { place } = location;
+  const outage = createOutage(logger, { place });
   const connect = (key: string): Promise<Server> =>
-    openServer(createRoute({ driver, location, node, client, key }), location.place, logger);
+    openServer(createRoute({ driver, location, node, client, key }), place, outage, logger);
   try {
-    return serveLogs(options, location, await connectServers(location, connect));
+    return serveLogs(options, location, await connectServers(location, connect), outage);
   } catch (error) {
-    throw storeError(error, location.place);
+    throw storeError(error, place);
   }
 }
 
 /** The store over its servers. */
-function serveLogs(options: RedisStoreOptions, location: Location, servers: Servers): LogStore {
+function serveLogs(options: RedisStoreOptions, location: Location, servers: Servers, outage: Outage): LogStore {
   const { node } = options;
   const { prefix, place } = location;
   const logs = createLogs(options, location);
@@ -97,5 +100,5 @@ function serveLogs(options: RedisStoreOptions, location: Location, servers: Serv
     onAcquired: (stream, snapshot) => logs.get(stream)?.update(snapshot),
   });
 
-  return { kind: "redis", coordination, open, close: () => (closing ??= close()) };
+  return { kind: "redis", coordination, connection: outage.connection, open, close: () => (closing ??= close()) };
 }

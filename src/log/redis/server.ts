@@ -1,7 +1,7 @@
 import type { Logger } from "../../util/logger.ts";
+import type { Outage } from "../outage.ts";
 import type { Connection } from "./connection.ts";
 import { createLink, type Link } from "./link.ts";
-import { createOutage } from "./outage.ts";
 import { warnOfSettings } from "./persistence.ts";
 import type { RedisLog } from "./redis-log.ts";
 import type { Route } from "./route.ts";
@@ -23,9 +23,8 @@ export interface Server {
  * Connects to a server.
  * @throws The error of the connection that failed.
  */
-export async function openServer(route: Route, place: string, logger: Logger): Promise<Server> {
+export async function openServer(route: Route, place: string, outage: Outage, logger: Logger): Promise<Server> {
   const logs = new Set<RedisLog>();
-  const outage = createOutage(place, logger);
   // Before anything else is asked: a server that came back may have lost what this node knows of.
   const check = async (connection: Connection): Promise<void> => {
     await Promise.all([...logs].map((log) => log.check(connection)));
@@ -39,7 +38,7 @@ export async function openServer(route: Route, place: string, logger: Logger): P
     tail.connected(Number(await connection.send(["CLIENT", "ID"])));
     await check(connection);
   });
-  const tail = createTail(follower, writer);
+  const tail = createTail(follower, writer, outage);
 
   function close(): void {
     tail.stop();

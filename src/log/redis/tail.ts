@@ -1,4 +1,5 @@
 import { pause } from "../../util/pause.ts";
+import type { Outage } from "../outage.ts";
 import type { Command, Reply } from "./driver.ts";
 import { type Entry, toEntries } from "./entry.ts";
 import type { Link } from "./link.ts";
@@ -32,7 +33,7 @@ const grace = 2_000;
 const retryDelay = 50;
 
 /** Makes a tail that follows nothing. `link` is its own; `control` another one to the same server, to interrupt the read by. */
-export function createTail(link: Link, control: Link): Tail {
+export function createTail(link: Link, control: Link, outage: Outage): Tail {
   const logs = new Set<Followed>();
   const stopping = new AbortController();
   let running = false;
@@ -44,6 +45,7 @@ export function createTail(link: Link, control: Link): Tail {
     const followed = [...logs];
     added = false;
     const reply = await link.send(readCommand(followed), block + grace);
+    outage.heard(logs);
     for (const [key, entries] of (reply ?? []) as readonly (readonly [Buffer, Reply])[]) {
       const name = key.toString();
       followed.find((log) => log.key === name && logs.has(log))?.take(toEntries(entries));
@@ -61,6 +63,7 @@ export function createTail(link: Link, control: Link): Tail {
       }
     }
     running = false;
+    outage.forget(logs);
   }
 
   /** Interrupts the read, again and again: it may be on its way to the server yet. */

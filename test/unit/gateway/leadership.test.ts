@@ -234,3 +234,45 @@ test("on demand, another node that needs it follows one that has died", async ()
   expect([first.running, second.running]).toEqual([false, true]);
   expect(mostRunning).toBe(1);
 });
+
+test("on demand, what a node needs that is stopped is taken back: another one does not go on for its sake", async () => {
+  const first = addNode({ always: false });
+  const second = addNode({ always: false });
+  first.leadership.need(true);
+  await pass(look);
+  second.leadership.need(true);
+  await pass(look);
+  first.leadership.need(false);
+  await pass(look);
+  await second.leadership.stop();
+  // Its word was given at most a look ago, and would count for all of `ttl`.
+  await pass(ttl / 3 + look);
+  expect(first.running).toBe(false);
+  expect(place.holder("s")).toBeUndefined();
+});
+
+test("on demand, stopped it hands over to another node that needs it, also where its own need cannot be taken back", async () => {
+  const first = addNode({ always: false });
+  const second = addNode({ always: false });
+  first.leadership.need(true);
+  await pass(look);
+  second.leadership.need(true);
+  await pass(look);
+  first.coordination.want = () => Promise.reject(new Error("refused"));
+  await first.leadership.stop();
+  await pass(look);
+  expect([first.running, second.running]).toEqual([false, true]);
+});
+
+test("on demand, a lease is handed over though the store is slow to take the need back", async () => {
+  const first = addNode({ always: false });
+  const second = addNode({ always: false });
+  first.leadership.need(true);
+  await pass(look);
+  second.leadership.need(true);
+  await pass(look);
+  first.coordination.want = () => new Promise(() => {});
+  void first.leadership.stop();
+  await pass(look);
+  expect([first.running, second.running]).toEqual([false, true]);
+});

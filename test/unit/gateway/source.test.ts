@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { SpillwayError } from "../../../src/errors.ts";
 import type { StreamOptions } from "../../../src/gateway/options.ts";
 import { openSource, type OwnSource } from "../../../src/gateway/source.ts";
+import type { ServedLease } from "../../../src/http/served.ts";
 import type { Log, LogStore } from "../../../src/log/log.ts";
 import { createMemoryStore } from "../../../src/log/memory/index.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
@@ -47,11 +48,8 @@ function createFencedStore(): LogStore {
   };
 }
 
-beforeEach(async () => {
-  place = createMemoryCoordination(() => performance.now());
-  upstream = await startNumberedUpstream({ retry: 10 });
-  fences = [];
-  const options: StreamOptions = {
+function streamOptions(): StreamOptions {
+  return {
     upstream: { ...upstreamOptions({ targets: [{ url: upstream.url, name: "a" }] }), connect: "always", linger: 0 },
     channel: undefined,
     ids: "gateway",
@@ -59,7 +57,13 @@ beforeEach(async () => {
     heartbeat: 15_000,
     coalesce: 0,
   };
-  source = await openSource("s", options, { store: createFencedStore(), logger: silentLogger, lease });
+}
+
+beforeEach(async () => {
+  place = createMemoryCoordination(() => performance.now());
+  upstream = await startNumberedUpstream({ retry: 10 });
+  fences = [];
+  source = await openSource("s", streamOptions(), { store: createFencedStore(), logger: silentLogger, lease });
   source.start();
   await eventually(() => upstream.state().open === 1, "the upstream");
 });
@@ -90,4 +94,17 @@ test("when the store refuses the fence, the upstream is closed, and nothing of i
   upstream.control({ emit: 1 });
   await eventually(() => source.log.state().head === 4, "the other events");
   expect(new Set(fences)).toEqual(new Set([1, 3]));
+});
+
+test("leases that are taken, lost and given back are counted, also over a change of what is fed", async () => {
+  const changes = (): ServedLease["changes"] => source.lease!()!.changes;
+  expect(changes()).toEqual({ taken: 1, lost: 0, released: 0 });
+  place.revoke("s");
+  upstream.control({ emit: 1 });
+  await eventually(() => changes().taken === 2, "another lease");
+  expect(changes()).toEqual({ taken: 2, lost: 1, released: 0 });
+  const prepared = await source.prepare({ ...streamOptions(), channel: "/n" });
+  await prepared.commit();
+  await eventually(() => changes().taken === 3, "a lease for the source that was changed");
+  expect(changes()).toEqual({ taken: 3, lost: 1, released: 1 });
 });

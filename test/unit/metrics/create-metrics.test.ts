@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { clusterMetrics } from "../../../src/metrics/cluster-metrics.ts";
 import { allMetrics, createMetrics } from "../../../src/metrics/create-metrics.ts";
-import { countSince, createDurations, durationBounds } from "../../../src/util/durations.ts";
+import { countDuration, countSince, createDurations, durationBounds } from "../../../src/util/durations.ts";
 import { parseExposition, valueOf } from "../../support/exposition.ts";
 import { exposed, processSnapshot, sourcesOf, streamSnapshot } from "./snapshots.ts";
 
@@ -83,6 +84,33 @@ test("a stream without an upstream has no sample of one", async () => {
     if (name.startsWith("spillway_upstream_") || name.startsWith("spillway_ingest_")) expect(samples, name).toEqual([]);
   }
   expect(valueOf(metrics, "spillway_log_head", { stream: "chat" })).toBe(60);
+});
+
+test("where nodes share the store, the numbers are those of the lease, the tail and the engine", async () => {
+  const stream = streamSnapshot("prices");
+  const replication = { ...stream.replication!, latency: createDurations() };
+  countDuration(replication.latency, 3);
+  const store = { connected: false, silence: 5000, reconnects: 19 };
+  const metrics = await exposed({ streams: [{ ...stream, replication }], store });
+  const of = (name: string, labels = {}): number | undefined => valueOf(metrics, name, { stream: "prices", ...labels });
+  expect(of("spillway_leader")).toBe(1);
+  const changes = ["taken", "lost", "released"].map((change) => of("spillway_lease_changes_total", { change }));
+  expect(changes).toEqual([15, 16, 17]);
+  const slow = ["2.5", "5"].map((le) => of("spillway_tail_latency_seconds_bucket", { le }));
+  expect(slow).toEqual([0, 1]);
+  expect(valueOf(metrics, "spillway_store_connected")).toBe(0);
+  expect(valueOf(metrics, "spillway_store_reconnects_total")).toBe(19);
+});
+
+test("a store that is not shared has no sample of what nodes share, nor has a stream without an upstream one of a lease", async () => {
+  const stream = streamSnapshot("prices");
+  const alone = { ...stream, lease: undefined, replication: undefined };
+  const sources = { ...sourcesOf({ streams: [alone] }), store: () => undefined };
+  const metrics = parseExposition((await createMetrics(sources).render()).text);
+  for (const { name } of clusterMetrics) expect(metrics.get(name)!.samples, name).toEqual([]);
+  const published = await exposed({ streams: [{ ...stream, upstream: undefined, lease: undefined }] });
+  expect(published.get("spillway_leader")!.samples).toEqual([]);
+  expect(published.get("spillway_lease_changes_total")!.samples).toEqual([]);
 });
 
 test("the age of the last event counts from the upstream's last, and from the log's last before the first", async () => {

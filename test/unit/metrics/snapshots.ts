@@ -1,4 +1,5 @@
 import { createMetrics } from "../../../src/metrics/create-metrics.ts";
+import type { StoreConnection } from "../../../src/log/log.ts";
 import type { MetricsSources, ProcessSnapshot, StreamSnapshot } from "../../../src/metrics/snapshot.ts";
 import { createDurations } from "../../../src/util/durations.ts";
 import { parseExposition, type ExposedMetric } from "../../support/exposition.ts";
@@ -30,6 +31,8 @@ export function streamSnapshot(name: string): StreamSnapshot {
       openedAt: undefined,
     },
     paused: true,
+    lease: { leader: true, holder: "node-1", fence: 14, changes: { taken: 15, lost: 16, released: 17 } },
+    replication: { connected: true, lag: 0.5, reconnects: 18, latency: createDurations() },
     intake: {
       appendSeconds: { ...createDurations(), sum: 0 },
       appended: 61,
@@ -62,12 +65,14 @@ export interface Facts {
   readonly streams?: readonly StreamSnapshot[];
   readonly processes?: readonly ProcessSnapshot[];
   readonly refused?: Readonly<Record<string, number>>;
+  readonly store?: StoreConnection | undefined;
 }
 
 export function sourcesOf({
   streams = [],
   processes = [processSnapshot(undefined)],
   refused = {},
+  store = { connected: true, silence: 100, reconnects: 19 },
 }: Facts): MetricsSources {
   const logOf = ({
     log,
@@ -83,9 +88,12 @@ export function sourcesOf({
           audience: () => stream.audience,
           upstream: () => stream.upstream,
           paused: () => (stream.paused ? "store-full" : undefined),
+          lease: () => stream.lease,
+          replication: stream.replication && (() => stream.replication!),
         },
       ]),
     ),
+    store: () => store,
     intake: (name) => streams.find((stream) => stream.name === name)?.intake,
     refused: () => refused,
     processes: () => processes,
