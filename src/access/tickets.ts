@@ -15,7 +15,7 @@ export interface Ticket {
   readonly expiresAt: number;
 }
 
-/** The tickets that were given out. They live in memory: a restart ends them. */
+/** The tickets that were given out. */
 export interface Tickets {
   /**
    * Makes a ticket for subscribing.
@@ -54,14 +54,22 @@ export interface TicketsOptions extends TicketTimes {
 export interface LocalTickets extends Tickets {
   issue(request: TicketRequest): Ticket;
   redeem(ticket: string): Identity;
+  /** What is known of one that is held, by its hash. */
+  heldOf(id: string): HeldTicket | undefined;
+  /** Takes one that was issued elsewhere. Idempotent. */
+  hold(held: HeldTicket): void;
+  /** One that is held was used elsewhere. */
+  markUsed(id: string): void;
   /** Other times from now on; a ticket that was given out keeps its end. */
   change(times: TicketTimes): void;
 }
 
-interface Held {
+/** What is known of a ticket: not the ticket. Plain JSON. */
+export interface HeldTicket {
   readonly holder: Identity;
-  /** The holder as the ticket shows him. */
-  readonly identity: Identity & { readonly expiresAt: number };
+  /** The holder as the ticket shows him, with its hash. */
+  readonly identity: Identity & { readonly expiresAt: number; readonly ticket: string };
+  /** ms since 1970. */
   readonly issuedAt: number;
 }
 
@@ -75,10 +83,10 @@ const sweepEvery = 60_000;
 export function createTickets({ most = 100_000, now = Date.now, ...first }: TicketsOptions): LocalTickets {
   let times: TicketTimes = first;
   // By the hash of the ticket, each in the order of its last touch. No timers: who is late is found out when he comes.
-  const unused = new Map<string, Held>();
-  const used = new Map<string, Held>();
+  const unused = new Map<string, HeldTicket>();
+  const used = new Map<string, HeldTicket>();
   let sweptAt = now();
-  const isOver = (id: string, { identity, issuedAt }: Held): boolean =>
+  const isOver = (id: string, { identity, issuedAt }: HeldTicket): boolean =>
     identity.expiresAt <= now() || (unused.has(id) && issuedAt + times.firstUse <= now());
   const sweep = (): void => {
     if (now() < sweptAt + sweepEvery) return;
@@ -87,23 +95,33 @@ export function createTickets({ most = 100_000, now = Date.now, ...first }: Tick
       for (const [id, held] of tickets) if (isOver(id, held)) tickets.delete(id);
     }
   };
+  const heldOf = (id: string): HeldTicket | undefined => unused.get(id) ?? used.get(id);
+  const markUsed = (id: string): void => {
+    const held = heldOf(id);
+    unused.delete(id);
+    if (held) putLast(used, held, most);
+  };
   return {
     issue(request) {
       sweep();
       const ticket = prefix + randomBytes(32).toString("base64url");
-      const held = hold(request, idOf(ticket), now(), times.lifetime);
-      putLast(unused, idOf(ticket), held, most);
+      const held = makeHeld(request, ticketId(ticket), now(), times.lifetime);
+      putLast(unused, held, most);
       return { ticket, expiresAt: held.identity.expiresAt };
     },
     redeem(ticket) {
       sweep();
-      const id = idOf(ticket);
-      const held = unused.get(id) ?? used.get(id);
+      const id = ticketId(ticket);
+      const held = heldOf(id);
       if (!held || isOver(id, held)) throw new SpillwayError("ticket-invalid");
-      unused.delete(id);
-      putLast(used, id, held, most);
+      markUsed(id);
       return held.identity;
     },
+    heldOf,
+    hold(held) {
+      if (!heldOf(held.identity.ticket)) putLast(unused, held, most);
+    },
+    markUsed,
     change(next) {
       times = next;
     },
@@ -120,21 +138,22 @@ export function createTickets({ most = 100_000, now = Date.now, ...first }: Tick
   };
 }
 
-function hold({ holder, stream, channels }: TicketRequest, ticket: string, issuedAt: number, lifetime: number): Held {
+function makeHeld({ holder, ...scope }: TicketRequest, ticket: string, issuedAt: number, lifetime: number): HeldTicket {
   if (holder.ticket !== undefined) throw new SpillwayError("access-denied", "a ticket brings no further tickets");
-  const scope: Scope = { stream, channels };
   const grant = narrowGrant(holder.grant, scope);
   if (!grant) throw new SpillwayError("access-denied", "the ticket would allow more than is granted");
   const expiresAt = Math.min(holder.expiresAt ?? Infinity, issuedAt + lifetime);
   return { holder, issuedAt, identity: { ...holder, grant, expiresAt, ticket, scope } };
 }
 
-function idOf(ticket: string): string {
+/** The hash that a ticket is known by. */
+export function ticketId(ticket: string): string {
   return createHash("sha256").update(ticket).digest("base64url");
 }
 
 /** Puts an entry behind all others; the first go if there are too many. */
-function putLast(tickets: Map<string, Held>, id: string, held: Held, most: number): void {
+function putLast(tickets: Map<string, HeldTicket>, held: HeldTicket, most: number): void {
+  const { ticket: id } = held.identity;
   tickets.delete(id);
   tickets.set(id, held);
   for (const first of tickets.keys()) {

@@ -6,6 +6,7 @@ import { assembleGateway, type Gateway, type RunningGateway } from "./gateway.ts
 import type { GatewayOptions } from "./options.ts";
 import { openStreams } from "./own-streams.ts";
 import { createReload } from "./reload.ts";
+import { SharedTickets, ticketLog } from "./shared-tickets.ts";
 import type { SourceDependencies } from "./source.ts";
 import { version } from "./version.ts";
 
@@ -22,7 +23,12 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   let current = options;
   const limits = (): GatewayOptions["limits"] => current.limits;
   const own = await openStreams(options, { store, logger, limits, lease: options.cluster.lease });
-  const tickets = createTickets(options.access.tickets);
+  const { tickets: times } = options.access;
+  const local = createTickets(times);
+  const shared =
+    store.coordination &&
+    new SharedTickets(local, { store, times, end: (match) => void gateway.end(match, "replaced"), logger });
+  const tickets = shared ?? local;
   const admission = createAdmission(options.limits);
   const apply = (next: GatewayOptions): void => {
     gateway.apply(next);
@@ -51,6 +57,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     reload: reload?.run,
     async endIngest() {
       await reload?.end();
+      shared?.stop();
       await own.stop();
     },
     metrics: () => metrics.render(),
@@ -59,7 +66,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
       return store.close();
     },
   });
-  host.onResets?.((stream) => void own.renew(stream));
+  host.onResets?.((stream) => (stream === ticketLog ? shared?.renew() : void own.renew(stream)));
   own.start();
   return gateway;
 }

@@ -1,0 +1,68 @@
+import { Tail } from "../hub/tail.ts";
+import type { Log, LogEvent } from "../log/log.ts";
+import type { Logger } from "../util/logger.ts";
+
+/** Events read at once. */
+const pageEvents = 512;
+
+/** Follows a log from its beginning, every event once and in order. */
+export class LogFollower {
+  readonly log: Log;
+  head = 0;
+  readonly #tail: Tail;
+  readonly #onEvent: (event: LogEvent) => void;
+  #reading: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(log: Log, onEvent: (event: LogEvent) => void, logger: Logger) {
+    this.log = log;
+    this.#onEvent = onEvent;
+    this.#tail = new Tail(log, logger, this);
+  }
+
+  /** Resolves once what is known of the log here has been taken. */
+  start(): Promise<void> {
+    return this.#tail.start();
+  }
+
+  stop(): void {
+    this.#tail.stop();
+  }
+
+  /**
+   * Resolves once everything has been taken that was in the log at the call, wherever it was appended. One read serves all who ask
+   * while another one is under way.
+   * @throws {SpillwayError} `store-unavailable`
+   */
+  catchUp(): Promise<void> {
+    this.#next ??= (this.#reading ?? Promise.resolve())
+      .catch(() => {})
+      .then(() => {
+        this.#reading = this.#next;
+        this.#next = undefined;
+        return this.#read();
+      });
+    return this.#next;
+  }
+
+  take(events: readonly LogEvent[]): void {
+    for (const event of events) {
+      if (event.seq <= this.head) continue;
+      this.head = event.seq;
+      this.#onEvent(event);
+    }
+  }
+
+  skip(head: number): void {
+    this.head = Math.max(this.head, head);
+  }
+
+  async #read(): Promise<void> {
+    for (let more = true; more;) {
+      const { events, scanned } = await this.log.read(this.head, { limit: pageEvents });
+      more = events.length > 0;
+      this.take(events);
+      this.skip(scanned);
+    }
+  }
+}
