@@ -52,6 +52,8 @@ class StreamLeadership implements Leadership {
   #holder: LeaseHolder | undefined;
   #started = false;
   #needed = false;
+  /** The store may have been told that this node needs it. */
+  #said = false;
   /** Ends the lease here when it may have ended in the store. */
   #expiry: NodeJS.Timeout | undefined;
   #next: NodeJS.Timeout | undefined;
@@ -107,9 +109,9 @@ class StreamLeadership implements Leadership {
   }
 
   async #lookUp(): Promise<void> {
-    const { stream, coordination, ttl, always, logger } = this.#options;
+    const { stream, coordination, always, logger } = this.#options;
     try {
-      if (!always) await coordination.want(stream, this.#needed ? ttl : 0);
+      await this.#say();
       const needed = always || this.#needed || (this.#lease && (await coordination.isWanted(stream)));
       if (this.#lease) await (needed ? this.#renew(this.#lease) : this.#release());
       else if (needed) await this.#acquire();
@@ -119,6 +121,16 @@ class StreamLeadership implements Leadership {
       if (!this.#failing) logger.warn({ err: error }, "the lease cannot be looked up");
       this.#failing = true;
     }
+  }
+
+  /** Tells the other nodes whether it is needed here; where it never was, they know. */
+  async #say(): Promise<void> {
+    const { stream, coordination, ttl, always } = this.#options;
+    const needed = this.#needed;
+    if (always || (!needed && !this.#said)) return;
+    this.#said = true;
+    await coordination.want(stream, needed ? ttl : 0);
+    this.#said = needed;
   }
 
   async #acquire(): Promise<void> {
@@ -177,11 +189,9 @@ class StreamLeadership implements Leadership {
     this.#options.onChange?.("released");
   }
 
-  /** Takes back what this node has said that it needs: another one would go on for its sake until that ends by itself. */
+  /** Another node would go on for the sake of this one until what it has said ends by itself. */
   async #withdraw(): Promise<void> {
-    const { stream, coordination, always, logger } = this.#options;
-    if (always) return;
-    const withdrawn = coordination.want(stream, 0);
-    await withdrawn.catch((error: unknown) => logger.warn({ err: error }, "need not taken back"));
+    this.#needed = false;
+    await this.#say().catch((error: unknown) => this.#options.logger.warn({ err: error }, "need not taken back"));
   }
 }

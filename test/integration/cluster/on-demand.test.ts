@@ -1,5 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { openStore } from "../../../src/config/open-store.ts";
+import { silentLogger } from "../../../src/util/logger.ts";
 import { startCluster, type Cluster, type ClusterNode } from "../../support/cluster.ts";
 import { eventually, read, type Reading } from "../../support/reader.ts";
 import { engines } from "../../support/shared-engines.ts";
@@ -65,5 +67,23 @@ describe.each(engines)("on $name", (engine) => {
     expect(await cluster.leader()).toBe(second);
     expect((await cluster.source()).connections).toHaveLength(2);
     await again.cancel();
+  });
+
+  test("a node that stops in order takes back what its clients needed", async () => {
+    const place = engine.openPlace();
+    onTestFinished(() => place.remove());
+    const upstream = { connect: "on-demand", linger: "1h" };
+    const cluster = await startCluster({ urls: [place.url], lease: 600_000, source: { retry: 10 }, upstream });
+    onTestFinished(() => cluster.close());
+    const [node] = cluster.nodes as [ClusterNode];
+    const store = await openStore({ store: place.url, synchronous: "full" }, { logger: silentLogger });
+    onTestFinished(() => store.close());
+
+    await subscribe(node);
+    await untilOpen(cluster, 1);
+    expect(await store.coordination!.isWanted("numbers")).toBe(true);
+    await node.kill("SIGTERM");
+    expect(await store.coordination!.isWanted("numbers")).toBe(false);
+    expect(await store.coordination!.holder("numbers")).toBeUndefined();
   });
 });
