@@ -36,10 +36,16 @@ export async function createGateway(config: GatewayConfig, runtime: GatewayRunti
 /** Like {@link createGateway}, from options that are resolved already. */
 export async function openGateway(options: GatewayOptions, runtime: ResolvedRuntime = {}): Promise<Gateway> {
   const { logger = silentLogger, readOptions } = runtime;
-  let onReset: (stream: string) => void = () => {};
+  // What is lost while the gateway starts is heard of when it has.
+  const early: string[] = [];
+  let onReset = (stream: string): void => void early.push(stream);
   const store = await openStore(options, { logger, onReset: (stream) => onReset(stream) });
   try {
-    return await startGateway(options, { store, logger, readOptions, onResets: (listener) => (onReset = listener) });
+    const onResets = (listener: (stream: string) => void): void => {
+      onReset = listener;
+      for (const stream of early) listener(stream);
+    };
+    return await startGateway(options, { store, logger, readOptions, onResets });
   } catch (error) {
     await store.close().catch((cause: unknown) => logger.error({ err: cause }, "the store did not close"));
     throw error;

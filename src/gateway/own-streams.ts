@@ -1,7 +1,8 @@
 import type { ServedStream } from "../http/served.ts";
+import type { Logger } from "../util/logger.ts";
 import { pause } from "../util/pause.ts";
 import type { GatewayOptions, StreamOptions } from "./options.ts";
-import { isServedAnew, removed, type ReloadTarget } from "./reload.ts";
+import { isServedAnew, removed, type ReloadTarget, type StreamChange } from "./reload.ts";
 import { openSource, stopSources, type OwnSource, type SourceDependencies } from "./source.ts";
 import { announceUpstream, placeStream, removeStream, serveStream, type StreamDependencies } from "./stream.ts";
 
@@ -28,9 +29,8 @@ export async function openStreams(
   const sources = new Map<string, OwnSource>();
   const streams = new Map<string, ServedStream>();
   let started = false;
-  const ending = new AbortController();
-  const renewals = createTurns(untilReplaced);
-
+  const turns = createTurns();
+  const renewals = createRenewals((name) => turns.run(name, () => replace(name)), dependencies.logger);
   const configured = new Map(Object.entries(options.streams));
 
   const open = (name: string, stream: StreamOptions): Promise<OwnSource> => openSource(name, stream, dependencies);
@@ -49,25 +49,32 @@ export async function openStreams(
     add(name, source);
   }
 
-  async function replace(name: string, stream: StreamOptions): Promise<void> {
-    await sources.get(name)!.stop();
+  /** As it is configured when its turn comes. What is there stays until all is ready that takes its place. */
+  async function replace(name: string): Promise<void> {
+    const stream = configured.get(name);
+    if (!stream) return;
     const source = await open(name, stream);
-    const placed = placeStream(streams, await serve(name, stream, source));
+    const served = await serve(name, stream, source);
+    await sources.get(name)!.stop();
+    const placed = placeStream(streams, served);
     add(name, source);
     await placed;
   }
 
-  async function untilReplaced(name: string): Promise<void> {
-    while (!ending.signal.aborted) {
-      const stream = configured.get(name);
-      if (!stream) return;
-      try {
-        return await replace(name, stream);
-      } catch (error) {
-        dependencies.logger.error({ stream: name, err: error }, "the new log cannot be opened");
-        await pause(renewPause, ending.signal);
-      }
-    }
+  async function prepare(name: string, change: StreamChange) {
+    const known = sources.get(name);
+    const source = known ?? (await open(name, change.after));
+    const fed = await known?.prepare(change.after);
+    const stream = isServedAnew(change) ? await serve(name, change.after, source) : undefined;
+    return {
+      async commit() {
+        const placed = stream && placeStream(streams, stream);
+        configured.set(name, change.after);
+        if (!known) add(name, source);
+        await Promise.all([placed, fed?.commit()]);
+      },
+      undo: async () => void (await Promise.all([stream?.hub.close(removed), known ? fed?.undo() : source.stop()])),
+    };
   }
 
   return {
@@ -79,47 +86,90 @@ export async function openStreams(
     },
     async stop() {
       started = false;
-      ending.abort();
-      await renewals.idle();
+      await renewals.end();
       await stopSources(sources);
     },
     async prepare(name, change) {
-      const known = sources.get(name);
-      const source = known ?? (await open(name, change.after));
-      const fed = await known?.prepare(change.after);
-      const stream = isServedAnew(change) ? await serve(name, change.after, source) : undefined;
-      return {
-        async commit() {
-          const placed = stream && placeStream(streams, stream);
-          configured.set(name, change.after);
-          if (!known) add(name, source);
-          await Promise.all([placed, fed?.commit()]);
-        },
-        undo: async () => void (await Promise.all([stream?.hub.close(removed), known ? fed?.undo() : source.stop()])),
-      };
+      const end = await turns.take(name);
+      try {
+        const { commit, undo } = await prepare(name, change);
+        return { commit: () => commit().finally(end), undo: () => undo().finally(end) };
+      } catch (error) {
+        end();
+        throw error;
+      }
     },
     renew: renewals.run,
-    async remove(name) {
-      configured.delete(name);
-      await sources.get(name)!.stop();
-      sources.delete(name);
-      await removeStream(streams, name);
+    remove: (name) =>
+      turns.run(name, async () => {
+        configured.delete(name);
+        await sources.get(name)!.stop();
+        sources.delete(name);
+        await removeStream(streams, name);
+      }),
+  };
+}
+
+/** What takes the place of logs that are lost, tried until it is there. */
+interface Renewals {
+  run(name: string): Promise<void>;
+  /** Tries no more; resolves once nothing of it goes on. */
+  end(): Promise<unknown>;
+}
+
+function createRenewals(replace: (name: string) => Promise<void>, logger: Logger): Renewals {
+  const ending = new AbortController();
+  const running = new Set<Promise<void>>();
+
+  async function untilReplaced(name: string): Promise<void> {
+    while (!ending.signal.aborted) {
+      try {
+        return await replace(name);
+      } catch (error) {
+        logger.error({ stream: name, err: error }, "the new log cannot be opened");
+        await pause(renewPause, ending.signal);
+      }
+    }
+  }
+
+  return {
+    async run(name) {
+      const renewal = untilReplaced(name);
+      running.add(renewal);
+      await renewal;
+      running.delete(renewal);
+    },
+    end() {
+      ending.abort();
+      return Promise.all(running);
     },
   };
 }
 
-/** Runs something for one name after another call for the same name: what has taken the place of a log may be lost as well. */
-function createTurns(action: (name: string) => Promise<void>): {
-  run(name: string): Promise<void>;
-  idle(): Promise<unknown>;
-} {
+/** Lets one at a time change a stream, in the order in which they come: a reload, and what takes the place of a log that is lost. */
+interface Turns {
+  /** Resolves to the end of the turn when it is there. */
+  take(name: string): Promise<() => void>;
+  /** Does something in a turn. */
+  run(name: string, action: () => Promise<void>): Promise<void>;
+}
+
+function createTurns(): Turns {
   const latest = new Map<string, Promise<void>>();
+
+  async function take(name: string): Promise<() => void> {
+    const before = latest.get(name);
+    let end: () => void = () => {};
+    latest.set(name, new Promise((resolve) => (end = resolve)));
+    await before;
+    return end;
+  }
+
   return {
-    run(name) {
-      const turn = (latest.get(name) ?? Promise.resolve()).then(() => action(name));
-      latest.set(name, turn);
-      return turn;
+    take,
+    async run(name, action) {
+      const end = await take(name);
+      await action().finally(end);
     },
-    idle: () => Promise.all(latest.values()),
   };
 }
