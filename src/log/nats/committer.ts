@@ -66,16 +66,19 @@ export function createCommitter(
   let turn: Promise<unknown> = Promise.resolve();
 
   /** Sends a message; true if it is stored, false if another one is where it was to be. */
-  async function send({ draft, expected }: Sent): Promise<boolean> {
-    const { subject, record, data, replaces = false } = draft;
+  async function send(message: Sent): Promise<boolean> {
+    const { draft, expected } = message;
     try {
-      const seq = await queries.publish({ subject, data, record, expected, replaces });
+      const seq = await queries.publish({ ...draft, expected });
       if (seq > head.seq) onCommitted(seq, draft);
       return true;
     } catch (error) {
       if (!(error instanceof WrongSequenceError)) throw error;
+      // While a cluster changes its leader, two servers may answer: one refuses what the other one stores. Only what has come in
+      // behind the expected message tells.
+      message.doubtful = true;
       if (error.last > expected) await head.reached(error.last);
-      else await health.check();
+      if (head.seq <= expected) throw new UnknownOutcomeError(error);
       return false;
     }
   }
