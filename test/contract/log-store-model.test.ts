@@ -2,27 +2,65 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { eventBytes } from "../../src/log/event-bytes.ts";
 import { matches } from "../../src/log/filter.ts";
 import type { Log, LogEvent, LogFilter, LogStore, NewEvent, Retention } from "../../src/log/log.ts";
 import { createMemoryStore } from "../../src/log/memory/index.ts";
+import { createMysqlStore } from "../../src/log/mysql/index.ts";
+import { createNatsStore } from "../../src/log/nats/index.ts";
+import { createPostgresStore } from "../../src/log/postgres/index.ts";
+import { createRedisStore } from "../../src/log/redis/index.ts";
 import { createSqliteStore } from "../../src/log/sqlite/index.ts";
+import { engines } from "../support/shared-engines.ts";
 
 interface Store {
   readonly persistent: boolean;
   readonly runs: number;
-  open(folder: string, now: () => number): Promise<LogStore>;
+  createPlace(): Promise<Place>;
 }
 
-const stores: Readonly<Record<string, Store>> = {
-  memory: { persistent: false, runs: 150, open: async (_, now) => createMemoryStore({ now }) },
+/** Where a store keeps the logs of all runs, each under a name of its own. */
+interface Place {
+  open(now: () => number): Promise<LogStore>;
+  remove(): Promise<void>;
+}
+
+const local: Readonly<Record<string, Store>> = {
+  memory: {
+    persistent: false,
+    runs: 150,
+    createPlace: async () => ({ open: async (now) => createMemoryStore({ now }), remove: async () => {} }),
+  },
   sqlite: {
     persistent: true,
     runs: 20,
-    open: (folder, now) => createSqliteStore({ path: join(folder, "spillway.db"), synchronous: "normal", now }),
+    async createPlace() {
+      const folder = await mkdtemp(join(tmpdir(), "spillway-model-"));
+      const path = join(folder, "spillway.db");
+      return {
+        open: (now) => createSqliteStore({ path, synchronous: "normal", now }),
+        remove: () => rm(folder, { recursive: true }),
+      };
+    },
   },
 };
+
+const factories = {
+  postgres: createPostgresStore,
+  mysql: createMysqlStore,
+  redis: createRedisStore,
+  nats: createNatsStore,
+} as const;
+
+const shared = engines.map(({ name, openPlace }): [string, Store] => {
+  const create = factories[name as keyof typeof factories];
+  async function createPlace(): Promise<Place> {
+    const { url, remove } = openPlace();
+    return { open: (now) => create({ url, node: "a", now }), remove };
+  }
+  return [name, { persistent: true, runs: 40, createPlace }];
+});
 
 /** What a log should be: all that was ever appended, and where the log says that it begins. */
 interface Model {
@@ -77,20 +115,23 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: retention.map(reopen) },
 );
 
-describe.each(Object.entries(stores))("%s", (_, { persistent, runs, open }) => {
+describe.each([...Object.entries(local), ...shared])("%s", (_, { persistent, runs, createPlace }) => {
   test("any sequence of operations leaves the log as the model says", async () => {
+    const { open, remove } = await createPlace();
+    onTestFinished(remove);
+    let run = 0;
     const property = fc.asyncProperty(retention, fc.array(step, { maxLength: 40 }), async (kept, steps) => {
-      const folder = await mkdtemp(join(tmpdir(), "spillway-model-"));
+      const name = `s${++run}`;
       const model: Model = { ...emptyModel(), retention: kept, time: 1_000 };
-      let store = await open(folder, () => model.time);
+      let store = await open(() => model.time);
       const scene: Scene = {
         model,
-        log: await store.open("s", { retention: kept }),
+        log: await store.open(name, { retention: kept }),
         async reopen() {
           await store.close();
-          store = await open(folder, () => model.time);
+          store = await open(() => model.time);
           if (!persistent) Object.assign(model, emptyModel());
-          scene.log = await store.open("s", { retention: model.retention });
+          scene.log = await store.open(name, { retention: model.retention });
         },
       };
       try {
@@ -100,7 +141,6 @@ describe.each(Object.entries(stores))("%s", (_, { persistent, runs, open }) => {
         }
       } finally {
         await store.close();
-        await rm(folder, { recursive: true });
       }
     });
     await fc.assert(property, { numRuns: runs });
