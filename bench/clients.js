@@ -14,8 +14,6 @@ const urgent = -10;
 export function startClients(cores, running, channels) {
   /** @type {Map<string, ReturnType<typeof startHelper>>} */
   const helpers = new Map();
-  const { hostname: host, port } = new URL(running.url);
-  const target = { host, port: Number(port) };
   const names = channels > 0 ? Array.from({ length: channels }, (_, index) => `c${index}`) : [""];
   const paths = names.map((channel) => running.path(channel));
   let groups = 0;
@@ -36,10 +34,10 @@ export function startClients(cores, running, channels) {
      * @param {import("./types.d.ts").OpenOptions} options
      * @returns {Promise<import("./types.d.ts").LoadGroup>}
      */
-    async open({ apart = false, ...options }) {
+    async open({ apart = false, at = running.url, ...options }) {
       const { call } = helperFor("load-client.js", apart ? urgent : 0);
       const name = `group-${++groups}`;
-      const { startedAt, seconds } = await call("open", { ...options, ...target, name, paths });
+      const { startedAt, seconds } = await call("open", { ...options, ...targetOf(at), name, paths });
       return {
         startedAt,
         seconds,
@@ -61,7 +59,7 @@ export function startClients(cores, running, channels) {
     async probe(work) {
       if (running.health === undefined) return { result: await work(), stalls: undefined };
       const { call } = helperFor("prober.js", urgent);
-      await call("start", { ...target, path: running.health });
+      await call("start", { ...targetOf(running.url), path: running.health });
       const result = await work();
       return { result, stalls: await call("stop") };
     },
@@ -70,4 +68,9 @@ export function startClients(cores, running, channels) {
       for (const helper of helpers.values()) await helper.stop();
     },
   };
+}
+
+function targetOf(/** @type {string} */ url) {
+  const { hostname: host, port } = new URL(url);
+  return { host, port: Number(port) };
 }

@@ -1,6 +1,6 @@
 /** What the operating system says of a server's processes. */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** @typedef {{ pid: number, cpu: number, rss: number }} Usage CPU time in µs and resident memory in bytes */
 
@@ -47,6 +47,33 @@ export function pssOf(pid) {
   }
 }
 
+/**
+ * The process of this machine that listens on a port; undefined where that cannot be seen.
+ * @param {number} port
+ */
+export function listenerOf(port) {
+  const address = new RegExp(`^ *\\d+: \\w+:${port.toString(16).toUpperCase().padStart(4, "0")} \\w+:0000 0A`);
+  try {
+    const lines = ["tcp", "tcp6"].flatMap((name) => readFileSync(`/proc/net/${name}`, "utf8").split("\n"));
+    const inodes = lines.filter((line) => address.test(line)).map((line) => line.trim().split(/\s+/)[9]);
+    const sockets = new Set(inodes.map((inode) => `socket:[${inode}]`));
+    const pids = readdirSync("/proc").map(Number).filter(Number.isInteger);
+    return pids.find((pid) => openFilesOf(pid).some((file) => sockets.has(file)));
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a process has open, as far as this one may know. @param {number} pid */
+function openFilesOf(pid) {
+  const folder = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(folder).map((name) => readlinkSync(`${folder}/${name}`));
+  } catch {
+    return [];
+  }
+}
+
 /** @param {number} pid */
 function childrenOf(pid) {
   try {
@@ -61,10 +88,14 @@ function childrenOf(pid) {
 function fromProc(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name, in brackets, may hold spaces; behind it utime and stime are the 12th and 13th field.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // The name, in brackets, may hold spaces; behind it utime, stime, and the same of children that have ended, are fields 12 to 15.
+    const times = stat
+      .slice(stat.lastIndexOf(")") + 2)
+      .split(" ")
+      .slice(11, 15)
+      .map(Number);
     const rss = field(readFileSync(`/proc/${pid}/status`, "utf8"), "VmRSS");
-    return { pid, cpu: ((Number(fields[11]) + Number(fields[12])) * 1e6) / ticksPerSecond, rss };
+    return { pid, cpu: (sum(times) * 1e6) / ticksPerSecond, rss };
   } catch {
     return { pid, cpu: 0, rss: 0 };
   }

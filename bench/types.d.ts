@@ -7,7 +7,9 @@ export type Feature =
   /** Clients that come back with `Last-Event-ID` get what they missed. */
   | "replay"
   /** It takes events as fast as it can, and says when it has them. */
-  | "ingest";
+  | "ingest"
+  /** Several of it share a log. Such servers are measured where that is needed, and nowhere else. */
+  | "nodes";
 
 /** A server that is measured: Spillway, or a peer. */
 export interface Server {
@@ -28,7 +30,7 @@ export interface Server {
    * How events get to it: it connects to the origin once, or for each client; the origin posts to it; it makes them itself.
    */
   readonly source: "one" | "each" | "posts" | "itself";
-  /** Why it cannot run here. */
+  /** Why it cannot run here. Throws if it has to. */
   missing(): Promise<string | undefined>;
   version(): Promise<string>;
   start(context: StartContext): Promise<Running>;
@@ -69,6 +71,10 @@ export interface Running {
   readonly emit?: Emitter;
   /** Resolves once so many events are stored. */
   stored?(count: number): Promise<void>;
+  /** Starts one more node on the same log. */
+  join?(): Promise<Pick<Running, "pid" | "url">>;
+  /** The process of the engine that has the log, where it can be seen. */
+  readonly engine?: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -133,6 +139,8 @@ export interface OpenOptions {
   readonly wantsIds?: boolean;
   readonly headers?: Record<string, string>;
   readonly stalled?: boolean;
+  /** The URL of a node; default: the one that was started. */
+  readonly at?: string;
   /** In a process of its own, so that its times do not suffer from what the others read. */
   readonly apart?: boolean;
 }

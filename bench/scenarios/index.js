@@ -1,4 +1,5 @@
 import { burst } from "./burst.js";
+import { cluster } from "./cluster.js";
 import { coalesce } from "./coalesce.js";
 import { connectRate } from "./connect-rate.js";
 import { filtered } from "./filtered.js";
@@ -24,4 +25,5 @@ export const scenarios = [
   coalesce,
   workers,
   workersBurst,
+  cluster,
 ];

@@ -5,6 +5,7 @@ import { fastifySse } from "./fastify-sse.js";
 import { httpProxyMiddleware } from "./http-proxy-middleware.js";
 import { nchan } from "./nchan.js";
 import { nginxProxy } from "./nginx-proxy.js";
+import { shared } from "./shared.js";
 import { spillway, spillwayMemory } from "./spillway.js";
 import { uwebsockets } from "./uwebsockets.js";
 
@@ -12,6 +13,7 @@ import { uwebsockets } from "./uwebsockets.js";
 export const servers = [
   spillway,
   spillwayMemory,
+  ...shared,
   nchan,
   cSend,
   uwebsockets,

@@ -10,6 +10,7 @@ const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 /** For profiles: flags of Node.js such as `--cpu-prof`. */
 const nodeFlags = (process.env.BENCH_NODE_FLAGS ?? "").split(" ").filter(Boolean);
 const manifest = new URL("../../package.json", import.meta.url);
+export const version = `spillway ${JSON.parse(readFileSync(manifest, "utf8")).version} on Node.js ${process.version.slice(1)}`;
 
 /** With a log in SQLite, every commit synced to the disk. */
 export const spillway = describe(
@@ -32,26 +33,42 @@ function describe(own, store) {
     features: ["channels", "replay", "ingest"],
     filesPerClient: 1,
     source: "one",
-    missing: async () => (existsSync(cli) ? undefined : "it is not built: npm run build"),
-    version: async () =>
-      `spillway ${JSON.parse(readFileSync(manifest, "utf8")).version} on Node.js ${process.version.slice(1)}`,
-    async start({ origin, cpus, directory, settings }) {
-      const config = join(directory, "spillway.json");
-      await writeFile(config, JSON.stringify(configuration(origin, store(directory), settings)));
-      const program = await startProgram(process.execPath, [...nodeFlags, cli, "serve", "--config", config], {
-        cpus,
-        cwd: directory,
-        ready: (line) => /"address":"(http:[^"]+)"/.exec(line)?.[1],
-      });
-      return {
-        pid: program.pid,
-        url: program.url,
-        path: (channel) => (channel === "" ? "/streams/bench" : `/streams/bench?channels=${channel}`),
-        health: "/healthz",
-        stored: (count) => stored(program.url, count),
-        stop: program.stop,
-      };
+    async missing() {
+      requireBuilt();
+      return undefined;
     },
+    version: async () => version,
+    start: (context) => startSpillway(context, store(context.directory)),
+  };
+}
+
+/** @throws {Error} if there is nothing to measure */
+export function requireBuilt() {
+  if (!existsSync(cli)) throw new Error("spillway is not built: npm run build");
+}
+
+/**
+ * Starts a process with a store's URL, and with what its configuration is to hold besides.
+ * @param {import("../types.d.ts").StartContext} context
+ * @param {string} store
+ * @param {object} [more]
+ * @returns {Promise<import("../types.d.ts").Running>}
+ */
+export async function startSpillway({ origin, cpus, directory, settings }, store, more = {}) {
+  const config = join(directory, "spillway.json");
+  await writeFile(config, JSON.stringify({ ...configuration(origin, store, settings), ...more }));
+  const program = await startProgram(process.execPath, [...nodeFlags, cli, "serve", "--config", config], {
+    cpus,
+    cwd: directory,
+    ready: (line) => /"address":"(http:[^"]+)"/.exec(line)?.[1],
+  });
+  return {
+    pid: program.pid,
+    url: program.url,
+    path: (channel) => (channel === "" ? "/streams/bench" : `/streams/bench?channels=${channel}`),
+    health: "/healthz",
+    stored: (count) => stored(program.url, count),
+    stop: program.stop,
   };
 }
 
