@@ -16,8 +16,8 @@ export type NodeHandler = (request: Request, response: Response, next?: (error?:
 /** Serves a gateway through Node's servers. Paths that are not the gateway's go to `next`, or are answered with 404. */
 export function toNodeHandler(handler: HttpHandler): NodeHandler {
   return (request, response, next) => {
-    handler(toHttpRequest(request, response)).then(
-      (answer) => {
+    handler(toHttpRequest(request, response))
+      .then((answer) => {
         if (isGone(response)) {
           if (answer && "open" in answer) answer.abandon();
           return;
@@ -25,9 +25,8 @@ export function toNodeHandler(handler: HttpHandler): NodeHandler {
         if (answer) send(answer, request, response);
         else if (next) next();
         else send(problem(new SpillwayError("not-found")), request, response);
-      },
-      next ?? (() => response.destroy()),
-    );
+      })
+      .catch(next ?? (() => response.destroy()));
   };
 }
 
@@ -35,7 +34,12 @@ export function toNodeHandler(handler: HttpHandler): NodeHandler {
 function isGone(response: Response): boolean {
   // The server has answered in its place: the request took too long.
   if (response.writableEnded) return true;
-  return "stream" in response ? response.stream.destroyed : response.req.socket.destroyed;
+  return isHttp2(response) ? response.stream.destroyed : response.req.socket.destroyed;
+}
+
+/** Not asked of the request, which says what its client has written: "HTTP/2.0" may come over any connection. */
+function isHttp2(response: Response): response is Http2ServerResponse {
+  return "stream" in response;
 }
 
 function toHttpRequest(request: Request, response: Response): HttpRequest {
@@ -89,12 +93,9 @@ async function readBody(request: Request, limit: number): Promise<string> {
 }
 
 function send(answer: HttpResponse, request: Request, response: Response): void {
-  const http1 = request.httpVersionMajor === 1;
   if ("open" in answer) {
     response.writeHead(answer.status, answer.headers);
-    if (http1) openHttp1(response as ServerResponse, answer.open);
-    else openHttp2(response as Http2ServerResponse, answer.open);
-    return;
+    return isHttp2(response) ? openHttp2(response, answer.open) : openHttp1(response, answer.open);
   }
   const { body } = answer;
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
@@ -113,7 +114,7 @@ const patience = 2000;
  */
 function refuseBody(body: string, request: Request, response: Response): void {
   // The rest of the body would be taken for the next request.
-  if (request.httpVersionMajor === 1) response.setHeader("connection", "close");
+  if (!isHttp2(response)) response.setHeader("connection", "close");
   (response as ServerResponse).write(body);
   const end = (): void => void response.end();
   const timer = setTimeout(end, patience);

@@ -92,8 +92,8 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
 
   function serve({ connection, head }: Arrival): void {
     if (connection.destroyed) return;
-    handler(new PlainRequest(head, connection)).then(
-      (answer = problem(new SpillwayError("not-found"))) => {
+    handler(new PlainRequest(head, connection))
+      .then((answer = problem(new SpillwayError("not-found"))) => {
         if (connection.destroyed) {
           if ("open" in answer) answer.abandon();
           return;
@@ -102,9 +102,8 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
           return openPlain(connection, writeHead(200, answer.headers, "Transfer-Encoding: chunked"), answer.open);
         connection.write(Buffer.from(wholeResponse(answer)));
         connection.destroySoon();
-      },
-      () => void connection.destroy(),
-    );
+      })
+      .catch(() => void connection.destroy());
   }
 }
 

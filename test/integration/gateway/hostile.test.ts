@@ -342,3 +342,17 @@ test("a request that is too large is told what of it is", async () => {
   expect(answers[0]).toContain('"code":"uri-too-long"');
   expect(answers[1]).toContain('"code":"uri-too-long"');
 });
+
+test("a client that claims another version of HTTP than it speaks is served by what it speaks", async () => {
+  plain = await open(false);
+  await plain.publish("s", { data: "an event" });
+  for (const claimed of ["HTTP/2.0", "HTTP/1.0"]) {
+    const socket = toPlain();
+    let answer = "";
+    socket.setEncoding("latin1").on("data", (text: string) => (answer += text));
+    socket.write(`GET /streams/s?after=earliest ${claimed}\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`);
+    await eventually(() => answer.includes("data: an event\n"), `an event over ${claimed}`);
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    socket.destroy();
+  }
+});
