@@ -1,15 +1,20 @@
 import type { Reporter, TestModule } from "vitest/node";
 
-/** Ends the run with one plain line, `N passed, N failed`, that any CI can read. A skip under `CI=true` counts as a failure. */
+/**
+ * Ends the run with one plain line, `N passed, N failed`, that any CI can read. A skip under `CI=true` counts as a failure. A test
+ * that needed a second try is named.
+ */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     let passed = 0;
     let failed = unhandledErrors.length;
     let skipped = 0;
+    const unsteady: string[] = [];
     for (const module of modules) {
       if (module.state() === "failed" && module.errors().length > 0) failed++;
       for (const test of module.children.allTests()) {
-        const { state } = test.result();
+        const { state, errors } = test.result();
+        if (test.diagnostic()?.flaky) unsteady.push(`${module.relativeModuleId}: ${test.fullName}: ${errors?.[0]?.stack}`);
         if (state === "passed") passed++;
         else if (state === "skipped") skipped++;
         else failed++;
@@ -20,6 +25,7 @@ export default class SummaryReporter implements Reporter {
       failed += skipped;
       process.exitCode = 1;
     }
+    for (const test of unsteady) console.error(`PASSED ONLY AT THE SECOND TRY, to be mended: ${test}`);
     console.log(`\n${passed} passed, ${failed} failed`);
   }
 }
