@@ -2,6 +2,7 @@ import { formatCursor } from "../log/cursor.ts";
 import type { Log, LogEvent } from "../log/log.ts";
 import { createLimiter } from "../util/limiter.ts";
 import { inSlices, sliceSize } from "../util/slices.ts";
+import { ticks } from "../util/ticks.ts";
 import { CatchUp, type CatchUpHost } from "./catch-up.ts";
 import type { ControlEvents, ControlName, EndReason } from "./control.ts";
 import { Flusher, type FlushHost } from "./flush.ts";
@@ -56,7 +57,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   readonly #subscribers = new Set<Subscriber>();
   /** The last upstream id that went by. */
   #upstreamId: string | undefined;
-  #now = Date.now();
+  #now = ticks();
   readonly #tail: Tail;
   #stopHeartbeat: () => void = () => {};
 
@@ -119,7 +120,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   subscribe(request: SubscribeRequest): Subscription {
     const { filter, format, preamble } = request;
     const view = this.#views.obtain(filter, this.formats[format]);
-    const subscriber = new Subscriber(view, request, Date.now(), this);
+    const subscriber = new Subscriber(view, request, ticks(), this);
     view.size++;
     this.#subscribers.add(subscriber);
     subscriber.say(createPage(preamble), subscriber.writtenAt);
@@ -236,7 +237,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   }
 
   #push(events: readonly LogEvent[]): void {
-    this.#now = Date.now();
+    this.#now = ticks();
     for (const event of events) {
       this.#ring.push(event);
       this.#upstreamId = event.upstreamId ?? this.#upstreamId;

@@ -1,4 +1,5 @@
 import { inSlices, sliceSize } from "../util/slices.ts";
+import { ticks } from "../util/ticks.ts";
 import { createPage, type Page } from "./page.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { View } from "./view.ts";
@@ -32,7 +33,7 @@ export function startHeartbeat(
 }
 
 function createBeat(options: HeartbeatOptions, period: number, idAt: IdAt): (subscriber: Subscriber) => void {
-  const now = Date.now();
+  const now = ticks();
   const pages = new Map<View, Page>();
   const pageOf = (view: View): Page => {
     let page = pages.get(view);

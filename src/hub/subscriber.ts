@@ -55,7 +55,7 @@ export class Subscriber implements SinkListener {
   closed = false;
   /** Events that were written. */
   events = 0;
-  /** When something was last written, ms since 1970. */
+  /** When something was last written, as `ticks()` counts. */
   writtenAt: number;
   /** The bytes that had left when it was last looked at, and when they last became more. */
   sent = 0;

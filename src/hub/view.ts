@@ -29,8 +29,6 @@ const block = 512;
 export class View {
   readonly filter: LogFilter | undefined;
   readonly format: Format;
-  /** Subscribers at the head. The others catch up until they join. */
-  readonly live: Set<Subscriber> = new Set<Subscriber>();
   /** All subscribers, live or not. */
   size = 0;
   /** Where the live subscribers stand while the view is `dirty` or `flushing`; else they stand at the head. */
@@ -39,6 +37,9 @@ export class View {
   dirty = false;
   flushing = false;
   readonly #context: ViewContext;
+  readonly #live = new Set<Subscriber>();
+  /** The same as a list, made when it is asked for. */
+  #list: readonly Subscriber[] | undefined;
   readonly #pages = new Map<number, Page>();
   /** The page asked for last: most likely the next one asks for the same. */
   #latest: Page | undefined;
@@ -55,21 +56,30 @@ export class View {
     return this.dirty || this.flushing ? this.from : this.#context.ring.head;
   }
 
+  /** Subscribers at the head. The others catch up until they join. */
+  get live(): readonly Subscriber[] {
+    return (this.#list ??= [...this.#live]);
+  }
+
   join(subscriber: Subscriber): void {
     subscriber.live = true;
-    this.live.add(subscriber);
+    this.#live.add(subscriber);
+    this.#list = undefined;
   }
 
   leave(subscriber: Subscriber): void {
     subscriber.live = false;
-    this.live.delete(subscriber);
+    this.#live.delete(subscriber);
+    this.#list = undefined;
   }
 
   /** The next page behind `from`, at once; `undefined` if it has to be loaded. */
   page(from: number): Page | undefined {
     const { ring } = this.#context;
-    const kept = this.#latest?.from === from ? this.#latest : this.#pages.get(from);
-    if (kept && (kept.full || kept.to === ring.head)) return (this.#latest = kept);
+    const latest = this.#latest;
+    if (latest?.from === from && isCurrent(latest, ring)) return latest;
+    const kept = this.#pages.get(from);
+    if (kept && isCurrent(kept, ring)) return (this.#latest = kept);
     return ring.holds(from) ? this.#keep(this.#fromRing(from)) : undefined;
   }
 
@@ -125,4 +135,9 @@ export class View {
     const range = { from, to: Math.max(read.scanned, from), count: read.events.length, gaps: trimmed ? 1 : 0, full };
     return this.#keep(createPage(text, range));
   }
+}
+
+/** Whether it would be the same if it was made now. */
+function isCurrent(page: Page, ring: Ring): boolean {
+  return page.full || page.to === ring.head;
 }
