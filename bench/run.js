@@ -29,7 +29,9 @@ async function measure(flags) {
 
   const versions = await Promise.all(present.map(async ({ name, version }) => ({ name, version: await version() })));
   const args = process.argv.slice(2).map((arg) => (/^[\w./-]+$/.test(arg) ? arg : `"${arg}"`));
-  const session = { date: new Date().toISOString().slice(0, 10), command: ["npm run bench --", ...args].join(" ") };
+  // Where the results go is of no interest to who reads them.
+  const command = ["npm run bench --", ...args].join(" ").replaceAll(/ --(json|markdown) \S+| --write/g, "");
+  const session = { date: new Date().toISOString().slice(0, 10), command };
   const startedAt = performance.now();
   const minutes = () => Math.round((performance.now() - startedAt) / 6000) / 10;
   const measurements = [];
