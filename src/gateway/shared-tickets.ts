@@ -33,6 +33,8 @@ interface TicketRecord {
   readonly use?: { readonly node: string; readonly number: number };
 }
 
+/** How much of the log is kept at most: about as many tickets as a node holds. */
+const logBytes = 64 * 1024 * 1024;
 /** Tickets whose last connection here is remembered at most; beyond it the one goes that was not used for longest. */
 const mostTold = 100_000;
 
@@ -131,7 +133,7 @@ export class SharedTickets implements Tickets {
   }
 
   #open(): Promise<Log> {
-    const retention = { age: this.#lifetime, events: undefined, bytes: undefined };
+    const retention = { age: this.#lifetime, events: undefined, bytes: logBytes };
     return this.#options.store.open(ticketLog, { retention });
   }
 
