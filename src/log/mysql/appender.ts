@@ -6,7 +6,7 @@ import type { Connections } from "./connections.ts";
 import { createCredits } from "./credits.ts";
 import type { Draft } from "./draft.ts";
 import type { Known } from "./epoch.ts";
-import { isContention, isServerError, toFailure } from "./failure.ts";
+import { isContention, isServerError, toFailure, type Failure } from "./failure.ts";
 import type { Escape } from "./statements.ts";
 import type { Tables } from "./tables.ts";
 import { isCommitted, prepareTransaction, type TransactionContext } from "./transaction.ts";
@@ -106,8 +106,8 @@ export function createAppender(dependencies: AppenderDependencies): Appender {
   async function appendEach(requests: readonly AppendRequest[]): Promise<readonly AppendOutcome[]> {
     const outcomes: AppendOutcome[] = [];
     for (const request of requests) {
-      const paid = credits.take(request);
-      outcomes.push(paid ?? (await appendAll([request]))[0]!);
+      const failure = await settleDoubt();
+      outcomes.push(failure ?? credits.take(request) ?? (await appendAll([request]))[0]!);
     }
     return outcomes;
   }
@@ -122,14 +122,20 @@ export function createAppender(dependencies: AppenderDependencies): Appender {
     }
   }
 
-  async function append(requests: readonly AppendRequest[]): Promise<readonly AppendOutcome[]> {
+  /** What was in doubt when its callers were answered. Nothing is written before it is settled; returns why it cannot be. */
+  async function settleDoubt(): Promise<Failure | undefined> {
     try {
       const late = await resolveDoubt(performance.now() + patience);
       if (late) credits.add(late.requests, late.draft.outcomes);
+      return undefined;
     } catch (error) {
-      const failure = toFailure(error, place);
-      return requests.map(() => failure);
+      return toFailure(error, place);
     }
+  }
+
+  async function append(requests: readonly AppendRequest[]): Promise<readonly AppendOutcome[]> {
+    const failure = await settleDoubt();
+    if (failure) return requests.map(() => failure);
     return credits.empty ? appendAll(requests) : appendEach(requests);
   }
 
