@@ -14,7 +14,8 @@ export default class SummaryReporter implements Reporter {
       if (module.state() === "failed" && module.errors().length > 0) failed++;
       for (const test of module.children.allTests()) {
         const { state, errors } = test.result();
-        if (test.diagnostic()?.flaky) unsteady.push(`${module.relativeModuleId}: ${test.fullName}: ${errors?.[0]?.stack}`);
+        if (test.diagnostic()?.flaky)
+          unsteady.push(`${module.relativeModuleId}: ${test.fullName}: ${errors?.[0]?.stack}`);
         if (state === "passed") passed++;
         else if (state === "skipped") skipped++;
         else failed++;

@@ -124,13 +124,10 @@ export function createAppender(dependencies: AppenderDependencies): Appender {
 
   /** What was in doubt when its callers were answered. Nothing is written before it is settled; returns why it cannot be. */
   async function settleDoubt(): Promise<Failure | undefined> {
-    try {
-      const late = await resolveDoubt(performance.now() + patience);
-      if (late) credits.add(late.requests, late.draft.outcomes);
-      return undefined;
-    } catch (error) {
-      return toFailure(error, place);
-    }
+    const late = await resolveDoubt(performance.now() + patience).catch((error: unknown) => toFailure(error, place));
+    if (late && "code" in late) return late;
+    if (late) credits.add(late.requests, late.draft.outcomes);
+    return undefined;
   }
 
   async function append(requests: readonly AppendRequest[]): Promise<readonly AppendOutcome[]> {
