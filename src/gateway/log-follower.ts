@@ -1,6 +1,7 @@
 import { Tail } from "../hub/tail.ts";
 import type { Log, LogEvent } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
+import { shareNext } from "../util/share-next.ts";
 
 /** Events read at once. */
 const pageEvents = 512;
@@ -9,10 +10,14 @@ const pageEvents = 512;
 export class LogFollower {
   readonly log: Log;
   head = 0;
+  /**
+   * Resolves once everything has been taken that was in the log at the call, wherever it was appended. One read serves all who ask
+   * while another one is under way.
+   * @throws {SpillwayError} `store-unavailable`
+   */
+  readonly catchUp: () => Promise<void> = shareNext(() => this.#read());
   readonly #tail: Tail;
   readonly #onEvent: (event: LogEvent) => void;
-  #reading: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
 
   constructor(log: Log, onEvent: (event: LogEvent) => void, logger: Logger) {
     this.log = log;
@@ -27,22 +32,6 @@ export class LogFollower {
 
   stop(): void {
     this.#tail.stop();
-  }
-
-  /**
-   * Resolves once everything has been taken that was in the log at the call, wherever it was appended. One read serves all who ask
-   * while another one is under way.
-   * @throws {SpillwayError} `store-unavailable`
-   */
-  catchUp(): Promise<void> {
-    this.#next ??= (this.#reading ?? Promise.resolve())
-      .catch(() => {})
-      .then(() => {
-        this.#reading = this.#next;
-        this.#next = undefined;
-        return this.#read();
-      });
-    return this.#next;
   }
 
   take(events: readonly LogEvent[]): void {

@@ -115,12 +115,14 @@ export class SharedTickets implements Tickets {
   }
 
   #follow(): Promise<LogFollower> {
-    if (!this.#following) {
-      this.#following = this.#startFollower();
+    if (this.#following) return this.#following;
+    const following = this.#startFollower();
+    this.#following = following;
+    following.catch(() => {
       // Whoever needs it next tries again.
-      this.#following.catch(() => (this.#following = undefined));
-    }
-    return this.#following;
+      if (this.#following === following) this.#following = undefined;
+    });
+    return following;
   }
 
   async #startFollower(): Promise<LogFollower> {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 import type { Log, LogEvent, LogStore, NewEvent, Retention } from "../../src/log/log.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
@@ -45,7 +46,7 @@ export async function openNodeOf(create: CreateStore): Promise<Node> {
     self.seen = [];
     log.watch(({ events = [] }) => self.seen.push(...events.map(({ seq, data }): [number, string] => [seq, data])));
   };
-  const self: Node = { store, lost, seen: [], log: await store.open("s", { retention: everything }) };
+  const self: Node = { store, lost, seen: [], log: await openLog(store) };
   use(self.log);
   return self;
 }
@@ -53,6 +54,23 @@ export async function openNodeOf(create: CreateStore): Promise<Node> {
 /** An event. */
 export function event(data: string): NewEvent {
   return { event: "message", data, channel: undefined, upstreamId: undefined };
+}
+
+/** Events with this data. */
+export function eventsOf(...data: string[]): NewEvent[] {
+  return data.map(event);
+}
+
+/** Opens the stream `s`, all of it kept. */
+export function openLog(store: LogStore): Promise<Log> {
+  return store.open("s", { retention: everything });
+}
+
+/** The events of the log that a node hears of, in the order in which it does. */
+export function follow(log: Log): LogEvent[] {
+  const events: LogEvent[] = [];
+  log.watch((hint) => events.push(...(hint.events ?? [])));
+  return events;
 }
 
 /** All that a log holds. */
@@ -71,19 +89,34 @@ export async function dataOf(log: Log): Promise<string[]> {
   return (await contentOf(log)).map(({ data }) => data);
 }
 
+/** 1 to `last`. */
+export function numbersTo(last: number): number[] {
+  return Array.from({ length: last }, (_, index) => index + 1);
+}
+
 /** Numbers as data. */
 export function numbers(from: number, to: number): string[] {
   return Array.from({ length: to - from + 1 }, (_, index) => String(from + index));
 }
 
-/** Appends as ingest does: again and again, with the same array, until it is done. Resolves to the first number. */
-export async function appendSurely(log: Log, events: readonly NewEvent[]): Promise<number> {
+/** Waits until a fact is true, as long as the test may take; asks again after so many ms. */
+export async function eventually(isTrue: () => boolean | Promise<boolean>, interval = 20): Promise<void> {
+  while (!(await isTrue())) await delay(interval);
+}
+
+/** Makes a call again until it succeeds, as the gateway's ingest does. */
+export async function untilDone<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      return (await log.append(events)).first;
+      return await call();
     } catch (error) {
       if ((error as { code?: string }).code !== "store-unavailable") throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await delay(20);
     }
   }
+}
+
+/** Appends as ingest does: again and again, with the same array, until it is done. Resolves to the first number. */
+export async function appendSurely(log: Log, events: readonly NewEvent[]): Promise<number> {
+  return (await untilDone(() => log.append(events))).first;
 }

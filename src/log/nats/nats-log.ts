@@ -29,7 +29,7 @@ import { createPurger, type Purger } from "./purger.ts";
 import type { Queries } from "./queries.ts";
 import { controlRecord, type LogRecord, readRecord } from "./record.ts";
 import { createSearch } from "./search.ts";
-import { shareNext } from "./share-next.ts";
+import { shareNext } from "../../util/share-next.ts";
 import { startTail, type Tail } from "./tail.ts";
 import { createTrimmer, type Trimmer } from "./trimmer.ts";
 import { createUpstreamIds, type UpstreamIds } from "./upstream-ids.ts";

@@ -1,19 +1,10 @@
-import { setTimeout as delay } from "node:timers/promises";
 import mysql from "mysql2/promise";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { expectOnceUnderCuts } from "../../support/cut-writers.ts";
 import { openMysqlPlace, sharedMysql, throughPort, type MysqlPlace } from "../../support/mysql.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
-import {
-  eventsOf,
-  eventually,
-  follow,
-  lookInterval,
-  numbersTo,
-  openLog,
-  openStore,
-  readAll,
-  untilDone,
-} from "./stores.ts";
+import { contentOf, eventsOf, eventually, follow, openLog, untilDone } from "../../support/store-nodes.ts";
+import { lookInterval, openStore } from "./stores.ts";
 
 let place: MysqlPlace;
 let proxies: TcpProxy[];
@@ -33,38 +24,7 @@ test("nodes that append at once while their connections are cut append each even
   const logs = await Promise.all(
     proxies.map(async ({ port }) => openLog(await openStore(throughPort(place.url, port)))),
   );
-  const heard = logs.map(follow);
-  let cutting = true;
-  const cuts = (async () => {
-    while (cutting) {
-      const proxy = proxies[Math.floor(Math.random() * proxies.length)]!;
-      if (Math.random() < 0.5) proxy.cut();
-      else proxy.reset();
-      await delay(Math.random() * 60);
-    }
-  })();
-
-  // Two nodes write, each with two callers that make a call again where they are told to; the third one only follows.
-  const rounds = 60;
-  const writers = [0, 0, 1, 1].map(async (node, writer) => {
-    for (let round = 0; round < rounds; round++) {
-      const data = numbersTo(round % 4).map((number) => `${writer}.${round}.${number}`);
-      const batch = eventsOf(...data);
-      await untilDone(() => logs[node]!.append(batch, { upstreamCursor: `${writer}.${round}` }));
-    }
-  });
-  await Promise.all(writers);
-  cutting = false;
-  await cuts;
-
-  const total = 4 * (rounds / 4) * (1 + 2 + 3);
-  for (const events of heard) {
-    await eventually(() => events.length >= total);
-    expect(events.map(({ seq }) => seq)).toEqual(numbersTo(total));
-  }
-  const stored = await untilDone(() => readAll(logs[2]!));
-  expect(new Set(stored.map(({ data }) => data)).size).toBe(total);
-  expect(heard[2]).toEqual(stored);
+  await expectOnceUnderCuts(logs, proxies);
 }, 60_000);
 
 /** Keeps a number of the stream from being taken, in a transaction that is not committed: who appends it waits. */
@@ -99,7 +59,7 @@ test("an append whose connection is lost in the midst of it is appended once", a
   await eventually(async () => (await held.waiting()) === 2, lookInterval);
   await held.release();
   expect(await append).toEqual({ first: 2, last: 3, replayed: false });
-  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
+  expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
   expect(log.state().upstreamCursor).toBe("u3");
   expect(await log.append(eventsOf("4"))).toEqual({ first: 4, last: 4, replayed: false });
 });
@@ -122,7 +82,7 @@ test("a call that was refused while it was in doubt gets its numbers when it is 
   expect(await other).toEqual({ first: 3, last: 3, replayed: false });
   // What was asked for twice is there twice.
   expect(await log.append(eventsOf("1", "2"), { upstreamCursor: "u2" })).toMatchObject({ first: 4 });
-  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "2", "3", "1", "2"]);
+  expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "2", "3", "1", "2"]);
 });
 
 test("while the network hangs calls fail with store-unavailable, a store can be closed, and another goes on afterwards", async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openMysqlPlace, queryMysql, startMysql, type MysqlServer } from "../../support/mysql.ts";
-import { createLogLines, eventsOf, follow, numbersTo, openLog, openStore, readAll } from "./stores.ts";
+import { contentOf, eventsOf, follow, numbersTo, openLog } from "../../support/store-nodes.ts";
+import { createLogLines, openStore } from "./stores.ts";
 
 let server: MysqlServer;
 
@@ -17,7 +18,7 @@ test("a batch larger than a packet is appended whole, and in order", async () =>
   const heard = follow(log);
   const batch = eventsOf(...numbersTo(1_000).map((number) => `${number} ${"x'\\\n".repeat(100)}`));
   expect(await log.append(batch)).toEqual({ first: 1, last: 1_000, replayed: false });
-  const stored = await readAll(log);
+  const stored = await contentOf(log);
   expect(stored.map(({ data }) => data)).toEqual(batch.map(({ data }) => data));
   expect(heard).toEqual(stored);
 });
@@ -33,7 +34,7 @@ test("an event that is larger than the server takes fails alone, and says why", 
   expect([before.status, after.status]).toEqual(["fulfilled", "fulfilled"]);
   expect(refused).toMatchObject({ reason: { code: "store-unavailable" } });
   expect(String((refused as PromiseRejectedResult).reason)).toContain("max_allowed_packet");
-  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "2"]);
+  expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "2"]);
 });
 
 test("settings under which a crash loses events, or large ones do not fit, are said aloud", async () => {

@@ -4,18 +4,16 @@ import { openMysqlPlace, queryMysql, startMysql, throughPort, type MysqlServer }
 import { startProgram } from "../../support/process.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import {
-  createLogLines,
-  everything,
+  contentOf,
   eventsOf,
   eventually,
+  everything,
   follow,
-  lookInterval,
   numbersTo,
   openLog,
-  openStore,
-  readAll,
   untilDone,
-} from "./stores.ts";
+} from "../../support/store-nodes.ts";
+import { createLogLines, lookInterval, openStore } from "./stores.ts";
 
 let server: MysqlServer;
 
@@ -52,7 +50,7 @@ test("a server that is stopped, killed and started again loses nothing, doubles 
   await eventually(() => heard.length >= count);
   expect(heard.map(({ seq }) => seq)).toEqual(numbersTo(count));
   expect(heard.map(({ data }) => data)).toEqual(numbersTo(count).map(String));
-  expect(await untilDone(() => readAll(here))).toEqual(heard);
+  expect(await untilDone(() => contentOf(here))).toEqual(heard);
   // Said once for each outage, not for each try.
   expect(logger.lines.filter(({ message }) => message === "the log cannot be reached").length).toBeLessThanOrEqual(3);
 });
@@ -118,7 +116,7 @@ test("a server that comes back from an older copy has a new log, announced on ev
   const heard = follow(other);
   expect(await log.append(eventsOf("3"))).toMatchObject({ first: 3 });
   await eventually(() => heard.length === 1);
-  expect((await readAll(other)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
+  expect((await contentOf(other)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
 }, 60_000);
 
 test("a server that comes back with other events in the place of its latest has a new log", async () => {
@@ -141,7 +139,7 @@ test("a server that comes back with other events in the place of its latest has 
     await expect(here.log.append(eventsOf("x"))).rejects.toMatchObject({ code: "store-unavailable" });
   }
   const [log] = await expectNewLog(here, there);
-  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "4", "5", "6"]);
+  expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "4", "5", "6"]);
 }, 60_000);
 
 test("tables that were removed are made again, as a new log that is announced on every node", async () => {
@@ -177,5 +175,5 @@ test("a node that is stopped in the midst of an append keeps nobody from appendi
   proxy.delay(0);
   node.process.kill("SIGCONT");
   await node.printed("appended 2");
-  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "3", "2"]);
+  expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "3", "2"]);
 }, 60_000);

@@ -1,6 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { onTestFinished } from "vitest";
-import type { Log, LogEvent, LogStore, NewEvent } from "../../../src/log/log.ts";
+import type { LogStore } from "../../../src/log/log.ts";
 import { createMysqlStore, type MysqlStoreOptions } from "../../../src/log/mysql/index.ts";
 import type { Logger } from "../../../src/util/logger.ts";
 
@@ -18,8 +17,6 @@ export function createLogLines(): LogLines {
   return { lines, debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-export const everything = { age: undefined, events: undefined, bytes: undefined };
-
 /** Opens a store that is closed after the test. */
 export async function openStore(url: string, options: Partial<MysqlStoreOptions> = {}): Promise<LogStore> {
   const store = await createMysqlStore({ url, node: "a", ...options });
@@ -27,55 +24,5 @@ export async function openStore(url: string, options: Partial<MysqlStoreOptions>
   return store;
 }
 
-/** Opens the stream `s`, all of it kept. */
-export function openLog(store: LogStore): Promise<Log> {
-  return store.open("s", { retention: everything });
-}
-
-/** Events with this data. */
-export function eventsOf(...data: string[]): NewEvent[] {
-  return data.map((each) => ({ event: "message", data: each, channel: undefined, upstreamId: undefined }));
-}
-
-/** The events of the log that a node hears of, in the order in which it does. */
-export function follow(log: Log): LogEvent[] {
-  const events: LogEvent[] = [];
-  log.watch((hint) => events.push(...(hint.events ?? [])));
-  return events;
-}
-
-/** All that the log holds. */
-export async function readAll(log: Log): Promise<LogEvent[]> {
-  const events: LogEvent[] = [];
-  for (let after = 0; ;) {
-    const page = await log.read(after, { limit: 1_000 });
-    events.push(...page.events);
-    if (page.scanned === after || page.scanned >= log.state().head) return events;
-    after = page.scanned;
-  }
-}
-
-/** 1 to `last`. */
-export function numbersTo(last: number): number[] {
-  return Array.from({ length: last }, (_, index) => index + 1);
-}
-
-/** Waits until a fact is true, as long as the test may take; asks again after so many ms. */
-export async function eventually(isTrue: () => boolean | Promise<boolean>, interval = 20): Promise<void> {
-  while (!(await isTrue())) await delay(interval);
-}
-
 /** InnoDB shows its transactions as they were, unless nobody has looked for 100 ms. */
 export const lookInterval = 150;
-
-/** Makes a call again until it succeeds, as the gateway's ingest does. */
-export async function untilDone<T>(call: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await call();
-    } catch (error) {
-      if ((error as { readonly code?: string }).code !== "store-unavailable") throw error;
-      await delay(50);
-    }
-  }
-}

@@ -1,8 +1,9 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { expectOnceUnderCuts } from "../../support/cut-writers.ts";
 import { openPostgresPlace, throughPort, type PostgresPlace } from "../../support/postgres.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
-import { eventsOf, eventually, follow, openLog, openStore, readAll, untilDone } from "./stores.ts";
+import { contentOf, eventsOf, eventually, follow, openLog, untilDone } from "../../support/store-nodes.ts";
+import { openStore } from "./stores.ts";
 
 let place: PostgresPlace;
 let proxies: TcpProxy[];
@@ -22,39 +23,7 @@ test("nodes that append at once while their connections are cut append each even
   const logs = await Promise.all(
     proxies.map(async ({ port }) => openLog(await openStore(throughPort(place.url, port)))),
   );
-  const heard = logs.map(follow);
-  let cutting = true;
-  const cuts = (async () => {
-    while (cutting) {
-      const proxy = proxies[Math.floor(Math.random() * proxies.length)]!;
-      if (Math.random() < 0.5) proxy.cut();
-      else proxy.reset();
-      await delay(10 + Math.random() * 60);
-    }
-  })();
-
-  // Two writers: whoever is told that the store is away makes the call again. The third one only follows.
-  const writers = logs.slice(0, 2).flatMap((log, node) =>
-    [0, 1].map(async (writer) => {
-      for (let round = 0; round < 60; round++) {
-        const data = Array.from({ length: round % 4 }, (_, index) => `${node}.${writer}.${round}.${index}`);
-        const batch = eventsOf(...data);
-        await untilDone(() => log.append(batch, { upstreamCursor: `${node}.${writer}.${round}` }));
-      }
-    }),
-  );
-  await Promise.all(writers);
-  cutting = false;
-  await cuts;
-
-  const total = 4 * 15 * (1 + 2 + 3);
-  for (const events of heard) {
-    await eventually(() => events.length >= total);
-    expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: total }, (_, index) => index + 1));
-  }
-  const stored = await untilDone(() => readAll(logs[2]!));
-  expect(new Set(stored.map(({ data }) => data)).size).toBe(total);
-  expect(heard[2]).toEqual(stored);
+  await expectOnceUnderCuts(logs, proxies);
 }, 60_000);
 
 test("an append whose connection is lost in the midst of it is appended once", async () => {
@@ -69,7 +38,7 @@ test("an append whose connection is lost in the midst of it is appended once", a
   await eventually(async () => (await lock.waiting()) === 2);
   await lock.release();
   expect(await append).toEqual({ first: 2, last: 3, replayed: false });
-  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
+  expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
   expect(await log.append(eventsOf("4"))).toEqual({ first: 4, last: 4, replayed: false });
 });
 
@@ -89,7 +58,7 @@ test("a call that was refused while it was in doubt gets its numbers when it is 
   expect(await untilDone(() => log.append(batch))).toEqual({ first: 1, last: 2, replayed: false });
   // Only the call that was made again: the same array may be appended again later.
   expect(await log.append(batch)).toEqual({ first: 3, last: 4, replayed: false });
-  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "2", "1", "2"]);
+  expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "2", "1", "2"]);
 });
 
 test("what was called off while it was in doubt is appended by the call that is made again", async () => {
@@ -107,7 +76,7 @@ test("what was called off while it was in doubt is appended by the call that is 
   proxy.refuse(false);
   expect(await untilDone(() => log.append(eventsOf("other")))).toEqual({ first: 1, last: 1, replayed: false });
   expect(await log.append(batch)).toEqual({ first: 2, last: 3, replayed: false });
-  expect((await readAll(log)).map(({ data }) => data)).toEqual(["other", "1", "2"]);
+  expect((await contentOf(log)).map(({ data }) => data)).toEqual(["other", "1", "2"]);
 });
 
 test("where the network swallows everything, calls fail in the end, and all goes on afterwards", async () => {
@@ -128,7 +97,7 @@ test("where the network swallows everything, calls fail in the end, and all goes
   await there.append(eventsOf("there"));
   proxy.stall(false);
   await untilDone(() => log.append(batch));
-  const stored = (await readAll(there)).map(({ data }) => data);
+  const stored = (await contentOf(there)).map(({ data }) => data);
   expect(stored.toSorted()).toEqual(["1", "2", "there"]);
   await eventually(() => heard.length === 3);
   expect(heard.map(({ data }) => data)).toEqual(stored);

@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import { createPostgresStore } from "../../../src/log/postgres/index.ts";
 import { openPostgresPlace, startPostgres, type PostgresPlace, type PostgresServer } from "../../support/postgres.ts";
-import { eventsOf, eventually, follow, openLog, openStore, readAll, untilDone } from "./stores.ts";
+import { contentOf, eventsOf, eventually, follow, openLog, untilDone } from "../../support/store-nodes.ts";
+import { openStore } from "./stores.ts";
 
 test("a standby takes no writes, and one that takes over with all events goes on with the same log", async () => {
   const { primary, standby, place } = await startPair();
@@ -41,7 +42,7 @@ test("a standby that takes over without the latest events makes a new log, annou
   const next = await untilDone(() => openLog(store));
   expect(next.epoch).not.toBe(log.epoch);
   expect(next.state()).toMatchObject({ head: 2, upstreamCursor: "u2" });
-  expect((await readAll(next)).map(({ data }) => data)).toEqual(["1", "2"]);
+  expect((await contentOf(next)).map(({ data }) => data)).toEqual(["1", "2"]);
   expect(resets).toEqual(["s"]);
 });
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openPostgresPlace, type PostgresPlace } from "../../support/postgres.ts";
-import { eventsOf, eventually, everything, follow, openLog, openStore, readAll } from "./stores.ts";
+import { contentOf, eventsOf, eventually, everything, follow, openLog } from "../../support/store-nodes.ts";
+import { openStore } from "./stores.ts";
 
 let place: PostgresPlace;
 
@@ -27,7 +28,7 @@ test("nodes that append at once hand out each number once, and each hears of all
   );
   const all = Array.from({ length: 300 }, (_, index) => index + 1);
   expect(numbers.toSorted((one, other) => one - other)).toEqual(all);
-  const stored = await readAll(logs[0]!);
+  const stored = await contentOf(logs[0]!);
   for (const events of heard) {
     await eventually(() => events.length === 300);
     expect(events).toEqual(stored);
@@ -51,7 +52,7 @@ test("who takes a lease over has the state of all that was appended before, and 
     });
     await lease!.release();
   }
-  expect((await readAll(logs[0]!)).map(({ data }) => data)).toEqual(
+  expect((await contentOf(logs[0]!)).map(({ data }) => data)).toEqual(
     Array.from({ length: 60 }, (_, i) => String(i + 1)),
   );
 });

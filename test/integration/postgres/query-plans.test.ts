@@ -4,7 +4,7 @@ import type { LogFilter } from "../../../src/log/log.ts";
 import { createPostgresStore } from "../../../src/log/postgres/index.ts";
 import { createQueries } from "../../../src/log/postgres/queries.ts";
 import { openPostgresPlace, sharedPostgres } from "../../support/postgres.ts";
-import { openLog } from "./stores.ts";
+import { openLog } from "../../support/store-nodes.ts";
 
 const place = openPostgresPlace();
 const queries = createQueries(place.schema);

@@ -3,7 +3,8 @@ import type { Log, LogStore } from "../../../src/log/log.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { openPostgresPlace, startPostgres, throughPort, type PostgresServer } from "../../support/postgres.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
-import { eventsOf, eventually, follow, openLog, openStore, readAll, untilDone } from "./stores.ts";
+import { contentOf, eventsOf, eventually, follow, openLog, untilDone } from "../../support/store-nodes.ts";
+import { openStore } from "./stores.ts";
 
 let server: PostgresServer;
 
@@ -41,7 +42,7 @@ test("a server that is stopped, killed and started again loses nothing, doubles 
   await eventually(() => heard.length >= count);
   expect(heard.map(({ seq }) => seq)).toEqual(Array.from({ length: count }, (_, index) => index + 1));
   expect(heard.map(({ data }) => data)).toEqual(Array.from({ length: count }, (_, index) => String(index + 1)));
-  expect(await untilDone(() => readAll(here))).toEqual(heard);
+  expect(await untilDone(() => contentOf(here))).toEqual(heard);
   // Said once for each outage, not for each try.
   expect(warnings.filter((message) => message === "the log cannot be reached").length).toBeLessThanOrEqual(3);
 });
@@ -111,7 +112,7 @@ test("a server that comes back with other events in the place of its latest is a
   const batch = eventsOf("x");
   await untilReset(() => here.log.append(batch), here.resets);
   const log = await openLog(here.store);
-  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1", "4", "5", "6"]);
+  expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "4", "5", "6"]);
   expect(log.epoch).not.toBe(here.log.epoch);
   await eventually(() => there.resets.length > 0);
 });

@@ -7,7 +7,8 @@ import { startProgram } from "../../support/process.ts";
 import { freePort } from "../../support/ports.ts";
 import { openPostgresPlace, sharedPostgres, startPostgres, type PostgresPlace } from "../../support/postgres.ts";
 import { selfSigned } from "../../support/self-signed.ts";
-import { eventsOf, eventually, openLog, openStore, readAll } from "./stores.ts";
+import { contentOf, eventsOf, eventually, openLog } from "../../support/store-nodes.ts";
+import { openStore } from "./stores.ts";
 
 let place: PostgresPlace;
 
@@ -153,7 +154,7 @@ test("TLS is as the URL says: a server is trusted by the certificate that is nam
   const url = `${tls.url}&sslmode=verify-full`;
   const log = await openLog(await openStore(`${url}&sslrootcert=${join(server.home, "cert.pem")}`));
   await log.append(eventsOf("1"));
-  expect((await readAll(log)).map(({ data }) => data)).toEqual(["1"]);
+  expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1"]);
   const connections = await tls.query(
     "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'spillway'",
   );
