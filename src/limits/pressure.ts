@@ -1,4 +1,5 @@
 import { SpillwayError } from "../errors.ts";
+import { watchLateness } from "../util/lateness.ts";
 import type { Admission } from "./admission.ts";
 import type { Limits } from "./options.ts";
 
@@ -18,7 +19,7 @@ export interface Pressure {
   check(): void;
   /** Delay of the event loop, ms: the middle one of the last three samples. 0 before the start. */
   readonly lag: number;
-  /** Resident memory of the process, bytes, as of the last sample. 0 before the start. */
+  /** Resident memory of the process, bytes. */
   readonly memory: number;
   /** Whether `check` throws. */
   readonly overloaded: boolean;
@@ -28,14 +29,11 @@ export interface Pressure {
 
 /** Where the figures come from. */
 export interface PressureGauges {
-  /** A clock in ms that only goes forward. */
-  now(): number;
+  /** Tells again and again by how much the event loop was late, in ms; returns the way to stop. */
+  watchLateness(listener: (late: number) => void): () => void;
   /** Resident memory in bytes. */
   rss(): number;
 }
-
-/** Between two samples, ms. A turn of the event loop is seen as shorter than it is by at most that. */
-const interval = 100;
 
 const calm: readonly number[] = [0, 0, 0];
 
@@ -45,7 +43,7 @@ const reopenAt = { lag: 0.5, memory: 0.95 };
 /** Seconds after which there may be time again. */
 const retryAfter = 5;
 
-const processGauges: PressureGauges = { now: () => performance.now(), rss: () => process.memoryUsage.rss() };
+const processGauges: PressureGauges = { watchLateness, rss: () => process.memoryUsage.rss() };
 
 /**
  * Makes a {@link Pressure} that does not measure yet.
@@ -57,43 +55,41 @@ export function createPressure(
   gauges: PressureGauges = processGauges,
 ): Pressure {
   let bounds = limits;
-  let timer: NodeJS.Timeout | undefined;
-  let due = 0;
+  let unwatch: (() => void) | undefined;
   let samples: readonly number[] = calm;
-  let [lag, memory] = [0, 0];
+  let lag = 0;
   let [slow, full] = [false, false];
 
-  function judge(): void {
+  function enter(nowSlow: boolean, nowFull: boolean): void {
     const before = slow || full;
-    slow = isPassed(lag, bounds.lag, slow ? reopenAt.lag : 1);
-    full = isPassed(memory, bounds.memory, full ? reopenAt.memory : 1);
+    [slow, full] = [nowSlow, nowFull];
     if ((slow || full) !== before) onChange(!before);
   }
 
-  function sample(): void {
-    const now = gauges.now();
+  function judge(): void {
+    const isFull = bounds.memory !== undefined && isPassed(gauges.rss(), bounds.memory, full ? reopenAt.memory : 1);
+    enter(isPassed(lag, bounds.lag, slow ? reopenAt.lag : 1), isFull);
+  }
+
+  function sample(late: number): void {
     // One long turn, as a collection of garbage makes it, is over when it is seen: only the second of three is a state.
-    samples = [...samples.slice(-2), Math.max(0, now - due)];
+    samples = [...samples.slice(-2), late];
     lag = samples.toSorted((a, b) => a - b)[1]!;
-    memory = gauges.rss();
-    due = now + interval;
     judge();
   }
 
   return {
     start() {
-      if (timer) return;
-      timer = setInterval(sample, interval).unref();
-      due = gauges.now() + interval;
-      memory = gauges.rss();
+      if (unwatch) return;
+      unwatch = gauges.watchLateness(sample);
       judge();
     },
     stop() {
-      clearInterval(timer);
-      timer = undefined;
+      unwatch?.();
+      unwatch = undefined;
       samples = calm;
-      [lag, memory] = [0, 0];
-      judge();
+      lag = 0;
+      enter(false, false);
     },
     check() {
       if (slow || full) throw new SpillwayError("overloaded", undefined, { retryAfter });
@@ -102,7 +98,7 @@ export function createPressure(
       return lag;
     },
     get memory() {
-      return memory;
+      return gauges.rss();
     },
     get overloaded() {
       return slow || full;

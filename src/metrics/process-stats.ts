@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
-import { monitorEventLoopDelay, performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks";
+import { watchLateness } from "../util/lateness.ts";
 
 /** What a process uses. Times in seconds, sizes in bytes. */
 export interface ProcessStats {
@@ -29,25 +30,22 @@ export interface ProcessMonitor {
   stop(): void;
 }
 
-/**
- * How often the event loop's delay is sampled, in ms; a turn is seen as shorter than it is by at most that. Measured: at 10 ms the
- * samples take 0.5 % of a core, which is more than all else that an idle process does.
- */
-const resolution = 50;
-
 /** The time over which a longest delay is found, in ms, and how many of those that are over count still. */
 const window = 5000;
 const windows = 3;
 
 /** Starts to watch; keeps no process alive. */
 export function createProcessMonitor(): ProcessMonitor {
-  const delay = monitorEventLoopDelay({ resolution });
-  delay.enable();
+  let longest = 0;
   let before: number[] = [];
-  const rotate = setInterval(() => {
-    before = [delay.max, ...before].slice(0, windows);
-    delay.reset();
-  }, window).unref();
+  let windowEnd = performance.now() + window;
+  const unwatch = watchLateness((late) => {
+    longest = Math.max(longest, late);
+    if (performance.now() < windowEnd) return;
+    before = [longest, ...before].slice(0, windows);
+    longest = 0;
+    windowEnd = performance.now() + window;
+  });
   const maxFiles = readMaxFiles();
   return {
     stats() {
@@ -63,15 +61,11 @@ export function createProcessMonitor(): ProcessMonitor {
         external,
         openFiles: countOpenFiles(),
         maxFiles,
-        // A sample is the time between two of its timer's calls, so it holds the timer's own delay too.
-        loopLag: Math.max(0, Math.max(delay.max, ...before) / 1e9 - resolution / 1000),
+        loopLag: Math.max(longest, ...before) / 1000,
         loopActive: performance.eventLoopUtilization().active / 1000,
       };
     },
-    stop() {
-      clearInterval(rotate);
-      delay.disable();
-    },
+    stop: unwatch,
   };
 }
 

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SpillwayError } from "../../../src/errors.ts";
 import { createAdmission } from "../../../src/limits/create-admission.ts";
-import { createPressure, underPressure, type Pressure } from "../../../src/limits/pressure.ts";
+import { createPressure, underPressure, type Pressure, type PressureGauges } from "../../../src/limits/pressure.ts";
 import { eventually } from "../../support/reader.ts";
 
 const lifted = { memory: undefined, lag: undefined };
@@ -15,19 +15,23 @@ function codeOf(pressure: Pressure): string | undefined {
   }
 }
 
-describe("by a clock of the test", () => {
-  let now = 0;
+describe("by gauges of the test", () => {
+  const listeners = new Set<(late: number) => void>();
   let rss = 0;
-  const gauges = { now: () => now, rss: () => rss };
+  const gauges: PressureGauges = {
+    watchLateness(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    rss: () => rss,
+  };
   const pressures: Pressure[] = [];
 
   beforeEach(() => {
-    vi.useFakeTimers();
-    [now, rss] = [0, 1000];
+    rss = 1000;
   });
   afterEach(() => {
     for (const pressure of pressures.splice(0)) pressure.stop();
-    vi.useRealTimers();
   });
 
   function start(bounds: { memory: number | undefined; lag: number | undefined }): {
@@ -41,10 +45,9 @@ describe("by a clock of the test", () => {
     return { pressure, changes };
   }
 
-  /** One sample that comes so many ms late. */
+  /** One sample, of a loop that is so many ms late. */
   function sample(late: number): void {
-    now += 100 + late;
-    vi.advanceTimersByTime(100);
+    for (const listener of listeners) listener(late);
   }
 
   test("one long turn of the loop closes nothing", () => {
@@ -110,10 +113,10 @@ describe("by a clock of the test", () => {
   test("starting twice is starting once, and stopping opens for good", () => {
     const { pressure, changes } = start({ ...lifted, memory: 500 });
     pressure.start();
-    expect(vi.getTimerCount()).toBe(1);
+    expect(listeners.size).toBe(1);
     pressure.stop();
     pressure.stop();
-    expect(vi.getTimerCount()).toBe(0);
+    expect(listeners.size).toBe(0);
     expect(codeOf(pressure)).toBeUndefined();
     expect(changes).toEqual([true, false]);
     pressure.start();
