@@ -17,7 +17,6 @@ export interface WriterSettings extends DatabaseSettings {
 /** Opens a stream for writing; answered with its row. */
 export interface OpenRequest {
   readonly kind: "open";
-  readonly id: number;
   readonly stream: string;
   readonly retention: Retention;
 }
@@ -37,14 +36,12 @@ export interface AppendRequest {
 /** Batches that share one transaction; answered with an outcome for each. */
 export interface GroupRequest {
   readonly kind: "append";
-  readonly id: number;
   readonly appends: readonly AppendRequest[];
 }
 
 /** Applies retention; answered with the number of events removed. */
 export interface TrimRequest {
   readonly kind: "trim";
-  readonly id: number;
   /** Id of the stream; `undefined` for every stream. */
   readonly stream: number | undefined;
   /** The clock, in ms since 1970. */
@@ -54,10 +51,15 @@ export interface TrimRequest {
 /** Ends the thread; not answered. */
 export interface CloseRequest {
   readonly kind: "close";
-  readonly id: number;
 }
 
-export type WriterRequest = OpenRequest | GroupRequest | TrimRequest | CloseRequest;
+export type WriterCall = OpenRequest | GroupRequest | TrimRequest | CloseRequest;
+
+/** A call with the number that its answer names. */
+export interface WriterRequest {
+  readonly id: number;
+  readonly call: WriterCall;
+}
 
 /** A stream's row. */
 export interface StreamState {

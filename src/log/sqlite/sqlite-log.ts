@@ -36,13 +36,14 @@ export class SqliteLog implements Log {
 
   readonly #dependencies: SqliteLogDependencies;
   readonly #watchers: Watchers;
-  #row: StreamState;
+  /** Its own copy: it changes with every append. */
+  #row: { -readonly [Key in keyof StreamState]: StreamState[Key] };
   #closed = false;
 
   constructor(stream: string, row: StreamState, dependencies: SqliteLogDependencies) {
     this.stream = stream;
     this.epoch = row.epoch;
-    this.#row = row;
+    this.#row = { ...row };
     this.#dependencies = dependencies;
     this.#watchers = createWatchers(stream, dependencies.logger);
   }
@@ -99,7 +100,7 @@ export class SqliteLog implements Log {
   /** Takes over a row that was read anew, and tells the watchers if it says something new. */
   update(row: StreamState): void {
     const { head, earliest } = this.#row;
-    this.#row = row;
+    this.#row = { ...row };
     if (row.head === head && row.earliest === earliest) return;
     this.#watchers.notify({ head: row.head, earliest: row.earliest });
   }
@@ -115,11 +116,11 @@ export class SqliteLog implements Log {
 
   #appended(events: readonly NewEvent[], { upstreamCursor }: AppendOptions, result: AppendResult): void {
     const { first, last, time, bytes } = result;
-    if (upstreamCursor !== undefined) {
-      this.#row = { ...this.#row, upstreamCursor: upstreamCursor === "" ? undefined : upstreamCursor };
-    }
+    if (upstreamCursor !== undefined) this.#row.upstreamCursor = upstreamCursor === "" ? undefined : upstreamCursor;
     if (last < first) return;
-    this.#row = { ...this.#row, head: last, bytes, lastTime: time };
+    this.#row.head = last;
+    this.#row.bytes = bytes;
+    this.#row.lastTime = time;
     const logged = events.map(({ event, data, channel, upstreamId }, index): LogEvent => {
       return { seq: first + index, time, event, data, channel, upstreamId };
     });

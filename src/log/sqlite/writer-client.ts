@@ -3,8 +3,8 @@ import type { Logger } from "../../util/logger.ts";
 import type { Retention } from "../log.ts";
 import { createAppendQueue, type QueuedAppend } from "./append-queue.ts";
 import { failureError } from "./failure.ts";
-import type { AppendOutcome, StreamState, WriterResult, DatabaseSettings } from "./messages.ts";
-import { startWriterThread, type WriterCall, type WriterThread } from "./writer-thread.ts";
+import type { AppendOutcome, DatabaseSettings, StreamState, WriterCall, WriterResult } from "./messages.ts";
+import { startWriterThread, type WriterThread } from "./writer-thread.ts";
 
 /** All that is written to the database. A writer thread that died is started anew by the next request. */
 export interface WriterClient {

@@ -1,14 +1,14 @@
 import { Worker } from "node:worker_threads";
 import { closeGate, createExitGate } from "./exit-gate.ts";
 import { type Failure, toFailure } from "./failure.ts";
-import type { DatabaseSettings, WriterMessage, WriterRequest, WriterResult, WriterSettings } from "./messages.ts";
-
-/** A request before it has its number. */
-export type WriterCall = WriterRequest extends infer Request
-  ? Request extends WriterRequest
-    ? Omit<Request, "id">
-    : never
-  : never;
+import type {
+  DatabaseSettings,
+  WriterCall,
+  WriterMessage,
+  WriterRequest,
+  WriterResult,
+  WriterSettings,
+} from "./messages.ts";
 
 /** One life of the writer thread, from its start to its end. */
 export interface WriterThread {
@@ -85,13 +85,13 @@ export function startWriterThread(settings: DatabaseSettings, events: WriterThre
       const id = nextId++;
       pending.set(id, { resolve, reject });
       worker.ref();
-      worker.postMessage({ ...call, id });
+      worker.postMessage({ id, call } satisfies WriterRequest);
     },
     async close() {
       if (ended) return;
       closing = true;
       worker.ref();
-      worker.postMessage({ kind: "close", id: nextId++ } satisfies WriterRequest);
+      worker.postMessage({ id: nextId++, call: { kind: "close" } } satisfies WriterRequest);
       await new Promise((resolve) => worker.once("exit", resolve));
     },
   };

@@ -46,7 +46,7 @@ function serve(database: SqliteDatabase): void {
     return appender.append(appends);
   }
 
-  function trim({ id, stream, now }: TrimRequest): void {
+  function trim(id: number, { stream, now }: TrimRequest): void {
     rounds.add({
       streams: stream === undefined ? streams.ids() : [stream],
       now,
@@ -63,10 +63,10 @@ function serve(database: SqliteDatabase): void {
     port.close();
   }
 
-  function handle(request: WriterRequest): void {
-    if (request.kind === "open") answer(request.id, open(request));
-    else if (request.kind === "append") answer(request.id, append(request));
-    else if (request.kind === "trim") trim(request);
+  function handle({ id, call }: WriterRequest): void {
+    if (call.kind === "open") answer(id, open(call));
+    else if (call.kind === "append") answer(id, append(call));
+    else if (call.kind === "trim") trim(id, call);
     else close();
   }
 
