@@ -96,9 +96,13 @@ static int advance(void) {
       emit(due);
     }
   }
-  if (left > 0) return 1;
-  done();
-  return -1;
+  if (left <= 0) {
+    done();
+    return -1;
+  }
+  /* To look more often would cost more than what is measured: each look wakes the process. */
+  long wait = (long)((sent / rate * 1e9 - (now_ns() - started)) / 1e6);
+  return wait > 1 ? (int)wait : 1;
 }
 
 static void command(const char *line) {

@@ -77,7 +77,7 @@ const goals = [
   { name: "stored events/s, no clients", what: ["ingest", "no clients", "stored"], least: 50_000, digits: 0 },
   {
     name: "deliveries/s of 2 workers, × one process",
-    what: ["workers-burst", "2 workers", "rate"],
+    what: ["workers-fan-out", "2 workers", "rate"],
     variant: "one process",
     least: 1.7,
     digits: 2,

@@ -64,7 +64,7 @@ export interface Running {
   /** What a client asks for; the channel is "" where there are none. */
   path(channel: string): string;
   /** A path that is answered at once with anything but a stream; without it nobody asks how long answers take. */
-  readonly health?: string;
+  readonly health?: string | undefined;
   /** Where the origin posts events, with `{channel}` for the channel. */
   readonly publish?: string;
   /** Makes events itself. */

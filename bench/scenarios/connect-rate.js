@@ -5,11 +5,14 @@ import { columns, faults, latency, settle, stall, stallColumns, times } from "./
 export const connectRate = {
   name: "connect-rate",
   text:
-    "Clients connect as fast as they can while live events go out to all who are there; a fifth of them came and left before, to " +
-    "warm up. The latency is that of 100 clients which were there before; stalls are how long others waited for the answer to a small request, asked every 5 ms.",
+    "Clients connect as fast as they can while live events go out to all who are there: to a server that as many came to and left " +
+    "before, and to one that has just started. The latency is that of 100 clients which were there before; stalls are how long others waited for the answer to a small request, asked every 5 ms.",
   needs: [],
-  variants: [{ name: "10,000 clients, live 5/s", numbers: { clients: 10_000, rate: 5 } }],
-  small: [{ name: "100 clients, live 100/s", numbers: { clients: 100, rate: 100 } }],
+  variants: [
+    { name: "10,000 clients, live 5/s", numbers: { clients: 10_000, rate: 5, earlier: 10_000 } },
+    { name: "the same, just started", numbers: { clients: 10_000, rate: 5, earlier: 0 } },
+  ],
+  small: [{ name: "100 clients, live 100/s", numbers: { clients: 100, rate: 100, earlier: 100 } }],
   columns: [
     { key: "connects", title: "connections/s", digits: 0 },
     { key: "cpuPerConnection", title: "CPU µs per connection", digits: 1 },
@@ -17,10 +20,9 @@ export const connectRate = {
     columns.rss,
     ...stallColumns,
   ],
-  async run(stage, { clients, rate }) {
+  async run(stage, { clients, rate, earlier }) {
     const others = await stage.open({ count: 100, first: 1, apart: true });
-    const earlier = await stage.open({ count: clients / 5 });
-    await earlier.leave();
+    if (earlier > 0) await (await stage.open({ count: earlier })).leave();
     await setTimeout(settle);
     const live = stage.emit.paced(rate, 1e9);
     await setTimeout(settle);

@@ -9,7 +9,7 @@ import { ingest } from "./ingest.js";
 import { paced } from "./paced.js";
 import { replayStorm } from "./replay-storm.js";
 import { slowReaders } from "./slow-readers.js";
-import { workers, workersBurst } from "./workers.js";
+import { workers, workersFanOut } from "./workers.js";
 
 /** In the order of the tables. @type {readonly import("../types.d.ts").Scenario[]} */
 export const scenarios = [
@@ -24,6 +24,6 @@ export const scenarios = [
   growth,
   coalesce,
   workers,
-  workersBurst,
+  workersFanOut,
   cluster,
 ];

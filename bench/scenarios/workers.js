@@ -1,12 +1,13 @@
-import { atOnce } from "./at-once.js";
-import { columns, faults, latency } from "./metrics.js";
+import { setTimeout } from "node:timers/promises";
+import { median } from "../stats.js";
+import { columns, faults, latency, settle } from "./metrics.js";
 import { steady } from "./steady.js";
 
 /** @typedef {import("../types.d.ts").Measured<unknown>} Measured */
 /** @typedef {import("../types.d.ts").Stage} Stage */
 
 const pacedBase = { clients: 2000, rate: 20, seconds: 6, warmUp: 2, cores: 2 };
-const burstBase = { clients: 2000, events: 5000, cores: 2 };
+const fanOutBase = { clients: 10_000, events: 40, cores: 2 };
 const pss = { key: "pss", title: "memory MiB (Pss)", digits: 1 };
 
 /** @type {import("../types.d.ts").Scenario} */
@@ -42,21 +43,57 @@ export const workers = {
   },
 };
 
+/** Those who read, of all clients: they come last, so an event reaches them last. */
+const watchers = 10;
+
 /** @type {import("../types.d.ts").Scenario} */
-export const workersBurst = {
-  name: "workers-burst",
-  text: "How much more several processes deliver: 5,000 events at once to 2,000 clients. The server has two cores, as above.",
+export const workersFanOut = {
+  name: "workers-fan-out",
+  text:
+    "How long it takes until the last of 10,000 clients has an event, and so how much more several processes deliver. The load " +
+    `needs next to nothing: all but ${watchers} clients leave what they get in their sockets until the end, when all of it is read and checked.`,
   needs: [],
   within: "spillway",
   variants: [
-    { name: "one process", numbers: burstBase },
-    { name: "2 workers", numbers: { ...burstBase, workers: 2 } },
+    { name: "one process", numbers: fanOutBase },
+    { name: "2 workers", numbers: { ...fanOutBase, workers: 2 } },
   ],
-  small: [{ name: "2 workers, 20 clients", numbers: { clients: 20, events: 200, cores: 2, workers: 2 } }],
-  columns: [columns.rate, columns.cpu, ...latency, pss],
+  small: [{ name: "2 workers, 40 clients", numbers: { clients: 40, events: 10, cores: 2, workers: 2 } }],
+  columns: [
+    columns.rate,
+    columns.cpu,
+    { key: "all", title: "all have it after ms", digits: 1 },
+    { key: "slowest", title: "slowest event ms", digits: 1 },
+    pss,
+  ],
   async run(stage, { clients, events }) {
-    const metrics = await atOnce(stage, { clients, events });
-    return { ...metrics, ...memory(stage) };
+    const silent = await stage.open({ count: clients - watchers, first: 1, stalled: true });
+    const last = await stage.open({ count: watchers, first: 1 });
+    await setTimeout(settle);
+    // In ms, from its making.
+    const fanOut = async () => {
+      const emitted = await stage.emit.burst(1);
+      await last.completed(emitted.last, 60);
+      return ((await last.report()).lastAt - emitted.startedAt) / 1000;
+    };
+    for (let event = 0; event < events / 2; event++) await fanOut();
+    const { result: took, cpu } = await stage.measure(async () => {
+      const times = [];
+      for (let event = 0; event < events; event++) times.push(await fanOut());
+      return times;
+    });
+    const all = median(took);
+    const used = memory(stage);
+    await silent.resume();
+    await silent.completed(1.5 * events, 60);
+    return {
+      rate: (clients / all) * 1000,
+      cpu: cpu / (clients * events),
+      all,
+      slowest: Math.max(...took),
+      ...used,
+      ...faults(await silent.report(), await last.report()),
+    };
   },
 };
 

@@ -5,6 +5,7 @@ import { fastifySse } from "./fastify-sse.js";
 import { httpProxyMiddleware } from "./http-proxy-middleware.js";
 import { nchan } from "./nchan.js";
 import { nginxProxy } from "./nginx-proxy.js";
+import { nodeSend } from "./node-send.js";
 import { shared } from "./shared.js";
 import { spillway, spillwayMemory } from "./spillway.js";
 import { uwebsockets } from "./uwebsockets.js";
@@ -16,6 +17,7 @@ export const servers = [
   ...shared,
   nchan,
   cSend,
+  nodeSend,
   uwebsockets,
   betterSse,
   express,
