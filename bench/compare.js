@@ -51,7 +51,7 @@ async function measureOnce(scenario, attempt) {
   const name = scenario.within === undefined ? server.name : `${server.name}, ${variant.name}`;
   try {
     const measured = await onStage(server, variant.numbers, (stage) => scenario.run(stage, variant.numbers));
-    const metrics = { ...measured, contended: Number(coresFor(variant.numbers.cores ?? 1).contended) };
+    const metrics = { contended: Number(coresFor(variant.numbers.cores ?? 1).contended), ...measured };
     attempt.runs.push(metrics);
     const numbers = scenario.columns
       .filter(({ key }) => metrics[key] !== undefined)
