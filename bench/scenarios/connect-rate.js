@@ -10,8 +10,8 @@ export const connectRate = {
     "others waited for the answer to a small request, asked every 5 ms, of the one that has just started.",
   needs: [],
   variants: [
-    { name: "10,000 clients, live 5/s", numbers: { clients: 10_000, rate: 5, earlier: 10_000, probe: 0 } },
-    { name: "the same, just started", numbers: { clients: 10_000, rate: 5, earlier: 0, probe: 1 } },
+    { name: "10,000 clients, live 5/s", numbers: { clients: 10_000, rate: 5, earlier: 10_000 } },
+    { name: "the same, just started", numbers: { clients: 10_000, rate: 5, probe: 1 } },
   ],
   small: [{ name: "100 clients, live 100/s", numbers: { clients: 100, rate: 100, earlier: 100, probe: 1 } }],
   columns: [
@@ -21,7 +21,7 @@ export const connectRate = {
     columns.rss,
     ...stallColumns,
   ],
-  async run(stage, { clients, rate, earlier = 0, probe }) {
+  async run(stage, { clients, rate, earlier = 0, probe = 0 }) {
     const others = await stage.open({ count: 100, first: 1, apart: true });
     if (earlier > 0) await (await stage.open({ count: earlier })).leave();
     await setTimeout(settle);
@@ -31,7 +31,7 @@ export const connectRate = {
     const connect = () => stage.open({ count: clients });
     // To ask costs the server time that it has not for those who connect: not where they are counted.
     const measured = await stage.measure(async () =>
-      probe ? stage.probe(connect) : { result: await connect(), stalls: undefined },
+      probe > 0 ? stage.probe(connect) : { result: await connect(), stalls: undefined },
     );
     const meanwhile = await others.report();
     await setTimeout(settle);

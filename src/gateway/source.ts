@@ -76,9 +76,9 @@ export async function openSource(
   const holds = new Set<Hold>();
   let current = first;
   /** Under the lease, if there are such; the loss of it is told to whoever holds it. */
-  const ingestAppend: Log["append"] = async (events, { upstreamCursor } = {}) => {
+  const ingestAppend: Log["append"] = async (events, { upstreamCursor, idempotency } = {}) => {
     try {
-      return await append(events, { upstreamCursor, fence: feed?.leadership?.fence });
+      return await append(events, { upstreamCursor, idempotency, fence: feed?.leadership?.fence });
     } catch (error) {
       if (error instanceof SpillwayError && error.code === "lease-lost") feed?.leadership?.lose();
       throw error;

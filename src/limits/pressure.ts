@@ -67,8 +67,10 @@ export function createPressure(
   }
 
   function judge(): void {
-    const isFull = bounds.memory !== undefined && isPassed(gauges.rss(), bounds.memory, full ? reopenAt.memory : 1);
-    enter(isPassed(lag, bounds.lag, slow ? reopenAt.lag : 1), isFull);
+    enter(
+      isPassed(bounds.lag, slow ? reopenAt.lag : 1, () => lag),
+      isPassed(bounds.memory, full ? reopenAt.memory : 1, () => gauges.rss()),
+    );
   }
 
   function sample(late: number): void {
@@ -109,8 +111,9 @@ export function createPressure(
   };
 }
 
-function isPassed(value: number, bound: number | undefined, part: number): boolean {
-  return bound !== undefined && value > bound * part;
+/** What has no bound is not looked at. */
+function isPassed(bound: number | undefined, part: number, value: () => number): boolean {
+  return bound !== undefined && value() > bound * part;
 }
 
 /** The same admission, which lets no subscription in while this process is overloaded. */

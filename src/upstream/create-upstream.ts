@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beginSpan } from "../telemetry/spans.ts";
+import type { Mutable } from "../util/mutable.ts";
 import { createBatcher } from "./batcher.ts";
 import { connect, type Connection } from "./connect.ts";
 import { toFailure, type UpstreamFailure } from "./failure.ts";
@@ -39,8 +40,6 @@ interface Run {
 
 /** How an attempt ended: by a failure, by a stream that was closed in order, or with the word that there is no more. */
 type Ending = UpstreamFailure | "closed" | "gone";
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 class Machine implements Upstream {
   readonly #options: UpstreamOptions;

@@ -1,5 +1,6 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
+import { shareNext } from "../../util/share-next.ts";
 import { newEpoch } from "../cursor.ts";
 import type {
   Appended,
@@ -29,7 +30,6 @@ import { createPurger, type Purger } from "./purger.ts";
 import type { Queries } from "./queries.ts";
 import { controlRecord, type LogRecord, readRecord } from "./record.ts";
 import { createSearch } from "./search.ts";
-import { shareNext } from "../../util/share-next.ts";
 import { startTail, type Tail } from "./tail.ts";
 import { createTrimmer, type Trimmer } from "./trimmer.ts";
 import { createUpstreamIds, type UpstreamIds } from "./upstream-ids.ts";

@@ -1,4 +1,5 @@
 import { SpillwayError } from "../../errors.ts";
+import type { Mutable } from "../../util/mutable.ts";
 import { eventBytes } from "../event-bytes.ts";
 import type { SqliteDatabase, SqliteStatement } from "./driver.ts";
 import { toFailure } from "./failure.ts";
@@ -15,7 +16,7 @@ export interface Appender {
 }
 
 /** A stream as it will be once the transaction is committed. */
-type Draft = { -readonly [Key in keyof Stream]: Stream[Key] };
+type Draft = Mutable<Stream>;
 
 /** Makes the part of the writer that appends. */
 export function createAppender(database: SqliteDatabase, streams: Streams, keys: IdempotencyKeys): Appender {

@@ -1,5 +1,6 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
+import type { Mutable } from "../../util/mutable.ts";
 import type {
   Appended,
   AppendOptions,
@@ -37,7 +38,7 @@ export class SqliteLog implements Log {
   readonly #dependencies: SqliteLogDependencies;
   readonly #watchers: Watchers;
   /** Its own copy: it changes with every append. */
-  #row: { -readonly [Key in keyof StreamState]: StreamState[Key] };
+  #row: Mutable<StreamState>;
   #closed = false;
 
   constructor(stream: string, row: StreamState, dependencies: SqliteLogDependencies) {
