@@ -2,15 +2,15 @@
 import { setTimeout } from "node:timers/promises";
 import { delivery, settle, times } from "./metrics.js";
 
-/** Events/s before the first client comes. */
-const warmRate = 1000;
+/** Events/s before the first client comes, and for how long at most, in s. */
+const warm = { rate: 1000, seconds: 2 };
 
 /**
  * @typedef {object} Steady
  * @property {number} clients
  * @property {number} rate events a second
  * @property {number} seconds
- * @property {number} warmUp how long events go out before anything is counted: compilers and buffers warm up, in s
+ * @property {number} warmUp how long clients get events before anything is counted, in s: compilers and buffers warm up
  */
 
 /**
@@ -20,7 +20,7 @@ const warmRate = 1000;
  */
 export async function steady(stage, { clients, rate, seconds, warmUp }, first = 1) {
   // A server that has run for a while has long compiled what it does for each event: at a few events a second that takes minutes.
-  const { last } = await stage.emit.paced(warmRate, warmRate * warmUp);
+  const { last } = await stage.emit.paced(warm.rate, warm.rate * Math.min(warm.seconds, warmUp));
   await setTimeout(settle);
   const group = await stage.open({ count: clients, first: Math.max(first, last + 1) });
   await setTimeout(settle);
