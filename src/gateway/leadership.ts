@@ -13,7 +13,7 @@ export interface Running {
 export interface Leadership {
   /** That of the lease that this node has; `undefined` where it has none. */
   readonly fence: number | undefined;
-  /** Who had it when it was looked up last, this node included. */
+  /** Who has it: this node, or another one, as it was looked up last. */
   holder(): LeaseHolder | undefined;
   /** Begins to look for the lease. */
   start(): void;
@@ -49,6 +49,7 @@ class StreamLeadership implements Leadership {
   readonly #running: Running;
   readonly #options: LeadershipOptions;
   #lease: Lease | undefined;
+  /** Another node, as it was looked up last. */
   #holder: LeaseHolder | undefined;
   #started = false;
   #needed = false;
@@ -70,7 +71,7 @@ class StreamLeadership implements Leadership {
   }
 
   holder(): LeaseHolder | undefined {
-    return this.#holder;
+    return this.#lease ?? this.#holder;
   }
 
   start(): void {
@@ -137,17 +138,18 @@ class StreamLeadership implements Leadership {
     const { stream, coordination, ttl, logger } = this.#options;
     const asked = performance.now();
     const lease = await coordination.acquire(stream, ttl);
-    if (lease) {
-      this.#lease = lease;
-      this.#options.onChange?.("taken");
-      // If it was stopped meanwhile, that gives the lease back.
-      if (this.#started) {
-        this.#keepUntil(asked + ttl);
-        logger.info({ fence: lease.fence }, "lease taken");
-        this.#running.start();
-      }
+    if (!lease) {
+      this.#holder = await coordination.holder(stream);
+      return;
     }
-    this.#holder = await coordination.holder(stream);
+    this.#lease = lease;
+    this.#holder = undefined;
+    this.#options.onChange?.("taken");
+    // If it was stopped meanwhile, that gives the lease back.
+    if (!this.#started) return;
+    this.#keepUntil(asked + ttl);
+    logger.info({ fence: lease.fence }, "lease taken");
+    this.#running.start();
   }
 
   async #renew(lease: Lease): Promise<void> {
@@ -182,7 +184,6 @@ class StreamLeadership implements Leadership {
     const { logger } = this.#options;
     await this.#running.stop();
     this.#lease = undefined;
-    this.#holder = undefined;
     clearTimeout(this.#expiry);
     await lease.release().catch((error: unknown) => logger.warn({ err: error }, "lease not given back"));
     logger.info({ fence: lease.fence }, "lease given back");

@@ -208,10 +208,16 @@ export interface Coordination {
   isWanted(stream: string): Promise<boolean>;
 }
 
-/** The right of one node to ingest a stream. */
-export interface Lease {
-  /** Greater than that of every lease on the stream before it. An append under an earlier one is refused from now on. */
+/** Who has the right to ingest a stream. */
+export interface LeaseHolder {
+  /** The node's name, as its store was told at the start. */
+  readonly node: string;
+  /** Greater than that of every lease on the stream before it. An append under an earlier one is refused from then on. */
   readonly fence: number;
+}
+
+/** That right, in the hands of this node. */
+export interface Lease extends LeaseHolder {
   /**
    * Keeps it for `ttl` ms from now on; false if it is lost.
    * @throws {SpillwayError} `store-unavailable`: it may or may not have been kept.
@@ -219,10 +225,4 @@ export interface Lease {
   renew(ttl: number): Promise<boolean>;
   /** Gives it back, so that another node may have it at once. Does nothing if it is lost. */
   release(): Promise<void>;
-}
-
-export interface LeaseHolder {
-  /** The node's name, as its store was told at the start. */
-  readonly node: string;
-  readonly fence: number;
 }

@@ -107,7 +107,7 @@ export const sharedFacts: readonly LogStoreFact[] = [
       const other = await join("b");
       await other.open("s", { retention: everything });
       const lease = await store.coordination!.acquire("s", 60_000);
-      ok(lease);
+      equal(lease?.node, "a");
       equal(await other.coordination!.acquire("s", 60_000), undefined);
       deepEqual(await other.coordination!.holder("s"), { node: "a", fence: lease.fence });
       equal(await lease.renew(60_000), true);

@@ -44,6 +44,7 @@ export function createMemoryCoordination(now: () => number): MemoryCoordination 
     function leaseOf(stream: string, fence: number): Lease {
       const isHeld = (): boolean => current(stream)?.fence === fence;
       return {
+        node,
         fence,
         renew: (ttl) =>
           call(() => {

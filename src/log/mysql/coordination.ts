@@ -42,7 +42,7 @@ export function createCoordination(dependencies: CoordinationDependencies): Coor
       }
       if (!taken || row.leaseNode !== node) return undefined;
       onAcquired(stream, row);
-      return createLease({ connections, tables, stream: name, node: me, fence: row.fence });
+      return createLease({ connections, tables, stream: name, node, fence: row.fence });
     });
   }
 

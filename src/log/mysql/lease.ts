@@ -20,24 +20,24 @@ export interface LeaseDependencies {
   /** The stream's name. */
   readonly stream: Buffer;
   /** The node's name. */
-  readonly node: Buffer;
+  readonly node: string;
   readonly fence: number;
 }
 
 /** Makes the handle of a lease that was taken. */
 export function createLease({ connections, tables, stream, node, fence }: LeaseDependencies): Lease {
   const isMine = "name = ? AND lease_fence = ? AND lease_node = ?";
+  const mine = [stream, fence, Buffer.from(node)];
   let released = false;
   return {
+    node,
     fence,
     async renew(ttl) {
       if (released) return false;
       const kept = await connections.ask((connection) =>
         connection.run(`UPDATE ${tables.streams} SET lease_until = ${later} WHERE ${isMine}`, [
           microseconds(ttl),
-          stream,
-          fence,
-          node,
+          ...mine,
         ]),
       );
       return kept > 0;
@@ -45,7 +45,7 @@ export function createLease({ connections, tables, stream, node, fence }: LeaseD
     async release() {
       released = true;
       await connections.ask((connection) =>
-        connection.run(`UPDATE ${tables.streams} SET lease_until = NULL WHERE ${isMine}`, [stream, fence, node]),
+        connection.run(`UPDATE ${tables.streams} SET lease_until = NULL WHERE ${isMine}`, mine),
       );
     },
   };

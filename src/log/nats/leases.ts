@@ -87,6 +87,7 @@ export function createLeases(queries: Queries, names: NodeNames, clock: Clock, s
     }
 
     return {
+      node: self.node,
       fence,
       renew: (ttl) => write(ttl),
       async release() {

@@ -45,6 +45,7 @@ export function createCoordination(
 
   function createLease({ id, epoch }: StreamState, fence: number): Lease {
     return {
+      node,
       fence,
       renew: async (ttl) => (await ask(queries.renewLease(id, epoch, fence, ttl))).length > 0,
       async release() {

@@ -36,6 +36,7 @@ export function createCoordination(settings: CoordinationSettings): Coordination
   function leaseOf(stream: string, fence: number): Lease {
     const held = [String(fence), owner];
     return {
+      node,
       fence,
       renew: async (ttl) => (await run(stream, renewScript, ["lease"], ...held, String(ttl))) === 1,
       release: async () => void (await run(stream, releaseScript, ["lease"], ...held)),

@@ -18,6 +18,8 @@ interface Node {
   readonly running: boolean;
   /** How often it was started. */
   readonly starts: number;
+  /** Who had the lease, as it knew when it was started last. */
+  readonly startedUnder: string | undefined;
   /** For how long it goes on once it is told to stop, in ms. */
   stopTime: number;
 }
@@ -38,11 +40,12 @@ afterEach(() => vi.useRealTimers());
 
 function addNode({ always = true, slow = false } = {}): Node {
   const coordination = Object.assign(place.join(`node-${nodes.length + 1}`), { slow });
-  const node = { coordination, running: false, starts: 0, stopTime: 0 };
+  const node = { coordination, running: false, starts: 0, startedUnder: undefined as string | undefined, stopTime: 0 };
   const running = {
     start() {
       node.running = true;
       node.starts++;
+      node.startedUnder = added.leadership.holder()?.node;
       mostRunning = Math.max(mostRunning, nodes.filter((other) => other.running).length);
     },
     async stop() {
@@ -68,7 +71,9 @@ test("it takes the lease and runs; the others do not, and know who does", async 
   expect(first.starts).toBe(1);
   expect(first.leadership.fence).toBe(1);
   expect(second.leadership.fence).toBeUndefined();
-  for (const { leadership } of [first, second]) expect(leadership.holder()).toEqual({ node: "node-1", fence: 1 });
+  for (const { leadership } of [first, second]) {
+    expect(leadership.holder()).toMatchObject({ node: "node-1", fence: 1 });
+  }
 });
 
 test("it stops when the renewal is refused, and another one runs under a later fence", async () => {
@@ -81,6 +86,7 @@ test("it stops when the renewal is refused, and another one runs under a later f
   expect([first.running, second.running]).toEqual([false, true]);
   expect(first.leadership.fence).toBeUndefined();
   expect(second.leadership.fence).toBe(2);
+  expect(second.startedUnder).toBe("node-2");
 });
 
 test("it stops when the store refuses its fence", async () => {
