@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
 import type { Log } from "../../src/log/log.ts";
-import { contentOf, eventsOf, eventually, follow, numbersTo, untilDone } from "./store-nodes.ts";
+import { contentOf, eventsOf, follow, numbersTo, untilDone } from "./store-nodes.ts";
+import { eventually } from "./reader.ts";
 import type { TcpProxy } from "./tcp-proxy.ts";
 
 /** Batches of each writer: of none, one, two and three events in turn. */

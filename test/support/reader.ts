@@ -79,11 +79,15 @@ function isOfStream({ event }: SseEvent): boolean {
   return event !== "connected" && !event.startsWith("spillway.");
 }
 
-/** Resolves when the condition holds; asked again and again, for facts that nobody announces. */
-export async function eventually(condition: () => boolean | Promise<boolean>, what = "the condition"): Promise<void> {
-  const deadline = Date.now() + 20_000;
+/** Resolves when the condition holds, which is asked for every `interval` ms, 30 s long: for facts that nobody announces. */
+export async function eventually(
+  condition: () => boolean | Promise<boolean>,
+  what = "the condition",
+  interval = 5,
+): Promise<void> {
+  const deadline = Date.now() + 30_000;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`${what} did not come true`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, interval));
   }
 }

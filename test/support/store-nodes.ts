@@ -99,11 +99,6 @@ export function numbers(from: number, to: number): string[] {
   return Array.from({ length: to - from + 1 }, (_, index) => String(from + index));
 }
 
-/** Waits until a fact is true, as long as the test may take; asks again after so many ms. */
-export async function eventually(isTrue: () => boolean | Promise<boolean>, interval = 20): Promise<void> {
-  while (!(await isTrue())) await delay(interval);
-}
-
 /** Makes a call again until it succeeds, as the gateway's ingest does. */
 export async function untilDone<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { expectOnceUnderCuts } from "../../support/cut-writers.ts";
 import { openMysqlPlace, sharedMysql, throughPort, type MysqlPlace } from "../../support/mysql.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
-import { contentOf, eventsOf, eventually, follow, openLog, untilDone } from "../../support/store-nodes.ts";
+import { contentOf, eventsOf, follow, openLog, untilDone } from "../../support/store-nodes.ts";
+import { eventually } from "../../support/reader.ts";
 import { lookInterval, openStore } from "./stores.ts";
 
 let place: MysqlPlace;
@@ -53,10 +54,10 @@ test("an append whose connection is lost in the midst of it is appended once", a
   await log.append(eventsOf("1"));
   const held = await holdNumber(2);
   const append = log.append(eventsOf("2", "3"), { upstreamCursor: "u3" });
-  await eventually(async () => (await held.waiting()) === 1, lookInterval);
+  await eventually(async () => (await held.waiting()) === 1, "one statement waits", lookInterval);
   // The server does not know yet: it goes on once it gets the number, and the node waits to see what becomes of it.
   proxy.reset();
-  await eventually(async () => (await held.waiting()) === 2, lookInterval);
+  await eventually(async () => (await held.waiting()) === 2, "two statements wait", lookInterval);
   await held.release();
   expect(await append).toEqual({ first: 2, last: 3, replayed: false });
   expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
@@ -69,7 +70,7 @@ test("a call that was refused while it was in doubt gets its numbers when it is 
   const log = await openLog(await openStore(throughPort(place.url, proxy.port)));
   const held = await holdNumber(1);
   const append = log.append(eventsOf("1", "2"), { upstreamCursor: "u2" });
-  await eventually(async () => (await held.waiting()) === 1, lookInterval);
+  await eventually(async () => (await held.waiting()) === 1, "one statement waits", lookInterval);
   proxy.refuse(true);
   proxy.reset();
   await expect(append).rejects.toMatchObject({ code: "store-unavailable" });

@@ -3,16 +3,8 @@ import type { Log, LogStore } from "../../../src/log/log.ts";
 import { openMysqlPlace, queryMysql, startMysql, throughPort, type MysqlServer } from "../../support/mysql.ts";
 import { startProgram } from "../../support/process.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
-import {
-  contentOf,
-  eventsOf,
-  eventually,
-  everything,
-  follow,
-  numbersTo,
-  openLog,
-  untilDone,
-} from "../../support/store-nodes.ts";
+import { contentOf, eventsOf, everything, follow, numbersTo, openLog, untilDone } from "../../support/store-nodes.ts";
+import { eventually } from "../../support/reader.ts";
 import { createLogLines, lookInterval, openStore } from "./stores.ts";
 
 let server: MysqlServer;
@@ -163,13 +155,17 @@ test("a node that is stopped in the midst of an append keeps nobody from appendi
   await node.printed("appended 1");
   proxy.delay(500);
   // It has the stream's lock, and the answer is on its way.
-  await eventually(async () => {
-    const rows = await queryMysql(
-      server.url,
-      "SELECT 1 FROM information_schema.innodb_trx WHERE trx_query IS NULL AND trx_rows_locked > 0",
-    );
-    return rows.length === 1;
-  }, lookInterval);
+  await eventually(
+    async () => {
+      const rows = await queryMysql(
+        server.url,
+        "SELECT 1 FROM information_schema.innodb_trx WHERE trx_query IS NULL AND trx_rows_locked > 0",
+      );
+      return rows.length === 1;
+    },
+    "a transaction that holds the lock",
+    lookInterval,
+  );
   node.process.kill("SIGSTOP");
   expect(await log.append(eventsOf("3"))).toEqual({ first: 2, last: 2, replayed: false });
   proxy.delay(0);

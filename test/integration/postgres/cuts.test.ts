@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { expectOnceUnderCuts } from "../../support/cut-writers.ts";
 import { openPostgresPlace, throughPort, type PostgresPlace } from "../../support/postgres.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
-import { contentOf, eventsOf, eventually, follow, openLog, untilDone } from "../../support/store-nodes.ts";
+import { contentOf, eventsOf, follow, openLog, untilDone } from "../../support/store-nodes.ts";
+import { eventually } from "../../support/reader.ts";
 import { openStore } from "./stores.ts";
 
 let place: PostgresPlace;

@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import { createPostgresStore } from "../../../src/log/postgres/index.ts";
 import { openPostgresPlace, startPostgres, type PostgresPlace, type PostgresServer } from "../../support/postgres.ts";
-import { contentOf, eventsOf, eventually, follow, openLog, untilDone } from "../../support/store-nodes.ts";
+import { contentOf, eventsOf, follow, openLog, untilDone } from "../../support/store-nodes.ts";
+import { eventually } from "../../support/reader.ts";
 import { openStore } from "./stores.ts";
 
 test("a standby takes no writes, and one that takes over with all events goes on with the same log", async () => {

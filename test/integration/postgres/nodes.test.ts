@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openPostgresPlace, type PostgresPlace } from "../../support/postgres.ts";
-import { contentOf, eventsOf, eventually, everything, follow, openLog } from "../../support/store-nodes.ts";
+import { contentOf, eventsOf, everything, follow, openLog } from "../../support/store-nodes.ts";
+import { eventually } from "../../support/reader.ts";
 import { openStore } from "./stores.ts";
 
 let place: PostgresPlace;

@@ -3,7 +3,8 @@ import type { Log, LogStore } from "../../../src/log/log.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { openPostgresPlace, startPostgres, throughPort, type PostgresServer } from "../../support/postgres.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
-import { contentOf, eventsOf, eventually, follow, openLog, untilDone } from "../../support/store-nodes.ts";
+import { contentOf, eventsOf, follow, openLog, untilDone } from "../../support/store-nodes.ts";
+import { eventually } from "../../support/reader.ts";
 import { openStore } from "./stores.ts";
 
 let server: PostgresServer;

@@ -7,7 +7,8 @@ import { startProgram } from "../../support/process.ts";
 import { freePort } from "../../support/ports.ts";
 import { openPostgresPlace, sharedPostgres, startPostgres, type PostgresPlace } from "../../support/postgres.ts";
 import { selfSigned } from "../../support/self-signed.ts";
-import { contentOf, eventsOf, eventually, openLog } from "../../support/store-nodes.ts";
+import { contentOf, eventsOf, openLog } from "../../support/store-nodes.ts";
+import { eventually } from "../../support/reader.ts";
 import { openStore } from "./stores.ts";
 
 let place: PostgresPlace;
