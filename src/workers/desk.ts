@@ -10,6 +10,8 @@ type Order = Call | Extract<ToPrimary, { kind: "demand" | "release" | "use" }>;
 
 /** Does for the workers what only the primary can. */
 export interface Desk {
+  /** How many connections of a worker were let in and are not over. */
+  clients(worker: WorkerProcess): number;
   take(worker: WorkerProcess, order: Order): void;
   /** Takes back what the worker held. */
   ended(worker: WorkerProcess): void;
@@ -78,6 +80,7 @@ export function createDesk(dependencies: DeskDependencies): Desk {
   }
 
   return {
+    clients: (worker) => places.count(worker),
     take(worker, order) {
       if (order.kind === "call") return void answer(worker, order);
       if (order.kind === "release") return places.release(worker, order.place);
@@ -104,6 +107,10 @@ class Held<Key> {
     this.#byWorker.set(worker, held);
     held.get(key)?.();
     held.set(key, release);
+  }
+
+  count(worker: WorkerProcess): number {
+    return this.#byWorker.get(worker)?.size ?? 0;
   }
 
   release(worker: WorkerProcess, key: Key): void {

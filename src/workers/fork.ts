@@ -1,8 +1,9 @@
-import cluster, { type Worker } from "node:cluster";
+import cluster from "node:cluster";
 import type { Duplex } from "node:stream";
 import { SpillwayError } from "../errors.ts";
 import { openChannel, type Channel } from "./channel.ts";
 import { createFeed, type Feed } from "./feed.ts";
+import { shareConnections } from "./hand-over.ts";
 import type { ToPrimary, ToWorker } from "./messages.ts";
 
 /** A worker's process as the primary sees it. */
@@ -13,7 +14,10 @@ export interface WorkerProcess {
   kill(): void;
 }
 
-export interface WorkerProcessEvents {
+/** The one who starts it. */
+export interface WorkerProcessHost {
+  /** How many clients it serves, as far as the primary knows. */
+  clients(): number;
   onMessage(message: ToPrimary): void;
   /** Called once, when the process has ended or could not be started. */
   onEnd(ending: Ending): void;
@@ -30,7 +34,7 @@ export const channelDescriptor = 4;
 
 /** Says how workers are started from here on. `program` is the file that they run. */
 export function setUpWorkers(program: string): void {
-  // Each connection goes to the next worker, so that they come out even. With the kernel's own choice they do not.
+  // With the kernel's own choice few workers get most connections.
   cluster.schedulingPolicy = cluster.SCHED_RR;
   // Nothing of this command line, which may hold a secret.
   const stdio = ["inherit", "inherit", "inherit", "ipc", "pipe"];
@@ -38,7 +42,7 @@ export function setUpWorkers(program: string): void {
 }
 
 /** Starts a worker. */
-export function forkWorker({ onMessage, onEnd }: WorkerProcessEvents): WorkerProcess {
+export function forkWorker({ clients, onMessage, onEnd }: WorkerProcessHost): WorkerProcess {
   const worker = cluster.fork();
   // A process that cannot be made says so twice; without a pid it is found out below.
   worker.on("error", () => {});
@@ -52,7 +56,7 @@ export function forkWorker({ onMessage, onEnd }: WorkerProcessEvents): WorkerPro
     onClose() {},
   });
   const feed = createFeed(channel);
-  closeUnanswered(worker);
+  shareConnections(worker, clients);
   worker.process.once("exit", (code, signal) => {
     // Where several end at once, one's end is known before the end of its channel: until then Node would hand it more connections.
     if (worker.isConnected()) worker.disconnect();
@@ -61,36 +65,4 @@ export function forkWorker({ onMessage, onEnd }: WorkerProcessEvents): WorkerPro
     onEnd({ code, signal });
   });
   return { pid, channel, feed, kill: () => void worker.process.kill("SIGKILL") };
-}
-
-/** What can be handed to another process. */
-interface Handle {
-  /** Does nothing a second time. */
-  close(): void;
-}
-
-/** A connection on its way to a worker, and the number that the answer to it has. */
-interface HandedOver {
-  readonly handle: Handle;
-  readonly seq: unknown;
-}
-
-/**
- * A connection that a worker was given, but had not answered for when it ended, is still open in the primary, where nobody would ever
- * close it (Node 20, 22 and 24): its client would wait for good. There is at most one for each worker, because Node hands it the next
- * one when it has answered. One that it refused is another worker's by then, and must not be closed.
- */
-function closeUnanswered({ process: child }: Worker): void {
-  let last: HandedOver | undefined;
-  const send = child.send.bind(child) as (...args: unknown[]) => boolean;
-  child.send = (...args: unknown[]): boolean => {
-    const [message, handle] = args as [{ readonly seq?: unknown } | undefined, Partial<Handle> | undefined];
-    if (typeof handle?.close === "function") last = { handle: handle as Handle, seq: message?.seq };
-    return send(...args);
-  };
-  child.on("internalMessage", (message: { readonly ack?: unknown }) => {
-    if (message.ack !== undefined && message.ack === last?.seq) last = undefined;
-  });
-  // It has ended and all that it said was read. `disconnect` would be too early, and does not come while a connection is on its way.
-  child.once("close", () => last?.handle.close());
 }

@@ -12,7 +12,9 @@ export interface Member {
   readonly process: WorkerProcess | undefined;
 }
 
-export interface PoolEvents {
+export interface PoolHost {
+  /** How many clients a member's process serves. */
+  clients(process: WorkerProcess): number;
   /** A process was started; it is to be told what to do. */
   onStarted(member: Member, process: WorkerProcess): void;
   onMessage(member: Member, message: Exclude<ToPrimary, { kind: "prepared" | "ready" | "failed" }>): void;
@@ -38,8 +40,8 @@ const healthy = 1000;
 const pause = { min: 250, max: 30_000 };
 
 /** Makes a pool of `size` workers, none started. */
-export function createPool(size: number, events: PoolEvents, logger: Logger): Pool {
-  const slots = Array.from({ length: size }, (_, index) => new Slot(index + 1, events, logger));
+export function createPool(size: number, host: PoolHost, logger: Logger): Pool {
+  const slots = Array.from({ length: size }, (_, index) => new Slot(index + 1, host, logger));
   return {
     members: slots,
     async start() {
@@ -62,7 +64,7 @@ type Ready = Extract<ToPrimary, { kind: "ready" }>;
 class Slot implements Member {
   readonly number: number;
   process: WorkerProcess | undefined;
-  readonly #events: PoolEvents;
+  readonly #host: PoolHost;
   readonly #logger: Logger;
   /** Starts in a row that came to nothing. */
   #failures = 0;
@@ -80,9 +82,9 @@ class Slot implements Member {
   #onFailed!: (error: Error) => void;
   #onEnded: () => void = () => {};
 
-  constructor(number: number, events: PoolEvents, logger: Logger) {
+  constructor(number: number, host: PoolHost, logger: Logger) {
     this.number = number;
-    this.#events = events;
+    this.#host = host;
     this.#logger = logger;
     this.#failed = new Promise((_, reject) => {
       this.#onFailed = reject;
@@ -121,8 +123,12 @@ class Slot implements Member {
   #fork(): void {
     this.#readyAt = undefined;
     try {
-      this.process = forkWorker({ onMessage: (message) => this.#take(message), onEnd: (ending) => this.#end(ending) });
-      this.#events.onStarted(this, this.process);
+      this.process = forkWorker({
+        clients: () => (this.process ? this.#host.clients(this.process) : 0),
+        onMessage: (message) => this.#take(message),
+        onEnd: (ending) => this.#end(ending),
+      });
+      this.#host.onStarted(this, this.process);
     } catch (error) {
       this.#logger.error({ worker: this.number, err: error }, "worker not started");
       this.#end({ code: null, signal: null });
@@ -141,13 +147,13 @@ class Slot implements Member {
     } else if (message.kind === "failed") {
       if (this.#served) this.#logger.error({ worker: this.number, ...message.error }, "worker failed");
       this.#onFailed(toError(message.error));
-    } else this.#events.onMessage(this, message);
+    } else this.#host.onMessage(this, message);
   }
 
   #end({ code, signal }: Ending): void {
     const ended = this.process;
     this.process = undefined;
-    if (ended) this.#events.onEnded(this, ended);
+    if (ended) this.#host.onEnded(this, ended);
     if (this.#ending) return this.#onEnded();
     const early = `worker ${this.number} ended (${signal ?? code}) before it was ready`;
     if (!this.#served) return this.#onFailed(new SpillwayError("worker-failed", early));

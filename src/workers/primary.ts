@@ -154,6 +154,7 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
   const pool: Pool = createPool(
     options.workers,
     {
+      clients: (process) => desk.clients(process),
       onStarted({ number }, { channel }) {
         const facts = gathering.facts();
         channel.send({ kind: "start", number, options: withoutUpstreams(options), logLevel, facts });

@@ -38,6 +38,25 @@ test("connections are spread evenly", async () => {
   expect(new Set(workers.map(({ pid }) => pid)).size).toBe(3);
 });
 
+test("a worker that takes the place of one that died is given more than its turns, until it has about as many", async () => {
+  await subscribe(60);
+  const before = await server.pids();
+  process.kill(before[0]!, "SIGKILL");
+  await untilEnded([before[0]!]);
+  const taken = async (): Promise<number> => {
+    const { workers } = await server.status();
+    return workers.find(({ pid }) => !before.includes(pid))?.subscribers ?? 0;
+  };
+  await eventually(async () => {
+    await subscribe(1);
+    return (await taken()) > 0;
+  }, "a first client of the new one");
+  await subscribe(40);
+  const most = Math.max(...(await server.status()).workers.map(({ subscribers }) => subscribers));
+  // By turns alone it would have less than half.
+  expect(await taken()).toBeGreaterThanOrEqual(0.75 * most);
+});
+
 test("whichever worker answers, it answers for all", async () => {
   await subscribe(30);
   await server.publish("s", [{ data: "a" }, { data: "b" }]);

@@ -14,13 +14,15 @@ interface Answer {
 
 interface Started {
   readonly process: WorkerProcess;
+  /** How many it is said to serve. */
+  clients: number;
   readonly ended: Promise<void>;
   readonly port: number;
 }
 
 const started: Started[] = [];
-/** Of every worker that answered. */
-const keepers = new Set<number>();
+/** Of every worker that answered, by its id. */
+const keepers = new Map<number, number>();
 
 beforeAll(() => setUpWorkers(fileURLToPath(new URL("answering-worker.js", import.meta.url))));
 
@@ -31,10 +33,19 @@ afterEach(async () => {
   letGo();
 });
 
-function letGo(): void {
-  for (const pid of keepers) process.kill(pid, "SIGKILL");
-  keepers.clear();
+/** Closes the channels of those workers that have ended. */
+function letGo(pids: Iterable<number> = keepers.keys()): void {
+  for (const pid of pids) {
+    process.kill(keepers.get(pid)!, "SIGKILL");
+    keepers.delete(pid);
+  }
 }
+
+const untilBothAnswer = (port: number): Promise<void> =>
+  eventually(async () => {
+    await ask(port);
+    return keepers.size === 2;
+  }, "an answer from both");
 
 async function start(): Promise<Started> {
   const listening = once(cluster, "listening") as Promise<[unknown, { port: number }]>;
@@ -42,9 +53,9 @@ async function start(): Promise<Started> {
   const ended = new Promise<void>((resolve) => {
     onEnd = resolve;
   });
-  const worker = forkWorker({ onMessage() {}, onEnd: () => onEnd() });
-  const [, { port }] = await listening;
-  const result = { process: worker, ended, port };
+  const worker = forkWorker({ clients: () => result.clients, onMessage() {}, onEnd: () => onEnd() });
+  const result = { process: worker, clients: 0, ended, port: 0 };
+  [, { port: result.port }] = await listening;
   started.push(result);
   return result;
 }
@@ -64,7 +75,7 @@ async function said(port: number): Promise<string> {
 
 async function ask(port: number): Promise<Answer> {
   const answer = JSON.parse(await said(port)) as Answer;
-  keepers.add(answer.keeper);
+  keepers.set(answer.pid, answer.keeper);
   return answer;
 }
 
@@ -73,11 +84,26 @@ const openHere = (): number => process.getActiveResourcesInfo().filter((name) =>
 
 test("while the channel of a worker that has ended is still open, its connections go to the others", async () => {
   const [first, second] = [await start(), await start()];
-  const pids = new Set<number>();
-  await eventually(async () => pids.add((await ask(first.port)).pid).size === 2, "an answer from both");
+  await untilBothAnswer(first.port);
   first.process.kill();
   await first.ended;
   for (let n = 0; n < 4; n++) expect((await ask(second.port)).pid).toBe(second.process.pid);
+});
+
+test("connections take turns, unless a worker has clearly fewer clients", async () => {
+  const [first, second] = [await start(), await start()];
+  const askOften = async (): Promise<Set<number>> => {
+    const pids = new Set<number>();
+    for (let n = 0; n < 6; n++) pids.add((await ask(first.port)).pid);
+    return pids;
+  };
+  first.clients = 104;
+  second.clients = 100;
+  expect(await askOften()).toEqual(new Set([first.process.pid, second.process.pid]));
+  first.clients = 111;
+  expect(await askOften()).toEqual(new Set([second.process.pid]));
+  second.clients = 130;
+  expect(await askOften()).toEqual(new Set([first.process.pid]));
 });
 
 test("a connection that a worker was given, but did not answer for, is closed when it has ended", async () => {
