@@ -71,7 +71,7 @@ class StreamLeadership implements Leadership {
   }
 
   holder(): LeaseHolder | undefined {
-    return this.#lease ?? this.#holder;
+    return this.#lease ? { node: this.#lease.node, fence: this.#lease.fence } : this.#holder;
   }
 
   start(): void {

@@ -71,9 +71,7 @@ test("it takes the lease and runs; the others do not, and know who does", async 
   expect(first.starts).toBe(1);
   expect(first.leadership.fence).toBe(1);
   expect(second.leadership.fence).toBeUndefined();
-  for (const { leadership } of [first, second]) {
-    expect(leadership.holder()).toMatchObject({ node: "node-1", fence: 1 });
-  }
+  for (const { leadership } of [first, second]) expect(leadership.holder()).toEqual({ node: "node-1", fence: 1 });
 });
 
 test("it stops when the renewal is refused, and another one runs under a later fence", async () => {

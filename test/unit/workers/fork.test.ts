@@ -21,8 +21,8 @@ interface Started {
 }
 
 const started: Started[] = [];
-/** Of every worker that answered, by its id. */
-const keepers = new Map<number, number>();
+/** Of every worker that answered. */
+const keepers = new Set<number>();
 
 beforeAll(() => setUpWorkers(fileURLToPath(new URL("answering-worker.js", import.meta.url))));
 
@@ -33,19 +33,10 @@ afterEach(async () => {
   letGo();
 });
 
-/** Closes the channels of those workers that have ended. */
-function letGo(pids: Iterable<number> = keepers.keys()): void {
-  for (const pid of pids) {
-    process.kill(keepers.get(pid)!, "SIGKILL");
-    keepers.delete(pid);
-  }
+function letGo(): void {
+  for (const pid of keepers) process.kill(pid, "SIGKILL");
+  keepers.clear();
 }
-
-const untilBothAnswer = (port: number): Promise<void> =>
-  eventually(async () => {
-    await ask(port);
-    return keepers.size === 2;
-  }, "an answer from both");
 
 async function start(): Promise<Started> {
   const listening = once(cluster, "listening") as Promise<[unknown, { port: number }]>;
@@ -75,7 +66,7 @@ async function said(port: number): Promise<string> {
 
 async function ask(port: number): Promise<Answer> {
   const answer = JSON.parse(await said(port)) as Answer;
-  keepers.set(answer.pid, answer.keeper);
+  keepers.add(answer.keeper);
   return answer;
 }
 
@@ -84,7 +75,8 @@ const openHere = (): number => process.getActiveResourcesInfo().filter((name) =>
 
 test("while the channel of a worker that has ended is still open, its connections go to the others", async () => {
   const [first, second] = [await start(), await start()];
-  await untilBothAnswer(first.port);
+  const pids = new Set<number>();
+  await eventually(async () => pids.add((await ask(first.port)).pid).size === 2, "an answer from both");
   first.process.kill();
   await first.ended;
   for (let n = 0; n < 4; n++) expect((await ask(second.port)).pid).toBe(second.process.pid);
