@@ -78,7 +78,7 @@ server.once("error", (error) => {
 server.listen(port, "127.0.0.1", () => {
   const message = { port: server.address().port };
   if (process.send) process.send(message);
-  else console.log(JSON.stringify(message));
+  else console.log(`The feed is at http://127.0.0.1:${message.port}/events`);
   tick();
 });
 

@@ -1,0 +1,156 @@
+/**
+ * Runs the shell blocks of the documentation: in bash, in a folder of their own, with nothing on the path but what is named here. The
+ * addresses of the pages lead to a gateway and a source of the test.
+ */
+import { execFile } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createGateway, type GatewayConfig } from "../../src/index.ts";
+import { makeKey } from "./credentials.ts";
+import { root } from "./doc-blocks.ts";
+import { portOf } from "./ports.ts";
+import { findProgram } from "./programs.ts";
+
+export interface DocShell {
+  /** Runs a block; rejects with what was printed if a command of it fails. */
+  run(text: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Programs of the machine that a block may use. */
+const programs = ["cat", "cp", "echo", "grep", "head", "jq", "mkdir", "mv", "printf", "rm", "sleep", "sqlite3"];
+
+/** The streams that the pages talk about. */
+const streams = ["prices", "chat", "events", "market"];
+
+const main = join(root, "dist/cli/main.js");
+
+/** Waits until a program has printed a text, then ends it; what serves does not end by itself. */
+const untilPrinted = `until_printed() {
+  local text=$1 said; said=$(mktemp -p "$SCRATCH"); shift
+  "$@" >"$said" 2>&1 & local pid=$!
+  until grep -q "$text" "$said"; do kill -0 $pid 2>/dev/null || { cat "$said"; return 1; }; sleep 0.05; done
+  kill -TERM $pid; wait $pid
+}`;
+
+/** The commands that are not what they are elsewhere. */
+const shims: Readonly<Record<string, string>> = {
+  spillway: `${untilPrinted}
+case $1 in
+  serve) until_printed '"listening"' '${process.execPath}' '${main}' "$@" ;;
+  tail) exec '${process.execPath}' '${main}' "$@" --count 1 ;;
+  doctor) exec '${process.execPath}' '${main}' "$@" $([[ $* == *http* ]] && echo --idle 100ms) ;;
+  *) exec '${process.execPath}' '${main}' "$@" ;;
+esac`,
+  npx: `[ "$1" = spillway ] || { echo "npx $1: only npx spillway is checked"; exit 1; }; shift; exec spillway "$@"`,
+  // That they work is what CI shows.
+  npm: `case $1 in ci|cit|install|pack) ;; run) jq -e ".scripts[\\"$2\\"]" '${root}/package.json' >/dev/null ;;
+  *) jq -e ".scripts[\\"$1\\"]" '${root}/package.json' >/dev/null ;; esac`,
+  node: `${untilPrinted}
+until_printed http '${process.execPath}' "$@"; [ $? -le 143 ]`,
+  // A stream does not end: its first line is enough.
+  curl: `real() { '${findProgram("curl") ?? "curl"}' -sS --fail-with-body --max-time 20 "$@"; }
+case " $* " in
+  *" -N "*) exec 3< <(real "$@"); pid=$!; IFS= read -r line <&3 && kill $pid && echo "$line" ;;
+  *) real "$@" ;;
+esac`,
+  // A program of the reader's own.
+  producer: `echo '{"data":"from a producer"}'`,
+};
+
+/** Starts the gateway and the source that the blocks talk to. */
+export async function startDocShell(): Promise<DocShell> {
+  const scratch = mkdtempSync(join(tmpdir(), "spillway-docs-"));
+  const { key, config } = makeKey("docs", { can: ["subscribe", "publish", "admin"] });
+  const gatewayConfig: GatewayConfig = {
+    listen: "127.0.0.1:0",
+    streams: Object.fromEntries(streams.map((name) => [name, {}])),
+    default: "events",
+    store: "memory:",
+    access: { anonymous: ["subscribe", "publish", "admin"], keys: [config] },
+  };
+  const gateway = await createGateway(gatewayConfig, { readConfig: () => gatewayConfig });
+  const { port } = await gateway.listen();
+  const publishing = setInterval(() => {
+    const event = { event: "trade", channel: "btc-usd", data: { symbol: "btc-usd", price: 97_250 } };
+    for (const stream of streams) void gateway.publish(stream, event);
+  }, 100);
+  const source = createServer((_, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write('id: 1\ndata: {"symbol":"btc-usd"}\n\n');
+  });
+  await new Promise<void>((resolve) => source.listen(0, "127.0.0.1", resolve));
+  const site: Site = { gateway: `http://127.0.0.1:${port}`, source: `http://127.0.0.1:${portOf(source)}`, key };
+  const bin = join(scratch, "bin");
+  mkdirSync(bin);
+  for (const [name, body] of Object.entries(shims)) {
+    writeFileSync(join(bin, name), `#!/bin/bash\n${body}\n`);
+    chmodSync(join(bin, name), 0o755);
+  }
+  for (const name of [...programs, "bash", "mktemp"])
+    symlinkSync(findProgram(name) ?? `/missing/${name}`, join(bin, name));
+  await makeDatabase(scratch);
+  return {
+    run: (text) => runBlock(scratch, localised(text, site), site),
+    async close() {
+      clearInterval(publishing);
+      source.close();
+      source.closeAllConnections();
+      await gateway.close();
+      rmSync(scratch, { recursive: true });
+    },
+  };
+}
+
+interface Site {
+  readonly gateway: string;
+  readonly source: string;
+  readonly key: string;
+}
+
+/** The text with the addresses and the key of the test. */
+function localised(text: string, { gateway, source, key }: Site): string {
+  return text
+    .replaceAll(/https?:\/\/source\.example|http:\/\/127\.0\.0\.1:9090/g, source)
+    .replaceAll(/https?:\/\/(?:127\.0\.0\.1:8080|localhost:8080|[\w-]+\.example(?::\d+)?)/g, gateway)
+    .replaceAll(/spw_…|(?<=Bearer )…/g, key)
+    .replaceAll("…", "secret")
+    .replaceAll(/(?<=\w_PORT=)\d+/g, "0");
+}
+
+/** Runs the block with every variable that it refers to set to an address of the source or to the key. */
+async function runBlock(scratch: string, text: string, { source, key }: Site): Promise<void> {
+  const cwd = mkdtempSync(join(scratch, "block-"));
+  copyFileSync(join(scratch, "spillway.db"), join(cwd, "spillway.db"));
+  writeFileSync(join(cwd, "spillway.yaml"), "streams:\n  prices: {}\n");
+  symlinkSync(join(root, "examples"), join(cwd, "examples"));
+  const names = Array.from(text.matchAll(/\$\{?([A-Z]\w*)/g), ([, name = ""]) => name);
+  const values = names.map((name) => [name, name.endsWith("URL") ? `${source}/events?api-key=secret` : key]);
+  const env = {
+    ...Object.fromEntries(values),
+    PATH: join(scratch, "bin"),
+    HOME: cwd,
+    SCRATCH: cwd,
+    SPILLWAY_PORT: "0",
+    SURFLUX_API_URL: source,
+    SURFLUX_API_KEY: "secret",
+  };
+  try {
+    const running = promisify(execFile)("/bin/bash", ["--norc", "-euo", "pipefail", "-c", text], { cwd, env });
+    running.child.stdin?.end();
+    await running;
+  } catch (cause) {
+    const { stdout, stderr, code } = cause as { stdout: string; stderr: string; code: number };
+    throw new Error(`exit code ${code}\n${stdout}${stderr}`, { cause });
+  }
+}
+
+/** A log as `spillway serve` leaves it. */
+async function makeDatabase(folder: string): Promise<void> {
+  const gateway = await createGateway({ store: `sqlite:${folder}/spillway.db`, streams: { prices: {} } });
+  await gateway.publish("prices", { event: "trade", data: "{}" });
+  await gateway.close();
+}

@@ -1,0 +1,87 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, test } from "vitest";
+import { checkBlock, docBlocks, root } from "../../support/doc-blocks.ts";
+
+const blocks = docBlocks("js", "ts", "tsx");
+const folder = mkdtempSync(join(tmpdir(), "spillway-docs-"));
+/** What the compiler says, by the number of the block. */
+const faults = new Map<number, string[]>();
+
+/** Nulls are left to the reader: the blocks are short. The library's types are those that are published. */
+const compilerOptions = {
+  target: "es2023",
+  module: "nodenext",
+  lib: ["es2024", "dom", "dom.iterable", "dom.asynciterable"],
+  types: ["node"],
+  typeRoots: [join(root, "node_modules/@types")],
+  jsx: "preserve",
+  moduleDetection: "force",
+  checkJs: true,
+  strict: true,
+  strictNullChecks: false,
+  noImplicitAny: false,
+  useUnknownInCatchVariables: false,
+  skipLibCheck: true,
+  noEmit: true,
+  paths: {
+    "spillway": [join(root, "dist/index.d.ts")],
+    "spillway/*": [join(root, "dist/*/index.d.ts"), join(root, "dist/log/*/index.d.ts")],
+  },
+};
+
+/** Modules of others that the blocks import, and that are not installed here or have no types. */
+const foreign = ["express", "@opentelemetry/sdk-node", "@opentelemetry/exporter-trace-otlp-http"];
+
+/** What the blocks use without declaring it: the reader's own functions and values, and what earlier blocks of a page have made. */
+const globals = `
+import type { Server } from "node:http";
+import type { Gateway, createGateway as create } from "spillway";
+
+declare global {
+  const gateway: Gateway;
+  const createGateway: typeof create;
+  const server: Server;
+  const source: EventSource;
+  const token: string;
+  let lastId: string;
+  function show(...values: readonly unknown[]): void;
+  function showState(state: unknown): void;
+  function addTrade(trade: unknown): void;
+  function setQuote(quote: unknown): void;
+  function reload(): void;
+  function getToken(): Promise<string>;
+  function freshToken(): Promise<string>;
+  function findUser(cookie: string | undefined): Promise<{ id: string } | undefined>;
+}
+`;
+
+beforeAll(async () => {
+  for (const [index, { language, text }] of blocks.entries()) writeFileSync(join(folder, `${index}.${language}`), text);
+  writeFileSync(join(folder, "foreign.d.ts"), foreign.map((name) => `declare module "${name}";\n`).join(""));
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+  writeFileSync(join(folder, "globals.d.ts"), globals);
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*"] }));
+  const tsc = join(root, "node_modules/.bin/tsc");
+  const { stdout } = await promisify(execFile)(tsc, ["-p", folder, "--pretty", "false"], { cwd: folder }).catch(
+    (error: unknown) => error as { stdout: string },
+  );
+  for (const [, index, fault = ""] of stdout.matchAll(/^(\d+)\.\w+(\(.*)$/gm)) {
+    faults.set(Number(index), [...(faults.get(Number(index)) ?? []), fault]);
+  }
+  const others = stdout.split("\n").filter((line) => /^(?!\d+\.)\S.*error TS/.test(line));
+  if (others.length > 0) throw new Error(others.join("\n"));
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test.for(blocks)("$at compiles", (block) =>
+  checkBlock(block, () => {
+    const found = faults.get(blocks.indexOf(block));
+    if (found)
+      throw new Error([...found, "(a name of the reader's own is declared in `globals` of this test)"].join("\n"));
+  }),
+);
