@@ -121,8 +121,11 @@ export interface UpstreamConfig {
   readonly body?: string | undefined;
   /** Request headers; in code also a function, asked at every attempt. Default: none. */
   readonly headers?: UpstreamHeaders | undefined;
-  /** How the last event id is sent: the `Last-Event-ID` header, or a query parameter. Default: `header`. */
-  readonly resume?: "header" | { readonly query: string } | undefined;
+  /**
+   * How the last event id is sent: the `Last-Event-ID` header, or a query parameter. `initial` is the value to send while no id is stored,
+   * such as `$` or `0`; without it the parameter is then absent. Default: `header`.
+   */
+  readonly resume?: "header" | { readonly query: string; readonly initial?: string | number | undefined } | undefined;
   /** `always`: stay connected, so that the log has no holes; `on-demand`: only while someone subscribes. Default: `always`. */
   readonly connect?: "always" | "on-demand" | undefined;
   /** With `on-demand`: how long the connection outlives the last subscriber. Default: `30s`. */

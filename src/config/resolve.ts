@@ -84,10 +84,11 @@ function access(config: ParsedConfig, source: ConfigSource): AccessOptions {
   throw new ConfigError([accessRequired(config, source)], "access-required");
 }
 
-function accessRequired({ listen }: ParsedConfig, source: ConfigSource): ConfigIssue {
+function accessRequired({ listen, preset }: ParsedConfig, source: ConfigSource): ConfigIssue {
   const message =
     `listening on ${formatListen(listen)} needs an "access" section that says what clients without credentials may do, ` +
-    "for example\naccess:\n  anonymous: [subscribe]\nor, on the command line, --anonymous subscribe";
+    "for example\naccess:\n  anonymous: [subscribe]\nor, on the command line, --anonymous subscribe" +
+    (preset === undefined ? "" : "; or set CLIENT_API_KEY, which clients then have to send as X-API-Key");
   return {
     path: "access",
     location: source.locate(["listen"], "value"),

@@ -16,6 +16,7 @@ import { upstreamSchema } from "./upstream-schema.ts";
 
 /** What the schema makes of a configuration; the defaults that depend on several keys are still open. */
 export interface ParsedConfig {
+  readonly preset?: "surflux" | undefined;
   readonly listen: ListenAddress;
   readonly store: string;
   readonly sqlite: { readonly synchronous: "full" | "normal" };

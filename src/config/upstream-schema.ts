@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { StreamUpstreamOptions } from "../gateway/options.ts";
 import type { UpstreamHeaders, UpstreamTarget } from "../upstream/upstream.ts";
 import type { Duration, UpstreamConfig } from "./config.ts";
-import { count, duration, httpUrl, object, size, text, type Optional } from "./fields.ts";
+import { count, duration, httpUrl, object, size, text, value, type Optional } from "./fields.ts";
 import { pem } from "./pem.ts";
 
 /** A length of time that a timeout of 0 would make useless. */
@@ -23,6 +23,12 @@ const headers = z.union(
   { error: "header names with their values" },
 );
 
+/** YAML reads a `0` as a number. */
+const initialId = value<string | number, string>("a value to send while no id is stored, such as $ or 0", (input) => {
+  const id = typeof input === "number" ? String(input) : input;
+  return typeof id === "string" && isLabel(id) ? id : undefined;
+});
+
 const shape = object({
   url: httpUrl.optional(),
   urls: z.array(target, "a list of URLs").min(1, "at least one URL").optional(),
@@ -32,9 +38,12 @@ const shape = object({
   body: z.string().optional(),
   headers: headers.default({}),
   resume: z
-    .union([z.literal("header"), object({ query: text("a parameter's name", isLabel) })], {
-      error: "header or { query: <parameter> }",
-    })
+    .union(
+      [z.literal("header"), object({ query: text("a parameter's name", isLabel), initial: initialId.optional() })],
+      {
+        error: "header or { query: <parameter>, initial: <value> }",
+      },
+    )
     .default("header"),
   connect: z.enum(["always", "on-demand"]).default("always"),
   linger: duration("30s"),

@@ -39,12 +39,17 @@ export interface Asked {
   readonly since?: string | undefined;
 }
 
-/** Reads the start position of a request: header, `last-event-id`, `after`, `last`, `since`. */
+/** What `last-id` has beside ids, as Redis streams and the APIs that are made of them do. */
+const lastIdWords: Readonly<Record<string, string>> = { "$": "now", "0": "earliest" };
+
+/** Reads the start position of a request: header, `last-event-id`, `last-id`, `after`, `last`, `since`. */
 export function readAsked(request: HttpRequest): Asked {
   const get = (name: string): string | undefined => request.query.get(name) ?? undefined;
+  const lastId = get("last-id") ?? "";
+  const word = lastIdWords[lastId];
   return {
-    id: headerText(request.header("last-event-id") ?? "") || get("last-event-id"),
-    after: get("after"),
+    id: headerText(request.header("last-event-id") ?? "") || get("last-event-id") || (word ? undefined : lastId),
+    after: word ?? get("after"),
     last: get("last"),
     since: get("since"),
   };

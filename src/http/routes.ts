@@ -5,7 +5,7 @@ import type { HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
 import { problem } from "./problem.ts";
 import { publish } from "./publish.ts";
 import type { Caller, Served, ServedStream } from "./served.ts";
-import { health, listStreams, metrics, readiness, simpleMetrics, simpleStatus, status } from "./status.ts";
+import { health, listStreams, liveness, metrics, readiness, simpleMetrics, simpleStatus, status } from "./status.ts";
 import { subscribe } from "./subscribe.ts";
 import { issueTicket } from "./tickets.ts";
 
@@ -104,8 +104,9 @@ function findRoute(path: string, served: Served): Route | undefined {
     };
   switch (path) {
     case "/health":
+      return { methods: reading, handle: () => health(served) };
     case "/healthz":
-      return { methods: reading, handle: health };
+      return { methods: reading, handle: liveness };
     case "/readyz":
       return { methods: reading, handle: fresh(() => readiness(served)) };
     case "/status":

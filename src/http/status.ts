@@ -18,7 +18,7 @@ export async function metrics(served: Served): Promise<HttpBody> {
 export function describe(served: Served, isShown: (stream: ServedStream) => boolean = () => true): object {
   return {
     version: served.version,
-    uptime: Math.round((Date.now() - served.startedAt) / 1000),
+    uptime: secondsSince(served.startedAt),
     ready: unreadiness(served).length === 0,
     workers: served.workers?.(),
     streams: Object.fromEntries(
@@ -81,9 +81,14 @@ function place({ name, log }: ServedStream): object {
   return { name, head: formatCursor(log.epoch, head), earliest: formatCursor(log.epoch, earliest) };
 }
 
-/** `GET /healthz` and `/health`: the process answers. */
-export function health(): HttpBody {
+/** `GET /healthz`: the process answers. */
+export function liveness(): HttpBody {
   return json({ status: "ok" });
+}
+
+/** `GET /health`: the same, since when (in whole seconds), and the time. */
+export function health({ startedAt }: Served): HttpBody {
+  return json({ status: "ok", uptime: secondsSince(startedAt), timestamp: new Date().toISOString() });
 }
 
 /** `GET /readyz`: whether traffic should be sent here. An upstream that is away is no reason: the log is served all the same. */
@@ -98,6 +103,17 @@ function unreadiness(served: Served): string[] {
   return [...served.streams.values()].flatMap((stream) => stream.paused() ?? []);
 }
 
+/**
+ * An upstream's state as single-stream proxies built on `EventSource` say it: the names of its `readyState`, in which waiting for the next
+ * attempt is `CONNECTING`, and `closed` where there is no connection that could have one.
+ */
+const connectionWords: Readonly<Record<string, string>> = {
+  open: "OPEN",
+  connecting: "CONNECTING",
+  waiting: "CONNECTING",
+  stopped: "CLOSED",
+};
+
 /** `GET /api/status`: the default stream in the words of the common single-stream proxy. */
 export function simpleStatus(stream: ServedStream): HttpBody {
   const { log } = stream;
@@ -106,7 +122,7 @@ export function simpleStatus(stream: ServedStream): HttpBody {
   const connected = upstream === undefined || upstream.state === "open" || upstream.state === "idle";
   return json({
     status: connected && stream.paused() === undefined ? "ok" : "degraded",
-    upstreamConnection: upstream?.state === "open" ? "connected" : (upstream?.state ?? "none"),
+    upstreamConnection: connectionWords[upstream?.state ?? "idle"] ?? "closed",
     clientConnections: stream.audience().subscribers,
     lastMessageId: upstreamCursor ?? (head === 0 ? null : formatCursor(log.epoch, head)),
     lastUpdated: time(lastTime),
@@ -122,6 +138,10 @@ export function simpleMetrics({ audience, upstream, log }: ServedStream): HttpBo
     errors: source?.errors ?? 0,
     reconnections: source?.reconnects ?? 0,
   });
+}
+
+function secondsSince(startedAt: number): number {
+  return Math.round((Date.now() - startedAt) / 1000);
 }
 
 function time(ms: number): string | null {

@@ -29,14 +29,17 @@ export function firstRequest(
   return { url: bare(url), method, headers, body: method === "POST" ? options.body : undefined };
 }
 
-/** Adds where to resume, to every hop anew: a redirect need not repeat our query. */
+/** Adds where to resume, or where to start first, to every hop anew: a redirect need not repeat our query. */
 export function resumed(
   request: UpstreamRequest,
   resume: UpstreamOptions["resume"],
   cursor: string | undefined,
 ): UpstreamRequest {
+  if (resume !== "header") {
+    const value = cursor ?? resume.initial;
+    return value === undefined ? request : { ...request, url: withParameter(request.url, resume.query, value) };
+  }
   if (cursor === undefined) return request;
-  if (resume !== "header") return { ...request, url: withParameter(request.url, resume.query, cursor) };
   return { ...request, headers: { ...request.headers, "last-event-id": headerValue(cursor) } };
 }
 

@@ -47,8 +47,11 @@ export interface UpstreamOptions {
   readonly method: "GET" | "POST";
   readonly body: string | undefined;
   readonly headers: UpstreamHeaders;
-  /** How the last event id is sent: as the `Last-Event-ID` header, or as this query parameter. */
-  readonly resume: "header" | { readonly query: string };
+  /**
+   * How the last event id is sent: as the `Last-Event-ID` header, or as this query parameter, which has the value `initial` while there is
+   * no id to send.
+   */
+  readonly resume: "header" | { readonly query: string; readonly initial?: string | undefined };
   /**
    * `connect`: for TCP and TLS. `headers`: until the response's headers are there, redirects included; also for a `headers`
    * function. `idle`: silence after which the stream counts as broken; any byte ends it, a comment's too.

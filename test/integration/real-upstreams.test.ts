@@ -133,7 +133,7 @@ describe.each(peers)("$name as upstream", ({ installed, start }) => {
 
 /** Waits until the gateway has its connection, so that what is published from now on reaches it. */
 async function upstreamOpen(): Promise<void> {
-  await vi.waitUntil(async () => (await upstreamConnection()) === "connected", { timeout: 10_000, interval: 20 });
+  await vi.waitUntil(async () => (await upstreamConnection()) === "OPEN", { timeout: 10_000, interval: 20 });
 }
 
 async function upstreamConnection(): Promise<string> {

@@ -1,9 +1,10 @@
 import { once } from "node:events";
+import { readdir } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { expect, test } from "vitest";
 import { portOf } from "../../support/ports.ts";
-import { runCli, startServe, withDirectory, type Cli } from "./cli.ts";
+import { runCli, startCli, startServe, withDirectory, type Cli } from "./cli.ts";
 
 const published = ["--stream", "chat", "--store", "memory:"];
 
@@ -126,3 +127,23 @@ test("a key of the upstream is in no line of the log", async () => {
   source.close();
   expect([cli.stdout(), cli.stderr(), ...pages].join()).not.toContain(secret);
 });
+
+test("in a container, serve starts with the environment of Surflux's guide as docker run --env-file passes it on", () =>
+  withDirectory(async (cwd) => {
+    const image = { NODE_ENV: "production", SPILLWAY_LISTEN: "0.0.0.0:0" };
+    const guide = { SURFLUX_API_URL: '"http://127.0.0.1:9"', SURFLUX_API_KEY: "'k'", PORT: "8080" };
+    const flags = ["serve", "--preset", "surflux"];
+    const refused = await runCli(flags, { cwd, env: { ...image, ...guide } });
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/access-required.*CLIENT_API_KEY/s)]);
+
+    const key = "spw_a-key-of-the-clients-of-the-guide";
+    const env = { ...image, ...guide, DATABASE_URL: '"file:./data.db"', CLIENT_API_KEY: `"${key}"` };
+    const cli = startCli(flags, { cwd, env });
+    await cli.until(({ stdout }) => stdout().includes('"listening"'));
+    const port = /"address":"http:\/\/0\.0\.0\.0:(\d+)"/.exec(cli.stdout())![1]!;
+    const url = `http://127.0.0.1:${port}/api/status`;
+    expect((await fetch(url)).status).toBe(401);
+    expect((await fetch(url, { headers: { "x-api-key": key } })).status).toBe(200);
+    expect(await readdir(cwd)).toContain("data.db");
+    expect(await stop(cli, "SIGTERM")).toBe(0);
+  }));

@@ -226,13 +226,16 @@ test("the surface of the common single-stream proxy: /api/sse, /api/status, /api
   await reading.until(() => reading.data().length === 2);
   expect(await get("/api/status")).toEqual({
     status: "ok",
-    upstreamConnection: "connected",
+    upstreamConnection: "OPEN",
     clientConnections: 1,
     lastMessageId: "2",
     lastUpdated: expect.any(String) as string,
   });
   expect(await get("/api/metrics")).toEqual({ eventsReceived: 2, eventsBroadcast: 2, errors: 0, reconnections: 0 });
-  for (const path of ["/health", "/healthz", "/readyz"]) expect(await get(path)).toEqual({ status: "ok" });
+  for (const path of ["/healthz", "/readyz"]) expect(await get(path)).toEqual({ status: "ok" });
+  const { timestamp, ...health } = await get("/health");
+  expect(health).toEqual({ status: "ok", uptime: expect.any(Number) as number });
+  expect(new Date(timestamp as string).toISOString()).toBe(timestamp);
   await reading.cancel();
 });
 

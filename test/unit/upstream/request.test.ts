@@ -52,6 +52,13 @@ describe("a cursor", () => {
 
   test("that is absent leaves the user's start position", () => {
     expect(resumed(request, "header", undefined)).toEqual(request);
+    expect(resumed(request, { query: "id" }, undefined)).toEqual(request);
+  });
+
+  test("that is absent is replaced by the initial value, if there is one", () => {
+    const resume = { query: "id", initial: "$" };
+    expect(resumed(request, resume, undefined).url.search).toBe("?id=%24");
+    expect(resumed(request, resume, "9").url.search).toBe("?id=9");
   });
 });
 
