@@ -44,7 +44,7 @@ export interface LogState {
   readonly upstreamCursor: string | undefined;
   /** Events held. */
   readonly events: number;
-  /** Bytes of data, types, channels and ids held, as retention counts them. */
+  /** Bytes held, as retention counts them: of data, types, channels and ids, and 128 more for each event. */
   readonly bytes: number;
   /** Time of the last event, in ms since 1970; 0 before the first. */
   readonly lastTime: number;

@@ -109,7 +109,7 @@ export const appendFacts: readonly LogStoreFact[] = [
       await log.append(batch);
       const { events, bytes } = log.state();
       deepEqual([events, bytes], [2, batch.reduce((sum, event) => sum + eventBytes(event), 0)]);
-      equal(bytes, 5 + 7 + 1 + (1 + 5 + 2));
+      equal(bytes, 128 + 5 + 7 + 1 + (128 + 1 + 5 + 2));
     },
   },
   {

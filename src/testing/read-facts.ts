@@ -53,9 +53,9 @@ export const readFacts: readonly LogStoreFact[] = [
       await log.append(Array.from({ length: 5 }, () => newEvent("x".repeat(93))));
       for (const [maxBytes, events] of [
         [1, 1],
-        [100, 1],
-        [101, 2],
-        [300, 3],
+        [228, 1],
+        [229, 2],
+        [684, 3],
         [10_000, 5],
       ] as const) {
         const page = await log.read(0, { limit: 100, maxBytes });

@@ -20,14 +20,25 @@ export const retentionFacts: readonly LogStoreFact[] = [
   {
     title: "by bytes: as many of the latest events as fit are kept",
     async check({ open }) {
-      const log = await open("s", { bytes: 350 });
+      const log = await open("s", { bytes: 700 });
       await log.append(Array.from({ length: 10 }, () => newEvent("x".repeat(93))));
       await log.trim();
       const { earliest, events, bytes } = log.state();
-      deepEqual([earliest, events, bytes], [8, 3, 300]);
+      deepEqual([earliest, events, bytes], [8, 3, 3 * (128 + 100)]);
       await log.append([newEvent("y".repeat(194))]);
       await log.trim();
-      deepEqual([log.state().earliest, log.state().bytes], [10, 301]);
+      deepEqual([log.state().earliest, log.state().bytes], [10, 2 * 128 + 100 + 201]);
+    },
+  },
+  {
+    title: "by bytes: an event without data counts for 128 bytes besides its type",
+    async check({ open }) {
+      const log = await open("s", { bytes: 100 * (128 + 7) });
+      await log.append(Array.from({ length: 1_500 }, () => newEvent("")));
+      await log.trim();
+      const { events, bytes } = log.state();
+      deepEqual([events, bytes], [100, 100 * (128 + 7)]);
+      deepEqual((await readAll(log)).length, 100);
     },
   },
   {

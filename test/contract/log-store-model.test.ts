@@ -95,7 +95,7 @@ const filter: fc.Arbitrary<LogFilter | undefined> = fc.option(
   { nil: undefined },
 );
 const bound = (max: number): fc.Arbitrary<number | undefined> => fc.option(fc.nat(max), { nil: undefined });
-const retention: fc.Arbitrary<Retention> = fc.record({ age: bound(50), events: bound(20), bytes: bound(300) });
+const retention: fc.Arbitrary<Retention> = fc.record({ age: bound(50), events: bound(20), bytes: bound(2_000) });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.tuple(batch, fc.constantFrom(undefined, "", "c1", "c2")).map(([b, c]) => append(b, c)) },

@@ -1,5 +1,5 @@
 import { SpillwayError } from "../../errors.ts";
-import { eventBytes } from "../event-bytes.ts";
+import { textBytes } from "../event-bytes.ts";
 import type { LogEvent } from "../log.ts";
 import type { AppendOutcome, AppendRequest } from "./append-queue.ts";
 import { type Failure, toFailure } from "./failure.ts";
@@ -38,7 +38,7 @@ export function draftAppends(
     for (const event of request.events) {
       const { channel, upstreamId, data } = event;
       events.push({ seq: ++row.head, time, event: event.event, data, channel, upstreamId });
-      row.bytes += eventBytes(event);
+      row.bytes += textBytes(event);
       row.lastTime = time;
     }
     if (options.upstreamCursor !== undefined) row.upstreamCursor = options.upstreamCursor || undefined;

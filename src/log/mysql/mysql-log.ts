@@ -1,5 +1,6 @@
 import type { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
+import { heldBytes } from "../event-bytes.ts";
 import type {
   Appended,
   AppendOptions,
@@ -101,8 +102,15 @@ export class MysqlLog implements Log, TailedLog, TrimmedLog {
   }
 
   state(): LogState {
-    const { head, earliest, upstreamCursor, bytes, lastTime } = this.#row;
-    return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes, lastTime };
+    const { head, earliest, upstreamCursor, lastTime } = this.#row;
+    return {
+      head,
+      earliest,
+      upstreamCursor,
+      events: head - earliest + 1,
+      bytes: heldBytes(this.#row),
+      lastTime,
+    };
   }
 
   async append(events: readonly NewEvent[], options: AppendOptions = {}): Promise<Appended> {

@@ -1,3 +1,4 @@
+import { eventOverhead } from "../event-bytes.ts";
 import type { LogFilter } from "../log.ts";
 import type { SqlParameters } from "./connection.ts";
 import { hashText, hashType, reservedHash } from "./hash.ts";
@@ -29,7 +30,7 @@ const maxMerged = 32;
 
 /** Who walks backward only counts, so data is left where it is. */
 const columns: Readonly<Record<Direction, string>> = {
-  forward: "e.seq, e.time, e.event, e.data, e.channel, e.upstream_id, e.bytes",
+  forward: `e.seq, e.time, e.event, e.data, e.channel, e.upstream_id, e.bytes + ${eventOverhead} AS bytes`,
   backward: "e.seq, e.time, e.event, '' AS data, e.channel, e.upstream_id, 0 AS bytes",
 };
 
@@ -42,7 +43,7 @@ export function selectEvents(tables: Tables, filter: LogFilter | undefined, dire
   const chosen = chooseNumbers(tables, filter, direction, range);
   const sql = `
     SELECT ${columns[direction]}
-    FROM (SELECT seq, SUM(bytes) OVER (ORDER BY ${order(direction)}) - bytes AS bytes_before FROM (${chosen.sql}) AS chosen) AS placed
+    FROM (SELECT seq, SUM(bytes + ${eventOverhead}) OVER (ORDER BY ${order(direction)}) - bytes - ${eventOverhead} AS bytes_before FROM (${chosen.sql}) AS chosen) AS placed
     STRAIGHT_JOIN ${tables.events} AS e ON e.stream = ? AND e.seq = placed.seq
     WHERE placed.bytes_before < ?`;
   return { sql, values: [...chosen.values, range.stream, range.maxBytes] };

@@ -27,7 +27,7 @@ const migrations: readonly ((tables: Tables) => readonly string[])[] = [
       epoch VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
       head BIGINT NOT NULL DEFAULT 0 COMMENT 'the last sequence number',
       earliest BIGINT NOT NULL DEFAULT 1 COMMENT 'the first one held; head + 1 when none is',
-      bytes BIGINT NOT NULL DEFAULT 0 COMMENT 'of the events held',
+      bytes BIGINT NOT NULL DEFAULT 0 COMMENT 'of the texts of the events held',
       last_time BIGINT NOT NULL DEFAULT 0 COMMENT 'of the last event, ms since 1970',
       revision BIGINT NOT NULL DEFAULT 0,
       upstream_cursor ${text} COMMENT 'the upstream''s last event id that is durable',

@@ -1,4 +1,4 @@
-import { eventBytes } from "../event-bytes.ts";
+import { textBytes } from "../event-bytes.ts";
 import type { RememberedAppend } from "../idempotency.ts";
 import type { LogEvent } from "../log.ts";
 import type { SqlValue } from "./driver.ts";
@@ -26,7 +26,7 @@ export function eventRow(stream: number, event: LogEvent, escape: Escape): strin
     escape(channel ?? null),
     escape(upstreamId ?? null),
     escape(data),
-    eventBytes(event),
+    textBytes(event),
     hashType(event.event),
     hashOptionalText(channel) ?? "NULL",
     hashOptionalText(upstreamId) ?? "NULL",

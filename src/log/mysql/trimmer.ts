@@ -1,3 +1,4 @@
+import { heldBytes } from "../event-bytes.ts";
 import type { LogState, Retention } from "../log.ts";
 import type { Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
@@ -63,7 +64,7 @@ export function createTrimmer(connections: Connections, tables: Tables): Trimmer
     for (const { time: ownTime, bytes: size } of oldest) {
       time = Number(ownTime);
       const count = row.head - earliest + 1;
-      if (count <= events && held <= bytes && time >= now - age) break;
+      if (count <= events && heldBytes({ head: row.head, earliest, bytes: held }) <= bytes && time >= now - age) break;
       held -= Number(size);
       earliest++;
     }

@@ -1,6 +1,6 @@
 import type { Appended, AppendOptions, NewEvent } from "../log.ts";
 import { encodeEvents } from "./body.ts";
-import { eventBytes } from "../event-bytes.ts";
+import { textBytes } from "../event-bytes.ts";
 
 /** An append that waits for its turn. */
 export interface QueuedAppend {
@@ -9,7 +9,7 @@ export interface QueuedAppend {
   /** The events as they are stored, and the length of that in bytes. */
   readonly text: string;
   readonly length: number;
-  /** Bytes of the events, as retention counts them. */
+  /** Bytes of the events' texts. */
   readonly size: number;
   /** The same for the same append only. */
   readonly identity: string;
@@ -60,7 +60,7 @@ export function queuedAppend(
   resolve: (appended: Appended) => void,
   reject: (error: unknown) => void,
 ): QueuedAppend {
-  const size = events.reduce((sum, event) => sum + eventBytes(event), 0);
+  const size = events.reduce((sum, event) => sum + textBytes(event), 0);
   const text = encodeEvents(events);
   const { upstreamCursor, fence } = options;
   const identity = JSON.stringify([upstreamCursor ?? null, fence ?? null]) + text;

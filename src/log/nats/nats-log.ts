@@ -2,6 +2,7 @@ import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import { shareNext } from "../../util/share-next.ts";
 import { newEpoch } from "../cursor.ts";
+import { heldBytes } from "../event-bytes.ts";
 import type {
   Appended,
   AppendOptions,
@@ -99,7 +100,8 @@ export class NatsLog implements Log {
 
   state(): LogState {
     const { head, earliest, upstreamCursor, bytes, trimmed, time } = this.#head.standing;
-    return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes: bytes - trimmed, lastTime: time };
+    const held = heldBytes({ head, earliest, bytes: bytes - trimmed });
+    return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes: held, lastTime: time };
   }
 
   async append(events: readonly NewEvent[], options: AppendOptions = {}): Promise<Appended> {

@@ -9,7 +9,7 @@ export interface Standing {
   readonly epoch: string;
   /** The number of the last event. */
   readonly head: number;
-  /** Bytes of all events ever appended. */
+  /** Bytes of the texts of all events ever appended. */
   readonly bytes: number;
   /** Time of the last event, in ms since 1970. */
   readonly time: number;
@@ -19,7 +19,7 @@ export interface Standing {
   /** The latest fence; 0 before the first lease. */
   readonly fence: number;
   readonly earliest: number;
-  /** Bytes of all events before `earliest`. */
+  /** Those of them that are before `earliest`. */
   readonly trimmed: number;
   /** No message before this one in the JetStream stream holds an event from `earliest` on. */
   readonly floor: number;

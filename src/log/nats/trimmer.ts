@@ -1,5 +1,5 @@
 import { newEpoch } from "../cursor.ts";
-import { eventBytes } from "../event-bytes.ts";
+import { eventOverhead, textBytes } from "../event-bytes.ts";
 import type { Retention } from "../log.ts";
 import type { Batches } from "./batches.ts";
 import type { Committer } from "./committer.ts";
@@ -47,19 +47,21 @@ export function createTrimmer(
     if (standing.head < standing.earliest) return undefined;
     const oldestKept = age === undefined ? -Infinity : now() - age;
     const firstKept = events === undefined ? 0 : standing.head - events + 1;
-    const skipped = bytes === undefined ? 0 : standing.bytes - bytes;
-    const isTooMuch = standing.earliest < firstKept || standing.trimmed < skipped;
+    const skipped = bytes === undefined ? 0 : upTo(standing) - bytes;
+    const isTooMuch =
+      standing.earliest < firstKept || upTo({ head: standing.earliest - 1, bytes: standing.trimmed }) < skipped;
     if (!isTooMuch && (age === undefined || !(await isOlder(oldestKept)))) return undefined;
-    const isKept = ({ head: last, bytes: upTo, time }: LogRecord): boolean =>
-      last >= firstKept && upTo >= skipped && time >= oldestKept;
+    const isKept = (record: LogRecord): boolean =>
+      record.head >= firstKept && upTo(record) >= skipped && record.time >= oldestKept;
     const found = await search.first(isKept);
     const batch = found && (await batchAt(found.seq));
     if (!batch) return { earliest: standing.head + 1, trimmed: standing.bytes, floor: seq + 1 };
     let { head: earliest, bytes: trimmed } = before(batch.record);
     for (const event of batch.events) {
-      if (event.seq >= firstKept && trimmed >= skipped && event.seq >= standing.earliest) break;
+      const isEnough = upTo({ head: earliest, bytes: trimmed }) >= skipped;
+      if (event.seq >= firstKept && isEnough && event.seq >= standing.earliest) break;
       earliest = event.seq;
-      trimmed += eventBytes(event);
+      trimmed += textBytes(event);
     }
     return { earliest: earliest + 1, trimmed, floor: batch.seq };
   }
@@ -90,6 +92,11 @@ export function createTrimmer(
 }
 
 const noData = new Uint8Array();
+
+/** What all events up to `head` have ever counted for, whose texts have `bytes`. */
+function upTo({ head, bytes }: Pick<Standing, "head" | "bytes">): number {
+  return bytes + eventOverhead * head;
+}
 
 /** The last event before a message, and the bytes up to it. */
 function before({ head, count, bytes, size }: LogRecord): { readonly head: number; readonly bytes: number } {

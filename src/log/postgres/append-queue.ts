@@ -4,7 +4,7 @@ import type { AppendOptions, NewEvent } from "../log.ts";
 export interface Batch {
   /** The caller's own array, by which a call that is made again is known. */
   readonly events: readonly NewEvent[];
-  /** Of each event, as retention counts. */
+  /** Of the texts of each event. */
   readonly bytes: readonly number[];
   readonly options: AppendOptions;
   /** The clock at the call, in ms since 1970. */

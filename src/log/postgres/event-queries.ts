@@ -1,3 +1,4 @@
+import { eventOverhead } from "../event-bytes.ts";
 import type { LogFilter } from "../log.ts";
 import type { SqlValue } from "./driver.ts";
 import { indexed, isReserved } from "./schema.ts";
@@ -48,8 +49,8 @@ export function isExact(filter: LogFilter | undefined): boolean {
 
 /** Who walks backward only counts, so data is left where it is. */
 const columns: Readonly<Record<Direction, string>> = {
-  forward: "seq, time, event, data, channel, upstream_id, bytes AS size",
-  backward: "seq, time, event, '' AS data, channel, upstream_id, bytes AS size",
+  forward: `seq, time, event, data, channel, upstream_id, bytes + ${eventOverhead} AS size`,
+  backward: `seq, time, event, '' AS data, channel, upstream_id, bytes + ${eventOverhead} AS size`,
 };
 
 const orders: Readonly<Record<Direction, string>> = { forward: "seq", backward: "seq DESC" };

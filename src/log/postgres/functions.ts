@@ -3,6 +3,7 @@
  * gives it back. So nobody waits for a node that was paused, or cut off, in the midst of it. Each statement in them sees all that was
  * committed before the lock was had. `$schema` and `$channel` stand for the names in use.
  */
+import { eventOverhead } from "../event-bytes.ts";
 import { idempotencyAge } from "../idempotency.ts";
 
 /**
@@ -112,7 +113,7 @@ END $$;`;
 
 /** Removes at most `p_limit` of the oldest events that retention does not keep. Answers with the stream's row and `removed`. */
 export const trimFunction: string = `
-CREATE FUNCTION $schema.trim_events(
+CREATE OR REPLACE FUNCTION $schema.trim_events(
   p_stream bigint, p_epoch text,
   p_before bigint, p_events bigint, p_bytes bigint,   -- the bounds; NULL for none
   p_limit integer
@@ -127,7 +128,8 @@ BEGIN
   IF log.epoch IS DISTINCT FROM p_epoch THEN
     RETURN jsonb_build_object('epoch', log.epoch, 'removed', 0);
   END IF;
-  IF (log.head - log.earliest + 1 > p_events OR log.bytes > p_bytes
+  IF (log.head - log.earliest + 1 > p_events
+    OR log.bytes + ${eventOverhead} * (log.head - log.earliest + 1) > p_bytes
     OR (SELECT time FROM $schema.events WHERE stream = p_stream AND seq = log.earliest) < p_before) IS NOT TRUE
   THEN
     RETURN to_jsonb(log) || jsonb_build_object('removed', 0);
@@ -135,7 +137,8 @@ BEGIN
 
   SELECT * INTO log FROM $schema.streams WHERE id = p_stream AND epoch = p_epoch FOR UPDATE;
   SELECT max(oldest.seq), sum(oldest.bytes) INTO cut, freed FROM (
-    SELECT *, log.bytes - sum(bytes) OVER (ORDER BY seq) + bytes AS held
+    SELECT *,
+      log.bytes - sum(bytes) OVER (ORDER BY seq) + bytes + ${eventOverhead} * (log.head - seq + 1) AS held
     FROM (
       SELECT seq, time, bytes FROM $schema.events
       WHERE stream = p_stream AND seq >= log.earliest ORDER BY seq LIMIT p_limit

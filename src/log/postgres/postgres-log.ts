@@ -1,7 +1,7 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import { newEpoch } from "../cursor.ts";
-import { eventBytes } from "../event-bytes.ts";
+import { heldBytes, textBytes } from "../event-bytes.ts";
 import type {
   Appended,
   AppendOptions,
@@ -82,14 +82,21 @@ export class PostgresLog implements Log {
 
   state(): LogState {
     const [head, earliest] = [this.#head, this.#earliest];
-    const { bytes, upstreamCursor } = this.#row;
-    return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes, lastTime: this.#lastTime };
+    const { upstreamCursor } = this.#row;
+    return {
+      head,
+      earliest,
+      upstreamCursor,
+      events: head - earliest + 1,
+      bytes: heldBytes({ head, earliest, bytes: this.#row.bytes }),
+      lastTime: this.#lastTime,
+    };
   }
 
   async append(events: readonly NewEvent[], options: AppendOptions = {}): Promise<Appended> {
     this.assertUsable();
     // Sizes come first: they throw for what is no text.
-    const bytes = events.map(eventBytes);
+    const bytes = events.map(textBytes);
     return this.#appender.append({ events, bytes, options, clock: this.#dependencies.now() });
   }
 

@@ -25,7 +25,7 @@ const migrations: readonly string[] = [
     changes bigint NOT NULL DEFAULT 0,     -- counts the changes of this row but those of the lease
     head bigint NOT NULL DEFAULT 0,        -- the last sequence number
     earliest bigint NOT NULL DEFAULT 1,    -- the first one held; head + 1 when none is
-    bytes bigint NOT NULL DEFAULT 0,       -- of the events held
+    bytes bigint NOT NULL DEFAULT 0,       -- of the texts of the events held
     last_time bigint NOT NULL DEFAULT 0,   -- of the last event, ms since 1970
     upstream_cursor text,                  -- the upstream's last event id that is durable
     fence bigint NOT NULL DEFAULT 0,       -- of the latest lease
@@ -83,6 +83,8 @@ const migrations: readonly string[] = [
   ${trimFunction}
   ${findTimeFunction}
   `,
+  // An event counts for more than its texts: what is stored stays as it is.
+  trimFunction,
 ];
 
 /** A text of SQL with the names in use; a channel has that of its schema. */

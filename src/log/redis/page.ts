@@ -1,4 +1,4 @@
-import { eventBytes } from "../event-bytes.ts";
+import { eventBytes, heldBytes } from "../event-bytes.ts";
 import { matches } from "../filter.ts";
 import type { LogEvent, LogPage, ReadOptions } from "../log.ts";
 import type { Command, Reply } from "./driver.ts";
@@ -19,11 +19,8 @@ const turnEvents = 512;
 const turnBytes = 1024 * 1024;
 
 /** How many entries to ask for, so that they are about `bytes` where events are as large as those held on average. */
-export function entriesFor(
-  { head, earliest, bytes: held }: Omit<Snapshot, "epoch">,
-  bytes: number = turnBytes,
-): number {
-  const average = (held + 1) / (head - earliest + 2);
+export function entriesFor(standing: Omit<Snapshot, "epoch">, bytes: number = turnBytes): number {
+  const average = (heldBytes(standing) + 1) / (standing.head - standing.earliest + 2);
   return Math.max(1, Math.min(turnEvents, Math.ceil(Math.min(bytes, turnBytes) / Math.max(average, 1))));
 }
 

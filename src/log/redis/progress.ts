@@ -1,4 +1,4 @@
-import { eventBytes } from "../event-bytes.ts";
+import { textBytes } from "../event-bytes.ts";
 import type { LogEvent } from "../log.ts";
 import type { Watchers } from "../watchers.ts";
 import { cursorOf, type Entry, seqOf, toEvent } from "./entry.ts";
@@ -49,7 +49,7 @@ export function createProgress(snapshot: Snapshot, watchers: Watchers): Progress
     if (first === -1) return;
     let { bytes, upstreamCursor } = standing;
     for (let index = first; index < events.length; index++) {
-      bytes += eventBytes(events[index]!);
+      bytes += textBytes(events[index]!);
       const cursor = cursorOf(entries[index]!);
       if (cursor !== undefined) upstreamCursor = cursor || undefined;
     }

@@ -1,6 +1,7 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import { newEpoch } from "../cursor.ts";
+import { heldBytes } from "../event-bytes.ts";
 import type {
   Appended,
   AppendOptions,
@@ -90,8 +91,9 @@ export class RedisLog implements Log, Followed {
   }
 
   state(): LogState {
-    const { head, earliest, upstreamCursor, bytes, lastTime } = this.#progress.standing();
-    return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes, lastTime };
+    const standing = this.#progress.standing();
+    const { head, earliest, upstreamCursor, lastTime } = standing;
+    return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes: heldBytes(standing), lastTime };
   }
 
   async append(events: readonly NewEvent[], options: AppendOptions = {}): Promise<Appended> {

@@ -6,6 +6,7 @@
  * ARGV of all of them begins with: epoch, next epoch, the head this node knows, the time of the event there (0: not looked at).
  * They answer nil where the log of this epoch is no more.
  */
+import { eventOverhead } from "../event-bytes.ts";
 import { idempotencyAge } from "../idempotency.ts";
 import { format } from "./schema.ts";
 import { readMeta, type Script, script } from "./script.ts";
@@ -45,10 +46,14 @@ const trim = `
 local function trim(limit, now, age, most, heaviest)
   age, most, heaviest = tonumber(age), tonumber(most) or math.huge, tonumber(heaviest) or math.huge
   local first, step = earliest, 1
-  local function expired(entry)
-    return head - earliest + 1 > most or bytes > heaviest or (age and tonumber(entry[2][2]) < now - age)
+  local function too_much()
+    local count = head - earliest + 1
+    return count > most or bytes + ${eventOverhead} * count > heaviest
   end
-  local going = age or head - earliest + 1 > most or bytes > heaviest
+  local function expired(entry)
+    return too_much() or (age and tonumber(entry[2][2]) < now - age)
+  end
+  local going = age or too_much()
   while going and earliest <= head and earliest - first < limit do
     local entries = redis.call('XRANGE', events, earliest .. '-0', '+', 'COUNT', math.min(step, limit - earliest + first))
     for _, entry in ipairs(entries) do

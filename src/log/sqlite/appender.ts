@@ -1,6 +1,6 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Mutable } from "../../util/mutable.ts";
-import { eventBytes } from "../event-bytes.ts";
+import { textBytes } from "../event-bytes.ts";
 import type { SqliteDatabase, SqliteStatement } from "./driver.ts";
 import { toFailure } from "./failure.ts";
 import type { IdempotencyKeys } from "./idempotency-keys.ts";
@@ -75,7 +75,7 @@ function insertEvents(insert: SqliteStatement, draft: Draft, { events, now }: Ap
     const data = events[index + 1]!;
     const channel = events[index + 2];
     const upstreamId = events[index + 3];
-    const bytes = eventBytes({ event, data, channel, upstreamId });
+    const bytes = textBytes({ event, data, channel, upstreamId });
     insert.run(
       draft.id,
       ++draft.head,

@@ -23,7 +23,7 @@ const migrations: readonly string[] = [
     epoch TEXT NOT NULL,
     head INTEGER NOT NULL DEFAULT 0,       -- the last sequence number
     earliest INTEGER NOT NULL DEFAULT 1,   -- the first one held; head + 1 when none is
-    bytes INTEGER NOT NULL DEFAULT 0,      -- of the events held
+    bytes INTEGER NOT NULL DEFAULT 0,      -- of the texts of the events held
     last_time INTEGER NOT NULL DEFAULT 0,  -- of the last event, ms since 1970
     upstream_cursor TEXT                   -- the upstream's last event id that is durable
   );

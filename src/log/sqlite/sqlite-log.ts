@@ -1,6 +1,7 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import type { Mutable } from "../../util/mutable.ts";
+import { heldBytes } from "../event-bytes.ts";
 import type {
   Appended,
   AppendOptions,
@@ -50,8 +51,15 @@ export class SqliteLog implements Log {
   }
 
   state(): LogState {
-    const { head, earliest, upstreamCursor, bytes, lastTime } = this.#row;
-    return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes, lastTime };
+    const { head, earliest, upstreamCursor, lastTime } = this.#row;
+    return {
+      head,
+      earliest,
+      upstreamCursor,
+      events: head - earliest + 1,
+      bytes: heldBytes(this.#row),
+      lastTime,
+    };
   }
 
   async append(events: readonly NewEvent[], options: AppendOptions = {}): Promise<Appended> {

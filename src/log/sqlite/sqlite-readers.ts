@@ -1,4 +1,5 @@
 import { SpillwayError } from "../../errors.ts";
+import { heldBytes } from "../event-bytes.ts";
 import type { LogReader, LogReaders, LogState } from "../log.ts";
 import { loadDriver } from "./driver.ts";
 import { storeError } from "./failure.ts";
@@ -38,8 +39,9 @@ function createReader(stream: string, snapshots: Snapshots): LogReader {
     stream,
     epoch,
     state(): LogState {
-      const { head, earliest, upstreamCursor, bytes, lastTime } = row();
-      return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes, lastTime };
+      const found = row();
+      const { head, earliest, upstreamCursor, lastTime } = found;
+      return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes: heldBytes(found), lastTime };
     },
     read: (after, options) => readPage(snapshots, id, after, options),
     find: (position) => findPosition(snapshots, id, position),

@@ -1,3 +1,4 @@
+import { heldBytes } from "../event-bytes.ts";
 import type { SqliteDatabase } from "./driver.ts";
 import type { Stream, Streams } from "./streams.ts";
 import { transact } from "./transaction.ts";
@@ -21,7 +22,12 @@ export function createTrimmer(database: SqliteDatabase, streams: Streams): Trimm
     let { earliest, bytes: held } = stream;
     for (const row of selectOldest.iterate(stream.id, earliest, limit)) {
       const count = stream.head - earliest + 1;
-      if (count <= events && held <= bytes && Number(row.time) >= now - age) break;
+      if (
+        count <= events &&
+        heldBytes({ head: stream.head, earliest, bytes: held }) <= bytes &&
+        Number(row.time) >= now - age
+      )
+        break;
       held -= Number(row.bytes);
       earliest++;
     }

@@ -1,3 +1,4 @@
+import { eventOverhead } from "../event-bytes.ts";
 import { matches } from "../filter.ts";
 import type { LogEvent, LogFilter } from "../log.ts";
 import type { SqlRow } from "./driver.ts";
@@ -35,10 +36,11 @@ export function walkOn(statement: Statements, { stream, direction, filter, visit
   let bytes = 0;
   for (const row of statement(sql).iterate(stream, from, ...values)) {
     const event = toEvent(row);
+    const size = Number(row.bytes) + eventOverhead;
     ({ seq } = event);
-    if (matches(filter, event) && visit(event, Number(row.bytes))) return { seq, reason: "visited" };
+    if (matches(filter, event) && visit(event, size)) return { seq, reason: "visited" };
     rows++;
-    bytes += Number(row.bytes);
+    bytes += size;
     if (rows >= turnRows || bytes >= turnBytes) return { seq, reason: "turn" };
   }
   return { seq, reason: "end" };

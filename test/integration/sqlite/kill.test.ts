@@ -39,6 +39,6 @@ async function expectWhole(resolved: number): Promise<void> {
     Array.from({ length: head - earliest + 1 }, (_, index) => earliest + index),
   );
   expect(events.every(({ seq, data }) => data === String(seq))).toBe(true);
-  expect(bytes).toBe(events.reduce((sum, { data }) => sum + data.length + "message".length + "c0".length, 0));
+  expect(bytes).toBe(events.reduce((sum, { data }) => sum + 128 + data.length + "message".length + "c0".length, 0));
   await store.close();
 }
