@@ -48,6 +48,7 @@ export const errorCodes = {
   "not-acceptable": "no representation fits the Accept header",
   "media-type-unsupported": "the body's media type is not understood",
   "body-too-large": "the body exceeds its limit",
+  "too-many-events": "a request publishes too many events",
   "uri-too-long": "the request target exceeds its limit",
   "too-many-connections": "one client has too many connections",
   "rate-limited": "one client does this too often",

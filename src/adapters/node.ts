@@ -101,7 +101,7 @@ function send(answer: HttpResponse, request: Request, response: Response): void 
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
   if (body !== undefined) response.setHeader("content-length", Buffer.byteLength(body));
   response.statusCode = answer.status;
-  if (answer.status === 413) return refuseBody(body ?? "", request, response);
+  if (answer.status === 413 && !request.readableEnded) return refuseBody(body ?? "", request, response);
   response.end(request.method === "HEAD" ? "" : (body ?? ""));
 }
 

@@ -29,6 +29,8 @@ export interface LimitsConfig {
   readonly stall?: Duration | undefined;
   /** Largest body of a publish request; beyond it the answer is 413. Default: `1MiB`. */
   readonly body?: Size | undefined;
+  /** Events of one publish request; beyond it the answer is 413. Not to be lifted. Default: `10_000`. */
+  readonly events?: Count | undefined;
   /** How long a request may take to arrive. */
   readonly timeouts?: RequestTimeoutsConfig | undefined;
   /** Resident memory of a process beyond which it lets no new subscription in (503). Default: `none`. */

@@ -20,6 +20,7 @@ export function showLimits(limits: Limits): object {
     outbox: formatSize(limits.outbox),
     stall: formatDuration(limits.stall),
     body: formatSize(limits.body),
+    events: limits.events,
     timeouts: { headers: formatDuration(limits.timeouts.headers), body: formatDuration(limits.timeouts.body) },
     memory: bound(limits.memory, formatSize),
     lag: bound(limits.lag, formatDuration),

@@ -18,6 +18,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "not-acceptable": 406,
   "gap": 410,
   "body-too-large": 413,
+  "too-many-events": 413,
   "uri-too-long": 414,
   "media-type-unsupported": 415,
   "config-invalid": 422,

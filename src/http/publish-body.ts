@@ -7,30 +7,29 @@ import { invalid } from "./problem.ts";
 const accepted = "application/json, application/x-ndjson or text/event-stream";
 
 /**
- * Reads the events of a publish request.
- * @throws {SpillwayError} `request-invalid` naming the field, `media-type-unsupported`.
+ * Reads the events of a publish request; reading ends where there turn out to be more than `limit`.
+ * @throws {SpillwayError} `request-invalid` naming the field, `too-many-events`, `media-type-unsupported`.
  */
-export function readEvents(contentType: string | undefined, body: string): NewEvent[] {
+export function readEvents(contentType: string | undefined, body: string, limit: number): NewEvent[] {
   const type = (contentType ?? "").split(";")[0]!.trim().toLowerCase();
-  const events = parse(type, body, contentType);
+  const events = parse(type, body, contentType, limit);
   if (events.length === 0) throw invalid("body", "at least one event", "none");
   return events;
 }
 
-function parse(type: string, body: string, contentType: string | undefined): NewEvent[] {
+function parse(type: string, body: string, contentType: string | undefined, limit: number): NewEvent[] {
   switch (type) {
     case "application/json": {
       const value = parseJson(body, "body");
-      return Array.isArray(value) ? value.map((item, i) => toEvent(item, `[${i}]`)) : [toEvent(value, "body")];
+      if (!Array.isArray(value)) return [toEvent(value, "body")];
+      assertCount(value.length, limit);
+      return value.map((item, i) => toEvent(item, `[${i}]`));
     }
     case "application/x-ndjson":
     case "application/ndjson":
-      return body.split("\n").flatMap((line, i) => {
-        const field = `line ${i + 1}`;
-        return line.trim() === "" ? [] : [toEvent(parseJson(line, field), field)];
-      });
+      return parseLines(body, limit);
     case "text/event-stream":
-      return parseEventStream(body);
+      return parseEventStream(body, limit);
     default:
       throw new SpillwayError("media-type-unsupported", undefined, {
         field: "Content-Type",
@@ -38,6 +37,26 @@ function parse(type: string, body: string, contentType: string | undefined): New
         got: contentType ?? "none",
       });
   }
+}
+
+function assertCount(count: number, limit: number): void {
+  if (count <= limit) return;
+  const details = { field: "body", expected: `at most ${limit} events`, got: `${count} or more` };
+  throw new SpillwayError("too-many-events", `one request publishes at most ${limit} events (limits.events)`, details);
+}
+
+/** Line by line: a list of all lines, empty ones included, would take many times the memory of the body. */
+function parseLines(body: string, limit: number): NewEvent[] {
+  const events: NewEvent[] = [];
+  for (let start = 0, number = 1; start < body.length; number++) {
+    const end = body.indexOf("\n", start);
+    const line = body.slice(start, end === -1 ? body.length : end);
+    start += line.length + 1;
+    if (line.trim() === "") continue;
+    const field = `line ${number}`;
+    assertCount(events.push(toEvent(parseJson(line, field), field)), limit);
+  }
+  return events;
 }
 
 function parseJson(text: string, field: string): unknown {
@@ -86,14 +105,21 @@ function optionalText(value: unknown, field: string): string | undefined {
   return value;
 }
 
+/** Bytes of an event stream that are read before its events are counted. */
+const sliceSize = 16 * 1024;
+
 /** Published text is whole: a last block without its blank line counts, unlike in a stream that broke. */
-function parseEventStream(body: string): NewEvent[] {
+function parseEventStream(body: string, limit: number): NewEvent[] {
   const events: NewEvent[] = [];
   const parser = createParser({
     onEvent: ({ event, data, id }) =>
       events.push(checked({ at: `[${events.length}]`, data, event, id, channel: undefined })),
   });
-  parser.push(new TextEncoder().encode(body + "\n\n"));
+  const bytes = new TextEncoder().encode(body + "\n\n");
+  for (let start = 0; start < bytes.length; start += sliceSize) {
+    parser.push(bytes.subarray(start, start + sliceSize));
+    assertCount(events.length, limit);
+  }
   return events;
 }
 

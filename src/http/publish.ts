@@ -24,8 +24,9 @@ export async function publish(
     throw invalid("Idempotency-Key", "1 to 255 visible ASCII characters", key);
   }
   const contentType = request.header("content-type");
-  const body = await request.body(served.policy.limits.body);
-  const events = readEvents(contentType, body);
+  const { limits } = served.policy;
+  const body = await request.body(limits.body);
+  const events = readEvents(contentType, body, limits.events);
   assertGranted(events, identity.grant);
   const idempotency = key === undefined ? undefined : { key, fingerprint: fingerprint(contentType, body) };
   const { first, last, replayed } = await stream.append(events, { idempotency });

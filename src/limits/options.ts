@@ -31,6 +31,8 @@ export interface Limits {
   readonly stall: number;
   /** Largest body of a publish request; beyond it 413. */
   readonly body: number;
+  /** Events of one publish request; beyond it 413. */
+  readonly events: number;
   readonly timeouts: {
     /** From a connection's first byte, or its being made, to the end of a request's headers; then it is closed. */
     readonly headers: number;

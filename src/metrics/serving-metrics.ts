@@ -6,6 +6,7 @@ const refusals = [
   "at-capacity",
   "authorize-unavailable",
   "body-too-large",
+  "too-many-events",
   "credential-expired",
   "credential-invalid",
   "credential-required",

@@ -290,6 +290,30 @@ describe.each(combinations)("$title", ({ openWith }) => {
     expect(page.events).toEqual([]);
   });
 
+  test("a request with more events than limits.events is refused in all three forms, and appends nothing", async () => {
+    const { door } = await open({ limits: { events: 3 } });
+    const publishAs = (type: string, body: string): Promise<Response> =>
+      door.request("/streams/s/events", { method: "POST", headers: { "content-type": type }, body });
+    const forms = [
+      ["application/json", (count: number) => JSON.stringify(Array.from({ length: count }, () => ({ data: "x" })))],
+      // Reading ends at the limit: what follows is not looked at.
+      ["application/x-ndjson", (count: number) => '{"data":"x"}\n\n'.repeat(count) + (count > 3 ? "{" : "")],
+      ["text/event-stream", (count: number) => "data:x\n\n".repeat(count)],
+    ] as const;
+    for (const [type, bodyOf] of forms) {
+      const response = await publishAs(type, bodyOf(4));
+      expect(response.status).toBe(413);
+      expect(await response.json()).toMatchObject({
+        code: "too-many-events",
+        field: "body",
+        expected: "at most 3 events",
+      });
+    }
+    const before = (await (await door.request("/streams/s?after=earliest", json)).json()) as Page;
+    expect(before.events).toEqual([]);
+    for (const [type, bodyOf] of forms) expect((await publishAs(type, bodyOf(3))).status).toBe(200);
+  });
+
   test("HEAD answers without a body, OPTIONS with what is allowed", async () => {
     const { door } = await open();
     const head = await door.request("/streams/s", { method: "HEAD" });

@@ -43,6 +43,7 @@ describe("a resolved configuration", () => {
         outbox: 262_144,
         stall: 60_000,
         body: 1_048_576,
+        events: 10_000,
         timeouts: { headers: 10_000, body: 30_000 },
         memory: undefined,
         lag: 2000,
