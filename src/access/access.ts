@@ -1,10 +1,11 @@
 import { SpillwayError } from "../errors.ts";
+import { addressKey } from "../util/address-key.ts";
 import type { Logger } from "../util/logger.ts";
 import { createAuthorizer } from "./authorizer.ts";
-import { readCredential, refuseKeysInUrl, type Credentials, type Shown } from "./credentials.ts";
+import { readCredential, type Credentials, type Shown } from "./credentials.ts";
 import type { Identity } from "./identity.ts";
 import { createTokens, type Tokens } from "./jwt.ts";
-import { createKeys } from "./keys.ts";
+import { createKeys, type Keys } from "./keys.ts";
 import { renewScoped } from "./narrow.ts";
 import type { AccessOptions } from "./options.ts";
 import { createOriginCheck } from "./origin.ts";
@@ -15,7 +16,7 @@ export interface Access {
   /**
    * At once for who shows nothing or a key, later for who has to be asked about. Who shows a credential is never taken for anonymous.
    * Throws or rejects.
-   * @throws {SpillwayError} `credential-invalid`, `credential-expired`, `credential-in-url`, `ticket-invalid`, `origin-denied`,
+   * @throws {SpillwayError} `credential-invalid`, `credential-expired`, `ticket-invalid`, `origin-denied`,
    * `access-denied` (the user's service refuses), `authorize-unavailable`, `issuer-unavailable`.
    */
   identify(request: Credentials, stream: string | undefined): Identity | Promise<Identity>;
@@ -37,7 +38,7 @@ export interface AccessDependencies {
 }
 
 /** For the one that comes after. */
-const tokensOf = new WeakMap<Access, Tokens>();
+const partsOf = new WeakMap<Access, { readonly keys: Keys; readonly tokens: Tokens | undefined }>();
 
 /**
  * Makes what decides about access.
@@ -46,40 +47,52 @@ const tokensOf = new WeakMap<Access, Tokens>();
 export function createAccess(options: AccessOptions, dependencies: AccessDependencies): Access {
   const { tickets, originOf, addressOf = ({ address }) => address, logger, previous } = dependencies;
   const anonymous: Identity = { subject: "anonymous", grant: options.anonymous, recognized: { by: "anonymous" } };
-  const keys = createKeys(options.keys);
-  const tokens = options.jwt && createTokens(options.jwt, logger, previous && tokensOf.get(previous));
+  const before = previous && partsOf.get(previous);
+  const keys = createKeys(options.keys, logger, before?.keys);
+  const tokens = options.jwt && createTokens(options.jwt, logger, before?.tokens);
   const authorizer = options.authorize && createAuthorizer(options.authorize, { addressOf, logger });
   const checkOrigin = createOriginCheck(options.cors.origins, originOf);
   const takesCredentials = options.keys.length > 0 || tokens !== undefined || authorizer !== undefined;
   const reading = { cookie: options.cookie, ignoreForeign: !takesCredentials };
 
-  const byToken = async (token: string, otherwise: () => Identity | Promise<Identity>): Promise<Identity> => {
+  const byToken = async (token: string): Promise<Identity | undefined> => {
     try {
-      if (tokens) return await tokens.identify(token);
+      return await tokens?.identify(token);
     } catch (error) {
-      if (!(error instanceof SpillwayError && error.code === "credential-invalid" && authorizer)) throw error;
+      // It may be known elsewhere, and else the error says most.
+      if (!(error instanceof SpillwayError && error.code === "credential-invalid" && (authorizer || keys.hasSlow)))
+        throw error;
+      return undefined;
     }
-    return otherwise();
+  };
+  const checkKey = (text: string, request: Credentials): Promise<Identity | undefined> =>
+    keys.check(text, addressKey(addressOf(request) ?? ""));
+  const unknown = (): never => {
+    throw new SpillwayError("credential-invalid", "the key or token is not known");
   };
   const identify = (shown: Shown, request: Credentials, stream: string | undefined): Identity | Promise<Identity> => {
-    const unknown = (): Promise<Identity> => {
-      if (authorizer) return authorizer.identify(request, stream);
-      throw new SpillwayError("credential-invalid");
-    };
+    const ask = (): Promise<Identity> => authorizer?.identify(request, stream) ?? unknown();
     switch (shown.kind) {
       case "none":
-        return authorizer ? unknown() : anonymous;
+        return authorizer ? ask() : anonymous;
       case "key":
-        return keys.identify(shown.key);
+        return keys.find(shown.text) ?? checkKey(shown.text, request).then((found) => found ?? unknown());
+      case "secret":
+        return keys.find(shown.text) ?? checkKey(shown.text, request).then((found) => found ?? ask());
+      case "bearer":
+        return keys.find(shown.text) ?? byBearer(shown.text, request, ask);
       case "ticket":
-        return tickets.redeem(shown.ticket);
-      case "token":
-        if (shown.by === "cookie") checkOrigin(request);
-        return byToken(shown.token, unknown);
+        return tickets.redeem(shown.text);
+      case "cookie":
+        checkOrigin(request);
+        return byToken(shown.text).then((found) => found ?? ask());
       case "foreign":
-        return unknown();
+        return ask();
     }
   };
+  /** Not held against slow hashes before it is known to be no token. */
+  const byBearer = async (text: string, request: Credentials, ask: () => Promise<Identity>): Promise<Identity> =>
+    (await byToken(text)) ?? (await checkKey(text, request)) ?? ask();
   /** The identity without regard to a ticket that it came with. */
   const recognize = (identity: Identity): Identity | undefined => {
     const { recognized } = identity;
@@ -87,7 +100,7 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
       case "anonymous":
         return authorizer ? undefined : anonymous;
       case "key":
-        return keys.find(recognized.hash);
+        return keys.ofHash(recognized.hash);
       case "jwt":
         return tokens?.recognized.under === recognized.under ? identity : undefined;
       case "authorize":
@@ -97,7 +110,6 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
   const access: Access = {
     takesCredentials,
     identify(request, stream) {
-      refuseKeysInUrl(request.query);
       return identify(readCredential(request, reading), request, stream);
     },
     review(identity) {
@@ -105,6 +117,6 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
       return reviewed && identity.ticket !== undefined ? renewScoped(identity, reviewed) : reviewed;
     },
   };
-  if (tokens) tokensOf.set(access, tokens);
+  partsOf.set(access, { keys, tokens });
   return access;
 }

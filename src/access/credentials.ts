@@ -19,10 +19,14 @@ export interface Credentials {
 /** The credential that counts of those a request shows; not yet checked. */
 export type Shown =
   | { readonly kind: "none" }
-  | { readonly kind: "key"; readonly key: string }
-  | { readonly kind: "token"; readonly token: string; readonly by: "header" | "cookie" }
-  | { readonly kind: "ticket"; readonly ticket: string }
-  /** Something that is for others to know: another scheme of `Authorization`, or an `X-API-Key` that is none of ours. */
+  | { readonly kind: "key"; readonly text: string }
+  /** A key that Spillway did not make, or a token. */
+  | { readonly kind: "bearer"; readonly text: string }
+  /** A key that Spillway did not make, or something that is for others to know. */
+  | { readonly kind: "secret"; readonly text: string }
+  | { readonly kind: "cookie"; readonly text: string }
+  | { readonly kind: "ticket"; readonly text: string }
+  /** Another scheme of `Authorization`, which is for others to know. */
   | { readonly kind: "foreign" };
 
 export interface CredentialReading {
@@ -37,9 +41,9 @@ export function readCredential(request: Credentials, { cookie, ignoreForeign }: 
   const shown = ofHeaders(request);
   if (shown && !(ignoreForeign && shown.kind !== "key")) return shown;
   const ticket = request.query.get("ticket");
-  if (ticket !== null) return { kind: "ticket", ticket };
+  if (ticket !== null) return { kind: "ticket", text: ticket };
   const token = cookie === undefined ? undefined : readCookie(request.header("cookie"), cookie);
-  return token === undefined ? { kind: "none" } : { kind: "token", token, by: "cookie" };
+  return token === undefined ? { kind: "none" } : { kind: "cookie", text: token };
 }
 
 function ofHeaders(request: Credentials): Shown | undefined {
@@ -47,32 +51,40 @@ function ofHeaders(request: Credentials): Shown | undefined {
   if (authorization !== undefined) {
     const [bearer, text = ""] = /^Bearer(?: +(.*))?$/is.exec(authorization) ?? [];
     if (bearer === undefined) return { kind: "foreign" };
-    return isKey(text) ? { kind: "key", key: text } : { kind: "token", token: text, by: "header" };
+    return isKey(text) ? { kind: "key", text } : { kind: "bearer", text };
   }
   const key = request.header("x-api-key");
   if (key === undefined) return undefined;
-  return isKey(key) ? { kind: "key", key } : { kind: "foreign" };
+  return isKey(key) ? { kind: "key", text: key } : { kind: "secret", text: key };
 }
 
-/** Parameters by which other services take keys: who sends one here has put a secret where proxies and browsers write it down. */
-const keyParameters: ReadonlySet<string> = new Set([
+/** Parameters by which services take keys and tokens: such a value ends up where proxies and browsers write URLs down. */
+const credentialParameters: ReadonlySet<string> = new Set([
   "access_token",
   "api-key",
   "api_key",
   "apikey",
   "authorization",
+  "jwt",
+  "key",
+  "token",
   "x-api-key",
 ]);
 
+/** Header and claims of a JSON Web Token are JSON objects: their base64url begins with that of `{"`. */
+const token = /^eyJ[\w-]+\.eyJ[\w-]*\.[\w-]*$/;
+
 /**
- * Refuses long-lived credentials in the query. The value is not said again.
+ * Refuses long-lived credentials in the query: by the parameter's name, or what looks like one under any name. The value is not repeated.
  * @throws {SpillwayError} `credential-in-url`.
  */
-export function refuseKeysInUrl(query: URLSearchParams): void {
+export function refuseCredentialsInUrl(query: URLSearchParams): void {
   if (query.size === 0) return;
   for (const [name, value] of query) {
-    if (!keyParameters.has(name.toLowerCase()) && !isKey(value) && !isKey(name)) continue;
-    const message = "a key must not be in a URL: send it as a header, or get a ticket with it (POST /tickets)";
-    throw new SpillwayError("credential-in-url", message, { field: isKey(name) ? undefined : name.slice(0, 100) });
+    const isSecret = (text: string): boolean => isKey(text) || token.test(text);
+    if (!credentialParameters.has(name.toLowerCase()) && !isSecret(value) && !isSecret(name)) continue;
+    const message =
+      "a key or token must not be in a URL: send it as a header, or get a ticket with it (POST /tickets) and send ?ticket=";
+    throw new SpillwayError("credential-in-url", message, { field: isSecret(name) ? undefined : name.slice(0, 100) });
   }
 }

@@ -5,7 +5,7 @@ import type { Grant } from "./grant.ts";
 export interface KeyOptions {
   /** What logs and metrics call it; unique. */
   readonly name: string;
-  /** `sha256:` and the hash of the key in 64 hexadecimal digits; the key itself is nowhere. */
+  /** Of the key, in a form that `readHash` reads; the key itself is nowhere. */
   readonly hash: string;
   readonly grant: Grant;
   /** When it ends, ms since 1970. */

@@ -18,6 +18,7 @@ const secretNames = [
   "refresh-?token",
   "id-?token",
   "token",
+  "jwt",
   "ticket",
   "passw(?:or)?d",
   "passphrase",

@@ -10,7 +10,7 @@ export interface AccessConfig {
    * Default: nothing.
    */
   readonly anonymous?: readonly Right[] | GrantConfig | undefined;
-  /** API keys, made by `spillway key new`. Default: none. */
+  /** API keys, made by `spillway key new`, or keys that you have (`spillway key hash`). Default: none. */
   readonly keys?: readonly KeyConfig[] | undefined;
   /** JSON Web Tokens of an issuer. Default: none. */
   readonly jwt?: JwtConfig | undefined;
@@ -40,7 +40,10 @@ export interface GrantConfig {
 export interface KeyConfig extends GrantConfig {
   /** What logs and metrics call it. */
   readonly name: string;
-  /** `sha256:` and the hash of the key in hexadecimal digits. */
+  /**
+   * The hash of the key, which may be any secret: `sha256:<hex>`, `sha256:<salt>:<hex>` (of the salt and the secret behind it), or scrypt
+   * in the PHC string format. `spillway key hash` makes it.
+   */
   readonly hash: string;
   /** When it ends: an RFC 3339 time. Default: never. */
   readonly expires?: string | undefined;

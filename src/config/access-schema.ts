@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { AuthorizeFunction } from "../access/authorize.ts";
 import { nothing, rights, type Grant } from "../access/grant.ts";
 import type { AccessOptions, AuthorizeOptions, ClaimMapping, JwtOptions, KeyOptions } from "../access/options.ts";
+import { hashExpected, readHash } from "../access/secret-hash.ts";
 import type { AccessConfig } from "./access-config.ts";
 import { bareUrl, duration, object, text, value } from "./fields.ts";
 import { pem } from "./pem.ts";
@@ -29,9 +30,7 @@ const anonymous = z
 
 const keyName = text("a name of letters, digits, _ . and -", (name) => /^[\w.-]{1,64}$/.test(name));
 
-const keyHash = text('"sha256:" and 64 hexadecimal digits, as "spillway key new" prints it', (hash) =>
-  /^sha256:[0-9a-f]{64}$/.test(hash),
-);
+const keyHash = text(hashExpected, (hash) => readHash(hash) !== undefined);
 
 const time = value<string, number>("an RFC 3339 time such as 2027-01-31T09:00:00Z", (input) => {
   const ms =

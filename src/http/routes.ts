@@ -1,3 +1,4 @@
+import { refuseCredentialsInUrl } from "../access/credentials.ts";
 import { permits, type Right } from "../access/grant.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import { endSubscribers, reload } from "./admin.ts";
@@ -62,6 +63,7 @@ function withHeaders(response: HttpResponse, added: HttpHeaders): HttpResponse {
 async function answer(route: Route, request: HttpRequest, served: Served): Promise<HttpResponse> {
   const allow = [...route.methods, "OPTIONS"].join(", ");
   if (request.method === "OPTIONS") return served.policy.cors.preflight(request.header("origin"), allow);
+  refuseCredentialsInUrl(request.query);
   if (!route.methods.includes(request.method)) {
     const hint =
       request.method === "POST" ? "the resource does not take POST: events go to /streams/<name>/events" : undefined;

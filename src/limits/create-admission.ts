@@ -1,10 +1,10 @@
 import { SpillwayError } from "../errors.ts";
-import { addressKey } from "./address-key.ts";
+import { addressKey } from "../util/address-key.ts";
 import type { Admission, Caller } from "./admission.ts";
 import { createMemoryRateCounter } from "./memory-rate-counter.ts";
 import type { Limits, Rate } from "./options.ts";
 import type { CreateRateCounter, RateCounter } from "./rate-counter.ts";
-import { createTally, type Tally } from "./tally.ts";
+import { createTally, type Tally } from "../util/tally.ts";
 
 /** The limits that say who is let in. */
 export type AdmissionLimits = Pick<Limits, "connections" | "perSubject" | "perAddress" | "connectRate" | "publishRate">;

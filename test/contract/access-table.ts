@@ -55,7 +55,7 @@ export const routes: readonly Route[] = [
   { ...everyones, method: "OPTIONS", path: "/admin/reload", ok: 204 },
   { ...everyones, method: "DELETE", path: "/streams/prices", ok: 405, code: "method-not-allowed" },
   { ...everyones, method: "GET", path: "/tickets", ok: 405, code: "method-not-allowed" },
-  { ...everyones, method: "GET", path: "/streams-of-others", ok: 404, code: "not-found" },
+  { ...everyones, method: "GET", path: "/streams-of-others", ok: 404, code: "not-found", isForeign: true },
 ];
 
 const everything = ["subscribe", "publish", "admin"] as const;

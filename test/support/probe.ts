@@ -22,6 +22,8 @@ export interface Route {
   /** The status for who may, and the code if that is an error. */
   readonly ok: number;
   readonly code?: string;
+  /** Whether the path is none of the gateway's. */
+  readonly isForeign?: boolean;
 }
 
 /** What a request can show, and what comes of it. */
@@ -53,8 +55,11 @@ export function expectedOf(
 ): string {
   const { needs, of, channel } = route;
   const done = shown(route, [route.ok, route.code ?? ""]);
-  if (needs === undefined) return done;
+  // Before everything else, at every path of the gateway's.
   const { refused, refusedUnlessReading, isTicket } = credential;
+  const isInUrl = refused?.[1] === "credential-in-url";
+  if (isInUrl && route.method !== "OPTIONS" && !route.isForeign) return shown(route, refused);
+  if (needs === undefined) return done;
   if (refused) return shown(route, refused);
   if (refusedUnlessReading && !["GET", "HEAD"].includes(route.method)) return shown(route, refusedUnlessReading);
   const grant: NonNullable<Credential["grant"]> = credential.none ? anonymous : credential.grant!;

@@ -61,6 +61,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "commander": ["cli"],
   "jiti": ["config"],
   "jose": ["access"],
+  "lru-cache": ["access"],
   "mysql2": ["log/*"],
   "pg": ["log/*"],
   "pino": ["cli"],

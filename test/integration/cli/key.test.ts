@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { hashKey } from "../../../src/access/keys.ts";
 import { accessSchema } from "../../../src/config/access-schema.ts";
-import { runCli, withDirectory } from "./cli.ts";
+import { runCli, startServe, withDirectory } from "./cli.ts";
 
 /** The key and the configuration that was printed with it. */
 function readOutput(stdout: string): { key: string; section: string } {
@@ -77,3 +77,52 @@ test.each([
   const { code, stdout } = await runCli(["key", "new", ...flags]);
   expect([code, stdout]).toEqual([2, ""]);
 });
+
+const uuid = "0b0f6f0e-6c1f-4f3e-9a54-0d8f3f1f7d11";
+
+test.each([uuid, `${uuid}\n`, `${uuid}\r\n`])(
+  "key hash reads a key from stdin, without the line's end: %j",
+  async (input) => {
+    const { code, stdout, stderr } = await runCli(["key", "hash", "--name", "web", "--can", "publish"], { input });
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(parse(stdout)).toEqual({ access: { keys: [{ name: "web", hash: hashKey(uuid), can: ["publish"] }] } });
+  },
+);
+
+test.each(["hunter2", "aaaaaaaaaaaaaaaaaaaa"])(
+  "key hash warns of a key that can be guessed, and hashes it slowly: %s",
+  async (weak) => {
+    const { code, stdout, stderr } = await runCli(["key", "hash", "--name", "web"], { input: weak });
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^warning: .*can be guessed/);
+    expect(stdout + stderr).not.toContain(weak);
+    const [key] = accessSchema.parse((parse(stdout) as { access: object }).access).keys;
+    expect(key!.hash).toMatch(/^\$scrypt\$ln=15,r=8,p=1\$/);
+  },
+);
+
+test.each(["", "\n", "two words", "a\nb", "é"])("key hash takes one line of visible characters: %j", async (input) => {
+  const { code, stdout, stderr } = await runCli(["key", "hash", "--name", "web"], { input });
+  expect([code, stdout]).toEqual([1, ""]);
+  expect(stderr).toContain("request-invalid");
+});
+
+test("key hash takes no key as an argument", async () => {
+  const { code, stdout, stderr } = await runCli(["key", "hash", "--name", "web", uuid]);
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).not.toContain(uuid);
+});
+
+test("the first request with a key that can be guessed is a warning in the log, once and without the key", () =>
+  withDirectory(async (cwd) => {
+    const { stdout: section } = await runCli(["key", "hash", "--name", "web"], { input: "hunter2" });
+    await writeFile(join(cwd, "spillway.yaml"), `streams: { prices: {} }\nstore: "memory:"\n${section}`);
+    const serve = await startServe([], { cwd });
+    const request = { headers: { "x-api-key": "hunter2" } };
+    for (let n = 0; n < 2; n++) expect((await fetch(`${serve.url}/streams`, request)).status).toBe(200);
+    serve.child.kill("SIGTERM");
+    const { stdout, stderr } = await serve.result;
+    expect(stdout.match(/this API key is short/g)).toHaveLength(1);
+    expect(stdout).toContain('"subject":"key:web"');
+    expect(stdout + stderr).not.toContain("hunter2");
+  }));

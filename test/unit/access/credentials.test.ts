@@ -2,7 +2,7 @@ import { SignJWT } from "jose";
 import { expect, test } from "vitest";
 import { createKey, hashKey } from "../../../src/access/keys.ts";
 import { createTickets } from "../../../src/access/tickets.ts";
-import { accessOf, bearer, errorOf, requestOf, said, subjectOf } from "./support.ts";
+import { accessOf, bearer, requestOf, subjectOf } from "./support.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";
 const key = createKey();
@@ -90,23 +90,4 @@ test("only what can make a difference counts as taking credentials", () => {
   expect(accessOf({ keys }).takesCredentials).toBe(true);
   expect(accessOf({ jwt: { secret } }).takesCredentials).toBe(true);
   expect(accessOf({ authorize: () => undefined }).takesCredentials).toBe(true);
-});
-
-test.each([
-  `key=${key}`,
-  `after=now&x=${key}`,
-  `ticket=${key}`,
-  key,
-  "api-key=1",
-  "API_KEY=1",
-  "apikey=1",
-  "Access_Token=1",
-  "x-api-key=1",
-  "authorization=Bearer",
-])("a key in the URL is refused and not repeated: ?%s", async (query) => {
-  const access = accessOf(everything());
-  const request = requestOf({ query, headers: { authorization: `Bearer ${key}` } });
-  const error = await errorOf(() => access.identify(request, "prices"));
-  expect(error.code).toBe("credential-in-url");
-  expect(said(error)).not.toContain(key.slice(4));
 });

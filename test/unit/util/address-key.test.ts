@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { addressKey } from "../../../src/limits/address-key.ts";
+import { addressKey } from "../../../src/util/address-key.ts";
 
 test.each([
   ["192.0.2.1", "192.0.2.1"],
