@@ -18,7 +18,7 @@ function makeLimiter(limits: Partial<FairLimits> = {}): {
         started.push(key);
         await new Promise<void>((end) => ends.push(end));
         return key;
-      }).catch((error: Error) => error.message),
+      }).catch((error: unknown) => (error as Error).message),
     end: () => ends.shift()?.(),
   };
 }
