@@ -18,6 +18,7 @@ export type {
   Count,
   Duration,
   GatewayConfig,
+  HeartbeatConfig,
   RetentionConfig,
   Size,
   SqliteConfig,

@@ -78,13 +78,26 @@ export interface StreamConfig {
   readonly ids?: "gateway" | "upstream" | undefined;
   /** How much is kept; the oldest events go as soon as one bound is passed. */
   readonly retention?: RetentionConfig | undefined;
-  /** Silence after which a comment keeps connections alive; at least `10ms`. Default: `15s`. */
-  readonly heartbeat?: Duration | undefined;
+  /** Silence after which a comment keeps connections alive, at least `10ms`; or the same with an event in its place. Default: `15s`. */
+  readonly heartbeat?: Duration | HeartbeatConfig | undefined;
+  /** After how long clients are asked to reconnect when their connection breaks. Default: none, which leaves it to the client. */
+  readonly retry?: Duration | undefined;
   /**
    * How long an event may wait for others, so that they leave in one write: trades latency for CPU time; at most `10s`. Default: `0ms`,
    * where only what comes while the process is busy leaves together.
    */
   readonly coalesce?: Duration | undefined;
+}
+
+/** What keeps a silent connection alive. */
+export interface HeartbeatConfig {
+  /** Silence after which it is sent; at least `10ms`. Default: `15s`. */
+  readonly interval?: Duration | undefined;
+  /**
+   * Sends an event of this type, with the time in its JSON data, instead of a comment, which programs in browsers do not see.
+   * Default: none.
+   */
+  readonly event?: string | undefined;
 }
 
 /** How much of a stream is kept. `none` lifts a bound. */

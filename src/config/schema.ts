@@ -3,6 +3,8 @@ import { z } from "zod";
 import type { AccessOptions } from "../access/options.ts";
 import type { StreamOptions, TlsOptions } from "../gateway/options.ts";
 import type { Limits } from "../limits/options.ts";
+import { reservedPrefix } from "../log/log.ts";
+import { defaultEventType } from "../sse/index.ts";
 import { accessSchema } from "./access-schema.ts";
 import type { Count, GatewayConfig } from "./config.ts";
 import { bound, duration, object, text, value } from "./fields.ts";
@@ -47,14 +49,39 @@ const retention = object({
   bytes: bytes ?? undefined,
 }));
 
+/** A listener for messages, and those for the control events, must not get it. */
+const heartbeatEvent = text(
+  "an event type of 1 to 256 characters without comma and control characters, not message, connected or spillway.…",
+  (type) =>
+    /^[^\u0000-\u001f\u007f,]{1,256}$/.test(type) &&
+    ![defaultEventType, "connected"].includes(type) &&
+    !type.startsWith(reservedPrefix),
+);
+
+const interval = duration("15s", 10);
+
+const heartbeat = z
+  .union(
+    [
+      interval.unwrap().transform((length) => ({ interval: length, event: undefined })),
+      object({ interval, event: heartbeatEvent.optional() }).transform((parsed) => ({
+        interval: parsed.interval,
+        event: parsed.event,
+      })),
+    ],
+    { error: 'a duration such as "15s" (at least 10ms, at most 24d), or { interval, event }' },
+  )
+  .prefault({});
+
 const stream = object({
   upstream: upstreamSchema.optional(),
   channel: jsonPointer.optional(),
   ids: z.enum(["gateway", "upstream"]).default("gateway"),
   retention: retention.prefault({}),
-  heartbeat: duration("15s", 10),
+  heartbeat,
+  retry: duration("2s").unwrap().optional(),
   coalesce: duration("0ms", 0, 10_000),
-}).transform((parsed): StreamOptions => ({ ...parsed, upstream: parsed.upstream, channel: parsed.channel }));
+}).transform(({ upstream, channel, retry, ...rest }): StreamOptions => ({ ...rest, upstream, channel, retry }));
 
 const maxWorkers = 256;
 

@@ -39,9 +39,14 @@ function showStream(stream: StreamOptions): object {
       events: events ?? "none",
       bytes: bytes === undefined ? "none" : formatSize(bytes),
     },
-    heartbeat: formatDuration(stream.heartbeat),
+    heartbeat: showHeartbeat(stream.heartbeat),
+    retry: stream.retry === undefined ? undefined : formatDuration(stream.retry),
     coalesce: formatDuration(stream.coalesce),
   };
+}
+
+function showHeartbeat({ interval, event }: StreamOptions["heartbeat"]): string | object {
+  return event === undefined ? formatDuration(interval) : { interval: formatDuration(interval), event };
 }
 
 function showUpstream(upstream: StreamUpstreamOptions): object {

@@ -1,5 +1,6 @@
 /** The gateway's options as the config resolver leaves them: complete, checked, frozen. Times in ms, sizes in bytes. */
 import type { AccessOptions } from "../access/options.ts";
+import type { Heartbeat } from "../hub/heartbeat.ts";
 import type { Limits } from "../limits/options.ts";
 import type { Retention } from "../log/log.ts";
 import type { UpstreamOptions } from "../upstream/upstream.ts";
@@ -18,8 +19,9 @@ export interface StreamOptions {
   /** Whose ids go out and come back. */
   readonly ids: "gateway" | "upstream";
   readonly retention: Retention;
-  /** Silence after which a comment is sent. */
-  readonly heartbeat: number;
+  readonly heartbeat: Heartbeat;
+  /** After how long clients are asked to come back when their connection breaks; absent to leave that to them. */
+  readonly retry: number | undefined;
   /** How long an event may wait for others to leave in one write with it. */
   readonly coalesce: number;
 }

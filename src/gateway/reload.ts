@@ -125,6 +125,6 @@ export function isServedAnew({ before, after }: StreamChange): boolean {
 }
 
 /** What subscribers see of a stream's options. */
-function served({ ids, heartbeat, coalesce }: StreamOptions): object {
-  return { ids, heartbeat, coalesce };
+function served({ ids, heartbeat, retry, coalesce }: StreamOptions): object {
+  return { ids, heartbeat, retry, coalesce };
 }

@@ -48,6 +48,7 @@ export async function serveStream(
   return {
     name,
     ids: options.ids,
+    retry: options.retry,
     log,
     hub,
     audience: () => audienceOf(hub),

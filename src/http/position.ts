@@ -11,6 +11,8 @@ import type { ServedStream } from "./served.ts";
 export interface Start {
   /** Delivery starts behind this sequence number. */
   readonly position: number;
+  /** The id that was asked for, where it is still the one to resume with. */
+  readonly id?: string | undefined;
   /** `live`: at the head by its own wish. `resumed`: nothing is missing. */
   readonly outcome: "live" | "resumed" | "gap" | "reset";
   /** The hole, where there is one. */
@@ -75,7 +77,7 @@ async function find(asked: Asked, stream: ServedStream, filter: LogFilter | unde
 
 const live = ({ hub }: ServedStream): Start => ({ position: hub.head, outcome: "live" });
 
-const resumed = (position: number): Start => ({ position, outcome: "resumed" });
+const resumed = (position: number, id?: string): Start => ({ position, id, outcome: "resumed" });
 
 /** Header bytes arrive as Latin-1; browsers send ids as UTF-8 (WHATWG HTML §9.2.4). */
 function headerText(id: string): string {
@@ -86,7 +88,7 @@ async function fromId(id: string, stream: ServedStream): Promise<Start> {
   const { log, ids } = stream;
   if (ids === "upstream") {
     const position = await log.find({ upstreamId: id });
-    if (position !== undefined) return resumed(position);
+    if (position !== undefined) return resumed(position, id);
   }
   const cursor = parseCursor(id);
   if (cursor && stream.behind > 0)
@@ -103,7 +105,7 @@ async function fromId(id: string, stream: ServedStream): Promise<Start> {
       reset: { epoch: log.epoch, requested: id, earliest: formatCursor(log.epoch, earliest) },
     };
   }
-  if (cursor.seq >= earliest - 1) return resumed(cursor.seq);
+  if (cursor.seq >= earliest - 1) return resumed(cursor.seq, id);
   return { position: earliest - 1, outcome: "gap", gap: trimmedGap(log.epoch, cursor.seq, earliest) };
 }
 

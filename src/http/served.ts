@@ -20,6 +20,8 @@ import type { SessionMatch, Sessions } from "./sessions.ts";
 export interface ServedStream {
   readonly name: string;
   readonly ids: IdMode;
+  /** After how many ms clients are to come back when their connection breaks; absent to leave that to them. */
+  readonly retry: number | undefined;
   readonly log: Log;
   readonly hub: Hub;
   /** Who listens to it: all that is known here of all processes. */

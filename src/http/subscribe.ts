@@ -143,19 +143,21 @@ function streamHeaders(representation: "sse" | "ndjson", start: Start): HttpHead
   return { ...eventStreamHeaders, "Content-Type": representations[representation], ...resumeHeaders(start) };
 }
 
-/** What comes first: who and where you are, then the hole if there is one, then the position. */
+/**
+ * What comes first: who and where you are, then the hole if there is one. The last of it has the id of the place, so that even a client
+ * that has seen no event yet comes back to it; one that is cut before it hears of a hole comes back with its old id.
+ */
 function preamble(stream: ServedStream, start: Start, format: Format): string {
   const { log, hub } = stream;
-  const cursor = formatCursor(log.epoch, start.position);
-  const id = hub.idAt(start.position);
-  const connected = format.control("connected", {
+  const id = start.id ?? hub.idAt(start.position);
+  const connected = {
     client: randomUUID(),
     stream: stream.name,
-    cursor,
+    cursor: formatCursor(log.epoch, start.position),
     head: formatCursor(log.epoch, hub.head),
-  });
-  if (start.gap) return connected + format.control("spillway.gap", start.gap, id);
-  if (start.reset) return connected + format.control("spillway.reset", start.reset, id);
-  // So that even a client that has seen no event yet comes back to this place, and not to a later one.
-  return id === undefined ? connected : connected + format.checkpoint(id);
+    retry: stream.retry,
+  };
+  if (start.gap) return format.control("connected", connected) + format.control("spillway.gap", start.gap, id);
+  if (start.reset) return format.control("connected", connected) + format.control("spillway.reset", start.reset, id);
+  return format.control("connected", connected, id);
 }

@@ -26,6 +26,8 @@ export interface ControlEvents {
     readonly cursor: string;
     /** The log's head at that moment; what comes up to it is replay. */
     readonly head: string;
+    /** The time in ms after which to come back when the connection breaks, if the stream says so. */
+    readonly retry: number | undefined;
   };
   readonly "spillway.gap": Gap;
   /** The presented id belongs to another log, or to a later state of this one: what the client knows is void. */

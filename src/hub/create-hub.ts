@@ -55,7 +55,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   readonly #catchUp = new CatchUp(this);
   readonly #waiters = new Waiters();
   readonly #subscribers = new Set<Subscriber>();
-  /** The last upstream id that went by. */
+  /** The last upstream id that went by; `""` where the upstream has reset it. */
   #upstreamId: string | undefined;
   #now = ticks();
   readonly #tail: Tail;
@@ -108,9 +108,9 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
     return { lag, unsent };
   }
 
-  idAt(seq: number): string | undefined {
-    if (this.#options.ids === "gateway") return formatCursor(this.#log.epoch, seq);
-    return seq === this.head ? this.#upstreamId : undefined;
+  idAt(seq: number): string {
+    const upstreamId = this.#options.ids === "upstream" && seq === this.head ? this.#upstreamId : undefined;
+    return upstreamId || formatCursor(this.#log.epoch, seq);
   }
 
   beyond(seq: number, signal: AbortSignal): Promise<void> {

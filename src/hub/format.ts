@@ -1,6 +1,6 @@
 import { formatCursor } from "../log/cursor.ts";
 import type { LogEvent } from "../log/log.ts";
-import { encodeComment, encodeEvent, encodeId } from "../sse/index.ts";
+import { encodeComment, encodeEvent } from "../sse/index.ts";
 import type { ControlEvents, ControlName } from "./control.ts";
 
 /** Whose ids go out: the log's cursors, or the ids the upstream gave. */
@@ -11,10 +11,8 @@ export interface Format {
   readonly name: "sse" | "ndjson";
   event(event: LogEvent): string;
   control<N extends ControlName>(name: N, data: ControlEvents[N], id?: string): string;
-  /** A sign of life; with an id it also moves the client's position. */
-  heartbeat(id: string | undefined): string;
-  /** Moves the client's position and nothing else. */
-  checkpoint(id: string): string;
+  /** A sign of life; with an id it also moves the client's position. `event` is the type that the configuration gives it. */
+  heartbeat(id: string | undefined, event?: string): string;
 }
 
 /** The id under which an event goes out; `undefined` if the upstream gave it none. */
@@ -24,7 +22,7 @@ export function idOf(event: LogEvent, epoch: string, ids: IdMode): string | unde
 
 /** An event as clients see it that do not speak SSE: NDJSON lines, long-poll answers, iterators. */
 export interface DeliveredEvent {
-  /** What to resume with; `null` if the upstream gave none, where its ids are passed on. */
+  /** What to resume with. Where the upstream's ids are passed on: `null` if it gave none, `""` if it has reset the id. */
   readonly id: string | null;
   /** The type: `message` by default, `spillway.…` for a control event. */
   readonly event: string;
@@ -43,7 +41,7 @@ export function toJson(event: LogEvent, epoch: string, ids: IdMode): DeliveredEv
     event: event.event,
     data: event.data,
     channel: event.channel ?? null,
-    upstreamId: event.upstreamId ?? null,
+    upstreamId: event.upstreamId || null,
     time: new Date(event.time).toISOString(),
   };
 }
@@ -55,20 +53,30 @@ export function createSseFormat(epoch: string, ids: IdMode): Format {
     event: (event) => encodeEvent({ id: idOf(event, epoch, ids), event: event.event, data: event.data }),
     control: (name, data, id) =>
       encodeEvent({ id, event: name, data: JSON.stringify(data), retry: "retry" in data ? data.retry : undefined }),
-    heartbeat: (id) => encodeComment("") + (id === undefined ? "" : encodeId(id)),
-    checkpoint: encodeId,
+    heartbeat(id, event) {
+      if (event !== undefined) return encodeEvent({ id, event, data: now() });
+      // Many clients ignore a block that has an id and no data.
+      const moved = id === undefined ? "" : encodeEvent({ id, event: heartbeatType, data: now() });
+      return encodeComment("") + moved;
+    },
   };
 }
 
 /** Newline-delimited JSON: the same messages, one object a line. */
 export function createNdjsonFormat(epoch: string, ids: IdMode): Format {
   const line = (value: object): string => JSON.stringify(value) + "\n";
-  const heartbeat = (id?: string): string => line({ id: id ?? null, event: "spillway.heartbeat", data: "{}" });
   return {
     name: "ndjson",
     event: (event) => line(toJson(event, epoch, ids)),
     control: (name, data, id) => line({ id: id ?? null, event: name, data: JSON.stringify(data) }),
-    heartbeat,
-    checkpoint: heartbeat,
+    heartbeat: (id, event = heartbeatType) => line({ id: id ?? null, event, data: now() }),
   };
+}
+
+/** The type of a heartbeat that is an event, unless the configuration names another. */
+const heartbeatType = "spillway.heartbeat";
+
+/** A heartbeat's data. */
+function now(): string {
+  return JSON.stringify({ time: new Date().toISOString() });
 }

@@ -3,13 +3,13 @@ import type { LogFilter } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import type { ByeReason, ControlEvents, ControlName, EndReason } from "./control.ts";
 import type { Format, IdMode } from "./format.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 import type { SinkListener } from "./sink.ts";
 import type { CloseReason, SubscriberParts } from "./subscriber.ts";
 
 export interface HubOptions {
   readonly ids: IdMode;
-  /** Longest silence towards a subscriber, in ms. */
-  readonly heartbeat: number;
+  readonly heartbeat: Heartbeat;
   /** How long an event may wait for others to leave in one write with it, in ms. */
   readonly coalesce: number;
   /** Unsent bytes of one subscriber; beyond it, it is served from the log at its own pace. */
@@ -67,8 +67,8 @@ export interface Hub {
   readonly subscribers: number;
   /** What subscribers have yet to get: how many events the slowest is behind, and the unsent bytes of all. */
   backlog(): { readonly lag: number; readonly unsent: number };
-  /** The id clients know a place of the log by; `undefined` where it has none. */
-  idAt(seq: number): string | undefined;
+  /** The id that clients resume with at a place of the log: the upstream's, if its ids are passed on and it is known; else the cursor. */
+  idAt(seq: number): string;
   /** Starts delivery to a sink. What is returned must be told of the sink's drains and of its end. */
   subscribe(request: SubscribeRequest): Subscription;
   /** Tells everyone something that is not an event. Subscribers that are behind do not hear of it. */

@@ -12,7 +12,7 @@ export interface ViewContext {
   readonly log: Log;
   readonly ring: Ring;
   /** The id clients know a place by. */
-  idAt(seq: number): string | undefined;
+  idAt(seq: number): string;
   readonly cache: PageCache;
   /** Bounds how many pages are read from the log at once. */
   readonly limiter: Limiter;

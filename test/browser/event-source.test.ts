@@ -119,20 +119,22 @@ describe.each(clients)("$name", ({ installed, open }) => {
     const places = received.map(({ event }) => event);
     expect(places.indexOf("spillway.gap")).toBe(places.lastIndexOf("connected") + 1);
   });
-});
 
-test.runIf(chromiumInstalled)("Chromium comes back from a checkpoint that carried an id and no event", async () => {
-  await serve({ heartbeat: "1s" });
-  const client = await subscribe(openInChromium, "/streams/s?channels=mine", ["trade"]);
-  await publish(1, 1, "trade", "mine");
-  await untilReceived(client, "trade", 1);
-  await publish(2, 9, "trade", "other");
-  const [checkpoint] = await server.gateway.publish("s", { event: "trade", data: "10", channel: "other" });
-  await vi.waitUntil(() => proxy.hasPassed(`\nid: ${checkpoint}\n\n`), { timeout: 10_000 });
-  await whileCutOff(() => publish(11, 11, "trade", "mine"));
-  await untilReceived(client, "trade", 2);
-  expect(dataOf(await client.received())).toEqual(["1", "11"]);
-  expect(server.resumed.at(-1)).toBe(checkpoint);
+  test.runIf(installed)("comes back from a heartbeat that told it its place, and not from its last event", async () => {
+    await serve({ heartbeat: "1s" });
+    const client = await subscribe(open, "/streams/s?channels=mine", ["trade"]);
+    await publish(1, 1, "trade", "mine");
+    await untilReceived(client, "trade", 1);
+    await publish(2, 9, "trade", "other");
+    const [checkpoint] = await server.gateway.publish("s", { event: "trade", data: "10", channel: "other" });
+    await vi.waitUntil(() => proxy.hasPassed(`\nid: ${checkpoint}\n`), { timeout: 10_000 });
+    await whileCutOff(() => publish(11, 11, "trade", "mine"));
+    await untilReceived(client, "trade", 2);
+    const received = await client.received();
+    expect(dataOf(received)).toEqual(["1", "11"]);
+    expect(dataOf(received, "message")).toEqual([]);
+    expect(server.resumed.at(-1)).toBe(checkpoint);
+  });
 });
 
 /** The number of the first event that the stream holds. */

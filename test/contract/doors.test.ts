@@ -44,8 +44,8 @@ describe.each(combinations)("$title", ({ openWith }) => {
     expect(reading.response.headers.get("x-accel-buffering")).toBe("no");
     expect(reading.response.headers.get("spillway-resume")).toBe("live");
     expect(reading.response.headers.get("content-length")).toBeNull();
-    expect(reading.events[0]).toMatchObject({ event: "connected", id: undefined });
-    expect(reading.controls("connected")[0]).toMatchObject({ stream: "s", cursor: reading.ids[0] });
+    expect(reading.events[0]).toMatchObject({ event: "connected", id: expect.stringMatching(/\.0$/) as string });
+    expect(reading.controls("connected")[0]).toMatchObject({ stream: "s", cursor: reading.events[0]!.id });
     expect(reading.data()).toEqual(["a", "b", "c\nd"]);
     expect(reading.events.slice(1, 3).map(({ id }) => id)).toEqual(ids);
     await reading.cancel();
@@ -68,8 +68,8 @@ describe.each(combinations)("$title", ({ openWith }) => {
     }
     for (const path of ["/streams/s?last=0", "/streams/s?after=now&last=2"]) {
       const empty = read(await door.request(path));
-      await empty.until(({ ids }) => ids.length === 1);
-      expect(empty.events).toHaveLength(1);
+      await empty.until(({ events }) => events.length === 1);
+      expect(empty.events[0]).toMatchObject({ event: "connected", id: empty.controls("connected")[0]!["head"] });
       await empty.cancel();
     }
     const reading = read(await door.request(`/streams/s?after=${second}`));
@@ -116,6 +116,8 @@ describe.each(combinations)("$title", ({ openWith }) => {
       const reading = read(await door.request("/streams/s", { headers }));
       await reading.until(() => reading.data().length === 5);
       expect(reading.events.map(({ event }) => event)).toEqual(["connected", control, ...Array(5).fill("message")]);
+      // A client that is cut between the two comes back with its old id, and is told.
+      expect(reading.events[0]!.id).toBeUndefined();
       expect(reading.controls(control)[0]).toMatchObject({ earliest: `${epoch}.6`, ...facts });
       expect(reading.data()).toEqual(["6", "7", "8", "9", "10"]);
       await reading.cancel();
@@ -174,9 +176,28 @@ describe.each(combinations)("$title", ({ openWith }) => {
     const reading = read(await door.request("/streams/s?channels=a"));
     await reading.until(({ comments }) => comments.length >= 1);
     const [id] = await publish("not for a");
-    await reading.until(({ ids }) => ids.includes(id!));
+    await reading.until(({ events }) => events.at(-1)?.id === id);
+    expect(reading.events.at(-1)).toMatchObject({ event: "spillway.heartbeat" });
     expect(reading.data()).toEqual([]);
     await reading.cancel();
+  });
+
+  test("a stream may send its heartbeats as events, and say when to reconnect", async () => {
+    const { door } = await open({ streams: { s: { heartbeat: { interval: 50, event: "beat" }, retry: "2s" } } });
+    const [everything, filtered] = await Promise.all(
+      ["/streams/s", "/streams/s?channels=a"].map(async (path) => read(await door.request(path))),
+    );
+    const [id] = await publish("not for a");
+    await filtered!.until(({ events }) => events.at(-1)?.id === id);
+    await everything!.until(({ events }) => events.length >= 3 && events.at(-1)!.event === "beat");
+    for (const { events, comments, retries, controls } of [everything!, filtered!]) {
+      expect(JSON.parse(events.at(-1)!.data)).toEqual({ time: expect.stringMatching(/^\d{4}-.*Z$/) as string });
+      expect([comments, retries, controls("spillway.heartbeat")]).toEqual([[], [2000], []]);
+      expect(controls("connected")).toMatchObject([{ retry: 2000 }]);
+    }
+    expect(filtered!.events.at(-1)).toMatchObject({ event: "beat" });
+    expect(everything!.events.at(-1)!.id).toBeUndefined();
+    await Promise.all([everything!.cancel(), filtered!.cancel()]);
   });
 
   test("NDJSON carries the same messages, a line each", async () => {
@@ -185,9 +206,13 @@ describe.each(combinations)("$title", ({ openWith }) => {
     const response = await door.request("/streams/s?after=zzz.1", { headers: { accept: "application/x-ndjson" } });
     expect(response.headers.get("content-type")).toBe("application/x-ndjson");
     const lines = await firstLines(response, 3);
-    expect(lines[0]).toMatchObject({ event: "connected" });
-    expect(lines[1]).toMatchObject({ event: "spillway.reset" });
+    expect(lines[0]).toMatchObject({ event: "connected", id: null });
+    expect(lines[1]).toMatchObject({ event: "spillway.reset", id: expect.stringMatching(/\.0$/) as string });
     expect(lines[2]).toMatchObject({ event: "trade", data: "x", channel: "a", upstreamId: null });
+    const live = await door.request("/streams/s", { headers: { accept: "application/x-ndjson" } });
+    const [connected] = await firstLines(live, 1);
+    const { cursor } = JSON.parse((connected as { data: string }).data) as { cursor: string };
+    expect(connected).toMatchObject({ event: "connected", id: cursor });
   });
 
   test("a long poll is held until there is an event", async () => {

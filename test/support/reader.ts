@@ -8,6 +8,8 @@ export interface Reading {
   /** Ids of blocks without data. */
   readonly ids: string[];
   readonly comments: string[];
+  /** The times to reconnect after, in ms. */
+  readonly retries: number[];
   /** True once the body has ended or broken. */
   ended: boolean;
   /** Resolves when the condition holds; rejects when the stream ends first. */
@@ -32,6 +34,7 @@ export function read(response: Response): Reading {
     events: [],
     ids: [],
     comments: [],
+    retries: [],
     ended: false,
     until(condition) {
       return new Promise((resolve, reject) => {
@@ -56,6 +59,7 @@ export function read(response: Response): Reading {
     onEvent: (event) => reading.events.push(event),
     onId: (id) => reading.ids.push(id),
     onComment: (text) => reading.comments.push(text),
+    onRetry: (ms) => reading.retries.push(ms),
   });
   void (async () => {
     try {

@@ -179,6 +179,21 @@ test("a stream that is new is at no time served under the access of before", asy
   expect(statuses).not.toContain(200);
 });
 
+test("another time to reconnect, or another form of heartbeat, is told to all clients anew", async () => {
+  const { gateway, written } = await open();
+  const reading = await subscribe(gateway, "/streams/s");
+  written.config = { ...base, streams: { s: { heartbeat: { interval: "20ms", event: "beat" }, retry: "2s" } } };
+  await gateway.reload();
+  await reading.until(({ ended }) => ended);
+  expect(reading.controls("spillway.bye")).toMatchObject([{ reason: "removed" }]);
+  const again = await subscribe(gateway, "/streams/s");
+  await again.until(({ events }) => events.some(({ event }) => event === "beat"));
+  expect(again.retries).toEqual([2000]);
+  written.config = { ...base, streams: { s: { heartbeat: { interval: "20ms", event: "beat" } } } };
+  await gateway.reload();
+  await again.until(({ ended }) => ended);
+});
+
 test("a stream that is replaced can be had at any moment: its clients find it when they come back at once", async () => {
   const { gateway, written } = await open();
   await gateway.publish("s", { data: "1" });

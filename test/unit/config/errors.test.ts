@@ -21,7 +21,14 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
     'c.yaml:1:9: listen: expected an address such as "127.0.0.1:8080" or a port, got "nowhere"',
     'c.yaml:2:8: drain: expected a duration such as "10s" (at most 24d), got "10 parsecs"',
     'c.yaml:5:10: streams.a.ids: expected one of gateway, upstream, got "both"',
-    'c.yaml:6:16: streams.a.heartbeat: expected a duration such as "15s" (at least 10ms, at most 24d), got "1ms"',
+    'c.yaml:6:16: streams.a.heartbeat: expected a duration such as "15s" (at least 10ms, at most 24d), or { interval, event }, got "1ms"',
+  ],
+  [
+    "a heartbeat whose type a listener for messages or control events would get is refused",
+    "streams:\n  a: { heartbeat: { event: message } }\n  b: { heartbeat: { event: spillway.x, interval: 1ms } }\n",
+    'c.yaml:2:28: streams.a.heartbeat.event: expected an event type of 1 to 256 characters without comma and control characters, not message, connected or spillway.…, got "message"',
+    'c.yaml:3:50: streams.b.heartbeat.interval: expected a duration such as "15s" (at least 10ms, at most 24d), got "1ms"',
+    'c.yaml:3:28: streams.b.heartbeat.event: expected an event type of 1 to 256 characters without comma and control characters, not message, connected or spillway.…, got "spillway.x"',
   ],
   [
     "a configuration without streams is refused",

@@ -64,7 +64,7 @@ describe("a configuration file", () => {
 
   test("settings shared by an anchor are merged", async () => {
     write("spillway.yaml", "streams:\n  a: &a { ids: upstream, heartbeat: 5s }\n  b: { <<: *a, heartbeat: 6s }\n");
-    expect((await load()).streams["b"]).toMatchObject({ ids: "upstream", heartbeat: 6_000 });
+    expect((await load()).streams["b"]).toMatchObject({ ids: "upstream", heartbeat: { interval: 6_000 } });
   });
 
   test.each([

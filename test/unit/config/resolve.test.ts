@@ -52,7 +52,8 @@ describe("a resolved configuration", () => {
         prices: {
           ids: "gateway",
           channel: undefined,
-          heartbeat: 15_000,
+          heartbeat: { interval: 15_000, event: undefined },
+          retry: undefined,
           coalesce: 0,
           retention: { age: 86_400_000, events: undefined, bytes: 1_073_741_824 },
           upstream: {

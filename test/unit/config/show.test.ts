@@ -68,6 +68,8 @@ describe("the printed configuration", () => {
           upstream: { urls: ["https://a/events", { url: "https://b/events", name: "spare" }], resume: { query: "id" } },
         },
         b: { retention: { age: "none", events: 5 }, channel: "/a", heartbeat: 1_500, ids: "upstream" },
+        c: { heartbeat: { interval: "5s", event: "beat" }, retry: "2s" },
+        d: { heartbeat: { event: "beat" } },
       },
     });
     expect(resolveConfig(parse(showConfig(options)))).toEqual(options);

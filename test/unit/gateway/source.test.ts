@@ -54,7 +54,8 @@ function streamOptions(): StreamOptions {
     channel: undefined,
     ids: "gateway",
     retention: { age: undefined, events: undefined, bytes: undefined },
-    heartbeat: 15_000,
+    heartbeat: { interval: 15_000, event: undefined },
+    retry: undefined,
     coalesce: 0,
   };
 }

@@ -11,7 +11,7 @@ import { eventually } from "../../support/reader.ts";
 const retention = { age: undefined, events: undefined, bytes: undefined };
 const options = {
   ids: "gateway",
-  heartbeat: 10,
+  heartbeat: { interval: 10, event: undefined },
   coalesce: 0,
   outbox: 1e6,
   stall: 60_000,
