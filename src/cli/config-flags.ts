@@ -1,11 +1,18 @@
 /** The flags of `serve` and `check`: one line of configuration each, laid over the file. */
 import { Option, type Command } from "commander";
-import { withDotEnv } from "../config/env.ts";
+import { substitute, withDotEnv } from "../config/env.ts";
 import { formatListen, parseListen } from "../config/listen.ts";
 import { findConfig, loadConfig } from "../config/load.ts";
 import { isSection, mergeConfig } from "../config/merge.ts";
 import { resolveConfig } from "../config/resolve.ts";
-import { codeSource, type ConfigPath, type ConfigSource, type LoadedConfig } from "../config/source.ts";
+import { showPath } from "../config/secrets.ts";
+import {
+  codeSource,
+  type ConfigPath,
+  type ConfigSource,
+  type Environment,
+  type LoadedConfig,
+} from "../config/source.ts";
 import { SpillwayError } from "../errors.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
 import { createDevCertificate } from "./dev-certificate.ts";
@@ -33,12 +40,15 @@ export function addConfigFlags(command: Command): Command {
   const flags: readonly [flags: string, description: string][] = [
     ["-c, --config <file>", "configuration file (default: spillway.yaml and the like in this directory)"],
     ["--preset <name>", "ready-made configuration from the environment: surflux"],
-    ["--upstream <url>", "event source to connect to; needs no configuration file"],
+    [
+      "--upstream <url>",
+      "event source to connect to, without a configuration file; '${NAME}' is a variable of the environment or .env",
+    ],
     ["--resume-param <name>", "query parameter that takes the last event id (default: the Last-Event-ID header)"],
     ["--stream <name>", 'the stream that the flags are about (default: the only one, else "events")'],
     ["--channel <pointer>", "where an event's channel is found in its JSON data, such as /symbol"],
     ["--ids <whose>", "ids that clients see: gateway or upstream"],
-    ["--store <url>", "sqlite:<path> or memory:"],
+    ["--store <url>", "sqlite:<path>, memory, postgres://…, mysql://…, redis://… or nats://…"],
     ["--listen <address>", "address to listen on, such as 127.0.0.1:8080"],
     ["--port <number>", "port to listen on"],
     ["--workers <n|auto>", "processes that serve clients: a number, or auto"],
@@ -63,7 +73,8 @@ function withVariable(option: Option): Option {
  */
 export async function resolveFlags(flags: ConfigFlags): Promise<GatewayOptions> {
   const { input, source } = await loadFor(flags);
-  const settings = [...settingsOf(flags, input), ...(flags.devTls ? [await devTls()] : [])];
+  const settings = settingsOf(flags, input).map((setting) => fillIn(setting, source.env));
+  if (flags.devTls) settings.push(await devTls());
   const config = settings.reduce((base, { path, value }) => mergeConfig(base, nest(path, value)), input);
   return resolveConfig(config, withFlags(source, settings));
 }
@@ -85,6 +96,16 @@ interface Setting {
   readonly flag: string;
   readonly path: ConfigPath;
   readonly value: unknown;
+  /** Whether it came out of a variable. */
+  readonly fromEnvironment?: boolean;
+  readonly problems?: readonly string[];
+}
+
+/** `${NAME}` in a flag is filled in as in a file, so that a secret need not be in the list of processes. */
+function fillIn(setting: Setting, env: Environment): Setting {
+  if (typeof setting.value !== "string") return setting;
+  const { text, changed, problems } = substitute(setting.value, env);
+  return { ...setting, value: text, fromEnvironment: changed, problems };
 }
 
 function settingsOf(flags: ConfigFlags, input: unknown): Setting[] {
@@ -131,11 +152,16 @@ function nest(path: ConfigPath, value: unknown): unknown {
 
 /** The same source, but what a flag has set is found at the flag. */
 function withFlags(source: ConfigSource, settings: readonly Setting[]): ConfigSource {
-  const flagAt = (path: ConfigPath): string | undefined =>
-    settings.findLast((setting) => setting.path.every((key, index) => key === path[index]))?.flag;
+  const settingAt = (path: ConfigPath): Setting | undefined =>
+    settings.findLast((setting) => setting.path.every((key, index) => key === path[index]));
+  const issues = settings.flatMap(({ flag, path, problems = [] }) =>
+    problems.map((message) => ({ path: showPath(path), location: flag, message })),
+  );
   return {
     ...source,
-    locate: (path, part) => flagAt(path) ?? source.locate(path, part),
-    isFromEnvironment: (path) => flagAt(path) === undefined && source.isFromEnvironment(path),
+    issues: [...source.issues, ...issues],
+    locate: (path, part) => settingAt(path)?.flag ?? source.locate(path, part),
+    isFromEnvironment: (path) =>
+      (settingAt(path) ?? { fromEnvironment: source.isFromEnvironment(path) }).fromEnvironment === true,
   };
 }

@@ -13,7 +13,9 @@ export function createProgram(): Command {
     .description("A durable gateway for Server-Sent Events: one upstream connection, everyone served.")
     .version(version)
     .showHelpAfterError("(spillway --help shows what there is)")
-    .exitOverride();
+    .exitOverride()
+    // It takes the place of the arguments in the list of processes: they may hold a key.
+    .hook("preAction", (_, command) => void (process.title = `spillway ${command.name()}`));
   addServe(program);
   addCheck(program);
   addDoctor(program);

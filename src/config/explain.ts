@@ -1,7 +1,7 @@
 /** From what zod found to what a person reads. */
 import type { z } from "zod";
 import { mismatch, type ConfigIssue } from "./issues.ts";
-import { describe, isSecretPath, showPath } from "./secrets.ts";
+import { describe, describeUrl, isSecretPath, isUrlPath, showPath } from "./secrets.ts";
 import type { ConfigPath, ConfigSource } from "./source.ts";
 import { suggest } from "./suggest.ts";
 
@@ -43,8 +43,11 @@ function likeliest(issue: ZodIssue): ZodIssue[] {
 
 function wrongValue(issue: ZodIssue, input: unknown, source: ConfigSource): ConfigIssue {
   const path = toConfigPath(issue);
+  const value = valueAt(input, path);
   const secret = isSecretPath(path) || source.isFromEnvironment(path);
-  return mismatch(showPath(path), source.locate(path, "value"), issue.message, describe(valueAt(input, path), secret));
+  const got = typeof value === "string" && isUrlPath(path) ? describeUrl(value) : describe(value, secret);
+  const choices = issue.code === "invalid_value" && !secret ? issue.values.map(String) : [];
+  return mismatch(showPath(path), source.locate(path, "value"), issue.message, got, suggest(String(value), choices));
 }
 
 function unknownKey(issue: ZodIssue, key: string, source: ConfigSource): ConfigIssue {

@@ -12,7 +12,7 @@ export interface ConfigIssue {
   readonly expected?: string | undefined;
   /** What was found, shortened, and only named where it may be secret. */
   readonly got?: string | undefined;
-  /** The known key that an unknown one was most likely meant to be. */
+  /** The known key or value that an unknown one was most likely meant to be. */
   readonly suggestion?: string | undefined;
 }
 
@@ -29,8 +29,15 @@ export class ConfigError extends SpillwayError {
 }
 
 /** An issue that says what was expected and what was found. */
-export function mismatch(path: string, location: string | undefined, expected: string, got: string): ConfigIssue {
-  return { path, location, message: `expected ${expected}, got ${got}`, expected, got };
+export function mismatch(
+  path: string,
+  location: string | undefined,
+  expected: string,
+  got: string,
+  suggestion?: string,
+): ConfigIssue {
+  const hint = suggestion === undefined ? "" : `; did you mean "${suggestion}"?`;
+  return { path, location, message: `expected ${expected}, got ${got}${hint}`, expected, got, suggestion };
 }
 
 /** One line: where, which option, what. */

@@ -12,7 +12,11 @@ import { findNode, pathOf } from "./yaml-tree.ts";
  */
 export function readYaml(content: string, file: string, env: Environment): LoadedConfig {
   const lines = new LineCounter();
-  const document = parseDocument(content, { lineCounter: lines, prettyErrors: false, merge: true });
+  const document = parseDocument(content.replace(bareMemory, "$1 $2"), {
+    lineCounter: lines,
+    prettyErrors: false,
+    merge: true,
+  });
   const faults = syntaxIssues([...document.errors, ...document.warnings], content, file, lines);
   if (faults.length > 0) throw new ConfigError(faults);
   const place = (offset: number): string => {
@@ -30,6 +34,9 @@ export function readYaml(content: string, file: string, env: Environment): Loade
     },
   };
 }
+
+/** `store: memory:` without quotes, which YAML takes for the begin of a section. Its colon becomes a space, so that all stays in its place. */
+const bareMemory = /^(\s*store:\s+memory):(\s*(?:#.*)?)$/m;
 
 /** Replaces variables in every text that is a value; answers with the nodes that held one. */
 function fillIn(document: Document, env: Environment, place: (offset: number) => string): Filled {

@@ -35,7 +35,10 @@ function parse<Output>(schema: z.ZodType<Output>, input: unknown, source: Config
   if (parsed.success && source.issues.length === 0) return parsed.data;
   const known = new Set(source.issues.map(({ path }) => path));
   const found = parsed.success ? [] : explain(parsed.error.issues, input, source);
-  throw new ConfigError([...source.issues, ...found.filter(({ path }) => !known.has(path))]);
+  // What an unknown preset would have set is not missing.
+  const causes = found.filter(({ path }) => path === "preset");
+  const rest = causes.length > 0 ? causes : found.filter(({ path }) => !known.has(path));
+  throw new ConfigError([...source.issues, ...rest]);
 }
 
 function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {

@@ -83,6 +83,11 @@ const stream = object({
   coalesce: duration("0ms", 0, 10_000),
 }).transform(({ upstream, channel, retry, ...rest }): StreamOptions => ({ ...rest, upstream, channel, retry }));
 
+function parseStore(input: unknown): string | undefined {
+  if (input === "memory") return "memory:";
+  return typeof input === "string" && isStoreUrl(input) ? input : undefined;
+}
+
 const maxWorkers = 256;
 
 function parseWorkers(input: unknown): number | undefined {
@@ -96,7 +101,7 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   listen: value<string | number, ListenAddress>('an address such as "127.0.0.1:8080" or a port', parseListen).prefault(
     "127.0.0.1:8080",
   ),
-  store: text(storeExpected, isStoreUrl).prefault("sqlite:./spillway.db"),
+  store: value<string, string>(storeExpected, parseStore).prefault("sqlite:./spillway.db"),
   sqlite: object({ synchronous: z.enum(["full", "normal"]).default("full") }).prefault({}),
   cluster: object({
     lease: duration("10s", 1000, 3_600_000),

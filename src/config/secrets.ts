@@ -8,6 +8,14 @@ const secretKeys: ReadonlySet<string | number> = new Set(
   "url urls headers body proxy tls hash secret publicKey jwks".split(" "),
 );
 
+/** Whether the value at the path is the URL of something to connect to. */
+export function isUrlPath(path: ConfigPath): boolean {
+  const key = path.findLast((part) => typeof part === "string");
+  return key !== undefined && urlKeys.has(key);
+}
+
+const urlKeys: ReadonlySet<string | number> = new Set(["url", "urls", "proxy", "jwks", "authorize"]);
+
 /** Whether the value at the path may hold credentials. */
 export function isSecretPath(path: ConfigPath): boolean {
   return path.some((part) => secretKeys.has(part));
@@ -28,6 +36,19 @@ export function describe(value: unknown, secret: boolean): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   return typeof value === "string" ? describeText(value) : `a ${typeof value}`;
 }
+
+/** A value in the place of a URL, as {@link maskUrl} shows it where it is an address without a scheme; else only its kind. */
+export function describeUrl(text: string): string {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1];
+  if (scheme !== undefined) return `a URL that begins with ${scheme}:// (not shown)`;
+  if (!address.test(text) || !URL.canParse(`https://${text}`)) return "a string (not shown)";
+  const shown = maskUrl(`https://${text}`).slice("https://".length);
+  return `${JSON.stringify(shown)}, which has no scheme; write ${/^(localhost|127\.)/.test(shown) ? "http" : "https"}://${shown}`;
+}
+
+/** A host as people write it, perhaps behind a user: a name with dots, an IPv4 address, or a name with a port. A key is not taken for one. */
+const address =
+  /^(?:[^@/?#\s]*@)?(?:localhost|(?:[a-z0-9-]+\.)+(?:[a-z]{2,24}|\d{1,3})|[a-z0-9-]+(?=:\d))(?::\d{1,5})?(?:[/?#]|$)/;
 
 function describeText(value: string): string {
   const scheme = /([a-z][a-z0-9+.-]*):\/\//i.exec(value)?.[1];

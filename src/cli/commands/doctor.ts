@@ -2,10 +2,10 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import { longestTimer, parseDuration } from "../../config/units.ts";
 import { formatCheck, type Check } from "../../doctor/check.ts";
 import { checkPath } from "../../doctor/check-path.ts";
-import { SpillwayError } from "../../errors.ts";
 import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
 import { headerFlag } from "../header-flag.ts";
 import { checkHere } from "../local-checks.ts";
+import { readUrl } from "../variables.ts";
 
 interface DoctorFlags extends ConfigFlags {
   readonly checkUpstream?: true;
@@ -38,12 +38,8 @@ export function addDoctor(program: Command): void {
 }
 
 function checkUrl(text: string, flags: DoctorFlags): AsyncGenerator<Check, void> {
-  if (!/^https?:/i.test(text) || !URL.canParse(text)) {
-    const message = "expected the http:// or https:// URL of a stream";
-    throw new SpillwayError("request-invalid", message, { field: "url" });
-  }
   const wanted = flags.publish === true || flags.publishKey !== undefined;
-  return checkPath(new URL(text), {
+  return checkPath(readUrl(text), {
     headers: flags.header,
     timeout: flags.timeout,
     idle: flags.idle,

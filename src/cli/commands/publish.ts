@@ -3,6 +3,7 @@ import { SpillwayError } from "../../errors.ts";
 import { headerFlag } from "../header-flag.ts";
 import { postEvents } from "../post-events.ts";
 import { readLines } from "../read-lines.ts";
+import { readUrl } from "../variables.ts";
 
 interface PublishFlags {
   readonly server: string;
@@ -39,11 +40,7 @@ export function addPublish(program: Command): void {
 }
 
 function endpointOf(stream: string): URL {
-  const got = stream.replace(/[?#].*$/s, "");
-  if (!/^https?:/.test(stream) || !URL.canParse(stream)) {
-    throw new SpillwayError("request-invalid", `expected an http:// or https:// URL, got ${got}`, { field: "url" });
-  }
-  const url = new URL(stream);
+  const url = readUrl(stream);
   url.pathname = `${url.pathname.replace(/\/$/, "")}/events`;
   return url;
 }

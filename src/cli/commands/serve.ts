@@ -25,6 +25,12 @@ export function addServe(program: Command): void {
       const stopped = new Promise<string>((resolve) => onStopSignal(resolve));
       const options = await resolveFlags(flags);
       const logger = createLogger(flags.logLevel);
+      if (command.getOptionValueSource("upstream") === "cli" && /[?@]/.test(flags.upstream ?? "")) {
+        logger.warn(
+          { flag: "--upstream" },
+          "other users can read a key in an argument; set a variable in .env and pass '${NAME}'",
+        );
+      }
       const runtime: Runtime = { logger, stopped, readOptions: () => readAgain(flags, options) };
       await (options.workers > 1 ? serveWithWorkers(options, runtime, flags.logLevel) : serve(options, runtime));
       await logger.flush();

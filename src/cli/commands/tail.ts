@@ -8,6 +8,7 @@ import { headerFlag } from "../header-flag.ts";
 import { wholeNumber } from "../number-flag.ts";
 import { onStopSignal } from "../stop-signal.ts";
 import { createTailHistory } from "../tail-history.ts";
+import { readUrl } from "../variables.ts";
 
 interface TailFlags {
   readonly header: Readonly<Record<string, string>>;
@@ -39,7 +40,7 @@ export function addTail(program: Command): void {
 /** Resolves once enough was printed, the source has ended or the user has. */
 async function tail(url: string, flags: TailFlags): Promise<void> {
   const options = resolveUpstream({
-    url: startingAt(url, flags.after),
+    url: startingAt(readUrl(url), flags.after),
     headers: flags.header,
     resume: flags.resumeParam === undefined ? "header" : { query: flags.resumeParam },
   });
@@ -81,11 +82,9 @@ function noteBreak(fields: object, message: string): void {
   if ("delay" in fields) note(formatBreak(fields as BreakFields, message));
 }
 
-function startingAt(url: string, after: string | undefined): string {
-  if (after === undefined || !URL.canParse(url)) return url;
-  const start = new URL(url);
-  start.searchParams.set("after", after);
-  return start.href;
+function startingAt(url: URL, after: string | undefined): string {
+  if (after !== undefined) url.searchParams.set("after", after);
+  return url.href;
 }
 
 /** Resolves once the text has left; where nobody reads any longer (`| head`) the process is done. */

@@ -1,4 +1,4 @@
-import { SpillwayError } from "../../errors.ts";
+import { driverMissing } from "../driver-missing.ts";
 
 /** What is stored in a column here. */
 export type SqlValue = string | number | Uint8Array | null;
@@ -63,7 +63,6 @@ export async function loadDriver(): Promise<MysqlDriver> {
     const { default: driver } = (await import(packageName)) as { default: MysqlDriver };
     return driver;
   } catch (cause) {
-    const message = `the MySQL store needs the package ${packageName}`;
-    throw new SpillwayError("driver-missing", message, { expected: packageName, cause });
+    throw driverMissing("MySQL", [packageName], cause);
   }
 }

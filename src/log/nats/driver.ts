@@ -1,4 +1,4 @@
-import { SpillwayError } from "../../errors.ts";
+import { driverMissing } from "../driver-missing.ts";
 
 /** The part of a message's headers that is used. */
 export interface NatsHeaders {
@@ -110,18 +110,13 @@ const packageNames = ["@nats-io/transport-node", "@nats-io/jetstream"] as const;
 
 /**
  * Loads the client of NATS.
- * @throws {SpillwayError} `driver-missing`, naming the package to install.
+ * @throws {SpillwayError} `driver-missing`, naming the packages to install.
  */
 export async function loadDriver(): Promise<NatsDriver> {
-  const [transport, jetstream] = [await load(packageNames[0]), await load(packageNames[1])];
-  return { ...transport, ...jetstream } as NatsDriver;
-}
-
-async function load(packageName: string): Promise<object> {
   try {
-    return (await import(packageName)) as object;
+    const [transport, jetstream] = await Promise.all(packageNames.map((name) => import(name) as Promise<object>));
+    return { ...transport, ...jetstream } as NatsDriver;
   } catch (cause) {
-    const message = `the NATS store needs the packages ${packageNames.join(" and ")}; ${packageName} is not installed`;
-    throw new SpillwayError("driver-missing", message, { expected: packageName, cause });
+    throw driverMissing("NATS", packageNames, cause);
   }
 }

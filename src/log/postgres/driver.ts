@@ -1,4 +1,4 @@
-import { SpillwayError } from "../../errors.ts";
+import { driverMissing } from "../driver-missing.ts";
 
 /** What a parameter of a statement may be here. */
 export type SqlValue = string | number | null | readonly (string | number | null)[];
@@ -72,7 +72,6 @@ export async function loadDriver(): Promise<PgDriver> {
   try {
     return (await import(packageName)) as PgDriver;
   } catch (cause) {
-    const message = `the PostgreSQL store needs the package ${packageName}: npm install ${packageName}`;
-    throw new SpillwayError("driver-missing", message, { expected: packageName, cause });
+    throw driverMissing("PostgreSQL", [packageName], cause);
   }
 }

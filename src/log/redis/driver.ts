@@ -1,4 +1,4 @@
-import { SpillwayError } from "../../errors.ts";
+import { driverMissing } from "../driver-missing.ts";
 
 /** A command and its arguments. */
 export type Command = readonly (string | Buffer)[];
@@ -32,7 +32,6 @@ export async function loadDriver(): Promise<RedisDriver> {
   try {
     return (await import(packageName)) as RedisDriver;
   } catch (cause) {
-    const message = `the Redis store needs the package ${packageName}`;
-    throw new SpillwayError("driver-missing", message, { expected: packageName, cause });
+    throw driverMissing("Redis", [packageName], cause);
   }
 }

@@ -1,4 +1,4 @@
-import { SpillwayError } from "../../errors.ts";
+import { driverMissing } from "../driver-missing.ts";
 
 /** What SQLite stores in a column here. */
 export type SqlValue = string | number | Uint8Array | null;
@@ -38,8 +38,7 @@ export async function loadDriver(): Promise<SqliteDriver> {
   try {
     return (await import(packageName)) as SqliteDriver;
   } catch (cause) {
-    const message = `the SQLite store needs the package ${packageName} on Node.js ${process.version}`;
-    throw new SpillwayError("driver-missing", message, { expected: packageName, cause });
+    throw driverMissing("SQLite", [packageName], cause);
   }
 }
 

@@ -80,6 +80,55 @@ test("a wrong flag is named in the place of the file", async () => {
   );
 });
 
+test("a misspelt choice gets a suggestion, and nothing that follows from it is complained of", async () => {
+  for (const [flag, value, meant] of [
+    ["--preset", "sufrlux", "surflux"],
+    ["--ids", "gatway", "gateway"],
+  ] as const) {
+    const { code, stderr } = await runCli(["check", flag, value, ...(flag === "--preset" ? [] : ["--stream", "a"])]);
+    expect([code, stderr.trimEnd().split("\n")]).toEqual([1, [expect.stringContaining(`; did you mean "${meant}"?`)]]);
+  }
+});
+
+test("a URL without a scheme is shown with what to write, and without its secrets", async () => {
+  for (const [written, host] of [
+    ["source.example/events?api-key=hunter2", "https://source.example/events?api-key=***"],
+    ["me:hunter2@source.example:8443/events", "https://***@source.example:8443/events"],
+    ["localhost:9090/events", "http://localhost:9090/events"],
+    ["192.0.2.7", "https://192.0.2.7/"],
+  ] as const) {
+    const { stderr } = await runCli(["check", "--upstream", "${URL_OF_SOURCE}"], { env: { URL_OF_SOURCE: written } });
+    expect(stderr).toContain(`got "${host.replace(/https?:\/\//, "")}", which has no scheme; write ${host}\n`);
+    const tail = await runCli(["tail", written]);
+    expect(tail.stderr).toContain(`which has no scheme; write ${host}\n`);
+    expect(stderr + tail.stderr).not.toContain("hunter2");
+  }
+  for (const key of ["hunter2", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJlLW9mLWE"]) {
+    expect((await runCli(["check", "--upstream", key])).stderr).toContain("got a string (not shown)\n");
+  }
+});
+
+test("a variable in a flag is filled in from .env, and one that is not set is named at its flag", () =>
+  withDirectory(async (cwd) => {
+    await writeFile(join(cwd, ".env"), `SOURCE_URL=https://source.example/events?api-key=${secret}\n`);
+    const good = await runCli(["check", "--upstream", "${SOURCE_URL}"], { cwd });
+    expect(good.stdout).toContain("url: https://source.example/events?api-key=***");
+    const { stderr } = await runCli(["check", "--upstream", "${SOURCE}"], { cwd });
+    expect(stderr).toBe(
+      "spillway: config-invalid: --upstream: streams.events.upstream.url: the environment variable SOURCE is not set\n",
+    );
+  }));
+
+test("the log in memory is written with or without a colon and quotes", () =>
+  withDirectory(async (cwd) => {
+    for (const store of ["memory", "memory:", '"memory:"', "memory: # for a test"]) {
+      await writeFile(join(cwd, "spillway.yaml"), `store: ${store}\nstreams: { a: { ids: mine } }\n`);
+      expect((await runCli(["check"], { cwd })).stderr).toContain("spillway.yaml:2:22: streams.a.ids");
+      expect((await runCli(["check", "--ids", "gateway"], { cwd })).stdout).toContain('store: "memory:"');
+    }
+    expect((await runCli(["check", "--stream", "a", "--store", "memory"])).stdout).toContain('store: "memory:"');
+  }));
+
 test("the surflux preset is checked by its variables", async () => {
   const env = { SURFLUX_API_URL: "https://api.surflux.example", SURFLUX_API_KEY: secret };
   const good = await runCli(["check", "--preset", "surflux"], { env });

@@ -106,5 +106,7 @@ test("tail sends headers and query, and hands the terminal nothing to obey", asy
 test("tail refuses what is no URL without showing it", async () => {
   const { code, stderr } = await runCli(["tail", "ftp://hunter2@host/"]);
   expect(code).toBe(1);
-  expect(stderr).toBe("spillway: config-invalid: url: expected an http:// or https:// URL, got a string (not shown)\n");
+  expect(stderr).toBe(
+    "spillway: request-invalid: expected an http:// or https:// URL, got a URL that begins with ftp:// (not shown)\n",
+  );
 });

@@ -1,8 +1,6 @@
-import { execFile } from "node:child_process";
-import { chmod, copyFile, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
 import { createMysqlStore } from "../../../src/log/mysql/index.ts";
 import { queryMysql, startMysql } from "../../support/mysql.ts";
@@ -58,20 +56,4 @@ test("a connection is encrypted, and the server's name is checked, as the URL sa
   await expect(createMysqlStore({ url: `${url}?ssl-mode=verify_identity`, node: "a" })).rejects.toMatchObject(refused);
   await openStore(`${url}?ssl-mode=required`);
   await openStore(`${url}?ssl-mode=verify_identity&ssl-ca=${encodeURIComponent(cert)}`);
-});
-
-test("without its driver the store says which package to install", async () => {
-  // The built files without any package beside them.
-  const folder = await makeFolder();
-  for (const part of ["log", "util"]) await cp(`dist/${part}`, join(folder, "dist", part), { recursive: true });
-  await copyFile("dist/errors.js", join(folder, "dist/errors.js"));
-  await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module" }));
-  const program = join(folder, "open.js");
-  const lines = [
-    'import { createMysqlStore } from "./dist/log/mysql/index.js";',
-    'await createMysqlStore({ url: "mysql://127.0.0.1/test", node: "a" }).catch((e) => console.log(e.code, e.expected));',
-  ];
-  await writeFile(program, lines.join("\n"));
-  const { stdout } = await promisify(execFile)(process.execPath, [program]);
-  expect(stdout.trim()).toBe("driver-missing mysql2");
 });

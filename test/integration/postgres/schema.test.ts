@@ -1,9 +1,6 @@
-import { copyFile, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { createPostgresStore } from "../../../src/log/postgres/index.ts";
-import { startProgram } from "../../support/process.ts";
 import { freePort } from "../../support/ports.ts";
 import { openPostgresPlace, sharedPostgres, startPostgres, type PostgresPlace } from "../../support/postgres.ts";
 import { selfSigned } from "../../support/self-signed.ts";
@@ -130,22 +127,6 @@ test("a URL that makes no sense, a server that is not there and a wrong password
     expect(error, url).toMatchObject({ code });
     expect(String(error)).not.toContain("secret");
   }
-});
-
-test("without the package it needs, the store names it", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "spillway-postgres-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  for (const part of ["log", "util"]) await cp(`dist/${part}`, join(folder, "dist", part), { recursive: true });
-  await copyFile("dist/errors.js", join(folder, "dist/errors.js"));
-  await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module" }));
-  const script = join(folder, "open.js");
-  await writeFile(
-    script,
-    `import { createPostgresStore } from "./dist/log/postgres/index.js";
-    createPostgresStore({ url: "postgres://127.0.0.1/test", node: "a" }).catch((error) => console.log(error.code, error.expected));`,
-  );
-  const program = startProgram(script, []);
-  await program.printed("driver-missing pg\n");
 });
 
 test("TLS is as the URL says: a server is trusted by the certificate that is named, and by no other", async () => {
