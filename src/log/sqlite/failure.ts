@@ -19,10 +19,20 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   8458: "store-corrupt", // IOERR_CORRUPTFS
 };
 
-/** What an error of the driver means for the caller of a store. Whatever the table does not name is `store-unavailable`. */
+/** The same of the system's codes, for the files beside the database. */
+const systemCodes: Readonly<Record<string, ErrorCode>> = {
+  ENOSPC: "store-full",
+  EDQUOT: "store-full",
+  EROFS: "store-readonly",
+  EACCES: "store-readonly",
+  EPERM: "store-readonly",
+};
+
+/** What an error of the driver means for the caller of a store. Whatever the tables do not name is `store-unavailable`. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof SpillwayError) return { code: error.code, message: error.message };
-  const code = codes[resultCode(error)] ?? codes[resultCode(error) & 0xff] ?? "store-unavailable";
+  const system = systemCodes[(error as NodeJS.ErrnoException).code ?? ""];
+  const code = system ?? codes[resultCode(error)] ?? codes[resultCode(error) & 0xff] ?? "store-unavailable";
   return { code, message: error instanceof Error ? error.message : String(error) };
 }
 

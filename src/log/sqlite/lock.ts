@@ -1,5 +1,6 @@
 import { SpillwayError } from "../../errors.ts";
 import type { SqliteDatabase, SqliteDriver } from "./driver.ts";
+import { createPrivate } from "./private-files.ts";
 import { storeError, toFailure } from "./failure.ts";
 
 /**
@@ -11,6 +12,8 @@ import { storeError, toFailure } from "./failure.ts";
 export function lockLog(driver: SqliteDriver, path: string): SqliteDatabase {
   let lock: SqliteDatabase | undefined;
   try {
+    createPrivate(path);
+    createPrivate(`${path}.lock`);
     lock = new driver.DatabaseSync(`${path}.lock`, { readOnly: false });
     lock.exec("BEGIN EXCLUSIVE");
     return lock;

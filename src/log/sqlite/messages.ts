@@ -1,6 +1,7 @@
 /** What the store and its writer thread say to each other. */
 import type { Appended, Retention } from "../log.ts";
 import type { Failure } from "./failure.ts";
+import type { Loss } from "./losses.ts";
 
 /** How a database is opened for writing. */
 export interface DatabaseSettings {
@@ -10,6 +11,8 @@ export interface DatabaseSettings {
 
 /** How a writer is started. */
 export interface WriterSettings extends DatabaseSettings {
+  /** Whether the streams are open already, under the epochs that they have: a loss is then a reason to refuse the start. */
+  readonly resumed: boolean;
   /** See `exit-gate.ts`. */
   readonly exitGate: SharedArrayBuffer;
 }
@@ -88,11 +91,13 @@ export type WriterResult = StreamState | readonly AppendOutcome[] | number;
 
 /** What a writer sends. */
 export type WriterMessage =
-  /** The database is open. */
-  | { readonly kind: "started" }
+  /** The database is open. It lacks these events, and their streams have new epochs. */
+  | { readonly kind: "started"; readonly losses: readonly Loss[] }
   /** The database cannot be opened; the thread ends. */
   | { readonly kind: "refused"; readonly failure: Failure }
   | { readonly kind: "answer"; readonly id: number; readonly result: WriterResult }
   | { readonly kind: "failed"; readonly id: number; readonly failure: Failure }
+  /** The heads cannot be written; said once. */
+  | { readonly kind: "headless"; readonly failure: Failure }
   /** Retention has removed events of a stream. */
   | { readonly kind: "trimmed"; readonly stream: number; readonly earliest: number; readonly bytes: number };

@@ -57,6 +57,8 @@ const migrations: readonly string[] = [
       strftime('%Y-%m-%dT%H:%M:%fZ', time / 1000.0, 'unixepoch') AS time, event, channel, upstream_id, data
     FROM events JOIN streams ON streams.id = events.stream;
   `,
+  // 1 once the stream's head is also noted outside of the database.
+  "ALTER TABLE streams ADD COLUMN tracked INTEGER NOT NULL DEFAULT 0",
 ];
 
 /**

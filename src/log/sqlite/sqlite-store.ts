@@ -5,6 +5,7 @@ import { loadDriver, type SqliteDatabase } from "./driver.ts";
 import { storeError } from "./failure.ts";
 import { locateLog } from "./location.ts";
 import { lockLog } from "./lock.ts";
+import { closeToOthers } from "./private-files.ts";
 import { openSnapshots } from "./snapshots.ts";
 import { SqliteLog, type SqliteLogDependencies } from "./sqlite-log.ts";
 import { createWriterClient, type WriterEvents } from "./writer-client.ts";
@@ -44,11 +45,22 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<Lo
   const writer = createWriterClient({ path, synchronous }, events, logger);
   try {
     await writer.start();
+    // Not before it is known to be a log: the file may be somebody else's.
+    keepFromOthers(path, logger);
     return serveLogs({ path, writer, snapshots: openSnapshots(driver, path), now, logger }, logs, lock);
   } catch (error) {
     await writer.close();
     lock.close();
     throw storeError(error, path);
+  }
+}
+
+function keepFromOthers(path: string, logger: Logger): void {
+  try {
+    const files = closeToOthers(path);
+    if (files.length > 0) logger.warn({ files }, "everybody could read these files: now only their owner can");
+  } catch (err) {
+    logger.warn({ path, err }, "everybody can read the files of the log, and their modes cannot be changed");
   }
 }
 

@@ -34,7 +34,7 @@ const updateStream = `
 /** Makes the table of open streams of a writer, none yet. */
 export function createStreams(database: SqliteDatabase): Streams {
   const select = database.prepare(selectStream);
-  const insert = database.prepare("INSERT INTO streams (name, epoch) VALUES (?, ?)");
+  const insert = database.prepare("INSERT INTO streams (name, epoch, tracked) VALUES (?, ?, 1)");
   const update = database.prepare(updateStream);
   const streams = new Map<number, Stream>();
 

@@ -3,6 +3,7 @@ import type { Logger } from "../../util/logger.ts";
 import type { Retention } from "../log.ts";
 import { createAppendQueue, type QueuedAppend } from "./append-queue.ts";
 import { failureError } from "./failure.ts";
+import { lossText } from "./losses.ts";
 import type { AppendOutcome, DatabaseSettings, StreamState, WriterCall, WriterResult } from "./messages.ts";
 import { startWriterThread, type WriterThread } from "./writer-thread.ts";
 
@@ -30,22 +31,30 @@ export function createWriterClient(settings: DatabaseSettings, events: WriterEve
   const { path } = settings;
   const retentions = new Map<string, Retention>();
   let thread: WriterThread | undefined;
+  let opened = false;
   let closing = false;
 
   function startThread(onStarted: () => void, onRefused: (error: SpillwayError) => void): WriterThread {
     let running = false;
-    const started = startWriterThread(settings, {
-      onStarted() {
-        running = true;
-        onStarted();
+    const started = startWriterThread(
+      { ...settings, resumed: opened },
+      {
+        onStarted(losses) {
+          running = true;
+          opened = true;
+          for (const loss of losses) logger.warn({ path, ...loss }, lossText(loss));
+          onStarted();
+        },
+        onHeadless: (failure) =>
+          logger.warn({ path, ...failure }, "the heads of the log cannot be written: a loss would not be noticed"),
+        onTrimmed: events.onTrimmed,
+        onEnded(failure) {
+          leave(started);
+          if (running && !closing) logger.error({ path, ...failure }, "the log's writer thread has ended");
+          onRefused(failureError(failure, path));
+        },
       },
-      onTrimmed: events.onTrimmed,
-      onEnded(failure) {
-        leave(started);
-        if (running && !closing) logger.error({ path, ...failure }, "the log's writer thread has ended");
-        onRefused(failureError(failure, path));
-      },
-    });
+    );
     for (const [stream, retention] of retentions) {
       const reopened = (result: WriterResult): void => events.onReopened(result as StreamState);
       // Without all its streams a thread is of no use: the next request tries another.

@@ -1,14 +1,8 @@
 import { Worker } from "node:worker_threads";
 import { closeGate, createExitGate } from "./exit-gate.ts";
 import { type Failure, toFailure } from "./failure.ts";
-import type {
-  DatabaseSettings,
-  WriterCall,
-  WriterMessage,
-  WriterRequest,
-  WriterResult,
-  WriterSettings,
-} from "./messages.ts";
+import type { Loss } from "./losses.ts";
+import type { WriterCall, WriterMessage, WriterRequest, WriterResult, WriterSettings } from "./messages.ts";
 
 /** One life of the writer thread, from its start to its end. */
 export interface WriterThread {
@@ -20,8 +14,10 @@ export interface WriterThread {
 
 /** What happens to a thread. */
 export interface WriterThreadEvents {
-  /** The database is open. */
-  onStarted(): void;
+  /** The database is open; it lacks these events. */
+  onStarted(losses: readonly Loss[]): void;
+  /** The heads cannot be written. */
+  onHeadless(failure: Failure): void;
   onTrimmed(stream: number, earliest: number, bytes: number): void;
   /** The thread has ended, unasked or by `close`; all requests without an answer have failed. */
   onEnded(failure: Failure): void;
@@ -33,7 +29,10 @@ interface Pending {
 }
 
 /** Starts a writer thread. It keeps the process alive only while a request has no answer. */
-export function startWriterThread(settings: DatabaseSettings, events: WriterThreadEvents): WriterThread {
+export function startWriterThread(
+  settings: Omit<WriterSettings, "exitGate">,
+  events: WriterThreadEvents,
+): WriterThread {
   const exitGate = createExitGate();
   const workerData: WriterSettings = { ...settings, exitGate };
   const worker = new Worker(new URL("./writer.js", import.meta.url), { workerData });
@@ -56,9 +55,9 @@ export function startWriterThread(settings: DatabaseSettings, events: WriterThre
     if (pending.size === 0 && !closing) worker.unref();
   }
 
-  function started(): void {
+  function started(losses: readonly Loss[]): void {
     rest();
-    events.onStarted();
+    events.onStarted(losses);
   }
 
   function end(failure: Failure): void {
@@ -74,8 +73,9 @@ export function startWriterThread(settings: DatabaseSettings, events: WriterThre
     if (message.kind === "answer") take(message.id).resolve(message.result);
     else if (message.kind === "failed") take(message.id).reject(message.failure);
     else if (message.kind === "trimmed") events.onTrimmed(message.stream, message.earliest, message.bytes);
+    else if (message.kind === "headless") events.onHeadless(message.failure);
     else if (message.kind === "refused") end(message.failure);
-    else started();
+    else started(message.losses);
   });
   worker.on("error", (error) => end(toFailure(error)));
   worker.on("exit", () => end({ code: "store-unavailable", message: "the writer thread has ended" }));

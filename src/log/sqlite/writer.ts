@@ -1,10 +1,13 @@
 /** The writer thread of a SQLite store: everything that is written goes through here, one request at a time. */
 import { parentPort, workerData } from "node:worker_threads";
+import { SpillwayError } from "../../errors.ts";
 import { createAppender } from "./appender.ts";
 import { loadDriver, type SqliteDatabase, type SqliteDriver } from "./driver.ts";
 import { passGate } from "./exit-gate.ts";
 import { toFailure } from "./failure.ts";
+import { type Heads, openHeads } from "./heads.ts";
 import { createIdempotencyKeys } from "./idempotency-keys.ts";
+import { findLosses, type Loss, lossText, renewLost } from "./losses.ts";
 import type {
   AppendOutcome,
   GroupRequest,
@@ -29,24 +32,48 @@ const send = (message: WriterMessage): void => port.postMessage(message);
 const answer = (id: number, result: WriterResult): void => send({ kind: "answer", id, result });
 
 /** Serves requests until `close`. */
-function serve(database: SqliteDatabase): void {
+function serve(database: SqliteDatabase, heads: Heads): void {
   const streams = createStreams(database);
   const keys = createIdempotencyKeys(database);
   const appender = createAppender(database, streams, keys);
   const rounds = createTrimRounds(streams, createTrimmer(database, streams), keys, pass);
+  let headless = false;
 
   function open({ stream, retention }: OpenRequest): StreamState {
-    const opened = transact(database, () => streams.open(stream, retention));
+    const opened = transact(database, () => {
+      const row = streams.open(stream, retention);
+      // Before the commit: a stream that is in the database has its place among the heads.
+      heads.set(row);
+      heads.write();
+      return row;
+    });
     streams.set(opened);
     return opened;
   }
 
   function append({ appends }: GroupRequest): readonly AppendOutcome[] {
     rounds.appended(appends.reduce((sum, { events }) => sum + events.length / 4, 0));
-    return appender.append(appends);
+    const outcomes = appender.append(appends);
+    for (const [index, outcome] of outcomes.entries()) {
+      if (!("code" in outcome)) heads.raise(appends[index]!.stream, outcome.last);
+    }
+    attemptHeads(heads.write);
+    return outcomes;
+  }
+
+  /** The events are in the database by now: whatever becomes of the heads, they are answered with "appended". */
+  function attemptHeads(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!headless) send({ kind: "headless", failure: toFailure(error) });
+      headless = true;
+    }
   }
 
   function trim(id: number, { stream, now }: TrimRequest): void {
+    // Once a second, since it takes as long as a commit: a power cut that also damages the log may hide the loss of so much.
+    attemptHeads(heads.sync);
     rounds.add({
       streams: stream === undefined ? streams.ids() : [stream],
       now,
@@ -60,6 +87,8 @@ function serve(database: SqliteDatabase): void {
   function close(): void {
     rounds.stop();
     closeWriterDatabase(database);
+    attemptHeads(heads.sync);
+    heads.close();
     port.close();
   }
 
@@ -83,11 +112,22 @@ function serve(database: SqliteDatabase): void {
 
 function start(driver: SqliteDriver): void {
   try {
-    serve(openWriterDatabase(driver, settings));
-    send({ kind: "started" });
+    const database = openWriterDatabase(driver, settings);
+    const heads = openHeads(`${settings.path}.heads`);
+    const losses = settle(database, heads);
+    serve(database, heads);
+    send({ kind: "started", losses });
   } catch (error) {
     send({ kind: "refused", failure: toFailure(error) });
   }
+}
+
+/** Whoever has streams open knows them under their epochs: what they lost while they were open needs a new start. */
+function settle(database: SqliteDatabase, heads: Heads): readonly Loss[] {
+  if (!settings.resumed) return renewLost(database, heads);
+  const [loss] = findLosses(database, heads);
+  if (loss) throw new SpillwayError("store-corrupt", lossText(loss));
+  return [];
 }
 
 const driver = await loadDriver();
