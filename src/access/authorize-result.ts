@@ -2,7 +2,15 @@ import { SpillwayError } from "../errors.ts";
 import { rights, type Right } from "./grant.ts";
 import type { Identity, Recognition } from "./identity.ts";
 
-const members: ReadonlySet<string> = new Set(["subject", "can", "streams", "channels", "events", "expiresAt"]);
+const members: ReadonlySet<string> = new Set([
+  "subject",
+  "can",
+  "streams",
+  "channels",
+  "events",
+  "broadcast",
+  "expiresAt",
+]);
 
 /**
  * Makes an identity of what a decision said. It must be right in every member: a bound that is not understood would be none.
@@ -13,7 +21,7 @@ export function readAuthorizeResult(result: unknown, recognized: Recognition): I
   if (typeof result !== "object" || result === null || Array.isArray(result)) throw new TypeError("no object");
   const unknown = Object.keys(result).find((name) => !members.has(name));
   if (unknown !== undefined) throw new TypeError(`unknown member ${unknown.slice(0, 100)}`);
-  const { subject, can, streams, channels, events, expiresAt } = result as Readonly<Record<string, unknown>>;
+  const { subject, can, streams, channels, events, broadcast, expiresAt } = result as Readonly<Record<string, unknown>>;
   const end = readTime(expiresAt);
   if (end !== undefined && end <= Date.now()) throw new SpillwayError("credential-expired");
   return {
@@ -23,6 +31,7 @@ export function readAuthorizeResult(result: unknown, recognized: Recognition): I
       streams: readNames("streams", streams),
       channels: readNames("channels", channels),
       events: readNames("events", events),
+      broadcast: readFlag("broadcast", broadcast),
     },
     expiresAt: end,
     recognized,
@@ -48,6 +57,11 @@ function isRight(value: unknown): value is Right {
 function readNames(member: string, names: unknown): readonly string[] | undefined {
   if (names === undefined || (Array.isArray(names) && names.every(isName))) return names;
   throw new TypeError(`${member} is no list of names`);
+}
+
+function readFlag(member: string, flag: unknown): boolean | undefined {
+  if (flag === undefined || typeof flag === "boolean") return flag;
+  throw new TypeError(`${member} is neither true nor false`);
 }
 
 function isName(value: unknown): value is string {

@@ -5,13 +5,16 @@ import type { ClaimMapping, JwtOptions } from "./options.ts";
 /** The claims of a token that was accepted. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-const members: ReadonlySet<string> = new Set(["can", "streams", "channels", "events"]);
+const members: ReadonlySet<string> = new Set(["can", "streams", "channels", "events", "broadcast"]);
 
 /**
  * What a token grants: its claim `spillway`, the rights of every token, and what other claims are mapped to. What is wrongly typed
  * grants nothing; nor does a `spillway` claim with a member that does not exist, which may be a misspelt bound.
  */
-export function grantOf(claims: Claims, { can, claims: mappings }: Pick<JwtOptions, "can" | "claims">): Grant {
+export function grantOf(
+  claims: Claims,
+  { can, broadcast, claims: mappings }: Pick<JwtOptions, "can" | "broadcast" | "claims">,
+): Grant {
   const own = readOwn(claims);
   if (!own) return nothing;
   const scope = (name: "streams" | "channels" | "events"): readonly string[] | undefined =>
@@ -21,6 +24,7 @@ export function grantOf(claims: Claims, { can, claims: mappings }: Pick<JwtOptio
     streams: scope("streams"),
     channels: scope("channels"),
     events: scope("events"),
+    broadcast: broadcast || valueOf(own, "broadcast") === true,
   };
 }
 

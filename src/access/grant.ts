@@ -13,6 +13,8 @@ export interface Grant {
   readonly streams?: readonly string[] | undefined;
   /** Names or patterns of channels; absent for all, and for events without a channel. */
   readonly channels?: readonly string[] | undefined;
+  /** Whether who subscribes to granted `channels` also gets events without a channel. Default: false. */
+  readonly broadcast?: boolean | undefined;
   /** Names or patterns of event types; absent for all. */
   readonly events?: readonly string[] | undefined;
 }

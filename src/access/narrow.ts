@@ -13,7 +13,7 @@ export function narrowGrant(grant: Grant, { stream, channels }: Scope): Grant | 
   if (!permits(grant, "subscribe", stream)) return undefined;
   // A pattern is within another exactly if that one fits its text: an asterisk only fits into the place of an asterisk.
   if (channels && !channels.every((channel) => allows(grant.channels, channel))) return undefined;
-  return { can: ["subscribe"], streams: [stream], channels: channels ?? grant.channels, events: grant.events };
+  return { ...grant, can: ["subscribe"], streams: [stream], channels: channels ?? grant.channels };
 }
 
 /** An identity that came with a ticket, for what the ticket's holder has become; `undefined` where he may no longer do what it is for. */

@@ -33,6 +33,8 @@ export interface JwtOptions {
   readonly clockTolerance: number;
   /** Rights that every accepted token has beside those of its `spillway` claim. */
   readonly can: readonly Grant["can"][number][];
+  /** Whether every accepted token also gets events without a channel. */
+  readonly broadcast: boolean;
   readonly claims: {
     readonly streams: ClaimMapping | undefined;
     readonly channels: ClaimMapping | undefined;

@@ -32,6 +32,8 @@ export interface GrantConfig {
   readonly streams?: readonly string[] | undefined;
   /** Channels. Default: all, and events without a channel. */
   readonly channels?: readonly string[] | undefined;
+  /** Whether who subscribes to the granted `channels` also gets events without a channel. Default: false. */
+  readonly broadcast?: boolean | undefined;
   /** Event types. Default: all. */
   readonly events?: readonly string[] | undefined;
 }
@@ -49,7 +51,7 @@ export interface KeyConfig extends GrantConfig {
   readonly expires?: string | undefined;
 }
 
-/** Which JSON Web Tokens count, and what they grant: what their claim `spillway: { can, streams, channels, events }` says. */
+/** Which JSON Web Tokens count, and what they grant: what their claim `spillway: { can, streams, channels, events, broadcast }` says. */
 export interface JwtConfig {
   /** The secret of HS256 and its like, at least 32 bytes. Give this, `publicKey` or `jwks`. */
   readonly secret?: string | undefined;
@@ -67,6 +69,8 @@ export interface JwtConfig {
   readonly clockTolerance?: Duration | undefined;
   /** Rights of every accepted token, with or without a `spillway` claim. Default: none. */
   readonly can?: readonly Right[] | undefined;
+  /** Whether every accepted token also gets events without a channel. Default: false; a token may say so itself. */
+  readonly broadcast?: boolean | undefined;
   /** Parts of the grant out of other claims, as `claim:<name>` or `claim:<name> → <text with {}>`. */
   readonly claims?: ClaimsConfig | undefined;
 }

@@ -17,6 +17,7 @@ const names = z.array(
 const scopes = {
   streams: names.optional(),
   channels: names.optional(),
+  broadcast: z.boolean().optional(),
   events: names.optional(),
 };
 
@@ -69,6 +70,7 @@ const jwtShape = object({
     .optional(),
   clockTolerance: duration("5s", 0, 600_000),
   can: z.array(right, "a list of rights").default([]),
+  broadcast: z.boolean().default(false),
   claims: object({
     streams: mapping.optional(),
     channels: mapping.optional(),

@@ -17,12 +17,13 @@ export function showAccess(access: AccessOptions): object {
   };
 }
 
-function showGrant({ can, streams, channels, events }: Grant): object {
+function showGrant({ can, streams, channels, events, broadcast }: Grant): object {
   return {
     can: [...can],
     streams: streams && [...streams],
     channels: channels && [...channels],
     events: events && [...events],
+    broadcast,
   };
 }
 
@@ -39,6 +40,7 @@ function showJwt({ verifyWith, claims, ...jwt }: JwtOptions): object {
     algorithms: [...jwt.algorithms],
     clockTolerance: formatDuration(jwt.clockTolerance),
     can: [...jwt.can],
+    broadcast: jwt.broadcast,
     claims: {
       streams: showMapping(claims.streams),
       channels: showMapping(claims.channels),

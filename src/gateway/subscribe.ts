@@ -1,14 +1,15 @@
 import { toJson, type DeliveredEvent } from "../hub/format.ts";
 import { trimmedGap } from "../hub/gap.ts";
+import { narrow } from "../http/filter.ts";
 import { findStart, type Asked } from "../http/position.ts";
 import type { ServedStream } from "../http/served.ts";
 
 export interface SubscribeOptions {
   /** An event's id, `earliest` or `now`. Default `now`. */
   readonly after?: string | undefined;
-  /** Only these channels. */
+  /** Only these channels; `*` in a name stands for any characters. */
   readonly channels?: readonly string[] | undefined;
-  /** Only these types. */
+  /** Only these types, in the same way. */
   readonly events?: readonly string[] | undefined;
   /** Ends the iteration, as closing the gateway does. */
   readonly signal?: AbortSignal | undefined;
@@ -23,7 +24,7 @@ export async function* iterate(
   { after, channels, events, signal = new AbortController().signal }: SubscribeOptions,
 ): AsyncGenerator<DeliveredEvent, void, undefined> {
   const { log, hub, ids } = stream;
-  const filter = channels || events ? { channels, events } : undefined;
+  const filter = narrow({ channels, events }, {});
   const asked: Asked = { after };
   const start = await findStart(asked, stream, filter);
   const release = stream.hold();

@@ -3,9 +3,8 @@ import { permits } from "../access/grant.ts";
 import type { Identity } from "../access/identity.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { CloseReason, Subscriber, SubscriptionOwner } from "../hub/subscriber.ts";
-import type { LogFilter } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
-import { narrow } from "./filter.ts";
+import { narrow, type Asked } from "./filter.ts";
 import type { Served } from "./served.ts";
 
 /** Which sessions are meant. */
@@ -20,7 +19,7 @@ export interface SessionParts {
   readonly address: string | undefined;
   readonly stream: string;
   /** What was asked for, before it was narrowed to what is granted. */
-  readonly asked: LogFilter | undefined;
+  readonly asked: Asked | undefined;
   /** Gives back its place among the connections. */
   readonly release: () => void;
 }

@@ -1,5 +1,5 @@
 import { SpillwayError } from "../errors.ts";
-import { isName, nameRule } from "./filter.ts";
+import { assertNames, nameRule } from "./filter.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
 import type { Caller, Served } from "./served.ts";
@@ -41,8 +41,8 @@ function readRequest(body: string): { readonly stream: string; readonly channels
   if (typeof stream !== "string") throw invalid("stream", "a stream's name", typeof stream);
   if (channels === undefined) return { stream, channels };
   if (!Array.isArray(channels) || channels.length === 0) throw invalid("channels", "a list of names", typeof channels);
-  for (const name of channels as unknown[]) {
-    if (typeof name !== "string" || !isName(name)) throw invalid("channels", nameRule, String(name));
-  }
+  const other = (channels as unknown[]).findIndex((name) => typeof name !== "string");
+  if (other !== -1) throw invalid(`channels[${other}]`, nameRule, typeof channels[other]);
+  assertNames("channels", channels as string[]);
   return { stream, channels: channels as string[] };
 }

@@ -7,10 +7,13 @@ import { View, type ViewContext } from "./view.ts";
 export class Views {
   readonly #context: ViewContext;
   readonly #all = new Map<string, View>();
-  readonly #byChannel = new Map<string, Set<View>>();
+  /** Views by the channels that they show; `undefined` for events without one. */
+  readonly #byChannel: Index<string | undefined> = new Map();
+  /** Views of patterns of channels, by the length of what stands before the first asterisk, and by that. */
+  readonly #byPrefix = new Map<number, Index<string>>();
   /** Views with a filter for types alone. */
-  readonly #byType = new Map<string, Set<View>>();
-  /** Views without names to find them by: of everything, or of patterns. */
+  readonly #byType: Index<string> = new Map();
+  /** Views without names to find them by: of everything, or of patterns of types. */
   readonly #unbound = new Set<View>();
 
   constructor(context: ViewContext) {
@@ -28,9 +31,7 @@ export class Views {
     if (!view) {
       view = new View(filter, format, this.#context);
       this.#all.set(key, view);
-      const [index, names] = this.#placeOf(view);
-      if (!index) this.#unbound.add(view);
-      else for (const name of names) index.set(name, (index.get(name) ?? new Set()).add(view));
+      this.#place(view, add);
     }
     return view;
   }
@@ -39,35 +40,59 @@ export class Views {
   release(view: View): void {
     if (view.size > 0) return;
     this.#all.delete(keyOf(view.filter, view.format));
-    this.#unbound.delete(view);
-    const [index, names] = this.#placeOf(view);
-    for (const name of names) {
-      index?.get(name)?.delete(view);
-      if (index?.get(name)?.size === 0) index.delete(name);
-    }
+    this.#place(view, remove);
   }
 
-  /** Calls back for each view that shows the event. */
+  /** Calls back for each view that shows the event, perhaps more than once. */
   touch(event: LogEvent, visit: (view: View) => void): void {
     if (event.event.startsWith(reservedPrefix)) return this.#all.forEach(visit);
+    const { channel } = event;
     const visitMatch = (view: View): void => {
       if (matches(view.filter, event)) visit(view);
     };
     this.#unbound.forEach(visitMatch);
     this.#byType.get(event.event)?.forEach(visitMatch);
-    if (event.channel !== undefined) this.#byChannel.get(event.channel)?.forEach(visitMatch);
+    this.#byChannel.get(channel)?.forEach(visitMatch);
+    if (channel === undefined || this.#byPrefix.size === 0) return;
+    for (const [length, views] of this.#byPrefix) views.get(channel.slice(0, length))?.forEach(visitMatch);
   }
 
-  /** Where a view with a filter is found: by its channels, or else by its types. */
-  #placeOf({ filter }: View): [index: Map<string, Set<View>> | undefined, names: readonly string[]] {
-    if (filter?.channels) return [this.#byChannel, filter.channels];
-    if (filter?.events) return [this.#byType, filter.events];
-    return [undefined, []];
+  /** Adds a view where it is found, or removes it: by its channels, or else by its types. */
+  #place(view: View, change: typeof add | typeof remove): void {
+    const { channels, events, within } = view.filter ?? {};
+    if (channels) for (const name of channels) change(this.#byChannel, name, view);
+    else if (within?.channels) {
+      for (const pattern of within.channels) this.#placeByPattern(pattern, view, change);
+      if (within.broadcast) change(this.#byChannel, undefined, view);
+    } else if (events) for (const type of events) change(this.#byType, type, view);
+    else if (change === add) this.#unbound.add(view);
+    else this.#unbound.delete(view);
   }
+
+  #placeByPattern(pattern: string, view: View, change: typeof add | typeof remove): void {
+    const length = pattern.indexOf("*");
+    if (length === -1) return change(this.#byChannel, pattern, view);
+    const index: Index<string> = this.#byPrefix.get(length) ?? new Map();
+    change(index, pattern.slice(0, length), view);
+    if (index.size > 0) this.#byPrefix.set(length, index);
+    else this.#byPrefix.delete(length);
+  }
+}
+
+type Index<Name> = Map<Name, Set<View>>;
+
+function add<Name>(index: Index<Name>, name: Name, view: View): void {
+  index.set(name, (index.get(name) ?? new Set()).add(view));
+}
+
+function remove<Name>(index: Index<Name>, name: Name, view: View): void {
+  const views = index.get(name);
+  views?.delete(view);
+  if (views?.size === 0) index.delete(name);
 }
 
 function keyOf(filter: LogFilter | undefined, format: Format): string {
   const sorted = (names: readonly string[] | undefined): readonly string[] | null => (names ? names.toSorted() : null);
   const lists = [filter, filter?.within].flatMap((part) => [sorted(part?.channels), sorted(part?.events)]);
-  return JSON.stringify([format.name, ...lists]);
+  return JSON.stringify([format.name, filter?.within?.broadcast === true, ...lists]);
 }

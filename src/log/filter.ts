@@ -7,9 +7,12 @@ export function matches(filter: LogFilter | undefined, event: NewEvent): boolean
   const { channels, events, within } = filter;
   if (channels && (event.channel === undefined || !channels.includes(event.channel))) return false;
   if (events && !events.includes(event.event)) return false;
-  return !within || (fits(within.channels, event.channel) && fits(within.events, event.event));
+  if (!within) return true;
+  const inChannel =
+    event.channel === undefined ? within.broadcast === true || !within.channels : fits(within.channels, event.channel);
+  return inChannel && fits(within.events, event.event);
 }
 
-function fits(patterns: readonly string[] | undefined, name: string | undefined): boolean {
-  return !patterns || (name !== undefined && patterns.some((pattern) => matchesGlob(pattern, name)));
+function fits(patterns: readonly string[] | undefined, name: string): boolean {
+  return !patterns || patterns.some((pattern) => matchesGlob(pattern, name));
 }

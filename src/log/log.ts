@@ -30,8 +30,14 @@ export interface LogEvent extends NewEvent {
 export interface LogFilter {
   readonly channels?: readonly string[] | undefined;
   readonly events?: readonly string[] | undefined;
-  /** Patterns, in which `*` stands for any characters, that must match besides: what somebody is granted who asked for everything. */
-  readonly within?: Pick<LogFilter, "channels" | "events"> | undefined;
+  /** Names and patterns that must match as well; in a pattern `*` stands for any characters. */
+  readonly within?: FilterPatterns | undefined;
+}
+
+/** Names and patterns of what a subscriber wants to see. */
+export interface FilterPatterns extends Pick<LogFilter, "channels" | "events"> {
+  /** Whether events without a channel match `channels` too. Default: false. */
+  readonly broadcast?: boolean | undefined;
 }
 
 /** Where a stream's log stands. */

@@ -31,6 +31,14 @@ const filters: readonly LogFilter[] = [
   { channels: ["a"], events: [] },
   { channels: Array.from({ length: 200 }, (_, index) => `c${index}`).concat("b") },
   { events: Array.from({ length: 200 }, (_, index) => `e${index}`).concat("trade") },
+  { within: { channels: ["*"] } },
+  { within: { channels: ["a", "*b*"], events: ["tr*"] } },
+  { within: { channels: ["a", "b"], broadcast: true } },
+  { within: { channels: ["c*"], events: ["quote"], broadcast: true } },
+  { within: { channels: [], broadcast: true } },
+  { within: { broadcast: true } },
+  { channels: ["a"], within: { events: ["*e"] } },
+  { events: ["trade"], within: { channels: ["a*", "c"], broadcast: true } },
 ];
 
 /** What filters promise. */

@@ -60,6 +60,8 @@ export const findFacts: readonly LogStoreFact[] = [
         [{ last: 1, filter: { events: ["five"] } }, 5],
         [{ last: 2, filter: { channels: ["even", "odd"], events: ["five"] } }, 5],
         [{ last: 5, filter: { channels: ["none"] } }, 10],
+        [{ last: 2, filter: { within: { channels: ["e*n"] } } }, 6],
+        [{ last: 1, filter: { events: ["five"], within: { channels: ["even"], broadcast: true } } }, 10],
       ];
       for (const [position, after] of positions) equal(await log.find(position), after, JSON.stringify(position));
     },

@@ -136,7 +136,7 @@ test("in a container, serve starts with the environment of Surflux's guide as do
     const refused = await runCli(flags, { cwd, env: { ...image, ...guide } });
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/access-required.*CLIENT_API_KEY/s)]);
 
-    const key = "spw_a-key-of-the-clients-of-the-guide";
+    const key = "a-key-of-the-clients-of-the-guide";
     const env = { ...image, ...guide, DATABASE_URL: '"file:./data.db"', CLIENT_API_KEY: `"${key}"` };
     const cli = startCli(flags, { cwd, env });
     await cli.until(({ stdout }) => stdout().includes('"listening"'));

@@ -16,6 +16,8 @@ interface TestEvent {
 interface Scope {
   readonly channels?: readonly string[];
   readonly events?: readonly string[];
+  /** Of a grant: events without a channel too. */
+  readonly broadcast?: boolean;
 }
 
 const admin = makeKey("admin", { can: ["admin", "publish"] });
@@ -135,7 +137,11 @@ function modelOf(grant: Scope, asked: Scope, events: readonly TestEvent[]): read
     (names ?? []).every((name) => isWithin(granted, name));
   if (!all(asked.channels, grant.channels) || !all(asked.events, grant.events)) return 403;
   const isBoth = ({ event = "message", channel }: TestEvent): boolean =>
-    [grant, asked].every((scope) => isWithin(scope.channels, channel) && isWithin(scope.events, event));
+    [grant, asked].every(
+      (scope) =>
+        (isWithin(scope.channels, channel) || (channel === undefined && scope.broadcast)) &&
+        isWithin(scope.events, event),
+    );
   return events.flatMap((event, n) => (isBoth(event) ? [String(n)] : []));
 }
 
@@ -146,8 +152,15 @@ const typePatterns = [...typeNames, "trade*", "*", "m*e"];
 
 const list = (names: readonly string[], minLength: number): fc.Arbitrary<string[]> =>
   fc.uniqueArray(fc.constantFrom(...names), { minLength, maxLength: 4 });
-const scope = (channels: readonly string[], events: readonly string[], least: number): fc.Arbitrary<Scope> =>
-  fc.record({ channels: list(channels, least), events: list(events, least) }, { requiredKeys: [] });
+/** Asking for no name would be malformed. */
+const askedScope = fc.record(
+  { channels: list(channelPatterns, 1), events: list(typePatterns, 1) },
+  { requiredKeys: [] },
+);
+const grantedScope: fc.Arbitrary<Scope> = fc.record(
+  { channels: list(channelPatterns, 0), events: list(typePatterns, 0), broadcast: fc.boolean() },
+  { requiredKeys: [] },
+);
 const anyEvents = fc.array(
   fc.record({ event: fc.constantFrom(...typeNames), channel: fc.constantFrom(...channelNames) }, { requiredKeys: [] }),
   { minLength: 1, maxLength: 20 },
@@ -164,7 +177,7 @@ describe.each(combinations)("$title", ({ store, kind }) => {
 
   describe.each(ways)("$title", ({ get }) => {
     test("brings what is granted and asked for, no less and no more", async () => {
-      const cases = fc.tuple(scope(channelPatterns, typePatterns, 0), scope(channelNames, typeNames, 1), anyEvents);
+      const cases = fc.tuple(grantedScope, askedScope, anyEvents);
       await fc.assert(
         fc.asyncProperty(cases, async ([grant, asked, events]) => {
           expect(await get(asker(grant, asked), events)).toEqual(modelOf(grant, asked, events));
@@ -197,8 +210,10 @@ describe.each(combinations)("$title", ({ store, kind }) => {
       ["channels=user:ada,btc", "channels", "btc"],
       ["events=trade,quote", "events", "quote"],
       ["events=message", "events", "message"],
-      // Names are no patterns.
+      // A pattern must be granted as a whole.
       ["channels=*", "channels", "*"],
+      ["channels=user:*,u*", "channels", "u*"],
+      ["events=trade*", "events", "trade*"],
     ] as const) {
       const response = await ask(query, "text/event-stream");
       expect(response.status).toBe(403);
@@ -206,16 +221,76 @@ describe.each(combinations)("$title", ({ store, kind }) => {
     }
   });
 
+  test("a filter that could match nothing, or would cost too much, is refused", async () => {
+    const ask = asker({}, {});
+    for (const [query, field] of [
+      ["channels=all", "channels"],
+      ["channels=a,all", "channels"],
+      ["events=all", "events"],
+      ["channels=a*b*c*d*e*f", "channels"],
+      [`channels=${Array.from({ length: 9 }, (_, n) => `${n}*`).join(",")}`, "channels"],
+      [`events=${Array.from({ length: 9 }, (_, n) => `*${n}`).join(",")}`, "events"],
+    ] as const) {
+      const response = await ask(query, "text/event-stream");
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ code: "request-invalid", field });
+    }
+    for (const path of ["/streams/s/all", "/streams/s/a,all"]) {
+      expect((await door.request(path, { headers: grantTo({}) })).status).toBe(400);
+    }
+    const tickets = { method: "POST", headers: { ...grantTo({}), "content-type": "application/json" } };
+    for (const channel of ["all", "a*b*c*d*e*f"]) {
+      const body = JSON.stringify({ stream: "s", channels: [channel] });
+      expect((await door.request("/tickets", { ...tickets, body })).status).toBe(400);
+    }
+  });
+
+  test("lists and patterns work in the path as they do in the query", async () => {
+    const { before } = await publish([
+      { channel: "a" },
+      { channel: "user:ada" },
+      {},
+      { channel: "user:ben" },
+      { channel: "b" },
+    ]);
+    for (const [path, expected] of [
+      ["a,b", ["0", "4"]],
+      ["a%2Cb", ["0", "4"]],
+      ["user:*", ["1", "3"]],
+      ["b,user:*n", ["3", "4"]],
+      ["*", ["0", "1", "3", "4"]],
+    ] as const) {
+      const headers = { ...grantTo({}), accept: "application/json" };
+      expect(await pageOf(await door.request(`/streams/s/${path}?after=${before}`, { headers }))).toEqual(expected);
+    }
+  });
+
+  test("a ticket brings the events without a channel that its holder is granted", async () => {
+    const headers = { ...grantTo({ channels: ["user:*"], broadcast: true }), "content-type": "application/json" };
+    for (const channels of [undefined, ["user:ada"]]) {
+      const made = await door.request("/tickets", {
+        method: "POST",
+        headers,
+        body: JSON.stringify({ stream: "s", channels }),
+      });
+      const { ticket } = (await made.json()) as { ticket: string };
+      const response = await door.request(`/streams/s?ticket=${ticket}`);
+      const { last } = await publish([{ channel: "user:ada" }, { channel: "b" }, {}]);
+      expect(await dataUpTo(response, last)).toEqual(["0", "2"]);
+    }
+  });
+
   test("publishing needs every event's channel and type granted, and appends none of them otherwise", async () => {
     await fc.assert(
-      fc.asyncProperty(scope(channelPatterns, typePatterns, 0), anyEvents, async (grant, events) => {
+      fc.asyncProperty(grantedScope, anyEvents, async (grant, events) => {
         const { last } = await publish([{}]);
         const response = await door.request("/streams/s/events", {
           method: "POST",
           headers: { ...grantTo(grant), "content-type": "application/json" },
           body: JSON.stringify(events.map((event, n) => ({ ...event, data: String(n) }))),
         });
-        const granted = modelOf(grant, {}, events) as string[];
+        // Who gets events without a channel may not send any for that.
+        const granted = modelOf({ ...grant, broadcast: false }, {}, events) as string[];
         const whole = granted.length === events.length;
         expect(response.status).toBe(whole ? 200 : 403);
         await response.text();

@@ -118,7 +118,7 @@ test("without an access section nobody administers, and with one everything is c
 });
 
 test("CLIENT_API_KEY guards everything that shows data", async () => {
-  const key = "spw_the-key-that-the-guide-s-clients-send";
+  const key = "the-key-that-the-guide-s-clients-send";
   vi.stubEnv("CLIENT_API_KEY", key);
   await start();
   for (const path of ["/api/sse", "/api/status", "/api/metrics", "/streams", "/streams/surflux"]) {

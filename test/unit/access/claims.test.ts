@@ -47,7 +47,11 @@ test.each([
 
 test("no value of a mapped claim grants more than one channel", () => {
   const mapping = { claim: "tenant", template: "tenant:{}" };
-  const options = { can: ["subscribe" as const], claims: { streams: undefined, channels: mapping, events: undefined } };
+  const options = {
+    can: ["subscribe" as const],
+    broadcast: false,
+    claims: { streams: undefined, channels: mapping, events: undefined },
+  };
   const value = fc.oneof(
     fc.string({ unit: "grapheme" }),
     fc.string({ unit: fc.constantFrom("*", "a", ",", "\n", "{}", "$", ":") }),
@@ -86,7 +90,7 @@ test("members that are wrongly typed grant nothing", async () => {
 });
 
 test("whatever the claim holds, only rights that it names are granted, on streams that it names", () => {
-  const options = { can: [], claims: { streams: undefined, channels: undefined, events: undefined } };
+  const options = { can: [], broadcast: false, claims: { streams: undefined, channels: undefined, events: undefined } };
   const member = fc.oneof(fc.jsonValue(), fc.array(fc.constantFrom("subscribe", "publish", "prices")));
   fc.assert(
     fc.property(fc.record({ can: member, streams: member }, { requiredKeys: [] }), (spillway) => {
