@@ -1,5 +1,6 @@
 import { SpillwayError } from "../errors.ts";
-import { createLimiter } from "../util/limiter.ts";
+import { addressKey } from "../util/address-key.ts";
+import { createFairLimiter, type NotRun } from "../util/fair-limiter.ts";
 import { createAnswers } from "./answers.ts";
 import { readAuthorizeResult } from "./authorize-result.ts";
 import type { AuthorizerDependencies } from "./authorizer.ts";
@@ -11,8 +12,8 @@ import { readText } from "./response-text.ts";
 
 /** What of the request's headers the service may need to know who sends it. */
 const forwarded = ["authorization", "cookie", "x-api-key", "origin"] as const;
-/** Questions on their way at the same time; others wait, for no longer than an answer may take. */
-const atOnce = 128;
+/** Questions on their way at the same time, and those that wait, for no longer than an answer may take. */
+const bounds = { atOnce: 128, waitingPerKey: 1000, waiting: 10_000 };
 const largest = 64 * 1024;
 
 /** What the service is sent; its JSON is also the body. */
@@ -28,16 +29,15 @@ interface Question {
 
 /** Asks the user's service who sends a request. What it does not say plainly is refused. */
 export function createAuthorizeService(
-  { url, timeout, cache }: AuthorizeOptions,
+  { url, timeout, cache, stale }: AuthorizeOptions,
   recognized: Recognition,
   { addressOf, logger }: AuthorizerDependencies,
 ): (request: Credentials, stream: string | undefined) => Promise<Identity> {
-  const limit = createLimiter(atOnce);
-  const answers = createAnswers<Identity>({ keepFor: cache, isAnswer });
-  const ask = async (question: Question): Promise<Identity> => {
-    const signal = AbortSignal.timeout(timeout);
+  const limit = createFairLimiter({ ...bounds, patience: timeout }, refuse);
+  const answers = createAnswers<Identity>({ keepFor: cache, staleFor: stale, isAnswer });
+  const ask = async (question: Question, address: string): Promise<Identity> => {
     try {
-      return await limit(() => send(url, question, recognized, signal));
+      return await limit(address, () => send(url, question, recognized, AbortSignal.timeout(timeout)));
     } catch (error) {
       if (error instanceof SpillwayError) throw error;
       logger.warn({ reason: reasonOf(error) }, "the authorize service cannot be asked");
@@ -45,8 +45,10 @@ export function createAuthorizeService(
     }
   };
   return async (request, stream) => {
-    const question = questionOf(request, stream, addressOf(request));
-    const identity = await answers.get(fingerprint(question), () => ask(question));
+    const client = addressOf(request);
+    const question = questionOf(request, stream, client);
+    const address = client === undefined ? fingerprint(question.headers) : addressKey(client);
+    const identity = await answers.get(fingerprint(question), address, () => ask(question, address));
     // An answer may end while it is kept.
     if (identity.expiresAt !== undefined && identity.expiresAt <= Date.now())
       throw new SpillwayError("credential-expired");
@@ -54,9 +56,17 @@ export function createAuthorizeService(
   };
 }
 
-/** A refusal is an answer as well; that nobody answered is none. */
+const noAnswers: ReadonlySet<string> = new Set(["authorize-unavailable", "rate-limited"]);
+
+/** A refusal is an answer as well; that nobody was asked, or answered, is none. */
 function isAnswer(error: unknown): boolean {
-  return error instanceof SpillwayError && error.code !== "authorize-unavailable";
+  return error instanceof SpillwayError && !noAnswers.has(error.code);
+}
+
+function refuse(why: NotRun): Error {
+  if (why !== "key") return new SpillwayError("authorize-unavailable", undefined, { retryAfter: 5 });
+  const message = `at most ${bounds.waitingPerKey} requests of one address wait for the authorize service`;
+  return new SpillwayError("rate-limited", message, { retryAfter: 5 });
 }
 
 function questionOf(request: Credentials, stream: string | undefined, address: string | undefined): Question {

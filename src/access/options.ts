@@ -46,8 +46,10 @@ export interface AuthorizeOptions {
   /** The user's service, asked with a POST. */
   readonly url: string;
   readonly timeout: number;
-  /** How long an answer is used again for the same credential, stream and address; 0 for never. */
+  /** How long an answer is used again for the same question; 0 for never. */
   readonly cache: number;
+  /** How much longer one that let somebody in is used while the service cannot be asked. */
+  readonly stale: number;
 }
 
 export interface CorsOptions {

@@ -101,6 +101,10 @@ export interface AuthorizeConfig {
   readonly timeout?: Duration | undefined;
   /** How long an answer counts for the same credential and stream; `0s` asks every time. Default: `5s`. */
   readonly cache?: Duration | undefined;
+  /**
+   * How much longer an answer that let somebody in counts while the service does not answer or is too busy; `0s` not at all. Default: `30s`.
+   */
+  readonly stale?: Duration | undefined;
 }
 
 /** Pages of other origins (CORS). */

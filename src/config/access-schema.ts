@@ -114,7 +114,12 @@ function* contradictions({
 const authorize = z.union(
   [
     z.custom<AuthorizeFunction>((input) => typeof input === "function"),
-    object({ url: bareUrl, timeout: duration("2s", 1), cache: duration("5s") }) satisfies z.ZodType<AuthorizeOptions>,
+    object({
+      url: bareUrl,
+      timeout: duration("2s", 1),
+      cache: duration("5s"),
+      stale: duration("30s"),
+    }) satisfies z.ZodType<AuthorizeOptions>,
   ],
   { error: "a section with the url of a service; in code also a function" },
 );

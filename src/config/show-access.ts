@@ -53,6 +53,11 @@ function showMapping(mapping: ClaimMapping | undefined): string | undefined {
   return mapping && `claim:${mapping.claim} → ${mapping.template}`;
 }
 
-function showAuthorize({ url, timeout, cache }: AuthorizeOptions): object {
-  return { url: maskUrl(url), timeout: formatDuration(timeout), cache: formatDuration(cache) };
+function showAuthorize({ url, timeout, cache, stale }: AuthorizeOptions): object {
+  return {
+    url: maskUrl(url),
+    timeout: formatDuration(timeout),
+    cache: formatDuration(cache),
+    stale: formatDuration(stale),
+  };
 }
