@@ -27,7 +27,7 @@ const server = app.listen(Number(process.env.PORT ?? 8080), "127.0.0.1", (error)
 });
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
-  process.once(signal, async () => {
+  process.on(signal, async () => {
     server.close();
     await gateway.close(); // says goodbye to every subscriber and closes the log
     process.exit(0);

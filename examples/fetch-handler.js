@@ -31,8 +31,9 @@ const listener = (request, response) => void serve(request, response).catch(() =
 const server = createServer({ keepAliveTimeout: 500 }, listener).listen(Number(process.env.PORT ?? 8080), "127.0.0.1");
 server.on("listening", () => console.log(`news are at http://127.0.0.1:${server.address().port}/live/streams/news`));
 
+server.once("close", () => process.exit(0));
 function stop() {
-  server.close(() => process.exit(0));
+  server.close();
   void gateway.close(); // says goodbye to every subscriber, whose connections then end
 }
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stop);
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, stop);

@@ -21,7 +21,7 @@ const timer = setInterval(async () => {
 }, 1000);
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
-  process.once(signal, () => {
+  process.on(signal, () => {
     clearInterval(timer);
     void gateway.close(); // ends the loop below too
   });

@@ -70,6 +70,7 @@ async function fail(error) {
   await stop(1);
 }
 
-process.once("SIGINT", () => stop(0));
-process.once("SIGTERM", () => stop(0));
+// Not once: npm passes on the Ctrl-C that the terminal has sent already, and that one would end the process in the midst.
+process.on("SIGINT", () => stop(0));
+process.on("SIGTERM", () => stop(0));
 main().catch(fail);

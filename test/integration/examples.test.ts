@@ -96,7 +96,8 @@ test("the demo shows a page, and the market's events with none missing and none 
   expect(await (await fetch(example.url)).text()).toContain("Spillway");
   const reading = await follow(new URL("/streams/market?after=earliest", example.url).href);
   await reading.until((all) => all.data().length >= 10);
-  const numbers = reading.events.flatMap(({ id }) => (id === undefined ? [] : [Number(id.split(".")[1])]));
+  const ids = reading.events.flatMap(({ event, id }) => (event === "connected" || id === undefined ? [] : [id]));
+  const numbers = ids.map((id) => Number(id.split(".")[1]));
   expect(numbers).toEqual(numbers.map((_, index) => index + 1));
   await expectGoodbye(example, reading);
 });

@@ -1,0 +1,80 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { eventually } from "../../support/reader.ts";
+import { withDirectory } from "./cli.ts";
+
+const root = resolve(import.meta.dirname, "../../..");
+
+interface Terminal {
+  output(): string;
+  /** Waits until this was printed. */
+  printed(text: string): Promise<void>;
+  /** Sends SIGINT to every process of the group, as a terminal does; resolves to the exit code of the command. */
+  pressCtrlC(): Promise<number | null>;
+}
+
+/** Runs a command in a process group of its own, with nothing in npm's cache. */
+function startInTerminal(cwd: string, cache: string, command: string, ...args: readonly string[]): Terminal {
+  const env = { ...process.env, PORT: "0", SPILLWAY_PORT: "0", npm_config_cache: cache, npm_config_offline: "true" };
+  const child = spawn(command, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const closed = once(child, "close") as Promise<[number | null]>;
+  const signal = (name: NodeJS.Signals): boolean => process.kill(-child.pid!, name);
+  onTestFinished(() => {
+    if (child.exitCode === null && child.signalCode === null) signal("SIGKILL");
+  });
+  let output = "";
+  for (const channel of [child.stdout, child.stderr]) channel.on("data", (piece: Buffer) => (output += String(piece)));
+  return {
+    output: () => output,
+    printed: (text) =>
+      eventually(() => {
+        if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended: ${output}`);
+        return output.includes(text);
+      }, `"${text}" of ${command}`),
+    async pressCtrlC() {
+      signal("SIGINT");
+      return (await closed)[0];
+    },
+  };
+}
+
+test("npx spillway in a clone builds nothing, and ends in order at Ctrl-C", () =>
+  withDirectory(async (folder) => {
+    const main = join(root, "dist/cli/main.js");
+    const built = (await stat(main)).mtimeMs;
+    const flags = ["--stream", "chat", "--store", `sqlite:${folder}/log.db`];
+    const terminal = startInTerminal(root, join(folder, "cache"), "npx", "spillway", "serve", ...flags);
+    await terminal.printed('"listening"');
+    // npx itself ends by the signal, as its shell does.
+    await terminal.pressCtrlC();
+    expect(terminal.output()).toContain('"stopped"');
+    expect((await stat(main)).mtimeMs).toBe(built);
+    expect((await readdir(folder)).filter((file) => file.startsWith("log.db")).toSorted()).toEqual(
+      leftByAClose("log.db"),
+    );
+  }));
+
+test("npm start ends with 0 at Ctrl-C, and its log is closed", () =>
+  withDirectory(async (folder) => {
+    const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
+      scripts: { start: string };
+    };
+    const start = scripts.start.replace("examples/", `${root}/examples/`);
+    await writeFile(join(folder, "package.json"), JSON.stringify({ scripts: { start } }));
+    const terminal = startInTerminal(folder, join(folder, "cache"), "npm", "start");
+    await terminal.printed("Ctrl-C stops it");
+    // Whether the terminal's signal and npm's are two for the program is chance; more of them make it sure.
+    const impatience = setInterval(() => void terminal.pressCtrlC().catch(() => {}), 10);
+    expect(await terminal.pressCtrlC().finally(() => clearInterval(impatience)), terminal.output()).toBe(0);
+    expect((await readdir(folder)).filter((file) => file.startsWith("demo.db")).toSorted()).toEqual(
+      leftByAClose("demo.db"),
+    );
+  }));
+
+/** No WAL among them. */
+function leftByAClose(database: string): string[] {
+  return [database, `${database}.lock`];
+}
