@@ -108,6 +108,8 @@ export interface RetentionConfig {
   readonly events?: Count | undefined;
   /** At most this much data. Default: `1GiB`. */
   readonly bytes?: Size | undefined;
+  /** At most this many idempotency keys of publishers; beyond it the oldest of whoever has most go. Default: `100_000`. */
+  readonly keys?: Count | undefined;
 }
 
 /** How clients reach the gateway encrypted. `cert` and `key` are PEM text or the path of a PEM file, which is read again when it changes. */

@@ -43,10 +43,12 @@ const retention = object({
   age: bound("24h", parseDuration),
   events: bound("1_000_000", parseCount, "none"),
   bytes: bound("1GiB", parseSize),
-}).transform(({ age, events, bytes }) => ({
+  keys: bound("100_000", parseCount),
+}).transform(({ age, events, bytes, keys }) => ({
   age: age ?? undefined,
   events: events ?? undefined,
   bytes: bytes ?? undefined,
+  keys: keys ?? undefined,
 }));
 
 /** A listener for messages, and those for the control events, must not get it. */

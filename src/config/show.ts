@@ -29,7 +29,7 @@ export function showConfig(options: GatewayOptions): string {
 }
 
 function showStream(stream: StreamOptions): object {
-  const { age, events, bytes } = stream.retention;
+  const { age, events, bytes, keys } = stream.retention;
   return {
     upstream: stream.upstream && showUpstream(stream.upstream),
     channel: stream.channel,
@@ -38,6 +38,7 @@ function showStream(stream: StreamOptions): object {
       age: age === undefined ? "none" : formatDuration(age),
       events: events ?? "none",
       bytes: bytes === undefined ? "none" : formatSize(bytes),
+      keys: keys ?? "none",
     },
     heartbeat: showHeartbeat(stream.heartbeat),
     retry: stream.retry === undefined ? undefined : formatDuration(stream.retry),

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { allows, type Grant } from "../access/grant.ts";
+import type { Identity } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
 import { formatCursor } from "../log/cursor.ts";
 import type { NewEvent } from "../log/log.ts";
+import { addressKey } from "../util/address-key.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
 import { readEvents } from "./publish-body.ts";
@@ -28,7 +30,10 @@ export async function publish(
   const body = await request.body(limits.body);
   const events = readEvents(contentType, body, limits.events);
   assertGranted(events, identity.grant);
-  const idempotency = key === undefined ? undefined : { key, fingerprint: fingerprint(contentType, body) };
+  const idempotency =
+    key === undefined
+      ? undefined
+      : { owner: ownerOf(identity, address), key, fingerprint: fingerprint(contentType, body) };
   const { first, last, replayed } = await stream.append(events, { idempotency });
   const ids = idsOf(stream, events, first, last);
   return json({ ids }, replayed ? { "Idempotency-Replayed": "true" } : {});
@@ -50,6 +55,11 @@ export function idsOf({ log, ids }: ServedStream, events: readonly NewEvent[], f
     const upstreamId = ids === "upstream" ? events[i]?.upstreamId : undefined;
     return upstreamId ?? formatCursor(log.epoch, first + i);
   });
+}
+
+/** Whose a key is: a caller without a credential is known by its address alone. */
+function ownerOf({ subject }: Identity, address: string | undefined): string {
+  return subject === "anonymous" && address !== undefined ? `anonymous ${addressKey(address)}` : subject;
 }
 
 function fingerprint(contentType: string | undefined, body: string): string {

@@ -56,11 +56,20 @@ export interface LogState {
   readonly lastTime: number;
 }
 
+/** What makes a repeated append harmless. It is remembered for 24 h, and as long as {@link Retention.keys} permits. */
+export interface Idempotency {
+  /** Who appends: another owner's key of the same text is another key. Default: `""`. */
+  readonly owner?: string | undefined;
+  readonly key: string;
+  /** Stands for what is appended. */
+  readonly fingerprint: string;
+}
+
 export interface AppendOptions {
   /** Stored in the same transaction as the events. `""` clears it, `undefined` leaves it. */
   readonly upstreamCursor?: string | undefined;
-  /** The same key with the same fingerprint answers with the first append's result and appends nothing (kept 24 h). */
-  readonly idempotency?: { readonly key: string; readonly fingerprint: string } | undefined;
+  /** The same key of the same owner, with the same fingerprint, answers with the first append's result and appends nothing. */
+  readonly idempotency?: Idempotency | undefined;
   /**
    * The fence of the lease under which the caller ingests: checked by the store itself, in the same step in which it appends. Absent
    * for who publishes, and in stores without leases.
@@ -160,6 +169,11 @@ export interface Retention {
   readonly age: number | undefined;
   readonly events: number | undefined;
   readonly bytes: number | undefined;
+  /**
+   * Idempotency keys. Beyond it (by up to a hundredth, and for up to a minute) the oldest ones go of the owner that has most, so that
+   * nobody's keys are displaced by somebody who has more. Default: no bound.
+   */
+  readonly keys?: number | undefined;
 }
 
 export interface LogOptions {

@@ -1,4 +1,5 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
+import type { AppendOptions } from "../log/log.ts";
 import { dataOf, numbered, numbers, readAll } from "./events.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
 
@@ -68,6 +69,37 @@ export const idempotencyFacts: readonly LogStoreFact[] = [
       const [one, two] = [await open("one"), await open("two")];
       await one.append(numbered(1, 3), once);
       deepEqual(await two.append(numbered(1, 1), other), { first: 1, last: 1, replayed: false });
+    },
+  },
+  {
+    title: "the same key of two owners is two keys",
+    async check({ open }) {
+      const log = await open();
+      const of = (owner: string, fingerprint: string): AppendOptions => ({
+        idempotency: { owner, key: "k", fingerprint },
+      });
+      deepEqual(await log.append(numbered(1, 1), of("a", "f")), { first: 1, last: 1, replayed: false });
+      deepEqual(await log.append(numbered(2, 2), of("b", "g")), { first: 2, last: 2, replayed: false });
+      deepEqual(await log.append(numbered(3, 3), once), { first: 3, last: 3, replayed: false });
+      deepEqual(await log.append(numbered(1, 1), of("a", "f")), { first: 1, last: 1, replayed: true });
+      deepEqual(await log.append(numbered(2, 2), of("b", "g")), { first: 2, last: 2, replayed: true });
+    },
+  },
+  {
+    title: "beyond retention.keys the oldest keys go of the owner that has most, and no other's",
+    async check({ open, pass }) {
+      const log = await open("s", { events: 0, keys: 6 });
+      const append = async (owner: string, key: number): Promise<boolean> => {
+        pass(1);
+        return (await log.append(numbered(1, 1), { idempotency: { owner, key: String(key), fingerprint: "f" } }))
+          .replayed;
+      };
+      for (const key of [1, 2]) equal(await append("few", key), false);
+      for (let key = 1; key <= 10; key++) equal(await append("many", key), false);
+      await log.trim();
+      for (const key of [1, 2]) equal(await append("few", key), true);
+      for (const key of [7, 8, 9, 10]) equal(await append("many", key), true);
+      equal(await append("many", 6), false);
     },
   },
   {

@@ -1,14 +1,13 @@
-import { idempotencyAge, type RememberedAppend } from "../idempotency.ts";
+import { idempotencyAge, isOverfull, keyName, type RememberedAppend, surplusKeys } from "../idempotency.ts";
+import type { Idempotency } from "../log.ts";
 
 /** The idempotency keys of one stream. */
 export interface IdempotencyKeys {
   /** What was appended under a key at most 24 h before `now`. */
-  get(key: string, now: number): RememberedAppend | undefined;
-  set(key: string, append: RememberedAppend): void;
+  get(idempotency: Idempotency, now: number): RememberedAppend | undefined;
+  /** Remembers a key, and forgets others if there are more than `max`. */
+  set(idempotency: Idempotency, append: RememberedAppend, max: number): void;
 }
-
-/** Bounds the memory of a stream whose publishers use a new key for every event: beyond it the oldest key goes. */
-const maxKeys = 100_000;
 
 /** Makes an empty set of keys. */
 export function createIdempotencyKeys(): IdempotencyKeys {
@@ -23,13 +22,13 @@ export function createIdempotencyKeys(): IdempotencyKeys {
   }
 
   return {
-    get(key, now) {
+    get(idempotency, now) {
       prune(now);
-      return keys.get(key);
+      return keys.get(keyName(idempotency));
     },
-    set(key, append) {
-      if (keys.size >= maxKeys) keys.delete(keys.keys().next().value!);
-      keys.set(key, append);
+    set(idempotency, append, max) {
+      keys.set(keyName(idempotency), append);
+      if (isOverfull(keys.size, max)) for (const name of surplusKeys([...keys.keys()], max)) keys.delete(name);
     },
   };
 }

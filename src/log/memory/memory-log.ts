@@ -62,14 +62,17 @@ export class MemoryLog implements Log {
     this.#assertOpen();
     const { idempotency, upstreamCursor } = options;
     const now = this.#now();
-    const remembered = idempotency && this.#keys.get(idempotency.key, now);
+    const remembered = idempotency && this.#keys.get(idempotency, now);
     if (remembered) return replayAppend(remembered, idempotency.fingerprint);
 
     const first = this.#head() + 1;
     const logged = this.#push(events, now);
     const last = this.#head();
     if (upstreamCursor !== undefined) this.#upstreamCursor = upstreamCursor === "" ? undefined : upstreamCursor;
-    if (idempotency) this.#keys.set(idempotency.key, { fingerprint: idempotency.fingerprint, first, last, time: now });
+    if (idempotency) {
+      const remember = { fingerprint: idempotency.fingerprint, first, last, time: now };
+      this.#keys.set(idempotency, remember, this.retention.keys ?? Infinity);
+    }
     if (logged.length > 0) {
       this.#removeExpired(now);
       this.#watchers.notify({ head: last, earliest: this.#earliest, events: logged });

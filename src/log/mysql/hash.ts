@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { reservedPrefix } from "../log.ts";
 
@@ -21,9 +20,4 @@ export const reservedHash = 0;
 /** As {@link hashText}, but for Spillway's own types, which share a number that no other has. */
 export function hashType(event: string): number {
   return event.startsWith(reservedPrefix) ? reservedHash : hashText(event) || 1;
-}
-
-/** 32 bytes that stand for a text and no other. */
-export function digestText(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
 }

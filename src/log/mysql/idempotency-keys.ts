@@ -1,8 +1,7 @@
-import { idempotencyAge, replayAppend, type RememberedAppend } from "../idempotency.ts";
-import type { Appended } from "../log.ts";
+import { idempotencyAge, keyName, replayAppend, type RememberedAppend } from "../idempotency.ts";
+import type { Appended, Idempotency } from "../log.ts";
 import type { AppendRequest } from "./append-queue.ts";
 import type { SqlRow } from "./driver.ts";
-import { digestText } from "./hash.ts";
 
 /** The keys that the appends of one transaction have. */
 export interface IdempotencyKeys {
@@ -19,7 +18,11 @@ export interface IdempotencyKeys {
 
 /** The digests of the keys of some appends, to look them up. */
 export function keyDigests(requests: readonly AppendRequest[]): Buffer[] {
-  return requests.flatMap(({ options: { idempotency } }) => (idempotency ? [digestText(idempotency.key)] : []));
+  return requests.flatMap(({ options: { idempotency } }) => (idempotency ? [digestOf(idempotency)] : []));
+}
+
+function digestOf(idempotency: Idempotency): Buffer {
+  return Buffer.from(keyName(idempotency), "hex");
 }
 
 /** Takes the rows that were found to some digests. */
@@ -30,14 +33,14 @@ export function createIdempotencyKeys(rows: readonly SqlRow[]): IdempotencyKeys 
   return {
     replay({ options: { idempotency }, now }) {
       if (!idempotency) return undefined;
-      const digest = hex(digestText(idempotency.key));
+      const digest = hex(digestOf(idempotency));
       const remembered = added.get(digest) ?? stored.get(digest);
       if (!remembered || remembered.time <= now - idempotencyAge) return undefined;
       return replayAppend(remembered, idempotency.fingerprint);
     },
     remember({ options: { idempotency }, now }, { first, last }) {
       if (!idempotency) return;
-      added.set(hex(digestText(idempotency.key)), { fingerprint: idempotency.fingerprint, first, last, time: now });
+      added.set(hex(digestOf(idempotency)), { fingerprint: idempotency.fingerprint, first, last, time: now });
     },
     added,
   };

@@ -143,7 +143,10 @@ export class MysqlLog implements Log, TailedLog, TrimmedLog {
 
   async trim(): Promise<number> {
     this.#assertOpen();
-    return this.#dependencies.trimmer.trim(this, this.#dependencies.now());
+    const { trimmer, now } = this.#dependencies;
+    const removed = await trimmer.trim(this, now());
+    await trimmer.boundKeys(this);
+    return removed;
   }
 
   /** Resolves once nothing is being appended. */

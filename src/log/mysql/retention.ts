@@ -38,9 +38,12 @@ export function startRetention(
   const trimTimer = setInterval(() => {
     working ??= trim();
   }, trimInterval).unref();
+  async function prune(): Promise<void> {
+    await trimmer.prune(now() - idempotencyAge);
+    for (const log of logs()) await trimmer.boundKeys(log);
+  }
   // What is not removed now is removed next time.
-  const prune = (): void => void trimmer.prune(now() - idempotencyAge).catch(() => {});
-  const pruneTimer = setInterval(prune, pruneInterval).unref();
+  const pruneTimer = setInterval(() => void prune().catch(() => {}), pruneInterval).unref();
 
   return {
     async stop() {

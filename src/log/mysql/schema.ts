@@ -55,7 +55,7 @@ const migrations: readonly ((tables: Tables) => readonly string[])[] = [
     ) ENGINE = InnoDB`,
     `CREATE TABLE IF NOT EXISTS ${idempotencyKeys} (
       stream INT UNSIGNED NOT NULL,
-      digest BINARY(32) NOT NULL COMMENT 'SHA-256 of the key',
+      digest BINARY(32) NOT NULL COMMENT 'stands for the key; its first 8 bytes for the owner',
       fingerprint ${text} NOT NULL,
       first_seq BIGINT NOT NULL,
       last_seq BIGINT NOT NULL,

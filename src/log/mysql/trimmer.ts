@@ -3,6 +3,7 @@ import type { LogState, Retention } from "../log.ts";
 import type { Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import { type StreamRow, streamColumns, toStreamRow } from "./streams.ts";
+import { forgetSurplus } from "./surplus.ts";
 import type { Tables } from "./tables.ts";
 
 /** A log as the trimmer sees it. */
@@ -31,6 +32,11 @@ export interface Trimmer {
    * @throws {SpillwayError} as `trim`.
    */
   prune(expired: number): Promise<void>;
+  /**
+   * Forgets idempotency keys of a stream that has more than its retention keeps.
+   * @throws {SpillwayError} as `trim`.
+   */
+  boundKeys(log: TrimmedLog): Promise<void>;
 }
 
 /** Events that a step removes: a few milliseconds of work. */
@@ -113,6 +119,7 @@ export function createTrimmer(connections: Connections, tables: Tables): Trimmer
         sum += removed;
       }
     },
+    boundKeys: ({ id, retention }) => forgetSurplus(connections, tables, id, retention.keys),
     prune: (expired) =>
       connections.ask(async (connection) => {
         const dayAgo = "UTC_TIMESTAMP() - INTERVAL 1 DAY";

@@ -1,6 +1,6 @@
 import { SpillwayError } from "../../errors.ts";
-import { idempotencyAge, replayAppend } from "../idempotency.ts";
-import type { Appended, AppendOptions, NewEvent } from "../log.ts";
+import { idempotencyAge, keyName, replayAppend } from "../idempotency.ts";
+import type { Appended, AppendOptions, Idempotency, NewEvent } from "../log.ts";
 import { createAppendQueue, queuedAppend, type QueuedAppend } from "./append-queue.ts";
 import { encodeBody } from "./body.ts";
 import type { Committer, PlacedBatch } from "./committer.ts";
@@ -18,8 +18,6 @@ export interface Appender {
 
 /** Room for the headers of a message beside the cursor, in bytes. */
 const headerRoom = 4_096;
-
-type Idempotency = NonNullable<AppendOptions["idempotency"]>;
 
 /** Makes the appender of a log. `maxPayload` is the largest message that the server takes, in bytes. */
 export function createAppender(
@@ -85,8 +83,8 @@ export function createAppender(
     return true;
   }
 
-  async function recordOf({ key }: Idempotency): Promise<LogRecord | undefined> {
-    const message = await queries.last(names.stream, names.keyed(key));
+  async function recordOf(idempotency: Idempotency): Promise<LogRecord | undefined> {
+    const message = await queries.last(names.stream, names.keyed(keyName(idempotency)));
     const record = readRecord(message?.headers);
     return record && record.at > now() - idempotencyAge ? record : undefined;
   }

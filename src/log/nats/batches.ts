@@ -95,7 +95,7 @@ export function createBatches(connection: Connection, queries: Queries, names: L
 
   /** The batches that lie behind `seq` now, or the first of them. */
   async function* scan(seq: number): AsyncGenerator<Batch, void> {
-    const consumer = await createConsumer(connection, names.stream, seq, names.batches);
+    const consumer = await createConsumer(connection, names.stream, seq, { subject: names.batches });
     const count = Math.min(consumer.pending, scanMessages);
     if (count === 0) return;
     const deliveries = await consumer.fetch({ max_messages: count, expires: scanTime, idle_heartbeat: scanTime / 2 });

@@ -11,12 +11,20 @@ export interface OwnConsumer extends NatsConsumer {
 /** How long a consumer of JetStream outlives its node, in ns. */
 const inactiveThreshold = 30e9;
 
-/** Makes a consumer of the messages from `seq` on; of one subject only, which may have wildcards, if one is given. */
+/** What a consumer is to bring. */
+export interface ConsumerOptions {
+  /** Of one subject only, which may have wildcards. Default: all. */
+  readonly subject?: string;
+  /** Messages without their bodies. Default: false. */
+  readonly headersOnly?: boolean;
+}
+
+/** Makes a consumer of the messages from `seq` on. */
 export async function createConsumer(
   connection: Connection,
   stream: string,
   seq: number,
-  subject?: string,
+  { subject, headersOnly = false }: ConsumerOptions = {},
 ): Promise<OwnConsumer> {
   const info = await repeat(connection, () =>
     connection.manager.consumers.add(stream, {
@@ -26,6 +34,7 @@ export async function createConsumer(
       mem_storage: true,
       num_replicas: 1,
       inactive_threshold: inactiveThreshold,
+      headers_only: headersOnly,
       ...(subject !== undefined && { filter_subject: subject }),
     }),
   );

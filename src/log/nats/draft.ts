@@ -1,4 +1,5 @@
 import { newEpoch } from "../cursor.ts";
+import { keyName } from "../idempotency.ts";
 import type { LogEvent } from "../log.ts";
 import type { QueuedAppend } from "./append-queue.ts";
 import type { Draft, PlacedBatch } from "./committer.ts";
@@ -41,7 +42,7 @@ export function draftOf(
     pieces,
     fingerprint: idempotency?.fingerprint,
   };
-  const subject = idempotency ? names.keyed(idempotency.key) : names.plain;
+  const subject = idempotency ? names.keyed(keyName(idempotency)) : names.plain;
   return { subject, record, data, events, batches: batchesOf(group, standing.head) };
 }
 

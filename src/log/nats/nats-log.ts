@@ -89,7 +89,7 @@ export class NatsLog implements Log {
     ));
     this.#appender = createAppender(queries, names, committer, () => connection.maxPayload(), now);
     this.#trimmer = createTrimmer(names, head, batches, search, committer, now);
-    this.#purger = createPurger(queries, names, head, batches, now, serverTime);
+    this.#purger = createPurger(connection, queries, names, head, batches, { now, serverTime });
     this.#tail = startTail(connection, names, head, this.#health, (message) => this.#receive(message));
   }
 
@@ -126,7 +126,7 @@ export class NatsLog implements Log {
   async trim(): Promise<number> {
     this.#assertOpen();
     const removed = await this.#trimmer.trim(this.retention);
-    await this.#purger.purge();
+    await this.#purger.purge(this.retention.keys);
     return removed;
   }
 

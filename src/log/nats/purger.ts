@@ -1,13 +1,16 @@
-import { idempotencyAge } from "../idempotency.ts";
+import { idempotencyAge, isOverfull, surplusKeys } from "../idempotency.ts";
 import type { Batches } from "./batches.ts";
+import type { Connection } from "./connection.ts";
 import type { Head } from "./head.ts";
 import type { Queries } from "./queries.ts";
 import { type LogRecord, readRecord } from "./record.ts";
 import type { LogNames } from "./schema.ts";
+import { subjectsBefore } from "./subjects.ts";
 
 /** Removes from NATS what lies before the first event of a log. */
 export interface Purger {
-  purge(): Promise<void>;
+  /** `maxKeys` is how many batches are kept there for their idempotency keys; `undefined` for no bound. */
+  purge(maxKeys: number | undefined): Promise<void>;
 }
 
 /** How long pieces of a large batch are left alone, in ms: the message that names them may still come. */
@@ -19,14 +22,22 @@ const maxLooks = 100;
 /** How often what is before the first event is looked through, in ms, while that one stays where it is. */
 const interval = 60_000;
 
-/** Makes the purger of a log. `now` is the nodes' clock, `serverTime` that of NATS; both in ms since 1970. */
+/** What a purger reads the time from, in ms since 1970. */
+export interface PurgerClocks {
+  /** The nodes' clock. */
+  now(): number;
+  /** That of NATS. */
+  serverTime(): Promise<number>;
+}
+
+/** Makes the purger of a log. */
 export function createPurger(
+  connection: Connection,
   queries: Queries,
   names: LogNames,
   head: Head,
   batches: Batches,
-  now: () => number,
-  serverTime: () => Promise<number>,
+  { now, serverTime }: PurgerClocks,
 ): Purger {
   /** Up to where messages were removed, and when. */
   let purged = -1;
@@ -47,14 +58,30 @@ export function createPurger(
     if (from > 1) await queries.purge(names.stream, subject, from);
   }
 
+  /** Removes batches whose events are gone, until those of `max` keys are left. */
+  async function purgeSurplus(floor: number, max: number): Promise<void> {
+    const facts = await queries.facts(names.stream);
+    // Behind the floor there is one message for each number, at most.
+    const before = facts ? facts.messages - (facts.lastSeq - floor + 1) : 0;
+    if (!isOverfull(before, max)) return;
+    const prefix = names.keyed("");
+    const kept = await subjectsBefore(connection, names, floor);
+    const keys = surplusKeys(
+      kept.map((subject) => subject.slice(prefix.length)),
+      max,
+    );
+    for (const name of keys) await queries.purge(names.stream, names.keyed(name), floor);
+  }
+
   return {
-    async purge() {
+    async purge(maxKeys) {
       const { floor } = head.standing;
       if (floor <= purged && performance.now() - purgedAt < interval) return;
       // Batches with a key are what it is looked up in, for as long as it is remembered.
       if (floor > 1) await queries.purge(names.stream, names.plain, floor);
       const forgotten = now() - idempotencyAge;
       await purgeWhile(names.batches, floor, (_, record) => record !== undefined && record.at <= forgotten);
+      if (maxKeys !== undefined) await purgeSurplus(floor, maxKeys);
       const first = await batches.next(floor);
       const firstPiece = first?.record.pieces?.[0] ?? floor;
       const settled = (await serverTime()) - pieceAge;

@@ -4,7 +4,7 @@ import type { NatsLocation } from "./location.ts";
 
 /**
  * Names in NATS. A log is one JetStream stream with subjects of its own:
- * - `<base>.e.0`: batches of events; `<base>.e.<hash>`: a batch with an idempotency key, which is found again by its subject;
+ * - `<base>.e.0`: batches of events; `<base>.e.<name>`: a batch with an idempotency key, which is found again by its subject;
  * - `<base>.c`: records without events; only the latest is kept;
  * - `<base>.p`: pieces of batches that are too large for one message.
  *
@@ -17,7 +17,8 @@ export interface LogNames {
   /** All that has its own subject in the log. */
   readonly batches: string;
   readonly plain: string;
-  readonly keyed: (key: string) => string;
+  /** For an idempotency key by its name. */
+  readonly keyed: (name: string) => string;
   readonly control: string;
   readonly pieces: string;
 }
@@ -43,7 +44,7 @@ export function logNames(prefix: string, stream: string, token: string): LogName
     stream: logStreamName(prefix, stream),
     batches: `${base}.e.*`,
     plain: `${base}.e.0`,
-    keyed: (key) => `${base}.e.${hash(key)}`,
+    keyed: (name) => `${base}.e.${name}`,
     control: `${base}.c`,
     pieces: `${base}.p`,
   };

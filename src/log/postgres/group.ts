@@ -1,6 +1,6 @@
 /** A group of batches as it goes to the database, and what comes back. */
 import { SpillwayError } from "../../errors.ts";
-import { replayAppend, type RememberedAppend } from "../idempotency.ts";
+import { keyName, replayAppend, type RememberedAppend } from "../idempotency.ts";
 import type { Appended, LogEvent } from "../log.ts";
 import type { Batch } from "./append-queue.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
@@ -37,7 +37,7 @@ export function encodeGroup(group: readonly Batch[]): SqlValue[] {
     group.map(({ clock }) => clock),
     group.map(({ options }) => options.fence ?? null),
     group.map(({ options }) => encodeOptionalText(options.upstreamCursor)),
-    group.map(({ options }) => encodeOptionalText(options.idempotency?.key)),
+    group.map(({ options }) => (options.idempotency ? keyName(options.idempotency) : null)),
     group.map(({ options }) => encodeOptionalText(options.idempotency?.fingerprint)),
     group.map(({ events: each }) => each.length),
     group.flatMap(({ events: each }, index) => each.map(() => index + 1)),

@@ -1,3 +1,4 @@
+import { ownerLength } from "../idempotency.ts";
 import type { SqlValue, Statement } from "./driver.ts";
 import { createEventQueries, type EventQueries, type SnapshotQuery } from "./event-queries.ts";
 import { createLeaseQueries, type LeaseQueries } from "./lease-queries.ts";
@@ -20,6 +21,8 @@ export interface Queries extends EventQueries, LeaseQueries {
   trim(values: readonly SqlValue[]): Statement;
   /** Removes what is older than it need be: idempotency keys by the caller's clock, the rest by the server's. */
   prune(keysBefore: number, limit: number): readonly Statement[];
+  /** Removes idempotency keys of a stream that has more than `max`. */
+  boundKeys(id: number, max: number): Statement;
 }
 
 /** Makes the statements over a schema. */
@@ -75,6 +78,19 @@ export function createQueries(schema: string): Queries {
       name: "spillway_trim",
       text: `SELECT ${table("trim_events")}(${values.map((_, index) => `$${index + 1}`).join(", ")}) AS result`,
       values,
+    }),
+    // Of each owner the latest key comes first, then the second of each, and so on: what is behind the first `max` is too much.
+    boundKeys: (id, max) => ({
+      text: `
+        DELETE FROM ${table("idempotency_keys")} WHERE stream = $1 AND key IN (
+          SELECT key FROM (
+            SELECT key, row_number() OVER (ORDER BY age, first DESC) AS place FROM (
+              SELECT key, first, row_number() OVER (PARTITION BY left(key, ${ownerLength}) ORDER BY first DESC) AS age
+              FROM ${table("idempotency_keys")}
+              WHERE stream = $1 AND (SELECT count(*) FROM ${table("idempotency_keys")} WHERE stream = $1) > $2
+            ) ranked
+          ) placed WHERE place > $2)`,
+      values: [id, max],
     }),
     prune: (keysBefore, limit) => [
       {

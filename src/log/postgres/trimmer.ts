@@ -83,9 +83,14 @@ export function createTrimmer(
     return true;
   }
 
+  async function boundKeys({ id, retention }: PostgresLog): Promise<void> {
+    if (retention.keys !== undefined) await run(queries.boundKeys(id, retention.keys));
+  }
+
   async function prune(): Promise<void> {
     if (performance.now() < prunedAt + pruneInterval) return;
     prunedAt = performance.now();
+    for (const log of logs()) await boundKeys(log);
     for (const statement of queries.prune(now() - idempotencyAge, stepSize)) await run(statement);
   }
 
@@ -106,5 +111,12 @@ export function createTrimmer(
   const timer = setInterval(() => void round(), interval);
   timer.unref();
 
-  return { trim, stop: () => clearInterval(timer) };
+  return {
+    async trim(log) {
+      const removed = await trim(log);
+      await boundKeys(log);
+      return removed;
+    },
+    stop: () => clearInterval(timer),
+  };
 }

@@ -1,3 +1,4 @@
+import { keyName } from "../idempotency.ts";
 import type { Retention } from "../log.ts";
 import type { AppendResult, QueuedAppend } from "./appender.ts";
 import type { Reply } from "./driver.ts";
@@ -31,7 +32,7 @@ function pushAppend(args: string[], { events, options }: QueuedAppend): void {
   args.push(
     fence === undefined ? "" : String(fence),
     upstreamCursor === undefined ? "" : `=${upstreamCursor}`,
-    idempotency ? `=${idempotency.key}` : "",
+    idempotency ? `=${keyName(idempotency)}` : "",
     idempotency?.fingerprint ?? "",
     String(events.length),
   );

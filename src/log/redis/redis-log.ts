@@ -2,6 +2,7 @@ import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import { newEpoch } from "../cursor.ts";
 import { heldBytes } from "../event-bytes.ts";
+import { isOverfull } from "../idempotency.ts";
 import type {
   Appended,
   AppendOptions,
@@ -29,6 +30,7 @@ import { createProgress, type Progress } from "./progress.ts";
 import { eventsKey, type Keys, type Snapshot, snapshotFields, toSnapshot } from "./schema.ts";
 import { evaluate, type Script } from "./script.ts";
 import { appendScript, checkScript, sinceScript, trimScript } from "./scripts.ts";
+import { forgetSurplus } from "./surplus.ts";
 import type { Followed } from "./tail.ts";
 
 /** What a log needs of its store. */
@@ -255,11 +257,15 @@ export class RedisLog implements Log, Followed {
     const bounds = [age, events, bytes].map((bound) => String(bound ?? ""));
     for (let removed = 0; ;) {
       const args = [String(now()), ...bounds, String(trimStep)];
-      const [step, snapshot] = (await this.#ask(writer, trimScript, args)) as readonly Reply[];
+      const [step, snapshot, keys] = (await this.#ask(writer, trimScript, args)) as readonly Reply[];
       this.update(toSnapshot(snapshot!));
       this.#assertOpen();
       removed += Number(step);
-      if (Number(step) < trimStep) return removed;
+      if (Number(step) < trimStep) {
+        const most = this.retention.keys ?? Infinity;
+        if (isOverfull(Number(keys), most)) await forgetSurplus(writer, this.#dependencies.keys, most);
+        return removed;
+      }
     }
   }
 }

@@ -189,7 +189,7 @@ return {results, time, snapshot(meta)}`,
 
 /**
  * ARGV: clock; age, events and bytes to be kept; the most events to remove.
- * Forgets old idempotency keys besides. Answers how many events it removed, and where the log stands.
+ * Forgets old idempotency keys besides. Answers how many events it removed, where the log stands, and how many keys there are.
  */
 export const trimScript: Script = script(
   begin,
@@ -201,7 +201,7 @@ for _, key in ipairs(old) do
   redis.call('HDEL', KEYS[5], key)
   redis.call('ZREM', KEYS[6], key)
 end
-return {trim(limit, now, ARGV[6], ARGV[7], ARGV[8]), snapshot(meta)}`,
+return {trim(limit, now, ARGV[6], ARGV[7], ARGV[8]), snapshot(meta), redis.call('ZCARD', KEYS[6])}`,
 );
 
 /** ARGV: a time. Answers the number behind which it begins. Times never decrease, so it is found by halving. */

@@ -1,9 +1,7 @@
-import { idempotencyAge, replayAppend } from "../idempotency.ts";
-import type { Appended, AppendOptions } from "../log.ts";
+import { idempotencyAge, isOverfull, keyName, ownerLength, replayAppend } from "../idempotency.ts";
+import type { Appended, Idempotency } from "../log.ts";
 import type { SqliteDatabase } from "./driver.ts";
 import { decodeText, encodeText } from "./text.ts";
-
-type Idempotency = NonNullable<AppendOptions["idempotency"]>;
 
 /** The idempotency keys of all streams. All is to be called in a transaction. */
 export interface IdempotencyKeys {
@@ -15,7 +13,18 @@ export interface IdempotencyKeys {
   remember(stream: number, idempotency: Idempotency, appended: Appended, now: number): void;
   /** Forgets at most `limit` keys that are older than 24 h; returns their number. */
   prune(now: number, limit: number): number;
+  /** Forgets keys of a stream that has more than `max`. */
+  bound(stream: number, max: number): void;
 }
+
+/** Of each owner the latest key comes first, then the second of each, and so on: what is behind the first `max` is too much. */
+const deleteSurplus = `
+  DELETE FROM idempotency_keys WHERE stream = ?1 AND key IN (
+    SELECT key FROM (
+      SELECT key, row_number() OVER (ORDER BY age, first DESC) AS place FROM (
+        SELECT key, first, row_number() OVER (PARTITION BY substr(key, 1, ${ownerLength}) ORDER BY first DESC) AS age
+        FROM idempotency_keys WHERE stream = ?1)
+    ) WHERE place > ?2)`;
 
 /** Makes the table of keys of a writer. */
 export function createIdempotencyKeys(database: SqliteDatabase): IdempotencyKeys {
@@ -27,16 +36,26 @@ export function createIdempotencyKeys(database: SqliteDatabase): IdempotencyKeys
     "DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys WHERE time <= ? LIMIT ?)",
   );
 
+  const count = database.prepare("SELECT count(*) AS count FROM idempotency_keys WHERE stream = ?");
+  /** Keys remembered since they were counted, by stream. */
+  const added = new Map<number, number>();
+
   return {
-    replay(stream, { key, fingerprint }, now) {
-      const row = select.get(stream, encodeText(key), now - idempotencyAge);
+    replay(stream, idempotency, now) {
+      const row = select.get(stream, keyName(idempotency), now - idempotencyAge);
       if (row === undefined) return undefined;
       const [first, last, time] = [Number(row.first), Number(row.last), Number(row.time)];
-      return replayAppend({ fingerprint: decodeText(row.fingerprint), first, last, time }, fingerprint);
+      return replayAppend({ fingerprint: decodeText(row.fingerprint), first, last, time }, idempotency.fingerprint);
     },
-    remember(stream, { key, fingerprint }, { first, last }, now) {
-      insert.run(stream, encodeText(key), encodeText(fingerprint), first, last, now);
+    remember(stream, idempotency, { first, last }, now) {
+      insert.run(stream, keyName(idempotency), encodeText(idempotency.fingerprint), first, last, now);
+      added.set(stream, (added.get(stream) ?? 0) + 1);
     },
     prune: (now, limit) => Number(remove.run(now - idempotencyAge, limit).changes),
+    bound(stream, max) {
+      if ((added.get(stream) ?? 0) <= Math.floor(max / 100)) return;
+      added.delete(stream);
+      if (isOverfull(Number(count.get(stream)!.count), max)) database.prepare(deleteSurplus).run(stream, max);
+    },
   };
 }

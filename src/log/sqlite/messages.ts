@@ -1,5 +1,5 @@
 /** What the store and its writer thread say to each other. */
-import type { Appended, Retention } from "../log.ts";
+import type { Appended, Idempotency, Retention } from "../log.ts";
 import type { Failure } from "./failure.ts";
 import type { Loss } from "./losses.ts";
 
@@ -33,7 +33,7 @@ export interface AppendRequest {
   /** Type, data, channel and upstream id of the first event, then of the next. */
   readonly events: readonly (string | undefined)[];
   readonly upstreamCursor: string | undefined;
-  readonly idempotency: { readonly key: string; readonly fingerprint: string } | undefined;
+  readonly idempotency: Idempotency | undefined;
 }
 
 /** Batches that share one transaction; answered with an outcome for each. */

@@ -45,10 +45,14 @@ export function createTrimRounds(
     const limit = Math.max(stepSize, 2 * appended);
     appended = 0;
     if (left.length === 0) return keys.prune(round.now, limit) < limit;
-    const removed = trimmer.step(streams.get(left[0]!), round.now, limit);
+    const stream = streams.get(left[0]!);
+    const removed = trimmer.step(stream, round.now, limit);
     rounds[0]!.removed += removed;
-    if (removed > 0) round.onTrimmed(streams.get(left[0]!));
-    if (removed < limit) left.shift();
+    if (removed > 0) round.onTrimmed(streams.get(stream.id));
+    if (removed < limit) {
+      left.shift();
+      if (stream.retention.keys !== undefined) keys.bound(stream.id, stream.retention.keys);
+    }
     return false;
   }
 

@@ -55,7 +55,7 @@ describe("a resolved configuration", () => {
           heartbeat: { interval: 15_000, event: undefined },
           retry: undefined,
           coalesce: 0,
-          retention: { age: 86_400_000, events: undefined, bytes: 1_073_741_824 },
+          retention: { age: 86_400_000, events: undefined, bytes: 1_073_741_824, keys: 100_000 },
           upstream: {
             targets: [{ url: "https://source.example/events", name: "target-1" }],
             balance: "failover",

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { createIdempotencyKeys } from "../../../../src/log/memory/idempotency-keys.ts";
 
+const named = (key: string) => ({ key, fingerprint: "f" });
+
 const day = 24 * 60 * 60 * 1000;
 
 test("keys are forgotten after 24 h, the others stay", () => {
@@ -9,14 +11,19 @@ test("keys are forgotten after 24 h, the others stay", () => {
     { fingerprint: "f", first: 1, last: 1, time: 0 },
     { fingerprint: "g", first: 2, last: 2, time: 5 },
   ];
-  keys.set("early", early);
-  keys.set("late", late);
-  expect([keys.get("early", day - 1), keys.get("late", day - 1)]).toEqual([early, late]);
-  expect([keys.get("early", day), keys.get("late", day)]).toEqual([undefined, late]);
+  keys.set(named("early"), early, Infinity);
+  keys.set(named("late"), late, Infinity);
+  expect([keys.get(named("early"), day - 1), keys.get(named("late"), day - 1)]).toEqual([early, late]);
+  expect([keys.get(named("early"), day), keys.get(named("late"), day)]).toEqual([undefined, late]);
 });
 
-test("beyond 100,000 keys the oldest goes, so that memory is bounded", () => {
+test("a hundredth beyond the bound the oldest keys go until the bound is kept, so that memory is bounded", () => {
   const keys = createIdempotencyKeys();
-  for (let key = 0; key <= 100_000; key++) keys.set(String(key), { fingerprint: "f", first: key, last: key, time: 0 });
-  expect([keys.get("0", 1), keys.get("1", 1)?.first, keys.get("100000", 1)?.first]).toEqual([undefined, 1, 100_000]);
+  const set = (key: number): void =>
+    keys.set(named(String(key)), { fingerprint: "f", first: key, last: key, time: 0 }, 1_000);
+  for (let key = 1; key <= 1_010; key++) set(key);
+  expect(keys.get(named("1"), 1)?.first).toBe(1);
+  set(1_011);
+  const held = [1, 11, 12, 1_011].map((key) => keys.get(named(String(key)), 1)?.first);
+  expect(held).toEqual([undefined, undefined, 12, 1_011]);
 });

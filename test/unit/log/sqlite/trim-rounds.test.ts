@@ -6,7 +6,7 @@ import { createTrimRounds, type TrimRound, type TrimRounds } from "../../../../s
 /** Streams with so many events to remove each, and what is taken from them. */
 function createScene(...toRemove: number[]) {
   const steps: { readonly stream: number; readonly limit: number }[] = [];
-  const streams = { get: (id: number) => ({ id }) as Stream } as Streams;
+  const streams = { get: (id: number) => ({ id, retention: {} }) as Stream } as Streams;
   const trimmer = {
     step({ id }: Stream, _: number, limit: number): number {
       const left = toRemove[id];

@@ -1,0 +1,32 @@
+import { afterEach, expect, test } from "vitest";
+import { bearer, jwtSecret, makeKey, makeToken } from "../../support/credentials.ts";
+import { doors } from "../../support/doors.ts";
+import { openGateway, stores, type Opened } from "../../support/gateways.ts";
+
+let opened: Opened;
+
+afterEach(() => opened.close());
+
+const [web, shop] = [makeKey("web", { can: ["publish"] }), makeKey("shop", { can: ["publish"] })];
+
+/** Publishes under a key; resolves to the status, and whether the answer was that of an earlier request. */
+async function send(credential: string, data: string): Promise<[status: number, replayed: boolean]> {
+  const response = await opened.door.request("/streams/s/events", {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": "order-1", ...bearer(credential) },
+    body: JSON.stringify({ data }),
+  });
+  await response.text();
+  return [response.status, response.headers.has("idempotency-replayed")];
+}
+
+test.each(stores)("a publisher neither blocks nor learns of another's Idempotency-Key over %s", async (store) => {
+  const access = { keys: [web.config, shop.config], jwt: { secret: jwtSecret } };
+  opened = await openGateway(store, doors[0]!, { streams: { s: {} }, access });
+  const users = ["web", "alice"].map((sub) => makeToken({ sub, spillway: { can: ["publish"] } }));
+  const credentials = [web.key, shop.key, ...users];
+  for (const credential of credentials) expect(await send(credential, `of ${credential}`)).toEqual([200, false]);
+  for (const credential of credentials) expect(await send(credential, `of ${credential}`)).toEqual([200, true]);
+  for (const credential of credentials) expect(await send(credential, "other")).toEqual([422, false]);
+  expect(opened.gateway.status()).toMatchObject({ streams: { s: { events: credentials.length } } });
+});
