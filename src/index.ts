@@ -32,7 +32,16 @@ export type {
 } from "./config/config.ts";
 export { ConfigError, type ConfigIssue } from "./config/issues.ts";
 export { errorCodes, SpillwayError, type ErrorCode, type ErrorDetails } from "./errors.ts";
-export type { Gateway, PublishedEvent } from "./gateway/gateway.ts";
+export type {
+  ClientConnection,
+  ConnectionHooks,
+  EndedConnection,
+  Gateway,
+  PublishedEvent,
+  Subscribers,
+} from "./gateway/gateway.ts";
+export type { CloseReason } from "./hub/subscriber.ts";
+export type { FilterPatterns } from "./log/log.ts";
 export type { SubscribeOptions } from "./gateway/subscribe.ts";
 export type { FetchHandler } from "./adapters/fetch.ts";
 export type { NodeHandler } from "./adapters/node.ts";

@@ -80,7 +80,8 @@ class StreamSink implements Sink {
   }
 
   get pending(): number {
-    return highWaterMark - (this.#controller.desiredSize ?? highWaterMark);
+    // A stream that was cancelled says that it wants nothing, which would look like one that is full.
+    return this.#gone ? 0 : highWaterMark - (this.#controller.desiredSize ?? highWaterMark);
   }
 
   get sent(): number {

@@ -1,4 +1,4 @@
-import type { Gateway } from "../gateway/gateway.ts";
+import type { ConnectionHooks, Gateway } from "../gateway/gateway.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
 import { startGateway } from "../gateway/start.ts";
 import { silentLogger, type Logger } from "../util/logger.ts";
@@ -8,7 +8,7 @@ import { openStore } from "./open-store.ts";
 import { resolveConfig } from "./resolve.ts";
 
 /** What a gateway takes from the program around it. */
-export interface GatewayRuntime {
+export interface GatewayRuntime extends ConnectionHooks {
   /** Any logger shaped like pino. Default: silence. */
   readonly logger?: Logger | undefined;
   /** Reads the configuration anew, for `reload()`. Default: there is nothing to read. */
@@ -19,6 +19,7 @@ export interface GatewayRuntime {
 export interface ResolvedRuntime {
   readonly logger?: Logger | undefined;
   readonly readOptions?: (() => Promise<GatewayOptions>) | undefined;
+  readonly hooks?: ConnectionHooks | undefined;
 }
 
 /**
@@ -30,12 +31,13 @@ export async function createGateway(config: GatewayConfig, runtime: GatewayRunti
   const options = resolveConfig(config);
   if (options.workers > 1 || config.workers === "auto") throw new ConfigError([workersIssue(config.workers)]);
   const { logger, readConfig } = runtime;
-  return openGateway(options, { logger, readOptions: readConfig && (async () => resolveConfig(await readConfig())) });
+  const readOptions = readConfig && (async (): Promise<GatewayOptions> => resolveConfig(await readConfig()));
+  return openGateway(options, { logger, readOptions, hooks: runtime });
 }
 
 /** Like {@link createGateway}, from options that are resolved already. */
 export async function openGateway(options: GatewayOptions, runtime: ResolvedRuntime = {}): Promise<Gateway> {
-  const { logger = silentLogger, readOptions } = runtime;
+  const { logger = silentLogger, readOptions, hooks } = runtime;
   // What is lost while the gateway starts is heard of when it has.
   const early: string[] = [];
   let onReset = (stream: string): void => void early.push(stream);
@@ -45,7 +47,7 @@ export async function openGateway(options: GatewayOptions, runtime: ResolvedRunt
       onReset = listener;
       for (const stream of early) listener(stream);
     };
-    return await startGateway(options, { store, logger, readOptions, onResets });
+    return await startGateway(options, { store, logger, readOptions, hooks, onResets });
   } catch (error) {
     await store.close().catch((cause: unknown) => logger.error({ err: cause }, "the store did not close"));
     throw error;

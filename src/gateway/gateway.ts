@@ -6,6 +6,7 @@ import type { Farewell } from "../hub/hub.ts";
 import type { DeliveredEvent } from "../hub/format.ts";
 import { idsOf } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
+import type { ConnectionHooks } from "../http/connection-hooks.ts";
 import { countRefusal, createHandler } from "../http/routes.ts";
 import type { Served, ServedStream } from "../http/served.ts";
 import { createSessions, type SessionMatch, type Sessions } from "../http/sessions.ts";
@@ -17,6 +18,8 @@ import { createPolicy } from "./policy.ts";
 import { createServed, watchPressure } from "./served.ts";
 import { startServer, type GatewayServer } from "./server.ts";
 import { iterate, type SubscribeOptions } from "./subscribe.ts";
+
+export type { ClientConnection, ConnectionHooks, EndedConnection } from "../http/connection-hooks.ts";
 
 /** An event to publish. */
 export interface PublishedEvent {
@@ -53,6 +56,11 @@ export interface Gateway {
   /** What `GET /status` says. */
   status(): object;
   /**
+   * How many clients subscribe to a stream in this process, and how many of them to each channel.
+   * @throws {SpillwayError} `stream-unknown`
+   */
+  subscribers(stream: string): Subscribers;
+  /**
    * Reads the configuration again and applies what has changed; clients that this does not concern notice nothing.
    * @throws {SpillwayError} `config-invalid`, `restart-required`, or what opening a new stream throws, and nothing has changed;
    * `shutting-down`; `not-found` where nothing says how to read it.
@@ -60,6 +68,13 @@ export interface Gateway {
   reload(): Promise<void>;
   /** Ends everything in order: accepts nothing more, says goodbye, ends ingest, closes the log. Idempotent. */
   close(): Promise<void>;
+}
+
+/** The open subscriptions of a stream: streaming responses, not long polls. */
+export interface Subscribers {
+  readonly total: number;
+  /** By the names and patterns of channels in their filters. Clients without a filter for channels count in `total` only. */
+  readonly byChannel: Readonly<Record<string, number>>;
 }
 
 /** A gateway as those see it who run it. */
@@ -84,6 +99,8 @@ export interface GatewayParts extends Pick<
   readonly streams: ReadonlyMap<string, ServedStream>;
   /** Ends sessions in the other processes; resolves to how many. Absent without any. */
   endElsewhere?(match: SessionMatch, reason: EndReason): Promise<number>;
+  /** What the program around it does as clients come and go. Default: nothing. */
+  readonly hooks?: ConnectionHooks | undefined;
   readonly logger: Logger;
   /** Since when the whole has been running, ms since 1970. */
   readonly startedAt: number;
@@ -102,7 +119,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   const { streams, logger, tickets } = parts;
   let options = initial;
   let policy = createPolicy(options, tickets, logger);
-  const sessions = createSessions(logger);
+  const sessions = createSessions(logger, parts.hooks);
   const pressure = watchPressure(options.limits, logger);
   const replays = createReplayGate(options.limits);
   let server: Promise<GatewayServer> | undefined;
@@ -145,6 +162,10 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
       }
     },
     status: () => describe(served),
+    subscribers(name) {
+      const { hub } = find(name);
+      return { total: hub.subscribers, byChannel: Object.fromEntries(hub.subscribersByChannel()) };
+    },
     async reload() {
       if (closed) throw new SpillwayError("shutting-down");
       if (!parts.reload) throw new SpillwayError("not-found", "nothing says where the configuration is read");

@@ -2,7 +2,7 @@ import { createTickets } from "../access/tickets.ts";
 import { createAdmission } from "../limits/create-admission.ts";
 import { createMetrics } from "../metrics/create-metrics.ts";
 import { createProcessMonitor } from "../metrics/process-stats.ts";
-import { assembleGateway, type Gateway, type RunningGateway } from "./gateway.ts";
+import { assembleGateway, type Gateway, type GatewayParts, type RunningGateway } from "./gateway.ts";
 import type { GatewayOptions } from "./options.ts";
 import { openStreams } from "./own-streams.ts";
 import { createReload } from "./reload.ts";
@@ -10,7 +10,7 @@ import { SharedTickets, ticketLog } from "./shared-tickets.ts";
 import type { SourceDependencies } from "./source.ts";
 import { version } from "./version.ts";
 
-export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger"> {
+export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger">, Pick<GatewayParts, "hooks"> {
   /** Reads the configuration anew; absent where there is none to be read. */
   readonly readOptions?: (() => Promise<GatewayOptions>) | undefined;
   /** Says who is to be told of streams whose log was lost. */
@@ -19,7 +19,7 @@ export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger"
 
 /** Starts a gateway that does everything in this process: ingests, keeps the log, and serves. The store belongs to it from here on. */
 export async function startGateway(options: GatewayOptions, host: GatewayHost): Promise<Gateway> {
-  const { store, logger, readOptions } = host;
+  const { store, logger, readOptions, hooks } = host;
   let current = options;
   const limits = (): GatewayOptions["limits"] => current.limits;
   const own = await openStreams(options, { store, logger, limits, lease: options.cluster.lease });
@@ -50,6 +50,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   });
   const gateway: RunningGateway = assembleGateway(options, {
     streams: own.streams,
+    hooks,
     logger,
     startedAt: Date.now(),
     tickets,

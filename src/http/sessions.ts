@@ -3,7 +3,9 @@ import { permits } from "../access/grant.ts";
 import type { Identity } from "../access/identity.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { CloseReason, Subscriber, SubscriptionOwner } from "../hub/subscriber.ts";
+import type { LogFilter } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
+import { callHook, patternsOf, type ClientConnection, type ConnectionHooks } from "./connection-hooks.ts";
 import { narrow, type Asked } from "./filter.ts";
 import type { Served } from "./served.ts";
 
@@ -34,6 +36,12 @@ export interface Sessions {
   review(access: Access, only?: Session): void;
 }
 
+interface SessionHost {
+  close(session: Session): void;
+  readonly hooks: ConnectionHooks;
+  readonly logger: Logger;
+}
+
 /** How late an expired credential may be noticed, in ms. */
 const sweepInterval = 250;
 
@@ -45,20 +53,26 @@ export class Session implements SubscriptionOwner {
   readonly stop: (reason: EndReason) => void;
   /** Gives back its place among those that are replayed to. */
   leaveReplay: (() => void) | undefined;
+  /** What the hooks are told, if there are any. */
+  #connection: ClientConnection | undefined;
   readonly #startedAt = Date.now();
-  readonly #host: { close(session: Session): void; readonly logger: Logger };
+  readonly #host: SessionHost;
 
-  constructor(
-    number: number,
-    parts: SessionParts,
-    stop: (reason: EndReason) => void,
-    host: { close(session: Session): void; readonly logger: Logger },
-  ) {
+  constructor(number: number, parts: SessionParts, stop: (reason: EndReason) => void, host: SessionHost) {
     this.number = number;
     this.identity = parts.identity;
     this.parts = parts;
     this.stop = stop;
     this.#host = host;
+  }
+
+  /** Tells the hooks that a client subscribes; they are then told of the end as well. */
+  announce(client: string, filter: LogFilter | undefined): void {
+    const { hooks, logger } = this.#host;
+    if (!hooks.onConnect && !hooks.onDisconnect) return;
+    const { address, stream } = this.parts;
+    this.#connection = { client, stream, filter: patternsOf(filter), subject: this.identity.subject, address };
+    callHook(hooks.onConnect, this.#connection, logger);
   }
 
   onLive(): void {
@@ -70,8 +84,12 @@ export class Session implements SubscriptionOwner {
     this.close();
     const { address, stream } = this.parts;
     const duration = Date.now() - this.#startedAt;
-    const facts = { subject: this.identity.subject, address, stream, duration, events, bytes: sink.sent, reason };
-    this.#host.logger.info(facts, "subscription ended");
+    const { subject } = this.identity;
+    const { hooks, logger } = this.#host;
+    logger.info({ subject, address, stream, duration, events, bytes: sink.sent, reason }, "subscription ended");
+    const connection = this.#connection;
+    if (connection)
+      callHook(hooks.onDisconnect, { ...connection, subject, reason, duration, events, bytes: sink.sent }, logger);
   }
 
   /** It is over. Idempotent. */
@@ -92,13 +110,13 @@ export function begin(
 }
 
 /** Makes the sessions of a process. */
-export function createSessions(logger: Logger): Sessions {
+export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Sessions {
   const all = new Set<Session>();
   const expiring = new Set<Session>();
   const byTicket = new Map<string, Session>();
   let opened = 0;
   let timer: NodeJS.Timeout | undefined;
-  const host = { close, logger };
+  const host = { close, hooks, logger };
 
   function close(session: Session): void {
     all.delete(session);

@@ -83,14 +83,16 @@ async function openStream(
     status: 200,
     headers,
     open(sink) {
+      const client = randomUUID();
       const session = served.sessions.open(parts, (reason) => subscription.end(reason));
+      session.announce(client, filter);
       session.leaveReplay = leaveReplay;
       if (start.gap || start.reset) to.hub.stats.gaps++;
       const subscription: Subscription = to.hub.subscribe({
         position: start.position,
         filter,
         format: representation,
-        preamble: preamble(to, start, to.hub.formats[representation]),
+        preamble: preamble(client, to, start, to.hub.formats[representation]),
         sink,
         owner: session,
       });
@@ -147,11 +149,11 @@ function streamHeaders(representation: "sse" | "ndjson", start: Start): HttpHead
  * What comes first: who and where you are, then the hole if there is one. The last of it has the id of the place, so that even a client
  * that has seen no event yet comes back to it; one that is cut before it hears of a hole comes back with its old id.
  */
-function preamble(stream: ServedStream, start: Start, format: Format): string {
+function preamble(client: string, stream: ServedStream, start: Start, format: Format): string {
   const { log, hub } = stream;
   const id = start.id ?? hub.idAt(start.position);
   const connected = {
-    client: randomUUID(),
+    client,
     stream: stream.name,
     cursor: formatCursor(log.epoch, start.position),
     head: formatCursor(log.epoch, hub.head),

@@ -98,6 +98,15 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
     return this.#subscribers.size;
   }
 
+  subscribersByChannel(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { filter, size } of this.#views) {
+      for (const name of filter?.channels ?? filter?.within?.channels ?? [])
+        counts.set(name, (counts.get(name) ?? 0) + size);
+    }
+    return counts;
+  }
+
   backlog(): { readonly lag: number; readonly unsent: number } {
     let lag = 0;
     let unsent = 0;

@@ -65,6 +65,8 @@ export interface Hub {
   readonly stats: HubStats;
   /** How many subscribers there are. */
   readonly subscribers: number;
+  /** How many of them there are by each name and pattern of channels in their filters. */
+  subscribersByChannel(): ReadonlyMap<string, number>;
   /** What subscribers have yet to get: how many events the slowest is behind, and the unsent bytes of all. */
   backlog(): { readonly lag: number; readonly unsent: number };
   /** The id that clients resume with at a place of the log: the upstream's, if its ids are passed on and it is known; else the cursor. */
