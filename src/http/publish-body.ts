@@ -136,5 +136,5 @@ function checked({ at, data, event, channel, id }: Candidate): NewEvent {
   if (id !== undefined && !/^[^\u0000\r\n]{1,512}$/.test(id)) {
     throw invalid(`${at}.id`, "1 to 512 characters without CR, LF and NUL", id);
   }
-  return { event, data, channel, upstreamId: id };
+  return { event, data, channel, upstreamId: id, published: true };
 }

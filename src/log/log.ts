@@ -15,8 +15,10 @@ export interface NewEvent {
   /** The exact text of the event, lines separated by LF. */
   readonly data: string;
   readonly channel: string | undefined;
-  /** The id the upstream gave this very event, if it gave one. */
+  /** The id that the upstream, or the publisher, gave this very event, if it gave one. */
   readonly upstreamId: string | undefined;
+  /** True for an event that was published; absent for one that was ingested from the stream's source. */
+  readonly published?: true | undefined;
 }
 
 /** An event in the log; immutable. */
@@ -102,10 +104,18 @@ export interface LogPage {
   readonly earliest: number;
 }
 
+/** Of the events held that have one id, {@link LogPosition} looks at so many, the first ones. */
+export const maxAlike = 32;
+
 /** A place in the log, named otherwise than by number. */
 export type LogPosition =
-  /** Behind the latest event with this upstream id. */
-  | { readonly upstreamId: string }
+  /** Behind the latest ingested event with this id. */
+  | { readonly sourceId: string }
+  /**
+   * Behind the first event with this id that matches the filter; ids that publishers gave count only if `published` is true. Only the
+   * first {@link maxAlike} events with the id are looked at.
+   */
+  | { readonly upstreamId: string; readonly published?: boolean | undefined; readonly filter?: LogFilter | undefined }
   /** Before the first event at or after this time, in ms since 1970. */
   | { readonly since: number }
   /** Before the last `last` events that match. */
@@ -135,7 +145,7 @@ export interface Log {
   append(events: readonly NewEvent[], options?: AppendOptions): Promise<Appended>;
   /** Reads forward from behind `after`. Sees every append that has resolved. */
   read(after: number, options: ReadOptions): Promise<LogPage>;
-  /** The sequence number *behind which* to read on from a position (0 for the very beginning); `undefined` for an unknown upstream id. */
+  /** The sequence number *behind which* to read on from a position (0 for the very beginning); `undefined` for an unknown id. */
   find(position: LogPosition): Promise<number | undefined>;
   /** Calls back after each append and trim, in order. Returns the way to stop it. */
   watch(listener: (hint: LogHint) => void): () => void;

@@ -3,6 +3,8 @@ import { eventBytes } from "../log/event-bytes.ts";
 import { dataOf, newEvent, numbered, numbers, readAll } from "./events.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
 
+const published = true as const;
+
 /** What appending promises. */
 export const appendFacts: readonly LogStoreFact[] = [
   {
@@ -53,15 +55,15 @@ export const appendFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "an event comes back with all its fields, its number and its time",
+    title: "an event comes back with all its fields, its origin, its number and its time",
     async check({ open, time }) {
       const log = await open();
-      const event = { event: "trade", data: "line 1\nline 2", channel: "btc-usd", upstreamId: "u-1" };
-      await log.append([event, newEvent("")]);
-      deepEqual(await readAll(log), [
-        { seq: 1, time, ...event },
-        { seq: 2, time, ...newEvent("") },
-      ]);
+      const event = newEvent("line 1\nline 2", { event: "trade", channel: "btc-usd", upstreamId: "u-1" });
+      const events = [event, newEvent(""), { ...event, published }, newEvent("", { published })];
+      await log.append(events);
+      const logged = await readAll(log);
+      for (const [index, each] of events.entries()) deepEqual(logged[index], { seq: index + 1, time, ...each });
+      equal(logged.length, events.length);
     },
   },
   {

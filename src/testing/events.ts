@@ -1,8 +1,8 @@
 import type { Log, LogEvent, LogFilter, NewEvent } from "../log/log.ts";
 
-/** An event to append. Default: type `message`, no channel, no upstream id. */
+/** An event to append. Default: type `message`, no channel, no upstream id, ingested. */
 export function newEvent(data: string, rest: Partial<NewEvent> = {}): NewEvent {
-  return { event: "message", data, channel: undefined, upstreamId: undefined, ...rest };
+  return { event: "message", data, channel: undefined, upstreamId: undefined, published: undefined, ...rest };
 }
 
 /** Events whose data is `from` to `to`. */

@@ -1,25 +1,92 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { LogPosition } from "../log/log.ts";
+import { maxAlike, type LogFilter, type LogPosition, type NewEvent } from "../log/log.ts";
 import { newEvent, numbered } from "./events.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
+
+const published = true as const;
 
 /** What finding a position promises. */
 export const findFacts: readonly LogStoreFact[] = [
   {
-    title: "an upstream id is found behind its latest event; an unknown one is not found",
+    title: "an upstream id is found behind the first event held that has it; an unknown one is not found",
     async check({ open }) {
       const log = await open("s", { events: 4 });
       await log.append(["a", "b", "a", "c"].map((id) => newEvent("x", { upstreamId: id })));
       deepEqual(
         [await log.find({ upstreamId: "a" }), await log.find({ upstreamId: "b" }), await log.find({ upstreamId: "z" })],
-        [3, 2, undefined],
+        [1, 2, undefined],
       );
       await log.append(numbered(5, 6));
       await log.trim();
       deepEqual([await log.find({ upstreamId: "a" }), await log.find({ upstreamId: "b" })], [3, undefined]);
-      await log.append(numbered(7, 7));
+      await log.append([newEvent("x", { upstreamId: "a" })]);
+      await log.trim();
+      equal(await log.find({ upstreamId: "a" }), 7);
+      await log.append(numbered(8, 11));
       await log.trim();
       equal(await log.find({ upstreamId: "a" }), undefined);
+    },
+  },
+  {
+    title: "an id is found behind the first event with it that matches a filter, and not at all where none does",
+    async check({ open }) {
+      const log = await open();
+      const channels = [undefined, "a", "user:1", "b", "a"];
+      await log.append(
+        channels.map((channel, index) => newEvent("x", { channel, event: `e${index}`, upstreamId: "u" })),
+      );
+      const filters: readonly [LogFilter | undefined, number | undefined][] = [
+        [undefined, 1],
+        [{ channels: ["a"] }, 2],
+        [{ channels: ["b"] }, 4],
+        [{ channels: ["a"], events: ["e4"] }, 5],
+        [{ within: { channels: ["user:*"] } }, 3],
+        [{ within: { channels: ["user:*"], events: ["e0"] } }, undefined],
+        [{ channels: ["none"] }, undefined],
+      ];
+      for (const [filter, after] of filters)
+        equal(await log.find({ upstreamId: "u", filter }), after, JSON.stringify(filter));
+    },
+  },
+  {
+    title: "of the events that have one id only the first ones are looked at",
+    async check({ open }) {
+      const filter = { channels: ["b"] };
+      const alike = (count: number, channel: string, origin?: true): NewEvent[] =>
+        Array.from({ length: count }, () => newEvent("x", { channel, upstreamId: "u", published: origin }));
+      const log = await open();
+      await log.append([...alike(maxAlike - 1, "a", published), ...alike(1, "b", published)]);
+      equal(await log.find({ upstreamId: "u", published, filter }), maxAlike);
+      const { last } = await log.append([...alike(maxAlike - 1, "a"), ...alike(1, "b")]);
+      equal(await log.find({ upstreamId: "u", filter }), last);
+      const other = await open("t");
+      await other.append([...alike(maxAlike, "a"), ...alike(1, "b")]);
+      equal(await other.find({ upstreamId: "u", filter }), undefined);
+    },
+  },
+  {
+    title: "what a source gave an id to is told from what a publisher did",
+    async check({ open }) {
+      const log = await open("s", { events: 6 });
+      const [ofSource, ofPublisher] = [
+        newEvent("x", { upstreamId: "u" }),
+        newEvent("x", { upstreamId: "u", published }),
+      ];
+      await log.append([ofPublisher]);
+      const found = async (): Promise<(number | undefined)[]> => [
+        await log.find({ sourceId: "u" }),
+        await log.find({ upstreamId: "u" }),
+        await log.find({ upstreamId: "u", published }),
+      ];
+      deepEqual(await found(), [undefined, undefined, 1]);
+      await log.append([newEvent("", { published }), ofSource, ofPublisher, ofSource, ofPublisher]);
+      deepEqual(await found(), [5, 3, 1]);
+      await log.append(numbered(7, 9));
+      await log.trim();
+      deepEqual(await found(), [5, 5, 4]);
+      await log.append(numbered(10, 11));
+      await log.trim();
+      deepEqual(await found(), [undefined, undefined, 6]);
     },
   },
   {

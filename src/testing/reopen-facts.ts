@@ -12,7 +12,7 @@ export const reopenFacts: readonly LogStoreFact[] = [
     async check({ open, reopen }) {
       const before = await open("s", { events: 5 });
       const event = newEvent("x", { event: "trade", channel: "c", upstreamId: "u-1" });
-      await before.append([...numbered(1, 7), event], { upstreamCursor: "u-1" });
+      await before.append([...numbered(1, 6), { ...event, published: true }, event], { upstreamCursor: "u-1" });
       await before.trim();
       const events = await readAll(before, 3);
       await reopen();
@@ -20,7 +20,10 @@ export const reopenFacts: readonly LogStoreFact[] = [
       equal(after.epoch, before.epoch);
       deepEqual(after.state(), before.state());
       deepEqual(await readAll(after, 3), events);
-      equal(await after.find({ upstreamId: "u-1" }), 8);
+      deepEqual(
+        [await after.find({ sourceId: "u-1" }), await after.find({ upstreamId: "u-1", published: true })],
+        [8, 7],
+      );
       deepEqual(await after.append(numbered(9, 9)), { first: 9, last: 9, replayed: false });
     },
   },

@@ -51,6 +51,25 @@ export const sharedFacts: readonly LogStoreFact[] = [
     },
   },
   {
+    title: "what is published on one node is not taken on another for what the source sent",
+    shared: true,
+    async check({ open, join }) {
+      const here = await open();
+      const there = await (await join("b")).open("s", { retention: everything });
+      await here.append([newEvent("1", { upstreamId: "u" })]);
+      await there.append([newEvent("2", { upstreamId: "u", published: true })]);
+      await there.append([newEvent("3", { upstreamId: "v", published: true })]);
+      for (const log of [here, there]) {
+        const ids = [{ sourceId: "u" }, { sourceId: "v" }, { upstreamId: "v" }, { upstreamId: "v", published: true }];
+        deepEqual(await Promise.all(ids.map((id) => log.find(id))), [1, undefined, undefined, 3]);
+        deepEqual(
+          (await readAll(log)).map(({ published }) => published),
+          [undefined, true, true],
+        );
+      }
+    },
+  },
+  {
     title: "nodes that append at once never make a reader skip an event",
     shared: true,
     async check({ open, join }) {

@@ -5,7 +5,15 @@ import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { eventBytes } from "../../src/log/event-bytes.ts";
 import { matches } from "../../src/log/filter.ts";
-import type { Log, LogEvent, LogFilter, LogStore, NewEvent, Retention } from "../../src/log/log.ts";
+import {
+  maxAlike,
+  type Log,
+  type LogEvent,
+  type LogFilter,
+  type LogStore,
+  type NewEvent,
+  type Retention,
+} from "../../src/log/log.ts";
 import { createMemoryStore } from "../../src/log/memory/index.ts";
 import { createMysqlStore } from "../../src/log/mysql/index.ts";
 import { createNatsStore } from "../../src/log/nats/index.ts";
@@ -85,6 +93,7 @@ const newEvent: fc.Arbitrary<NewEvent> = fc.record({
   data: fc.string({ unit: "grapheme", maxLength: 20 }),
   channel: fc.constantFrom(undefined, "a", "b", "c"),
   upstreamId: fc.constantFrom(undefined, "u1", "u2", "u3"),
+  published: fc.constantFrom(undefined, true as const),
 });
 const batch = fc.array(newEvent, { maxLength: 8 });
 const filter: fc.Arbitrary<LogFilter | undefined> = fc.option(
@@ -96,6 +105,8 @@ const filter: fc.Arbitrary<LogFilter | undefined> = fc.option(
 );
 const bound = (max: number): fc.Arbitrary<number | undefined> => fc.option(fc.nat(max), { nil: undefined });
 const retention: fc.Arbitrary<Retention> = fc.record({ age: bound(50), events: bound(20), bytes: bound(2_000) });
+
+const ids = fc.constantFrom("u1", "u2", "u9");
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.tuple(batch, fc.constantFrom(undefined, "", "c1", "c2")).map(([b, c]) => append(b, c)) },
@@ -109,7 +120,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.tuple(fc.nat(60), fc.integer({ min: 1, max: 12 }), bound(100), filter).map(read) },
   { weight: 2, arbitrary: fc.tuple(fc.nat(12), filter).map(([last, f]) => findLast(last, f)) },
   { weight: 1, arbitrary: fc.integer({ min: -60, max: 20 }).map(findSince) },
-  { weight: 1, arbitrary: fc.constantFrom("u1", "u2", "u9").map(findId) },
+  { weight: 1, arbitrary: fc.tuple(ids, fc.boolean(), filter).map(findId) },
+  { weight: 1, arbitrary: ids.map(findSourceId) },
   { weight: 2, arbitrary: fc.constant(trim) },
   { weight: 2, arbitrary: fc.nat(30).map(pass) },
   { weight: 1, arbitrary: retention.map(reopen) },
@@ -218,10 +230,24 @@ function findSince(offset: number): Step {
   };
 }
 
-function findId(upstreamId: string): Step {
+function findId([upstreamId, published, wanted]: [string, boolean, LogFilter | undefined]): Step {
   return ({ model, log }) =>
-    expectFound(log, { upstreamId }, (earliest) => {
-      return model.events.findLast((event) => event.seq >= earliest && event.upstreamId === upstreamId)?.seq;
+    expectFound(log, { upstreamId, published, filter: wanted }, (earliest) => {
+      const alike = (origin: true | undefined): number | undefined =>
+        model.events
+          .filter((event) => event.seq >= earliest && event.upstreamId === upstreamId && event.published === origin)
+          .slice(0, maxAlike)
+          .find((event) => matches(wanted, event))?.seq;
+      const found = [alike(undefined), published ? alike(true) : undefined].filter((seq) => seq !== undefined);
+      return found.length === 0 ? undefined : Math.min(...found);
+    });
+}
+
+function findSourceId(sourceId: string): Step {
+  return ({ model, log }) =>
+    expectFound(log, { sourceId }, (earliest) => {
+      const isOfSource = (event: LogEvent): boolean => !event.published && event.upstreamId === sourceId;
+      return model.events.findLast((event) => event.seq >= earliest && isOfSource(event))?.seq;
     });
 }
 

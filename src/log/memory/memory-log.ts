@@ -3,6 +3,8 @@ import type { Logger } from "../../util/logger.ts";
 import { newEpoch } from "../cursor.ts";
 import { eventBytes } from "../event-bytes.ts";
 import { matches } from "../filter.ts";
+import { createIdIndex } from "../id-index.ts";
+import { firstMatch } from "../ids.ts";
 import { replayAppend } from "../idempotency.ts";
 import type {
   Appended,
@@ -32,7 +34,8 @@ export class MemoryLog implements Log {
   readonly #now: () => number;
   readonly #watchers: Watchers;
   readonly #ring = createRing<LogEvent>();
-  readonly #latestByUpstreamId = new Map<string, number>();
+  readonly #sourceIds = createIdIndex<string>();
+  readonly #publisherIds = createIdIndex<string>();
   readonly #keys = createIdempotencyKeys();
   #earliest = 1;
   #bytes = 0;
@@ -98,7 +101,8 @@ export class MemoryLog implements Log {
 
   async find(position: LogPosition): Promise<number | undefined> {
     this.#assertOpen();
-    if ("upstreamId" in position) return this.#latestByUpstreamId.get(position.upstreamId);
+    if ("sourceId" in position) return this.#sourceIds.latest(position.sourceId, this.#earliest);
+    if ("upstreamId" in position) return this.#firstWithId(position);
     if ("since" in position) return this.#before(position.since);
     return this.#beforeLast(position.last, position.filter);
   }
@@ -142,17 +146,20 @@ export class MemoryLog implements Log {
     const bytes = events.reduce((sum, event) => sum + eventBytes(event), 0);
     const first = this.#head() + 1;
     const time = Math.max(now, this.#lastTime);
-    const logged = events.map(({ event, data, channel, upstreamId }, index) => ({
+    const logged = events.map(({ event, data, channel, upstreamId, published }, index) => ({
       seq: first + index,
       time,
       event,
       data,
       channel,
       upstreamId,
+      published,
     }));
     for (const event of logged) {
       this.#ring.push(event);
-      if (event.upstreamId !== undefined) this.#latestByUpstreamId.set(event.upstreamId, event.seq);
+      const { upstreamId, published, seq } = event;
+      const ids = published ? this.#publisherIds : this.#sourceIds;
+      if (upstreamId !== undefined) ids.add(upstreamId, seq, this.#earliest);
     }
     this.#bytes += bytes;
     if (logged.length > 0) this.#lastTime = time;
@@ -166,20 +173,20 @@ export class MemoryLog implements Log {
       this.#ring.length > 0 &&
       (this.#ring.length > events || this.#bytes > bytes || this.#ring.at(0).time < now - age)
     ) {
-      this.#removeOldest();
+      this.#bytes -= eventBytes(this.#ring.shift());
+      this.#earliest++;
       removed++;
     }
+    if (removed > 0) for (const ids of [this.#sourceIds, this.#publisherIds]) ids.trim(this.#earliest);
     return removed;
   }
 
-  #removeOldest(): void {
-    const event = this.#ring.shift();
-    this.#earliest++;
-    this.#bytes -= eventBytes(event);
-    const { upstreamId, seq } = event;
-    if (upstreamId !== undefined && this.#latestByUpstreamId.get(upstreamId) === seq) {
-      this.#latestByUpstreamId.delete(upstreamId);
-    }
+  #firstWithId({ upstreamId, published, filter }: Extract<LogPosition, { upstreamId: string }>): number | undefined {
+    const indexes = published ? [this.#sourceIds, this.#publisherIds] : [this.#sourceIds];
+    return firstMatch(
+      indexes.map((ids) => ids.first(upstreamId, this.#earliest).map((seq) => this.#at(seq))),
+      filter,
+    );
   }
 
   /** Times never decrease, so the first event at or after a time is found by halving. */

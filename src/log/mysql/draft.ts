@@ -36,8 +36,8 @@ export function draftAppends(
     const first = row.head + 1;
     const time = Math.max(now, row.lastTime);
     for (const event of request.events) {
-      const { channel, upstreamId, data } = event;
-      events.push({ seq: ++row.head, time, event: event.event, data, channel, upstreamId });
+      const { channel, upstreamId, published, data } = event;
+      events.push({ seq: ++row.head, time, event: event.event, data, channel, upstreamId, published });
       row.bytes += textBytes(event);
       row.lastTime = time;
     }

@@ -29,6 +29,9 @@ const lastWords: ReadonlySet<number> = new Set([1053, 1077, 1079, 1317, 1927, 40
 /** No such table: somebody removed the schema under an open store. */
 const missingTable = 1146;
 
+/** A column is there already: its migration was run before. */
+const duplicateColumn = 1060;
+
 interface ServerError {
   readonly errno?: number | undefined;
   readonly sqlState?: string | undefined;
@@ -48,6 +51,11 @@ export function isServerError(error: unknown): boolean {
 /** Whether the store's tables are gone. */
 export function isMissingTable(error: unknown): boolean {
   return numberOf(error) === missingTable;
+}
+
+/** Whether a table has the column that was to be added. */
+export function isDuplicateColumn(error: unknown): boolean {
+  return numberOf(error) === duplicateColumn;
 }
 
 /** What an error of the driver means for the caller of a store at `place`. */

@@ -1,30 +1,47 @@
 import { matches } from "../filter.ts";
-import type { LogFilter, LogPosition } from "../log.ts";
+import { firstMatch, type AlikeEvent } from "../ids.ts";
+import { maxAlike, type LogFilter, type LogPosition } from "../log.ts";
 import { hashText } from "./hash.ts";
+import { optionalText } from "./streams.ts";
 import { type EventSource, stepRows, walkOn } from "./walk.ts";
 
-/** The sequence number behind which to read on from a position; `undefined` for an unknown upstream id. */
+/** The sequence number behind which to read on from a position; `undefined` for an unknown id. */
 export async function findPosition(source: EventSource, position: LogPosition): Promise<number | undefined> {
-  if ("upstreamId" in position) return latestWithId(source, position.upstreamId);
+  if ("sourceId" in position) return (await selectById(source, "upstream", position.sourceId, "DESC", 1))[0]?.seq;
+  if ("upstreamId" in position) return firstWithId(source, position);
   if ("since" in position) return beforeTime(source, position.since);
   return beforeLast(source, position.last, position.filter);
 }
 
-async function latestWithId(
-  { connections, tables: { streams, events }, stream }: EventSource,
-  upstreamId: string,
+async function firstWithId(
+  source: EventSource,
+  { upstreamId, published, filter }: Extract<LogPosition, { upstreamId: string }>,
 ): Promise<number | undefined> {
+  const origins = published ? (["upstream", "publisher"] as const) : (["upstream"] as const);
+  const lists = origins.map((origin) => selectById(source, origin, upstreamId, "ASC", maxAlike));
+  return firstMatch(await Promise.all(lists), filter);
+}
+
+async function selectById(
+  { connections, tables: { streams, events }, stream }: EventSource,
+  origin: "upstream" | "publisher",
+  id: string,
+  order: "ASC" | "DESC",
+  limit: number,
+): Promise<readonly AlikeEvent[]> {
   // As bytes, so that no rule of a collation makes different ids equal.
-  const [row] = await connections.ask((connection) =>
+  const rows = await connections.ask((connection) =>
     connection.rows(
-      `SELECT seq FROM ${events} FORCE INDEX (by_upstream_id)
-      WHERE stream = ? AND upstream_hash = ? AND CAST(upstream_id AS BINARY) = ?
+      `SELECT seq, event, channel FROM ${events} FORCE INDEX (by_${origin}_id)
+      WHERE stream = ? AND ${origin}_hash = ? AND CAST(${origin}_id AS BINARY) = ?
         AND seq >= (SELECT earliest FROM ${streams} WHERE id = ?)
-      ORDER BY seq DESC LIMIT 1`,
-      [stream, hashText(upstreamId), Buffer.from(upstreamId), stream],
+      ORDER BY seq ${order} LIMIT ?`,
+      [stream, hashText(id), Buffer.from(id), stream, limit],
     ),
   );
-  return row && Number(row["seq"]);
+  return rows.map(({ seq, event, channel }) => {
+    return { seq: Number(seq), event: String(event), channel: optionalText(channel) };
+  });
 }
 
 /** Events looked at in one round trip; of a range, a part of 1 in so many and one is left. */

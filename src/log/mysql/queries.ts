@@ -30,8 +30,8 @@ const maxMerged = 32;
 
 /** Who walks backward only counts, so data is left where it is. */
 const columns: Readonly<Record<Direction, string>> = {
-  forward: `e.seq, e.time, e.event, e.data, e.channel, e.upstream_id, e.bytes + ${eventOverhead} AS bytes`,
-  backward: "e.seq, e.time, e.event, '' AS data, e.channel, e.upstream_id, 0 AS bytes",
+  forward: `e.seq, e.time, e.event, e.data, e.channel, e.upstream_id, e.publisher_id, e.bytes + ${eventOverhead} AS bytes`,
+  backward: "e.seq, e.time, e.event, '' AS data, e.channel, e.upstream_id, e.publisher_id, 0 AS bytes",
 };
 
 /**

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { SpillwayError } from "../../errors.ts";
 import type { Connection } from "./connection.ts";
-import { isMissingTable } from "./failure.ts";
+import { isDuplicateColumn, isMissingTable } from "./failure.ts";
 import type { Location } from "./location.ts";
 import { nameTables, type Tables } from "./tables.ts";
 
@@ -77,6 +77,13 @@ const migrations: readonly ((tables: Tables) => readonly string[])[] = [
       PRIMARY KEY (stream, node)
     ) ENGINE = InnoDB`,
   ],
+  ({ events }) => [
+    `ALTER TABLE ${events}
+      ADD COLUMN publisher_id ${text}
+        COMMENT 'NULL for an event that was ingested, empty where a publisher gave no id; then upstream_id is NULL',
+      ADD COLUMN publisher_hash INT UNSIGNED,
+      ADD KEY by_publisher_id (stream, publisher_hash, seq)`,
+  ],
 ];
 
 /**
@@ -102,7 +109,11 @@ export async function prepareSchema(
 async function migrate(connection: Connection, tables: Tables, repair: boolean): Promise<void> {
   const version = await readVersion(connection, tables);
   for (const migration of migrations.slice(repair ? 0 : version)) {
-    for (const statement of migration(tables)) await connection.run(statement);
+    for (const statement of migration(tables)) {
+      await connection.run(statement).catch((error: unknown) => {
+        if (!isDuplicateColumn(error)) throw error;
+      });
+    }
   }
   if (version === migrations.length) return;
   await connection.run(

@@ -1,4 +1,5 @@
 import { textBytes } from "../event-bytes.ts";
+import { publisherIdOf, sourceIdOf } from "../ids.ts";
 import type { RememberedAppend } from "../idempotency.ts";
 import type { LogEvent } from "../log.ts";
 import type { SqlValue } from "./driver.ts";
@@ -13,23 +14,27 @@ export type Escape = (value: SqlValue) => string;
 export const packetReserve = 4_096;
 
 const eventColumns =
-  "stream, seq, time, event, channel, upstream_id, data, bytes, event_hash, channel_hash, upstream_hash";
+  "stream, seq, time, event, channel, upstream_id, publisher_id, data, bytes, event_hash, channel_hash, upstream_hash, publisher_hash";
 
 /** The values of the event's columns: their size says whether the server takes them. */
 export function eventRow(stream: number, event: LogEvent, escape: Escape): string {
-  const { seq, time, channel, upstreamId, data } = event;
+  const { seq, time, channel, data } = event;
+  const [sourceId, publisherId] = [sourceIdOf(event), publisherIdOf(event)];
   return [
     stream,
     seq,
     time,
     escape(event.event),
     escape(channel ?? null),
-    escape(upstreamId ?? null),
+    escape(sourceId ?? null),
+    escape(publisherId ?? null),
     escape(data),
     textBytes(event),
     hashType(event.event),
     hashOptionalText(channel) ?? "NULL",
-    hashOptionalText(upstreamId) ?? "NULL",
+    hashOptionalText(sourceId) ?? "NULL",
+    // Without an id there is nothing to look for.
+    hashOptionalText(publisherId || undefined) ?? "NULL",
   ].join(",");
 }
 

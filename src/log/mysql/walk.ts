@@ -1,3 +1,4 @@
+import { originOf } from "../ids.ts";
 import type { LogEvent, LogFilter } from "../log.ts";
 import type { Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
@@ -90,13 +91,15 @@ async function readSnapshot(
 }
 
 function toFound(row: SqlRow): FoundEvent {
+  const { upstreamId, published } = originOf(optionalText(row["upstream_id"]), optionalText(row["publisher_id"]));
   const event = {
     seq: Number(row["seq"]),
     time: Number(row["time"]),
     event: String(row["event"]),
     data: String(row["data"]),
     channel: optionalText(row["channel"]),
-    upstreamId: optionalText(row["upstream_id"]),
+    upstreamId,
+    published,
   };
   return { event, bytes: Number(row["bytes"]) };
 }

@@ -1,12 +1,22 @@
 import type { LogEvent, NewEvent } from "../log.ts";
 import type { LogRecord } from "./record.ts";
 
-type EventTuple = readonly [event: string, data: string, channel: string | null, upstreamId: string | null];
+/** An event that was published has a 1 at the end; one that was ingested has nothing there. */
+type EventTuple = readonly [
+  event: string,
+  data: string,
+  channel: string | null,
+  upstreamId: string | null,
+  published?: 1,
+];
 
 /** Events as text that can be joined with that of others by a comma. */
 export function encodeEvents(events: readonly NewEvent[]): string {
   return events
-    .map(({ event, data, channel = null, upstreamId = null }) => JSON.stringify([event, data, channel, upstreamId]))
+    .map(({ event, data, channel = null, upstreamId = null, published }) => {
+      const tuple: EventTuple = published ? [event, data, channel, upstreamId, 1] : [event, data, channel, upstreamId];
+      return JSON.stringify(tuple);
+    })
     .join(",");
 }
 
@@ -20,7 +30,7 @@ export function decodeBody(body: Uint8Array, { head, count, time }: LogRecord): 
   if (count === 0) return [];
   const tuples = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as EventTuple[];
   const first = head - count + 1;
-  return tuples.map(([event, data, channel, upstreamId], index) => {
+  return tuples.map(([event, data, channel, upstreamId, published], index) => {
     return {
       seq: first + index,
       time,
@@ -28,6 +38,7 @@ export function decodeBody(body: Uint8Array, { head, count, time }: LogRecord): 
       data,
       channel: channel ?? undefined,
       upstreamId: upstreamId ?? undefined,
+      published: published ? true : undefined,
     };
   });
 }

@@ -54,7 +54,9 @@ export function cursorOf(group: readonly QueuedAppend[]): string | undefined {
 function place(group: readonly QueuedAppend[], head: number, time: number): LogEvent[] {
   let seq = head;
   return group.flatMap(({ events }) =>
-    events.map(({ event, data, channel, upstreamId }) => ({ seq: ++seq, time, event, data, channel, upstreamId })),
+    events.map(({ event, data, channel, upstreamId, published }) => {
+      return { seq: ++seq, time, event, data, channel, upstreamId, published };
+    }),
   );
 }
 

@@ -3,14 +3,15 @@ import type { LogFilter, LogPosition } from "../log.ts";
 import type { Reading } from "./page.ts";
 import type { UpstreamIds } from "./upstream-ids.ts";
 
-/** The sequence number behind which to read on from a position; `undefined` for an unknown upstream id. */
+/** The sequence number behind which to read on from a position; `undefined` for an unknown id. */
 export async function findPosition(
   reading: Reading,
   ids: UpstreamIds,
   position: LogPosition,
 ): Promise<number | undefined> {
   await reading.catchUp();
-  if ("upstreamId" in position) return ids.find(position.upstreamId);
+  if ("sourceId" in position) return ids.latest(position.sourceId);
+  if ("upstreamId" in position) return ids.first(position);
   if ("since" in position) return beforeTime(reading, position.since);
   return beforeLast(reading, position.last, position.filter);
 }

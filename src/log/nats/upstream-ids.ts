@@ -1,37 +1,40 @@
-import type { LogEvent } from "../log.ts";
+import { createIdIndex, type IdIndex } from "../id-index.ts";
+import { firstMatch } from "../ids.ts";
+import type { LogEvent, LogPosition } from "../log.ts";
 import type { Batches } from "./batches.ts";
 import type { Head } from "./head.ts";
 import type { Search } from "./search.ts";
 
 /**
- * Where upstream ids are in a log. NATS has no index, so this node keeps one in memory: a few dozen bytes for each event held
+ * Where ids are in a log. NATS has no index, so this node keeps one in memory: a few dozen bytes for each event held
  * that has an id. It is made when an id is first looked for, by reading the log once, and kept up from then on.
  */
 export interface UpstreamIds {
-  /** The number of the latest event held with this id, among those that this node knows. */
-  find(id: string): Promise<number | undefined>;
+  /** The number of the latest ingested event held with this id, among those that this node knows. */
+  latest(id: string): Promise<number | undefined>;
+  /** The number of the first event with this id that matches the filter, as `LogPosition` says. */
+  first(position: Extract<LogPosition, { upstreamId: string }>): Promise<number | undefined>;
   /** Takes note of what was appended behind the events known; `undefined` where that is unknown here, and to be read when asked. */
   add(events: readonly LogEvent[] | undefined): void;
   /** Takes note that retention has removed what is before `earliest`. */
   trim(earliest: number): void;
 }
 
-/** Makes the index of a log, empty. */
+/** Makes the index of a log, empty. Ids go by their hashes: what has one is read to see which it is. */
 export function createUpstreamIds(batches: Batches, search: Search, head: Head): UpstreamIds {
-  /** The latest number of an id, by the id's hash; in the order of the numbers. */
-  const numbers = new Map<number, number>();
+  const ofSource = createIdIndex<number>();
+  const ofPublishers = createIdIndex<number>();
   let complete = false;
   let making: Promise<void> | undefined;
 
-  function put({ upstreamId, seq }: LogEvent): void {
+  function put({ upstreamId, published, seq }: LogEvent): void {
     if (upstreamId === undefined) return;
-    const key = hash(upstreamId);
-    numbers.delete(key);
-    numbers.set(key, seq);
+    (published ? ofPublishers : ofSource).add(hash(upstreamId), seq, head.standing.earliest);
   }
 
   async function make(): Promise<void> {
-    numbers.clear();
+    ofSource.clear();
+    ofPublishers.clear();
     const { earliest, floor } = head.standing;
     let scanned = earliest - 1;
     for (let from = floor; scanned < head.standing.head;) {
@@ -47,39 +50,44 @@ export function createUpstreamIds(batches: Batches, search: Search, head: Head):
     complete = true;
   }
 
-  /** Two ids may have one hash: then the latest event hides the other one's. */
-  async function findAnyhow(id: string): Promise<number | undefined> {
-    for await (const { events } of batches.backward(head.standing.floor)) {
-      const found = events.findLast(({ upstreamId }) => upstreamId === id);
-      if (found) return found.seq;
+  async function completed(): Promise<void> {
+    while (!complete) await (making ??= make().finally(() => (making = undefined)));
+  }
+
+  async function eventAt(number: number): Promise<LogEvent | undefined> {
+    for await (const { record, events } of batches.forward(await search.place(number))) {
+      if (record.head >= number) return events.find(({ seq }) => seq === number);
     }
     return undefined;
   }
 
-  async function idOf(number: number): Promise<string | undefined> {
-    for await (const { record, events } of batches.forward(await search.place(number))) {
-      if (record.head >= number) return events.find(({ seq }) => seq === number)?.upstreamId;
-    }
-    return undefined;
+  async function alike(index: IdIndex<number>, id: string): Promise<LogEvent[]> {
+    const numbers = index.first(hash(id), head.standing.earliest);
+    const events = await Promise.all(numbers.map(eventAt));
+    return events.filter((event) => event?.upstreamId === id && event.seq >= head.standing.earliest) as LogEvent[];
   }
 
   return {
-    async find(id) {
-      while (!complete) await (making ??= make().finally(() => (making = undefined)));
-      const number = numbers.get(hash(id));
-      if (number === undefined || number < head.standing.earliest) return undefined;
-      const found = (await idOf(number)) === id ? number : await findAnyhow(id);
-      return found !== undefined && found >= head.standing.earliest ? found : undefined;
+    async latest(id) {
+      await completed();
+      const number = ofSource.latest(hash(id), head.standing.earliest);
+      if (number === undefined) return undefined;
+      if ((await eventAt(number))?.upstreamId === id) return number;
+      // Another id has the same hash.
+      return (await alike(ofSource, id)).at(-1)?.seq;
+    },
+    async first({ upstreamId, published, filter }) {
+      await completed();
+      const indexes = published ? [ofSource, ofPublishers] : [ofSource];
+      return firstMatch(await Promise.all(indexes.map((index) => alike(index, upstreamId))), filter);
     },
     add(events) {
       if (!events) complete = false;
       else if (complete) for (const event of events) put(event);
     },
     trim(earliest) {
-      for (const [key, number] of numbers) {
-        if (number >= earliest) return;
-        numbers.delete(key);
-      }
+      ofSource.trim(earliest);
+      ofPublishers.trim(earliest);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { eventOverhead } from "../event-bytes.ts";
-import type { LogFilter } from "../log.ts";
+import { maxAlike, type LogFilter } from "../log.ts";
 import type { SqlValue } from "./driver.ts";
-import { indexed, isReserved } from "./schema.ts";
+import { hashed, indexed, isReserved } from "./schema.ts";
 import { encodeText } from "./text.ts";
 
 /** The way a walk goes through a stream. */
@@ -30,8 +30,10 @@ export interface EventRange {
 export interface EventQueries {
   /** A stream's events in order: all that match the filter, and others at most where the filter has more than one list. */
   selectEvents(range: EventRange): SnapshotQuery;
-  /** The latest event with an upstream id. */
-  selectByUpstreamId(upstreamId: string): SnapshotQuery;
+  /** The latest ingested event with an id. */
+  selectLatestOfSource(id: string): SnapshotQuery;
+  /** The first events with an id that this origin gave. */
+  selectAlike(origin: "source" | "publisher", id: string): SnapshotQuery;
   /** The number before the first event at or after a time. */
   selectByTime(since: number): SnapshotQuery;
 }
@@ -49,11 +51,17 @@ export function isExact(filter: LogFilter | undefined): boolean {
 
 /** Who walks backward only counts, so data is left where it is. */
 const columns: Readonly<Record<Direction, string>> = {
-  forward: `seq, time, event, data, channel, upstream_id, bytes + ${eventOverhead} AS size`,
-  backward: `seq, time, event, '' AS data, channel, upstream_id, bytes + ${eventOverhead} AS size`,
+  forward: `seq, time, event, data, channel, upstream_id, publisher_id, bytes + ${eventOverhead} AS size`,
+  backward: `seq, time, event, '' AS data, channel, upstream_id, publisher_id, bytes + ${eventOverhead} AS size`,
 };
 
 const orders: Readonly<Record<Direction, string>> = { forward: "seq", backward: "seq DESC" };
+
+/** Whether an event's id of this origin is the first parameter, by an index. */
+const hasId = {
+  source: `stream = $1 AND ${indexed("upstream_id")} = ${indexed("$3::text")} AND upstream_id = $3`,
+  publisher: `stream = $1 AND ${hashed("publisher_id")} = ${hashed("$3::text")} AND publisher_id = $3 AND publisher_id > ''`,
+} as const;
 
 /** Makes the queries over a schema. */
 export function createEventQueries(schema: string): EventQueries {
@@ -101,12 +109,16 @@ export function createEventQueries(schema: string): EventQueries {
 
   return {
     selectEvents,
-    selectByUpstreamId: (upstreamId) => ({
-      name: "spillway_by_upstream_id",
-      text: `SELECT seq AS found FROM ${table("events")}
-        WHERE stream = $1 AND ${indexed("upstream_id")} = ${indexed("$3::text")} AND upstream_id = $3
-        ORDER BY seq DESC LIMIT 1`,
-      values: [encodeText(upstreamId)],
+    selectLatestOfSource: (id) => ({
+      name: "spillway_latest_of_source",
+      text: `SELECT seq AS found FROM ${table("events")} WHERE ${hasId.source} ORDER BY seq DESC LIMIT 1`,
+      values: [encodeText(id)],
+    }),
+    selectAlike: (origin, id) => ({
+      name: `spillway_alike_of_${origin}`,
+      text: `SELECT seq, event, channel FROM ${table("events")} WHERE ${hasId[origin]}
+        ORDER BY seq LIMIT ${maxAlike}`,
+      values: [encodeText(id)],
     }),
     selectByTime: (since) => ({
       name: "spillway_by_time",

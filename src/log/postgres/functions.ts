@@ -23,7 +23,8 @@ CREATE FUNCTION $schema.append_events(
   -- An element for each batch.
   p_clocks bigint[], p_fences bigint[], p_cursors text[], p_keys text[], p_fingerprints text[], p_sizes integer[],
   -- An element for each event; p_batches says of which batch, from 1 on.
-  p_batches integer[], p_events text[], p_channels text[], p_upstream_ids text[], p_data text[], p_bytes integer[]
+  p_batches integer[], p_events text[], p_channels text[], p_upstream_ids text[], p_publisher_ids text[], p_data text[],
+  p_bytes integer[]
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   log $schema.streams;
@@ -87,10 +88,11 @@ BEGIN
   END LOOP;
 
   WITH inserted AS (
-    INSERT INTO $schema.events (stream, seq, time, event, channel, upstream_id, data, bytes)
-    SELECT p_stream, e.place + shifts[e.batch], times[e.batch], e.event, e.channel, e.upstream_id, e.data, e.bytes
-    FROM unnest(p_batches, p_events, p_channels, p_upstream_ids, p_data, p_bytes)
-      WITH ORDINALITY AS e (batch, event, channel, upstream_id, data, bytes, place)
+    INSERT INTO $schema.events (stream, seq, time, event, channel, upstream_id, publisher_id, data, bytes)
+    SELECT p_stream, e.place + shifts[e.batch], times[e.batch], e.event, e.channel, e.upstream_id, e.publisher_id, e.data,
+      e.bytes
+    FROM unnest(p_batches, p_events, p_channels, p_upstream_ids, p_publisher_ids, p_data, p_bytes)
+      WITH ORDINALITY AS e (batch, event, channel, upstream_id, publisher_id, data, bytes, place)
     WHERE shifts[e.batch] IS NOT NULL
     RETURNING bytes
   )

@@ -1,6 +1,7 @@
 /** A group of batches as it goes to the database, and what comes back. */
 import { SpillwayError } from "../../errors.ts";
 import { keyName, replayAppend, type RememberedAppend } from "../idempotency.ts";
+import { publisherIdOf, sourceIdOf } from "../ids.ts";
 import type { Appended, LogEvent } from "../log.ts";
 import type { Batch } from "./append-queue.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
@@ -43,7 +44,8 @@ export function encodeGroup(group: readonly Batch[]): SqlValue[] {
     group.flatMap(({ events: each }, index) => each.map(() => index + 1)),
     events.map(({ event }) => encodeText(event)),
     events.map(({ channel }) => encodeOptionalText(channel)),
-    events.map(({ upstreamId }) => encodeOptionalText(upstreamId)),
+    events.map((event) => encodeOptionalText(sourceIdOf(event))),
+    events.map((event) => encodeOptionalText(publisherIdOf(event))),
     events.map(({ data }) => encodeText(data)),
     group.flatMap(({ bytes }) => bytes),
   ];
@@ -81,8 +83,8 @@ export function loggedEvents(
   return group.flatMap(({ events }, place) => {
     const outcome = outcomes[place]!;
     if (outcome instanceof SpillwayError || outcome.replayed) return [];
-    return events.map(({ event, data, channel, upstreamId }, index) => {
-      return { seq: outcome.first + index, time: times[place]!, event, data, channel, upstreamId };
+    return events.map(({ event, data, channel, upstreamId, published }, index) => {
+      return { seq: outcome.first + index, time: times[place]!, event, data, channel, upstreamId, published };
     });
   });
 }

@@ -9,6 +9,9 @@ export const isReserved: string = `event >= '${reservedPrefix}' AND event < '${r
 /** So much of a text stands in an index: an entry has an upper bound (about 2,700 bytes), a text has none. */
 export const indexed = (column: string): string => `left(${column}, 100)`;
 
+/** A number that stands for a text in an index: nobody can make many texts share an entry by giving them the same beginning. */
+export const hashed = (column: string): string => `hashtextextended(${column}, 0)`;
+
 /**
  * Each takes the schema one version further; the table `schema_version` counts those applied.
  *
@@ -79,12 +82,22 @@ const migrations: readonly string[] = [
     SELECT streams.name AS stream, epoch || '.' || seq AS id, to_timestamp(time / 1000.0) AS time, event, channel,
       upstream_id, data
     FROM $schema.events JOIN $schema.streams ON streams.id = events.stream;
-  ${appendFunction}
   ${trimFunction}
   ${findTimeFunction}
   `,
   // An event counts for more than its texts: what is stored stays as it is.
   trimFunction,
+  // The function of version 1 that appends has fewer parameters. It stays where it is, for nodes that have yet to be brought up to date.
+  `
+  -- NULL for an event that was ingested, '' where a publisher gave no id; upstream_id is NULL for an event that was published.
+  ALTER TABLE $schema.events ADD COLUMN publisher_id text COLLATE "C";
+  CREATE INDEX events_by_publisher_id ON $schema.events (stream, ${hashed("publisher_id")}, seq) WHERE publisher_id > '';
+  CREATE OR REPLACE VIEW $schema.log AS
+    SELECT streams.name AS stream, epoch || '.' || seq AS id, to_timestamp(time / 1000.0) AS time, event, channel,
+      coalesce(upstream_id, nullif(publisher_id, '')) AS upstream_id, data
+    FROM $schema.events JOIN $schema.streams ON streams.id = events.stream;
+  ${appendFunction}
+  `,
 ];
 
 /** A text of SQL with the names in use; a channel has that of its schema. */

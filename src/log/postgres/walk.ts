@@ -1,4 +1,5 @@
 import { matches } from "../filter.ts";
+import { originOf } from "../ids.ts";
 import type { LogEvent, LogFilter } from "../log.ts";
 import type { SqlRow } from "./driver.ts";
 import type { Direction } from "./event-queries.ts";
@@ -57,12 +58,17 @@ export async function walkOn(read: ReadSnapshot, queries: Queries, walk: Walk, f
 
 /** An event out of its row. */
 function toEvent(row: SqlRow): LogEvent {
+  const { upstreamId, published } = originOf(
+    decodeOptionalText(row.upstream_id as string | null),
+    decodeOptionalText(row.publisher_id as string | null),
+  );
   return {
     seq: Number(row.seq),
     time: Number(row.time),
     event: decodeText(row.event as string),
     data: decodeText(row.data as string),
     channel: decodeOptionalText(row.channel as string | null),
-    upstreamId: decodeOptionalText(row.upstream_id as string | null),
+    upstreamId,
+    published,
   };
 }

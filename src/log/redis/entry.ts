@@ -1,3 +1,4 @@
+import { originOf } from "../ids.ts";
 import type { LogEvent } from "../log.ts";
 import type { Reply } from "./driver.ts";
 
@@ -17,13 +18,15 @@ export function seqOf([id]: Entry): number {
 /** The event of an entry. */
 export function toEvent(entry: Entry): LogEvent {
   const fields = readFields(entry);
+  const { upstreamId, published } = originOf(fields.upstreamId, fields.publisherId);
   return {
     seq: seqOf(entry),
     time: Number(fields.time),
     event: fields.event ?? "",
     data: fields.data ?? "",
     channel: fields.channel,
-    upstreamId: fields.upstreamId,
+    upstreamId,
+    published,
   };
 }
 

@@ -1,4 +1,5 @@
 import { keyName } from "../idempotency.ts";
+import { publisherIdOf, sourceIdOf } from "../ids.ts";
 import type { Retention } from "../log.ts";
 import type { AppendResult, QueuedAppend } from "./appender.ts";
 import type { Reply } from "./driver.ts";
@@ -36,9 +37,12 @@ function pushAppend(args: string[], { events, options }: QueuedAppend): void {
     idempotency?.fingerprint ?? "",
     String(events.length),
   );
-  for (const { event, data, channel, upstreamId } of events) {
-    args.push(String((channel === undefined ? 0 : 1) + (upstreamId === undefined ? 0 : 2)), event, data);
-    if (channel !== undefined) args.push(channel);
-    if (upstreamId !== undefined) args.push(upstreamId);
+  for (const event of events) {
+    const { channel } = event;
+    const [sourceId, publisherId] = [sourceIdOf(event), publisherIdOf(event)];
+    const flags =
+      (channel === undefined ? 0 : 1) + (sourceId === undefined ? 0 : 2) + (publisherId === undefined ? 0 : 4);
+    args.push(String(flags), event.event, event.data);
+    for (const text of [channel, sourceId, publisherId]) if (text !== undefined) args.push(text);
   }
 }

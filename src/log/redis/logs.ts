@@ -75,8 +75,8 @@ export function createLogs(options: LogsOptions, { prefix, place, wait }: Locati
   return {
     get: (stream) => logs.get(stream)?.log,
     async prepare(stream, { writer }) {
-      const { meta, ids, keys, ages, senders } = keysOf(prefix, stream);
-      const reply = await evaluate(writer, openScript, [meta, ids, keys, ages, senders], [newEpoch()]);
+      const { meta, ids, keys, ages, senders, places } = keysOf(prefix, stream);
+      const reply = await evaluate(writer, openScript, [meta, ids, keys, ages, senders, places], [newEpoch()]);
       const [snapshot, version] = reply as readonly Reply[];
       if (Number(version) > format) throw new SpillwayError("store-schema");
       return toSnapshot(snapshot!)!;

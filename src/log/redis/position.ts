@@ -1,12 +1,38 @@
 import { matches } from "../filter.ts";
-import type { LogFilter } from "../log.ts";
+import { firstMatch } from "../ids.ts";
+import { maxAlike, type LogFilter, type LogPosition } from "../log.ts";
+import type { Command } from "./driver.ts";
 import { seqOf, toEntries, toEvent } from "./entry.ts";
 import { entriesFor, type Look } from "./page.ts";
+import { numbersOf, placesCommand } from "./places.ts";
+import type { Keys } from "./schema.ts";
 
-/** Finds the latest event with an upstream id; `undefined` if none is held. */
-export async function findId(look: Look, ids: string, upstreamId: string): Promise<number | undefined> {
-  const { replies } = await look(["HGET", ids, upstreamId]);
+/** Finds the latest ingested event with an id; `undefined` if none is held. */
+export async function findLatest(look: Look, ids: string, id: string): Promise<number | undefined> {
+  const { replies } = await look(["HGET", ids, id]);
   return replies[0] === null ? undefined : Number(replies[0]);
+}
+
+/** Finds the first event with an id that matches the filter. `events` is the key of the events. */
+export async function findFirst(
+  look: Look,
+  { ids, places }: Pick<Keys, "ids" | "places">,
+  events: string,
+  { upstreamId, published, filter }: Extract<LogPosition, { upstreamId: string }>,
+): Promise<number | undefined> {
+  const { replies } = await look(
+    placesCommand(places, "s", upstreamId),
+    ["HGET", ids, upstreamId],
+    ...(published ? [placesCommand(places, "p", upstreamId)] : []),
+  );
+  const [earlier, latest, ofPublishers] = replies;
+  const ofSource = [...numbersOf(earlier!), ...(latest === null ? [] : [Number(latest)])].slice(0, maxAlike);
+  const wanted = [...ofSource, ...numbersOf(ofPublishers ?? [])];
+  if (wanted.length === 0) return undefined;
+  // One that is no longer there was removed by a node that does not know of places.
+  const found = await look(...wanted.map((seq): Command => ["XRANGE", events, `${seq}-0`, `${seq}-0`]));
+  const held = found.replies.flatMap((reply) => toEntries(reply).map(toEvent));
+  return firstMatch([held.toSorted((a, b) => a.seq - b.seq)], filter);
 }
 
 /** Finds the number behind which the last `last` events that match a filter begin. `key` is that of the events. */

@@ -25,7 +25,7 @@ import { storeError, UnansweredError } from "./failure.ts";
 import { groupArguments, toResults } from "./group.ts";
 import type { Link } from "./link.ts";
 import { entriesFor, type Look, readPage } from "./page.ts";
-import { findId, findLast } from "./position.ts";
+import { findFirst, findLast, findLatest } from "./position.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { eventsKey, type Keys, type Snapshot, snapshotFields, toSnapshot } from "./schema.ts";
 import { evaluate, type Script } from "./script.ts";
@@ -72,14 +72,14 @@ export class RedisLog implements Log, Followed {
 
   constructor(stream: string, snapshot: Snapshot, retention: Retention, dependencies: RedisLogDependencies) {
     const { prefix, keys, logger } = dependencies;
-    const { meta, ids, keys: used, ages, senders, lease } = keys;
+    const { meta, ids, keys: used, ages, senders, lease, places } = keys;
     this.stream = stream;
     this.epoch = snapshot.epoch;
     this.key = eventsKey(prefix, stream, snapshot.epoch);
     this.retention = retention;
     this.#dependencies = dependencies;
     this.#watchers = createWatchers(stream, logger);
-    this.#keys = [meta, this.key, eventsKey(prefix, stream, this.#nextEpoch), ids, used, ages, senders, lease];
+    this.#keys = [meta, this.key, eventsKey(prefix, stream, this.#nextEpoch), ids, used, ages, senders, lease, places];
     this.#progress = createProgress(snapshot, this.#watchers);
     this.#appender = createAppender({ send: (number, group) => this.#send(number, group) });
   }
@@ -112,7 +112,8 @@ export class RedisLog implements Log, Followed {
       if ("since" in position)
         return Number(await this.#ask(this.#dependencies.reader, sinceScript, [String(position.since)]));
       if ("last" in position) return findLast(this.#look, this.key, position.last, position.filter);
-      return findId(this.#look, this.#dependencies.keys.ids, position.upstreamId);
+      if ("sourceId" in position) return findLatest(this.#look, this.#dependencies.keys.ids, position.sourceId);
+      return findFirst(this.#look, this.#dependencies.keys, this.key, position);
     });
   }
 
@@ -270,8 +271,8 @@ export class RedisLog implements Log, Followed {
   }
 }
 
-function logged({ event, data, channel, upstreamId }: NewEvent, seq: number, time: number): LogEvent {
-  return { seq, time, event, data, channel, upstreamId };
+function logged({ event, data, channel, upstreamId, published }: NewEvent, seq: number, time: number): LogEvent {
+  return { seq, time, event, data, channel, upstreamId, published };
 }
 
 /** Not enough of them is as good as no answer: the group is sent again, and waited for again. */

@@ -9,8 +9,10 @@ export const format = 1;
 export interface Keys {
   /** Hash: `format`, `epoch`, `head`, `earliest`, `bytes`, `lastTime`, `cursor`. */
   readonly meta: string;
-  /** Hash: the upstream ids held, each with the number of its latest event. */
+  /** Hash: the ids of ingested events, each with the number of its latest event. */
   readonly ids: string;
+  /** Sorted set of all other events with an id: those that were published, and those whose id a later one has; see `places.ts`. */
+  readonly places: string;
   /** Hash: the idempotency keys, each with what was appended under it. */
   readonly keys: string;
   /** Sorted set: the idempotency keys by the time they were used. */
@@ -29,6 +31,7 @@ export function keysOf(prefix: string, stream: string): Keys {
   return {
     meta: `${base}:meta`,
     ids: `${base}:ids`,
+    places: `${base}:places`,
     keys: `${base}:keys`,
     ages: `${base}:ages`,
     senders: `${base}:senders`,

@@ -2,12 +2,13 @@
  * What the server does in one step each. Redis runs a script as a whole or not at all, and hands it on to its replicas and its
  * append-only file as a whole.
  *
- * KEYS of all but `open`: meta, events, events of the next epoch, ids, keys, ages, senders, lease.
+ * KEYS of all but `open`: meta, events, events of the next epoch, ids, keys, ages, senders, lease, places.
  * ARGV of all of them begins with: epoch, next epoch, the head this node knows, the time of the event there (0: not looked at).
  * They answer nil where the log of this epoch is no more.
  */
 import { eventOverhead } from "../event-bytes.ts";
 import { idempotencyAge } from "../idempotency.ts";
+import { placeMember } from "./places.ts";
 import { format } from "./schema.ts";
 import { readMeta, type Script, script } from "./script.ts";
 
@@ -16,7 +17,7 @@ import { readMeta, type Script, script } from "./script.ts";
  * what is left becomes the log of a new epoch. It keeps its numbers and its upstream cursor, so that ingest goes on from there.
  */
 const begin = `${readMeta}
-local meta, events, ids, lease = KEYS[1], KEYS[2], KEYS[4], KEYS[8]
+local meta, events, ids, lease, places = KEYS[1], KEYS[2], KEYS[4], KEYS[8], KEYS[9]
 local found = snapshot(meta)
 if found[1] ~= ARGV[1] then return false end
 local head, earliest = tonumber(found[2]), tonumber(found[3])
@@ -32,7 +33,7 @@ end
 local whole = redis.call('XLEN', events) == head - earliest + 1
 if not whole or head < known or is_other(known, known_time) then
   if not whole then
-    redis.call('UNLINK', events, ids)
+    redis.call('UNLINK', events, ids, places)
     redis.call('HSET', meta, 'earliest', head + 1, 'bytes', 0)
   elseif redis.call('EXISTS', events) == 1 then
     redis.call('RENAME', events, KEYS[3])
@@ -42,7 +43,7 @@ if not whole or head < known or is_other(known, known_time) then
 end`;
 
 /** Removes at most \`limit\` events that retention does not keep. The first field of an entry is its time. */
-const trim = `
+const trim = `${placeMember}
 local function trim(limit, now, age, most, heaviest)
   age, most, heaviest = tonumber(age), tonumber(most) or math.huge, tonumber(heaviest) or math.huge
   local first, step = earliest, 1
@@ -62,7 +63,11 @@ local function trim(limit, now, age, most, heaviest)
       for at = 3, #fields, 2 do
         local name, value = fields[at], fields[at + 1]
         if name ~= 'cursor' then bytes = bytes - #value end
-        if name == 'upstreamId' and redis.call('HGET', ids, value) == tostring(earliest) then redis.call('HDEL', ids, value) end
+        if name == 'publisherId' and value ~= '' then redis.call('ZREM', places, place('p', value, earliest)) end
+        if name == 'upstreamId' then
+          if redis.call('HGET', ids, value) == tostring(earliest) then redis.call('HDEL', ids, value)
+          else redis.call('ZREM', places, place('s', value, earliest)) end
+        end
       end
       earliest = earliest + 1
     end
@@ -76,7 +81,7 @@ local function trim(limit, now, age, most, heaviest)
 end`;
 
 /**
- * KEYS: meta, ids, keys, ages, senders. ARGV: the epoch of a new log. Answers where the log stands, and its format.
+ * KEYS: meta, ids, keys, ages, senders, places. ARGV: the epoch of a new log. Answers where the log stands, and its format.
  * Forgets what stores appended last that have not been heard of for a day.
  */
 export const openScript: Script = script(
@@ -99,7 +104,8 @@ export const checkScript: Script = script(begin, "return found");
 /**
  * ARGV: sender, number of the group, clock; age, events and bytes to be kept; number of appends, then for each: fence or '';
  * '=' and the upstream cursor, or ''; '=' and the idempotency key, or ''; its fingerprint; number of events, then for each: 1 if it has
- * a channel plus 2 if it has an upstream id; type, data and what else it has.
+ * a channel plus 2 if it has an id of the source plus 4 if it was published; type, data, and what else it has: the channel, the
+ * source's id, the publisher's id, which is empty where there is none.
  * Answers for each append its status (see appender.ts), first and last number; the time given to the events; where the log stands.
  */
 export const appendScript: Script = script(
@@ -131,27 +137,35 @@ end
 local function skip(count)
   for _ = 1, count do
     local flags = tonumber(ARGV[at])
-    at = at + 3 + flags % 2 + math.floor(flags / 2)
+    at = at + 3 + flags % 2 + math.floor(flags / 2) % 2 + math.floor(flags / 4)
   end
+end
+
+local function take(fields, name)
+  local value = ARGV[at]
+  bytes = bytes + #value
+  fields[#fields + 1], fields[#fields + 2] = name, value
+  at = at + 1
+  return value
 end
 
 local function add(count, cursor)
   for each = 1, count do
     head = head + 1
-    local flags, event, data = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+    local flags, event, data = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
     local fields = {'time', time, 'event', event, 'data', data}
     bytes = bytes + #event + #data
     at = at + 3
-    if flags == '1' or flags == '3' then
-      bytes = bytes + #ARGV[at]
-      fields[7], fields[8] = 'channel', ARGV[at]
-      at = at + 1
+    if flags % 2 == 1 then take(fields, 'channel') end
+    if math.floor(flags / 2) % 2 == 1 then
+      local id = take(fields, 'upstreamId')
+      local before = redis.call('HGET', ids, id)
+      if before then redis.call('ZADD', places, 0, place('s', id, tonumber(before))) end
+      redis.call('HSET', ids, id, head)
     end
-    if flags == '2' or flags == '3' then
-      bytes = bytes + #ARGV[at]
-      fields[#fields + 1], fields[#fields + 2] = 'upstreamId', ARGV[at]
-      redis.call('HSET', ids, ARGV[at], head)
-      at = at + 1
+    if flags >= 4 then
+      local id = take(fields, 'publisherId')
+      if id ~= '' then redis.call('ZADD', places, 0, place('p', id, head)) end
     end
     if each == count and cursor then fields[#fields + 1], fields[#fields + 2] = 'cursor', cursor end
     redis.call('XADD', events, head .. '-0', unpack(fields))

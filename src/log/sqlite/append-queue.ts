@@ -1,5 +1,5 @@
 import type { Failure } from "./failure.ts";
-import type { AppendOutcome, AppendRequest } from "./messages.ts";
+import { eventWidth, type AppendOutcome, type AppendRequest } from "./messages.ts";
 
 /** An append that waits for its turn. */
 export interface QueuedAppend {
@@ -72,7 +72,7 @@ function groupLength(queue: readonly QueuedAppend[]): number {
   let events = 0;
   let characters = 0;
   for (const [index, { request }] of queue.entries()) {
-    events += request.events.length / 4;
+    events += request.events.length / eventWidth;
     for (const text of request.events) characters += text?.length ?? 0;
     if (events >= groupEvents || characters >= groupCharacters) return index + 1;
   }

@@ -4,7 +4,7 @@ import { textBytes } from "../event-bytes.ts";
 import type { SqliteDatabase, SqliteStatement } from "./driver.ts";
 import { toFailure } from "./failure.ts";
 import type { IdempotencyKeys } from "./idempotency-keys.ts";
-import type { AppendOutcome, AppendRequest, AppendResult } from "./messages.ts";
+import { eventWidth, type AppendOutcome, type AppendRequest, type AppendResult } from "./messages.ts";
 import type { Stream, Streams } from "./streams.ts";
 import { encodeOptionalText, encodeText } from "./text.ts";
 import { transact } from "./transaction.ts";
@@ -20,7 +20,7 @@ type Draft = Mutable<Stream>;
 
 /** Makes the part of the writer that appends. */
 export function createAppender(database: SqliteDatabase, streams: Streams, keys: IdempotencyKeys): Appender {
-  const insertEvent = database.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  const insertEvent = database.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
   function appendOne(draft: Draft, request: AppendRequest): AppendOutcome {
     const { idempotency, upstreamCursor, now } = request;
@@ -70,21 +70,23 @@ export function createAppender(database: SqliteDatabase, streams: Streams, keys:
 function insertEvents(insert: SqliteStatement, draft: Draft, { events, now }: AppendRequest): AppendResult {
   const first = draft.head + 1;
   const time = Math.max(now, draft.lastTime);
-  for (let index = 0; index < events.length; index += 4) {
+  for (let index = 0; index < events.length; index += eventWidth) {
     const event = events[index]!;
     const data = events[index + 1]!;
     const channel = events[index + 2];
-    const upstreamId = events[index + 3];
-    const bytes = textBytes({ event, data, channel, upstreamId });
+    const sourceId = events[index + 3];
+    const publisherId = events[index + 4];
+    const bytes = textBytes({ event, data, channel, upstreamId: sourceId ?? publisherId });
     insert.run(
       draft.id,
       ++draft.head,
       time,
       encodeText(event),
       encodeOptionalText(channel),
-      encodeOptionalText(upstreamId),
+      encodeOptionalText(sourceId),
       encodeText(data),
       bytes,
+      encodeOptionalText(publisherId),
     );
     draft.bytes += bytes;
     draft.lastTime = time;

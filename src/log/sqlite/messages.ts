@@ -30,11 +30,14 @@ export interface AppendRequest {
   readonly stream: number;
   /** The clock at the call, in ms since 1970. */
   readonly now: number;
-  /** Type, data, channel and upstream id of the first event, then of the next. */
+  /** Type, data, channel, the source's and the publisher's id of the first event, then of the next: {@link eventWidth} texts each. */
   readonly events: readonly (string | undefined)[];
   readonly upstreamCursor: string | undefined;
   readonly idempotency: Idempotency | undefined;
 }
+
+/** How many places an event has in {@link AppendRequest}. */
+export const eventWidth = 5;
 
 /** Batches that share one transaction; answered with an outcome for each. */
 export interface GroupRequest {

@@ -1,28 +1,47 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { firstMatch, type AlikeEvent } from "../ids.ts";
 import type { LogFilter, LogPosition } from "../log.ts";
 import { readBounds } from "./bounds.ts";
-import { selectByUpstreamId, selectTime } from "./queries.ts";
+import type { SqlRow } from "./driver.ts";
+import { selectAlikeOfPublishers, selectAlikeOfSource, selectLatestOfSource, selectTime } from "./queries.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Statements } from "./statements.ts";
-import { encodeText } from "./text.ts";
+import { decodeOptionalText, decodeText, encodeText } from "./text.ts";
 import { type Walk, walkOn } from "./walk.ts";
 
-/** The sequence number behind which to read on from a position; `undefined` for an unknown upstream id. */
+/** The sequence number behind which to read on from a position; `undefined` for an unknown id. */
 export async function findPosition(
   snapshots: Snapshots,
   stream: number,
   position: LogPosition,
 ): Promise<number | undefined> {
-  if ("upstreamId" in position) {
-    return snapshots.read((statement) => latestWithId(statement, stream, position.upstreamId));
-  }
+  if ("sourceId" in position)
+    return snapshots.read((statement) => latestOfSource(statement, stream, position.sourceId));
+  if ("upstreamId" in position) return snapshots.read((statement) => firstWithId(statement, stream, position));
   if ("since" in position) return snapshots.read((statement) => beforeTime(statement, stream, position.since));
   return beforeLast(snapshots, stream, position.last, position.filter);
 }
 
-function latestWithId(statement: Statements, stream: number, upstreamId: string): number | undefined {
-  const row = statement(selectByUpstreamId).get(stream, encodeText(upstreamId));
+function latestOfSource(statement: Statements, stream: number, id: string): number | undefined {
+  const row = statement(selectLatestOfSource).get(stream, encodeText(id));
   return row && Number(row.seq);
+}
+
+function firstWithId(
+  statement: Statements,
+  stream: number,
+  { upstreamId, published, filter }: Extract<LogPosition, { upstreamId: string }>,
+): number | undefined {
+  const selects = published ? [selectAlikeOfSource, selectAlikeOfPublishers] : [selectAlikeOfSource];
+  const id = encodeText(upstreamId);
+  return firstMatch(
+    selects.map((sql) => statement(sql).all(stream, id).map(toAlike)),
+    filter,
+  );
+}
+
+function toAlike({ seq, event, channel }: SqlRow): AlikeEvent {
+  return { seq: Number(seq), event: decodeText(event), channel: decodeOptionalText(channel) };
 }
 
 /** Times never decrease, so the first event at or after a time is found by halving. */

@@ -1,4 +1,4 @@
-import type { LogFilter } from "../log.ts";
+import { maxAlike, type LogFilter } from "../log.ts";
 import type { SqlValue } from "./driver.ts";
 import { isReserved } from "./schema.ts";
 import { encodeText } from "./text.ts";
@@ -17,8 +17,8 @@ const maxMerged = 32;
 
 /** Who walks backward only counts, so data is left where it is. */
 const columns: Readonly<Record<Direction, string>> = {
-  forward: "seq, time, event, data, channel, upstream_id, bytes",
-  backward: "seq, time, event, '' AS data, channel, upstream_id, bytes",
+  forward: "seq, time, event, data, channel, upstream_id, publisher_id, bytes",
+  backward: "seq, time, event, '' AS data, channel, upstream_id, publisher_id, bytes",
 };
 
 /**
@@ -67,7 +67,21 @@ export const selectBounds: string = "SELECT head, earliest FROM streams WHERE id
 /** The time of one event. */
 export const selectTime: string = "SELECT time FROM events WHERE stream = ?1 AND seq = ?2";
 
-/** The latest event with an upstream id. */
-export const selectByUpstreamId: string = `
+/** The latest ingested event with an id. */
+export const selectLatestOfSource: string = `
   SELECT seq FROM events INDEXED BY events_by_upstream_id
   WHERE stream = ?1 AND upstream_id = ?2 ORDER BY seq DESC LIMIT 1`;
+
+/** The first ingested events with an id. */
+export const selectAlikeOfSource: string = selectAlike("upstream_id = ?2", "events_by_upstream_id");
+
+/** The first published events with an id. */
+export const selectAlikeOfPublishers: string = selectAlike(
+  "publisher_id = ?2 AND publisher_id > ''",
+  "events_by_publisher_id",
+);
+
+function selectAlike(condition: string, index: string): string {
+  return `SELECT seq, event, channel FROM events INDEXED BY ${index}
+    WHERE stream = ?1 AND ${condition} ORDER BY seq LIMIT ${maxAlike}`;
+}

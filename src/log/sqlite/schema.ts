@@ -59,6 +59,17 @@ const migrations: readonly string[] = [
   `,
   // 1 once the stream's head is also noted outside of the database.
   "ALTER TABLE streams ADD COLUMN tracked INTEGER NOT NULL DEFAULT 0",
+  `
+  -- NULL for an event that was ingested, '' where a publisher gave no id; upstream_id is NULL for an event that was published.
+  ALTER TABLE events ADD COLUMN publisher_id TEXT;
+  CREATE INDEX events_by_publisher_id ON events (stream, publisher_id, seq) WHERE publisher_id > '';
+  DROP VIEW log;
+  CREATE VIEW log AS
+    SELECT streams.name AS stream, epoch || '.' || seq AS id,
+      strftime('%Y-%m-%dT%H:%M:%fZ', time / 1000.0, 'unixepoch') AS time, event, channel,
+      coalesce(upstream_id, nullif(publisher_id, '')) AS upstream_id, data
+    FROM events JOIN streams ON streams.id = events.stream;
+  `,
 ];
 
 /**

@@ -14,6 +14,7 @@ import type {
   NewEvent,
   ReadOptions,
 } from "../log.ts";
+import { publisherIdOf, sourceIdOf } from "../ids.ts";
 import { createWatchers, type Watchers } from "../watchers.ts";
 import { failureError } from "./failure.ts";
 import type { AppendOutcome, AppendResult, StreamState } from "./messages.ts";
@@ -68,7 +69,13 @@ export class SqliteLog implements Log {
     const request = {
       stream: this.#row.id,
       now: now(),
-      events: events.flatMap(({ event, data, channel, upstreamId }) => [event, data, channel, upstreamId]),
+      events: events.flatMap((event) => [
+        event.event,
+        event.data,
+        event.channel,
+        sourceIdOf(event),
+        publisherIdOf(event),
+      ]),
       upstreamCursor: options.upstreamCursor,
       idempotency: options.idempotency,
     };
@@ -130,8 +137,8 @@ export class SqliteLog implements Log {
     this.#row.head = last;
     this.#row.bytes = bytes;
     this.#row.lastTime = time;
-    const logged = events.map(({ event, data, channel, upstreamId }, index): LogEvent => {
-      return { seq: first + index, time, event, data, channel, upstreamId };
+    const logged = events.map(({ event, data, channel, upstreamId, published }, index): LogEvent => {
+      return { seq: first + index, time, event, data, channel, upstreamId, published };
     });
     this.#watchers.notify({ head: last, earliest: this.#row.earliest, events: logged });
   }

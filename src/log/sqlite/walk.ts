@@ -1,5 +1,6 @@
 import { eventOverhead } from "../event-bytes.ts";
 import { matches } from "../filter.ts";
+import { originOf } from "../ids.ts";
 import type { LogEvent, LogFilter } from "../log.ts";
 import type { SqlRow } from "./driver.ts";
 import { type Direction, selectEvents } from "./queries.ts";
@@ -47,12 +48,14 @@ export function walkOn(statement: Statements, { stream, direction, filter, visit
 }
 
 function toEvent(row: SqlRow): LogEvent {
+  const { upstreamId, published } = originOf(decodeOptionalText(row.upstream_id), decodeOptionalText(row.publisher_id));
   return {
     seq: Number(row.seq),
     time: Number(row.time),
     event: decodeText(row.event),
     data: decodeText(row.data),
     channel: decodeOptionalText(row.channel),
-    upstreamId: decodeOptionalText(row.upstream_id),
+    upstreamId,
+    published,
   };
 }

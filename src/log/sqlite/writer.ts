@@ -8,16 +8,17 @@ import { toFailure } from "./failure.ts";
 import { type Heads, openHeads } from "./heads.ts";
 import { createIdempotencyKeys } from "./idempotency-keys.ts";
 import { findLosses, type Loss, lossText, renewLost } from "./losses.ts";
-import type {
-  AppendOutcome,
-  GroupRequest,
-  OpenRequest,
-  StreamState,
-  TrimRequest,
-  WriterMessage,
-  WriterRequest,
-  WriterResult,
-  WriterSettings,
+import {
+  eventWidth,
+  type AppendOutcome,
+  type GroupRequest,
+  type OpenRequest,
+  type StreamState,
+  type TrimRequest,
+  type WriterMessage,
+  type WriterRequest,
+  type WriterResult,
+  type WriterSettings,
 } from "./messages.ts";
 import { createStreams } from "./streams.ts";
 import { transact } from "./transaction.ts";
@@ -52,7 +53,7 @@ function serve(database: SqliteDatabase, heads: Heads): void {
   }
 
   function append({ appends }: GroupRequest): readonly AppendOutcome[] {
-    rounds.appended(appends.reduce((sum, { events }) => sum + events.length / 4, 0));
+    rounds.appended(appends.reduce((sum, { events }) => sum + events.length / eventWidth, 0));
     const outcomes = appender.append(appends);
     for (const [index, outcome] of outcomes.entries()) {
       if (!("code" in outcome)) heads.raise(appends[index]!.stream, outcome.last);

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { LogFilter } from "../../../src/log/log.ts";
+import { maxAlike, type LogFilter } from "../../../src/log/log.ts";
 import { createPostgresStore } from "../../../src/log/postgres/index.ts";
 import { createQueries } from "../../../src/log/postgres/queries.ts";
 import { openPostgresPlace, sharedPostgres } from "../../support/postgres.ts";
@@ -24,9 +24,14 @@ beforeAll(async () => {
     channel: number % 1_000 === 3 ? "rare" : `c${number % 20}`,
     upstreamId: `u${number}`,
   }));
+  const published = Array.from(
+    { length: 1_000 },
+    () => ({ ...events[0]!, upstreamId: "same", published: true }) as const,
+  );
   await Promise.all(
     Array.from({ length: 10 }, (_, part) => log.append(events.slice(part * 2_000, (part + 1) * 2_000))),
   );
+  await log.append(published);
   await place.query("ANALYZE $schema.events");
   await store.close();
 });
@@ -57,8 +62,16 @@ test.each(filters.flatMap((filter) => (["forward", "backward"] as const).map((di
   },
 );
 
-test("an upstream id is found at once", async () => {
-  expect(await eventsLookedAt(queries.inSnapshot(1, head, queries.selectByUpstreamId("u77")))).toBeLessThanOrEqual(2);
+test("an id of either origin is found at once, however many others have it", async () => {
+  const { selectLatestOfSource, selectAlike } = queries;
+  expect(await eventsLookedAt(queries.inSnapshot(1, head, selectLatestOfSource("u77")))).toBeLessThanOrEqual(2);
+  for (const query of [
+    selectAlike("source", "u77"),
+    selectAlike("publisher", "u77"),
+    selectAlike("publisher", "same"),
+  ]) {
+    expect(await eventsLookedAt(queries.inSnapshot(1, head, query))).toBeLessThanOrEqual(maxAlike + 1);
+  }
 });
 
 interface Plan {

@@ -22,7 +22,7 @@ test("nodes that start together at an empty place make one schema", async () => 
   );
   const logs = await Promise.all(stores.map(openLog));
   expect(new Set(logs.map(({ epoch }) => epoch)).size).toBe(1);
-  expect(await place.query("SELECT version FROM $schema.schema_version")).toEqual([{ version: 1 }]);
+  expect(await place.query("SELECT version FROM $schema.schema_version")).toEqual([{ version: 3 }]);
 });
 
 test("a schema of a newer Spillway, and one of something else, are left alone", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createAppendQueue, type SendGroup } from "../../../../src/log/sqlite/append-queue.ts";
-import type { AppendOutcome, AppendRequest } from "../../../../src/log/sqlite/messages.ts";
+import { eventWidth, type AppendOutcome, type AppendRequest } from "../../../../src/log/sqlite/messages.ts";
 
 const failure = { code: "store-full", message: "no room" } as const;
 
@@ -16,7 +16,7 @@ function createScene() {
   let next = 1;
   function push(...sizes: number[]): void {
     for (const size of sizes) {
-      const events = Array.from({ length: size * 4 }, () => "x");
+      const events = Array.from({ length: size * eventWidth }, () => "x");
       const request = { stream: 1, now: next++, events, upstreamCursor: undefined, idempotency: undefined };
       queue.push({ request, settle: (outcome) => outcomes.push(outcome) });
     }

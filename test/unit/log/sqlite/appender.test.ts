@@ -18,7 +18,7 @@ function createScene(): { database: SqliteDatabase; streams: Streams; appender: 
 }
 
 function batchOf(stream: number, ...texts: string[]): AppendRequest {
-  const events = texts.flatMap((data) => ["message", data, undefined, undefined]);
+  const events = texts.flatMap((data) => ["message", data, undefined, undefined, undefined]);
   return { stream, now: 5, events, upstreamCursor: texts.at(-1), idempotency: undefined };
 }
 
@@ -38,7 +38,7 @@ test("batches of several streams share a transaction, and each gets its own stre
 
 test("a batch that cannot be stored is refused alone, and takes no number", () => {
   const { appender, database } = createScene();
-  const noText = { ...batchOf(1), events: ["message", 5 as unknown as string, undefined, undefined] };
+  const noText = { ...batchOf(1), events: ["message", 5 as unknown as string, undefined, undefined, undefined] };
   expect(appender.append([batchOf(1, "a"), noText, batchOf(1, "b")])).toMatchObject([
     { first: 1, last: 1 },
     { code: "store-unavailable" },

@@ -37,7 +37,8 @@ test("every statement that reads or writes events goes through an index", async 
     await findPosition(snapshots, stream, { last: 2, filter });
   }
   await findPosition(snapshots, stream, { since: 5 });
-  await findPosition(snapshots, stream, { upstreamId: "u" });
+  await findPosition(snapshots, stream, { sourceId: "u" });
+  await findPosition(snapshots, stream, { upstreamId: "u", published: true });
 
   expect(statements.size).toBeGreaterThan(20);
   for (const sql of statements) {
@@ -73,7 +74,7 @@ function writeAndTrim(database: SqliteDatabase): number {
   const keys = createIdempotencyKeys(database);
   const stream = streams.open("s", { age: undefined, events: 3, bytes: undefined });
   streams.set(stream);
-  const events = ["x", "y", "x", "spillway.gap", "y"].flatMap((event) => [event, "data", "a", "u"]);
+  const events = ["x", "y", "x", "spillway.gap", "y"].flatMap((event) => [event, "data", "a", "u", undefined]);
   const idempotency = { key: "k", fingerprint: "f" };
   const request = { stream: stream.id, now: 1, events, upstreamCursor: "u", idempotency };
   createAppender(database, streams, keys).append([request]);

@@ -14,7 +14,7 @@ test("an empty database is made a log once, and says so to whoever looks", () =>
   prepareSchema(database);
   const named = database.prepare("SELECT application_id AS id FROM pragma_application_id").get();
   expect([named?.["id"], Buffer.from(applicationId.toString(16), "hex").toString()]).toEqual([applicationId, "Spil"]);
-  expect(checkSchema(database)).toBe(2);
+  expect(checkSchema(database)).toBe(3);
 });
 
 test("what is not ours is refused before anything is written", () => {
@@ -32,6 +32,6 @@ test("what is not ours is refused before anything is written", () => {
 test("a newer version is refused", () => {
   const database = open();
   prepareSchema(database);
-  database.exec("PRAGMA user_version = 3");
+  database.exec("PRAGMA user_version = 4");
   expect(() => prepareSchema(database)).toThrow(expect.objectContaining({ code: "store-schema" }));
 });
