@@ -21,7 +21,9 @@ export function createTailHistory(lastEventId: string | undefined): TailHistory 
     cursor: () => cursor,
     hasEvents: () => received,
     hasId: async (id) => ids.has(id),
-    afterCursor: async (id, count) => (id === lastId ? withoutId.slice(0, count) : []),
+    async *unnamedAfter(id) {
+      if (id === lastId) yield* withoutId;
+    },
     add(batch) {
       for (const event of batch.events) remember(event);
       cursor = batch.cursor ?? cursor;

@@ -75,17 +75,26 @@ async function endsWithGap(log: Log): Promise<boolean> {
   return events[0]?.event === "spillway.gap";
 }
 
+/** How many events are read at once to find those without an id. */
+const pageSize = 64;
+
+/** What was published is none of the source's: it says nothing of what the source has sent. */
 function historyOf(log: Log): UpstreamHistory {
   return {
     cursor: () => log.state().upstreamCursor,
     hasEvents: () => log.state().head > 0,
-    hasId: async (id) => (await log.find({ upstreamId: id })) !== undefined,
-    async afterCursor(cursor, limit) {
-      const position = await log.find({ upstreamId: cursor });
-      if (position === undefined) return [];
-      const { events } = await log.read(position, { limit });
-      const next = events.findIndex(({ upstreamId }) => upstreamId !== undefined);
-      return events.slice(0, next === -1 ? limit : next).map(({ event, data }) => ({ event, data, id: undefined }));
+    hasId: async (id) => (await log.find({ sourceId: id })) !== undefined,
+    async *unnamedAfter(id) {
+      let position = await log.find({ sourceId: id });
+      while (position !== undefined && position < log.state().head) {
+        const { events, scanned } = await log.read(position, { limit: pageSize });
+        for (const { event, data, upstreamId, published } of events) {
+          if (published) continue;
+          if (upstreamId !== undefined) return;
+          yield { event, data, id: undefined };
+        }
+        position = scanned;
+      }
     },
   };
 }

@@ -11,8 +11,8 @@ import { within } from "./within.ts";
 /** A response that is an event stream. */
 export interface Connection {
   readonly body: Readable;
-  /** Whether the source is a Spillway itself. */
-  readonly spillway: boolean;
+  /** How it was resumed, by the word of a source that is a Spillway itself; `undefined` for any other one. */
+  readonly outcome: string | undefined;
 }
 
 /**
@@ -79,7 +79,7 @@ function accept({ statusCode: status, headers, body }: Dispatcher.ResponseData):
   if (!isEventStream(single(headers["content-type"])) || encoding.toLowerCase() !== "identity") {
     throw new UpstreamFailure("upstream-content-type", { status });
   }
-  return { body, spillway: headers["spillway-resume"] !== undefined };
+  return { body, outcome: single(headers["spillway-resume"]) };
 }
 
 /** Ends a response nobody reads; what its stream has to say about that is of no interest. */

@@ -158,16 +158,26 @@ class Machine implements Upstream {
 
   async #read(connection: Connection, cursor: string | undefined, retry: Retry, signal: AbortSignal): Promise<void> {
     const { history, logger } = this.#deps;
+    const { outcome } = connection;
+    const target = retry.target.name;
     this.#openSince = performance.now();
     this.#enter("open", { openedAt: Date.now() });
-    logger.info({ target: retry.target.name, resumed: cursor !== undefined }, "upstream open");
+    logger.info({ target, resumed: cursor !== undefined }, "upstream open");
     if (cursor === undefined && (this.#receivedSinceGap ?? history.hasEvents())) {
       await this.#deliver({ events: [], cursor: undefined, gap: true }, signal);
     }
+    const onUncertain = (): void =>
+      logger.warn(
+        { target },
+        "the source has not shown that it replays: its events without an id are kept, some perhaps twice",
+      );
     const batcher = createBatcher({
       cursor,
-      overlap: cursor === undefined ? undefined : createOverlap(history, cursor),
-      spillway: connection.spillway,
+      overlap:
+        cursor === undefined
+          ? undefined
+          : createOverlap(history, { cursor, resumed: outcome === "resumed", onUncertain }),
+      spillway: outcome !== undefined,
       maxEventBytes: this.#options.maxEventBytes,
       onRetry: (ms) => retry.hint(ms),
       onCount: (counter) => this.#status[counter]++,

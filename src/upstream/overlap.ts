@@ -2,13 +2,14 @@ import type { UpstreamEvent, UpstreamHistory } from "./upstream.ts";
 
 /**
  * Tells what a resumed source sends again from what is new. Sources differ: some resume behind the cursor, some send its event
- * once more, some begin well before it.
+ * once more, some begin well before it, and some go on from now whatever the cursor is.
  *
  * - An event with an id of its own is a repeat if that id is known, until the first that is not.
  * - The cursor's event is the last that can come again. After it ids are not looked up any more: a source may well use one
  *   id for many events, and those that flow on must not be taken for repeats.
- * - Events without an id are compared, in order, with those that were logged after the last repeated id (at first: after the
- *   cursor); the first difference ends that.
+ * - Events without an id are compared, in order, with those that were logged after the last repeated id; the first difference ends that.
+ *   Until an id has come again nothing says that the source replays, and an equal event may be a new one: it is kept. A Spillway says by
+ *   itself that it has resumed behind the cursor.
  */
 export interface Overlap {
   /** Whether repeats may still come. Once false it stays false, and nothing needs to be asked any more. */
@@ -19,10 +20,20 @@ export interface Overlap {
   passed(id: string): Promise<void>;
 }
 
-/** The overlap of a connection that was opened with this cursor. */
-export function createOverlap(history: UpstreamHistory, cursor: string): Overlap {
+export interface OverlapOptions {
+  /** What the connection was opened with. */
+  readonly cursor: string;
+  /** Whether the source has said that it replays what lies behind the cursor. */
+  readonly resumed: boolean;
+  /** Called once if events are kept that may be durable already. */
+  onUncertain(): void;
+}
+
+/** The overlap of one connection. */
+export function createOverlap(history: UpstreamHistory, { cursor, resumed, onUncertain }: OverlapOptions): Overlap {
   let idsMayRepeat = true;
-  let unnamed: UnnamedEvents | undefined = createUnnamedEvents(history, cursor);
+  let replays = resumed;
+  let unnamed: UnnamedEvents | undefined = history.unnamedAfter(cursor);
   const known = async (id: string): Promise<boolean> => idsMayRepeat && (id === cursor || history.hasId(id));
   const end = (): void => {
     idsMayRepeat = false;
@@ -40,10 +51,13 @@ export function createOverlap(history: UpstreamHistory, cursor: string): Overlap
           return false;
         }
         idsMayRepeat = id !== cursor;
-        unnamed = createUnnamedEvents(history, id);
+        replays = true;
+        unnamed = history.unnamedAfter(id);
         return true;
       }
-      if (same(await unnamed?.next(), event)) return true;
+      const logged = (await unnamed?.next())?.value;
+      if (replays && same(logged, event)) return true;
+      if (!replays && logged) onUncertain();
       unnamed = undefined;
       return false;
     },
@@ -53,29 +67,8 @@ export function createOverlap(history: UpstreamHistory, cursor: string): Overlap
   };
 }
 
-function same(logged: UpstreamEvent | undefined, event: UpstreamEvent): boolean {
+type UnnamedEvents = ReturnType<UpstreamHistory["unnamedAfter"]>;
+
+function same(logged: UpstreamEvent | void, event: UpstreamEvent): boolean {
   return logged !== undefined && logged.event === event.event && logged.data === event.data;
-}
-
-/** The logged events without an id behind one that has it, one after the other. */
-interface UnnamedEvents {
-  next(): Promise<UpstreamEvent | undefined>;
-}
-
-/** Asked for at first; twice as many each time they all came again. */
-const firstLimit = 64;
-
-function createUnnamedEvents(history: UpstreamHistory, id: string): UnnamedEvents {
-  let events: readonly UpstreamEvent[] = [];
-  let limit = 0;
-  let taken = 0;
-  return {
-    async next() {
-      if (taken === events.length && taken === limit) {
-        limit = Math.max(limit * 2, firstLimit);
-        events = await history.afterCursor(id, limit);
-      }
-      return events[taken++];
-    },
-  };
 }

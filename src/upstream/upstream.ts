@@ -90,10 +90,10 @@ export interface UpstreamHistory {
   cursor(): string | undefined;
   /** Whether anything was ever received: without a cursor, a new connection then means a gap. */
   hasEvents(): boolean;
-  /** Whether an event with this upstream id is held. */
+  /** Whether an event of the source with this id is held. */
   hasId(id: string): Promise<boolean>;
-  /** The events without an id of their own that were logged after the last event with id `cursor`, oldest first, at most `limit`. */
-  afterCursor(cursor: string, limit: number): Promise<readonly UpstreamEvent[]>;
+  /** The source's events without an id of their own that were logged between its last event with this id and its next one, in order. */
+  unnamedAfter(id: string): AsyncIterator<UpstreamEvent, void, undefined>;
 }
 
 /** Now. For `status` and metrics; holds nothing secret. */

@@ -9,7 +9,7 @@ describe("an upstream that loses its connection", () => {
     { dropMode: "half" },
     { dropMode: "end", resume: "inclusive" },
     { dropMode: "reset", resume: "earlier", earlier: 3 },
-    { dropMode: "end", idEvery: 3 },
+    { dropMode: "end", idEvery: 3, resume: "earlier", earlier: 4 },
     { dropMode: "half", idEvery: 3, resume: "inclusive" },
     { dropMode: "end", parameter: "last-id" },
   ] as const)("has every event once: %j", async (behaviour) => {
@@ -25,6 +25,20 @@ describe("an upstream that loses its connection", () => {
     expect(reconnects).toBe(origin.state().connections.length - 1);
     expect(received - repeated).toBe(40);
     expect(origin.state().maxOpen).toBe(1);
+  });
+
+  test("misses no event without an id where no id shows that the source replays, and says that some may come twice", async () => {
+    const origin = await source({ total: 40, dropEvery: 7, idEvery: 3 });
+    const { upstream, numbers, lines } = probe(origin.url);
+    upstream.start();
+    origin.control({ emit: 40 });
+    await until(() => numbers().at(-1) === 40);
+    const { reconnects, repeated } = upstream.status();
+    expect([...new Set(numbers())]).toEqual(upTo(40));
+    expect(repeated).toBe(0);
+    const said = lines.filter(({ message }) => message.startsWith("the source has not shown that it replays"));
+    expect(said.length).toBeGreaterThan(0);
+    expect(said.length).toBeLessThanOrEqual(reconnects);
   });
 
   test("resumes with the id of a block that is no event", async () => {

@@ -19,10 +19,11 @@ export function createLoggedHistory(): LoggedHistory {
     cursor: () => cursor || undefined,
     hasEvents: () => events.length > 0,
     hasId: (id) => Promise.resolve(events.some((event) => event.id === id)),
-    afterCursor(id, limit) {
+    async *unnamedAfter(id) {
       const at = events.findLastIndex((event) => event.id === id);
-      const behind = at < 0 ? [] : events.slice(at + 1);
-      return Promise.resolve(behind.filter((event) => event.id === undefined).slice(0, limit));
+      if (at < 0) return;
+      // Also what is appended while they are asked for.
+      for (let next = at + 1; next < events.length && events[next]!.id === undefined; next++) yield events[next]!;
     },
   };
 }

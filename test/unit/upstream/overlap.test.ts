@@ -10,11 +10,23 @@ interface Sent {
   readonly data: string;
 }
 
+const ignore = (): void => {};
+
+interface ConnectionOptions {
+  readonly piece?: number;
+  /** The source is a Spillway, which says so. */
+  readonly resumed?: boolean;
+  onUncertain?(): void;
+}
+
 /** One connection: what the source sends on it, in pieces of so many bytes. */
-async function connection(history: LoggedHistory, sent: readonly Sent[], piece = 7): Promise<void> {
+async function connection(
+  history: LoggedHistory,
+  sent: readonly Sent[],
+  { piece = 7, resumed = false, onUncertain = ignore }: ConnectionOptions = {},
+): Promise<void> {
   const cursor = history.cursor();
-  const overlap = cursor === undefined ? undefined : createOverlap(history, cursor);
-  const ignore = (): void => {};
+  const overlap = cursor === undefined ? undefined : createOverlap(history, { cursor, resumed, onUncertain });
   const batcher = createBatcher({
     cursor,
     overlap,
@@ -48,24 +60,55 @@ describe("a resumed stream", () => {
     expect(await dataAfter(numbered(1, 5), numbered(2, 6))).toEqual(["1", "2", "3", "4", "5", "6"]);
   });
 
-  test("has events without an id once, wherever it starts", async () => {
+  test("that begins with an event whose id is known has events without an id once, wherever it starts", async () => {
     const [before, at, rest] = [unnamed("y"), { id: "1", data: "a" }, unnamed("b", "c")];
     const first = [{ id: "0", data: "z" }, ...before, at, ...rest];
     const whole = ["z", "y", "a", "b", "c", "d"];
-    expect(await dataAfter(first, [...rest, ...unnamed("d")])).toEqual(whole);
     expect(await dataAfter(first, [at, ...rest, ...unnamed("d")])).toEqual(whole);
     expect(await dataAfter(first, [...first, ...unnamed("d")])).toEqual(whole);
   });
 
+  test("has every event without an id where no id shows that it replays, and says so once if some may have come before", async () => {
+    const history = createLoggedHistory();
+    let said = 0;
+    const resume = (...data: string[]): Promise<void> =>
+      connection(history, unnamed(...data), { onUncertain: () => said++ });
+    await resume("x");
+    await connection(history, [{ id: "1", data: "a" }]);
+    await resume("tick", "tick");
+    expect(said).toBe(0);
+    await resume("tick", "tick", "tick");
+    expect(said).toBe(1);
+    expect(history.events.map(({ data }) => data)).toEqual(["x", "a", ...Array<string>(5).fill("tick")]);
+  });
+
+  test("of a Spillway that says that it has resumed has events without an id once", async () => {
+    const history = createLoggedHistory();
+    await connection(history, [{ id: "1", data: "a" }, ...unnamed("tick", "tick")]);
+    await connection(history, unnamed("tick", "tick", "tick"), { resumed: true });
+    expect(history.events.map(({ data }) => data)).toEqual(["a", "tick", "tick", "tick"]);
+  });
+
   test("keeps an equal event that comes after something new", async () => {
-    const first = [{ id: "1", data: "a" }, ...unnamed("tick", "tick")];
-    expect(await dataAfter(first, unnamed("tick", "new", "tick"))).toEqual(["a", "tick", "tick", "new", "tick"]);
+    const at = { id: "1", data: "a" };
+    const first = [at, ...unnamed("tick", "tick")];
+    expect(await dataAfter(first, [at, ...unnamed("tick", "new", "tick")])).toEqual([
+      "a",
+      "tick",
+      "tick",
+      "new",
+      "tick",
+    ]);
   });
 
   test("is asked about any number of events without an id", async () => {
     const many = unnamed(...Array.from({ length: 300 }, (_, n) => `${n}`));
     const first = [{ id: "1", data: "a" }, ...many];
-    expect(await dataAfter(first, [...many, ...unnamed("new")])).toEqual(["a", ...many.map(({ data }) => data), "new"]);
+    expect(await dataAfter(first, [...first, ...unnamed("new")])).toEqual([
+      "a",
+      ...many.map(({ data }) => data),
+      "new",
+    ]);
   });
 
   test("of a source that gives every event the same id loses no more than one event", async () => {
@@ -85,7 +128,7 @@ describe("a resumed stream", () => {
   test("repeats nothing any more behind an unknown id that comes alone", async () => {
     const history = createLoggedHistory();
     await connection(history, numbered(1, 2));
-    const overlap = createOverlap(history, "2");
+    const overlap = createOverlap(history, { cursor: "2", resumed: false, onUncertain: ignore });
     await overlap.passed("1");
     expect(overlap.open).toBe(true);
     await overlap.passed("9");
@@ -111,19 +154,37 @@ const scenario = fc.record({
   ),
 });
 
-test("over any number of connections that resume behind, at or before the cursor, 1..M come once and in order", async () => {
+test("over any number of connections that begin with an event whose id is known, or come from a Spillway, 1..M come once and in order", async () => {
   await fc.assert(
     fc.asyncProperty(scenario, async ({ idEvery, connections }) => {
       const history = createLoggedHistory();
       const idOf = (n: number): Partial<Sent> => ((n - 1) % idEvery === 0 ? { id: `${n}` } : {});
       for (const { take, back, piece } of connections) {
-        // A source resumes behind the id it was given, or at an event that has one.
+        // A Spillway resumes behind the id it was given; others begin at an event that has one.
         const behind = Number(history.cursor() ?? 0) + 1;
         const from = back === 0 ? behind : Math.max(1, behind - 1 - (back - 1) * idEvery);
         const sent = Array.from({ length: take }, (_, n) => ({ ...idOf(from + n), data: `${from + n}` }));
-        await connection(history, sent, piece);
+        await connection(history, sent, { piece, resumed: back === 0 });
         const data = history.events.map((event) => Number(event.data));
         expect(data).toEqual(data.map((_, n) => n + 1));
+      }
+    }),
+  );
+});
+
+test("over any number of connections that resume behind the cursor without a word, none of 1..M is missing", async () => {
+  await fc.assert(
+    fc.asyncProperty(scenario, async ({ idEvery, connections }) => {
+      const history = createLoggedHistory();
+      const idOf = (n: number): Partial<Sent> => ((n - 1) % idEvery === 0 ? { id: `${n}` } : {});
+      let last = 0;
+      for (const { take, piece } of connections) {
+        const from = Number(history.cursor() ?? 0) + 1;
+        const sent = Array.from({ length: take }, (_, n) => ({ ...idOf(from + n), data: `${from + n}` }));
+        await connection(history, sent, { piece });
+        last = Math.max(last, from + take - 1);
+        const data = new Set(history.events.map((event) => Number(event.data)));
+        expect([...data]).toEqual(Array.from({ length: last }, (_, n) => n + 1));
       }
     }),
   );
