@@ -63,7 +63,7 @@ const migrations: readonly string[] = [
   -- NULL for an event that was ingested, '' where a publisher gave no id; upstream_id is NULL for an event that was published.
   ALTER TABLE events ADD COLUMN publisher_id TEXT;
   CREATE INDEX events_by_publisher_id ON events (stream, publisher_id, seq) WHERE publisher_id > '';
-  DROP VIEW log;
+  DROP VIEW IF EXISTS log;
   CREATE VIEW log AS
     SELECT streams.name AS stream, epoch || '.' || seq AS id,
       strftime('%Y-%m-%dT%H:%M:%fZ', time / 1000.0, 'unixepoch') AS time, event, channel,

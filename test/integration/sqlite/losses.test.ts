@@ -193,6 +193,7 @@ test("a log of an earlier version is taken over as it is, and is watched from th
   const { path, epoch } = await killedAfter(5);
   const found = await openDamaged(path, async (copy) => {
     await rm(`${copy}.heads`);
+    await edit(copy, "DROP VIEW log; DROP INDEX events_by_publisher_id; ALTER TABLE events DROP COLUMN publisher_id");
     await edit(copy, "ALTER TABLE streams DROP COLUMN tracked; PRAGMA user_version = 1");
     expect(await openOnce(copy)).toEqual({ epoch, head: 5, warnings: [] });
     await edit(copy, "DELETE FROM events WHERE seq = 6; UPDATE streams SET head = 5, bytes = bytes - 8");
