@@ -5,6 +5,8 @@ import { writeDirect, type DirectHandle } from "./direct-writer.ts";
 /** A TCP connection without a `net.Socket`, under the names that a socket has for the same. */
 export interface BareConnection {
   readonly destroyed: boolean;
+  /** Whether the client has ended its side. It may still read. */
+  readonly readableEnded: boolean;
   /** What may be written to instead of {@link BareConnection.write}. */
   readonly tcp: DirectHandle;
   /** What is queued below is not counted, as it is not for a socket that is written past. */
@@ -15,8 +17,8 @@ export interface BareConnection {
   /** Ends it once all has left. */
   destroySoon(): void;
   destroy(): void;
-  /** Tells of its end, once, in a later turn of the event loop. */
-  on(event: "close" | "drain", listener: () => void): unknown;
+  /** `end`: the client has ended its side. `close`: it is over; emitted once, in a later turn of the event loop. */
+  on(event: "close" | "drain" | "end", listener: () => void): unknown;
 }
 
 /** Who is told of the connections of a server. */
@@ -66,11 +68,13 @@ const owner: unique symbol = Symbol("connection");
 
 class Connection implements BareConnection {
   destroyed = false;
+  readableEnded = false;
   readonly writableLength = 0;
   readonly #handle: OwnedHandle;
   readonly #listener: BareListener;
   readonly #leave: (handle: TcpHandle, bytes: Buffer) => void;
   readonly #onClose: Array<() => void> = [];
+  #onEnd: Array<() => void> | undefined;
   #begun = false;
 
   constructor(handle: TcpHandle, listener: BareListener, leave: (handle: TcpHandle, bytes: Buffer) => void) {
@@ -87,9 +91,7 @@ class Connection implements BareConnection {
     if (!this.destroyed && this.#handle.readStart() !== 0) this.destroy();
   }
 
-  /** `undefined` is the end of what the client says, or of the connection. */
-  read(bytes: Buffer | undefined): void {
-    if (!bytes) return this.destroy();
+  read(bytes: Buffer): void {
     if (this.#begun) return;
     this.#begun = true;
     if (this.#listener.onFirstBytes(this, bytes)) return;
@@ -97,6 +99,13 @@ class Connection implements BareConnection {
     this.#handle[owner] = undefined;
     this.#over();
     this.#leave(this.#handle, bytes);
+  }
+
+  /** The client says no more. Whether it still reads shows once it is written to. */
+  readEnd(): void {
+    if (!this.#begun) return this.destroy();
+    this.readableEnded = true;
+    for (const listener of this.#onEnd ?? []) listener();
   }
 
   get tcp(): DirectHandle {
@@ -132,6 +141,7 @@ class Connection implements BareConnection {
 
   on(event: string, listener: () => void): void {
     if (event === "close") this.#onClose.push(listener);
+    else if (event === "end") (this.#onEnd ??= []).push(listener);
   }
 
   #over(): void {
@@ -140,9 +150,14 @@ class Connection implements BareConnection {
   }
 }
 
+/** libuv's `UV_EOF`: the other side has ended. Any other negative number is an error. */
+const endOfFile = -4095;
+
 /** One function for all connections: a closure for each would stay as long as it does. */
 function onRead(this: OwnedHandle, bytes: ArrayBuffer | undefined): void {
   const { length, offset } = internals!.lastRead();
-  if (length === 0) return;
-  this[owner]?.read(length > 0 && bytes ? Buffer.from(bytes, offset, length) : undefined);
+  const connection = this[owner];
+  if (length > 0 && bytes) connection?.read(Buffer.from(bytes, offset, length));
+  else if (length === endOfFile) connection?.readEnd();
+  else if (length < 0) connection?.destroy();
 }

@@ -5,6 +5,7 @@ import type { Writable } from "node:stream";
 import type { Page } from "../hub/page.ts";
 import type { Sink, SinkListener } from "../hub/sink.ts";
 import type { BareConnection } from "./bare-connections.ts";
+import { onHalfClose } from "./request-parts.ts";
 import { directHandle, writeDirect, type DirectHandle } from "./direct-writer.ts";
 
 type Open = (sink: Sink) => SinkListener;
@@ -17,14 +18,15 @@ export function openHttp1(response: ServerResponse, open: Open): void {
   const { socket } = response;
   const end = (): void => void response.end();
   // Behind another answer on a pipelined connection there is no socket yet: Node keeps and frames what is written.
-  if (!socket) return new WritableSink(response, false, end).start(response.req.socket, open);
+  const input = response.req.socket;
+  if (!socket) return new WritableSink(response, false, end).start(input, open, input);
   socket.setTimeout(0);
   // Headers and first page leave in one packet.
   socket.cork();
   response.flushHeaders();
   // An HTTP/1.0 client knows no chunks: its body ends with the connection. The socket may live on to carry another answer.
   const sink = new WritableSink(socket, response.chunkedEncoding, end);
-  sink.start(response, open);
+  sink.start(response, open, input);
   socket.uncork();
   sink.goDirect(directHandle(socket));
 }
@@ -44,7 +46,7 @@ export function openPlain(connection: Socket | BareConnection, head: string, ope
   };
   const sink = new WritableSink(connection, true, end, Buffer.from(head, "latin1"));
   sink.goDirect("tcp" in connection ? connection.tcp : directHandle(connection));
-  sink.start(connection, open);
+  sink.start(connection, open, connection);
 }
 
 /** RFC 9112 §7.1. */
@@ -77,11 +79,17 @@ class WritableSink implements Sink {
     this.#head = head;
   }
 
-  /** `carrier` closes when this answer is over. */
-  start(carrier: Socket | ServerResponse | Http2ServerResponse | BareConnection, open: Open): void {
+  /** `carrier` closes when this answer is over. On `input` the client may end its side before. */
+  start(
+    carrier: Socket | ServerResponse | Http2ServerResponse | BareConnection,
+    open: Open,
+    input?: Socket | BareConnection,
+  ): void {
     if (!this.#handle) this.#writable.on("drain", this.#onDrain);
     carrier.on("close", this.#onClose);
-    this.#listener = open(this);
+    const listener = open(this);
+    this.#listener = listener;
+    if (input) onHalfClose(input, carrier, () => listener.onHalfClose());
   }
 
   /** From here on past Node's stream, if there is a way. */

@@ -55,10 +55,10 @@ function toHttpRequest(request: Request, response: Response): HttpRequest {
       const value = request.headers[name] ?? (name === "host" ? request.headers[":authority"] : undefined);
       return Array.isArray(value) ? value.join(", ") : value;
     },
-    body: (limit) => readBody(request, limit),
+    body: (limit) => readBody(request, response, limit),
     // On the response: a request whose body was read emits its `close` early.
     get signal() {
-      return closeSignal(response);
+      return closeSignal(response, isHttp2(response) ? undefined : response.req.socket);
     },
   };
 }
@@ -70,18 +70,28 @@ function originForm(target: string): string {
   return pathname + search;
 }
 
-async function readBody(request: Request, limit: number): Promise<string> {
+/** Requests whose clients send no body before they are told to. */
+const deferred = new WeakSet<Request>();
+
+/** Has a client that expects `100 Continue` (RFC 9110 §10.1.1) wait until its body is read, which a refused request's never is. */
+export function deferContinue(request: Request): void {
+  deferred.add(request);
+}
+
+async function readBody(request: Request, response: Response, limit: number): Promise<string> {
   if (request.readableEnded) {
     const message = "the body was read before it came here: mount the gateway before any body parser";
     throw new SpillwayError("request-invalid", message, { field: "body" });
   }
+  if (Number(request.headers["content-length"] ?? 0) > limit) throw tooLarge(limit);
+  if (deferred.delete(request)) response.writeContinue();
   const chunks: Buffer[] = [];
   let length = 0;
   try {
     // Leaving the loop early must not destroy the request: its socket still has to carry the answer.
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       length += chunk.length;
-      if (length > limit) throw new SpillwayError("body-too-large", undefined, { expected: `at most ${limit} bytes` });
+      if (length > limit) throw tooLarge(limit);
       chunks.push(chunk);
     }
   } catch (cause) {
@@ -90,6 +100,10 @@ async function readBody(request: Request, limit: number): Promise<string> {
     throw new SpillwayError("request-invalid", "the body broke off", { field: "body", cause });
   }
   return Buffer.concat(chunks).toString();
+}
+
+function tooLarge(limit: number): SpillwayError {
+  return new SpillwayError("body-too-large", undefined, { expected: `at most ${limit} bytes` });
 }
 
 function send(answer: HttpResponse, request: Request, response: Response): void {
@@ -101,7 +115,10 @@ function send(answer: HttpResponse, request: Request, response: Response): void 
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
   if (body !== undefined) response.setHeader("content-length", Buffer.byteLength(body));
   response.statusCode = answer.status;
-  if (answer.status === 413 && !request.readableEnded) return refuseBody(body ?? "", request, response);
+  const unasked = deferred.has(request);
+  // Whether its body follows all the same, only the client knows.
+  if (unasked && !isHttp2(response)) response.setHeader("connection", "close");
+  if (answer.status === 413 && !unasked && !request.readableEnded) return refuseBody(body ?? "", request, response);
   response.end(request.method === "HEAD" ? "" : (body ?? ""));
 }
 

@@ -47,6 +47,8 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
   const connections = trackConnections(server);
   server.on(event, (socket: Socket) => {
     if (speaksHttp2(socket)) return options.serveHttp2(socket, connections.begin(socket));
+    // As Node's HTTP has it without TLS: until the handshake is done, and with HTTP/2, the end of one side is the end of both.
+    socket.allowHalfOpen = true;
     socket.on("error", ignore).on("end", cut).once("data", onFirstBytes);
     socket.setTimeout(options.limits().timeouts.headers, cut);
   });
@@ -70,7 +72,7 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
   function onFirstBytes(this: Socket, bytes: Buffer): void {
     this.setTimeout(0, cut);
     const head = readOurs(bytes);
-    if (head) return admit(this, head);
+    if (head) return admit(this.off("end", cut), head);
     this.off("error", ignore).off("end", cut).unshift(bytes);
     for (const listener of listeners) listener.call(server, this);
   }
@@ -166,7 +168,7 @@ class PlainRequest implements HttpRequest {
   }
 
   get signal(): AbortSignal {
-    return closeSignal(this.#connection);
+    return closeSignal(this.#connection, this.#connection);
   }
 }
 

@@ -1,8 +1,10 @@
+import { isHost } from "./host.ts";
+
 /** The head of a request, read from the bytes of its connection. */
 export interface RequestHead {
   /** Path and query as they came. */
   readonly target: string;
-  /** By lower-case name; several of one name are joined as RFC 9110 §5.3 says. */
+  /** By lower-case name. None occurs twice. */
   readonly headers: ReadonlyMap<string, string>;
 }
 
@@ -40,14 +42,14 @@ function readHeaders(lines: readonly string[]): Map<string, string> | undefined 
     const colon = line.indexOf(":");
     if (!fieldName.test(line.slice(0, Math.max(colon, 0))) || !fieldValue.test(line)) return undefined;
     const name = line.slice(0, colon).toLowerCase();
-    const value = withoutBlanks(line.slice(colon + 1));
-    const known = headers.get(name);
-    if (involved.has(name) || (name === "host" && known !== undefined)) return undefined;
-    headers.set(name, known === undefined ? value : `${known}, ${value}`);
+    // Whether a repeated header is joined, dropped or refused depends on its name: Node has the table.
+    if (involved.has(name) || headers.has(name)) return undefined;
+    headers.set(name, withoutBlanks(line.slice(colon + 1)));
   }
   const connection = headers.get("connection");
   const persistent = connection === undefined || /^keep-alive$/i.test(connection);
-  return headers.has("host") && persistent ? headers : undefined;
+  const host = headers.get("host");
+  return host !== undefined && isHost(host) && persistent ? headers : undefined;
 }
 
 /** Not `trim`, which takes more for blank than HTTP does; not a regular expression, which a long run of blanks would keep busy. */

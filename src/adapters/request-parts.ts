@@ -7,9 +7,39 @@ export function splitTarget(target: string): Pick<HttpRequest, "path" | "query">
   return { path: target.slice(0, mark), query: new URLSearchParams(target.slice(mark + 1)) };
 }
 
-/** A signal that aborts when `carrier` closes. To be made on use: a subscriber, who may stay for days, needs none. */
-export function closeSignal(carrier: { on(event: "close", listener: () => void): unknown }): AbortSignal {
+/** What carries an answer, and closes with it. */
+interface Carrier {
+  on(event: "close", listener: () => void): unknown;
+}
+
+/** The connection that a request came on, or what does its work. */
+interface Input {
+  /** Whether the client has ended its side. */
+  readonly readableEnded: boolean;
+  on(event: "end", listener: () => void): unknown;
+  off?(event: "end", listener: () => void): unknown;
+  setMaxListeners?(count: number): unknown;
+}
+
+/** Calls `listener` once the client has ended its side of the connection, unless `carrier` has closed before. */
+export function onHalfClose(input: Input, carrier: Carrier, listener: () => void): void {
+  if (input.readableEnded) return listener();
+  // Pipelined requests share the connection.
+  input.setMaxListeners?.(0);
+  input.on("end", listener);
+  carrier.on("close", () => input.off?.("end", listener));
+}
+
+/** How long a client that has ended its side is waited for, in ms: it may read its answer, or be gone. Only writing to it would tell. */
+const halfCloseGrace = 1000;
+
+/**
+ * A signal that aborts when `carrier` closes, or when nothing was sent to a client for a while after it ended its side. To be made
+ * on use: a subscriber, who may stay for days, needs none. `input` is absent where a client cannot end its side alone.
+ */
+export function closeSignal(carrier: Carrier, input?: Input): AbortSignal {
   const gone = new AbortController();
   carrier.on("close", () => gone.abort());
+  if (input) onHalfClose(input, carrier, () => setTimeout(() => gone.abort(), halfCloseGrace).unref());
   return gone.signal;
 }

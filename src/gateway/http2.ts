@@ -8,7 +8,7 @@ import {
   type Settings,
 } from "node:http2";
 import type { Socket } from "node:net";
-import type { NodeHandler } from "../adapters/node.ts";
+import { deferContinue, type NodeHandler } from "../adapters/node.ts";
 import type { Limits } from "../limits/options.ts";
 import { refusalTime } from "./refusals.ts";
 import { headLimit } from "./request-limits.ts";
@@ -46,6 +46,11 @@ export function createHttp2Sessions(handler: NodeHandler, { limits, idle, silenc
   const sessions = new Set<ServerHttp2Session>();
   let closing = false;
   const server = createServer(serverOptions(limits()), handler);
+  server.on("checkContinue", (request, response) => {
+    deferContinue(request);
+    handler(request, response);
+  });
+  server.on("checkExpectation", handler);
   // The connection is closed by then, and there is nobody to tell.
   server.on("sessionError", () => {});
   server.on("stream", (stream: ServerHttp2Stream) =>

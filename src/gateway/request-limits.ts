@@ -1,8 +1,18 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { isHost } from "../adapters/host.ts";
 import type { NodeHandler } from "../adapters/node.ts";
 import type { Limits } from "../limits/options.ts";
-import { headersTooLarge, refusalTime, tooSlow, uriTooLong, type OnRefused, type Refusal } from "./refusals.ts";
+import {
+  expectationFailed,
+  headersTooLarge,
+  hostInvalid,
+  sendRefusal,
+  tooSlow,
+  uriTooLong,
+  type OnRefused,
+  type Refusal,
+} from "./refusals.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
@@ -12,26 +22,42 @@ export function headLimit({ url, headers }: Limits): number {
   return url + headers;
 }
 
-/** Puts the limits of a request before a handler, alike for HTTP/1.1 and HTTP/2. `current` is asked at each request. */
+/** Puts the limits of a request, and the rules that Node leaves to others, before a handler, alike for HTTP/1.1 and HTTP/2. `current` is asked at each request. */
 export function withinLimits(handler: NodeHandler, current: () => Limits, onRefused: OnRefused): NodeHandler {
   const refuse = (refusal: Refusal, request: Request, response: Response): void => {
     onRefused(refusal.code);
-    answer(refusal, request, response);
+    sendRefusal(refusal, request, response);
   };
   return (request, response) => {
     const limits = current();
-    const refusal = tooLarge(request, limits);
+    const refusal = faultOf(request, limits);
     if (refusal) return refuse(refusal, request, response);
     if (hasBody(request)) expectBody(request, limits.timeouts.body, () => refuse(tooSlow, request, response));
     handler(request, response);
   };
 }
 
-function tooLarge({ url = "", rawHeaders }: Request, limits: Limits): Refusal | undefined {
+function faultOf(request: Request, limits: Limits): Refusal | undefined {
+  const { url = "", rawHeaders } = request;
   if (url.length > limits.url) return uriTooLong(limits.url);
   let length = 0;
   for (const text of rawHeaders) length += text.length;
-  return length > limits.headers ? headersTooLarge : undefined;
+  if (length > limits.headers) return headersTooLarge;
+  if (!hasValidHost(request)) return hostInvalid;
+  return expectsMore(request) ? expectationFailed : undefined;
+}
+
+/** RFC 9112 §3.2: exactly one in HTTP/1.1. HTTP/2 has another name for it. */
+function hasValidHost({ headers, httpVersion, rawHeaders }: Request): boolean {
+  if (headers.host === undefined) return httpVersion !== "1.1";
+  if (!isHost(headers.host)) return false;
+  // Node drops all but the first.
+  return rawHeaders.filter((text, i) => i % 2 === 0 && text.toLowerCase() === "host").length === 1;
+}
+
+/** RFC 9110 §10.1.1: there is one expectation, and HTTP/1.0 has none. */
+function expectsMore({ headers: { expect }, httpVersion }: Request): boolean {
+  return expect !== undefined && httpVersion !== "1.0" && expect.toLowerCase() !== "100-continue";
 }
 
 function hasBody(request: Request): boolean {
@@ -46,17 +72,4 @@ function expectBody(request: Request, time: number, onLate: () => void): void {
   }, time);
   const stop = (): void => clearTimeout(timer);
   request.once("end", stop).once("close", stop);
-}
-
-/** Answers if there is no answer yet. The connection ends with it, for the rest of the request may still be on its way. */
-function answer({ status, body }: Refusal, request: Request, response: Response): void {
-  if (!response.headersSent) {
-    response.statusCode = status;
-    response.setHeader("content-type", "application/problem+json");
-    response.setHeader("content-length", Buffer.byteLength(body));
-    if (!("stream" in response)) response.setHeader("connection", "close");
-    (response as ServerResponse).end(request.method === "HEAD" ? "" : body);
-  }
-  const carrier = "stream" in request ? request.stream : request.socket;
-  setTimeout(() => carrier.destroy(), refusalTime).unref();
 }

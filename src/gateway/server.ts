@@ -1,7 +1,7 @@
 import { createServer, type Server, type ServerOptions } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
-import { toNodeHandler, type NodeHandler } from "../adapters/node.ts";
+import { Server as NetServer, type AddressInfo } from "node:net";
+import { deferContinue, toNodeHandler, type NodeHandler } from "../adapters/node.ts";
 import type { Connections } from "../adapters/connections.ts";
 import { servePlainStreams } from "../adapters/plain-streams.ts";
 import { SpillwayError } from "../errors.ts";
@@ -11,7 +11,7 @@ import type { Logger } from "../util/logger.ts";
 import { describeCertificate, loadCertificate, watchCertificate, type CertificatePair } from "./certificate.ts";
 import { createHttp2Sessions } from "./http2.ts";
 import type { GatewayOptions } from "./options.ts";
-import { refuseConnection, type OnRefused } from "./refusals.ts";
+import { refuseMalformed, type OnRefused } from "./refusals.ts";
 import { headLimit, withinLimits } from "./request-limits.ts";
 
 /** The gateway's own HTTP server. */
@@ -54,11 +54,10 @@ export async function startServer(
   const requests = withinLimits(toNodeHandler(handler), current, onRefused);
   const { server, secure } = createEither(requests, limits, pair);
   server.timeout = silenceLimit;
+  serveExpectations(server);
   const http2 = createHttp2Sessions(requests, { limits: current, idle: idleLimit, silence: silenceLimit });
   const connections = servePlainStreams(server, handler, { limits: current, serveHttp2: http2.serve });
-  server.on("clientError", (error, socket) => {
-    refuseConnection(error, socket as Socket, connections, limits, onRefused);
-  });
+  refuseMalformed(server, { connections, limits: current, onRefused });
   await startListening(server, listen);
   const { address: host, port } = server.address() as AddressInfo;
   if (pair) logger.info(describeCertificate(pair), "serving with this certificate");
@@ -95,11 +94,26 @@ function createEither(
     requestTimeout: 0,
     connectionsCheckingInterval: Math.min(Math.max(Math.floor(time / 4), 50), 1000),
     keepAliveTimeout: idleLimit,
+    // Node would answer without a body: see request-limits.ts.
+    requireHostHeader: false,
   };
   if (!pair) return { server: createServer(options, requests) };
   const tls = { ...pair, ...protocols, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: time };
   const secure = createTlsServer({ ...options, ...tls }, requests);
   return { server: secure, secure };
+}
+
+/**
+ * Node would ask for a body before anybody has looked at the request, and would answer an unknown expectation without a body. A client
+ * that has ended its side gets its answers all the same: Node's own default is to end the other side with it.
+ */
+function serveExpectations(server: Server): void {
+  server.on("checkContinue", (request, response) => {
+    deferContinue(request);
+    server.emit("request", request, response);
+  });
+  server.on("checkExpectation", (request, response) => server.emit("request", request, response));
+  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
 }
 
 /** Node reads both from the server each time. */

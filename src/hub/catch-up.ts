@@ -56,9 +56,9 @@ export class CatchUp {
 
   /** One page, if it can be had at once and there is room; returns the bytes written. */
   #step(subscriber: Subscriber): number {
-    const { view, position, sink } = subscriber;
+    const { view, position, sink, until = Infinity } = subscriber;
     if (subscriber.closed || subscriber.live || subscriber.reading) return 0;
-    if (position >= this.#host.head) {
+    if (position >= Math.min(this.#host.head, until)) {
       this.#host.onLive(subscriber);
       return 0;
     }

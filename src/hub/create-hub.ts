@@ -171,14 +171,31 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
     cutLater(subscriber.sink);
   }
 
+  finish(subscriber: Subscriber): void {
+    subscriber.until ??= this.head;
+    this.serve(subscriber, this.head);
+    // Nothing live comes any more, and a drain is to bring it back.
+    subscriber.view.leave(subscriber);
+    this.advance(subscriber);
+  }
+
   advance(subscriber: Subscriber): void {
     if (subscriber.position >= this.head) this.onLive(subscriber);
     else this.#catchUp.add(subscriber);
   }
 
   onLive(subscriber: Subscriber): void {
+    if (subscriber.until !== undefined) return this.#letGo(subscriber);
     subscriber.view.join(subscriber);
     subscriber.owner?.onLive();
+  }
+
+  /** Ends the response of one that has got all that it is due, once that has left. */
+  #letGo(subscriber: Subscriber): void {
+    if (subscriber.sink.full) return;
+    subscriber.close("client");
+    subscriber.sink.end();
+    cutLater(subscriber.sink);
   }
 
   replay(subscriber: Subscriber, page: Page): void {

@@ -20,6 +20,8 @@ export interface Sink {
 export interface SinkListener {
   /** There is room again after `full`. */
   onDrain(): void;
+  /** The client has ended its side: it may still read, but cannot be told from one that is gone. */
+  onHalfClose(): void;
   /** The connection is gone, whoever ended it. Called once. */
   onClose(): void;
 }

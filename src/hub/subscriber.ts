@@ -30,6 +30,8 @@ export interface SubscriberHost {
   advance(subscriber: Subscriber): void;
   /** Says goodbye to one, and why. */
   end(subscriber: Subscriber, reason: EndReason): void;
+  /** Brings one up to where the log ends now, and ends its response. */
+  finish(subscriber: Subscriber): void;
   /** Forgets it. */
   onClosed(subscriber: Subscriber, reason: CloseReason): void;
 }
@@ -50,6 +52,8 @@ export class Subscriber implements SinkListener {
   position: number;
   /** At the head: new events reach it as they come. Set by its view. */
   live = false;
+  /** Delivery ends here: set once its client has ended its side. */
+  until: number | undefined;
   /** A page is being read for it. */
   reading = false;
   closed = false;
@@ -101,6 +105,10 @@ export class Subscriber implements SinkListener {
 
   onDrain(): void {
     if (!this.closed && !this.live) this.#host.advance(this);
+  }
+
+  onHalfClose(): void {
+    if (!this.closed) this.#host.finish(this);
   }
 
   onClose(): void {

@@ -24,7 +24,7 @@ function slowHandler(): { handler: HttpHandler; answer: () => void; open: () => 
     return {
       status: 200,
       headers: {},
-      open: () => (open++, { onDrain() {}, onClose: () => void open-- }),
+      open: () => (open++, { onDrain() {}, onHalfClose() {}, onClose: () => void open-- }),
       abandon() {},
     };
   };

@@ -100,14 +100,27 @@ test("its end comes behind all that was written, however slowly that is read", a
   await eventually(() => closed.length === 1);
 });
 
-test.each<[how: string, go: (client: Socket) => unknown]>([
-  ["ends its side", (client) => client.end()],
-  ["breaks off", (client) => client.resetAndDestroy()],
-])("a client that %s closes it, once, whatever it has said", async (_, go) => {
+test("a client that ends its side may still read; one that has said nothing is closed", async () => {
+  const { client, connection } = await take();
+  let ended = 0;
+  connection.on("end", () => ended++);
+  const silent = open("");
+  await eventually(() => opened.length === 2);
+  for (const one of [client, silent]) one.end();
+  await eventually(() => ended === 1 && closed.length === 1);
+  expect(connection).toMatchObject({ readableEnded: true, destroyed: false });
+  connection.write(Buffer.from("the answer"));
+  connection.destroySoon();
+  expect(String(await readAll(client))).toBe("the answer");
+  await eventually(() => closed.length === 2);
+  expect(ended).toBe(1);
+});
+
+test("a client that breaks off closes it, once, whatever it has said", async () => {
   const { client, connection } = await take();
   const silent = open("");
   await eventually(() => opened.length === 2);
-  for (const one of [client, silent]) go(one);
+  for (const one of [client, silent]) one.resetAndDestroy();
   await eventually(() => closed.length === 2);
   expect(connection.destroyed).toBe(true);
   expect(connection.write(Buffer.from("x"))).toBe(false);

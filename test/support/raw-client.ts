@@ -1,0 +1,44 @@
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+
+/** A connection of a client that writes its bytes itself. */
+export interface RawClient {
+  readonly socket: Socket;
+  /** What came in, a character for each byte. */
+  text(): string;
+  /** Whether the server has ended its side, or the connection is over. */
+  ended(): boolean;
+  /** Resolves to all that came in once the server has ended its side. */
+  all(): Promise<string>;
+  /** Breaks off, as a client does whose process was killed with bytes unread. */
+  reset(): void;
+}
+
+export interface RawClientOptions {
+  /** The certificate of a server that speaks TLS. */
+  readonly ca?: string | undefined;
+}
+
+/** Opens a connection that stays half open when either side ends its own. */
+export function openRaw(port: number, { ca }: RawClientOptions = {}): RawClient {
+  const address = { port, host: "127.0.0.1", allowHalfOpen: true };
+  const tcp = connectTcp({ ...address, noDelay: true });
+  const socket = ca === undefined ? tcp : connectTls({ socket: tcp, ca, ALPNProtocols: ["http/1.1"] });
+  let text = "";
+  let ended = false;
+  const over = new Promise<void>((resolve) => {
+    const end = (): void => {
+      ended = true;
+      resolve();
+    };
+    socket.on("end", end).on("close", end);
+  });
+  socket.on("data", (chunk: Buffer) => (text += chunk.toString("latin1"))).on("error", () => {});
+  return {
+    socket,
+    text: () => text,
+    ended: () => ended,
+    all: () => over.then(() => text),
+    reset: () => tcp.resetAndDestroy(),
+  };
+}
