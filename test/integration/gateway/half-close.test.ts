@@ -52,7 +52,7 @@ function send(head: string): RawClient {
 
 /** The body of an answer in chunks that ends as it should. */
 function bodyOf(answer: string): string {
-  let [, rest = ""] = split(answer, "\r\n\r\n");
+  let [, rest] = split(answer, "\r\n\r\n");
   let body = "";
   for (;;) {
     const [size, chunks] = split(rest, "\r\n");
@@ -99,7 +99,7 @@ describe.each(kinds)("over $name, a client that ends its side behind its request
   });
 
   test("gets NDJSON, a page of a long poll, and a refusal whole", async () => {
-    const [lines = "", page = "", refused = ""] = await Promise.all([
+    const [lines, page, refused] = await Promise.all([
       send(get("/streams/s?after=earliest", "Accept: application/x-ndjson")).all(),
       send(get("/streams/s?after=earliest&limit=2&wait=30", "Accept: application/json")).all(),
       send(get("/streams/none", "Accept: text/event-stream")).all(),
