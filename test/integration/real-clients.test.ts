@@ -1,0 +1,172 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { chromiumInstalled } from "../support/chromium.ts";
+import { startNumberedUpstream, type NumberedUpstream } from "../support/numbered-upstream.js";
+import { freePort } from "../support/ports.ts";
+import { startCli, type Program } from "../support/process.ts";
+import { warnMissing } from "../support/programs.ts";
+import { eventually } from "../support/reader.ts";
+import { nodeClients, startBrowserClients, type Follower, type RealClient } from "../support/real-clients.ts";
+import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+
+/**
+ * Nine clients that applications use, each connected live behind a proxy that can cut them off. Whatever happens, each ends with
+ * exactly 1..M: nothing missing, nothing twice, and told of no hole. Some of them ignore blocks that have an id and no data.
+ */
+let clients: readonly RealClient[] = nodeClients;
+let closeBrowser: () => Promise<void> = () => Promise.resolve();
+let source: NumberedUpstream;
+let folder: string;
+let port: number;
+let gateway: Program;
+let proxy: TcpProxy;
+let followers: ReadonlyArray<readonly [name: string, follower: Follower]>;
+
+if (!chromiumInstalled) warnMissing("Chromium", "chromium");
+
+beforeAll(async () => {
+  if (!chromiumInstalled) return;
+  const browser = await startBrowserClients();
+  clients = [...nodeClients, ...browser.clients];
+  closeBrowser = browser.close;
+});
+
+afterAll(() => closeBrowser());
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "spillway-clients-"));
+  source = await startNumberedUpstream({ retry: 10 });
+  port = await freePort();
+  const config = {
+    listen: port,
+    store: `sqlite:${folder}/log.db`,
+    access: { anonymous: ["subscribe"], cors: { origins: ["*"] } },
+    streams: { numbers: { upstream: { url: source.url, backoff: { min: "10ms", max: "100ms" } }, retry: "50ms" } },
+  };
+  await writeFile(join(folder, "spillway.json"), JSON.stringify(config));
+  await start();
+  proxy = await startTcpProxy(port);
+  const url = `http://127.0.0.1:${proxy.port}/streams/numbers`;
+  followers = await Promise.all(clients.map(async (client) => [client.name, await client.open(url)] as const));
+  await everyone("connected", ({ connections }) => connections === 1);
+});
+
+afterEach(async () => {
+  for (const [, follower] of followers) follower.close();
+  await proxy.close();
+  await gateway.kill("SIGKILL");
+  await source.close();
+  await rm(folder, { recursive: true });
+});
+
+async function start(): Promise<void> {
+  gateway = startCli("serve", "--config", join(folder, "spillway.json"));
+  await gateway.printed('"listening"');
+}
+
+/** What a client has seen. */
+interface Seen {
+  readonly connections: number;
+  /** The numbers of the events, and the types of what announces a hole. */
+  readonly events: readonly (number | string)[];
+}
+
+async function seenBy(follower: Follower): Promise<Seen> {
+  const received = await follower.received();
+  return {
+    connections: received.filter(({ event }) => event === "connected").length,
+    events: received.flatMap(({ event = "", data }) => {
+      if (["", "message"].includes(event)) return (JSON.parse(data) as { n: number }).n;
+      return ["spillway.gap", "spillway.reset"].includes(event) ? event : [];
+    }),
+  };
+}
+
+/** Runs of numbers in short: `1..7`, `9..12`. */
+function inShort(events: Seen["events"]): string[] {
+  const runs: Array<[first: number | string, last: number | string]> = [];
+  for (const event of events) {
+    const run = runs.at(-1);
+    if (run && typeof event === "number" && run[1] === event - 1) run[1] = event;
+    else runs.push([event, event]);
+  }
+  return runs.map(([first, last]) => `${first}..${last}`);
+}
+
+/** Waits until the condition holds for each client. */
+async function everyone(what: string, condition: (seen: Seen) => boolean): Promise<void> {
+  for (const [name, follower] of followers) {
+    await eventually(async () => condition(await seenBy(follower)), `${name}: ${what}`, 20);
+  }
+}
+
+const progress = (number: number): Promise<void> =>
+  everyone(`at ${number}`, ({ events }) => events.some((event) => typeof event === "number" && event >= number));
+
+/** Keeps the clients away while the source sends 100 events and the gateway stores them. */
+async function missHundred(): Promise<void> {
+  proxy.refuse(true);
+  proxy.cut();
+  source.control({ emit: 100 });
+  const { last } = source.state();
+  const isStored = async (): Promise<boolean> => {
+    const response = await fetch(`http://127.0.0.1:${port}/streams`);
+    return (await response.text()).includes(`.${last}","earliest"`);
+  };
+  await eventually(isStored, `${last} stored`);
+  proxy.refuse(false);
+  await everyone("connected again", ({ connections }) => connections === 2);
+}
+
+/** Lets events come at a steady rate; now and then something happens. */
+async function disturb(rounds: number, disturbance: (round: number) => Promise<void> | void): Promise<void> {
+  source.control({ set: { rate: 200 } });
+  for (let round = 0; round < rounds; round++) {
+    await progress(source.state().last + 20);
+    await disturbance(round);
+  }
+  source.control({ set: { rate: 0 } });
+}
+
+/** What each client has got, once all have come to one more event. */
+async function expectAll(): Promise<void> {
+  // So that one that misses some is told from one that is late.
+  source.control({ emit: 1 });
+  const { last } = source.state();
+  await progress(last);
+  const seen = await Promise.all(followers.map(async ([name, one]) => [name, inShort((await seenBy(one)).events)]));
+  expect(Object.fromEntries(seen)).toEqual(Object.fromEntries(clients.map(({ name }) => [name, [`1..${last}`]])));
+}
+
+const timeout = 120_000;
+
+test("cut off before the first event, each client gets 1..M", { timeout }, async () => {
+  await missHundred();
+  await expectAll();
+});
+
+test("cut off in the middle, each client gets 1..M", { timeout }, async () => {
+  source.control({ emit: 50 });
+  await progress(50);
+  await missHundred();
+  await disturb(4, (round) => (round % 2 === 0 ? proxy.cut() : proxy.reset()));
+  await expectAll();
+});
+
+test("with the gateway killed, each client gets 1..M", { timeout }, async () => {
+  await disturb(3, async () => {
+    expect(await gateway.kill("SIGKILL")).toBe("SIGKILL");
+    await start();
+  });
+  await expectAll();
+});
+
+test("with the gateway stopped by SIGTERM, each client gets 1..M", { timeout }, async () => {
+  await disturb(3, async () => {
+    expect(await gateway.kill("SIGTERM")).toBe(0);
+    await start();
+  });
+  await expectAll();
+});
