@@ -130,8 +130,8 @@ export interface UpstreamConfig {
   readonly balance?: "failover" | "round-robin" | undefined;
   /** How long a target that failed is passed over while another is left. Default: `30s`. */
   readonly coolDown?: Duration | undefined;
-  /** Default: `POST` with a `body`, else `GET`. */
-  readonly method?: "GET" | "POST" | undefined;
+  /** Any method that a stream can answer, such as `REPORT`. Default: `POST` with a `body`, else `GET`. */
+  readonly method?: string | undefined;
   /** The request's body. Default: none. */
   readonly body?: string | undefined;
   /** Request headers; in code also a function, asked at every attempt. Default: none. */

@@ -34,7 +34,10 @@ const shape = object({
   urls: z.array(target, "a list of URLs").min(1, "at least one URL").optional(),
   balance: z.enum(["failover", "round-robin"]).default("failover"),
   coolDown: duration("30s"),
-  method: z.enum(["GET", "POST"]).optional(),
+  method: value<string, string>(
+    "an HTTP method that a stream can answer, such as GET, POST or REPORT",
+    toMethod,
+  ).optional(),
   body: z.string().optional(),
   headers: headers.default({}),
   resume: z
@@ -83,7 +86,8 @@ function* contradictions(parsed: Parsed): Generator<[path: string[], expected: s
   const { url, urls, backoff, tls } = parsed;
   if (url === undefined && urls === undefined) yield [["url"], "url or urls"];
   if (url !== undefined && urls !== undefined) yield [["urls"], "either url or urls, not both"];
-  if (parsed.body !== undefined && parsed.method === "GET") yield [["method"], "POST, because there is a body"];
+  if (parsed.body !== undefined && parsed.method === "GET")
+    yield [["method"], "POST or another method with a body, because there is a body"];
   if (backoff.max < backoff.min) yield [["backoff", "max"], "no less than backoff.min"];
   if ((tls?.cert === undefined) !== (tls?.key === undefined)) yield [["tls"], "cert and key together"];
   const names = toTargets(urls ?? []).map(({ name }) => name);
@@ -95,6 +99,19 @@ function toTargets(urls: NonNullable<Parsed["urls"]>): UpstreamTarget[] {
     const { url, name } = typeof entry === "string" ? { url: entry, name: undefined } : entry;
     return { url, name: name ?? `target-${index + 1}` };
   });
+}
+
+/** Upper-cased where fetch does so (WHATWG Fetch, "normalize a method"), and for the others of RFC 9110 and REPORT; else as it is. */
+const normalized = /^(delete|get|head|options|patch|post|put|connect|trace|report)$/i;
+
+/** Not those whose answer has no content, or is no content of the resource (RFC 9110 §9.3). */
+const streamless: ReadonlySet<string> = new Set(["CONNECT", "HEAD", "TRACE"]);
+
+/** Any other token is a method (RFC 9110 §9.1). */
+function toMethod(input: unknown): string | undefined {
+  if (typeof input !== "string" || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/.test(input)) return undefined;
+  const method = normalized.test(input) ? input.toUpperCase() : input;
+  return streamless.has(method) ? undefined : method;
 }
 
 function isLabel(input: string): boolean {

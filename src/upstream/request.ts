@@ -6,7 +6,7 @@ import type { UpstreamOptions } from "./upstream.ts";
 /** A request of an attempt: the first or what a redirect made of it. */
 export interface UpstreamRequest {
   readonly url: URL;
-  readonly method: UpstreamOptions["method"];
+  readonly method: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
@@ -26,7 +26,7 @@ export function firstRequest(
   const headers: Record<string, string> = { ...ownHeaders, ...basicCredentials(url) };
   for (const [name, value] of Object.entries(userHeaders)) headers[name.toLowerCase()] = value;
   const { method } = options;
-  return { url: bare(url), method, headers, body: method === "POST" ? options.body : undefined };
+  return { url: bare(url), method, headers, body: method === "GET" ? undefined : options.body };
 }
 
 /** Adds where to resume, or where to start first, to every hop anew: a redirect need not repeat our query. */

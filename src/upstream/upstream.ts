@@ -44,7 +44,8 @@ export interface UpstreamOptions {
   readonly balance: "failover" | "round-robin";
   /** How long a target that failed is passed over while another is left. Default 30 s. */
   readonly coolDown: number;
-  readonly method: "GET" | "POST";
+  /** As it is sent (RFC 9110 §9.1). */
+  readonly method: string;
   readonly body: string | undefined;
   readonly headers: UpstreamHeaders;
   /**

@@ -37,6 +37,14 @@ describe("a request", () => {
     });
   });
 
+  test.each(["REPORT", "QUERY", "PUT"])("can be a %s with a body", async (method) => {
+    const origin = await source();
+    const { upstream, untilState } = probe(origin.url, { method, body: "<sync/>" });
+    upstream.start();
+    await untilState("open");
+    expect(origin.state().connections).toMatchObject([{ method, body: "<sync/>" }]);
+  });
+
   test("asks the headers function anew at every attempt", async () => {
     const origin = await source({ dropEvery: 1 });
     let asked = 0;

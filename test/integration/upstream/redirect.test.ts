@@ -49,6 +49,20 @@ describe("a redirect", () => {
     expect(origin.state().connections[1]).toMatchObject({ method, body });
   });
 
+  test.each([
+    [301, "REPORT", "{}"],
+    [302, "REPORT", "{}"],
+    [303, "GET", ""],
+    [308, "REPORT", "{}"],
+  ])("by %i makes a REPORT a %s", async (status, method, body) => {
+    const origin = await source();
+    origin.control({ next: [redirect("/moved", status)] });
+    const { upstream, untilState } = probe(origin.url, { method: "REPORT", body: "{}" });
+    upstream.start();
+    await untilState("open");
+    expect(origin.state().connections[1]).toMatchObject({ method, body });
+  });
+
   test("that leads round in circles is given up after maxRedirects", async () => {
     const origin = await source();
     origin.control({ always: redirect("/events") });

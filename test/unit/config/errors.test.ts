@@ -77,8 +77,13 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   [
     "a body with GET is refused",
     "streams:\n  a:\n    upstream: { url: http://a, method: GET, body: x }\n",
-    'c.yaml:3:40: streams.a.upstream.method: expected POST, because there is a body, got "GET"',
+    'c.yaml:3:40: streams.a.upstream.method: expected POST or another method with a body, because there is a body, got "GET"',
   ],
+  ...["HEAD", "connect", "TRACE", "a b", ""].map((method): [string, string, string] => [
+    `the method ${JSON.stringify(method)} of an upstream is refused`,
+    `streams:\n  a:\n    upstream: { url: http://a, method: "${method}" }\n`,
+    `c.yaml:3:40: streams.a.upstream.method: expected an HTTP method that a stream can answer, such as GET, POST or REPORT, got "${method}"`,
+  ]),
   [
     "an unknown default stream is refused",
     "streams: { a: {}, b: {} }\ndefault: c\n",

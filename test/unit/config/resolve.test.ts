@@ -136,6 +136,16 @@ describe("a resolved configuration", () => {
     });
   });
 
+  test.each([
+    ["REPORT", "REPORT"],
+    ["post", "POST"],
+    ["M-SEARCH", "M-SEARCH"],
+    ["own", "own"],
+  ])("takes the upstream's method %s", (method, resolved) => {
+    const { streams } = resolveConfig({ streams: { a: { upstream: { url: "http://a", method } } } });
+    expect(streams["a"]?.upstream?.method).toBe(resolved);
+  });
+
   test("has a default stream only where one is named or alone", () => {
     expect(resolveConfig({ streams: { a: {}, b: {} } }).default).toBeUndefined();
     expect(resolveConfig({ streams: { a: {}, b: {} }, default: "b" }).default).toBe("b");
