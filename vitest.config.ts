@@ -36,6 +36,8 @@ export default defineConfig({
     hookTimeout: 30_000,
     // Real processes on a busy machine: a test that is unsteady is named, with its error, at the end of the run. It is a defect.
     retry: process.env["CI"] === "true" ? 1 : 0,
+    // Gateways without a logger of the test's own warn on stderr.
+    onConsoleLog: (line) => !line.startsWith("spillway: "),
     reporters: ["default", "./test/support/summary-reporter.ts"],
   },
 });

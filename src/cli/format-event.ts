@@ -14,20 +14,6 @@ export function formatEventJson({ event, id, data }: UpstreamEvent): string {
   return `${JSON.stringify({ time: new Date().toISOString(), event, id, data })}\n`;
 }
 
-/** Why the connection is gone and when it is tried again, from the fields and the message that the upstream logs. */
-export function formatBreak({ status, reason, delay }: BreakFields, message: string): string {
-  const detail = status ?? reason;
-  const cause = detail === undefined ? message : `${message} (${detail})`;
-  return `${cause}, next attempt in ${(delay / 1_000).toFixed(1)}s`;
-}
-
-/** What the upstream logs with a break; the delay is in ms. */
-export interface BreakFields {
-  readonly status?: number;
-  readonly reason?: string;
-  readonly delay: number;
-}
-
 /** The text without what a terminal would obey. */
 function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex

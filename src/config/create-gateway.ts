@@ -5,12 +5,13 @@ import { silentLogger, type Logger } from "../util/logger.ts";
 import type { GatewayConfig } from "./config.ts";
 import { ConfigError, type ConfigIssue } from "./issues.ts";
 import { openStore } from "./open-store.ts";
+import { plainLogger } from "./plain-logger.ts";
 import { resolveConfig } from "./resolve.ts";
 
 /** What a gateway takes from the program around it. */
 export interface GatewayRuntime extends ConnectionHooks {
-  /** Any logger shaped like pino. Default: silence. */
-  readonly logger?: Logger | undefined;
+  /** Any logger shaped like pino; `false` for none. Default: warnings and errors go to stderr as plain lines. */
+  readonly logger?: Logger | false | undefined;
   /** Reads the configuration anew, for `reload()`. Default: there is nothing to read. */
   readonly readConfig?: (() => GatewayConfig | Promise<GatewayConfig>) | undefined;
 }
@@ -30,7 +31,8 @@ export interface ResolvedRuntime {
 export async function createGateway(config: GatewayConfig, runtime: GatewayRuntime = {}): Promise<Gateway> {
   const options = resolveConfig(config);
   if (options.workers > 1 || config.workers === "auto") throw new ConfigError([workersIssue(config.workers)]);
-  const { logger, readConfig } = runtime;
+  const { readConfig } = runtime;
+  const logger = runtime.logger === false ? silentLogger : (runtime.logger ?? plainLogger);
   const readOptions = readConfig && (async (): Promise<GatewayOptions> => resolveConfig(await readConfig()));
   return openGateway(options, { logger, readOptions, hooks: runtime });
 }

@@ -7,7 +7,7 @@ import type { DeliveredEvent } from "../hub/format.ts";
 import { idsOf } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
 import type { ConnectionHooks } from "../http/connection-hooks.ts";
-import { countRefusal, createHandler } from "../http/routes.ts";
+import { createHandler, noteRefusal } from "../http/routes.ts";
 import type { Served, ServedStream } from "../http/served.ts";
 import { createSessions, type SessionMatch, type Sessions } from "../http/sessions.ts";
 import { describe } from "../http/status.ts";
@@ -153,7 +153,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),
     async listen() {
       if (closed) throw new SpillwayError("shutting-down");
-      server ??= startServer(handler, options, { logger, onRefused: (code) => countRefusal(served.refused, code) });
+      server ??= startServer(handler, options, { logger, onRefused: (code) => noteRefusal(served, code) });
       try {
         return (await server).address;
       } catch (error) {

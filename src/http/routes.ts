@@ -35,21 +35,28 @@ export function createHandler(served: Served): HttpHandler {
       const route = findRoute(request.path, served);
       return route && withHeaders(await answer(route, request, served), cors.headers(request.header("origin")));
     } catch (error) {
-      return withHeaders(refuse(error, served), cors.headers(request.header("origin")));
+      return withHeaders(refuse(error, request, served), cors.headers(request.header("origin")));
     }
   };
 }
 
-function refuse(error: unknown, { refused, logger }: Served): HttpResponse {
-  if (error instanceof SpillwayError) countRefusal(refused, error.code);
-  // One that has gone while it waited is nobody's fault, and will not read the answer.
-  else if ((error as Error).name !== "AbortError") logger.error({ err: error }, "request failed");
+function refuse(error: unknown, request: HttpRequest, served: Served): HttpResponse {
+  const { method, path } = request;
+  if (error instanceof SpillwayError) {
+    noteRefusal(served, error.code, { method, path, address: served.policy.addressOf(request) });
+    // One that has gone while it waited is nobody's fault, and will not read the answer.
+  } else if ((error as Error).name !== "AbortError") served.logger.error({ err: error }, "request failed");
   return problem(error);
 }
 
-/** One more, by the code of its error. */
-export function countRefusal(refused: Served["refused"], code: ErrorCode): void {
+/** Counts one more by the code of its error, and logs it for those who look for it. */
+export function noteRefusal(
+  { refused, logger }: Pick<Served, "refused" | "logger">,
+  code: ErrorCode,
+  facts = {},
+): void {
   refused[code] = (refused[code] ?? 0) + 1;
+  logger.debug({ code, ...facts }, "request refused");
 }
 
 /** Adds headers to an answer; of `Vary` both count. */

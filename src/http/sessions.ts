@@ -64,6 +64,8 @@ export class Session implements SubscriptionOwner {
     this.parts = parts;
     this.stop = stop;
     this.#host = host;
+    const { address, stream } = parts;
+    host.logger.debug({ subject: parts.identity.subject, address, stream }, "subscription began");
   }
 
   /** Tells the hooks that a client subscribes; they are then told of the end as well. */

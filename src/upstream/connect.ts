@@ -70,16 +70,22 @@ const slowStatus: ReadonlySet<number> = new Set([401, 403, 404]);
 
 function accept({ statusCode: status, headers, body }: Dispatcher.ResponseData): Connection | undefined {
   if (status === 204) return undefined;
+  const contentType = mediaType(single(headers["content-type"]));
   if (status !== 200) {
     const retryAfter = parseRetryAfter(single(headers["retry-after"]), Date.now());
-    throw new UpstreamFailure("upstream-status", { status, retryAfter, slow: slowStatus.has(status) });
+    throw new UpstreamFailure("upstream-status", { status, contentType, retryAfter, slow: slowStatus.has(status) });
   }
   const encoding = single(headers["content-encoding"]) ?? "identity";
   // An encoding we said we don't take would be read as one endless line of garbage.
   if (!isEventStream(single(headers["content-type"])) || encoding.toLowerCase() !== "identity") {
-    throw new UpstreamFailure("upstream-content-type", { status });
+    throw new UpstreamFailure("upstream-content-type", { status, contentType });
   }
   return { body, outcome: single(headers["spillway-resume"]) };
+}
+
+/** The type and subtype of a `Content-Type`; the rest of it, or what is none, might be text with a secret in it. */
+function mediaType(text: string | undefined): string | undefined {
+  return /^[a-z]{1,20}\/[\w.+-]{1,60}(?=\s*(;|$))/i.exec(text ?? "")?.[0].toLowerCase();
 }
 
 /** Ends a response nobody reads; what its stream has to say about that is of no interest. */

@@ -3,7 +3,7 @@ import { beginSpan } from "../telemetry/spans.ts";
 import type { Mutable } from "../util/mutable.ts";
 import { createBatcher } from "./batcher.ts";
 import { connect, type Connection } from "./connect.ts";
-import { toFailure, type UpstreamFailure } from "./failure.ts";
+import { describeBreak, toFailure, type UpstreamFailure } from "./failure.ts";
 import { createOverlap } from "./overlap.ts";
 import { readStream } from "./read-stream.ts";
 import { sendable } from "./resume.ts";
@@ -204,8 +204,9 @@ class Machine implements Upstream {
     this.#enter("waiting", { lastError: failure?.code ?? "upstream-ended", retryAt: Date.now() + delay });
     const fields = { target, attempt: retry.failures, delay };
     const { logger } = this.#deps;
-    if (failure) logger.warn({ ...fields, code: failure.code, ...known(failure) }, failure.message);
-    else logger.info({ ...fields, code: "upstream-ended" }, "the upstream closed the stream");
+    const message = describeBreak(failure, delay);
+    if (failure) logger.warn({ ...fields, code: failure.code, ...known(failure) }, message);
+    else logger.info({ ...fields, code: "upstream-ended" }, message);
     await sleep(delay, undefined, { signal }).catch(() => {});
   }
 
@@ -217,6 +218,7 @@ class Machine implements Upstream {
 }
 
 /** The details of a failure that a log line shows. */
-function known({ details: { status, reason } }: UpstreamFailure): object {
-  return { ...(status !== undefined && { status }), ...(reason !== undefined && { reason }) };
+function known({ details: { status, contentType, reason } }: UpstreamFailure): object {
+  const details = Object.entries({ status, contentType, reason });
+  return Object.fromEntries(details.filter(([, value]) => value !== undefined));
 }

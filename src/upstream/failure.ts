@@ -6,6 +6,8 @@ export interface FailureDetails {
   readonly status?: number | undefined;
   /** The code of the error underneath, such as `ECONNREFUSED`. */
   readonly reason?: string | undefined;
+  /** The media type of the response, without parameters. */
+  readonly contentType?: string | undefined;
   /** How long the target asked to be left alone, in ms. */
   readonly retryAfter?: number | undefined;
   /** True where trying again soon is no use: credentials or the address are wrong. */
@@ -27,6 +29,34 @@ export class UpstreamFailure extends Error {
     this.details = details;
   }
 }
+
+/** A line for people: what happened, what was seen, what to check, and when it is tried again. `delay` is in ms. */
+export function describeBreak(failure: UpstreamFailure | undefined, delay: number): string {
+  const { status, reason, contentType } = failure?.details ?? {};
+  const seen = [status, contentType, reason].filter((detail) => detail !== undefined).join(", ");
+  const message = `${failure?.message ?? errorCodes["upstream-ended"]}${seen && ` (${seen})`}`;
+  const advice = failure && adviceOn(failure);
+  return [message, advice, `next attempt in ${(delay / 1_000).toFixed(1)}s`].filter(Boolean).join("; ");
+}
+
+/** What to look at; `undefined` where waiting is all there is to do. */
+function adviceOn({ code, details: { status, reason } }: UpstreamFailure): string | undefined {
+  if (status === 401 || status === 403) return "check the key, and how the source takes it";
+  if (status === 404 || status === 410) return "check the path of the URL";
+  if (code === "upstream-content-type") return "check the URL: it is not that of an event stream";
+  if (code === "upstream-redirect") return "check the URL: use the address that it leads to";
+  return reason === undefined ? undefined : reasons[reason];
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOTFOUND: "check the host of the URL",
+  EAI_AGAIN: "check the host of the URL, and the name server",
+  ECONNREFUSED: "check the port of the URL: nothing listens there",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "check the certificate: its authority is not trusted (upstream.tls.ca)",
+  SELF_SIGNED_CERT_IN_CHAIN: "check the certificate: its authority is not trusted (upstream.tls.ca)",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "check the certificate: its authority is not trusted (upstream.tls.ca)",
+  CERT_HAS_EXPIRED: "check the certificate: it has expired",
+};
 
 /** Makes a failure of any error: under its own code if that is one of ours, else under `code`. */
 export function toFailure(error: unknown, code: ErrorCode): UpstreamFailure {

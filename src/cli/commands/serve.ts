@@ -4,10 +4,9 @@ import { openGateway } from "../../config/create-gateway.ts";
 import { formatListen, type ListenAddress } from "../../config/listen.ts";
 import { openStore } from "../../config/open-store.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
-import type { Logger } from "../../util/logger.ts";
 import { startPrimary } from "../../workers/primary.ts";
 import { addConfigFlags, resolveFlags, type ConfigFlags } from "../config-flags.ts";
-import { createLogger, logLevels, type LogLevel } from "../logger.ts";
+import { createLogger, logLevels, type LogLevel, type ProgramLogger } from "../logger.ts";
 import { onStopSignal } from "../stop-signal.ts";
 
 interface ServeFlags extends ConfigFlags {
@@ -51,7 +50,7 @@ function onReloadSignal(reload: () => Promise<void>): void {
 }
 
 interface Runtime {
-  readonly logger: Logger;
+  readonly logger: ProgramLogger;
   readonly readOptions: () => Promise<GatewayOptions>;
   /** Resolves to the signal that asks the program to stop. */
   readonly stopped: Promise<string>;
@@ -63,7 +62,7 @@ async function serve(options: GatewayOptions, { logger, readOptions, stopped }: 
   const gateway = await opening;
   try {
     const address = await gateway.listen();
-    logger.info({ address: urlOf(address, options), ...summary(options) }, "listening");
+    announce(address, options, logger);
     logger.info({ signal: await stopped }, "stopping");
   } finally {
     await gateway.close();
@@ -83,16 +82,28 @@ async function serveWithWorkers(
   const starting = startPrimary(options, { store, logger, logLevel, readOptions, program: workerProgram });
   onReloadSignal(async () => (await starting).reload());
   const primary = await starting;
-  const address = urlOf(primary.address, options);
-  logger.info({ address, ...summary(options), workers: options.workers }, "listening");
+  announce(primary.address, options, logger);
   logger.info({ signal: await stopped }, "stopping");
   await primary.close();
   logger.info({}, "stopped");
 }
 
-function urlOf(address: ListenAddress, { tls }: GatewayOptions): string {
-  return `${tls ? "https" : "http"}://${formatListen(address)}`;
+/** Logs the address; a terminal also gets the URLs of the streams, to be clicked on. */
+function announce(listen: ListenAddress, options: GatewayOptions, logger: ProgramLogger): void {
+  const scheme = options.tls ? "https" : "http";
+  const workers = options.workers > 1 ? { workers: options.workers } : {};
+  logger.info({ address: `${scheme}://${formatListen(listen)}`, ...summary(options), ...workers }, "listening");
+  // An address of all interfaces is none that a browser can go to.
+  const host = /^(0\.0\.0\.0|::)$/.test(listen.host) ? "localhost" : listen.host;
+  const names = Object.keys(options.streams);
+  const shown = names
+    .slice(0, mostUrls)
+    .map((name) => `${scheme}://${formatListen({ ...listen, host })}/streams/${name}`);
+  logger.note([...shown, ...(names.length > mostUrls ? [`and ${names.length - mostUrls} more`] : [])]);
 }
+
+/** How many streams are listed on a terminal. */
+const mostUrls = 10;
 
 function summary({ streams, store }: GatewayOptions): object {
   return { streams: Object.keys(streams), store: store.slice(0, store.indexOf(":")) };

@@ -3,7 +3,7 @@ import { resolveUpstream } from "../../config/resolve.ts";
 import { createUpstream } from "../../upstream/create-upstream.ts";
 import type { UpstreamBatch, UpstreamStatus } from "../../upstream/upstream.ts";
 import { silentLogger, type Logger } from "../../util/logger.ts";
-import { formatBreak, formatEvent, formatEventJson, type BreakFields } from "../format-event.ts";
+import { formatEvent, formatEventJson } from "../format-event.ts";
 import { headerFlag } from "../header-flag.ts";
 import { wholeNumber } from "../number-flag.ts";
 import { onStopSignal } from "../stop-signal.ts";
@@ -79,7 +79,7 @@ async function tail(url: string, flags: TailFlags): Promise<void> {
 const breakLogger: Logger = { ...silentLogger, info: noteBreak, warn: noteBreak };
 
 function noteBreak(fields: object, message: string): void {
-  if ("delay" in fields) note(formatBreak(fields as BreakFields, message));
+  if ("delay" in fields) note(message);
 }
 
 function startingAt(url: URL, after: string | undefined): string {

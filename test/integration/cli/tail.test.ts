@@ -42,7 +42,7 @@ test("tail resumes after a break, and prints nothing twice", async () => {
     .map((line) => (JSON.parse(line) as { id: string }).id);
   expect(ids).toEqual(["1", "2", "3", "4", "5", "6"]);
   expect(source.resumed).toEqual(["", "3"]);
-  expect(stderr).toMatch(/-- the upstream closed the stream.*, next attempt in \d+\.\ds\n-- connecting\n-- open\n/);
+  expect(stderr).toMatch(/-- the upstream closed the stream.*; next attempt in \d+\.\ds\n-- connecting\n-- open\n/);
 });
 
 test("tail starts behind --last-event-id", async () => {

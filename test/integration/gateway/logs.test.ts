@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
-import { redact } from "../../../src/cli/redact.ts";
+import { redact } from "../../../src/util/redact.ts";
 import { portOf } from "../../support/ports.ts";
 import { eventually, read } from "../../support/reader.ts";
 import { startServe, withDirectory } from "../cli/cli.ts";
