@@ -51,6 +51,7 @@ export const errorCodes = {
   "too-many-events": "a request publishes too many events",
   "uri-too-long": "the request target exceeds its limit",
   "too-many-connections": "one client has too many connections",
+  "too-many-tickets": "one client has too many tickets",
   "rate-limited": "one client does this too often",
   "at-capacity": "the server takes no more connections",
   "overloaded": "the server has no time or memory left for more",

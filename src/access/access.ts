@@ -24,6 +24,8 @@ export interface Access {
   review(identity: Identity): Identity | undefined;
   /** Whether any credential could bring more than none does. */
   readonly takesCredentials: boolean;
+  /** Whether who shows no credential gets tickets. */
+  readonly anonymousTickets: boolean;
 }
 
 export interface AccessDependencies {
@@ -109,6 +111,7 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
   };
   const access: Access = {
     takesCredentials,
+    anonymousTickets: options.tickets.anonymous,
     identify(request, stream) {
       return identify(readCredential(request, reading), request, stream);
     },

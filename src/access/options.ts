@@ -1,6 +1,7 @@
 /** What decides who may do what, as the config resolver leaves it: complete, checked, frozen. Times in ms. */
 import type { AuthorizeFunction } from "./authorize.ts";
 import type { Grant } from "./grant.ts";
+import type { TicketRules } from "./tickets.ts";
 
 export interface KeyOptions {
   /** What logs and metrics call it; unique. */
@@ -68,11 +69,9 @@ export interface AccessOptions {
   readonly jwt: JwtOptions | undefined;
   /** Name of the cookie that may hold a JWT instead of the Authorization header. */
   readonly cookie: string | undefined;
-  readonly tickets: {
-    /** The longest that a ticket can be used. */
-    readonly lifetime: number;
-    /** From its making to its first use. */
-    readonly firstUse: number;
+  readonly tickets: TicketRules & {
+    /** Whether who shows no credential gets tickets. */
+    readonly anonymous: boolean;
   };
   readonly authorize: AuthorizeOptions | AuthorizeFunction | undefined;
   readonly cors: CorsOptions;

@@ -1,7 +1,7 @@
 /** The `access` section as its author writes it. */
 import type { AuthorizeFunction } from "../access/authorize.ts";
 import type { Right } from "../access/grant.ts";
-import type { Duration } from "./config.ts";
+import type { Count, Duration, Size } from "./config.ts";
 
 /** Who may do what. What nothing here grants is refused. */
 export interface AccessConfig {
@@ -91,6 +91,17 @@ export interface TicketsConfig {
   readonly lifetime?: Duration | undefined;
   /** How soon it must be used first. Default: `30s`. */
   readonly firstUse?: Duration | undefined;
+  /** Whether clients without a credential get tickets, which they can do without. Default: false. */
+  readonly anonymous?: boolean | undefined;
+  /**
+   * Tickets that one subject (key, user) holds, or one address without a subject. Beyond it the subject's used ticket goes that was not
+   * used for longest; if none was used, the answer is 429. At most 100,000. Default: `10_000`.
+   */
+  readonly perSubject?: Count | undefined;
+  /** Unused tickets that were made for one address; beyond it 429. At most 100,000. Default: `10_000`. */
+  readonly perAddress?: Count | undefined;
+  /** What the tickets of one subject may take, about 1 kB each; beyond it as with `perSubject`. Default: `8MiB`. */
+  readonly bytes?: Size | undefined;
 }
 
 /** A service that is asked who may do what. */

@@ -4,7 +4,7 @@ import { nothing, rights, type Grant } from "../access/grant.ts";
 import type { AccessOptions, AuthorizeOptions, ClaimMapping, JwtOptions, KeyOptions } from "../access/options.ts";
 import { hashExpected, readHash } from "../access/secret-hash.ts";
 import type { AccessConfig } from "./access-config.ts";
-import { bareUrl, duration, object, text, value } from "./fields.ts";
+import { bareUrl, count, duration, object, size, text, value } from "./fields.ts";
 import { pem } from "./pem.ts";
 
 const right = z.enum(rights);
@@ -144,7 +144,14 @@ export const accessSchema: z.ZodType<AccessOptions, AccessConfig> = object({
   keys,
   jwt: jwt.optional(),
   cookie: text("a cookie's name", (name) => /^[!#$%&'*+\-.^_`|~0-9a-z]{1,128}$/i.test(name)).optional(),
-  tickets: object({ lifetime: duration("12h", 1000), firstUse: duration("30s", 1000) }).prefault({}),
+  tickets: object({
+    lifetime: duration("12h", 1000),
+    firstUse: duration("30s", 1000),
+    anonymous: z.boolean().default(false),
+    perSubject: count("10_000", 100_000),
+    perAddress: count("10_000", 100_000),
+    bytes: size("8MiB"),
+  }).prefault({}),
   authorize: authorize.optional(),
   cors: cors.prefault({}),
 })

@@ -1,7 +1,7 @@
 import type { Grant } from "../access/grant.ts";
 import type { AccessOptions, AuthorizeOptions, ClaimMapping, JwtOptions, KeyOptions } from "../access/options.ts";
 import { mask, maskUrl } from "./secrets.ts";
-import { formatDuration } from "./units.ts";
+import { formatDuration, formatSize } from "./units.ts";
 
 /** The `access` section as it could be written again, but for its secrets, which are masked. */
 export function showAccess(access: AccessOptions): object {
@@ -11,7 +11,12 @@ export function showAccess(access: AccessOptions): object {
     keys: keys.map(showKey),
     jwt: jwt && showJwt(jwt),
     cookie,
-    tickets: { lifetime: formatDuration(tickets.lifetime), firstUse: formatDuration(tickets.firstUse) },
+    tickets: {
+      ...tickets,
+      lifetime: formatDuration(tickets.lifetime),
+      firstUse: formatDuration(tickets.firstUse),
+      bytes: formatSize(tickets.bytes),
+    },
     authorize: typeof authorize === "object" ? showAuthorize(authorize) : authorize && mask,
     cors: { origins: [...cors.origins], credentials: cors.credentials, maxAge: formatDuration(cors.maxAge) },
   };

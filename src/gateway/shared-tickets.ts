@@ -5,9 +5,10 @@ import {
   type HeldTicket,
   type LocalTickets,
   type Ticket,
+  type TicketEntry,
   type TicketRequest,
+  type TicketRules,
   type Tickets,
-  type TicketTimes,
 } from "../access/tickets.ts";
 import { SpillwayError } from "../errors.ts";
 import type { SessionMatch } from "../http/sessions.ts";
@@ -20,7 +21,8 @@ export const ticketLog = "_tickets";
 
 export interface SharedTicketsOptions {
   readonly store: LogStore;
-  readonly times: TicketTimes;
+  /** The longest that a ticket can be used, in ms. */
+  readonly lifetime: number;
   /** Ends the sessions here of a ticket that is used on another node. */
   end(match: SessionMatch): void;
   readonly logger: Logger;
@@ -35,8 +37,6 @@ interface TicketRecord {
 
 /** How much of the log is kept at most: about as many tickets as a node holds. */
 const logBytes = 64 * 1024 * 1024;
-/** Tickets whose last connection here is remembered at most; beyond it the one goes that was not used for longest. */
-const mostTold = 100_000;
 
 /**
  * Tickets that every node takes which shares the store. The nodes tell each other by a log, which each of them follows from the first
@@ -46,8 +46,8 @@ export class SharedTickets implements Tickets {
   readonly #local: LocalTickets;
   readonly #options: SharedTicketsOptions;
   readonly #node = randomUUID();
-  /** The last connection of this node with a ticket that all nodes know of. */
-  readonly #told = new Map<string, number>();
+  /** The last connection of this node with a ticket that all nodes know of. Forgotten with the ticket. */
+  readonly #told = new WeakMap<TicketEntry, number>();
   #lifetime: number;
   #following: Promise<LogFollower> | undefined;
 
@@ -55,12 +55,12 @@ export class SharedTickets implements Tickets {
   constructor(local: LocalTickets, options: SharedTicketsOptions) {
     this.#local = local;
     this.#options = options;
-    this.#lifetime = options.times.lifetime;
+    this.#lifetime = options.lifetime;
   }
 
   async issue(request: TicketRequest): Promise<Ticket> {
     const issued = this.#local.issue(request);
-    await this.#tell({ held: this.#local.heldOf(ticketId(issued.ticket))! });
+    await this.#tell({ held: this.#local.entryOf(ticketId(issued.ticket))!.held });
     return issued;
   }
 
@@ -76,9 +76,10 @@ export class SharedTickets implements Tickets {
   }
 
   use(ticket: string, number: number): void {
-    const held = this.#local.heldOf(ticket);
-    if (!held) return;
-    this.#tell({ held, use: { node: this.#node, number } }).catch((error: unknown) =>
+    this.#local.use(ticket);
+    const entry = this.#local.entryOf(ticket);
+    if (!entry) return;
+    this.#tell({ held: entry.held, use: { node: this.#node, number } }).catch((error: unknown) =>
       this.#options.logger.warn({ err: error }, "other nodes were not told of the use of a ticket"),
     );
   }
@@ -88,10 +89,10 @@ export class SharedTickets implements Tickets {
   }
 
   /** As of {@link LocalTickets}. */
-  change(times: TicketTimes): void {
-    this.#local.change(times);
-    if (times.lifetime === this.#lifetime) return;
-    this.#lifetime = times.lifetime;
+  change(rules: TicketRules): void {
+    this.#local.change(rules);
+    if (rules.lifetime === this.#lifetime) return;
+    this.#lifetime = rules.lifetime;
     this.#following
       ?.then(() => this.#open())
       .catch((error: unknown) => this.#options.logger.warn({ err: error }, "tickets are kept for as long as before"));
@@ -143,18 +144,14 @@ export class SharedTickets implements Tickets {
   #take({ held, use }: TicketRecord, isNew: boolean): void {
     this.#local.hold(held);
     if (!use) return;
-    const { ticket } = held.identity;
-    this.#local.markUsed(ticket);
-    if (!isNew) return;
-    const before = this.#told.get(ticket);
-    this.#told.delete(ticket);
-    if (use.node === this.#node) this.#remember(ticket, use.number);
+    const { ticket } = held;
+    this.#local.use(ticket);
+    const entry = this.#local.entryOf(ticket);
+    if (!isNew || !entry) return;
+    const before = this.#told.get(entry);
+    this.#told.delete(entry);
+    if (use.node === this.#node) this.#told.set(entry, use.number);
     // The log says who was last: a connection that it does not know of yet stays, and ends the other one when it does.
     else if (before !== undefined) this.#options.end({ ticket, upTo: before });
-  }
-
-  #remember(ticket: string, number: number): void {
-    this.#told.set(ticket, number);
-    if (this.#told.size > mostTold) this.#told.delete(this.#told.keys().next().value!);
   }
 }

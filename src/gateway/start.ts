@@ -23,11 +23,15 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   let current = options;
   const limits = (): GatewayOptions["limits"] => current.limits;
   const own = await openStreams(options, { store, logger, limits, lease: options.cluster.lease });
-  const { tickets: times } = options.access;
-  const local = createTickets(times);
+  const local = createTickets(options.access.tickets);
   const shared =
     store.coordination &&
-    new SharedTickets(local, { store, times, end: (match) => void gateway.end(match, "replaced"), logger });
+    new SharedTickets(local, {
+      store,
+      lifetime: options.access.tickets.lifetime,
+      end: (match) => void gateway.end(match, "replaced"),
+      logger,
+    });
   const tickets = shared ?? local;
   const admission = createAdmission(options.limits);
   const apply = (next: GatewayOptions): void => {

@@ -25,6 +25,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "restart-required": 422,
   "idempotency-conflict": 422,
   "too-many-connections": 429,
+  "too-many-tickets": 429,
   "rate-limited": 429,
   "at-capacity": 503,
   "overloaded": 503,

@@ -108,7 +108,7 @@ export function begin(
   { sessions, policy, tickets }: Pick<Served, "sessions" | "policy" | "tickets">,
 ): void {
   sessions.review(policy.access, session);
-  if (session.identity.ticket !== undefined) tickets.use?.(session.identity.ticket, session.number);
+  if (session.identity.ticket !== undefined) tickets.use(session.identity.ticket, session.number);
 }
 
 /** Makes the sessions of a process. */

@@ -1,3 +1,5 @@
+import type { Access } from "../access/access.ts";
+import type { Identity } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
 import { assertNames, nameRule } from "./filter.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
@@ -16,9 +18,10 @@ export async function issueTicket(
   { identity, address }: Caller,
   served: Served,
 ): Promise<HttpBody> {
+  assertMayAsk(identity, served.policy.access);
   await served.admission.publish({ subject: identity.subject, address });
-  const { stream, channels } = readRequest(await request.body(bodyLimit));
-  const { ticket, expiresAt } = await served.tickets.issue({ holder: identity, stream, channels });
+  const { stream, channels } = readRequest(await request.body(bodyLimit), served.policy.limits.channels);
+  const { ticket, expiresAt } = await served.tickets.issue({ holder: identity, address, stream, channels });
   // Behind the grant, so that only who may subscribe to it hears whether it exists.
   if (!served.streams.has(stream)) throw new SpillwayError("stream-unknown", undefined, { field: "stream" });
   const base = `${served.policy.originOf(request) ?? ""}${request.mount}`;
@@ -26,7 +29,17 @@ export async function issueTicket(
   return json({ ticket, url, expiresAt: new Date(expiresAt).toISOString() }, {}, 201);
 }
 
-function readRequest(body: string): { readonly stream: string; readonly channels: readonly string[] | undefined } {
+/** Who shows nothing can subscribe without a ticket, and is told from others by nothing but an address. */
+function assertMayAsk({ recognized }: Identity, { anonymousTickets, takesCredentials }: Access): void {
+  if (recognized.by !== "anonymous" || anonymousTickets) return;
+  const code = takesCredentials ? "credential-required" : "access-denied";
+  throw new SpillwayError(code, "a ticket needs a credential, unless access.tickets.anonymous is true");
+}
+
+function readRequest(
+  body: string,
+  mostChannels: number,
+): { readonly stream: string; readonly channels: readonly string[] | undefined } {
   let value: unknown;
   try {
     value = JSON.parse(body);
@@ -41,6 +54,9 @@ function readRequest(body: string): { readonly stream: string; readonly channels
   if (typeof stream !== "string") throw invalid("stream", "a stream's name", typeof stream);
   if (channels === undefined) return { stream, channels };
   if (!Array.isArray(channels) || channels.length === 0) throw invalid("channels", "a list of names", typeof channels);
+  if (channels.length > mostChannels) {
+    throw invalid("channels", `a list of at most ${mostChannels} names`, String(channels.length));
+  }
   const other = (channels as unknown[]).findIndex((name) => typeof name !== "string");
   if (other !== -1) throw invalid(`channels[${other}]`, nameRule, typeof channels[other]);
   assertNames("channels", channels as string[]);

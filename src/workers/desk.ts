@@ -79,12 +79,18 @@ export function createDesk(dependencies: DeskDependencies): Desk {
     }
   }
 
+  function use(worker: WorkerProcess, ticket: string, number: number): void {
+    tickets.use(ticket);
+    const entry = tickets.entryOf(ticket);
+    if (entry) uses.take(worker, entry, number);
+  }
+
   return {
     clients: (worker) => places.count(worker),
     take(worker, order) {
       if (order.kind === "call") return void answer(worker, order);
       if (order.kind === "release") return places.release(worker, order.place);
-      if (order.kind === "use") return uses.take(worker, order.ticket, order.number);
+      if (order.kind === "use") return use(worker, order.ticket, order.number);
       const { stream, wanted } = order;
       if (!wanted) demands.release(worker, stream);
       else if (sources.has(stream)) demands.add(worker, stream, sources.get(stream)!.hold());

@@ -64,6 +64,7 @@ export function expectedOf(
   if (refusedUnlessReading && !["GET", "HEAD"].includes(route.method)) return shown(route, refusedUnlessReading);
   const grant: NonNullable<Credential["grant"]> = credential.none ? anonymous : credential.grant!;
   const denied: Refusal = credential.none ? [401, "credential-required"] : [403, "access-denied"];
+  if (credential.none && route.makesTicket) return shown(route, denied);
   const inStream =
     of === "any stream" || (of === "every stream" ? !grant.streams : !grant.streams || grant.streams.includes(of));
   if (!grant.can.includes(needs) || !inStream) return shown(route, denied);

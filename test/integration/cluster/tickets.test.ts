@@ -125,6 +125,29 @@ describe.each(engines)("on $name", (engine) => {
     },
   );
 
+  test("a flood of one subject is counted over all nodes, and pushes out nobody's ticket", { timeout }, async () => {
+    const store = openPlace();
+    const flooder = makeKey("flooder", { can: ["subscribe"] });
+    const access = { keys: [web.config, flooder.config], tickets: { perSubject: 5 } };
+    const [first, second] = [await startNode(store, { access }), await startNode(store, { access })];
+    const [used, unused] = [await makeTicket(first), await makeTicket(first)];
+    const reading = await follow(second, used);
+    const statuses: number[] = [];
+    const headers = { ...bearer(flooder.key), "content-type": "application/json" };
+    for (let n = 0; n < 20; n++) {
+      const response = await fetch(`${first.url}/tickets`, { method: "POST", headers, body: '{"stream":"s"}' });
+      statuses.push(response.status);
+    }
+    expect(statuses).toEqual(Array.from({ length: 20 }, (_, n) => (n < 5 ? 201 : 429)));
+    await eventually(async () => {
+      const response = await fetch(`${second.url}/tickets`, { method: "POST", headers, body: '{"stream":"s"}' });
+      return response.status === 429;
+    }, "the other node to know of the tickets");
+    await follow(second, unused);
+    await reading.cancel();
+    await follow(first, used);
+  });
+
   test("it ends with its holder's credential on every node, and nobody guesses one", { timeout }, async () => {
     const store = openPlace();
     const [first, second] = [await startNode(store), await startNode(store)];

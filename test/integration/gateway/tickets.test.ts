@@ -169,6 +169,63 @@ describe.each(leastDoors)("through $name", (kind) => {
     }
   });
 
+  test("a connection that is refused does not use the ticket", async () => {
+    const tickets = { firstUse: "2s" };
+    const { door } = await open(kind, { access: { ...access, tickets }, limits: { perSubject: 1 } });
+    const place = read(
+      await door.request("/streams/s", { headers: { ...bearer(web.key), accept: "text/event-stream" } }),
+    );
+    const ticket = await makeTicket(door, forS, web.key);
+    const madeAt = Date.now();
+    const refusal = await show(door, ticket);
+    expect([refusal.status, ((await refusal.json()) as { code: string }).code]).toEqual([429, "too-many-connections"]);
+    await place.cancel();
+    await eventually(() => Date.now() > madeAt + 2000);
+    await expectInvalid(door, ticket);
+  });
+
+  test("who shows no credential gets a ticket only where that is configured", async () => {
+    const refusalOf = async (config: AccessConfig): Promise<unknown> => {
+      const { door } = await open(kind, { access: config });
+      const response = await ask(door, forS, {});
+      return [response.status, ((await response.json()) as { code?: string }).code];
+    };
+    expect(await refusalOf(access)).toEqual([401, "credential-required"]);
+    expect(await refusalOf({ anonymous: ["subscribe"] })).toEqual([403, "access-denied"]);
+    expect(await refusalOf({ ...access, tickets: { anonymous: true } })).toEqual([201, undefined]);
+    expect(await refusalOf({ tickets: { anonymous: true } })).toEqual([403, "access-denied"]);
+  });
+
+  test("a client that asks for ticket after ticket is refused, and pushes out nobody's", async () => {
+    const flooder = makeKey("flooder", { can: ["subscribe"] });
+    const tickets = { perSubject: 50 };
+    const { door } = await open(kind, { access: { ...access, keys: [web.config, flooder.config], tickets } });
+    const [used, unused] = [await makeTicket(door, forS, web.key), await makeTicket(door, forS, web.key)];
+    const reading = await follow(door, used);
+    const channels = Array.from({ length: 100 }, (_, n) => `channel-${n}`.padEnd(100, "x"));
+    const answers = await Promise.all(
+      Array.from({ length: 500 }, () => ask(door, JSON.stringify({ stream: "s", channels }), bearer(flooder.key))),
+    );
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(50);
+    for (const refusal of answers.filter(({ status }) => status !== 201)) {
+      expect([refusal.status, await refusal.json()]).toMatchObject([429, { code: "too-many-tickets" }]);
+      expect(Number(refusal.headers.get("retry-after"))).toBeGreaterThan(0);
+    }
+    expect((await ask(door, forS)).status).toBe(201);
+    await follow(door, unused);
+    await reading.cancel();
+    await follow(door, used);
+  });
+
+  test("a ticket is for at most as many channels as a subscription may name", async () => {
+    const { door } = await open(kind, { limits: { channels: 3 } });
+    const ticketFor = async (count: number): Promise<number> => {
+      const channels = Array.from({ length: count }, (_, n) => `user:${n}`);
+      return (await ask(door, JSON.stringify({ stream: "s", channels }))).status;
+    };
+    expect([await ticketFor(3), await ticketFor(4)]).toEqual([201, 400]);
+  });
+
   test("a reload that takes from the holder what the ticket is for ends the ticket; another leaves it", async () => {
     let keys = [web.config];
     const { door, gateway } = await open(kind, {}, () => ({ access: { ...access, keys } }));

@@ -156,6 +156,33 @@ describe("two workers", () => {
   });
 });
 
+test("a subject's tickets are counted over two workers, and one that is refused a connection stays unused", async () => {
+  await open({ access: { ...access, tickets: { perSubject: 3, firstUse: "3s" } }, limits: { perSubject: 1 } });
+  try {
+    const theirs = await makeTicket(opened.door, forS, other.key);
+    const init = { method: "POST", headers: { ...bearer(web.key), "content-type": "application/json" }, body: forS };
+    const answers: Response[] = [];
+    for (let n = 0; n < 8; n++) answers.push(await ask("/tickets", init));
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 429, 429, 429, 429, 429]);
+    const madeAt = Date.now();
+    const tickets = await Promise.all(
+      answers.slice(0, 3).map((answer) => answer.json() as Promise<{ ticket: string }>),
+    );
+    const [first, second] = tickets.map(({ ticket }) => `/streams/s?ticket=${ticket}`) as [string, string];
+    await follow({}, first);
+    for (let n = 0; n < 2; n++) expect((await ask(second)).status).toBe(429);
+    await follow({}, `/streams/s?ticket=${theirs}`);
+    await eventually(() => Date.now() > madeAt + 3000);
+    expect((await ask(second)).status).toBe(401);
+    await leave();
+    await follow({}, `/streams/s?ticket=${theirs}`);
+    await follow({}, first);
+    await leave();
+  } finally {
+    await opened.close();
+  }
+});
+
 test("a subject's share of connections counts over two workers", async () => {
   await open({ limits: { perSubject: 3 } });
   try {

@@ -2,7 +2,7 @@ import { SignJWT } from "jose";
 import { expect, test } from "vitest";
 import { createKey, hashKey } from "../../../src/access/keys.ts";
 import { createTickets } from "../../../src/access/tickets.ts";
-import { accessOf, bearer, requestOf, subjectOf } from "./support.ts";
+import { accessOf, bearer, requestOf, subjectOf, ticketRules } from "./support.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";
 const key = createKey();
@@ -24,7 +24,7 @@ test("who shows nothing is anonymous, at once", () => {
 });
 
 test("the first credential counts alone: Authorization, X-API-Key, ticket, cookie", async () => {
-  const tickets = createTickets({ lifetime: 60_000, firstUse: 60_000 });
+  const tickets = createTickets(ticketRules);
   const access = accessOf(everything(), { tickets });
   const holder = {
     subject: "holder",

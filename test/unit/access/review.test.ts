@@ -5,7 +5,7 @@ import type { Identity } from "../../../src/access/identity.ts";
 import { createKey, hashKey } from "../../../src/access/keys.ts";
 import { createTickets } from "../../../src/access/tickets.ts";
 import type { AccessConfig } from "../../../src/config/access-config.ts";
-import { accessOf, bearer, outcome, requestOf } from "./support.ts";
+import { accessOf, bearer, outcome, requestOf, ticketRules } from "./support.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";
 const key = createKey();
@@ -67,7 +67,7 @@ test("a decision counts as long as the same one decides", async () => {
 });
 
 test("who came with a ticket stays narrowed, ends no later, and goes with the holder", async () => {
-  const tickets = createTickets({ lifetime: 60_000, firstUse: 60_000 });
+  const tickets = createTickets(ticketRules);
   const before = accessOf({ keys }, { tickets });
   const holder = await recognized(before, key);
   const identity = tickets.redeem(tickets.issue({ holder, stream: "prices", channels: ["user:7"] }).ticket);

@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import { createAccess, type Access, type AccessDependencies } from "../../../src/access/access.ts";
 import type { Credentials } from "../../../src/access/credentials.ts";
+import type { AccessOptions } from "../../../src/access/options.ts";
 import type { Identity } from "../../../src/access/identity.ts";
 import { createTickets } from "../../../src/access/tickets.ts";
 import type { AccessConfig } from "../../../src/config/access-config.ts";
@@ -18,6 +19,9 @@ export function accessOf(config: AccessConfig, dependencies: Partial<AccessDepen
     ...dependencies,
   });
 }
+
+/** What tickets are made by where a test does not say. */
+export const ticketRules: AccessOptions["tickets"] = accessSchema.parse({ tickets: { firstUse: "60s" } }).tickets;
 
 export interface RequestParts {
   readonly method?: string;

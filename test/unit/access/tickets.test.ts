@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Identity } from "../../../src/access/identity.ts";
-import { createTickets, type LocalTickets } from "../../../src/access/tickets.ts";
-import { accessOf, errorOf, requestOf, subjectOf } from "./support.ts";
+import { createTickets, ticketId, type LocalTickets, type TicketsOptions } from "../../../src/access/tickets.ts";
+import { accessOf, errorOf, requestOf, subjectOf, ticketRules } from "./support.ts";
 
 const holder: Identity = {
   subject: "key:web",
@@ -15,10 +15,16 @@ const holder: Identity = {
 };
 
 /** Tickets with a clock that is set by hand. */
-function ticketsAt(most?: number): LocalTickets & { clock: number } {
+function ticketsAt(options: Partial<TicketsOptions> = {}): LocalTickets & { clock: number } {
   const timed = { clock: 1_000_000 };
-  const options = { lifetime: 3_600_000, firstUse: 30_000, now: () => timed.clock };
-  return Object.assign(timed, createTickets(most === undefined ? options : { ...options, most }));
+  const times = { lifetime: 3_600_000, firstUse: 30_000, now: () => timed.clock };
+  return Object.assign(timed, createTickets({ ...ticketRules, ...times, ...options }));
+}
+
+/** Opens a connection with a ticket that is let in. */
+function connect(tickets: LocalTickets, ticket: string): void {
+  tickets.redeem(ticket);
+  tickets.use(ticketId(ticket));
 }
 
 async function codeOf(action: () => unknown): Promise<string> {
@@ -78,7 +84,7 @@ test("a ticket must be used soon, and then lasts to its end", async () => {
   const late = tickets.issue({ holder, stream: "prices" });
   const used = tickets.issue({ holder, stream: "prices" });
   tickets.clock += 29_999;
-  tickets.redeem(used.ticket);
+  connect(tickets, used.ticket);
   tickets.clock += 1;
   expect(await codeOf(() => tickets.redeem(late.ticket))).toBe("ticket-invalid");
   for (let times = 0; times < 50; times++) {
@@ -118,27 +124,82 @@ test("what is not exactly a ticket is none", async () => {
   }
 });
 
-test("beyond the bound the oldest unused ticket goes first, and used ones stay", async () => {
-  const tickets = ticketsAt(3);
-  const used = tickets.issue({ holder, stream: "prices" }).ticket;
-  tickets.redeem(used);
-  const issued = Array.from({ length: 4 }, () => tickets.issue({ holder, stream: "prices" }).ticket);
-  expect(await codeOf(() => tickets.redeem(issued[0]!))).toBe("ticket-invalid");
-  for (const ticket of [used, issued[3]!]) expect(tickets.redeem(ticket).subject).toBe("key:web");
+test("a ticket that is shown without a connection being let in stays unused", async () => {
+  const tickets = ticketsAt();
+  const { ticket } = tickets.issue({ holder, stream: "prices" });
+  for (let times = 0; times < 3; times++) tickets.redeem(ticket);
+  tickets.clock += 30_000;
+  expect(await codeOf(() => tickets.redeem(ticket))).toBe("ticket-invalid");
 });
 
-test("of used tickets the one goes first that was not used for longest", async () => {
-  const tickets = ticketsAt(2);
-  const use = (): string => {
-    const { ticket } = tickets.issue({ holder, stream: "prices" });
-    tickets.redeem(ticket);
-    return ticket;
-  };
-  const [first, second] = [use(), use()];
-  tickets.redeem(first);
-  const third = use();
-  for (const ticket of [first, third]) expect(tickets.redeem(ticket).subject).toBe("key:web");
-  expect(await codeOf(() => tickets.redeem(second))).toBe("ticket-invalid");
+const other: Identity = { ...holder, subject: "key:other" };
+const bounds: ReadonlyArray<readonly [string, Partial<TicketsOptions>]> = [
+  ["number", { perSubject: 3 }],
+  ["size", { bytes: 3000 }],
+];
+
+test.each(bounds)(
+  "beyond the %s of its subject's tickets a used one goes, that which was not used for longest",
+  async (_, rules) => {
+    const tickets = ticketsAt(rules);
+    const spared = tickets.issue({ holder: other, stream: "prices" }).ticket;
+    const issued: string[] = [];
+    for (let n = 0; n < 3; n++) {
+      const { ticket } = tickets.issue({ holder, stream: "prices" });
+      connect(tickets, ticket);
+      issued.push(ticket);
+    }
+    connect(tickets, issued[0]!);
+    connect(tickets, tickets.issue({ holder, stream: "prices" }).ticket);
+    for (const ticket of [spared, issued[0]!, issued[2]!]) tickets.redeem(ticket);
+    expect(await codeOf(() => tickets.redeem(issued[1]!))).toBe("ticket-invalid");
+  },
+);
+
+test.each(bounds)("beyond the %s of its subject's unused tickets none is made until one lapses", async (_, rules) => {
+  const tickets = ticketsAt(rules);
+  const issued = Array.from({ length: 3 }, () => tickets.issue({ holder, stream: "prices" }).ticket);
+  const error = await errorOf(() => tickets.issue({ holder, stream: "prices" }));
+  expect([error.code, error.retryAfter]).toEqual(["too-many-tickets", 30]);
+  for (const ticket of issued) tickets.redeem(ticket);
+  tickets.redeem(tickets.issue({ holder: other, stream: "prices" }).ticket);
+  tickets.clock += 30_000;
+  tickets.redeem(tickets.issue({ holder, stream: "prices" }).ticket);
+});
+
+test("beyond the unused tickets of an address none is made there, whoever asks", async () => {
+  const tickets = ticketsAt({ perAddress: 2 });
+  const issue = (subject: string, address: string): string =>
+    tickets.issue({ holder: { ...holder, subject }, stream: "prices", address }).ticket;
+  const [first] = [issue("key:a", "2001:db8::1"), issue("key:b", "2001:db8::2")];
+  expect(await codeOf(() => issue("key:c", "2001:db8::3"))).toBe("too-many-tickets");
+  issue("key:c", "192.0.2.1");
+  connect(tickets, first!);
+  issue("key:c", "2001:db8::3");
+});
+
+test("clients without a subject are bounded by their address", async () => {
+  const tickets = ticketsAt({ perSubject: 2 });
+  const anonymous: Identity = { subject: "anonymous", grant: { can: ["subscribe"] }, recognized: { by: "anonymous" } };
+  const issue = (address: string): unknown => tickets.issue({ holder: anonymous, stream: "prices", address });
+  for (let n = 0; n < 2; n++) issue("192.0.2.1");
+  expect(await codeOf(() => issue("192.0.2.1"))).toBe("too-many-tickets");
+  issue("192.0.2.2");
+});
+
+test("when all places are taken no ticket is made, and none goes", async () => {
+  const tickets = ticketsAt({ most: 2 });
+  const issued = [holder, other].map((one) => tickets.issue({ holder: one, stream: "prices" }).ticket);
+  connect(tickets, issued[0]!);
+  const third = { ...holder, subject: "key:third" };
+  expect(await codeOf(() => tickets.issue({ holder: third, stream: "prices" }))).toBe("at-capacity");
+  for (const ticket of issued) tickets.redeem(ticket);
+});
+
+test("a ticket for more text than all of its subject's may have is not made", async () => {
+  const tickets = ticketsAt({ bytes: 2000 });
+  const channels = Array.from({ length: 90 }, (_, n) => `user:${n}-with-a-name-of-some-length`);
+  expect(await codeOf(() => tickets.issue({ holder, stream: "prices", channels }))).toBe("too-many-tickets");
 });
 
 test("tickets of a holder who no longer counts are forgotten, those of others are what these have become", async () => {

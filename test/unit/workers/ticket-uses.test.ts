@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { TicketEntry } from "../../../src/access/tickets.ts";
 import type { WorkerProcess } from "../../../src/workers/fork.ts";
 import type { ToWorker } from "../../../src/workers/messages.ts";
 import { createTicketUses } from "../../../src/workers/ticket-uses.ts";
@@ -12,6 +13,8 @@ function makeWorker(): { readonly process: WorkerProcess; readonly sent: ToWorke
   };
 }
 
+const [a, b] = ["a", "b"].map((ticket) => ({ held: { ticket } })) as unknown as [TicketEntry, TicketEntry];
+
 const endOf = (ticket: string, upTo: number): object => ({
   kind: "end",
   id: expect.any(Number),
@@ -22,11 +25,11 @@ const endOf = (ticket: string, upTo: number): object => ({
 test("the worker that used a ticket before is told, up to the session it was used for, and nobody else", () => {
   const uses = createTicketUses();
   const [first, second, third] = [makeWorker(), makeWorker(), makeWorker()];
-  uses.take(first.process, "a", 5);
-  uses.take(third.process, "b", 1);
-  uses.take(second.process, "a", 9);
+  uses.take(first.process, a, 5);
+  uses.take(third.process, b, 1);
+  uses.take(second.process, a, 9);
   expect(first.sent).toEqual([endOf("a", 5)]);
-  uses.take(first.process, "a", 6);
+  uses.take(first.process, a, 6);
   expect(second.sent).toEqual([endOf("a", 9)]);
   expect(first.sent).toHaveLength(1);
   expect(third.sent).toEqual([]);
@@ -35,17 +38,17 @@ test("the worker that used a ticket before is told, up to the session it was use
 test("a worker that uses a ticket again is not told, for it knows", () => {
   const uses = createTicketUses();
   const [first, second] = [makeWorker(), makeWorker()];
-  for (const number of [1, 2, 3]) uses.take(first.process, "a", number);
+  for (const number of [1, 2, 3]) uses.take(first.process, a, number);
   expect(first.sent).toEqual([]);
-  uses.take(second.process, "a", 1);
+  uses.take(second.process, a, 1);
   expect(first.sent).toEqual([endOf("a", 3)]);
 });
 
 test("a worker that has ended is told nothing", () => {
   const uses = createTicketUses();
   const [first, second] = [makeWorker(), makeWorker()];
-  uses.take(first.process, "a", 1);
+  uses.take(first.process, a, 1);
   uses.ended(first.process);
-  uses.take(second.process, "a", 1);
+  uses.take(second.process, a, 1);
   expect(first.sent).toEqual([]);
 });
