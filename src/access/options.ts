@@ -1,7 +1,7 @@
 /** What decides who may do what, as the config resolver leaves it: complete, checked, frozen. Times in ms. */
 import type { AuthorizeFunction } from "./authorize.ts";
 import type { Grant } from "./grant.ts";
-import type { TicketRules } from "./tickets.ts";
+import type { TicketRules } from "./held-tickets.ts";
 
 export interface KeyOptions {
   /** What logs and metrics call it; unique. */

@@ -1,15 +1,7 @@
 import { randomUUID } from "node:crypto";
+import type { HeldTicket, TicketEntry, TicketRules } from "../access/held-tickets.ts";
 import type { Identity } from "../access/identity.ts";
-import {
-  ticketId,
-  type HeldTicket,
-  type LocalTickets,
-  type Ticket,
-  type TicketEntry,
-  type TicketRequest,
-  type TicketRules,
-  type Tickets,
-} from "../access/tickets.ts";
+import { ticketId, type LocalTickets, type Ticket, type TicketRequest, type Tickets } from "../access/tickets.ts";
 import { SpillwayError } from "../errors.ts";
 import type { SessionMatch } from "../http/sessions.ts";
 import type { Log, LogEvent, LogStore } from "../log/log.ts";

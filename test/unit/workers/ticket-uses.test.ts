@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { TicketEntry } from "../../../src/access/tickets.ts";
+import type { TicketEntry } from "../../../src/access/held-tickets.ts";
 import type { WorkerProcess } from "../../../src/workers/fork.ts";
 import type { ToWorker } from "../../../src/workers/messages.ts";
 import { createTicketUses } from "../../../src/workers/ticket-uses.ts";
