@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { SpillwayError } from "../errors.ts";
 import type { Page } from "../hub/page.ts";
 import type { Sink, SinkListener } from "../hub/sink.ts";
@@ -14,6 +15,10 @@ export function toFetchHandler(handler: HttpHandler, mount = ""): FetchHandler {
     const answer = (await handler(toHttpRequest(request, mount))) ?? problem(new SpillwayError("not-found"));
     if ("open" in answer)
       return new Response(toReadable(answer, request.signal), { status: 200, headers: answer.headers });
+    if ("file" in answer) {
+      const body = Readable.toWeb(answer.file) as ReadableStream<Uint8Array>;
+      return new Response(body, { status: answer.status, headers: answer.headers });
+    }
     const body = request.method === "HEAD" || answer.status === 204 ? null : (answer.body ?? null);
     return new Response(body, { status: answer.status, headers: answer.headers });
   };

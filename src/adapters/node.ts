@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { pipeline, type Writable } from "node:stream";
 import { SpillwayError } from "../errors.ts";
-import type { HttpRequest, HttpResponse } from "../http/message.ts";
+import type { HttpFile, HttpRequest, HttpResponse } from "../http/message.ts";
 import type { HttpHandler } from "../http/routes.ts";
 import { problem } from "../http/problem.ts";
 import { openHttp1, openHttp2 } from "./node-sink.ts";
@@ -16,10 +17,11 @@ export type NodeHandler = (request: Request, response: Response, next?: (error?:
 /** Serves a gateway through Node's servers. Paths that are not the gateway's go to `next`, or are answered with 404. */
 export function toNodeHandler(handler: HttpHandler): NodeHandler {
   return (request, response, next) => {
-    handler(toHttpRequest(request, response))
+    handler(toHttpRequest(request, response, next !== undefined))
       .then((answer) => {
         if (isGone(response)) {
           if (answer && "open" in answer) answer.abandon();
+          else if (answer && "file" in answer) answer.file.destroy();
           return;
         }
         if (answer) send(answer, request, response);
@@ -42,8 +44,9 @@ function isHttp2(response: Response): response is Http2ServerResponse {
   return "stream" in response;
 }
 
-function toHttpRequest(request: Request, response: Response): HttpRequest {
+function toHttpRequest(request: Request, response: Response, isShared: boolean): HttpRequest {
   return {
+    isShared,
     ...splitTarget(originForm(request.url ?? "/")),
     method: request.method ?? "GET",
     // Express's name for where it has mounted the handler.
@@ -107,6 +110,7 @@ function tooLarge(limit: number): SpillwayError {
 }
 
 function send(answer: HttpResponse, request: Request, response: Response): void {
+  if ("file" in answer) return sendFile(answer, response);
   if ("open" in answer) {
     response.writeHead(answer.status, answer.headers);
     return isHttp2(response) ? openHttp2(response, answer.open) : openHttp1(response, answer.open);
@@ -120,6 +124,12 @@ function send(answer: HttpResponse, request: Request, response: Response): void 
   if (unasked && !isHttp2(response)) response.setHeader("connection", "close");
   if (answer.status === 413 && !unasked && !request.readableEnded) return refuseBody(body ?? "", request, response);
   response.end(request.method === "HEAD" ? "" : (body ?? ""));
+}
+
+function sendFile({ status, headers, file }: HttpFile, response: Response): void {
+  response.writeHead(status, headers);
+  // What breaks off is cut on both sides.
+  pipeline(file, response as Writable, () => {});
 }
 
 /** How long a client may go on sending a body that was refused, in ms. */

@@ -96,6 +96,8 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
     if (connection.destroyed) return;
     handler(new PlainRequest(head, connection))
       .then((answer = problem(new SpillwayError("not-found"))) => {
+        // No file is below the paths of streams.
+        if ("file" in answer) return void connection.destroy();
         if (connection.destroyed) {
           if ("open" in answer) answer.abandon();
           return;

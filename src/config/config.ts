@@ -44,6 +44,8 @@ export interface GatewayConfig {
   readonly trustProxy?: readonly string[] | undefined;
   /** Over how long a stopping gateway lets its subscribers go, at most; a second for each thousand of them. Default: `10s`. */
   readonly drain?: Duration | undefined;
+  /** A folder whose files everyone may read at `/`; relative to the working directory. Default: a small page about the streams. */
+  readonly static?: string | undefined;
   /** The stream that `/api/sse` serves. Default: the only stream; none when there are several. */
   readonly default?: string | undefined;
   /** The streams by name: a letter or digit, then at most 63 letters, digits, `_` and `-`. */

@@ -1,6 +1,7 @@
 import { hashKey } from "../access/keys.ts";
 import type { AccessConfig, KeyConfig } from "./access-config.ts";
 import type { GatewayConfig } from "./config.ts";
+import { realFolder } from "./folder.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
 import { isLoopback, parseListen } from "./listen.ts";
 import { isSection, mergeConfig } from "./merge.ts";
@@ -40,6 +41,7 @@ function surflux(input: GatewayConfig, env: Environment, read: Read, clientKey: 
   return {
     listen,
     store,
+    static: realFolder("html"),
     default: "surflux",
     streams: { surflux: { upstream, channel: "/type", ids: "upstream" } },
     access: accessOf(input.access, clientKey, isLoopback(parseListen(listen ?? 0)?.host ?? "")),

@@ -52,6 +52,7 @@ function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
     trustProxy: config.trustProxy,
     drain: config.drain,
     streams: config.streams,
+    static: config.static,
     default: defaultStream(config, source),
     access: access(config, source),
     limits: config.limits,

@@ -9,6 +9,7 @@ import { accessSchema } from "./access-schema.ts";
 import type { Count, GatewayConfig } from "./config.ts";
 import { bound, duration, object, text, value } from "./fields.ts";
 import { limitsSchema } from "./limits-schema.ts";
+import { folder } from "./folder.ts";
 import { parseListen, type ListenAddress } from "./listen.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
 import { isNetwork } from "./network.ts";
@@ -27,6 +28,7 @@ export interface ParsedConfig {
   readonly tls?: TlsOptions | undefined;
   readonly trustProxy: readonly string[];
   readonly drain: number;
+  readonly static?: string | undefined;
   readonly default?: string | undefined;
   readonly streams: Readonly<Record<string, StreamOptions>>;
   readonly access?: AccessOptions | undefined;
@@ -115,6 +117,7 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
     .array(text("an address, or a network such as 10.0.0.0/8", isNetwork), "a list of addresses")
     .default([]),
   drain: duration("10s"),
+  static: folder.optional(),
   default: z.string().optional(),
   streams: z.record(streamName, stream).refine((streams) => Object.keys(streams).length > 0, "at least one stream"),
   access: accessSchema.optional(),

@@ -19,6 +19,7 @@ export function showConfig(options: GatewayOptions): string {
       tls: options.tls && { cert: mask, key: mask },
       trustProxy: [...options.trustProxy],
       drain: formatDuration(options.drain),
+      static: options.static,
       default: options.default,
       streams: mapValues(options.streams, showStream),
       access: showAccess(options.access),

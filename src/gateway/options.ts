@@ -58,6 +58,8 @@ export interface GatewayOptions {
   /** Over how long a stopping gateway lets its subscribers go, at most. */
   readonly drain: number;
   readonly streams: Readonly<Record<string, StreamOptions>>;
+  /** The real path of the folder whose files are served at the root; absent for none. */
+  readonly static: string | undefined;
   /** The stream behind `/api/sse`: the one named, or the only one. */
   readonly default: string | undefined;
   readonly access: AccessOptions;

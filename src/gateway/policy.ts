@@ -2,6 +2,7 @@ import { createAccess } from "../access/access.ts";
 import { createClientAddress } from "../access/client-address.ts";
 import type { Tickets } from "../access/tickets.ts";
 import { createCors } from "../http/cors.ts";
+import { createStaticFiles } from "../http/static-files.ts";
 import type { Policy } from "../http/served.ts";
 import type { Logger } from "../util/logger.ts";
 import type { GatewayOptions } from "./options.ts";
@@ -20,6 +21,7 @@ export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: 
     }),
     cors: createCors(options.access.cors),
     limits: options.limits,
+    files: options.static === undefined ? undefined : createStaticFiles(options.static),
     addressOf: client.addressOf,
     originOf,
   };

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { Sink, SinkListener } from "../hub/sink.ts";
 
 /** A request as the core sees it; each adapter makes one out of its framework's. */
@@ -9,6 +10,8 @@ export interface HttpRequest {
   /** The path below which the gateway is mounted, such as `/live`; empty for the root. */
   readonly mount: string;
   readonly query: URLSearchParams;
+  /** Whether the program around the gateway answers what the gateway does not. */
+  readonly isShared?: boolean | undefined;
   /** A header by its lower-case name; several are joined as RFC 9110 §5.3 says. */
   header(name: string): string | undefined;
   /**
@@ -26,13 +29,21 @@ export interface HttpRequest {
 
 export type HttpHeaders = Readonly<Record<string, string>>;
 
-/** A complete answer, or a stream that is fed through a sink. */
-export type HttpResponse = HttpBody | HttpStream;
+/** A complete answer, a file, or a stream that is fed through a sink. */
+export type HttpResponse = HttpBody | HttpFile | HttpStream;
 
 export interface HttpBody {
   readonly status: number;
   readonly headers: HttpHeaders;
   readonly body?: string | undefined;
+}
+
+export interface HttpFile {
+  readonly status: number;
+  /** With its length. */
+  readonly headers: HttpHeaders;
+  /** To be read to its end, or destroyed. */
+  readonly file: Readable;
 }
 
 export interface HttpStream {

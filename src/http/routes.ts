@@ -2,6 +2,7 @@ import { refuseCredentialsInUrl } from "../access/credentials.ts";
 import { permits, type Right } from "../access/grant.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import { endSubscribers, reload } from "./admin.ts";
+import { home, homeFacts, wantsJson } from "./home.ts";
 import type { HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
 import { problem } from "./problem.ts";
 import { publish } from "./publish.ts";
@@ -30,9 +31,12 @@ const everyStream = "*";
 /** Makes the handler of a gateway: finds the route, checks method and right, turns errors into problems. */
 export function createHandler(served: Served): HttpHandler {
   return async (request) => {
-    const { cors } = served.policy;
+    const { cors, files } = served.policy;
     try {
-      const route = findRoute(request.path, served);
+      const known = findRoute(request.path, served);
+      const file = known ? undefined : await files?.(request);
+      if (file) return file;
+      const route = known ?? homeRoute(request, served);
       return route && withHeaders(await answer(route, request, served), cors.headers(request.header("origin")));
     } catch (error) {
       return withHeaders(refuse(error, request, served), cors.headers(request.header("origin")));
@@ -148,6 +152,18 @@ function findRoute(path: string, served: Served): Route | undefined {
     default:
       return streamRoute(path, served);
   }
+}
+
+/** The root, where it is not a program's own that the gateway is only a part of. */
+function homeRoute(request: HttpRequest, served: Served): Route | undefined {
+  const { path, mount, isShared } = request;
+  if ((path !== "/" && path !== "") || (isShared && mount === "")) return undefined;
+  const route: Route = {
+    methods: reading,
+    handle: async () =>
+      wantsJson(request) ? homeFacts(request, served, await identify(route, request, served)) : home(),
+  };
+  return route;
 }
 
 function ofDefault(

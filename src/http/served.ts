@@ -14,6 +14,7 @@ import type { ReplayGate } from "../limits/replay-gate.ts";
 import type { Durations } from "../util/durations.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Cors } from "./cors.ts";
+import type { StaticFiles } from "./static-files.ts";
 import type { SessionMatch, Sessions } from "./sessions.ts";
 
 /** One stream as it is served. */
@@ -113,6 +114,8 @@ export interface Policy {
   readonly access: Access;
   readonly cors: Cors;
   readonly limits: Limits;
+  /** Files at the root; absent where none are served. */
+  readonly files: StaticFiles | undefined;
   /** The client's address, and the origin by which it knows the gateway: those behind a proxy that is trusted. */
   readonly addressOf: (request: Credentials) => string | undefined;
   readonly originOf: (request: Credentials) => string | undefined;

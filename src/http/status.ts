@@ -19,7 +19,7 @@ export function describe(served: Served, isShown: (stream: ServedStream) => bool
   return {
     version: served.version,
     uptime: secondsSince(served.startedAt),
-    ready: unreadiness(served).length === 0,
+    ready: isReady(served),
     workers: served.workers?.(),
     streams: Object.fromEntries(
       [...served.streams.values()].filter(isShown).map((stream) => [stream.name, streamStatus(stream)]),
@@ -76,7 +76,8 @@ export function listStreams(served: Served, { identity }: Caller): HttpBody {
   return json({ streams: granted.map(place) });
 }
 
-function place({ name, log }: ServedStream): object {
+/** A stream's name, and which of its events are held. */
+export function place({ name, log }: ServedStream): object {
   const { head, earliest } = log.state();
   return { name, head: formatCursor(log.epoch, head), earliest: formatCursor(log.epoch, earliest) };
 }
@@ -96,6 +97,11 @@ export function readiness(served: Served): HttpBody {
   const reasons = unreadiness(served);
   if (reasons.length === 0) return json({ status: "ok" });
   return json({ status: "unavailable", reasons }, { "Retry-After": "5" }, 503);
+}
+
+/** Whether traffic should be sent here. */
+export function isReady(served: Served): boolean {
+  return unreadiness(served).length === 0;
 }
 
 function unreadiness(served: Served): string[] {

@@ -47,6 +47,7 @@ export const routes: readonly Route[] = [
   // Who may reload hears that these gateways have no file to read.
   { ...administer, method: "POST", path: "/admin/reload", ok: 404, code: "not-found" },
   { ...administer, method: "GET", path: "/status", of: "any stream" },
+  { ...everyones, path: "/" },
   { ...everyones, path: "/health" },
   { ...everyones, path: "/healthz" },
   { ...everyones, method: "HEAD", path: "/healthz" },

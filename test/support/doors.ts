@@ -108,7 +108,7 @@ export function requestOver(session: ClientHttp2Session): Door["request"] {
       stream.once("error", reject);
       stream.once("response", ({ ":status": status = 0, ...rest }) => {
         const entries = Object.entries(rest).filter(([, value]) => typeof value === "string");
-        const bodiless = method === "HEAD" || status === 204;
+        const bodiless = method === "HEAD" || status === 204 || status === 304;
         const content = bodiless ? null : (Readable.toWeb(stream) as ReadableStream<Uint8Array>);
         resolve(new Response(content, { status, headers: entries as Array<[string, string]> }));
       });

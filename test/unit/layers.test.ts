@@ -53,6 +53,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 
 /** Where each package from npm may be imported. */
 const packages: Readonly<Record<string, readonly string[]>> = {
+  "@fastify/send": ["http"],
   "@nats-io/jetstream": ["log/*"],
   "@nats-io/transport-node": ["log/*"],
   "@opentelemetry/api": ["telemetry"],

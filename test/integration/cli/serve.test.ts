@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { portOf } from "../../support/ports.ts";
 import { runCli, startCli, startServe, withDirectory, type Cli } from "./cli.ts";
@@ -139,6 +140,8 @@ test("in a container, serve starts with the environment of Surflux's guide as do
     const refused = await runCli(flags, { cwd, env: { ...image, ...guide } });
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/access-required.*CLIENT_API_KEY/s)]);
 
+    await mkdir(join(cwd, "html"));
+    await writeFile(join(cwd, "html", "index.html"), "the page of the guide");
     const key = "a-key-of-the-clients-of-the-guide";
     const env = { ...image, ...guide, DATABASE_URL: '"file:./data.db"', CLIENT_API_KEY: `"${key}"` };
     const cli = startCli(flags, { cwd, env });
@@ -147,6 +150,7 @@ test("in a container, serve starts with the environment of Surflux's guide as do
     const url = `http://127.0.0.1:${port}/api/status`;
     expect((await fetch(url)).status).toBe(401);
     expect((await fetch(url, { headers: { "x-api-key": key } })).status).toBe(200);
+    expect(await (await fetch(new URL("/", url))).text()).toBe("the page of the guide");
     expect(await readdir(cwd)).toContain("data.db");
     expect(await stop(cli, "SIGTERM")).toBe(0);
   }));

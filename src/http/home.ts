@@ -1,0 +1,44 @@
+import { permits } from "../access/grant.ts";
+import { json, type HttpBody, type HttpRequest } from "./message.ts";
+import { homePage, homePolicy } from "./home-page.ts";
+import type { Caller, Served, ServedStream } from "./served.ts";
+import { isReady, place } from "./status.ts";
+
+/** Whether the page is asked for as JSON, by whom no browser is: those name HTML. */
+export function wantsJson(request: HttpRequest): boolean {
+  const accept = request.header("accept") ?? "";
+  return /\bapplication\/json\b/i.test(accept) && !/\btext\/html\b/i.test(accept);
+}
+
+/** `GET /` as JSON: the streams that the caller may subscribe to. The page shows the same, for it asks for this. */
+export function homeFacts({ mount }: HttpRequest, served: Served, { identity }: Caller): HttpBody {
+  const granted = [...served.streams.values()].filter(({ name }) => permits(identity.grant, "subscribe", name));
+  const streams = granted.map((stream) => describe(stream, mount));
+  const { takesCredentials } = served.policy.access;
+  return json({ ready: isReady(served), subject: identity.subject, takesCredentials, streams }, { Vary: "Accept" });
+}
+
+function describe(stream: ServedStream, mount: string): object {
+  return {
+    ...place(stream),
+    path: `${mount}/streams/${stream.name}`,
+    upstream: stream.upstream()?.state ?? null,
+    paused: stream.paused() ?? null,
+  };
+}
+
+/** `GET /`: a page that holds nothing of the gateway itself, and so may be seen by everyone. */
+export function home(): HttpBody {
+  return {
+    status: 200,
+    headers: {
+      "Content-Type": "text/html; charset=utf-8",
+      "Cache-Control": "no-store",
+      "Content-Security-Policy": homePolicy,
+      "Referrer-Policy": "no-referrer",
+      "X-Content-Type-Options": "nosniff",
+      "Vary": "Accept",
+    },
+    body: homePage,
+  };
+}
