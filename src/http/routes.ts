@@ -81,7 +81,10 @@ async function answer(route: Route, request: HttpRequest, served: Served): Promi
     return problem(new SpillwayError("method-not-allowed", hint, { expected: allow }), {}, { Allow: allow });
   }
   if (!route.right) return route.handle(request, nobody);
+  const { policy } = served;
   const caller = await identify(route, request, served);
+  // A stream that came with another policy meanwhile must not be served under the one of before.
+  if (served.policy !== policy) return answer(route, request, served);
   assertPermitted(route, caller, served);
   if (served.closing) throw new SpillwayError("shutting-down");
   return route.handle(request, caller);
