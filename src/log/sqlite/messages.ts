@@ -17,11 +17,16 @@ export interface WriterSettings extends DatabaseSettings {
   readonly exitGate: SharedArrayBuffer;
 }
 
-/** Opens a stream for writing; answered with its row. */
-export interface OpenRequest {
-  readonly kind: "open";
+/** A stream that is to be opened for writing. */
+export interface OpenStream {
   readonly stream: string;
   readonly retention: Retention;
+}
+
+/** Opens streams in one transaction; answered with an outcome for each. */
+export interface OpenRequest {
+  readonly kind: "open";
+  readonly streams: readonly OpenStream[];
 }
 
 /** One batch. Its events are flat, since one long array is cloned faster than many small objects. */
@@ -78,6 +83,9 @@ export interface StreamState {
   readonly upstreamCursor: string | undefined;
 }
 
+/** What became of one stream that was to be opened. */
+export type OpenOutcome = StreamState | Failure;
+
 /** A batch that was appended or found by its key. */
 export interface AppendResult extends Appended {
   /** The time its events were given, in ms since 1970. */
@@ -90,7 +98,7 @@ export interface AppendResult extends Appended {
 export type AppendOutcome = AppendResult | Failure;
 
 /** What requests are answered with. */
-export type WriterResult = StreamState | readonly AppendOutcome[] | number;
+export type WriterResult = readonly OpenOutcome[] | readonly AppendOutcome[] | number;
 
 /** What a writer sends. */
 export type WriterMessage =

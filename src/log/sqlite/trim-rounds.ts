@@ -77,7 +77,8 @@ export function createTrimRounds(
 
   return {
     add(round) {
-      rounds.push({ round, left: [...round.streams], removed: 0 });
+      const left = round.streams.filter((id) => trimmer.isDue(streams.get(id), round.now));
+      rounds.push({ round, left, removed: 0 });
       schedule();
     },
     appended(events) {

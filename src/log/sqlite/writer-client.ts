@@ -4,7 +4,15 @@ import type { Retention } from "../log.ts";
 import { createAppendQueue, type QueuedAppend } from "./append-queue.ts";
 import { failureError } from "./failure.ts";
 import { lossText } from "./losses.ts";
-import type { AppendOutcome, DatabaseSettings, StreamState, WriterCall, WriterResult } from "./messages.ts";
+import type {
+  AppendOutcome,
+  DatabaseSettings,
+  OpenOutcome,
+  StreamState,
+  WriterCall,
+  WriterResult,
+} from "./messages.ts";
+import { createOpenQueue } from "./open-queue.ts";
 import { startWriterThread, type WriterThread } from "./writer-thread.ts";
 
 /** All that is written to the database. A writer thread that died is started anew by the next request. */
@@ -55,11 +63,8 @@ export function createWriterClient(settings: DatabaseSettings, events: WriterEve
         },
       },
     );
-    for (const [stream, retention] of retentions) {
-      const reopened = (result: WriterResult): void => events.onReopened(result as StreamState);
-      // Without all its streams a thread is of no use: the next request tries another.
-      started.call({ kind: "open", stream, retention }, reopened, () => leave(started));
-    }
+    // Without all its streams a thread is of no use: the next request tries another.
+    if (retentions.size > 0) reopen(started, retentions, events.onReopened, () => leave(started));
     return started;
   }
 
@@ -85,6 +90,11 @@ export function createWriterClient(settings: DatabaseSettings, events: WriterEve
     });
   }
 
+  const openings = createOpenQueue(
+    async (streams) => (await call({ kind: "open", streams })) as readonly OpenOutcome[],
+    path,
+  );
+
   const queue = createAppendQueue((appends, onOutcomes, onFailure) => {
     const onResult = (result: WriterResult): void => onOutcomes(result as readonly AppendOutcome[]);
     runningThread().call({ kind: "append", appends }, onResult, onFailure);
@@ -96,9 +106,9 @@ export function createWriterClient(settings: DatabaseSettings, events: WriterEve
         thread = startThread(resolve, reject);
       }),
     async open(stream, retention) {
-      const state = await call({ kind: "open", stream, retention });
+      const state = await openings.open(stream, retention);
       retentions.set(stream, retention);
-      return state as StreamState;
+      return state;
     },
     append: (append) => queue.push(append),
     trim: async (stream, now) => (await call({ kind: "trim", stream, now })) as number,
@@ -108,4 +118,21 @@ export function createWriterClient(settings: DatabaseSettings, events: WriterEve
       await thread?.close();
     },
   };
+}
+
+/** Has a new thread open the streams of the one before. */
+function reopen(
+  thread: WriterThread,
+  retentions: ReadonlyMap<string, Retention>,
+  onReopened: WriterEvents["onReopened"],
+  onFailed: () => void,
+): void {
+  const streams = Array.from(retentions, ([stream, retention]) => ({ stream, retention }));
+  const onResult = (result: WriterResult): void => {
+    for (const outcome of result as readonly OpenOutcome[]) {
+      if ("code" in outcome) onFailed();
+      else onReopened(outcome);
+    }
+  };
+  thread.call({ kind: "open", streams }, onResult, onFailed);
 }

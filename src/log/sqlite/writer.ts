@@ -12,7 +12,8 @@ import {
   eventWidth,
   type AppendOutcome,
   type GroupRequest,
-  type OpenRequest,
+  type OpenOutcome,
+  type OpenStream,
   type StreamState,
   type TrimRequest,
   type WriterMessage,
@@ -40,16 +41,25 @@ function serve(database: SqliteDatabase, heads: Heads): void {
   const rounds = createTrimRounds(streams, createTrimmer(database, streams), keys, pass);
   let headless = false;
 
-  function open({ stream, retention }: OpenRequest): StreamState {
+  function openAll(requests: readonly OpenStream[]): readonly StreamState[] {
     const opened = transact(database, () => {
-      const row = streams.open(stream, retention);
+      const rows = requests.map(({ stream, retention }) => streams.open(stream, retention));
       // Before the commit: a stream that is in the database has its place among the heads.
-      heads.set(row);
+      for (const row of rows) heads.set(row);
       heads.write();
-      return row;
+      return rows;
     });
-    streams.set(opened);
+    for (const row of opened) streams.set(row);
     return opened;
+  }
+
+  function open(requests: readonly OpenStream[]): readonly OpenOutcome[] {
+    try {
+      return openAll(requests);
+    } catch (error) {
+      // It may be the fault of one, which then fails alone.
+      return requests.length === 1 ? [toFailure(error)] : requests.flatMap((request) => open([request]));
+    }
   }
 
   function append({ appends }: GroupRequest): readonly AppendOutcome[] {
@@ -94,7 +104,7 @@ function serve(database: SqliteDatabase, heads: Heads): void {
   }
 
   function handle({ id, call }: WriterRequest): void {
-    if (call.kind === "open") answer(id, open(call));
+    if (call.kind === "open") answer(id, open(call.streams));
     else if (call.kind === "append") answer(id, append(call));
     else if (call.kind === "trim") trim(id, call);
     else close();

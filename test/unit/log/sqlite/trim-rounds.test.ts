@@ -8,6 +8,7 @@ function createScene(...toRemove: number[]) {
   const steps: { readonly stream: number; readonly limit: number }[] = [];
   const streams = { get: (id: number) => ({ id, retention: {} }) as Stream } as Streams;
   const trimmer = {
+    isDue: () => true,
     step({ id }: Stream, _: number, limit: number): number {
       const left = toRemove[id];
       if (left === undefined) throw new Error("no room");
