@@ -2,8 +2,9 @@ import type { ServedStream } from "../http/served.ts";
 import type { Logger } from "../util/logger.ts";
 import { pause } from "../util/pause.ts";
 import type { GatewayOptions, StreamOptions } from "./options.ts";
+import { mapLimited } from "../util/limiter.ts";
 import { isServedAnew, removed, type ReloadTarget, type StreamChange } from "./reload.ts";
-import { openSource, stopSources, type OwnSource, type SourceDependencies } from "./source.ts";
+import { openedAtOnce, openSource, stopSources, type OwnSource, type SourceDependencies } from "./source.ts";
 import { announceUpstream, placeStream, removeStream, serveStream, type StreamDependencies } from "./stream.ts";
 
 /** The streams of a gateway that both fills and serves them. */
@@ -43,18 +44,17 @@ export async function openStreams(
     if (started) source.start();
   }
 
-  for (const [name, stream] of Object.entries(options.streams)) {
-    const source = await open(name, stream);
-    streams.set(name, await serve(name, stream, source));
-    add(name, source);
+  const opened = await mapLimited([...configured], openedAtOnce, (entry) => openServed(...entry, dependencies));
+  for (const { source, served } of opened) {
+    streams.set(served.name, served);
+    add(served.name, source);
   }
 
   /** As it is configured when its turn comes. What is there stays until all is ready that takes its place. */
   async function replace(name: string): Promise<void> {
     const stream = configured.get(name);
     if (!stream) return;
-    const source = await open(name, stream);
-    const served = await serve(name, stream, source);
+    const { source, served } = await openServed(name, stream, dependencies);
     await sources.get(name)!.stop();
     const placed = placeStream(streams, served);
     add(name, source);
@@ -108,6 +108,15 @@ export async function openStreams(
         await removeStream(streams, name);
       }),
   };
+}
+
+async function openServed(
+  name: string,
+  stream: StreamOptions,
+  dependencies: SourceDependencies & StreamDependencies,
+): Promise<{ readonly source: OwnSource; readonly served: ServedStream }> {
+  const source = await openSource(name, stream, dependencies);
+  return { source, served: await serveStream(name, stream, source, dependencies) };
 }
 
 /** What takes the place of logs that are lost, tried until it is there. */

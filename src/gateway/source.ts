@@ -6,6 +6,7 @@ import type { Intake } from "../metrics/snapshot.ts";
 import { createUpstream } from "../upstream/create-upstream.ts";
 import type { Upstream, UpstreamState } from "../upstream/upstream.ts";
 import { isDeepStrictEqual } from "node:util";
+import { mapLimited } from "../util/limiter.ts";
 import { withFields, type Logger } from "../util/logger.ts";
 import { createAppender } from "./appender.ts";
 import { createDemand, type Demand } from "./demand.ts";
@@ -220,14 +221,19 @@ function leaseOf(leadership: Leadership, changes: LeaseChanges): ServedLease {
   return { leader: leadership.fence !== undefined, holder: holder?.node, fence: holder?.fence, changes };
 }
 
+/** Streams opened at once: a store that can do so opens them together, and no other is flooded. */
+export const openedAtOnce = 100;
+
 /** The sources of all streams, none started. */
 export async function openSources(
   { streams }: GatewayOptions,
   dependencies: SourceDependencies,
 ): Promise<Map<string, OwnSource>> {
-  const sources = new Map<string, OwnSource>();
-  for (const [name, stream] of Object.entries(streams)) sources.set(name, await openSource(name, stream, dependencies));
-  return sources;
+  const open = async ([name, stream]: [string, StreamOptions]): Promise<[string, OwnSource]> => [
+    name,
+    await openSource(name, stream, dependencies),
+  ];
+  return new Map(await mapLimited(Object.entries(streams), openedAtOnce, open));
 }
 
 /** Ends ingest everywhere; what was received is in the log. */

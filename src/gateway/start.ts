@@ -21,8 +21,9 @@ export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger"
 export async function startGateway(options: GatewayOptions, host: GatewayHost): Promise<Gateway> {
   const { store, logger, readOptions, hooks } = host;
   let current = options;
+  const count = (): number => Object.keys(current.streams).length;
   const limits = (): GatewayOptions["limits"] => current.limits;
-  const own = await openStreams(options, { store, logger, limits, lease: options.cluster.lease });
+  const own = await openStreams(options, { store, logger, limits, count, lease: options.cluster.lease });
   const local = createTickets(options.access.tickets);
   const shared =
     store.coordination &&

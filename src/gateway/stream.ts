@@ -10,18 +10,23 @@ import type { StreamSource } from "./source.ts";
 export interface StreamDependencies {
   /** As they are at the moment. */
   limits(): Limits;
+  /** How many streams are served. */
+  count(): number;
   readonly logger: Logger;
 }
 
 /** How long an event of another node may be on its way here, in ms; after that an id from ahead is another log's. */
 const longestBehind = 2000;
 
+/** Events that are read at the start: over all streams, so that many of them do not take long, and of each at most and at least. */
+const warmUp = { all: 16_384, most: 256, least: 8 };
+
 /** Puts a hub behind a stream's source: what is needed to serve it from this process. */
 export async function serveStream(
   name: string,
   options: StreamOptions,
   source: StreamSource,
-  { limits, logger }: StreamDependencies,
+  { limits, count, logger }: StreamDependencies,
 ): Promise<ServedStream> {
   let release: (() => void) | undefined;
   const hub = await createHub(source.log, {
@@ -34,9 +39,10 @@ export async function serveStream(
     get stall() {
       return limits().stall;
     },
+    warmUp: Math.max(warmUp.least, Math.min(warmUp.most, Math.floor(warmUp.all / count()))),
     logger: withFields(logger, { stream: name }),
-    onSubscribers(count) {
-      if (count > 0) release ??= source.hold();
+    onSubscribers(subscribers) {
+      if (subscribers > 0) release ??= source.hold();
       else {
         release?.();
         release = undefined;

@@ -18,9 +18,8 @@ import { Tail, type TailTarget } from "./tail.ts";
 import { Views } from "./views.ts";
 import { Waiters } from "./waiters.ts";
 
-/** How much of the log's end is kept in memory, and how much of it is read at the start. */
+/** How much of the log's end is kept in memory. */
 const ringLimits = { events: 8192, bytes: 8 * 1024 * 1024 };
-const warmUp = 256;
 /** Bytes of encoded pages kept over all views. */
 const cachedBytes = 8 * 1024 * 1024;
 /** After how many ms one that was let go for a reason of its own is asked to come back. */
@@ -59,14 +58,15 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   #upstreamId: string | undefined;
   #now = ticks();
   readonly #tail: Tail;
-  #stopHeartbeat: () => void = () => {};
+  /** There only while there are subscribers. */
+  #stopHeartbeat: (() => void) | undefined;
 
   constructor(log: Log, options: HubOptions) {
     this.#log = log;
     this.#options = options;
     this.formats = { sse: createSseFormat(log.epoch, options.ids), ndjson: createNdjsonFormat(log.epoch, options.ids) };
     const ring = new Ring(
-      log.state().head - Math.min(warmUp, eventsThatFit(log.state(), ringLimits.bytes)),
+      log.state().head - Math.min(options.warmUp, eventsThatFit(log.state(), ringLimits.bytes)),
       ringLimits,
     );
     this.#ring = ring;
@@ -81,9 +81,8 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
     this.#flusher = new Flusher(ring, options.coalesce, this);
   }
 
-  async start(): Promise<void> {
-    this.#stopHeartbeat = startHeartbeat(this.#subscribers, this.#options, (seq) => this.idAt(seq));
-    await this.#tail.start();
+  start(): Promise<void> {
+    return this.#tail.start();
   }
 
   get head(): number {
@@ -132,6 +131,11 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
     const subscriber = new Subscriber(view, request, ticks(), this);
     view.size++;
     this.#subscribers.add(subscriber);
+    this.#stopHeartbeat ??= startHeartbeat({
+      subscribers: this.#subscribers,
+      options: this.#options,
+      idAt: (seq) => this.idAt(seq),
+    });
     subscriber.say(createPage(preamble), subscriber.writtenAt);
     this.#options.onSubscribers?.(this.subscribers);
     if (this.closed) subscriber.close("drain");
@@ -161,7 +165,6 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
       // Where the server goes on, nobody else cuts one that reads nothing.
       if (farewell.reason !== "drain") cutLater(subscriber.sink);
     });
-    this.#stopHeartbeat();
   }
 
   end(subscriber: Subscriber, reason: EndReason): void {
@@ -217,6 +220,10 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
 
   onClosed(subscriber: Subscriber, reason: CloseReason): void {
     this.#subscribers.delete(subscriber);
+    if (this.#subscribers.size === 0) {
+      this.#stopHeartbeat?.();
+      this.#stopHeartbeat = undefined;
+    }
     subscriber.view.size--;
     this.#views.release(subscriber.view);
     this.stats.closed[reason]++;

@@ -22,29 +22,54 @@ export interface HeartbeatOptions {
 /** The id that clients resume with at a place in the log. */
 type IdAt = (seq: number) => string;
 
-/** Passes over all subscribers a few times per heartbeat: one timer, however many they are. Returns the way to stop it. */
-export function startHeartbeat(
-  subscribers: ReadonlySet<Subscriber>,
-  options: HeartbeatOptions,
-  idAt: IdAt,
-): () => void {
-  const period = Math.max(5, Math.min(options.heartbeat.interval, options.stall) / 5);
+/** The subscribers of a hub, as a pass looks at them. */
+interface BeatingHub {
+  readonly subscribers: ReadonlySet<Subscriber>;
+  readonly options: HeartbeatOptions;
+  readonly idAt: IdAt;
+}
+
+/** The hubs of this process, by the period in which their subscribers are looked at, in ms: one timer for all that share it. */
+const hubsByPeriod = new Map<number, Set<BeatingHub>>();
+
+/** Looks at all subscribers of a hub a few times per heartbeat, until the returned function is called. */
+export function startHeartbeat(hub: BeatingHub): () => void {
+  const period = Math.max(5, Math.min(hub.options.heartbeat.interval, hub.options.stall) / 5);
+  const hubs = hubsByPeriod.get(period) ?? startPasses(period);
+  hubs.add(hub);
+  return () => void hubs.delete(hub);
+}
+
+/** Passes over the hubs of a period as long as there are any. */
+function startPasses(period: number): Set<BeatingHub> {
+  const hubs = new Set<BeatingHub>();
+  hubsByPeriod.set(period, hubs);
   let passing = false;
   const timer = setInterval(() => {
     if (passing) return;
     passing = true;
-    const beat = createBeat(options, period, idAt);
-    inSlices([...subscribers], sliceSize, beat, () => (passing = false));
+    pass(hubs, period, () => (passing = false));
+    if (hubs.size > 0) return;
+    hubsByPeriod.delete(period);
+    clearInterval(timer);
   }, period);
   timer.unref();
-  return () => clearInterval(timer);
+  return hubs;
 }
 
-function createBeat(
-  { heartbeat, stall }: HeartbeatOptions,
-  period: number,
-  idAt: IdAt,
-): (subscriber: Subscriber) => void {
+/** Looks at each hub's subscribers, all in the same slices: it makes no difference over how many hubs they are spread. */
+function pass(hubs: ReadonlySet<BeatingHub>, period: number, done: () => void): void {
+  let beat: (subscriber: Subscriber) => void;
+  const steps = Array.from(hubs, (hub) => [hub, ...hub.subscribers]).flat();
+  const visit = (step: BeatingHub | Subscriber): void => {
+    if ("subscribers" in step) beat = createBeat(step, period);
+    else beat(step);
+  };
+  inSlices(steps, sliceSize, visit, done);
+}
+
+function createBeat({ options, idAt }: BeatingHub, period: number): (subscriber: Subscriber) => void {
+  const { heartbeat, stall } = options;
   const now = ticks();
   const pages = new Map<View | Format, Page>();
   const pageOf = (key: View | Format, format: Format, id: string | undefined): Page => {

@@ -16,6 +16,8 @@ export interface HubOptions {
   readonly outbox: number;
   /** A subscriber whose socket takes nothing for this long, in ms, is cut. */
   readonly stall: number;
+  /** Events of the log's end that are read at the start, for clients that come back: at most so many. */
+  readonly warmUp: number;
   readonly logger: Logger;
   /** Called with the number of subscribers whenever it changes. */
   onSubscribers?(count: number): void;

@@ -23,6 +23,16 @@ export const nobody: Audience = {
   closed: neverClosed,
 };
 
+/** Whether two say the same. */
+export function isSameAudience(a: Audience, b: Audience): boolean {
+  return isSame({ ...a, closed: 0 }, { ...b, closed: 0 }) && isSame(a.closed, b.closed);
+}
+
+function isSame(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): boolean {
+  for (const name in a) if (a[name] !== b[name]) return false;
+  return true;
+}
+
 /** Both together: the slowest of all, and the sum of everything else. */
 export function addAudiences(a: Audience, b: Audience): Audience {
   return { ...addNumbers(a, b), lag: Math.max(a.lag, b.lag), closed: addNumbers(a.closed, b.closed) };

@@ -86,7 +86,8 @@ export function createGathering(
 
   return {
     report(member, report) {
-      reports.set(member, report);
+      const audiences = { ...reports.get(member)?.audiences, ...report.audiences };
+      reports.set(member, { ...report, audiences });
       answered(member);
     },
     ended(member) {

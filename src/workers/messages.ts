@@ -105,6 +105,7 @@ export interface EndCall {
 
 /** What a worker counts and uses. */
 export interface Report {
+  /** Of the streams where they have changed since the report before. */
   readonly audiences: Audiences;
   /** Requests refused, by the code of the error. */
   readonly refused: Counts;

@@ -9,7 +9,7 @@ import {
 import type { GatewayOptions } from "../gateway/options.ts";
 import type { Audience, ServedStream } from "../http/served.ts";
 import type { LogReader } from "../log/log.ts";
-import { nobody } from "./audience.ts";
+import { isSameAudience, nobody } from "./audience.ts";
 import { createFollower, type Follower } from "./follower.ts";
 import type { Audiences } from "./messages.ts";
 import type { PrimaryLink } from "./primary-link.ts";
@@ -19,7 +19,7 @@ export interface WorkerStreams extends Pick<ReloadTarget, "prepare" | "remove"> 
   readonly followers: ReadonlyMap<string, Follower>;
   /** As their status shows them: over all workers. */
   readonly shown: ReadonlyMap<string, ServedStream>;
-  /** Who listens to them here. */
+  /** Who listens to them here: of the streams where that has changed since the last call. */
   audiences(): Audiences;
   /** Resolves once all have what the log holds now, or when the signal aborts. */
   catchUp(signal: AbortSignal): Promise<void>;
@@ -34,16 +34,17 @@ export interface WorkerStreamsDependencies extends StreamDependencies {
 
 /** Makes the streams of a worker, none open. Where their events come from is for the primary. */
 export function createWorkerStreams(dependencies: WorkerStreamsDependencies): WorkerStreams {
-  const { primary, openReader, limits, logger } = dependencies;
+  const { primary, openReader, logger } = dependencies;
   const followers = new Map<string, Follower>();
   const streams = new Map<string, ServedStream>();
   const shown = new Map<string, ServedStream>();
+  const reported = new Map<string, Audience>();
 
   const prepare: WorkerStreams["prepare"] = async (name, change) => {
     if (!isServedAnew(change)) return { commit() {}, undo() {} };
     const known = followers.get(name);
     const follower = known ?? createFollower(openReader(name), () => primary.facts().streams[name], primary, logger);
-    const stream = await serveStream(name, change.after, follower.source, { limits, logger });
+    const stream = await serveStream(name, change.after, follower.source, dependencies);
     return {
       commit() {
         followers.set(name, follower);
@@ -55,10 +56,21 @@ export function createWorkerStreams(dependencies: WorkerStreamsDependencies): Wo
     };
   };
 
+  function audiences(): Audiences {
+    const changed: Record<string, Audience> = {};
+    for (const name of new Set([...reported.keys(), ...streams.keys()])) {
+      const audience = streams.get(name)?.audience() ?? nobody;
+      if (isSameAudience(audience, reported.get(name) ?? nobody)) continue;
+      changed[name] = { ...audience, closed: { ...audience.closed } };
+      reported.set(name, changed[name]);
+    }
+    return changed;
+  }
+
   return {
     followers,
     shown,
-    audiences: () => Object.fromEntries(Array.from(streams, ([name, { audience }]) => [name, audience()])),
+    audiences,
     async catchUp(signal) {
       await Promise.all(Array.from(followers, ([name, follower]) => follower.catchUp(streams.get(name)!.hub, signal)));
     },

@@ -89,6 +89,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
     openReader: (name) => readers.open(name),
     primary,
     limits,
+    count: () => Object.keys(options.streams).length,
     logger,
   });
   const metrics = createWorkerMetrics(shown, primary, limits);

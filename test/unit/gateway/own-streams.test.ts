@@ -61,7 +61,13 @@ beforeEach(async () => {
   upstreams = [await startNumberedUpstream({ retry: 10 }), await startNumberedUpstream({ retry: 10 })];
   before = optionsOf(upstreams[0], "15s", 10);
   after = optionsOf(upstreams[1], "20s", 20);
-  own = await openStreams(before, { store, logger: silentLogger, lease: 10_000, limits: () => before.limits });
+  own = await openStreams(before, {
+    store,
+    logger: silentLogger,
+    lease: 10_000,
+    count: () => 1,
+    limits: () => before.limits,
+  });
   own.start();
   await eventually(() => upstreams[0].state().open === 1, "the upstream");
 });

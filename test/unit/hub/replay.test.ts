@@ -14,6 +14,7 @@ const options = {
   heartbeat: { interval: 10, event: undefined },
   coalesce: 0,
   outbox: 1e6,
+  warmUp: 256,
   stall: 60_000,
   logger: silentLogger,
 } as const;
