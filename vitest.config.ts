@@ -29,7 +29,10 @@ export default defineConfig({
   plugins: [builtWorkers],
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: missing.flatMap((engine) => [`test/**/${engine}/**`, `test/**/*-${engine}.test.ts`]),
+    exclude: [
+      "**/node_modules/**",
+      ...missing.flatMap((engine) => [`test/**/${engine}/**`, `test/**/*-${engine}.test.ts`]),
+    ],
     // Most of the tests' time is waiting, for processes and for reconnects.
     maxWorkers: Math.max(3, availableParallelism()),
     testTimeout: 30_000,

@@ -1,4 +1,5 @@
 export { createGateway, type GatewayRuntime } from "./config/create-gateway.ts";
+export { createLazyGateway, type LazyGateway, type LazyGatewayRuntime } from "./config/create-lazy-gateway.ts";
 export type { AuthorizeFunction, AuthorizeResult } from "./access/authorize.ts";
 export type { Credentials } from "./access/credentials.ts";
 export type { Grant, Right } from "./access/grant.ts";

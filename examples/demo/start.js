@@ -56,6 +56,7 @@ async function main() {
 async function stop(exitCode) {
   if (stopping) return;
   stopping = true;
+  if (exitCode === 0) console.log("Stopping");
   for (const cleanup of cleanups.toReversed()) await cleanup();
   process.exit(exitCode);
 }

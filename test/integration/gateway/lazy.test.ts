@@ -1,0 +1,90 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createLazyGateway, type GatewayConfig, type LazyGateway } from "spillway";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+let folder: string;
+let made: LazyGateway[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "spillway-lazy-"));
+  made = [];
+});
+
+afterEach(async () => {
+  for (const gateway of made) await gateway.close();
+  await rm(folder, { recursive: true });
+});
+
+const logFile = (): string => join(folder, "log.db");
+
+function config(...streams: string[]): GatewayConfig {
+  return { store: `sqlite:${logFile()}`, streams: Object.fromEntries(streams.map((name) => [name, {}])) };
+}
+
+/** As a module makes it; several of one name as copies of that module. */
+function make(read: GatewayConfig | (() => GatewayConfig), name?: string): LazyGateway {
+  const gateway = createLazyGateway(read, { logger: false, name });
+  made.push(gateway);
+  return gateway;
+}
+
+async function streamsOf(gateway: LazyGateway): Promise<string[]> {
+  const response = await gateway.fetch(new Request("http://app.example/live/streams"), "/live");
+  return ((await response.json()) as { streams: { name: string }[] }).streams.map(({ name }) => name);
+}
+
+test("nothing is opened, and no configuration read, before the first use", async () => {
+  let reads = 0;
+  const gateway = make(() => {
+    reads++;
+    return config("a");
+  });
+  expect([reads, existsSync(logFile())]).toEqual([0, false]);
+  expect(await streamsOf(gateway)).toEqual(["a"]);
+  expect([reads, existsSync(logFile())]).toEqual([1, true]);
+});
+
+test("copies of a module share one gateway, also where they use it at the same moment", async () => {
+  const [one, other] = [make(config("a")), make(config("a"))];
+  const [first, second] = await Promise.all([one.publish("a", { data: "1" }), other.publish("a", { data: "2" })]);
+  expect(new Set([...first, ...second].map((id) => id.split(".")[1]))).toEqual(new Set(["1", "2"]));
+  expect(await one.open()).toBe(await other.open());
+  for await (const { data } of other.subscribe("a", { after: "earliest" })) {
+    expect(["1", "2"]).toContain(data);
+    break;
+  }
+});
+
+test("a module that was changed and loaded again takes the place of the old one, on the same log", async () => {
+  const before = make(config("a"));
+  await before.publish("a", { data: "1" });
+  const after = make(config("a", "b"));
+  expect(await streamsOf(after)).toEqual(["a", "b"]);
+  expect(await after.publish("a", { data: "2" })).toEqual([expect.stringMatching(/\.2$/)]);
+  // Both in use would close each other's in turns.
+  await expect(before.publish("a", { data: "3" })).rejects.toMatchObject({ code: "config-invalid" });
+});
+
+test("gateways with names of their own live side by side", async () => {
+  const [one, other] = [make(config("a"), "one"), make({ store: "memory:", streams: { b: {} } }, "other")];
+  expect([await streamsOf(one), await streamsOf(other), await streamsOf(one)]).toEqual([["a"], ["b"], ["a"]]);
+});
+
+test("what fails to open rejects each use, and is tried again at the next", async () => {
+  let good = false;
+  const gateway = make(() => (good ? config("a") : { ...config("a"), store: "sqlite:/nowhere/at/all.db" }));
+  const uses = [gateway.publish("a", { data: "1" }), streamsOf(gateway)];
+  for (const outcome of await Promise.allSettled(uses)) expect(outcome.status).toBe("rejected");
+  good = true;
+  expect(await streamsOf(gateway)).toEqual(["a"]);
+});
+
+test("after close the next use opens it again", async () => {
+  const gateway = make(config("a"));
+  await gateway.publish("a", { data: "1" });
+  await gateway.close();
+  expect(await gateway.publish("a", { data: "2" })).toEqual([expect.stringMatching(/\.2$/)]);
+});
