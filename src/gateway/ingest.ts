@@ -39,7 +39,7 @@ export function createIngest(
 
   const toNewEvent = ({ event, data, id }: UpstreamEvent): NewEvent => {
     const name = channelOf?.(data);
-    return { event, data, channel: name !== undefined && isName(name) ? name : undefined, upstreamId: id || undefined };
+    return { event, data, channel: name !== undefined && isName(name) ? name : undefined, upstreamId: id };
   };
 
   return {
@@ -90,7 +90,7 @@ function historyOf(log: Log): UpstreamHistory {
         const { events, scanned } = await log.read(position, { limit: pageSize });
         for (const { event, data, upstreamId, published } of events) {
           if (published) continue;
-          if (upstreamId !== undefined) return;
+          if (upstreamId) return;
           yield { event, data, id: undefined };
         }
         position = scanned;

@@ -103,6 +103,7 @@ export interface ServedUpstream {
   readonly reconnects: number;
   readonly received: number;
   readonly repeated: number;
+  readonly refused: number;
   readonly errors: number;
   readonly lastError: string | undefined;
   readonly retryAt: number | undefined;

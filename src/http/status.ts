@@ -49,6 +49,7 @@ function streamStatus(stream: ServedStream): object {
           reconnects: upstream.reconnects,
           received: upstream.received,
           repeated: upstream.repeated,
+          refused: upstream.refused,
           errors: upstream.errors,
           lastError: upstream.lastError ?? null,
           openSince: time(upstream.openedAt ?? 0),

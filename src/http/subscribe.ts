@@ -88,11 +88,13 @@ async function openStream(
       session.announce(client, filter);
       session.leaveReplay = leaveReplay;
       if (start.gap || start.reset) to.hub.stats.gaps++;
+      // A filter may hide the event whose id the place has.
+      const id = start.id ?? (filter ? undefined : to.hub.idAt(start.position));
       const subscription: Subscription = to.hub.subscribe({
         position: start.position,
         filter,
         format: representation,
-        preamble: preamble(client, to, start, to.hub.formats[representation]),
+        preamble: preamble(client, to, { ...start, id }, to.hub.formats[representation]),
         sink,
         owner: session,
       });
@@ -151,11 +153,12 @@ function streamHeaders(representation: "sse" | "ndjson", start: Start): HttpHead
  */
 function preamble(client: string, stream: ServedStream, start: Start, format: Format): string {
   const { log, hub } = stream;
-  const id = start.id ?? hub.idAt(start.position);
+  const cursor = formatCursor(log.epoch, start.position);
+  const { id = cursor } = start;
   const connected = {
     client,
     stream: stream.name,
-    cursor: formatCursor(log.epoch, start.position),
+    cursor,
     head: formatCursor(log.epoch, hub.head),
     retry: stream.retry,
   };

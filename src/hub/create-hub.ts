@@ -54,8 +54,8 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   readonly #catchUp = new CatchUp(this);
   readonly #waiters = new Waiters();
   readonly #subscribers = new Set<Subscriber>();
-  /** The last upstream id that went by; `""` where the upstream has reset it. */
-  #upstreamId: string | undefined;
+  /** The id that the upstream gave the event at the head; `""` where that event has reset it. */
+  #headId: string | undefined;
   #now = ticks();
   readonly #tail: Tail;
   /** There only while there are subscribers. */
@@ -117,7 +117,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   }
 
   idAt(seq: number): string {
-    const upstreamId = this.#options.ids === "upstream" && seq === this.head ? this.#upstreamId : undefined;
+    const upstreamId = this.#options.ids === "upstream" && seq === this.head ? this.#headId : undefined;
     return upstreamId || formatCursor(this.#log.epoch, seq);
   }
 
@@ -134,7 +134,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
     this.#stopHeartbeat ??= startHeartbeat({
       subscribers: this.#subscribers,
       options: this.#options,
-      idAt: (seq) => this.idAt(seq),
+      cursorAt: (seq) => formatCursor(this.#log.epoch, seq),
     });
     subscriber.say(createPage(preamble), subscriber.writtenAt);
     this.#options.onSubscribers?.(this.subscribers);
@@ -273,7 +273,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
     this.#now = ticks();
     for (const event of events) {
       this.#ring.push(event);
-      this.#upstreamId = event.upstreamId ?? this.#upstreamId;
+      this.#headId = event.published ? undefined : event.upstreamId;
       this.#views.touch(event, (view) => this.#flusher.mark(view, event.seq));
     }
     this.#flusher.schedule();

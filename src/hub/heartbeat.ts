@@ -19,14 +19,12 @@ export interface HeartbeatOptions {
   readonly stall: number;
 }
 
-/** The id that clients resume with at a place in the log. */
-type IdAt = (seq: number) => string;
-
 /** The subscribers of a hub, as a pass looks at them. */
 interface BeatingHub {
   readonly subscribers: ReadonlySet<Subscriber>;
   readonly options: HeartbeatOptions;
-  readonly idAt: IdAt;
+  /** The cursor of a place in the log: a filter may hide the event whose id the upstream gave. */
+  readonly cursorAt: (seq: number) => string;
 }
 
 /** The hubs of this process, by the period in which their subscribers are looked at, in ms: one timer for all that share it. */
@@ -68,7 +66,7 @@ function pass(hubs: ReadonlySet<BeatingHub>, period: number, done: () => void): 
   inSlices(steps, sliceSize, visit, done);
 }
 
-function createBeat({ options, idAt }: BeatingHub, period: number): (subscriber: Subscriber) => void {
+function createBeat({ options, cursorAt }: BeatingHub, period: number): (subscriber: Subscriber) => void {
   const { heartbeat, stall } = options;
   const now = ticks();
   const pages = new Map<View | Format, Page>();
@@ -85,7 +83,9 @@ function createBeat({ options, idAt }: BeatingHub, period: number): (subscriber:
     // Only a filtered subscriber can be past what it was sent. One that has read the log beyond the head must not be sent back.
     const moved =
       view.filter && subscriber.live && subscriber.position <= view.position && !view.dirty && !view.flushing;
-    const page = moved ? pageOf(view, view.format, idAt(view.position)) : pageOf(view.format, view.format, undefined);
+    const page = moved
+      ? pageOf(view, view.format, cursorAt(view.position))
+      : pageOf(view.format, view.format, undefined);
     subscriber.say(page, now);
   };
 }

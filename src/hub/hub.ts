@@ -71,7 +71,10 @@ export interface Hub {
   subscribersByChannel(): ReadonlyMap<string, number>;
   /** What subscribers have yet to get: how many events the slowest is behind, and the unsent bytes of all. */
   backlog(): { readonly lag: number; readonly unsent: number };
-  /** The id that clients resume with at a place of the log: the upstream's, if its ids are passed on and it is known; else the cursor. */
+  /**
+   * The id that a client without a filter resumes with at a place of the log: at the head that of its event, where the upstream's ids are
+   * passed on; else the cursor.
+   */
   idAt(seq: number): string;
   /** Starts delivery to a sink. What is returned must be told of the sink's drains and of its end. */
   subscribe(request: SubscribeRequest): Subscription;

@@ -23,7 +23,7 @@ export const upstreamMetrics: readonly Metric[] = [
   {
     name: "spillway_upstream_events_received_total",
     type: "counter",
-    help: "Events received, repeated ones included",
+    help: "Events received, those that were dropped included",
     labels: ["stream"],
     samples: eachStream(({ upstream }) => upstream?.received),
   },
@@ -33,6 +33,13 @@ export const upstreamMetrics: readonly Metric[] = [
     help: "Events dropped because they were durable already",
     labels: ["stream"],
     samples: eachStream(({ upstream }) => upstream?.repeated),
+  },
+  {
+    name: "spillway_upstream_events_refused_total",
+    type: "counter",
+    help: "Events dropped because only a Spillway may send their type",
+    labels: ["stream"],
+    samples: eachStream(({ upstream }) => upstream?.refused),
   },
   {
     name: "spillway_upstream_errors_total",

@@ -14,13 +14,15 @@ export interface BatcherOptions {
   readonly cursor: string | undefined;
   /** What may come again after a resume. */
   readonly overlap: Overlap | undefined;
-  /** True for a Spillway, whose first event greets its client. */
+  /** True for a Spillway: its first event greets its client, and those of reserved types speak of its log. */
   readonly spillway: boolean;
+  /** The id that a reader of the log holds at its end; `undefined` before the first event, where it may hold any. */
+  readonly heldId: string | undefined;
   readonly maxEventBytes: number;
   /** A `retry:` line was read; in ms. */
   onRetry(ms: number): void;
-  /** Called for each event of the source, and again for one that is dropped as a repeat. */
-  onCount(counter: "received" | "repeated"): void;
+  /** Called for each event of the source, and again for one that is dropped: as a repeat, or because its type is reserved. */
+  onCount(counter: "received" | "repeated" | "refused"): void;
 }
 
 /** Makes batches of the bytes of one connection. */
@@ -49,6 +51,7 @@ class BatchMaker implements Batcher {
   #lastEventId: string;
   /** The cursor the last batch left behind. */
   #cursor: string;
+  #heldId: string | undefined;
 
   constructor(options: BatcherOptions) {
     this.#options = options;
@@ -56,6 +59,7 @@ class BatchMaker implements Batcher {
     this.#greeted = !options.spillway;
     this.#cursor = options.cursor ?? "";
     this.#lastEventId = this.#cursor;
+    this.#heldId = options.heldId;
     this.#parser = createParser({
       lastEventId: this.#cursor,
       maxEventBytes: options.maxEventBytes,
@@ -79,7 +83,7 @@ class BatchMaker implements Batcher {
     let events: UpstreamEvent[] = [];
     let gap = false;
     for (const block of blocks) {
-      if (typeof block !== "string" && gapTypes.has(block.event)) {
+      if (this.#options.spillway && typeof block !== "string" && gapTypes.has(block.event)) {
         // What came before the gap must not stand behind it.
         if (events.length > 0) yield* this.#close(events, gap);
         events = [];
@@ -87,7 +91,8 @@ class BatchMaker implements Batcher {
       } else {
         const event = this.#eventOf(block);
         const repeated = this.#overlap?.open === true && (await this.#repeats(this.#overlap, block, event));
-        if (event && !repeated) events.push(event);
+        if (event && !repeated) events.push(this.#identified(event));
+        if (event) this.#heldId = event.lastEventId;
       }
       this.#lastEventId = typeof block === "string" ? block : block.lastEventId;
     }
@@ -95,17 +100,26 @@ class BatchMaker implements Batcher {
   }
 
   /** The source's event in this block, if there is one. */
-  #eventOf(block: Block): UpstreamEvent | undefined {
+  #eventOf(block: Block): SseEvent | undefined {
     if (typeof block === "string") return undefined;
+    const { spillway, onCount } = this.#options;
     const greeting = !this.#greeted && block.event === "connected";
     this.#greeted = true;
-    if (greeting || block.event.startsWith(reservedPrefix)) return undefined;
-    this.#options.onCount("received");
-    return { event: block.event, data: block.data, id: block.id };
+    const reserved = block.event.startsWith(reservedPrefix);
+    if (spillway && (greeting || reserved)) return undefined;
+    onCount("received");
+    if (reserved) onCount("refused");
+    return reserved ? undefined : block;
   }
 
-  async #repeats(overlap: Overlap, block: Block, event: UpstreamEvent | undefined): Promise<boolean> {
-    if (typeof block === "string") await overlap.passed(block);
+  /** With the id of a block before it, where that had no event: readers of the log get it with this one. */
+  #identified({ event, data, id, lastEventId }: SseEvent): UpstreamEvent {
+    return { event, data, id: id ?? (lastEventId === this.#heldId ? undefined : lastEventId) };
+  }
+
+  async #repeats(overlap: Overlap, block: Block, event: SseEvent | undefined): Promise<boolean> {
+    const passed = typeof block === "string" ? block : block.id;
+    if (event === undefined && passed !== undefined) await overlap.passed(passed);
     const repeated = event !== undefined && (await overlap.repeats(event));
     if (repeated) this.#options.onCount("repeated");
     return repeated;

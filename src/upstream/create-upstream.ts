@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beginSpan } from "../telemetry/spans.ts";
 import type { Mutable } from "../util/mutable.ts";
-import { createBatcher } from "./batcher.ts";
+import { createBatcher, type BatcherOptions } from "./batcher.ts";
 import { connect, type Connection } from "./connect.ts";
 import { describeBreak, toFailure, type UpstreamFailure } from "./failure.ts";
 import { createOverlap } from "./overlap.ts";
@@ -50,6 +50,7 @@ class Machine implements Upstream {
     reconnects: 0,
     received: 0,
     repeated: 0,
+    refused: 0,
     errors: 0,
     lastError: undefined,
     retryAt: undefined,
@@ -62,6 +63,11 @@ class Machine implements Upstream {
   #openSince: number | undefined;
   /** Whether something was received since the last gap; `undefined` before either, when only the history knows. */
   #receivedSinceGap: boolean | undefined;
+  /**
+   * The id that a reader of the log holds at its end. After a start that is taken to be the cursor: if the source had sent the cursor
+   * without an event, the next one lacks it, and a reader that resumes gets that one twice.
+   */
+  #heldId: string | undefined;
 
   constructor(options: UpstreamOptions, deps: UpstreamDependencies) {
     this.#options = options;
@@ -72,6 +78,7 @@ class Machine implements Upstream {
     this.#wanted = true;
     // While a stop is in flight its run is still here, and the next one starts at its end.
     if (this.#run) return;
+    this.#heldId = undefined;
     const controller = new AbortController();
     const retry = createRetry(this.#options, () => performance.now(), Math.random);
     const done = Promise.resolve().then(() => this.#connectForEver(retry, controller.signal));
@@ -171,6 +178,13 @@ class Machine implements Upstream {
         { target },
         "the source has not shown that it replays: its events without an id are kept, some perhaps twice",
       );
+    let warned = false;
+    const onCount: BatcherOptions["onCount"] = (counter) => {
+      this.#status[counter]++;
+      if (counter === "refused" && !warned) logger.warn({ target }, refusedWarning);
+      warned ||= counter === "refused";
+    };
+    if (history.hasEvents()) this.#heldId ??= history.cursor() ?? "";
     const batcher = createBatcher({
       cursor,
       overlap:
@@ -178,9 +192,10 @@ class Machine implements Upstream {
           ? undefined
           : createOverlap(history, { cursor, resumed: outcome === "resumed", onUncertain }),
       spillway: outcome !== undefined,
+      heldId: this.#heldId,
       maxEventBytes: this.#options.maxEventBytes,
       onRetry: (ms) => retry.hint(ms),
-      onCount: (counter) => this.#status[counter]++,
+      onCount,
     });
     await readStream(connection.body, this.#options.timeouts.idle, signal, async (chunk) => {
       for await (const batch of batcher.push(chunk)) await this.#deliver(batch, signal);
@@ -192,6 +207,7 @@ class Machine implements Upstream {
     if (batch.events.length > 0) this.#receivedSinceGap = true;
     signal.throwIfAborted();
     await this.#deps.deliver(batch, signal);
+    this.#heldId = batch.events.findLast(({ id }) => id !== undefined)?.id ?? this.#heldId;
     if (batch.gap && batch.events.length === 0) this.#receivedSinceGap = false;
   }
 
@@ -216,6 +232,10 @@ class Machine implements Upstream {
     this.#enter("stopped");
   }
 }
+
+const refusedWarning =
+  "the source sent an event whose type begins with spillway. and is no Spillway: such events are dropped; " +
+  "if it is one, let the header Spillway-Resume of its responses through";
 
 /** The details of a failure that a log line shows. */
 function known({ details: { status, contentType, reason } }: UpstreamFailure): object {

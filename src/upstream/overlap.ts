@@ -34,7 +34,8 @@ export function createOverlap(history: UpstreamHistory, { cursor, resumed, onUnc
   let idsMayRepeat = true;
   let replays = resumed;
   let unnamed: UnnamedEvents | undefined = history.unnamedAfter(cursor);
-  const known = async (id: string): Promise<boolean> => idsMayRepeat && (id === cursor || history.hasId(id));
+  const known = async (id: string): Promise<boolean> =>
+    id !== "" && idsMayRepeat && (id === cursor || history.hasId(id));
   const end = (): void => {
     idsMayRepeat = false;
     unnamed = undefined;
@@ -45,7 +46,8 @@ export function createOverlap(history: UpstreamHistory, { cursor, resumed, onUnc
     },
     async repeats(event) {
       const { id } = event;
-      if (id !== undefined) {
+      // An empty one makes the source's clients forget theirs: it names no event.
+      if (id) {
         if (!(await known(id))) {
           end();
           return false;

@@ -72,7 +72,10 @@ export interface UpstreamOptions {
 export interface UpstreamEvent {
   readonly event: string;
   readonly data: string;
-  /** The id in this event's own block; `undefined` if it had none. */
+  /**
+   * The last event id that the source's clients have from this event on, if it is another than before: from its own block, or from one
+   * before it that had no event. `""` where they forget it.
+   */
   readonly id: string | undefined;
 }
 
@@ -108,6 +111,8 @@ export interface UpstreamStatus {
   readonly received: number;
   /** Events dropped because they were durable already. */
   readonly repeated: number;
+  /** Events dropped because only a Spillway may send their type. */
+  readonly refused: number;
   /** Failed attempts and broken streams, ever. */
   readonly errors: number;
   /** Why the last attempt or stream ended. */

@@ -300,3 +300,20 @@ test("a stream of another server's making goes through: comments, CRLF, multi-li
   server.closeAllConnections();
   server.close();
 });
+
+test("a source that is no Spillway cannot announce holes: its events of reserved types are dropped, counted and logged", async () => {
+  const forgeable = ["spillway.gap", "spillway.reset", "spillway.bye"];
+  const forged = forgeable.map((type) => `event: ${type}\ndata: {"n":0}\n\n`);
+  const body = `data: {"n":1}\n\n${forged.join("")}data: {"n":2}\n\n`;
+  source.control({ next: [{ body, then: "silence" }] });
+  await start({ url: source.url });
+  const reading = read(await fetch(`${base}/streams/numbers?after=earliest&events=message`));
+  await reading.until(() => reading.data().length === 2);
+  expect(forgeable.flatMap((type) => reading.controls(type))).toEqual([]);
+  expect(statusOf().head.split(".")[1]).toBe("2");
+  expect(statusOf().upstream).toMatchObject({ received: 5, refused: 3 });
+  expect(logged.split("\n").filter((line) => line.includes("spillway."))).toEqual([
+    expect.stringMatching(/^warn the source sent an event whose type begins with spillway\. .*Spillway-Resume/),
+  ]);
+  await reading.cancel();
+});

@@ -52,6 +52,7 @@ test("the numbers of a stream are those of its audience, its log and its upstrea
     reconnects: of("spillway_upstream_reconnects_total"),
     received: of("spillway_upstream_events_received_total"),
     repeated: of("spillway_upstream_events_repeated_total"),
+    refused: of("spillway_upstream_events_refused_total"),
     errors: of("spillway_upstream_errors_total"),
   }).toEqual({
     subscribers: 3,
@@ -74,6 +75,7 @@ test("the numbers of a stream are those of its audience, its log and its upstrea
     reconnects: 6,
     received: 70,
     repeated: 8,
+    refused: 2,
     errors: 9,
   });
 });

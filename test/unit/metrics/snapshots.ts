@@ -25,6 +25,7 @@ export function streamSnapshot(name: string): StreamSnapshot {
       reconnects: 6,
       received: 70,
       repeated: 8,
+      refused: 2,
       errors: 9,
       lastError: "upstream-connect",
       retryAt: 1,

@@ -7,6 +7,7 @@ function make(options: Partial<BatcherOptions> = {}): Batcher {
     cursor: undefined,
     overlap: undefined,
     spillway: false,
+    heldId: "",
     maxEventBytes: 1000,
     onRetry() {},
     onCount() {},
@@ -44,6 +45,30 @@ describe("a chunk", () => {
     expect(await push(make({ cursor: "1" }), "id\n\n")).toEqual([{ events: [], cursor: "", gap: false }]);
   });
 
+  test("has an id of a block without data with the next event", async () => {
+    const batcher = make({ cursor: "1", heldId: "1" });
+    const [batch] = await push(batcher, "id: 2\n\nid: 3\n\ndata: a\n\ndata: b\n\nid: 3\ndata: c\n\n");
+    expect(batch).toEqual({ events: [event("a", "3"), event("b"), event("c", "3")], cursor: "3", gap: false });
+    expect((await push(batcher, "id: 4\n\n"))[0]?.events).toEqual([]);
+    expect((await push(batcher, "data: d\n\n"))[0]?.events).toEqual([event("d", "4")]);
+  });
+
+  test("has an empty id where the source's clients forget theirs", async () => {
+    const [batch] = await push(
+      make({ cursor: "1", heldId: "1" }),
+      "id:\ndata: a\n\nid: 2\ndata: b\n\nid\n\ndata: c\n\n",
+    );
+    expect(batch).toEqual({ events: [event("a", ""), event("b", "2"), event("c", "")], cursor: "", gap: false });
+  });
+
+  test("says which id holds at the start of a log, and behind a cursor that came without an event", async () => {
+    expect((await push(make({ heldId: undefined }), "data: a\n\ndata: b\n\n"))[0]?.events).toEqual([
+      event("a", ""),
+      event("b"),
+    ]);
+    expect((await push(make({ cursor: "2", heldId: "1" }), "data: a\n\n"))[0]?.events).toEqual([event("a", "2")]);
+  });
+
   test("that exceeds the bound yields what came before and then fails", async () => {
     const batches: UpstreamBatch[] = [];
     const read = async (): Promise<void> => {
@@ -64,7 +89,10 @@ describe("a chunk", () => {
 
 describe("a Spillway as the source", () => {
   test.each(["spillway.gap", "spillway.reset"])("turns %s into a gap at its place", async (type) => {
-    const batches = await push(make(), `id: 1\ndata: a\n\nevent: ${type}\nid: 4\ndata: {}\n\nid: 5\ndata: b\n\n`);
+    const batches = await push(
+      make({ spillway: true }),
+      `id: 1\ndata: a\n\nevent: ${type}\nid: 4\ndata: {}\n\nid: 5\ndata: b\n\n`,
+    );
     expect(batches).toEqual([
       { events: [event("a", "1")], cursor: "1", gap: false },
       { events: [event("b", "5")], cursor: "5", gap: true },
@@ -73,12 +101,12 @@ describe("a Spillway as the source", () => {
 
   test("announces several gaps in a row once, also without an event behind them", async () => {
     const text = "event: spillway.reset\ndata: {}\n\nevent: spillway.gap\ndata: {}\n\n";
-    expect(await push(make(), text)).toEqual([{ events: [], cursor: undefined, gap: true }]);
+    expect(await push(make({ spillway: true }), text)).toEqual([{ events: [], cursor: undefined, gap: true }]);
   });
 
   test("has its other own events dropped, but not their ids", async () => {
     const counted: string[] = [];
-    const batcher = make({ onCount: (counter) => counted.push(counter) });
+    const batcher = make({ spillway: true, onCount: (counter) => counted.push(counter) });
     const text =
       "event: spillway.bye\ndata: {}\n\nevent: spillway.upstream\nid: 3\ndata: {}\n\nevent: spillway.x\ndata\n\n";
     expect(await push(batcher, text)).toEqual([{ events: [], cursor: "3", gap: false }]);
@@ -91,5 +119,18 @@ describe("a Spillway as the source", () => {
     expect(batch?.events).toEqual([event("{}", undefined, "connected")]);
     expect((await push(make(), greeting))[0]?.events).toHaveLength(1);
     expect((await push(make({ spillway: true }), `data: a\n\n${greeting}`))[0]?.events).toHaveLength(2);
+  });
+});
+
+describe("another source", () => {
+  test("has events of reserved types dropped and counted, makes no gap by them, and keeps their ids", async () => {
+    const counted: string[] = [];
+    const batcher = make({ onCount: (counter) => counted.push(counter) });
+    const text =
+      "id: 1\ndata: a\n\nevent: spillway.gap\ndata: {}\n\nid: 2\nevent: spillway.reset\ndata: {}\n\ndata: b\n\n";
+    expect(await push(batcher, text)).toEqual([
+      { events: [event("a", "1"), event("b", "2")], cursor: "2", gap: false },
+    ]);
+    expect(counted).toEqual(["received", "received", "refused", "received", "refused", "received"]);
   });
 });

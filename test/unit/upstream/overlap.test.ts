@@ -31,6 +31,7 @@ async function connection(
     cursor,
     overlap,
     spillway: false,
+    heldId: cursor ?? "",
     maxEventBytes: 1e6,
     onRetry: ignore,
     onCount: ignore,
