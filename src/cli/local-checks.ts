@@ -2,10 +2,11 @@
 import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { ConfigError, formatIssue } from "../config/issues.ts";
-import { fileOf, openReaders, openStore } from "../config/open-store.ts";
+import { engineOf, fileOf, openReaders, openStore } from "../config/open-store.ts";
 import { checkFolder, checkMachine } from "../doctor/check-machine.ts";
 import { fail, ok, warn, type Check } from "../doctor/check.ts";
 import { checkClock } from "../doctor/clock.ts";
+import { checkEngine } from "../doctor/engine.ts";
 import { checkStore, checkStoreWrites } from "../doctor/store.ts";
 import { checkUpstream } from "../doctor/upstream-reach.ts";
 import { SpillwayError } from "../errors.ts";
@@ -39,6 +40,8 @@ async function* checkOptions(options: GatewayOptions, upstreams: boolean): Async
 
 /** The log and the clock, which must not be behind it. */
 async function checkLog(options: GatewayOptions): Promise<readonly Check[]> {
+  const engine = engineOf(options.store);
+  if (engine) return [...(await checkEngine(engine)), clock(new Map())];
   const path = fileOf(options.store);
   if (path === undefined) {
     const nothing = warn(

@@ -118,6 +118,33 @@ export function fileOf(url: string): string | undefined {
   return scheme === "sqlite" ? path : undefined;
 }
 
+/** An engine's name for people, and the port that its servers have by default. */
+const engines: Readonly<Record<string, readonly [name: string, port: number]>> = {
+  postgres: ["PostgreSQL", 5432],
+  postgresql: ["PostgreSQL", 5432],
+  mysql: ["MySQL", 3306],
+  mariadb: ["MariaDB", 3306],
+  nats: ["NATS", 4222],
+  tls: ["NATS", 4222],
+};
+
+/** The engine that keeps the log elsewhere, and its servers by the URL; `undefined` for a log of this process alone. */
+export function engineOf(url: string): { name: string; servers: { host: string; port: number }[] } | undefined {
+  const { scheme, path } = splitStoreUrl(url);
+  if (scheme === "memory" || scheme === "sqlite") return undefined;
+  const [name, port] = engines[scheme] ?? ["Redis", scheme.endsWith("-sentinel") ? 26_379 : 6379];
+  const hosts = path
+    .replace(/[/?#].*$/s, "")
+    .replace(/^.*@/s, "")
+    .split(",")
+    .filter(Boolean);
+  const servers = hosts.map((host) => {
+    const [, bracketed, plain = "", own] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(host) ?? [];
+    return { host: bracketed ?? plain, port: Number(own ?? port) };
+  });
+  return { name, servers };
+}
+
 /** `sqlite:./a.db`, `sqlite:/a.db` and `sqlite:///a.db` name a file; the scheme of a text without one is "". */
 function splitStoreUrl(url: string): { scheme: string; path: string } {
   const [, scheme = "", path = ""] = /^([a-z][a-z0-9+.-]*):(?:\/\/)?(.*)$/is.exec(url) ?? [];

@@ -1,5 +1,7 @@
 import { readdir, writeFile } from "node:fs/promises";
+import { once } from "node:events";
 import { createServer } from "node:http";
+import { createServer as createNetServer } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { Check } from "../../../src/doctor/check.ts";
@@ -76,6 +78,29 @@ test("a folder that does not exist is a failure, a log in memory a warning", () 
     const nowhere = await examine(cwd, "--stream", "s", "--store", "sqlite:no/such/log.db");
     expect([nowhere.code, nowhere.of("store").outcome]).toEqual([1, "fail"]);
     expect((await examine(cwd, "--stream", "s", "--store", "memory:")).of("store").outcome).toBe("warn");
+  }));
+
+test("an engine is named, and reached without anything being changed there", () =>
+  withDirectory(async (cwd) => {
+    const listening = createNetServer().listen(0, "127.0.0.1");
+    await once(listening, "listening");
+    onTestFinished(() => void listening.close());
+    const [open, closed] = [portOf(listening), await freePort()];
+    for (const [scheme, name] of [
+      ["postgres", "PostgreSQL"],
+      ["mysql", "MySQL"],
+      ["redis", "Redis"],
+      ["nats", "NATS"],
+    ] as const) {
+      const there = await examine(cwd, "--stream", "s", "--store", `${scheme}://me:hunter2@127.0.0.1:${open}`);
+      expect(there.of("store")).toMatchObject({
+        outcome: "ok",
+        found: expect.stringContaining(`${name} at 127.0.0.1:${open} accepts connections`) as unknown,
+      });
+      const away = await examine(cwd, "--stream", "s", "--store", `${scheme}://me:hunter2@127.0.0.1:${closed}`);
+      expect([away.code, away.of("store").outcome]).toEqual([1, "fail"]);
+      expect(away.of("store").found).toBe(`${name} at 127.0.0.1:${closed} cannot be reached (ECONNREFUSED)`);
+    }
   }));
 
 test("a clock behind the log's last event is found", () =>

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { formatCheck, warn } from "../../../src/doctor/check.ts";
 import { checkClock } from "../../../src/doctor/clock.ts";
@@ -83,6 +84,13 @@ test("memory is held against the clients, and against its own limit", () => {
   expect(checkMemory({ ...memory, total: 0.7 * GiB }).outcome).toBe("warn");
   expect(checkMemory({ ...memory, limit: GiB / 4 }).outcome).toBe("warn");
   expect(checkMemory({ ...memory, limit: GiB / 4, workers: 4 }).outcome).toBe("ok");
+});
+
+test("the memory of the default limits is that of the guide", () => {
+  const { found } = checkMemory({ total: 8 * GiB, limit: undefined, connections: 50_000, workers: 1, streams: 1 });
+  const [, figure] = /take about ([\d.]+ MiB) of/.exec(found)!;
+  const guide = readFileSync("docs/guides/limits.md", "utf8");
+  expect(guide.match(/50,000 idle clients\s+take about ([\d.]+ MiB)/)?.[1]).toBe(figure);
 });
 
 test("a check is one line, whatever it found", () => {
