@@ -54,6 +54,8 @@ export interface Settings {
   readonly coalesce: number;
   /** How many processes serve; 1: the one that was started. */
   readonly workers: number;
+  /** How many streams there are that take what is published to them, `s1` and so on, besides the one that has the origin's events. */
+  readonly streams: number;
 }
 
 export interface Running {
@@ -61,6 +63,8 @@ export interface Running {
   readonly pid: number;
   /** `http://host:port`. */
   readonly url: string;
+  /** How long it took from its start until it listened, in ms, and what CPU time, in µs; absent where nobody asks. */
+  readonly started?: { readonly after: number; readonly cpu: number };
   /** What a client asks for; the channel is "" where there are none. */
   path(channel: string): string;
   /** A path that is answered at once with anything but a stream; without it nobody asks how long answers take. */

@@ -6,6 +6,7 @@ import { filtered } from "./filtered.js";
 import { growth } from "./growth.js";
 import { idleMemory } from "./idle-memory.js";
 import { ingest } from "./ingest.js";
+import { manyStreams } from "./many-streams.js";
 import { paced } from "./paced.js";
 import { replayStorm } from "./replay-storm.js";
 import { slowReaders } from "./slow-readers.js";
@@ -25,5 +26,6 @@ export const scenarios = [
   coalesce,
   workers,
   workersFanOut,
+  manyStreams,
   cluster,
 ];

@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { usageOf } from "../measure.js";
 import { startProgram } from "../processes.js";
 
 const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -57,6 +58,7 @@ export function requireBuilt() {
 export async function startSpillway({ origin, cpus, directory, settings }, store, more = {}) {
   const config = join(directory, "spillway.json");
   await writeFile(config, JSON.stringify({ ...configuration(origin, store, settings), ...more }));
+  const begun = performance.now();
   const program = await startProgram(process.execPath, [...nodeFlags, cli, "serve", "--config", config], {
     cpus,
     cwd: directory,
@@ -65,6 +67,7 @@ export async function startSpillway({ origin, cpus, directory, settings }, store
   return {
     pid: program.pid,
     url: program.url,
+    started: { after: performance.now() - begun, cpu: usageOf(program.pid).cpu },
     path: (channel) => (channel === "" ? "/streams/bench" : `/streams/bench?channels=${channel}`),
     health: "/healthz",
     stored: (count) => stored(program.url, count),
@@ -77,13 +80,20 @@ export async function startSpillway({ origin, cpus, directory, settings }, store
  * @param {string} store
  * @param {import("../types.d.ts").Settings} settings
  */
-function configuration(origin, store, { channels, coalesce, workers }) {
+function configuration(origin, store, { channels, coalesce, workers, streams }) {
   const stream = {
     upstream: { url: origin },
     ...(channels > 0 ? { channel: "/c" } : {}),
     ...(coalesce > 0 ? { coalesce: `${coalesce}ms` } : {}),
   };
-  return { listen: "127.0.0.1:0", store, ...(workers > 1 ? { workers } : {}), streams: { bench: stream } };
+  const published = Array.from({ length: streams }, (_, index) => [`s${index + 1}`, {}]);
+  return {
+    listen: "127.0.0.1:0",
+    store,
+    ...(workers > 1 ? { workers } : {}),
+    ...(streams > 0 ? { access: { anonymous: ["subscribe", "publish"] } } : {}),
+    streams: { bench: stream, ...Object.fromEntries(published) },
+  };
 }
 
 /**
