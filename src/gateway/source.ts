@@ -222,7 +222,7 @@ function leaseOf(leadership: Leadership, changes: LeaseChanges): ServedLease {
 }
 
 /** Streams opened at once: a store that can do so opens them together, and no other is flooded. */
-export const openedAtOnce = 100;
+export const openedAtOnce = 50;
 
 /** The sources of all streams, none started. */
 export async function openSources(

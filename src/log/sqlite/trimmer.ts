@@ -44,7 +44,7 @@ export function createTrimmer(database: SqliteDatabase, streams: Streams): Trimm
   }
 
   return {
-    isDue: (stream, now) => stream.earliest <= stream.head && mustGo(stream, oldest.get(stream.id) ?? 0, now),
+    isDue: (stream, now) => stream.earliest <= stream.head && mustGo(stream, oldest.get(stream.id) ?? -Infinity, now),
     step(stream, now, limit) {
       const { after, time } = trimmed(stream, now, limit);
       if (after.earliest > stream.earliest) remove(after);

@@ -130,6 +130,22 @@ test("a stream that lost events behind Spillway's back is refused, and others ar
   await again.close();
 });
 
+test("of streams that are opened at once, only the one is refused that lost events", async () => {
+  const store = await createSqliteStore({ path: place.path });
+  for (const name of ["a", "b", "c"]) await (await openAll(store, name)).append(eventsOf("1", "2"));
+  await store.close();
+  await edit((database) => database.exec("DELETE FROM events WHERE stream = 2 AND seq = 2"));
+  const again = await createSqliteStore({ path: place.path });
+  const opened = await Promise.allSettled(["a", "b", "c", "new"].map((name) => openAll(again, name)));
+  expect(opened).toMatchObject([
+    { value: { stream: "a" } },
+    { reason: { code: "store-corrupt" } },
+    { value: { stream: "c" } },
+    { value: { stream: "new" } },
+  ]);
+  await again.close();
+});
+
 async function fill(path: string): Promise<void> {
   const store = await createSqliteStore({ path });
   const texts = Array.from({ length: 2_000 }, (_, index) => String(index).padEnd(300));
