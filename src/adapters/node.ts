@@ -76,9 +76,23 @@ function originForm(target: string): string {
 /** Requests whose clients send no body before they are told to. */
 const deferred = new WeakSet<Request>();
 
-/** Has a client that expects `100 Continue` (RFC 9110 §10.1.1) wait until its body is read, which a refused request's never is. */
+/**
+ * Has a client that expects `100 Continue` (RFC 9110 §10.1.1) wait until its body is read. A refused request's never is, and Node closes
+ * its connection: only the client knows whether the body follows all the same.
+ */
 export function deferContinue(request: Request): void {
   deferred.add(request);
+}
+
+/** Requests whose body is malformed behind what came of it. */
+const broken = new WeakSet<Request>();
+
+/** Has whoever reads the body find that it broke off. Others may answer the request as if nothing had happened. */
+export function breakOff(request: IncomingMessage): void {
+  broken.add(request);
+  // Node would else take its socket away.
+  request.complete = true;
+  request.push(null);
 }
 
 async function readBody(request: Request, response: Response, limit: number): Promise<string> {
@@ -98,11 +112,15 @@ async function readBody(request: Request, response: Response, limit: number): Pr
       chunks.push(chunk);
     }
   } catch (cause) {
-    if (cause instanceof SpillwayError) throw cause;
     // No fault of the server, whose log is not to be filled from outside.
-    throw new SpillwayError("request-invalid", "the body broke off", { field: "body", cause });
+    throw cause instanceof SpillwayError ? cause : brokenOff(cause);
   }
+  if (broken.has(request)) throw brokenOff();
   return Buffer.concat(chunks).toString();
+}
+
+function brokenOff(cause?: unknown): SpillwayError {
+  return new SpillwayError("request-invalid", "the body broke off", { field: "body", cause });
 }
 
 function tooLarge(limit: number): SpillwayError {
@@ -119,10 +137,8 @@ function send(answer: HttpResponse, request: Request, response: Response): void 
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
   if (body !== undefined) response.setHeader("content-length", Buffer.byteLength(body));
   response.statusCode = answer.status;
-  const unasked = deferred.has(request);
-  // Whether its body follows all the same, only the client knows.
-  if (unasked && !isHttp2(response)) response.setHeader("connection", "close");
-  if (answer.status === 413 && !unasked && !request.readableEnded) return refuseBody(body ?? "", request, response);
+  if (answer.status === 413 && !deferred.has(request) && !request.readableEnded)
+    return refuseBody(body ?? "", request, response);
   response.end(request.method === "HEAD" ? "" : (body ?? ""));
 }
 

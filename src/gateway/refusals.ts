@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import type { Connections } from "../adapters/connections.ts";
+import { breakOff } from "../adapters/node.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import { problem } from "../http/problem.ts";
 import type { Limits } from "../limits/options.ts";
@@ -71,8 +72,8 @@ export interface Refusals {
 }
 
 /**
- * Refuses what Node's parser cannot make a request of: once for each connection, behind the answers that are under way, as the one
- * answer to a request whose body is at fault. The connection ends with it.
+ * Refuses what Node's parser cannot make a request of: once for each connection, behind the answers that are under way. Where it is the
+ * body of a request, that one breaks off. The connection ends with it.
  */
 export function refuseMalformed(server: Server, { connections, limits, onRefused }: Refusals): void {
   const exchanges = new WeakMap<Socket, Exchange>();
@@ -88,22 +89,17 @@ export function refuseMalformed(server: Server, { connections, limits, onRefused
     refused.add(socket);
     if (socket.destroyed || !connections.has(socket)) return void socket.destroy();
     const last = exchanges.get(socket);
-    if (last && !last.request.complete) return refuseBody(refusal, last);
-    if (last && connections.isBusy(socket)) last.response.once("close", () => refuseNow(refusal, socket));
-    else refuseNow(refusal, socket);
-  }
-
-  /** A request has one answer: it may have it already. */
-  function refuseBody(refusal: Refusal, { request, response }: Exchange): void {
-    const end = (): void => void request.socket.end();
-    if (!response.headersSent) onRefused(refusal.code);
-    else if (response.writableFinished) end();
-    else response.once("finish", end);
-    sendRefusal(refusal, request, response);
+    if (last && !last.request.complete) return endWith(last);
+    if (!last || !connections.isBusy(socket)) return refuseNow(refusal, socket);
+    // Before Node's own listener, which ends a connection whose client has ended its side.
+    last.response.prependOnceListener("finish", () => {
+      if (isLast(last.response)) socket.end();
+      else refuseNow(refusal, socket);
+    });
   }
 
   function refuseNow({ status, code, title, body }: Refusal, socket: Socket): void {
-    // The answer before was the connection's last.
+    // Its last answer is on its way.
     if (!socket.writable) return;
     onRefused(code);
     // Half open as it is, it would else stay for as long as its client likes.
@@ -131,6 +127,21 @@ export function sendRefusal({ status, body }: Refusal, request: Request, respons
   response.setHeader("connection", "close");
   // Answers to the requests before it go first, however long they take.
   response.once("finish", cutLater).end(content);
+}
+
+/** The request has one answer, which is the connection's last. */
+function endWith({ request, response }: Exchange): void {
+  breakOff(request);
+  const end = (): void => void request.socket.end();
+  if (!response.headersSent) response.shouldKeepAlive = false;
+  else if (response.writableFinished) end();
+  else response.once("finish", end);
+}
+
+/** Whether no request is answered behind this one (RFC 9112 §9.6). Other versions know no chunks: a body may end with its connection. */
+function isLast(response: ServerResponse): boolean {
+  const { req, shouldKeepAlive } = response;
+  return !shouldKeepAlive || response.getHeader("connection") === "close" || req.httpVersion !== "1.1";
 }
 
 function refusalOf({ code, rawPacket, bytesParsed = 0 }: ParserError, url: number): Refusal {

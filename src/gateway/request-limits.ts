@@ -28,7 +28,15 @@ export function withinLimits(handler: NodeHandler, current: () => Limits, onRefu
     onRefused(refusal.code);
     sendRefusal(refusal, request, response);
   };
+  /** Connections that have had their last request. */
+  const over = new WeakSet<object>();
   return (request, response) => {
+    if (over.has(request.socket)) return;
+    // Node drops what follows in the same packet, for nobody here changes the protocol. So it does not answer what follows later, either.
+    if (request.headers.upgrade !== undefined && "shouldKeepAlive" in response) {
+      over.add(request.socket);
+      response.shouldKeepAlive = false;
+    }
     const limits = current();
     const refusal = faultOf(request, limits);
     if (refusal) return refuse(refusal, request, response);

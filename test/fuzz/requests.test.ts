@@ -1,0 +1,145 @@
+import { createServer, type Server } from "node:http";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createGateway, type Gateway } from "spillway";
+import { readPlainGet } from "../../src/adapters/request-head.ts";
+import { jwtSecret, makeKey, makeToken } from "../support/credentials.ts";
+import { portOf } from "../support/ports.ts";
+import { openRaw } from "../support/raw-client.ts";
+import { eventually } from "../support/reader.ts";
+import { budget, time } from "./budget.ts";
+import { wildRequests } from "./wild-requests.ts";
+
+const key = makeKey("reader", { streams: ["s"], can: ["subscribe", "publish"] });
+const token = makeToken({ sub: "ada", spillway: { streams: ["s"], can: ["subscribe"] } });
+const requests = wildRequests({ key: key.key, token });
+
+let gateway: Gateway;
+let mounted: Server;
+let port: number;
+
+beforeAll(async () => {
+  gateway = await createGateway({
+    listen: "127.0.0.1:0",
+    store: "memory:",
+    access: {
+      anonymous: { can: ["subscribe"], channels: ["a"] },
+      keys: [key.config],
+      jwt: { secret: jwtSecret },
+      cookie: "session",
+      cors: { origins: ["http://localhost"], credentials: true },
+    },
+    streams: { s: { retention: { events: 5 } } },
+    limits: { timeouts: { headers: "5s", body: "5s" }, perAddress: 10_000, perSubject: 10_000 },
+  });
+  await gateway.publish("s", [{ data: "x", channel: "a" }, { data: "y" }]);
+  ({ port } = await gateway.listen());
+  mounted = createServer(gateway.node());
+  // What the gateway's own server does; without it Node ends its side with the client's.
+  Object.assign(mounted, { httpAllowHalfOpen: true, requireHostHeader: false });
+  await new Promise<void>((resolve) => mounted.listen(0, "127.0.0.1", resolve));
+});
+
+afterAll(async () => {
+  mounted.closeAllConnections();
+  mounted.close();
+  await gateway.close();
+});
+
+/** One answer, as far as it must not depend on who reads the request. */
+interface Answer {
+  readonly status: number;
+  readonly code: string | undefined;
+  /** Whether it says that it is the connection's last. */
+  readonly closes: boolean;
+}
+
+/** After how many ms a connection hangs; the gateway's own bounds are shorter. */
+const patience = 20_000;
+
+/** Sends the packets and ends its side, which ends every answer: what came back. */
+async function ask(to: number, packets: readonly string[]): Promise<Answer[]> {
+  const { socket, all } = openRaw(to);
+  for (const [i, packet] of packets.entries()) {
+    if (i === packets.length - 1) socket.end(packet, "latin1");
+    else await new Promise((resolve) => socket.write(packet, "latin1", resolve));
+    // The gateway reads in between, in this very process.
+    for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
+  }
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    socket.destroy();
+  }, patience);
+  const text = await all();
+  clearTimeout(timer);
+  socket.destroy();
+  if (late) throw new Error(`no end after ${patience} ms, but ${JSON.stringify(text)}`);
+  return answersIn(text);
+}
+
+function answersIn(text: string): Answer[] {
+  return text
+    .split(/(?=HTTP\/1\.1 \d{3} )/)
+    .filter((part) => part !== "" && !part.startsWith("HTTP/1.1 1"))
+    .map((part) => {
+      const [head = "", body = ""] = part.split("\r\n\r\n");
+      const code = /"code":"([a-z-]+)"/.exec(body)?.[1];
+      return {
+        status: Number(head.slice(9, 12)),
+        code,
+        closes: /^connection: close\r?$/im.test(head),
+      };
+    });
+}
+
+const outcome = (answers: readonly Answer[]): unknown => answers.map(({ status, code }) => [status, code]);
+
+/** Cuts at these places. */
+function split(text: string, places: readonly number[]): string[] {
+  const at = [...new Set(places.map((place) => place % text.length))].toSorted((a, b) => a - b);
+  return [0, ...at].map((start, i) => text.slice(start, at[i])).filter((packet) => packet !== "");
+}
+
+/** Follows in a packet of its own: it is answered where the connection is still open. */
+const probe = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+async function check([text, places, everywhere]: readonly [string, readonly number[], boolean]): Promise<void> {
+  const packets = everywhere ? Array.from(text) : split(text, places);
+  const [whole, parts, node] = await Promise.all([
+    ask(port, [text, probe]),
+    ask(port, [...packets, probe]),
+    ask(portOf(mounted), [text, probe]),
+  ]);
+  if (readPlainGet(Buffer.from(text, "latin1"))) {
+    // One that is read without Node's HTTP is its connection's last request, and then the answer says so.
+    for (const answers of [whole, parts])
+      expect(outcome(answers)).toEqual(outcome(answers.at(-1)!.closes ? node.slice(0, -1) : node));
+  } else expect(outcome(parts)).toEqual(outcome(whole));
+  for (const answers of [whole, parts]) {
+    const last = answers.findIndex(({ closes }) => closes);
+    if (last !== -1) expect(answers.slice(last + 1)).toEqual([]);
+    expect(answers.filter(({ status }) => status >= 500 && status !== 501)).toEqual([]);
+  }
+}
+
+test(
+  "the same bytes have the same answers, whoever reads them, and however they are split into packets",
+  async () => {
+    const input = fc.tuple(
+      requests,
+      fc.array(fc.nat(), { maxLength: 3 }),
+      fc.integer({ max: 9, min: 0 }).map((n) => n === 9),
+    );
+    const round = fc.array(input, { minLength: 1, maxLength: 20, size: "max" });
+    await fc.assert(
+      fc.asyncProperty(round, async (inputs) => void (await Promise.all(inputs.map(check)))),
+      budget(100),
+    );
+    const subscribers = (): number =>
+      (gateway.status() as { streams: { s: { subscribers: number } } }).streams.s.subscribers;
+    await eventually(() => subscribers() === 0, "the end of all subscriptions");
+    expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+  },
+  time,
+);
