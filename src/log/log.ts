@@ -95,10 +95,18 @@ export interface ReadOptions {
   readonly maxBytes?: number | undefined;
 }
 
+export interface FindOptions {
+  /** Ends a walk through the log: `find` then rejects with its reason. A position that is found by an index may be found nevertheless. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface LogPage {
   /** Matching events in order. */
   readonly events: readonly LogEvent[];
-  /** Everything up to here was looked at: the next page starts after it. Equals the head when the page reaches it. */
+  /**
+   * Everything up to here was looked at: the next page starts after it. Equals the head when the page reaches it. A page looks at a
+   * few thousand events at most, so where few of them match it may end before the head with less than was asked for, or with nothing.
+   */
   readonly scanned: number;
   /** The first sequence number held, in the same snapshot as `events`: a hole lies before it if it is beyond `after + 1`. */
   readonly earliest: number;
@@ -143,10 +151,13 @@ export interface Log {
    * taken the lease with a later fence.
    */
   append(events: readonly NewEvent[], options?: AppendOptions): Promise<Appended>;
-  /** Reads forward from behind `after`. Sees every append that has resolved. */
+  /** Reads forward from behind `after`. Sees every append that has resolved. Never blocks the event loop for more than a few ms. */
   read(after: number, options: ReadOptions): Promise<LogPage>;
-  /** The sequence number *behind which* to read on from a position (0 for the very beginning); `undefined` for an unknown id. */
-  find(position: LogPosition): Promise<number | undefined>;
+  /**
+   * The sequence number *behind which* to read on from a position (0 for the very beginning); `undefined` for an unknown id.
+   * Only `last` with a filter takes time in proportion to the events held; it goes in steps that let everything else have its turn.
+   */
+  find(position: LogPosition, options?: FindOptions): Promise<number | undefined>;
   /** Calls back after each append and trim, in order. Returns the way to stop it. */
   watch(listener: (hint: LogHint) => void): () => void;
   /** Applies retention now, to the end; stores also do so on their own, in small steps. Resolves to the events removed. */

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, rejects } from "node:assert/strict";
 import { maxAlike, type LogFilter, type LogPosition, type NewEvent } from "../log/log.ts";
 import { newEvent, numbered } from "./events.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
@@ -131,6 +131,19 @@ export const findFacts: readonly LogStoreFact[] = [
         [{ last: 1, filter: { events: ["five"], within: { channels: ["even"], broadcast: true } } }, 10],
       ];
       for (const [position, after] of positions) equal(await log.find(position), after, JSON.stringify(position));
+    },
+  },
+  {
+    title: "a walk for the last events that match ends with its signal, and lets everything else have its turn",
+    async check({ open }) {
+      const log = await open();
+      for (let batch = 0; batch < 16; batch++) await log.append(numbered(1, 1_000));
+      const filter = { within: { channels: ["none*"] } };
+      const gone = new AbortController();
+      const walk = log.find({ last: 1, filter }, { signal: gone.signal });
+      setImmediate(() => gone.abort());
+      await rejects(walk, { name: "AbortError" });
+      equal(await log.find({ last: 1, filter }), 16_000);
     },
   },
   {

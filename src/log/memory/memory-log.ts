@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import { newEpoch } from "../cursor.ts";
@@ -6,9 +7,11 @@ import { matches } from "../filter.ts";
 import { createIdIndex } from "../id-index.ts";
 import { firstMatch } from "../ids.ts";
 import { replayAppend } from "../idempotency.ts";
+import { lastPosition } from "../last.ts";
 import type {
   Appended,
   AppendOptions,
+  FindOptions,
   Log,
   LogEvent,
   LogFilter,
@@ -23,6 +26,9 @@ import type {
 import { createWatchers, type Watchers } from "../watchers.ts";
 import { createIdempotencyKeys } from "./idempotency-keys.ts";
 import { createRing } from "./ring.ts";
+
+/** What is looked at in one turn of the event loop, at most: less than a millisecond of work. */
+const turnEvents = 4_096;
 
 /** A stream's log in memory. A class, since everything it does is to change its own state. */
 export class MemoryLog implements Log {
@@ -89,22 +95,26 @@ export class MemoryLog implements Log {
     const events: LogEvent[] = [];
     let bytes = 0;
     let scanned = Math.max(after, this.#earliest - 1);
-    for (const head = this.#head(); scanned < head && events.length < limit;) {
+    const [head, earliest] = [this.#head(), this.#earliest];
+    for (const end = Math.min(head, scanned + turnEvents); scanned < end && events.length < limit;) {
       const event = this.#at(++scanned);
       if (!matches(filter, event)) continue;
       events.push(event);
       bytes += eventBytes(event);
       if (bytes >= maxBytes) break;
     }
-    return { events, scanned, earliest: this.#earliest };
+    // Who looks for something rare comes back at once.
+    if (events.length === 0 && scanned < head) await nextTurn();
+    return { events, scanned, earliest };
   }
 
-  async find(position: LogPosition): Promise<number | undefined> {
+  async find(position: LogPosition, { signal }: FindOptions = {}): Promise<number | undefined> {
     this.#assertOpen();
     if ("sourceId" in position) return this.#sourceIds.latest(position.sourceId, this.#earliest);
     if ("upstreamId" in position) return this.#firstWithId(position);
     if ("since" in position) return this.#before(position.since);
-    return this.#beforeLast(position.last, position.filter);
+    const { last, filter } = position;
+    return filter === undefined ? lastPosition(this.state(), last) : this.#beforeLast(last, filter, signal);
   }
 
   watch(listener: (hint: LogHint) => void): () => void {
@@ -201,10 +211,15 @@ export class MemoryLog implements Log {
     return low - 1;
   }
 
-  #beforeLast(last: number, filter: LogFilter | undefined): number {
+  async #beforeLast(last: number, filter: LogFilter, signal: AbortSignal | undefined): Promise<number> {
     let left = last;
     let found = this.#head();
     for (let seq = found; seq >= this.#earliest && left > 0; seq--) {
+      if (seq % turnEvents === 0) {
+        await nextTurn();
+        signal?.throwIfAborted();
+        if (seq < this.#earliest) break;
+      }
       if (!matches(filter, this.#at(seq))) continue;
       found = seq - 1;
       left--;

@@ -1,9 +1,11 @@
 import type { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import { heldBytes } from "../event-bytes.ts";
+import { lastPosition } from "../last.ts";
 import type {
   Appended,
   AppendOptions,
+  FindOptions,
   Log,
   LogEvent,
   LogHint,
@@ -132,9 +134,10 @@ export class MysqlLog implements Log, TailedLog, TrimmedLog {
     return this.#whileOpen(readPage(this.#source(this.#dependencies.readers), after, options));
   }
 
-  async find(position: LogPosition): Promise<number | undefined> {
+  async find(position: LogPosition, options?: FindOptions): Promise<number | undefined> {
     this.#assertOpen();
-    return this.#whileOpen(findPosition(this.#source(this.#dependencies.readers), position));
+    if ("last" in position && position.filter === undefined) return lastPosition(this.#row, position.last);
+    return this.#whileOpen(findPosition(this.#source(this.#dependencies.readers), position, options));
   }
 
   watch(listener: (hint: LogHint) => void): () => void {

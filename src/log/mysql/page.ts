@@ -2,7 +2,7 @@ import { matches } from "../filter.ts";
 import type { LogEvent, LogPage, ReadOptions } from "../log.ts";
 import { type EventSource, type Found, stepBytes, stepRows, walkOn } from "./walk.ts";
 
-/** Reads a page: in one step where the filter's index leads straight to it, else in several. */
+/** Reads a page: in one step where the filter's index leads straight to it, else in a few. */
 export async function readPage(source: EventSource, after: number, options: ReadOptions): Promise<LogPage> {
   const { filter, limit, maxBytes = Infinity } = options;
   const step = { direction: "forward" as const, filter, ...stepBounds(options) };
@@ -10,6 +10,7 @@ export async function readPage(source: EventSource, after: number, options: Read
   let collected = 0;
   let scanned = after;
   let earliest: number | undefined;
+  let looked = 0;
 
   /** Returns whether the page is complete. */
   function take(found: Found): boolean {
@@ -25,7 +26,8 @@ export async function readPage(source: EventSource, after: number, options: Read
       if (events.length >= limit || collected >= maxBytes) return true;
     }
     scanned = Math.max(scanned, found.more ? found.seq : found.head);
-    return !found.more;
+    looked += found.events.length;
+    return !found.more || looked >= stepRows;
   }
 
   while (!take(await walkOn(source, { ...step, from: scanned })));

@@ -1,16 +1,20 @@
 import { matches } from "../filter.ts";
 import { firstMatch, type AlikeEvent } from "../ids.ts";
-import { maxAlike, type LogFilter, type LogPosition } from "../log.ts";
+import { maxAlike, type FindOptions, type LogPosition } from "../log.ts";
 import { hashText } from "./hash.ts";
 import { optionalText } from "./streams.ts";
 import { type EventSource, stepRows, walkOn } from "./walk.ts";
 
 /** The sequence number behind which to read on from a position; `undefined` for an unknown id. */
-export async function findPosition(source: EventSource, position: LogPosition): Promise<number | undefined> {
+export async function findPosition(
+  source: EventSource,
+  position: LogPosition,
+  { signal }: FindOptions = {},
+): Promise<number | undefined> {
   if ("sourceId" in position) return (await selectById(source, "upstream", position.sourceId, "DESC", 1))[0]?.seq;
   if ("upstreamId" in position) return firstWithId(source, position);
   if ("since" in position) return beforeTime(source, position.since);
-  return beforeLast(source, position.last, position.filter);
+  return beforeLast(source, position, signal);
 }
 
 async function firstWithId(
@@ -85,12 +89,16 @@ async function readBounds({ connections, tables, stream }: EventSource): Promise
 /** Who walks backward reads no data, so there is nothing to bound. */
 const unbounded = Number.MAX_SAFE_INTEGER;
 
-async function beforeLast(source: EventSource, last: number, filter: LogFilter | undefined): Promise<number> {
-  const { earliest, head } = await readBounds(source);
-  if (filter === undefined) return Math.max(earliest - 1, head - Math.max(last, 0));
+async function beforeLast(
+  source: EventSource,
+  { last, filter }: Extract<LogPosition, { readonly last: number }>,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const { head } = await readBounds(source);
   let left = last;
   let found = head;
   for (let from = head + 1; left > 0;) {
+    signal?.throwIfAborted();
     const step = await walkOn(source, { direction: "backward", filter, from, limit: stepRows, maxBytes: unbounded });
     for (const { event } of step.events) {
       if (left === 0 || !matches(filter, event)) continue;

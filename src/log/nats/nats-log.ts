@@ -3,9 +3,11 @@ import type { Logger } from "../../util/logger.ts";
 import { shareNext } from "../../util/share-next.ts";
 import { newEpoch } from "../cursor.ts";
 import { heldBytes } from "../event-bytes.ts";
+import { lastPosition } from "../last.ts";
 import type {
   Appended,
   AppendOptions,
+  FindOptions,
   Log,
   LogEvent,
   LogHint,
@@ -114,9 +116,10 @@ export class NatsLog implements Log {
     return readPage(this.#reading, after, options);
   }
 
-  async find(position: LogPosition): Promise<number | undefined> {
+  async find(position: LogPosition, options?: FindOptions): Promise<number | undefined> {
     this.#assertOpen();
-    return findPosition(this.#reading, this.#upstreamIds, position);
+    if ("last" in position && position.filter === undefined) return lastPosition(this.state(), position.last);
+    return findPosition(this.#reading, this.#upstreamIds, position, options);
   }
 
   watch(listener: (hint: LogHint) => void): () => void {

@@ -14,6 +14,9 @@ export interface Reading {
   catchUp(): Promise<void>;
 }
 
+/** Events that a page looks at, at most, but for the rest of a message. */
+const pageLook = 1_024;
+
 /** A page that is being filled. */
 interface OpenPage {
   readonly events: LogEvent[];
@@ -21,7 +24,9 @@ interface OpenPage {
   scanned: number;
   earliest: number;
   bytes: number;
-  /** It is full, or ends before a hole that the next one is to show. */
+  /** Events that were looked at. */
+  looked: number;
+  /** It is full, has looked at enough, or ends before a hole that the next one is to show. */
   complete: boolean;
 }
 
@@ -29,7 +34,8 @@ interface OpenPage {
 export async function readPage(reading: Reading, after: number, options: ReadOptions): Promise<LogPage> {
   const { earliest } = reading.head.standing;
   const from = Math.max(after, earliest - 1);
-  const page: OpenPage = { events: [], from, scanned: from, earliest, bytes: 0, complete: options.limit <= 0 };
+  const complete = options.limit <= 0;
+  const page: OpenPage = { events: [], from, scanned: from, earliest, bytes: 0, looked: 0, complete };
   await fill(reading, page, options);
   if (!page.complete) {
     // It reaches the last event that this node knows: others may have appended since.
@@ -78,4 +84,8 @@ function take(page: OpenPage, { seq, record, events }: Batch, options: ReadOptio
     search.remember(event.seq + 1, index + 1 < events.length ? seq : seq + 1);
     return;
   }
+  page.looked += events.length;
+  if (page.looked < pageLook) return;
+  page.complete = true;
+  search.remember(record.head + 1, seq + 1);
 }

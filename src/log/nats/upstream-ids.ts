@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { createIdIndex, type IdIndex } from "../id-index.ts";
 import { firstMatch } from "../ids.ts";
 import type { LogEvent, LogPosition } from "../log.ts";
@@ -92,9 +93,12 @@ export function createUpstreamIds(batches: Batches, search: Search, head: Head):
   };
 }
 
-/** FNV-1a, in 31 bits: a number that the engine keeps without an object of its own. */
+/** Where hashes begin in this process: nobody outside can make an id whose hash is that of another. */
+const seed = randomInt(0x7f_ff_ff_ff);
+
+/** FNV-1a from a seed, in 31 bits: a number that the engine keeps without an object of its own. */
 function hash(text: string): number {
-  let value = 0x81_1c_9d_c5;
+  let value = seed;
   for (let index = 0; index < text.length; index++) {
     value = Math.imul(value ^ text.charCodeAt(index), 0x01_00_01_93);
   }

@@ -1,5 +1,5 @@
 import { firstMatch, type AlikeEvent } from "../ids.ts";
-import type { LogFilter, LogPosition } from "../log.ts";
+import type { FindOptions, LogPosition } from "../log.ts";
 import type { SqlRow } from "./driver.ts";
 import type { Queries } from "./queries.ts";
 import type { ReadSnapshot } from "./snapshots.ts";
@@ -11,8 +11,9 @@ export async function findPosition(
   read: ReadSnapshot,
   queries: Queries,
   position: LogPosition,
+  { signal }: FindOptions = {},
 ): Promise<number | undefined> {
-  if ("last" in position) return beforeLast(read, queries, position.last, position.filter);
+  if ("last" in position) return beforeLast(read, queries, position, signal);
   if ("upstreamId" in position) return firstWithId(read, queries, position);
   const { rows } = await read(
     "since" in position ? queries.selectByTime(position.since) : queries.selectLatestOfSource(position.sourceId),
@@ -46,8 +47,8 @@ function toAlike({ seq, event, channel }: SqlRow): AlikeEvent {
 async function beforeLast(
   read: ReadSnapshot,
   queries: Queries,
-  last: number,
-  filter: LogFilter | undefined,
+  { last, filter }: Extract<LogPosition, { readonly last: number }>,
+  signal: AbortSignal | undefined,
 ): Promise<number> {
   let left = last;
   let found: number | undefined;
@@ -63,6 +64,7 @@ async function beforeLast(
   };
 
   for (let from = Number.MAX_SAFE_INTEGER; ;) {
+    signal?.throwIfAborted();
     const stop = await walkOn(read, queries, last <= 0 ? { ...walk, rows: 0 } : walk, from);
     found ??= stop.state.head;
     if (last <= 0 || stop.reason !== "turn") return found;

@@ -2,9 +2,11 @@ import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import { newEpoch } from "../cursor.ts";
 import { heldBytes, textBytes } from "../event-bytes.ts";
+import { lastPosition } from "../last.ts";
 import type {
   Appended,
   AppendOptions,
+  FindOptions,
   Log,
   LogEvent,
   LogHint,
@@ -105,9 +107,10 @@ export class PostgresLog implements Log {
     return readPage(this.#read, this.#dependencies.queries, after, options);
   }
 
-  async find(position: LogPosition): Promise<number | undefined> {
+  async find(position: LogPosition, options?: FindOptions): Promise<number | undefined> {
     this.assertUsable();
-    return findPosition(this.#read, this.#dependencies.queries, position);
+    if ("last" in position && position.filter === undefined) return lastPosition(this.state(), position.last);
+    return findPosition(this.#read, this.#dependencies.queries, position, options);
   }
 
   watch(listener: (hint: LogHint) => void): () => void {

@@ -18,6 +18,9 @@ export interface Sight {
 const turnEvents = 512;
 const turnBytes = 1024 * 1024;
 
+/** What a page looks at, at most, where the filter lets few events pass. */
+const pageEvents = 1_024;
+
 /** How many entries to ask for, so that they are about `bytes` where events are as large as those held on average. */
 export function entriesFor(standing: Omit<Snapshot, "epoch">, bytes: number = turnBytes): number {
   const average = (heldBytes(standing) + 1) / (standing.head - standing.earliest + 2);
@@ -37,6 +40,7 @@ export async function readPage(
   let collected = 0;
   let scanned = after;
   let earliest: number | undefined;
+  let looked = 0;
 
   /** Returns whether the page is full. */
   function take(event: LogEvent): boolean {
@@ -61,6 +65,8 @@ export async function readPage(
       scanned = Math.max(scanned, snapshot.head);
       break;
     }
+    looked += entries.length;
+    if (looked >= pageEvents) break;
   }
   return { events, scanned, earliest };
 }

@@ -1,6 +1,6 @@
 import { matches } from "../filter.ts";
 import { firstMatch } from "../ids.ts";
-import { maxAlike, type LogFilter, type LogPosition } from "../log.ts";
+import { maxAlike, type LogPosition } from "../log.ts";
 import type { Command } from "./driver.ts";
 import { seqOf, toEntries, toEvent } from "./entry.ts";
 import { entriesFor, type Look } from "./page.ts";
@@ -36,14 +36,19 @@ export async function findFirst(
 }
 
 /** Finds the number behind which the last `last` events that match a filter begin. `key` is that of the events. */
-export async function findLast(look: Look, key: string, last: number, filter: LogFilter | undefined): Promise<number> {
+export async function findLast(
+  look: Look,
+  key: string,
+  { last, filter }: Extract<LogPosition, { readonly last: number }>,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   const { snapshot } = await look();
-  const { head, earliest } = snapshot;
+  const { head } = snapshot;
   if (last <= 0) return head;
-  if (!filter) return Math.max(earliest - 1, head - last);
   const count = entriesFor(snapshot);
   let found = head;
   for (let from = head, left = last; from > 0;) {
+    signal?.throwIfAborted();
     const { replies } = await look(["XREVRANGE", key, `${from}-0`, "-", "COUNT", String(count)]);
     const entries = toEntries(replies[0]!);
     for (const entry of entries) {

@@ -3,9 +3,11 @@ import type { Logger } from "../../util/logger.ts";
 import { newEpoch } from "../cursor.ts";
 import { heldBytes } from "../event-bytes.ts";
 import { isOverfull } from "../idempotency.ts";
+import { lastPosition } from "../last.ts";
 import type {
   Appended,
   AppendOptions,
+  FindOptions,
   Log,
   LogEvent,
   LogHint,
@@ -107,11 +109,13 @@ export class RedisLog implements Log, Followed {
     return this.#guard(() => readPage(this.#look, this.key, after, options, this.#progress.standing()));
   }
 
-  async find(position: LogPosition): Promise<number | undefined> {
+  async find(position: LogPosition, { signal }: FindOptions = {}): Promise<number | undefined> {
+    this.#assertOpen();
+    if ("last" in position && position.filter === undefined) return lastPosition(this.state(), position.last);
     return this.#guard(async () => {
       if ("since" in position)
         return Number(await this.#ask(this.#dependencies.reader, sinceScript, [String(position.since)]));
-      if ("last" in position) return findLast(this.#look, this.key, position.last, position.filter);
+      if ("last" in position) return findLast(this.#look, this.key, position, signal);
       if ("sourceId" in position) return findLatest(this.#look, this.#dependencies.keys.ids, position.sourceId);
       return findFirst(this.#look, this.#dependencies.keys, this.key, position);
     });
@@ -197,6 +201,7 @@ export class RedisLog implements Log, Followed {
     try {
       return await action();
     } catch (error) {
+      if ((error as Error).name === "AbortError") throw error;
       throw this.#failure ?? storeError(error, this.#dependencies.place);
     }
   }

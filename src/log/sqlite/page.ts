@@ -5,7 +5,7 @@ import type { Snapshots } from "./snapshots.ts";
 import type { Statements } from "./statements.ts";
 import { walkOn, type Walk } from "./walk.ts";
 
-/** Reads a page: at once where the filter's index leads straight to it, else in several turns. */
+/** Reads a page: what one turn finds. */
 export async function readPage(
   snapshots: Snapshots,
   stream: number,
@@ -26,19 +26,14 @@ export async function readPage(
     },
   };
 
-  let scanned = after;
-  let earliest: number | undefined;
-  /** Returns whether the page is complete. */
-  function turn(statement: Statements): boolean {
-    const bounds = readBounds(statement, stream);
-    earliest ??= bounds.earliest;
-    if (limit <= 0) return true;
-    // Trimmed since the first turn, beyond where this walk has come to: the next page is to show that hole.
-    if (bounds.earliest > Math.max(earliest, scanned + 1)) return true;
-    const stop = walkOn(statement, walk, scanned);
-    scanned = stop.reason === "end" ? Math.max(stop.seq, bounds.head) : stop.seq;
-    return stop.reason !== "turn";
+  function turn(statement: Statements): LogPage {
+    const { head, earliest } = readBounds(statement, stream);
+    if (limit <= 0) return { events, scanned: after, earliest };
+    const { seq, reason } = walkOn(statement, walk, after);
+    return { events, scanned: reason === "end" ? Math.max(seq, head) : seq, earliest };
   }
-  while (!snapshots.read(turn)) await nextTurn();
-  return { events, scanned, earliest: earliest! };
+  const page = snapshots.read(turn);
+  // Who looks for something rare comes back at once.
+  if (events.length === 0) await nextTurn();
+  return page;
 }

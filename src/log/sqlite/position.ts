@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { firstMatch, type AlikeEvent } from "../ids.ts";
-import type { LogFilter, LogPosition } from "../log.ts";
+import { lastPosition } from "../last.ts";
+import type { FindOptions, LogFilter, LogPosition } from "../log.ts";
 import { readBounds } from "./bounds.ts";
 import type { SqlRow } from "./driver.ts";
 import { selectAlikeOfPublishers, selectAlikeOfSource, selectLatestOfSource, selectTime } from "./queries.ts";
@@ -14,12 +15,15 @@ export async function findPosition(
   snapshots: Snapshots,
   stream: number,
   position: LogPosition,
+  { signal }: FindOptions = {},
 ): Promise<number | undefined> {
   if ("sourceId" in position)
     return snapshots.read((statement) => latestOfSource(statement, stream, position.sourceId));
   if ("upstreamId" in position) return snapshots.read((statement) => firstWithId(statement, stream, position));
   if ("since" in position) return snapshots.read((statement) => beforeTime(statement, stream, position.since));
-  return beforeLast(snapshots, stream, position.last, position.filter);
+  const { last, filter } = position;
+  if (filter === undefined) return snapshots.read((statement) => lastPosition(readBounds(statement, stream), last));
+  return beforeLast(snapshots, stream, { last, filter }, signal);
 }
 
 function latestOfSource(statement: Statements, stream: number, id: string): number | undefined {
@@ -61,8 +65,8 @@ function beforeTime(statement: Statements, stream: number, since: number): numbe
 async function beforeLast(
   snapshots: Snapshots,
   stream: number,
-  last: number,
-  filter: LogFilter | undefined,
+  { last, filter }: { readonly last: number; readonly filter: LogFilter },
+  signal: AbortSignal | undefined,
 ): Promise<number> {
   const { head } = snapshots.read((statement) => readBounds(statement, stream));
   if (last <= 0) return head;
@@ -79,6 +83,7 @@ async function beforeLast(
   };
 
   for (let from = head + 1; ; await nextTurn()) {
+    signal?.throwIfAborted();
     const stop = snapshots.read((statement) => walkOn(statement, walk, from));
     if (stop.reason !== "turn") return found;
     from = stop.seq;

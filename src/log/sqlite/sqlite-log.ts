@@ -2,9 +2,11 @@ import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import type { Mutable } from "../../util/mutable.ts";
 import { heldBytes } from "../event-bytes.ts";
+import { lastPosition } from "../last.ts";
 import type {
   Appended,
   AppendOptions,
+  FindOptions,
   Log,
   LogEvent,
   LogHint,
@@ -94,9 +96,10 @@ export class SqliteLog implements Log {
     return readPage(this.#dependencies.snapshots, this.#row.id, after, options);
   }
 
-  async find(position: LogPosition): Promise<number | undefined> {
+  async find(position: LogPosition, options?: FindOptions): Promise<number | undefined> {
     this.#assertOpen();
-    return findPosition(this.#dependencies.snapshots, this.#row.id, position);
+    if ("last" in position && position.filter === undefined) return lastPosition(this.#row, position.last);
+    return findPosition(this.#dependencies.snapshots, this.#row.id, position, options);
   }
 
   watch(listener: (hint: LogHint) => void): () => void {

@@ -44,6 +44,6 @@ function createReader(stream: string, snapshots: Snapshots): LogReader {
       return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes: heldBytes(found), lastTime };
     },
     read: (after, options) => readPage(snapshots, id, after, options),
-    find: (position) => findPosition(snapshots, id, position),
+    find: (position, options) => findPosition(snapshots, id, position, options),
   };
 }
