@@ -55,7 +55,7 @@ export const errorCodes = {
   "rate-limited": "one client does this too often",
   "at-capacity": "the server takes no more connections",
   "overloaded": "the server has no time or memory left for more",
-  "replay-busy": "too many are being replayed to",
+  "replay-busy": "too many are being replayed to, or search through a log",
   "gap": "the requested position is no longer held",
   "shutting-down": "the server is stopping",
 } as const;

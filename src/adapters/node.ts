@@ -61,7 +61,7 @@ function toHttpRequest(request: Request, response: Response, isShared: boolean):
     body: (limit) => readBody(request, response, limit),
     // On the response: a request whose body was read emits its `close` early.
     get signal() {
-      return closeSignal(response, isHttp2(response) ? undefined : response.req.socket);
+      return closeSignal(response, isGone(response), isHttp2(response) ? undefined : response.req.socket);
     },
   };
 }

@@ -170,7 +170,7 @@ class PlainRequest implements HttpRequest {
   }
 
   get signal(): AbortSignal {
-    return closeSignal(this.#connection, this.#connection);
+    return closeSignal(this.#connection, this.#connection.destroyed, this.#connection);
   }
 }
 

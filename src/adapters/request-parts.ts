@@ -34,10 +34,11 @@ export function onHalfClose(input: Input, carrier: Carrier, listener: () => void
 const halfCloseGrace = 1000;
 
 /**
- * A signal that aborts when `carrier` closes, or when nothing was sent to a client for a while after it ended its side. To be made
+ * A signal that aborts when `carrier` closes, at once if it `isClosed` already, or when nothing was sent to a client for a while after it ended its side. To be made
  * on use: a subscriber, who may stay for days, needs none. `input` is absent where a client cannot end its side alone.
  */
-export function closeSignal(carrier: Carrier, input?: Input): AbortSignal {
+export function closeSignal(carrier: Carrier, isClosed: boolean, input?: Input): AbortSignal {
+  if (isClosed) return AbortSignal.abort();
   const gone = new AbortController();
   carrier.on("close", () => gone.abort());
   if (input) onHalfClose(input, carrier, () => setTimeout(() => gone.abort(), halfCloseGrace).unref());

@@ -23,6 +23,11 @@ export interface LimitsConfig {
   readonly replays?: Count | undefined;
   /** How long they wait, before the answer is 503. Default: `10s`. */
   readonly replayWait?: Duration | undefined;
+  /**
+   * Searches through a log at the same time in one process: `last` with a filter, long polls whose filter lets little pass. Those beyond
+   * wait for up to `replayWait`; one address has at most half of them. Not to be lifted. Default: `8`.
+   */
+  readonly searches?: Count | undefined;
   /** Unsent bytes held for one subscriber; beyond it the log is read at its pace. Default: `256KiB`. */
   readonly outbox?: Size | undefined;
   /** A subscriber whose socket takes nothing for this long is cut; at least `10ms`. Default: `60s`. */

@@ -29,6 +29,7 @@ const shape = object({
   headers: size("16KiB"),
   replays: count("5_000", 10_000_000),
   replayWait: duration("10s"),
+  searches: count(8, 10_000),
   outbox: size("256KiB"),
   stall: duration("60s", 10),
   body: size("1MiB"),

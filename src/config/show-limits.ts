@@ -17,6 +17,7 @@ export function showLimits(limits: Limits): object {
     headers: formatSize(limits.headers),
     replays: limits.replays,
     replayWait: formatDuration(limits.replayWait),
+    searches: limits.searches,
     outbox: formatSize(limits.outbox),
     stall: formatDuration(limits.stall),
     body: formatSize(limits.body),

@@ -11,11 +11,10 @@ import { createHandler, noteRefusal } from "../http/routes.ts";
 import type { Served, ServedStream } from "../http/served.ts";
 import { createSessions, type SessionMatch, type Sessions } from "../http/sessions.ts";
 import { describe } from "../http/status.ts";
-import { createReplayGate } from "../limits/replay-gate.ts";
 import type { Logger } from "../util/logger.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createPolicy } from "./policy.ts";
-import { createServed, watchPressure } from "./served.ts";
+import { createGates, createServed, watchPressure } from "./served.ts";
 import { startServer, type GatewayServer } from "./server.ts";
 import { iterate, type SubscribeOptions } from "./subscribe.ts";
 
@@ -121,12 +120,12 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   let policy = createPolicy(options, tickets, logger);
   const sessions = createSessions(logger, parts.hooks);
   const pressure = watchPressure(options.limits, logger);
-  const replays = createReplayGate(options.limits);
+  const gates = createGates(options.limits);
   let server: Promise<GatewayServer> | undefined;
   let closed: Promise<void> | undefined;
   const served = createServed(parts, {
     sessions,
-    replays,
+    ...gates,
     pressure,
     options: () => options,
     policy: () => policy,
@@ -176,7 +175,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
       options = next;
       pressure.change(next.limits);
       void server?.then((running) => running.apply(next.limits)).catch(() => {});
-      replays.change(next.limits);
+      gates.change(next.limits);
       tickets.review((holder) => policy.access.review(holder));
       sessions.review(policy.access);
     },

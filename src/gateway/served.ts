@@ -1,6 +1,7 @@
 import type { Policy, Served } from "../http/served.ts";
 import type { Limits } from "../limits/options.ts";
 import { createPressure, underPressure, type Pressure } from "../limits/pressure.ts";
+import { createReplayGate, type ReplayLimits } from "../limits/replay-gate.ts";
 import type { Logger } from "../util/logger.ts";
 import type { GatewayParts } from "./gateway.ts";
 import type { GatewayOptions } from "./options.ts";
@@ -17,8 +18,29 @@ export function watchPressure(limits: Limits, logger: Logger): Pressure {
   return pressure;
 }
 
+/** What is let in a few at a time. */
+export interface Gates extends Pick<Served, "replays" | "searches"> {
+  /** Takes other limits from now on. */
+  change(limits: Limits): void;
+}
+
+/** Makes the gates of a process. Searches wait as long as replays do. */
+export function createGates(limits: Limits): Gates {
+  const ofSearches = ({ searches, replayWait }: Limits): ReplayLimits => ({ replays: searches, replayWait });
+  const replays = createReplayGate(limits);
+  const searches = createReplayGate(ofSearches(limits));
+  return {
+    replays,
+    searches,
+    change(next) {
+      replays.change(next);
+      searches.change(ofSearches(next));
+    },
+  };
+}
+
 /** What the HTTP layer is served with beside the gateway's parts. */
-export interface ServedState extends Pick<Served, "sessions" | "replays"> {
+export interface ServedState extends Pick<Served, "sessions" | "replays" | "searches"> {
   readonly pressure: Pressure;
   options(): GatewayOptions;
   policy(): Policy;
@@ -28,7 +50,7 @@ export interface ServedState extends Pick<Served, "sessions" | "replays"> {
 /** The gateway as the HTTP layer sees it. */
 export function createServed(parts: GatewayParts, state: ServedState): Served {
   const { streams, admission, endElsewhere } = parts;
-  const { sessions, replays, pressure, options, policy, isClosing } = state;
+  const { sessions, replays, searches, pressure, options, policy, isClosing } = state;
   return {
     version,
     startedAt: parts.startedAt,
@@ -43,6 +65,7 @@ export function createServed(parts: GatewayParts, state: ServedState): Served {
     tickets: parts.tickets,
     admission: underPressure(admission, pressure),
     replays,
+    searches,
     sessions,
     refused: {},
     async end(match, reason) {

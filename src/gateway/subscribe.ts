@@ -26,7 +26,7 @@ export async function* iterate(
   const { log, hub, ids } = stream;
   const filter = narrow({ channels, events }, {});
   const asked: Asked = { after };
-  const start = await findStart(asked, stream, filter);
+  const start = await findStart(asked, stream, filter, undefined);
   const release = stream.hold();
   try {
     let { position } = start;
@@ -40,7 +40,7 @@ export async function* iterate(
       }
       for (const event of page.events) yield toJson(event, log.epoch, ids);
       position = page.scanned;
-      if (page.events.length === 0) await hub.beyond(position, signal);
+      if (page.events.length === 0) position = (await hub.beyond(position, signal, filter)) ?? position;
     }
   } finally {
     release();

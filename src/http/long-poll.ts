@@ -15,13 +15,15 @@ const maxLimit = 1000;
 /** Longest wait, in s: below the usual idle timeout of proxies. */
 const maxWait = 55;
 const maxBytes = 1024 * 1024;
+/** Pages that one request looks through for the first event that passes its filter; then it is answered without one. */
+const maxPages = 100;
 
 /**
  * One page of the stream: `{ events, next, gap }`. With `?wait=<s>` it is held back until there is an event. `gap` lies before the
  * first of `events`; `next` is what to send as `after`.
  */
 export async function longPoll(subscribing: Subscribing, start: Start): Promise<HttpBody> {
-  const { request, served, to: stream, filter, ...parts } = subscribing;
+  const { request, served, to: stream, filter, parts, search } = subscribing;
   const wait = readNumber(request.query, "wait", 0, maxWait);
   const limit = readNumber(request.query, "limit", defaultLimit, maxLimit);
   if (limit === 0) throw invalid("limit", "at least 1", "0");
@@ -30,21 +32,34 @@ export async function longPoll(subscribing: Subscribing, start: Start): Promise<
   const hole = start.gap ?? start.reset;
   const read = (position: number): Promise<LogPage> => stream.log.read(position, { filter, limit, maxBytes });
   let { position } = start;
+  const gone = subscribing.signal();
   let page = await read(position);
   const over = new AbortController();
   const session = served.sessions.open(parts, () => over.abort());
   begin(session, served);
-  const signal = AbortSignal.any([request.signal, over.signal, AbortSignal.timeout(wait * 1000)]);
+  const ended = AbortSignal.any([gone, over.signal]);
+  const late = AbortSignal.any([ended, AbortSignal.timeout(wait * 1000)]);
   const letGo = stream.hold();
   // Retention may take events while this request is waiting.
   const trimmed = (): Gap | null =>
     page.earliest > position + 1 ? trimmedGap(stream.log.epoch, position, page.earliest) : null;
+  // A hole is news enough to answer with.
+  const goesOn = (): boolean => page.events.length === 0 && !hole && !trimmed() && !ended.aborted && !stream.hub.closed;
+  const isBehind = (): boolean => page.scanned < stream.hub.head;
+  async function readFrom(from: number): Promise<void> {
+    position = from;
+    page = await read(position);
+  }
+  async function lookOn(): Promise<void> {
+    for (let pages = 1; goesOn() && isBehind() && pages < maxPages; pages++) await readFrom(page.scanned);
+  }
   try {
-    // A hole is news enough to answer with.
-    while (page.events.length === 0 && !hole && !trimmed() && !signal.aborted && !stream.hub.closed) {
-      position = page.scanned;
-      await stream.hub.beyond(position, signal);
-      page = await read(position);
+    if (goesOn() && isBehind()) await search(lookOn);
+    // What is left unseen is for the next request.
+    const unseen = isBehind();
+    while (!unseen && goesOn() && !late.aborted) {
+      const before = await stream.hub.beyond(page.scanned, late, filter);
+      if (!ended.aborted) await readFrom(before ?? page.scanned);
     }
   } finally {
     letGo();

@@ -2,9 +2,11 @@ import { SpillwayError } from "../errors.ts";
 import type { ControlEvents, Gap } from "../hub/control.ts";
 import { trimmedGap } from "../hub/gap.ts";
 import { formatCursor, parseCursor } from "../log/cursor.ts";
+import { lastPosition } from "../log/last.ts";
 import type { LogFilter } from "../log/log.ts";
 import type { HttpHeaders, HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
+import type { Search } from "./search.ts";
 import type { ServedStream } from "./served.ts";
 
 /** Where a subscriber starts, and what it has to be told first. */
@@ -57,20 +59,33 @@ export function readAsked(request: HttpRequest): Asked {
   };
 }
 
-/** Finds where a subscriber starts; now, if it did not ask for a place. */
-export async function findStart(asked: Asked, stream: ServedStream, filter: LogFilter | undefined): Promise<Start> {
-  const start = await find(asked, stream, filter);
+/**
+ * Finds where a subscriber starts; now, if it did not ask for a place.
+ * @param search absent where only the outcome matters: then nothing is searched for
+ */
+export async function findStart(
+  asked: Asked,
+  stream: ServedStream,
+  filter: LogFilter | undefined,
+  search: Search | undefined,
+): Promise<Start> {
+  const start = await find(asked, stream, filter, search);
   if (stream.behind > 0) await untilHere(stream, start.position);
   return start;
 }
 
-async function find(asked: Asked, stream: ServedStream, filter: LogFilter | undefined): Promise<Start> {
+async function find(
+  asked: Asked,
+  stream: ServedStream,
+  filter: LogFilter | undefined,
+  search: Search | undefined,
+): Promise<Start> {
   const { id, after, last, since } = asked;
   if (id) return fromId(id, stream);
   if (after === "earliest") return resumed(stream.log.state().earliest - 1);
   if (after === "now") return live(stream);
   if (after) return fromId(after, stream);
-  if (last !== undefined) return fromLast(last, stream, filter);
+  if (last !== undefined) return fromLast(last, stream, filter, search);
   if (since !== undefined) return fromTime(since, stream);
   return live(stream);
 }
@@ -134,9 +149,18 @@ async function untilCurrent({ log, hub, behind }: ServedStream): Promise<void> {
   }
 }
 
-async function fromLast(text: string, { log }: ServedStream, filter: LogFilter | undefined): Promise<Start> {
+async function fromLast(
+  text: string,
+  { log }: ServedStream,
+  filter: LogFilter | undefined,
+  search: Search | undefined,
+): Promise<Start> {
   if (!/^\d{1,9}$/.test(text)) throw invalid("last", "a number of events", text);
-  return resumed((await log.find({ last: Number(text), filter }))!);
+  const last = Number(text);
+  const state = log.state();
+  // Whatever passes the filter, it is no more than all that is held.
+  if (!filter || !search || last >= state.events) return resumed(lastPosition(state, last));
+  return resumed((await search((signal) => log.find({ last, filter }, { signal })))!);
 }
 
 async function fromTime(text: string, stream: ServedStream): Promise<Start> {

@@ -140,6 +140,8 @@ export interface Served {
   readonly tickets: Tickets;
   readonly admission: Admission;
   readonly replays: ReplayGate;
+  /** For walks through a log that may find nothing. */
+  readonly searches: ReplayGate;
   readonly sessions: Sessions;
   /** Requests refused since the start, by the code of the error. */
   readonly refused: Record<string, number>;

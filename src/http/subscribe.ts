@@ -12,16 +12,21 @@ import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpStream } fro
 import { negotiate, representations } from "./negotiate.ts";
 import { findStart, readAsked, resumeHeaders, type Start } from "./position.ts";
 import { invalid, problem } from "./problem.ts";
+import { createSearch, type Search } from "./search.ts";
 import type { Caller, Served, ServedStream } from "./served.ts";
 import { begin, type SessionParts } from "./sessions.ts";
 
 /** What a subscription is asked for and by whom, once it is let in. */
-export interface Subscribing extends SessionParts {
+export interface Subscribing {
   readonly request: HttpRequest;
   readonly served: Served;
   readonly to: ServedStream;
   /** What is asked for and granted. */
   readonly filter: LogFilter | undefined;
+  /** Aborts when the client has gone. Made when it is first asked for. */
+  readonly signal: () => AbortSignal;
+  readonly search: Search;
+  readonly parts: SessionParts;
 }
 
 /** `GET /streams/<name>`: the stream from a position, in the representation that the client accepts. */
@@ -38,7 +43,11 @@ export async function subscribe(
   const failOnGap = readOnGap(request.query);
   const admitted = served.admission.connect({ subject: identity.subject, address });
   const release = admitted instanceof Promise ? await admitted : admitted;
-  const subscribing: Subscribing = { request, served, to, filter, identity, address, stream: to.name, asked, release };
+  let known: AbortSignal | undefined;
+  const signal = (): AbortSignal => (known ??= request.signal);
+  const search = createSearch(signal, { address }, served);
+  const parts = { identity, address, stream: to.name, asked, release };
+  const subscribing: Subscribing = { request, served, to, filter, signal, search, parts };
   try {
     const answer = await respond(subscribing, representation, failOnGap);
     if (!("open" in answer)) release();
@@ -55,7 +64,8 @@ async function respond(
   failOnGap: boolean,
 ): Promise<HttpResponse> {
   const { request, served, to, filter } = subscribing;
-  const start = await findStart(readAsked(request), to, filter);
+  const search = request.method === "HEAD" ? undefined : subscribing.search;
+  const start = await findStart(readAsked(request), to, filter, search);
   // Looking it up took time, in which the server may have begun to stop.
   if (to.hub.closed) {
     // Another one may have been put in the place of the stream.
@@ -72,13 +82,13 @@ async function respond(
 }
 
 async function openStream(
-  { request, served, to, filter, ...parts }: Subscribing,
+  { served, to, filter, signal, parts }: Subscribing,
   representation: "sse" | "ndjson",
   start: Start,
   headers: HttpHeaders,
 ): Promise<HttpStream> {
   const behind = to.hub.head - start.position;
-  const leaveReplay = behind > 0 ? await enterReplay(request, served, to, behind) : undefined;
+  const leaveReplay = behind > 0 ? await enterReplay(signal, served, to, behind) : undefined;
   return {
     status: 200,
     headers,
@@ -110,14 +120,14 @@ async function openStream(
 
 /** Waits for its turn to be replayed to; returns what is to be called when it has reached the head, or goes away before. */
 async function enterReplay(
-  request: HttpRequest,
+  signal: () => AbortSignal,
   served: Served,
   to: ServedStream,
   behind: number,
 ): Promise<() => void> {
   const span = beginSpan("spillway.replay", { "spillway.stream": to.name, "spillway.behind": behind });
   try {
-    const leave = await served.replays.enter(() => request.signal);
+    const leave = await served.replays.enter(signal);
     return () => {
       leave();
       span.end();

@@ -83,7 +83,9 @@ export class CatchUp {
         if (!subscriber.sink.full) this.#host.replay(subscriber, page);
         this.add(subscriber);
       },
-      (error: unknown) => this.#host.fail(subscriber, error),
+      (error: unknown) => {
+        if (!subscriber.closed) this.#host.fail(subscriber, error);
+      },
     );
   }
 }

@@ -1,5 +1,5 @@
 import { formatCursor } from "../log/cursor.ts";
-import type { Log, LogEvent } from "../log/log.ts";
+import type { Log, LogEvent, LogFilter } from "../log/log.ts";
 import { createLimiter } from "../util/limiter.ts";
 import { inSlices, sliceSize } from "../util/slices.ts";
 import { ticks } from "../util/ticks.ts";
@@ -121,8 +121,8 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
     return upstreamId || formatCursor(this.#log.epoch, seq);
   }
 
-  beyond(seq: number, signal: AbortSignal): Promise<void> {
-    return this.closed || this.head > seq ? Promise.resolve() : this.#waiters.wait(signal);
+  beyond(seq: number, signal: AbortSignal, filter?: LogFilter): Promise<number | undefined> {
+    return this.closed || this.head > seq ? Promise.resolve(undefined) : this.#waiters.wait(signal, filter);
   }
 
   subscribe(request: SubscribeRequest): Subscription {
@@ -256,6 +256,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   skip(head: number): void {
     const displaced = this.#displace();
     this.#ring.restart(head);
+    this.#waiters.release();
     for (const subscriber of displaced) this.#catchUp.add(subscriber);
   }
 
@@ -277,7 +278,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
       this.#views.touch(event, (view) => this.#flusher.mark(view, event.seq));
     }
     this.#flusher.schedule();
-    this.#waiters.release();
+    this.#waiters.take(events);
   }
 }
 

@@ -82,8 +82,11 @@ export interface Hub {
   broadcast<N extends ControlName>(name: N, data: ControlEvents[N]): void;
   /** True once it was closed: nothing more will come. */
   readonly closed: boolean;
-  /** Resolves when the head is beyond `seq`, when the signal aborts, or when the hub is closed. */
-  beyond(seq: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Waits until the head is beyond `seq`, and for an event that matches the filter if it is not; until the signal aborts, or the hub is
+   * closed. Resolves to the number before that event, or to `undefined` where nothing is known of what lies behind `seq`.
+   */
+  beyond(seq: number, signal: AbortSignal, filter?: LogFilter): Promise<number | undefined>;
   /** Says goodbye to everyone and lets them go, one after the other; resolves when all have been told. */
   close(farewell: Farewell): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { matches } from "../log/filter.ts";
 import type { Log, LogFilter } from "../log/log.ts";
 import type { Limiter } from "../util/limiter.ts";
@@ -87,10 +88,18 @@ export class View {
   load(from: number): Promise<Page> {
     let loading = this.#loading.get(from);
     if (!loading) {
-      loading = this.#context.limiter(() => this.#fromLog(from)).finally(() => this.#loading.delete(from));
+      loading = this.#context.limiter(() => this.#loadNow(from)).finally(() => this.#loading.delete(from));
       this.#loading.set(from, loading);
     }
     return loading;
+  }
+
+  async #loadNow(from: number): Promise<Page> {
+    // Some stores answer at once: without this, all who wait would be served in one turn of the event loop.
+    await nextTurn();
+    // Those who wanted it have gone.
+    if (this.size === 0) return createPage("", { from, to: from, count: 0, gaps: 0, full: false });
+    return this.#fromLog(from);
   }
 
   #keep(page: Page): Page {

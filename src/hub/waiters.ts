@@ -1,31 +1,59 @@
+import { matches } from "../log/filter.ts";
+import type { LogEvent, LogFilter } from "../log/log.ts";
+
+interface Waiter {
+  readonly filter: LogFilter | undefined;
+  /** The first event that it waits for, once there is one. */
+  found: number | undefined;
+  settle(this: void): void;
+}
+
 /** Those who wait for the log to grow: long polls and iterators. */
 export class Waiters {
-  readonly #waiting = new Set<() => void>();
-  #releasing = false;
+  readonly #waiting = new Set<Waiter>();
+  readonly #ready = new Set<Waiter>();
 
-  /** Resolves at the next {@link release}, or when the signal aborts. */
-  wait(signal: AbortSignal): Promise<void> {
+  /** Resolves to the number before the first event that matches; to `undefined` at {@link release}, or when the signal aborts. */
+  wait(signal: AbortSignal, filter: LogFilter | undefined): Promise<number | undefined> {
     return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const settle = (): void => {
-        this.#waiting.delete(settle);
-        signal.removeEventListener("abort", settle);
-        resolve();
+      if (signal.aborted) return resolve(undefined);
+      const waiter: Waiter = {
+        filter,
+        found: undefined,
+        settle: () => {
+          this.#waiting.delete(waiter);
+          this.#ready.delete(waiter);
+          signal.removeEventListener("abort", waiter.settle);
+          resolve(waiter.found && waiter.found - 1);
+        },
       };
-      this.#waiting.add(settle);
-      signal.addEventListener("abort", settle);
+      this.#waiting.add(waiter);
+      signal.addEventListener("abort", waiter.settle);
     });
   }
 
-  /** Lets everyone go on, at the end of this turn: what comes together wakes them once. */
-  release(): void {
-    if (this.#waiting.size === 0 || this.#releasing) return;
-    this.#releasing = true;
-    setImmediate(() => this.#releaseNow());
+  /** Lets those go on who wait for one of these events. */
+  take(events: readonly LogEvent[]): void {
+    for (const waiter of this.#waiting) {
+      const found = events.find((event) => matches(waiter.filter, event));
+      if (found) this.#wake(waiter, found.seq);
+    }
   }
 
-  #releaseNow(): void {
-    this.#releasing = false;
-    for (const settle of this.#waiting) settle();
+  /** Lets everyone go on. */
+  release(): void {
+    for (const waiter of this.#waiting) this.#wake(waiter, undefined);
+  }
+
+  /** At the end of this turn: what comes together wakes one once. */
+  #wake(waiter: Waiter, found: number | undefined): void {
+    waiter.found = found;
+    this.#waiting.delete(waiter);
+    if (this.#ready.size === 0) setImmediate(() => this.#settleReady());
+    this.#ready.add(waiter);
+  }
+
+  #settleReady(): void {
+    for (const waiter of this.#ready) waiter.settle();
   }
 }

@@ -25,6 +25,8 @@ export interface Limits {
   /** Subscriptions that are replayed to at once; others wait for up to `replayWait`, then 503. */
   readonly replays: number;
   readonly replayWait: number;
+  /** Searches through a log at once: `last` with a filter, and long polls that find nothing. Others wait as for a replay. */
+  readonly searches: number;
   /** Unsent bytes of one subscriber; beyond it the subscriber is served from the log at its own pace. */
   readonly outbox: number;
   /** A subscriber whose socket takes nothing for this long is cut. */

@@ -1,28 +1,31 @@
 import { SpillwayError } from "../errors.ts";
 import type { Limits } from "./options.ts";
+import { createTally } from "../util/tally.ts";
 
-/** How many are replayed to at once, and how long others wait. */
+/** How many are let in at once, and how long others wait. */
 export type ReplayLimits = Pick<Limits, "replays" | "replayWait">;
 
-/** Lets so many replays run at once; others wait in order, as many again at most. */
+/** Lets so many replays, or searches, run at once; others wait in order, as many again at most. */
 export interface ReplayGate {
   /**
    * Takes a place: at once while there is one, else as soon as it is this caller's turn. Returns the way to leave it, which does
    * nothing a second time. Who was let in has to leave, whatever has become of the signal.
    *
    * @param signal gives what leaves the queue; the promise then rejects with its reason. Not called while there is room.
+   * @param key of whoever may have half of the places, and half of the queue, at most; absent for one that is not bounded so
    * @throws {SpillwayError} `replay-busy` with `retryAfter`: at once if too many wait, else when `replayWait` has passed
    */
-  enter(signal: () => AbortSignal): (() => void) | Promise<() => void>;
-  /** Replays that have a place. */
+  enter(signal: () => AbortSignal, key?: string): (() => void) | Promise<() => void>;
+  /** Those that have a place. */
   readonly running: number;
-  /** Replays that wait for one. */
+  /** Those that wait for one. */
   readonly waiting: number;
   /** Takes other limits from now on. Nobody is put out; who waits keeps the wait it came with. */
   change(limits: ReplayLimits): void;
 }
 
 interface Waiter {
+  readonly key: string | undefined;
   /** Takes the waiter out of the queue, with a place. */
   admit(): void;
 }
@@ -34,16 +37,26 @@ const retryAfter = 5;
 export function createReplayGate(limits: ReplayLimits): ReplayGate {
   let bounds = limits;
   let running = 0;
+  const [inside, queued] = [createTally(), createTally()];
   // Keeps the order of arrival, and lets one go from the middle.
   const queue = new Set<Waiter>();
 
-  function take(): () => void {
+  /** Whether one more with this key is within its half. */
+  function hasShare(tally: typeof inside, key: string | undefined): boolean {
+    return key === undefined || tally.of(key) < Math.max(1, Math.floor(bounds.replays / 2));
+  }
+
+  const isFree = (key: string | undefined): boolean => running < bounds.replays && hasShare(inside, key);
+
+  function take(key: string | undefined): () => void {
     running++;
-    let inside = true;
+    if (key !== undefined) inside.add(key);
+    let isInside = true;
     return () => {
-      if (!inside) return;
-      inside = false;
+      if (!isInside) return;
+      isInside = false;
       running--;
+      if (key !== undefined) inside.remove(key);
       admitNext();
     };
   }
@@ -52,21 +65,23 @@ export function createReplayGate(limits: ReplayLimits): ReplayGate {
   function admitNext(): void {
     for (const waiter of queue) {
       if (running >= bounds.replays) return;
-      waiter.admit();
+      if (isFree(waiter.key)) waiter.admit();
     }
   }
 
-  function wait(signal: AbortSignal): Promise<() => void> {
+  function wait(signal: AbortSignal, key: string | undefined): Promise<() => void> {
     return new Promise((resolve, reject) => {
       const leaveQueue = (): void => {
         queue.delete(waiter);
+        if (key !== undefined) queued.remove(key);
         clearTimeout(timer);
         signal.removeEventListener("abort", abort);
       };
       const waiter: Waiter = {
+        key,
         admit() {
           leaveQueue();
-          resolve(take());
+          resolve(take(key));
         },
       };
       const abort = (): void => {
@@ -79,16 +94,17 @@ export function createReplayGate(limits: ReplayLimits): ReplayGate {
       }, bounds.replayWait).unref();
       signal.addEventListener("abort", abort);
       queue.add(waiter);
+      if (key !== undefined) queued.add(key);
     });
   }
 
   return {
-    enter(signal) {
-      if (running < bounds.replays) return take();
-      if (queue.size >= bounds.replays) throw busy();
+    enter(signal, key) {
+      if (isFree(key)) return take(key);
+      if (queue.size >= bounds.replays || !hasShare(queued, key)) throw busy();
       const left = signal();
       left.throwIfAborted();
-      return wait(left);
+      return wait(left, key);
     },
     get running() {
       return running;

@@ -64,7 +64,7 @@ test("a long poll that failed does not keep the upstream open", async () => {
   const answer = gateway.fetch(poll("wait=20&channels=none"));
   await eventually(() => state() === "open");
   failing = true;
-  await gateway.publish("s", { data: "x" });
+  await gateway.publish("s", { data: "x", channel: "none" });
   expect((await answer).status).toBe(503);
   failing = false;
   await eventually(() => state() === "idle", "the end of the upstream");

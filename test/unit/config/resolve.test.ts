@@ -47,6 +47,7 @@ describe("a resolved configuration", () => {
         headers: 16_384,
         replays: 5000,
         replayWait: 10_000,
+        searches: 8,
         outbox: 262_144,
         stall: 60_000,
         body: 1_048_576,
