@@ -1,6 +1,6 @@
 import { formatCursor } from "../log/cursor.ts";
 import type { LogEvent } from "../log/log.ts";
-import { encodeComment, encodeEvent } from "../sse/index.ts";
+import { encodeEvent } from "../sse/index.ts";
 import type { ControlEvents, ControlName } from "./control.ts";
 
 /** Whose ids go out: the log's cursors, or the ids the upstream gave. */
@@ -55,9 +55,8 @@ export function createSseFormat(epoch: string, ids: IdMode): Format {
       encodeEvent({ id, event: name, data: JSON.stringify(data), retry: "retry" in data ? data.retry : undefined }),
     heartbeat(id, event) {
       if (event !== undefined) return encodeEvent({ id, event, data: now() });
-      // Many clients ignore a block that has an id and no data.
-      const moved = id === undefined ? "" : encodeEvent({ id, event: heartbeatType, data: now() });
-      return encodeComment("") + moved;
+      // A comment needs no blank line: some clients dispatch an empty message for each, and many ignore an id without data.
+      return ":\n" + (id === undefined ? "" : encodeEvent({ id, event: heartbeatType, data: now() }));
     },
   };
 }

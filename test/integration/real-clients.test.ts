@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { GatewayConfig, StreamConfig } from "spillway";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { chromiumInstalled } from "../support/chromium.ts";
 import { startNumberedUpstream, type NumberedUpstream } from "../support/numbered-upstream.js";
@@ -39,18 +40,6 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "spillway-clients-"));
   source = await startNumberedUpstream({ retry: 10 });
   port = await freePort();
-  const config = {
-    listen: port,
-    store: `sqlite:${folder}/log.db`,
-    access: { anonymous: ["subscribe"], cors: { origins: ["*"] } },
-    streams: { numbers: { upstream: { url: source.url, backoff: { min: "10ms", max: "100ms" } }, retry: "50ms" } },
-  };
-  await writeFile(join(folder, "spillway.json"), JSON.stringify(config));
-  await start();
-  proxy = await startTcpProxy(port);
-  const url = `http://127.0.0.1:${proxy.port}/streams/numbers`;
-  followers = await Promise.all(clients.map(async (client) => [client.name, await client.open(url)] as const));
-  await everyone("connected", ({ connections }) => connections === 1);
 });
 
 afterEach(async () => {
@@ -61,6 +50,23 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
+/** Connects all clients to the stream, through the proxy and with a query. `stream` adds to its configuration. */
+async function open(query = "", stream: StreamConfig = {}): Promise<void> {
+  const upstream = { url: source.url, backoff: { min: "10ms", max: "100ms" } };
+  const config: GatewayConfig = {
+    listen: port,
+    store: `sqlite:${folder}/log.db`,
+    access: { anonymous: ["subscribe", "publish"], cors: { origins: ["*"] } },
+    streams: { numbers: { upstream, retry: "50ms", ...stream } },
+  };
+  await writeFile(join(folder, "spillway.json"), JSON.stringify(config));
+  await start();
+  proxy = await startTcpProxy(port);
+  const url = `http://127.0.0.1:${proxy.port}/streams/numbers${query}`;
+  followers = await Promise.all(clients.map(async (client) => [client.name, await client.open(url)] as const));
+  await everyone("connected", ({ connections }) => connections === 1);
+}
+
 async function start(): Promise<void> {
   gateway = startCli("serve", "--config", join(folder, "spillway.json"));
   await gateway.printed('"listening"');
@@ -69,7 +75,7 @@ async function start(): Promise<void> {
 /** What a client has seen. */
 interface Seen {
   readonly connections: number;
-  /** The numbers of the events, and the types of what announces a hole. */
+  /** The numbers of the events, the types of what announces a hole, and what stands for a message without data, which nobody has sent. */
   readonly events: readonly (number | string)[];
 }
 
@@ -78,7 +84,7 @@ async function seenBy(follower: Follower): Promise<Seen> {
   return {
     connections: received.filter(({ event }) => event === "connected").length,
     events: received.flatMap(({ event = "", data }) => {
-      if (["", "message"].includes(event)) return (JSON.parse(data) as { n: number }).n;
+      if (["", "message"].includes(event)) return data === "" ? "empty" : (JSON.parse(data) as { n: number }).n;
       return ["spillway.gap", "spillway.reset"].includes(event) ? event : [];
     }),
   };
@@ -105,19 +111,31 @@ async function everyone(what: string, condition: (seen: Seen) => boolean): Promi
 const progress = (number: number): Promise<void> =>
   everyone(`at ${number}`, ({ events }) => events.some((event) => typeof event === "number" && event >= number));
 
-/** Keeps the clients away while the source sends 100 events and the gateway stores them. */
-async function missHundred(): Promise<void> {
+/** Waits until the gateway has stored all events of the source; resolves to the id of the last one and of the first one held. */
+async function stored(): Promise<Record<"head" | "earliest", string>> {
+  let place: Record<"head" | "earliest", string>;
+  await eventually(async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/streams`);
+    ({
+      streams: [place],
+    } = (await response.json()) as { streams: [typeof place] });
+    return place.head.endsWith(`.${source.state().last}`);
+  }, "all events stored");
+  return place!;
+}
+
+/** Keeps the clients away meanwhile. */
+async function whileAway(meanwhile: () => Promise<unknown>): Promise<void> {
   proxy.refuse(true);
   proxy.cut();
-  source.control({ emit: 100 });
-  const { last } = source.state();
-  const isStored = async (): Promise<boolean> => {
-    const response = await fetch(`http://127.0.0.1:${port}/streams`);
-    return (await response.text()).includes(`.${last}","earliest"`);
-  };
-  await eventually(isStored, `${last} stored`);
+  await meanwhile();
   proxy.refuse(false);
   await everyone("connected again", ({ connections }) => connections === 2);
+}
+
+async function sendHundred(): Promise<void> {
+  source.control({ emit: 100 });
+  await stored();
 }
 
 /** Lets events come at a steady rate; now and then something happens. */
@@ -136,26 +154,33 @@ async function expectAll(): Promise<void> {
   source.control({ emit: 1 });
   const { last } = source.state();
   await progress(last);
+  await expectEach(`1..${last}`);
+}
+
+async function expectEach(numbers: string): Promise<void> {
   const seen = await Promise.all(followers.map(async ([name, one]) => [name, inShort((await seenBy(one)).events)]));
-  expect(Object.fromEntries(seen)).toEqual(Object.fromEntries(clients.map(({ name }) => [name, [`1..${last}`]])));
+  expect(Object.fromEntries(seen)).toEqual(Object.fromEntries(clients.map(({ name }) => [name, [numbers]])));
 }
 
 const timeout = 120_000;
 
 test("cut off before the first event, each client gets 1..M", { timeout }, async () => {
-  await missHundred();
+  await open();
+  await whileAway(sendHundred);
   await expectAll();
 });
 
 test("cut off in the middle, each client gets 1..M", { timeout }, async () => {
+  await open();
   source.control({ emit: 50 });
   await progress(50);
-  await missHundred();
+  await whileAway(sendHundred);
   await disturb(4, (round) => (round % 2 === 0 ? proxy.cut() : proxy.reset()));
   await expectAll();
 });
 
 test("with the gateway killed, each client gets 1..M", { timeout }, async () => {
+  await open();
   await disturb(3, async () => {
     expect(await gateway.kill("SIGKILL")).toBe("SIGKILL");
     await start();
@@ -164,9 +189,32 @@ test("with the gateway killed, each client gets 1..M", { timeout }, async () => 
 });
 
 test("with the gateway stopped by SIGTERM, each client gets 1..M", { timeout }, async () => {
+  await open();
   await disturb(3, async () => {
     expect(await gateway.kill("SIGTERM")).toBe(0);
     await start();
   });
   await expectAll();
 });
+
+test(
+  "cut off with a filter that nothing has passed, no client is told of a gap for what retention removed",
+  { timeout },
+  async () => {
+    await open("?channels=mine", { heartbeat: "200ms", retention: { events: 10 } });
+    await sendHundred();
+    const { head } = await stored();
+    await eventually(() => proxy.hasPassed(new RegExp(`(?:id: ${head}\n[^]*){${clients.length}}`)), "heartbeats", 50);
+    await eventually(async () => (await stored()).earliest.endsWith(".91"), "retention");
+    await whileAway(() => publish({ channel: "mine", data: { n: 1 } }));
+    await progress(1);
+    await expectEach("1..1");
+  },
+);
+
+async function publish(event: object): Promise<void> {
+  const body = JSON.stringify(event);
+  const headers = { "content-type": "application/json" };
+  const { status } = await fetch(`http://127.0.0.1:${port}/streams/numbers/events`, { method: "POST", headers, body });
+  expect(status).toBe(200);
+}

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { EventSource } from "undici";
 import { createGateway, type Gateway } from "spillway";
 import { portOf } from "../../support/ports.ts";
-import { eventually } from "../../support/reader.ts";
+import { eventually, read, type Reading } from "../../support/reader.ts";
 
 /** What a source sends on each of its connections in turn; it goes on by itself, whatever id it is asked for. */
 let parts: readonly string[];
@@ -58,25 +58,31 @@ async function follow(url: string): Promise<Seen[]> {
   return seen;
 }
 
+const origin = (): string => `http://127.0.0.1:${portOf(source)}`;
+
 /** What a client sees that is connected to the source, and one that is connected to a gateway in front of it. */
 async function throughBoth(...sent: readonly string[]): Promise<{ readonly direct: Seen[]; readonly passed: Seen[] }> {
   parts = [`retry: 10\n\n${sent[0]}`, ...sent.slice(1), "event: end\ndata\n\n"];
   answers.clear();
-  const origin = `http://127.0.0.1:${portOf(source)}`;
-  gateway = await createGateway({
-    listen: "127.0.0.1:0",
-    store: "memory:",
-    access: { anonymous: ["subscribe"] },
-    streams: { s: { ids: "upstream", upstream: { url: `${origin}/gateway`, backoff: { min: "5ms", max: "20ms" } } } },
-  });
-  const { port } = await gateway.listen();
+  const url = await start();
   try {
-    const direct = await follow(`${origin}/direct`);
-    const passed = await follow(`http://127.0.0.1:${port}/streams/s?after=earliest`);
-    return { direct, passed };
+    const direct = await follow(`${origin()}/direct`);
+    return { direct, passed: await follow(`${url}?after=earliest`) };
   } finally {
     await gateway.close();
   }
+}
+
+/** Starts a gateway in front of the source; resolves to the URL of its stream. */
+async function start(): Promise<string> {
+  gateway = await createGateway({
+    listen: "127.0.0.1:0",
+    store: "memory:",
+    access: { anonymous: ["subscribe", "admin"] },
+    streams: { s: { ids: "upstream", upstream: { url: `${origin()}/gateway`, backoff: { min: "5ms", max: "20ms" } } } },
+  });
+  const { port } = await gateway.listen();
+  return `http://127.0.0.1:${port}/streams/s`;
 }
 
 test.each([
@@ -92,6 +98,64 @@ test.each([
   const { direct, passed } = await throughBoth(text);
   expect(passed).toEqual(direct);
   expect(passed.map(([, , id]) => id)).toEqual(ids);
+});
+
+test("JSON has an empty id where clients forget theirs, and none where they keep it", async () => {
+  parts = ["data: a\n\ndata: b\n\nid: 1\ndata: c\n\nid: 2\n\ndata: d\n\nid\ndata: e\n\n"];
+  const url = await start();
+  const poll = async (): Promise<Array<{ id: string | null; upstreamId: string | null; event: string }>> => {
+    const response = await fetch(`${url}?after=earliest&events=message`, { headers: { accept: "application/json" } });
+    return ((await response.json()) as { events: [] }).events;
+  };
+  await eventually(async () => (await poll()).length >= 5, "five events");
+  const events = (await poll()).filter(({ event }) => event === "message");
+  expect(events.map(({ id, upstreamId }) => [id, upstreamId])).toEqual([
+    ["", null],
+    [null, null],
+    ["1", "1"],
+    ["2", "2"],
+    ["", null],
+  ]);
+  await gateway.close();
+});
+
+test("a client that connects live has an id to come back with, whatever ids the source gives", async () => {
+  let send: (text: string) => void = () => {};
+  source.removeAllListeners("request");
+  source.on("request", (_, response: ServerResponse) => {
+    response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
+    send = (text) => void response.write(text);
+  });
+  const url = await start();
+  const subscribe = async (query = "", id?: string): Promise<Reading> => {
+    const headers = id === undefined ? {} : { "last-event-id": id };
+    const reading = read(await fetch(url + query, { headers }));
+    await reading.until(({ events }) => events.length > 0);
+    return reading;
+  };
+  /** Connects, goes away, and is back when the source has sent something. */
+  const missed = async (text: string, query = ""): Promise<[id: string, data: string[]]> => {
+    const before = await subscribe(query);
+    const { id } = before.events[0]!;
+    await before.cancel();
+    const other = await subscribe();
+    send(text);
+    await other.until(() => other.data().length > 0);
+    const again = await subscribe(query, id);
+    await again.until(() => again.data().length > 0);
+    expect(again.response.headers.get("spillway-resume")).toBe("resumed");
+    await Promise.all([other.cancel(), again.cancel()]);
+    return [id!, again.data()];
+  };
+  await eventually(() => JSON.stringify(gateway.status()).includes('"state":"open"'), "the source");
+  const cursor = (number: number): string => expect.stringMatching(`^[a-z0-9]+\\.${number}$`) as string;
+  expect(await missed("data: a\n\n")).toEqual([cursor(0), ["a"]]);
+  expect(await missed("id: 5\ndata: b\n\n")).toEqual([cursor(1), ["b"]]);
+  expect(await missed("data: c\n\n")).toEqual(["5", ["c"]]);
+  expect(await missed("id: 6\ndata: d\n\n")).toEqual([cursor(3), ["d"]]);
+  // The event at the head may be one that the filter hides.
+  expect(await missed("data: e\n\n", "?events=message")).toEqual([cursor(4), ["e"]]);
+  await gateway.close();
 });
 
 test("an id that came without an event before a break is there behind it", async () => {
