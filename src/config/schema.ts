@@ -85,7 +85,13 @@ const stream = object({
   heartbeat,
   retry: duration("2s").unwrap().optional(),
   coalesce: duration("0ms", 0, 10_000),
-}).transform(({ upstream, channel, retry, ...rest }): StreamOptions => ({ ...rest, upstream, channel, retry }));
+}).transform(({ upstream, channel, retry, ...rest }): StreamOptions => ({
+  ...rest,
+  upstream,
+  hasUpstream: upstream !== undefined,
+  channel,
+  retry,
+}));
 
 function parseStore(input: unknown): string | undefined {
   if (input === "memory") return "memory:";

@@ -3,7 +3,7 @@ import { toNodeHandler, type NodeHandler } from "../adapters/node.ts";
 import { SpillwayError } from "../errors.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { Farewell } from "../hub/hub.ts";
-import type { DeliveredEvent } from "../hub/format.ts";
+import type { DeliveredEvent, IdMode } from "../hub/format.ts";
 import { idsOf } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
 import type { ConnectionHooks } from "../http/connection-hooks.ts";
@@ -11,6 +11,7 @@ import { createHandler, noteRefusal } from "../http/routes.ts";
 import type { Served, ServedStream } from "../http/served.ts";
 import { createSessions, type SessionMatch, type Sessions } from "../http/sessions.ts";
 import { describe } from "../http/status.ts";
+import type { NewEvent } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createPolicy } from "./policy.ts";
@@ -109,6 +110,11 @@ export interface GatewayParts extends Pick<
   end(): Promise<void>;
 }
 
+function toEvents(events: PublishedEvent | readonly PublishedEvent[], ids: IdMode): NewEvent[] {
+  const list = Array.isArray(events) ? (events as readonly PublishedEvent[]) : [events];
+  return list.map((event, i) => toEvent(event, `events[${i}]`, ids));
+}
+
 /** After how many ms clients are asked to come back when the server goes away: spread wide enough that a thousand a second do. */
 const firstReturn = 1000;
 const leastSpread = 4000;
@@ -145,7 +151,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     fetch: (request, mount) => toFetchHandler(handler, mount)(request),
     async publish(name, events) {
       const stream = find(name);
-      const list = (Array.isArray(events) ? events : [events]).map((event, i) => toEvent(event, `events[${i}]`));
+      const list = toEvents(events, stream.ids);
       const { first, last } = await stream.append(list);
       return idsOf(stream, list, first, last);
     },

@@ -2,6 +2,7 @@
 import type { AccessOptions } from "../access/options.ts";
 import type { Heartbeat } from "../hub/heartbeat.ts";
 import type { Limits } from "../limits/options.ts";
+import type { IdMode } from "../hub/format.ts";
 import type { Retention } from "../log/log.ts";
 import type { UpstreamOptions } from "../upstream/upstream.ts";
 
@@ -16,6 +17,8 @@ export interface StreamOptions {
   readonly upstream: StreamUpstreamOptions | undefined;
   /** Where an upstream event's channel is found in its JSON data: an RFC 6901 pointer such as `/symbol`. */
   readonly channel: string | undefined;
+  /** Whether there is an upstream: the processes that only serve are not told of the upstream itself. */
+  readonly hasUpstream: boolean;
   /** Whose ids go out and come back. */
   readonly ids: "gateway" | "upstream";
   readonly retention: Retention;
@@ -24,6 +27,11 @@ export interface StreamOptions {
   readonly retry: number | undefined;
   /** How long an event may wait for others to leave in one write with it. */
   readonly coalesce: number;
+}
+
+/** Whose ids clients get. */
+export function idModeOf({ ids, hasUpstream }: StreamOptions): IdMode {
+  return ids === "upstream" && !hasUpstream ? "publisher" : ids;
 }
 
 /** PEM text, or the path of a PEM file; files are read again when they change. */

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { SpillwayError } from "../errors.ts";
 import type { Farewell } from "../hub/hub.ts";
 import type { Logger } from "../util/logger.ts";
-import type { GatewayOptions, StreamOptions } from "./options.ts";
+import { idModeOf, type GatewayOptions, type StreamOptions } from "./options.ts";
 
 /** What a changed configuration does to the streams, and to everything else. */
 export interface ReloadTarget {
@@ -125,6 +125,7 @@ export function isServedAnew({ before, after }: StreamChange): boolean {
 }
 
 /** What subscribers see of a stream's options. */
-function served({ ids, heartbeat, retry, coalesce }: StreamOptions): object {
-  return { ids, heartbeat, retry, coalesce };
+function served(options: StreamOptions): object {
+  const { heartbeat, retry, coalesce } = options;
+  return { ids: idModeOf(options), heartbeat, retry, coalesce };
 }

@@ -3,7 +3,7 @@ import type { Audience, ServedStream } from "../http/served.ts";
 import type { Hub } from "../hub/hub.ts";
 import { withFields, type Logger } from "../util/logger.ts";
 import type { Limits } from "../limits/options.ts";
-import type { StreamOptions } from "./options.ts";
+import { idModeOf, type StreamOptions } from "./options.ts";
 import { removed } from "./reload.ts";
 import type { StreamSource } from "./source.ts";
 
@@ -28,9 +28,10 @@ export async function serveStream(
   source: StreamSource,
   { limits, count, logger }: StreamDependencies,
 ): Promise<ServedStream> {
+  const ids = idModeOf(options);
   let release: (() => void) | undefined;
   const hub = await createHub(source.log, {
-    ids: options.ids,
+    ids,
     heartbeat: options.heartbeat,
     coalesce: options.coalesce,
     get outbox() {
@@ -53,7 +54,7 @@ export async function serveStream(
   const behind = source.shared ? longestBehind : 0;
   return {
     name,
-    ids: options.ids,
+    ids,
     retry: options.retry,
     log,
     hub,

@@ -26,7 +26,7 @@ export async function* iterate(
   const { log, hub, ids } = stream;
   const filter = narrow({ channels, events }, {});
   const asked: Asked = { after };
-  const start = await findStart(asked, stream, filter, undefined);
+  const start = await findStart(asked, stream, { filter, granted: undefined, search: undefined });
   const release = stream.hold();
   try {
     let { position } = start;

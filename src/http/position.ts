@@ -59,32 +59,29 @@ export function readAsked(request: HttpRequest): Asked {
   };
 }
 
-/**
- * Finds where a subscriber starts; now, if it did not ask for a place.
- * @param search absent where only the outcome matters: then nothing is searched for
- */
-export async function findStart(
-  asked: Asked,
-  stream: ServedStream,
-  filter: LogFilter | undefined,
-  search: Search | undefined,
-): Promise<Start> {
-  const start = await find(asked, stream, filter, search);
+/** What a start position is looked for among, and how. */
+export interface StartScope {
+  /** What is asked for and granted. */
+  readonly filter: LogFilter | undefined;
+  /** All that is granted: an id of something else is an unknown one. */
+  readonly granted: LogFilter | undefined;
+  /** Absent where only the outcome matters: then nothing is searched for. */
+  readonly search: Search | undefined;
+}
+
+/** Finds where a subscriber starts; now, if it did not ask for a place. */
+export async function findStart(asked: Asked, stream: ServedStream, scope: StartScope): Promise<Start> {
+  const start = await find(asked, stream, scope);
   if (stream.behind > 0) await untilHere(stream, start.position);
   return start;
 }
 
-async function find(
-  asked: Asked,
-  stream: ServedStream,
-  filter: LogFilter | undefined,
-  search: Search | undefined,
-): Promise<Start> {
+async function find(asked: Asked, stream: ServedStream, { filter, granted, search }: StartScope): Promise<Start> {
   const { id, after, last, since } = asked;
-  if (id) return fromId(id, stream);
+  if (id) return fromId(id, stream, granted);
   if (after === "earliest") return resumed(stream.log.state().earliest - 1);
   if (after === "now") return live(stream);
-  if (after) return fromId(after, stream);
+  if (after) return fromId(after, stream, granted);
   if (last !== undefined) return fromLast(last, stream, filter, search);
   if (since !== undefined) return fromTime(since, stream);
   return live(stream);
@@ -99,19 +96,20 @@ function headerText(id: string): string {
   return /[\u0080-\u00ff]/.test(id) && !/[^\u0000-\u00ff]/.test(id) ? Buffer.from(id, "latin1").toString() : id;
 }
 
-async function fromId(id: string, stream: ServedStream): Promise<Start> {
+async function fromId(id: string, stream: ServedStream, granted: LogFilter | undefined): Promise<Start> {
   const { log, ids } = stream;
-  if (ids === "upstream") {
-    const position = await log.find({ upstreamId: id });
+  const cursor = parseCursor(id);
+  // A cursor of this log is what it says, whatever ids events were given.
+  if (ids !== "gateway" && cursor?.epoch !== log.epoch) {
+    const position = await log.find({ upstreamId: id, published: ids === "publisher", filter: granted });
     if (position !== undefined) return resumed(position, id);
   }
-  const cursor = parseCursor(id);
   if (cursor && stream.behind > 0)
     await (cursor.epoch === log.epoch ? untilHere(stream, cursor.seq) : untilCurrent(stream));
   const { earliest } = log.state();
   const head = Math.max(log.state().head, stream.hub.head);
   // Where clients know the upstream's ids, what looks like another log's cursor is but an unknown one of those.
-  const unknown = !cursor || (ids === "upstream" && cursor.epoch !== log.epoch);
+  const unknown = !cursor || (ids !== "gateway" && cursor.epoch !== log.epoch);
   if (unknown) return hole(stream, { reason: "unknown", requested: shown(id), lost: null });
   if (cursor.epoch !== log.epoch || cursor.seq > head) {
     return {

@@ -1,4 +1,6 @@
 import { SpillwayError } from "../errors.ts";
+import type { IdMode } from "../hub/format.ts";
+import { parseCursor } from "../log/cursor.ts";
 import { reservedPrefix, type NewEvent } from "../log/log.ts";
 import { createParser } from "../sse/index.ts";
 import { isName, nameRule } from "./filter.ts";
@@ -6,30 +8,39 @@ import { invalid } from "./problem.ts";
 
 const accepted = "application/json, application/x-ndjson or text/event-stream";
 
+/** What a publish request is held to. */
+export interface PublishRules {
+  /** Reading ends where there turn out to be more events. */
+  readonly limit: number;
+  /** Whose ids go out. */
+  readonly ids: IdMode;
+}
+
 /**
- * Reads the events of a publish request; reading ends where there turn out to be more than `limit`.
+ * Reads the events of a publish request.
  * @throws {SpillwayError} `request-invalid` naming the field, `too-many-events`, `media-type-unsupported`.
  */
-export function readEvents(contentType: string | undefined, body: string, limit: number): NewEvent[] {
+export function readEvents(contentType: string | undefined, body: string, rules: PublishRules): NewEvent[] {
   const type = (contentType ?? "").split(";")[0]!.trim().toLowerCase();
-  const events = parse(type, body, contentType, limit);
+  const events = parse(type, body, contentType, rules);
   if (events.length === 0) throw invalid("body", "at least one event", "none");
   return events;
 }
 
-function parse(type: string, body: string, contentType: string | undefined, limit: number): NewEvent[] {
+function parse(type: string, body: string, contentType: string | undefined, rules: PublishRules): NewEvent[] {
+  const { limit, ids } = rules;
   switch (type) {
     case "application/json": {
       const value = parseJson(body, "body");
-      if (!Array.isArray(value)) return [toEvent(value, "body")];
+      if (!Array.isArray(value)) return [toEvent(value, "body", ids)];
       assertCount(value.length, limit);
-      return value.map((item, i) => toEvent(item, `[${i}]`));
+      return value.map((item, i) => toEvent(item, `[${i}]`, ids));
     }
     case "application/x-ndjson":
     case "application/ndjson":
-      return parseLines(body, limit);
+      return parseLines(body, rules);
     case "text/event-stream":
-      return parseEventStream(body, limit);
+      return parseEventStream(body, rules);
     default:
       throw new SpillwayError("media-type-unsupported", undefined, {
         field: "Content-Type",
@@ -46,7 +57,7 @@ function assertCount(count: number, limit: number): void {
 }
 
 /** Line by line: a list of all lines, empty ones included, would take many times the memory of the body. */
-function parseLines(body: string, limit: number): NewEvent[] {
+function parseLines(body: string, { limit, ids }: PublishRules): NewEvent[] {
   const events: NewEvent[] = [];
   for (let start = 0, number = 1; start < body.length; number++) {
     const end = body.indexOf("\n", start);
@@ -54,7 +65,7 @@ function parseLines(body: string, limit: number): NewEvent[] {
     start += line.length + 1;
     if (line.trim() === "") continue;
     const field = `line ${number}`;
-    assertCount(events.push(toEvent(parseJson(line, field), field)), limit);
+    assertCount(events.push(toEvent(parseJson(line, field), field, ids)), limit);
   }
   return events;
 }
@@ -71,7 +82,7 @@ function parseJson(text: string, field: string): unknown {
  * Checks one event: `{ data, event?, channel?, id? }`. Data that is not a string is published as its JSON text.
  * @throws {SpillwayError} `request-invalid`; fields are named below `at`.
  */
-export function toEvent(value: unknown, at: string): NewEvent {
+export function toEvent(value: unknown, at: string, ids: IdMode): NewEvent {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw invalid(at, "an object", String(value));
   const { data, event, channel, id, ...others } = value as Record<string, unknown>;
@@ -79,13 +90,14 @@ export function toEvent(value: unknown, at: string): NewEvent {
   if (unknown !== undefined)
     throw invalid(`${at}.${unknown}`, "absent: the fields are data, event, channel and id", unknown);
   if (data === undefined) throw invalid(`${at}.data`, "present", "nothing");
-  return checked({
+  const candidate = {
     at,
     data: typeof data === "string" ? data : toJsonText(data, `${at}.data`),
     event: optionalText(event, `${at}.event`) ?? "message",
     channel: optionalText(channel, `${at}.channel`),
     id: optionalText(id, `${at}.id`),
-  });
+  };
+  return checked(candidate, ids);
 }
 
 /** Fails for what JSON has no text for: a function, a BigInt, a circle, a nesting beyond the stack. */
@@ -109,11 +121,11 @@ function optionalText(value: unknown, field: string): string | undefined {
 const sliceSize = 16 * 1024;
 
 /** Published text is whole: a last block without its blank line counts, unlike in a stream that broke. */
-function parseEventStream(body: string, limit: number): NewEvent[] {
+function parseEventStream(body: string, { limit, ids }: PublishRules): NewEvent[] {
   const events: NewEvent[] = [];
   const parser = createParser({
     onEvent: ({ event, data, id }) =>
-      events.push(checked({ at: `[${events.length}]`, data, event, id, channel: undefined })),
+      events.push(checked({ at: `[${events.length}]`, data, event, id, channel: undefined }, ids)),
   });
   const bytes = new TextEncoder().encode(body + "\n\n");
   for (let start = 0; start < bytes.length; start += sliceSize) {
@@ -128,7 +140,7 @@ interface Candidate extends Omit<NewEvent, "upstreamId"> {
   readonly id: string | undefined;
 }
 
-function checked({ at, data, event, channel, id }: Candidate): NewEvent {
+function checked({ at, data, event, channel, id }: Candidate, ids: IdMode): NewEvent {
   if (!isName(event)) throw invalid(`${at}.event`, nameRule, event);
   if (event.startsWith(reservedPrefix))
     throw invalid(`${at}.event`, `without the reserved prefix ${reservedPrefix}`, event);
@@ -136,5 +148,8 @@ function checked({ at, data, event, channel, id }: Candidate): NewEvent {
   if (id !== undefined && !/^[^\u0000\r\n]{1,512}$/.test(id)) {
     throw invalid(`${at}.id`, "1 to 512 characters without CR, LF and NUL", id);
   }
+  // Where a client sends it back, it would be taken for a place in a log.
+  if (id !== undefined && ids !== "gateway" && parseCursor(id))
+    throw invalid(`${at}.id`, "an id without the form of a cursor, <epoch>.<number>", id);
   return { event, data, channel, upstreamId: id, published: true };
 }

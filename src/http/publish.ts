@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { allows, type Grant } from "../access/grant.ts";
 import type { Identity } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
+import { ownIdOf } from "../hub/format.ts";
 import { formatCursor } from "../log/cursor.ts";
 import type { NewEvent } from "../log/log.ts";
 import { addressKey } from "../util/address-key.ts";
@@ -28,7 +29,7 @@ export async function publish(
   const contentType = request.header("content-type");
   const { limits } = served.policy;
   const body = await request.body(limits.body);
-  const events = readEvents(contentType, body, limits.events);
+  const events = readEvents(contentType, body, { limit: limits.events, ids: stream.ids });
   assertGranted(events, identity.grant);
   const idempotency =
     key === undefined
@@ -52,8 +53,8 @@ function assertGranted(events: readonly NewEvent[], grant: Grant): void {
 /** The ids under which published events go out, in order. */
 export function idsOf({ log, ids }: ServedStream, events: readonly NewEvent[], first: number, last: number): string[] {
   return Array.from({ length: last - first + 1 }, (_, i) => {
-    const upstreamId = ids === "upstream" ? events[i]?.upstreamId : undefined;
-    return upstreamId ?? formatCursor(log.epoch, first + i);
+    const event = events[i];
+    return (event && ownIdOf(event, ids)) ?? formatCursor(log.epoch, first + i);
   });
 }
 

@@ -171,11 +171,16 @@ function homeRoute(request: HttpRequest, served: Served): Route | undefined {
 
 function ofDefault(
   served: Served,
-  describe: (stream: ServedStream) => HttpResponse,
-  fresh: (answerWith: () => HttpResponse) => Route["handle"],
+  describe: (stream: ServedStream, caller: Caller) => HttpResponse,
+  fresh: (answerWith: (caller: Caller) => HttpResponse) => Route["handle"],
 ): Route {
   const stream = served.default?.name;
-  return { methods: reading, right: "subscribe", stream, handle: fresh(() => describe(defaultStream(served))) };
+  return {
+    methods: reading,
+    right: "subscribe",
+    stream,
+    handle: fresh((caller) => describe(defaultStream(served), caller)),
+  };
 }
 
 /** `/streams/<name>`, `/streams/<name>/events` (publish) and `/streams/<name>/<channel>`. */

@@ -1,5 +1,6 @@
 import { allows } from "../access/grant.ts";
 import { formatCursor } from "../log/cursor.ts";
+import { narrow } from "./filter.ts";
 import { json, type HttpBody } from "./message.ts";
 import type { Caller, Served, ServedStream } from "./served.ts";
 
@@ -33,7 +34,7 @@ function streamStatus(stream: ServedStream): object {
   const upstream = stream.upstream();
   return {
     ...place(stream),
-    ids,
+    ids: ids === "gateway" ? ids : "upstream",
     events,
     bytes,
     lastEvent: time(lastTime),
@@ -122,16 +123,18 @@ const connectionWords: Readonly<Record<string, string>> = {
 };
 
 /** `GET /api/status`: the default stream in the words of the common single-stream proxy. */
-export function simpleStatus(stream: ServedStream): HttpBody {
+export function simpleStatus(stream: ServedStream, { identity }: Caller): HttpBody {
   const { log } = stream;
   const { head, lastTime, upstreamCursor } = log.state();
+  // It may be that of an event which the caller is not granted.
+  const lastId = narrow(undefined, identity.grant) ? undefined : upstreamCursor;
   const upstream = stream.upstream();
   const connected = upstream === undefined || upstream.state === "open" || upstream.state === "idle";
   return json({
     status: connected && stream.paused() === undefined ? "ok" : "degraded",
     upstreamConnection: connectionWords[upstream?.state ?? "idle"] ?? "closed",
     clientConnections: stream.audience().subscribers,
-    lastMessageId: upstreamCursor ?? (head === 0 ? null : formatCursor(log.epoch, head)),
+    lastMessageId: lastId ?? (head === 0 ? null : formatCursor(log.epoch, head)),
     lastUpdated: time(lastTime),
   });
 }

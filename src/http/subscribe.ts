@@ -63,9 +63,10 @@ async function respond(
   representation: keyof typeof representations,
   failOnGap: boolean,
 ): Promise<HttpResponse> {
-  const { request, served, to, filter } = subscribing;
+  const { request, served, to, filter, parts } = subscribing;
   const search = request.method === "HEAD" ? undefined : subscribing.search;
-  const start = await findStart(readAsked(request), to, filter, search);
+  const granted = narrow(undefined, parts.identity.grant);
+  const start = await findStart(readAsked(request), to, { filter, granted, search });
   // Looking it up took time, in which the server may have begun to stop.
   if (to.hub.closed) {
     // Another one may have been put in the place of the stream.

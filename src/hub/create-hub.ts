@@ -6,7 +6,7 @@ import { ticks } from "../util/ticks.ts";
 import { CatchUp, type CatchUpHost } from "./catch-up.ts";
 import type { ControlEvents, ControlName, EndReason } from "./control.ts";
 import { Flusher, type FlushHost } from "./flush.ts";
-import { createNdjsonFormat, createSseFormat, type Format } from "./format.ts";
+import { createNdjsonFormat, createSseFormat, ownIdOf, type Format } from "./format.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createGoodbye, sayFarewell } from "./farewell.ts";
 import type { Farewell, Hub, HubOptions, HubStats, SubscribeRequest, Subscription } from "./hub.ts";
@@ -54,7 +54,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   readonly #catchUp = new CatchUp(this);
   readonly #waiters = new Waiters();
   readonly #subscribers = new Set<Subscriber>();
-  /** The id that the upstream gave the event at the head; `""` where that event has reset it. */
+  /** The id that the event at the head was given, where such ids go out; `""` where that event has reset it. */
   #headId: string | undefined;
   #now = ticks();
   readonly #tail: Tail;
@@ -117,8 +117,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   }
 
   idAt(seq: number): string {
-    const upstreamId = this.#options.ids === "upstream" && seq === this.head ? this.#headId : undefined;
-    return upstreamId || formatCursor(this.#log.epoch, seq);
+    return (seq === this.head && this.#headId) || formatCursor(this.#log.epoch, seq);
   }
 
   beyond(seq: number, signal: AbortSignal, filter?: LogFilter): Promise<number | undefined> {
@@ -274,7 +273,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
     this.#now = ticks();
     for (const event of events) {
       this.#ring.push(event);
-      this.#headId = event.published ? undefined : event.upstreamId;
+      this.#headId = ownIdOf(event, this.#options.ids);
       this.#views.touch(event, (view) => this.#flusher.mark(view, event.seq));
     }
     this.#flusher.schedule();

@@ -1,10 +1,17 @@
 import { formatCursor } from "../log/cursor.ts";
-import type { LogEvent } from "../log/log.ts";
+import type { LogEvent, NewEvent } from "../log/log.ts";
 import { encodeEvent } from "../sse/index.ts";
 import type { ControlEvents, ControlName } from "./control.ts";
 
-/** Whose ids go out: the log's cursors, or the ids the upstream gave. */
-export type IdMode = "gateway" | "upstream";
+/**
+ * Whose ids go out.
+ *
+ * - `gateway`: the log's cursors.
+ * - `upstream`: those that the stream's upstream gave. What was published goes out without an id, since the upstream may give the same
+ *   one to an event of its own.
+ * - `publisher`: those of a stream without upstream, which its publishers gave.
+ */
+export type IdMode = "gateway" | "upstream" | "publisher";
 
 /** How a streaming representation writes things down. */
 export interface Format {
@@ -15,9 +22,14 @@ export interface Format {
   heartbeat(id: string | undefined, event?: string): string;
 }
 
-/** The id under which an event goes out; `undefined` if the upstream gave it none. */
+/** The id under which an event goes out; `undefined` if it has none of those that go out. */
 export function idOf(event: LogEvent, epoch: string, ids: IdMode): string | undefined {
-  return ids === "upstream" ? event.upstreamId : formatCursor(epoch, event.seq);
+  return ids === "gateway" ? formatCursor(epoch, event.seq) : ownIdOf(event, ids);
+}
+
+/** The id that an event was given, where such ids go out. */
+export function ownIdOf({ upstreamId, published }: NewEvent, ids: IdMode): string | undefined {
+  return ids === "publisher" || (ids === "upstream" && !published) ? upstreamId : undefined;
 }
 
 /** An event as clients see it that do not speak SSE: NDJSON lines, long-poll answers, iterators. */

@@ -72,6 +72,26 @@ test("what the server refuses is said in a line", async () => {
   expect(reserved.stderr).toMatch(/^spillway: request-invalid: .*event.* \(HTTP 400\)\n$/);
 });
 
+test("an id that would be taken for a place in the log is refused", async () => {
+  const passing = await startServe([
+    "--stream",
+    "feed",
+    "--store",
+    "memory:",
+    "--ids",
+    "upstream",
+    "--anonymous",
+    "subscribe,publish",
+  ]);
+  const args = ["publish", `${passing.url}/streams/feed`];
+  expect((await runCli(args, { input: '{"data":"a","id":"4711"}' })).stdout).toBe("4711\n");
+  const { code, stderr } = await runCli(args, { input: '{"data":"a","id":"zzzz.3"}' });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^spillway: request-invalid: .*id.* \(HTTP 400\)\n$/);
+  passing.child.kill("SIGTERM");
+  await passing.result;
+});
+
 test("a server that does not answer is said in a line", async () => {
   const { code, stderr } = await runCli(["publish", "http://127.0.0.1:1/streams/a", "--data", "a"]);
   expect(code).toBe(1);

@@ -64,3 +64,22 @@ test("tables of a newer Spillway are left alone", async () => {
   await place.query("INSERT INTO $schema_version VALUES (1000)");
   await expect(openStore(place.url)).rejects.toMatchObject({ code: "store-schema" });
 });
+
+test("the events of tables of an earlier version count as ingested, and a column that is there already is left as it is", async () => {
+  const place = openMysqlPlace(server.url);
+  const before = await openStore(place.url);
+  await (await openLog(before)).append([{ ...eventsOf("a")[0]!, upstreamId: "u" }]);
+  await before.close();
+  const drop = "ALTER TABLE $events DROP KEY by_publisher_id, DROP COLUMN publisher_hash, DROP COLUMN publisher_id";
+  // The second time a node has died behind the statement, before it could note that it was run.
+  for (const [index, change] of [drop, ""].entries()) {
+    if (change) await place.query(change);
+    await place.query("DELETE FROM $schema_version WHERE version > 1");
+    await place.query("INSERT IGNORE INTO $schema_version VALUES (1)");
+    const log = await openLog(await openStore(place.url));
+    await log.append([{ ...eventsOf("b")[0]!, upstreamId: "u", published: true }]);
+    const { events } = await log.read(0, { limit: 9 });
+    expect(events.map(({ published }) => published)).toEqual([undefined, ...Array<true>(index + 1).fill(true)]);
+    expect([await log.find({ sourceId: "u" }), await log.find({ upstreamId: "u", published: true })]).toEqual([1, 1]);
+  }
+});

@@ -82,6 +82,33 @@ test("an append finds out by itself that the log was lost, or has lost events", 
   }
 });
 
+test("the events of a log of an earlier version count as ingested, and others can be published beside them", async () => {
+  const before = await openStore(place.url);
+  await (await openLog(before)).append([{ ...eventsOf("a")[0]!, upstreamId: "u" }, ...eventsOf("b")]);
+  await before.close();
+  await place.query(`
+    DO $$ DECLARE appends text; BEGIN
+      SELECT oid::regprocedure INTO appends FROM pg_proc
+        WHERE proname = 'append_events' AND pronamespace = '$schema'::regnamespace;
+      EXECUTE 'DROP FUNCTION ' || appends;
+    END $$;
+    ALTER TABLE $schema.events DROP COLUMN publisher_id CASCADE;
+    UPDATE $schema.schema_version SET version = 2`);
+  const log = await openLog(await openStore(place.url));
+  await log.append([{ ...eventsOf("c")[0]!, upstreamId: "u", published: true }]);
+  expect((await contentOf(log)).map(({ data, upstreamId, published }) => [data, upstreamId, published])).toEqual([
+    ["a", "u", undefined],
+    ["b", undefined, undefined],
+    ["c", "u", true],
+  ]);
+  expect([await log.find({ sourceId: "u" }), await log.find({ upstreamId: "u", published: true })]).toEqual([1, 1]);
+  expect(await place.query("SELECT data, upstream_id FROM $schema.log ORDER BY id")).toMatchObject([
+    { upstream_id: "u" },
+    { upstream_id: null },
+    { upstream_id: "u" },
+  ]);
+});
+
 test("texts of any length can be filtered by and found", async () => {
   const log = await openLog(await openStore(place.url));
   // Nothing that compresses well enough for an index entry.

@@ -58,6 +58,7 @@ describe("a resolved configuration", () => {
       },
       streams: {
         prices: {
+          hasUpstream: true,
           ids: "gateway",
           channel: undefined,
           heartbeat: { interval: 15_000, event: undefined },

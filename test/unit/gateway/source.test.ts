@@ -51,6 +51,7 @@ function createFencedStore(): LogStore {
 function streamOptions(): StreamOptions {
   return {
     upstream: { ...upstreamOptions({ targets: [{ url: upstream.url, name: "a" }] }), connect: "always", linger: 0 },
+    hasUpstream: true,
     channel: undefined,
     ids: "gateway",
     retention: { age: undefined, events: undefined, bytes: undefined },
