@@ -8,9 +8,12 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-# The optional dependencies are the compiler's, and a SQLite driver for Node 20: this Node has its own.
+# The drivers of all stores are kept: nobody can install one in the image. The optional dependencies are the compiler's, and a SQLite driver
+# for Node 20: this Node has its own.
 RUN npm run build \
   && find dist -name '*.d.ts' -delete \
+  && npm pkg set $(node -p "Object.entries(require('./package.json').peerDependencies).map((driver) => 'dependencies.' + driver.join('=')).join(' ')") \
+  && npm pkg delete devDependencies \
   && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 FROM base

@@ -44,6 +44,7 @@ async function refresh() {
 function show(state, streams) {
   find("state").textContent = state;
   find("streams").hidden = streams.length === 0;
+  find("subscribe").textContent = curl(streams.length ? streams[0].name : "<name>");
   const body = find("list");
   body.replaceChildren();
   for (const { name, head, earliest, upstream, paused } of streams) {
@@ -159,6 +160,7 @@ export const homePage: string = `<!doctype html>
 <section>
   <h2>Next steps</h2>
   <ul>
+    <li>Subscribe: <code id="subscribe"></code>
     <li>Replay: add <code>?after=earliest</code>, <code>?last=10</code> or <code>?since=2027-01-31T09:00:00Z</code>.
     <li>Filter: add <code>?channels=a,b</code>, <code>?channels=user:*</code> or <code>?events=trade</code>.
     <li>Publish, with the right to: <code id="publish"></code>

@@ -60,6 +60,7 @@ describe.runIf(chromiumInstalled)("the page at the root", () => {
     const { gateway, page, base, requests, complaints } = await open(prefix);
     await page.locator("#list tr").nth(1).waitFor();
     expect(await rows(page)).toEqual(["chat", "other"]);
+    expect(await page.locator("#subscribe").textContent()).toBe(`curl -N ${base}streams/chat`);
     await gateway.publish("chat", { data: "before", event: "said" });
     await page.getByRole("button", { name: "Tail" }).first().click();
     await tail(page, "before");
