@@ -6,6 +6,7 @@ import { serveGateway, type GatewayServer } from "../support/gateway-server.ts";
 import { warnMissing } from "../support/programs.ts";
 import { recordEvents, untilReceived, type Received, type Recorder } from "../support/recorder.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { patience } from "../support/patience.ts";
 
 /** Opens an EventSource on a path of the server behind the port, listening to these types beside `message`. */
 type Open = (port: number, path: string, types: readonly string[]) => Promise<Recorder>;
@@ -55,7 +56,7 @@ async function publish(first: number, last: number, event = "trade", channel?: s
 async function whileCutOff(meanwhile: () => Promise<void>): Promise<void> {
   proxy.refuse(true);
   proxy.cut();
-  await vi.waitUntil(() => proxy.open() === 0, { timeout: 10_000 });
+  await vi.waitUntil(() => proxy.open() === 0, { timeout: patience });
   await meanwhile();
   proxy.refuse(false);
 }
@@ -106,7 +107,7 @@ describe.each(clients)("$name", ({ installed, open }) => {
     await untilReceived(client, "trade", 3);
     await whileCutOff(async () => {
       await publish(4, 20);
-      await vi.waitUntil(async () => (await earliest()) === 16, { timeout: 10_000 });
+      await vi.waitUntil(async () => (await earliest()) === 16, { timeout: patience });
     });
     await untilReceived(client, "trade", 3 + 5);
     const received = await client.received();
@@ -127,7 +128,7 @@ describe.each(clients)("$name", ({ installed, open }) => {
     await untilReceived(client, "trade", 1);
     await publish(2, 9, "trade", "other");
     const [checkpoint] = await server.gateway.publish("s", { event: "trade", data: "10", channel: "other" });
-    await vi.waitUntil(() => proxy.hasPassed(`\nid: ${checkpoint}\n`), { timeout: 10_000 });
+    await vi.waitUntil(() => proxy.hasPassed(`\nid: ${checkpoint}\n`), { timeout: patience });
     await whileCutOff(() => publish(11, 11, "trade", "mine"));
     await untilReceived(client, "trade", 2);
     const received = await client.received();

@@ -4,6 +4,7 @@ import { createGateway, type Gateway } from "../../src/index.ts";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
 import { warnMissing } from "../support/programs.ts";
 import { selfSigned } from "../support/self-signed.ts";
+import { patience } from "../support/patience.ts";
 
 let browser: Browser;
 
@@ -41,10 +42,10 @@ test.runIf(chromiumInstalled)("Chromium holds 30 streams to one origin, and stil
     });
   `);
   const opened = (): Promise<number> => page.evaluate("sources.filter(({ readyState }) => readyState === 1).length");
-  await vi.waitUntil(async () => (await opened()) === count, { timeout: 20_000 });
+  await vi.waitUntil(async () => (await opened()) === count, { timeout: patience });
   for (const data of ["a", "b", "c"]) await gateway.publish("s", { data });
   const complete = (): Promise<number> => page.evaluate("received.filter(({ length }) => length === 3).length");
-  await vi.waitUntil(async () => (await complete()) === count, { timeout: 20_000 });
+  await vi.waitUntil(async () => (await complete()) === count, { timeout: patience });
   expect(await page.evaluate("received")).toEqual(Array.from({ length: count }, () => ["a", "b", "c"]));
   expect(await page.evaluate("fetch('/healthz').then(({ status }) => status)")).toBe(200);
   const protocols = await page.evaluate<string[]>(

@@ -7,6 +7,7 @@ import { serveGateway, type GatewayServer } from "../support/gateway-server.ts";
 import { nchanInstalled, startNchan } from "../support/nchan.ts";
 import { warnMissing } from "../support/programs.ts";
 import { recordEvents, untilReceived, type Recorder } from "../support/recorder.ts";
+import { patience } from "../support/patience.ts";
 
 /** An event source that somebody else wrote. */
 interface Peer {
@@ -133,7 +134,7 @@ describe.each(peers)("$name as upstream", ({ installed, start }) => {
 
 /** Waits until the gateway has its connection, so that what is published from now on reaches it. */
 async function upstreamOpen(): Promise<void> {
-  await vi.waitUntil(async () => (await upstreamConnection()) === "OPEN", { timeout: 10_000, interval: 20 });
+  await vi.waitUntil(async () => (await upstreamConnection()) === "OPEN", { timeout: patience, interval: 20 });
 }
 
 async function upstreamConnection(): Promise<string> {

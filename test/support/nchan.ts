@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { vi } from "vitest";
 import { freePort } from "./ports.ts";
 import { findProgram } from "./programs.ts";
+import { patience } from "./patience.ts";
 
 /** Debian's nginx with its nchan module: an event source in C that knows nothing of Spillway. */
 export interface Nchan {
@@ -41,10 +42,10 @@ export async function startNchan(bufferLength = 10_000): Promise<Nchan> {
   let killedAt = 0;
 
   async function start(): Promise<void> {
-    await vi.waitUntil(() => seconds() > killedAt, { timeout: 5_000, interval: 20 });
+    await vi.waitUntil(() => seconds() > killedAt, { timeout: patience, interval: 20 });
     const child = spawn(program ?? "nginx", ["-p", directory, "-c", "nginx.conf"], { stdio: "ignore" });
     nginx = child;
-    await vi.waitUntil(() => child.exitCode !== null || answers(`${base}/up`), { timeout: 10_000, interval: 20 });
+    await vi.waitUntil(() => child.exitCode !== null || answers(`${base}/up`), { timeout: patience, interval: 20 });
     if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}; run it on ${directory}`);
   }
 

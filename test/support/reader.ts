@@ -1,4 +1,5 @@
 import { createParser, type SseEvent } from "spillway/sse";
+import { patience } from "./patience.ts";
 
 /** What came in, in order. */
 export interface Reading {
@@ -83,13 +84,13 @@ function isOfStream({ event }: SseEvent): boolean {
   return event !== "connected" && !event.startsWith("spillway.");
 }
 
-/** Resolves when the condition holds, which is asked for every `interval` ms, 30 s long: for facts that nobody announces. */
+/** Resolves when the condition holds, which is asked for every `interval` ms: for facts that nobody announces. */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
   what = "the condition",
   interval = 5,
 ): Promise<void> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + patience;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`${what} did not come true`);
     await new Promise((resolve) => setTimeout(resolve, interval));

@@ -79,12 +79,22 @@ export async function startWorkers(workers: number, config: GatewayConfig): Prom
   };
 }
 
-/** What a gateway says of itself, over a connection of its own; asked again if that went to a worker that was just killed. */
-export async function statusOf(url: string): Promise<WorkersStatus> {
+/** What a gateway says of itself, over a connection of its own. */
+export function statusOf(url: string): Promise<WorkersStatus> {
+  return askAgain(async () => {
+    const response = await fetch(`${url}/status`, { headers: { connection: "close" } });
+    return (await response.json()) as WorkersStatus;
+  });
+}
+
+/**
+ * Asks again if the connection was lost: until the primary knows that a worker was killed, it hands connections to it, and the kernel
+ * resets them.
+ */
+export async function askAgain<T>(ask: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      const response = await fetch(`${url}/status`, { headers: { connection: "close" } });
-      return (await response.json()) as WorkersStatus;
+      return await ask();
     } catch (error) {
       if (!isLost(error)) throw error;
     }

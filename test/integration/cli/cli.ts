@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { vi } from "vitest";
+import { patience } from "../../support/patience.ts";
 
 const main = resolve(import.meta.dirname, "../../../dist/cli/main.js");
 
@@ -48,7 +49,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Cli
     result,
     until: async (condition) => {
       await vi
-        .waitUntil(() => condition(cli), { timeout: 20_000, interval: 10 })
+        .waitUntil(() => condition(cli), { timeout: patience, interval: 10 })
         .catch(() => {
           throw new Error(`waited in vain; stdout:\n${stdout}\nstderr:\n${stderr}`);
         });

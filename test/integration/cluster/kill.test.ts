@@ -1,12 +1,11 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startCluster, type Cluster, type ClusterNode } from "../../support/cluster.ts";
 import { engines, type Engine } from "../../support/shared-engines.ts";
+import { patience, testPatience } from "../../support/patience.ts";
 
 /** How often the leader is killed: `KILL_ROUNDS=25 npx vitest run test/integration/cluster/kill.test.ts`. */
 const rounds = Number(process.env["KILL_ROUNDS"] ?? 1);
 const lease = 2000;
-/** A machine with other work takes its time. */
-const slowness = 10_000;
 
 async function startOn(engine: Engine): Promise<Cluster> {
   const place = engine.openPlace();
@@ -40,13 +39,13 @@ const shown = (times: readonly number[]): string => times.map((time) => time.toF
 describe.each(engines)("on $name", (engine) => {
   test(
     `kill -9 of the leader, ${rounds} times: every client ends with exactly 1..M`,
-    { timeout: 60_000 + rounds * 10_000 },
+    { timeout: testPatience + rounds * 10_000 },
     async ({ annotate }) => {
       const cluster = await startOn(engine);
       const times: number[] = [];
       for (let round = 0; round < rounds; round++) times.push(await replaceLeader(cluster, "SIGKILL", "SIGKILL"));
       await cluster.finishWithin(lease);
-      for (const time of times) expect(time).toBeLessThan(lease + slowness);
+      for (const time of times) expect(time).toBeLessThan(lease + patience);
       for (const fence of await fencesOf(cluster.nodes)) expect(fence).toBeGreaterThan(rounds);
       await annotate(`${engine.name}: another leader after kill -9 in ms: ${shown(times)}`);
     },
@@ -54,13 +53,13 @@ describe.each(engines)("on $name", (engine) => {
 
   test(
     `SIGTERM of the leader, ${rounds} times: it exits with 0, and every client ends with exactly 1..M`,
-    { timeout: 60_000 + rounds * 10_000 },
+    { timeout: testPatience + rounds * 10_000 },
     async ({ annotate }) => {
       const cluster = await startOn(engine);
       const times: number[] = [];
       for (let round = 0; round < rounds; round++) times.push(await replaceLeader(cluster, "SIGTERM", 0));
       await cluster.finishWithin(lease);
-      for (const time of times) expect(time).toBeLessThan(slowness);
+      for (const time of times) expect(time).toBeLessThan(patience);
       await annotate(`${engine.name}: another leader after SIGTERM in ms: ${shown(times)}`);
     },
   );

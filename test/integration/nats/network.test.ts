@@ -140,7 +140,7 @@ test("whatever is cut, a reader sees every number once and every append is there
     cutAtRandom,
   );
   await fc.assert(property, { numRuns: 4, endOnFailure: true });
-}, 120_000);
+});
 
 interface Cut {
   readonly node: number;

@@ -156,4 +156,4 @@ test("whatever is cut, a reader sees every number once and every append is there
     },
   );
   await fc.assert(property, { numRuns: 6 });
-}, 120_000);
+});

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { ScriptedResponse } from "../../support/numbered-upstream.js";
 import { portOf } from "../../support/ports.ts";
 import { probe, source, until, upTo } from "./support.ts";
+import { patience } from "../../support/patience.ts";
 
 const secret = "s3cret";
 const keys = { "Authorization": `Bearer ${secret}`, "Cookie": `s=${secret}`, "X-Api-Key": secret };
@@ -73,7 +74,7 @@ describe("a request", () => {
     let asked = 0;
     const { upstream, lines, untilFailure, untilState } = probe(origin.url, {
       headers: () => (asked++ === 0 ? first() : {}),
-      timeouts: { connect: 5000, headers: 50, idle: 5000 },
+      timeouts: { connect: patience, headers: 50, idle: patience },
     });
     upstream.start();
     expect(await untilFailure()).toBe("upstream-connect");
@@ -111,7 +112,8 @@ describe("an answer that is no event stream", () => {
     origin.control({ next: [response], emit: 2 });
     const { upstream, lines, numbers, untilFailure, untilDelivered } = probe(`${origin.url}?key=${secret}`, {
       headers: keys,
-      timeouts: { connect: 5000, headers: 200, idle: 5000 },
+      // Long enough for the second attempt, on a busy machine too.
+      timeouts: { connect: patience, headers: "hang" in response ? 1000 : patience, idle: patience },
     });
     upstream.start();
     expect(await untilFailure()).toBe(code);

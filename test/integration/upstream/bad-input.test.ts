@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ScriptedResponse } from "../../support/numbered-upstream.js";
 import { probe, source, until, upTo } from "./support.ts";
+import { patience } from "../../support/patience.ts";
 
 describe("a stream", () => {
   test.each([
@@ -47,7 +48,7 @@ describe("a stream", () => {
     const origin = await source();
     origin.control({ next: [{ body, then: "silence" }], emit: 3 });
     const { upstream, numbers, untilFailure, untilDelivered } = probe(origin.url, {
-      timeouts: { connect: 5000, headers: 5000, idle: 100 },
+      timeouts: { connect: patience, headers: patience, idle: 100 },
     });
     upstream.start();
     expect(await untilFailure()).toBe("upstream-timeout");
@@ -59,12 +60,12 @@ describe("a stream", () => {
   test("with nothing but comments is alive", async () => {
     const origin = await source();
     const { upstream, untilState, lines } = probe(origin.url, {
-      timeouts: { connect: 5000, headers: 5000, idle: 500 },
+      timeouts: { connect: patience, headers: patience, idle: 2000 },
     });
     upstream.start();
     await untilState("open");
     const started = performance.now();
-    while (performance.now() - started < 1200) {
+    while (performance.now() - started < 3000) {
       origin.control({ comment: "still here" });
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

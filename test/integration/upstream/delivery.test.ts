@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { SpillwayError } from "../../../src/errors.ts";
 import { probe, source, until, upTo } from "./support.ts";
+import { patience } from "../../support/patience.ts";
 
 /** A delivery that waits until it is let go. */
 function gate(): {
@@ -53,10 +54,10 @@ describe("while a delivery is under way", () => {
   test("its time does not count as silence of the source", async () => {
     const origin = await source();
     const { wait, waiting, open } = gate();
-    const idle = 100;
+    const idle = 1000;
     const { upstream, lines, numbers, untilDelivered } = probe(
       origin.url,
-      { timeouts: { connect: 5000, headers: 5000, idle } },
+      { timeouts: { connect: patience, headers: patience, idle } },
       { deliver: wait },
     );
     upstream.start();

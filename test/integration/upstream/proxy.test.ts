@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { startConnectProxy, type ConnectProxy } from "../../support/connect-proxy.ts";
 import { selfSigned } from "../../support/self-signed.ts";
 import { probe, source, until, upTo } from "./support.ts";
+import { patience } from "../../support/patience.ts";
 
 const certificate = selfSigned();
 const slow = { min: 300, max: 600, healthy: 1000 };
@@ -41,7 +42,7 @@ describe("through a proxy", () => {
     const { upstream, lines, untilFailure, untilState } = probe(origin.url, {
       proxy: proxy.url,
       backoff: slow,
-      timeouts: { connect: 5000, headers: 300, idle: 5000 },
+      timeouts: { connect: patience, headers: how === "hang" ? 300 : patience, idle: patience },
     });
     upstream.start();
     expect(await untilFailure()).toBe(how === "hang" ? "upstream-timeout" : "upstream-connect");

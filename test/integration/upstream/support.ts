@@ -12,6 +12,7 @@ import type { Logger } from "../../../src/util/logger.ts";
 import { startNumberedUpstream, type NumberedOptions, type NumberedUpstream } from "../../support/numbered-upstream.js";
 import { createLoggedHistory, type LoggedHistory } from "../../unit/upstream/logged-history.ts";
 import { upstreamOptions } from "../../unit/upstream/support.ts";
+import { patience } from "../../support/patience.ts";
 
 /** One line of the log. */
 export interface LogLine {
@@ -87,7 +88,7 @@ export async function source(options: Partial<NumberedOptions> = {}): Promise<Nu
 
 /** Waits for a fact. */
 export async function until(fact: () => boolean): Promise<void> {
-  await vi.waitUntil(fact, { timeout: 10_000, interval: 5 });
+  await vi.waitUntil(fact, { timeout: patience, interval: 5 });
 }
 
 /** 1..m. */

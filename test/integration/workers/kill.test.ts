@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { startNumberedGateway, type NumberedGateway } from "../../support/numbered-gateway.ts";
 import { eventually } from "../../support/reader.ts";
 import { statusOf, untilEnded } from "../../support/workers.ts";
+import { testPatience } from "../../support/patience.ts";
 
 /** How often a process is killed: `KILL_ROUNDS=500 npx vitest run test/integration/workers/kill.test.ts`. */
 const rounds = Number(process.env["KILL_ROUNDS"] ?? 10);
@@ -33,7 +34,7 @@ const any = (pids: readonly number[]): number => pids[Math.floor(Math.random() *
 test(
   `kill -9 of a worker, and of the primary at times, ${rounds} times: every client ends with exactly 1..M`,
   {
-    timeout: 30_000 + rounds * 5000,
+    timeout: testPatience + rounds * 10_000,
   },
   async () => {
     for (let round = 1; round <= rounds; round++) {
@@ -55,7 +56,7 @@ test(
   },
 );
 
-test("all workers at once, 5 times: every client ends with exactly 1..M", { timeout: 60_000 }, async () => {
+test("all workers at once, 5 times: every client ends with exactly 1..M", async () => {
   for (let round = 0; round < 5; round++) {
     const before = await allWorkers();
     await aWhile();
@@ -65,7 +66,7 @@ test("all workers at once, 5 times: every client ends with exactly 1..M", { time
   await gateway.finish();
 });
 
-test("SIGTERM, 5 times: it exits with 0, and every client ends with exactly 1..M", { timeout: 60_000 }, async () => {
+test("SIGTERM, 5 times: it exits with 0, and every client ends with exactly 1..M", async () => {
   for (let round = 0; round < 5; round++) {
     const before = await allWorkers();
     await aWhile();

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startNumberedUpstream, type NumberedUpstream } from "../../support/numbered-upstream.js";
 import { eventually, read, type Reading } from "../../support/reader.ts";
-import { startWorkers, type WorkersServer } from "../../support/workers.ts";
+import { askAgain, startWorkers, type WorkersServer } from "../../support/workers.ts";
 
 let source: NumberedUpstream;
 let server: WorkersServer;
@@ -19,7 +19,9 @@ afterEach(async () => {
 
 async function subscribe(clients: number): Promise<Reading[]> {
   const readings = await Promise.all(
-    Array.from({ length: clients }, async () => read(await fetch(`${server.url}/streams/s?after=earliest`))),
+    Array.from({ length: clients }, async () =>
+      read(await askAgain(() => fetch(`${server.url}/streams/s?after=earliest`))),
+    ),
   );
   await Promise.all(readings.map((reading) => reading.until(({ events }) => events.length > 0)));
   return readings;

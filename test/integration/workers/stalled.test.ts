@@ -56,40 +56,34 @@ const atEnd = (last: number): number => clients.filter((client) => client.last =
 const memoryOf = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
 
-test(
-  "a worker that takes nothing holds up nobody, costs the primary no memory, and gets everything later",
-  {
-    timeout: 60_000,
-  },
-  async () => {
-    await publish(1, 20);
-    await eventually(() => atEnd(20) === 6, "everyone at 20");
-    const primary = server.program.process.pid!;
-    const { pid, subscribers } = await stopOne();
-    await publish(21, 40);
-    await eventually(() => atEnd(60) === 6 - subscribers, "the others at 60");
-    const before = memoryOf(primary);
-    const id = await publish(61, 200);
-    await eventually(() => atEnd(260) === 6 - subscribers, "the others at 260");
-    // 100 MB went by.
-    expect(memoryOf(primary) - before).toBeLessThan(50);
-    expect(clients.filter((client) => client.last <= 21)).toHaveLength(subscribers);
+test("a worker that takes nothing holds up nobody, costs the primary no memory, and gets everything later", async () => {
+  await publish(1, 20);
+  await eventually(() => atEnd(20) === 6, "everyone at 20");
+  const primary = server.program.process.pid!;
+  const { pid, subscribers } = await stopOne();
+  await publish(21, 40);
+  await eventually(() => atEnd(60) === 6 - subscribers, "the others at 60");
+  const before = memoryOf(primary);
+  const id = await publish(61, 200);
+  await eventually(() => atEnd(260) === 6 - subscribers, "the others at 260");
+  // 100 MB went by.
+  expect(memoryOf(primary) - before).toBeLessThan(50);
+  expect(clients.filter((client) => client.last <= 21)).toHaveLength(subscribers);
 
-    const request = `GET /streams/s HTTP/1.1\r\nHost: x\r\nLast-Event-ID: ${id}\r\n\r\n`;
-    const answers = sockets.map((socket) => {
-      socket.write(request);
-      return once(socket, "data") as Promise<[Buffer]>;
-    });
-    process.kill(pid, "SIGCONT");
-    // Also the one that was handed to it, with an id that it has never heard of.
-    for (const [head] of await Promise.all(answers)) expect(head.toString()).toContain("Spillway-Resume: resumed");
-    await eventually(() => atEnd(260) === 6, "everyone at 260");
-    await publish(261, 5);
-    await eventually(() => atEnd(265) === 6, "everyone at 265");
-    expect(clients.flatMap(({ faults }) => faults)).toEqual([]);
-    expect(clients.every(({ connections }) => connections === 1)).toBe(true);
-  },
-);
+  const request = `GET /streams/s HTTP/1.1\r\nHost: x\r\nLast-Event-ID: ${id}\r\n\r\n`;
+  const answers = sockets.map((socket) => {
+    socket.write(request);
+    return once(socket, "data") as Promise<[Buffer]>;
+  });
+  process.kill(pid, "SIGCONT");
+  // Also the one that was handed to it, with an id that it has never heard of.
+  for (const [head] of await Promise.all(answers)) expect(head.toString()).toContain("Spillway-Resume: resumed");
+  await eventually(() => atEnd(260) === 6, "everyone at 260");
+  await publish(261, 5);
+  await eventually(() => atEnd(265) === 6, "everyone at 265");
+  expect(clients.flatMap(({ faults }) => faults)).toEqual([]);
+  expect(clients.every(({ connections }) => connections === 1)).toBe(true);
+});
 
 test("status and readiness do not wait for a worker that is stopped", async () => {
   await publish(1, 1);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { eventually, read, type Reading } from "../../support/reader.ts";
-import { startWorkers, untilEnded, type WorkersServer, type WorkersStatus } from "../../support/workers.ts";
+import { askAgain, startWorkers, untilEnded, type WorkersServer, type WorkersStatus } from "../../support/workers.ts";
 
 let server: WorkersServer;
 let readings: Reading[];
@@ -15,7 +15,7 @@ afterEach(() => server.close());
 async function subscribe(clients: number): Promise<void> {
   // One after the other: who is busy at that moment is passed over.
   for (let n = 0; n < clients; n++) {
-    const reading = read(await fetch(`${server.url}/streams/s`));
+    const reading = read(await askAgain(() => fetch(`${server.url}/streams/s`)));
     await reading.until(({ events }) => events.length > 0);
     readings.push(reading);
   }

@@ -1,4 +1,5 @@
 import type { UpstreamOptions } from "../../../src/upstream/upstream.ts";
+import { patience } from "../../support/patience.ts";
 
 /** Complete options with short times, and those given. */
 export function upstreamOptions(options: Partial<UpstreamOptions> = {}): UpstreamOptions {
@@ -10,7 +11,7 @@ export function upstreamOptions(options: Partial<UpstreamOptions> = {}): Upstrea
     body: undefined,
     headers: {},
     resume: "header",
-    timeouts: { connect: 5000, headers: 5000, idle: 5000 },
+    timeouts: { connect: patience, headers: patience, idle: patience },
     backoff: { min: 5, max: 40, healthy: 1000 },
     maxRedirects: 3,
     maxEventBytes: 1024 * 1024,
