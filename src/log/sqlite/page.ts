@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { SpillwayError } from "../../errors.ts";
 import type { LogEvent, LogPage, ReadOptions } from "../log.ts";
 import { readBounds } from "./bounds.ts";
 import type { Snapshots } from "./snapshots.ts";
@@ -30,10 +31,19 @@ export async function readPage(
     const { head, earliest } = readBounds(statement, stream);
     if (limit <= 0) return { events, scanned: after, earliest };
     const { seq, reason } = walkOn(statement, walk, after);
-    return { events, scanned: reason === "end" ? Math.max(seq, head) : seq, earliest };
+    const scanned = reason === "end" ? Math.max(seq, head) : seq;
+    if (!filter) assertWhole(events, Math.max(after + 1, earliest), scanned);
+    return { events, scanned, earliest };
   }
   const page = snapshots.read(turn);
   // Who looks for something rare comes back at once.
   if (events.length === 0) await nextTurn();
   return page;
+}
+
+/** Numbers have no holes, and a damaged index may leave events out without an error of its own. */
+function assertWhole(events: readonly LogEvent[], first: number, last: number): void {
+  const hole = events.findIndex(({ seq }, index) => seq !== first + index);
+  const missing = first + (hole === -1 ? events.length : hole);
+  if (missing <= last) throw new SpillwayError("store-corrupt", `the event ${missing} is missing from the log`);
 }

@@ -130,6 +130,22 @@ test("a stream that lost events behind Spillway's back is refused, and others ar
   await again.close();
 });
 
+test("an event that is gone from the middle of a log is found by the read that meets it", async () => {
+  const store = await createSqliteStore({ path: place.path });
+  await (await openAll(store)).append(eventsOf("1", "2", "3", "4", "5"));
+  await store.close();
+  await edit((database) => database.exec("DELETE FROM events WHERE seq = 3"));
+  const again = await createSqliteStore({ path: place.path });
+  const log = await openAll(again);
+  expect((await log.read(0, { limit: 2 })).events).toHaveLength(2);
+  await expect(log.read(0, { limit: 3 })).rejects.toMatchObject({
+    code: "store-corrupt",
+    message: expect.stringContaining("event 3 is missing"),
+  });
+  expect((await log.read(3, { limit: 9 })).events).toHaveLength(2);
+  await again.close();
+});
+
 test("of streams that are opened at once, only the one is refused that lost events", async () => {
   const store = await createSqliteStore({ path: place.path });
   for (const name of ["a", "b", "c"]) await (await openAll(store, name)).append(eventsOf("1", "2"));

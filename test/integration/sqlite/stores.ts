@@ -12,6 +12,11 @@ export function eventsOf(...texts: string[]): NewEvent[] {
 
 /** Everything that is held. */
 export async function readAll(log: Log): Promise<readonly LogEvent[]> {
-  const { events } = await log.read(0, { limit: 1_000_000 });
-  return events;
+  const all: LogEvent[] = [];
+  for (let after = 0; ;) {
+    const { events, scanned } = await log.read(after, { limit: 1_000_000 });
+    all.push(...events);
+    if (scanned >= log.state().head) return all;
+    after = scanned;
+  }
 }
