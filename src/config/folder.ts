@@ -7,8 +7,11 @@ export const folder: z.ZodType<string, string> = value<string, string>("a folder
   typeof input === "string" ? realFolder(input) : undefined,
 );
 
-/** The real path of a folder, relative to the working directory; `undefined` where there is none. */
+/** The real path of a folder, relative to the working directory; `undefined` where there is none that can be read. */
 export function realFolder(path: string): string | undefined {
-  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return undefined;
-  return realpathSync(path);
+  try {
+    return statSync(path).isDirectory() ? realpathSync(path) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -180,7 +180,7 @@ describe("a gateway with static files", () => {
 
   test("is refused where the folder does not exist", async () => {
     gateway = await createGateway(config());
-    for (const files of [join(folder, "none"), join(folder, "secret.txt"), ""]) {
+    for (const files of [join(folder, "none"), join(folder, "secret.txt"), "", "a\0b"]) {
       await expect(createGateway({ ...config(), static: files })).rejects.toThrow(
         "static: expected a folder that exists",
       );

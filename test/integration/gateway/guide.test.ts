@@ -90,6 +90,11 @@ test("the type in the source's JSON is the channel", async () => {
     "address_update",
   ]);
   await reading.cancel();
+  const resumed = read(await fetch(`${base}/api/sse?last-id=2-0`));
+  await resumed.until(() => resumed.data().length === 2);
+  expect(resumed.response.headers.get("spillway-resume")).toBe("resumed");
+  expect(resumed.events.filter(({ event }) => event === "message").map(({ id }) => id)).toEqual(["3-0", "4-0"]);
+  await resumed.cancel();
 });
 
 test("pages of any origin may subscribe, and send no cookies", async () => {
