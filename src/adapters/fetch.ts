@@ -33,18 +33,19 @@ function toHttpRequest(request: Request, mount: string): HttpRequest {
     path: pathname.startsWith(mount) ? pathname.slice(mount.length) : pathname,
     query: searchParams,
     header: (name) => request.headers.get(name) ?? (name === "host" ? host : undefined),
-    body: (limit) => readBody(request, limit),
+    body: (limit, take) => readBody(request, limit, take),
     signal: request.signal,
   };
 }
 
-async function readBody(request: Request, limit: number): Promise<string> {
+async function readBody(request: Request, limit: number, take: (bytes: number) => void): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   let length = 0;
   for await (const chunk of request.body ?? []) {
     length += chunk.byteLength;
     if (length > limit) throw new SpillwayError("body-too-large", undefined, { expected: `at most ${limit} bytes` });
+    take(chunk.byteLength);
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();

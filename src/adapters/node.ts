@@ -58,7 +58,7 @@ function toHttpRequest(request: Request, response: Response, isShared: boolean):
       const value = request.headers[name] ?? (name === "host" ? request.headers[":authority"] : undefined);
       return Array.isArray(value) ? value.join(", ") : value;
     },
-    body: (limit) => readBody(request, response, limit),
+    body: (limit, take) => readBody(request, response, limit, take),
     // On the response: a request whose body was read emits its `close` early.
     get signal() {
       return closeSignal(response, isGone(response), isHttp2(response) ? undefined : response.req.socket);
@@ -95,7 +95,12 @@ export function breakOff(request: IncomingMessage): void {
   request.push(null);
 }
 
-async function readBody(request: Request, response: Response, limit: number): Promise<string> {
+async function readBody(
+  request: Request,
+  response: Response,
+  limit: number,
+  take: (bytes: number) => void,
+): Promise<string> {
   if (request.readableEnded) {
     const message = "the body was read before it came here: mount the gateway before any body parser";
     throw new SpillwayError("request-invalid", message, { field: "body" });
@@ -109,6 +114,7 @@ async function readBody(request: Request, response: Response, limit: number): Pr
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       length += chunk.length;
       if (length > limit) throw tooLarge(limit);
+      take(chunk.length);
       chunks.push(chunk);
     }
   } catch (cause) {
@@ -137,7 +143,13 @@ function send(answer: HttpResponse, request: Request, response: Response): void 
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
   if (body !== undefined) response.setHeader("content-length", Buffer.byteLength(body));
   response.statusCode = answer.status;
-  if (answer.status === 413 && !deferred.has(request) && !request.readableEnded)
+  // Too large, or too much beside others.
+  if (
+    (answer.status === 413 || answer.status === 503) &&
+    isArriving(request) &&
+    !deferred.has(request) &&
+    !request.readableEnded
+  )
     return refuseBody(body ?? "", request, response);
   response.end(request.method === "HEAD" ? "" : (body ?? ""));
 }
@@ -146,6 +158,11 @@ function sendFile({ status, headers, file }: HttpFile, response: Response): void
   response.writeHead(status, headers);
   // What breaks off is cut on both sides.
   pipeline(file, response as Writable, () => {});
+}
+
+/** Whether a body was begun to be read, and has not ended. */
+function isArriving(request: Request): boolean {
+  return request.readableDidRead && !request.readableEnded;
 }
 
 /** How long a client may go on sending a body that was refused, in ms. */

@@ -153,7 +153,7 @@ export interface UpstreamConfig {
   readonly backoff?: UpstreamBackoffConfig | undefined;
   /** Redirects followed in one attempt, at most 20. Default: 5. */
   readonly redirects?: Count | undefined;
-  /** Bound of one event's memory; beyond it the connection is given up. Default: `16MiB`. */
+  /** Bound of one event's memory; beyond it, and beyond 2 KiB of its id or type, the connection is given up. Default: `16MiB`. */
   readonly maxEventBytes?: Size | undefined;
   /** TLS settings of the connection. Default: Node's own. */
   readonly tls?: UpstreamTlsConfig | undefined;

@@ -34,6 +34,11 @@ export interface LimitsConfig {
   readonly stall?: Duration | undefined;
   /** Largest body of a publish request; beyond it the answer is 413. Default: `1MiB`. */
   readonly body?: Size | undefined;
+  /**
+   * Bodies of all publish requests that one process reads or stores at the same time; one address has at most half of it. Beyond it the
+   * answer is 503. Not to be lifted. Default: `64MiB`.
+   */
+  readonly bodies?: Size | undefined;
   /** Events of one publish request; beyond it the answer is 413. Not to be lifted. Default: `10_000`. */
   readonly events?: Count | undefined;
   /** How long a request may take to arrive. */

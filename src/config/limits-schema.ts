@@ -33,6 +33,7 @@ const shape = object({
   outbox: size("256KiB"),
   stall: duration("60s", 10),
   body: size("1MiB"),
+  bodies: size("64MiB"),
   events: count("10_000", 10_000_000),
   timeouts: object({ headers: duration("10s", 10), body: duration("30s", 10) }).prefault({}),
   memory: bound("2GiB", parseSize, "none"),

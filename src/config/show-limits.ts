@@ -21,6 +21,7 @@ export function showLimits(limits: Limits): object {
     outbox: formatSize(limits.outbox),
     stall: formatDuration(limits.stall),
     body: formatSize(limits.body),
+    bodies: formatSize(limits.bodies),
     events: limits.events,
     timeouts: { headers: formatDuration(limits.timeouts.headers), body: formatDuration(limits.timeouts.body) },
     memory: bound(limits.memory, formatSize),

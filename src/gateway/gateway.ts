@@ -88,6 +88,8 @@ export interface RunningGateway extends Gateway {
   end: Sessions["end"];
   /** Requests refused by this process, by the code of the error. */
   readonly refused: Served["refused"];
+  /** What the bodies of the requests to this process take. */
+  readonly bodies: Served["bodies"];
 }
 
 /** What a gateway is made of. */
@@ -140,11 +142,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   const handler = createHandler(served);
   const node = toNodeHandler(handler);
 
-  const find = (name: string): ServedStream => {
-    const stream = streams.get(name);
-    if (!stream) throw new SpillwayError("stream-unknown", `no stream "${name}"`, { field: "stream", got: name });
-    return stream;
-  };
+  const find = (name: string): ServedStream => findStream(streams, name);
 
   return {
     node: () => node,
@@ -187,6 +185,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     },
     end: sessions.end,
     refused: served.refused,
+    bodies: served.bodies,
     close: () => (closed ??= close()),
   };
 
@@ -203,6 +202,12 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     pressure.stop();
     await parts.end();
   }
+}
+
+function findStream(streams: GatewayParts["streams"], name: string): ServedStream {
+  const stream = streams.get(name);
+  if (!stream) throw new SpillwayError("stream-unknown", `no stream "${name}"`, { field: "stream", got: name });
+  return stream;
 }
 
 /** A part of `drain` is left for what is still on its way. */

@@ -1,6 +1,7 @@
 import type { Policy, Served } from "../http/served.ts";
 import type { Limits } from "../limits/options.ts";
 import { createPressure, underPressure, type Pressure } from "../limits/pressure.ts";
+import { createBodyBudget } from "../limits/body-budget.ts";
 import { createReplayGate, type ReplayLimits } from "../limits/replay-gate.ts";
 import type { Logger } from "../util/logger.ts";
 import type { GatewayParts } from "./gateway.ts";
@@ -19,7 +20,7 @@ export function watchPressure(limits: Limits, logger: Logger): Pressure {
 }
 
 /** What is let in a few at a time. */
-export interface Gates extends Pick<Served, "replays" | "searches"> {
+export interface Gates extends Pick<Served, "replays" | "searches" | "bodies"> {
   /** Takes other limits from now on. */
   change(limits: Limits): void;
 }
@@ -29,10 +30,13 @@ export function createGates(limits: Limits): Gates {
   const ofSearches = ({ searches, replayWait }: Limits): ReplayLimits => ({ replays: searches, replayWait });
   const replays = createReplayGate(limits);
   const searches = createReplayGate(ofSearches(limits));
+  const bodies = createBodyBudget(limits.bodies);
   return {
     replays,
     searches,
+    bodies,
     change(next) {
+      bodies.change(next.bodies);
       replays.change(next);
       searches.change(ofSearches(next));
     },
@@ -40,7 +44,7 @@ export function createGates(limits: Limits): Gates {
 }
 
 /** What the HTTP layer is served with beside the gateway's parts. */
-export interface ServedState extends Pick<Served, "sessions" | "replays" | "searches"> {
+export interface ServedState extends Pick<Served, "sessions" | "replays" | "searches" | "bodies"> {
   readonly pressure: Pressure;
   options(): GatewayOptions;
   policy(): Policy;
@@ -50,7 +54,7 @@ export interface ServedState extends Pick<Served, "sessions" | "replays" | "sear
 /** The gateway as the HTTP layer sees it. */
 export function createServed(parts: GatewayParts, state: ServedState): Served {
   const { streams, admission, endElsewhere } = parts;
-  const { sessions, replays, searches, pressure, options, policy, isClosing } = state;
+  const { sessions, replays, searches, bodies, pressure, options, policy, isClosing } = state;
   return {
     version,
     startedAt: parts.startedAt,
@@ -66,6 +70,7 @@ export function createServed(parts: GatewayParts, state: ServedState): Served {
     admission: underPressure(admission, pressure),
     replays,
     searches,
+    bodies,
     sessions,
     refused: {},
     async end(match, reason) {

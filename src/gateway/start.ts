@@ -43,7 +43,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   };
   const { prepare, remove } = own;
   const reload = readOptions && createReload(options, readOptions, { prepare, remove, apply }, logger);
-  const monitor = createProcessMonitor();
+  const monitor = createProcessMonitor(() => gateway.bodies.bytes);
   const metrics = createMetrics({
     version,
     streams: own.streams,

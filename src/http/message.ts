@@ -16,9 +16,10 @@ export interface HttpRequest {
   header(name: string): string | undefined;
   /**
    * The whole body as text.
-   * @throws {SpillwayError} `body-too-large` beyond `limit` bytes.
+   * @param take called with the bytes of each part that has arrived
+   * @throws {SpillwayError} `body-too-large` beyond `limit` bytes; what `take` throws.
    */
-  body(limit: number): Promise<string>;
+  body(limit: number, take: (bytes: number) => void): Promise<string>;
   /** Aborts when the client has gone. To be read once. */
   readonly signal: AbortSignal;
   /** The address of the other end of the connection; absent where it is not known. */

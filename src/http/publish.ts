@@ -6,6 +6,7 @@ import { ownIdOf } from "../hub/format.ts";
 import { formatCursor } from "../log/cursor.ts";
 import type { NewEvent } from "../log/log.ts";
 import { addressKey } from "../util/address-key.ts";
+import { withBody } from "./body.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
 import { readEvents } from "./publish-body.ts";
@@ -18,9 +19,10 @@ import type { Caller, Served, ServedStream } from "./served.ts";
 export async function publish(
   request: HttpRequest,
   stream: ServedStream,
-  { identity, address }: Caller,
+  caller: Caller,
   served: Served,
 ): Promise<HttpBody> {
+  const { identity, address } = caller;
   await served.admission.publish({ subject: identity.subject, address });
   const key = request.header("idempotency-key");
   if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) {
@@ -28,16 +30,17 @@ export async function publish(
   }
   const contentType = request.header("content-type");
   const { limits } = served.policy;
-  const body = await request.body(limits.body);
-  const events = readEvents(contentType, body, { limit: limits.events, ids: stream.ids });
-  assertGranted(events, identity.grant);
-  const idempotency =
-    key === undefined
-      ? undefined
-      : { owner: ownerOf(identity, address), key, fingerprint: fingerprint(contentType, body) };
-  const { first, last, replayed } = await stream.append(events, { idempotency });
-  const ids = idsOf(stream, events, first, last);
-  return json({ ids }, replayed ? { "Idempotency-Replayed": "true" } : {});
+  return withBody(request, caller, served, limits.body, async (body) => {
+    const events = readEvents(contentType, body, { limit: limits.events, ids: stream.ids });
+    assertGranted(events, identity.grant);
+    const idempotency =
+      key === undefined
+        ? undefined
+        : { owner: ownerOf(identity, address), key, fingerprint: fingerprint(contentType, body) };
+    const { first, last, replayed } = await stream.append(events, { idempotency });
+    const ids = idsOf(stream, events, first, last);
+    return json({ ids }, replayed ? { "Idempotency-Replayed": "true" } : {});
+  });
 }
 
 /** @throws {SpillwayError} `access-denied` naming the first event whose channel or type is not granted. */

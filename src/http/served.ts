@@ -9,6 +9,7 @@ import type { Hub } from "../hub/hub.ts";
 import type { CloseReason } from "../hub/subscriber.ts";
 import type { Log } from "../log/log.ts";
 import type { Admission } from "../limits/admission.ts";
+import type { BodyBudget } from "../limits/body-budget.ts";
 import type { Limits } from "../limits/options.ts";
 import type { ReplayGate } from "../limits/replay-gate.ts";
 import type { Durations } from "../util/durations.ts";
@@ -142,6 +143,7 @@ export interface Served {
   readonly replays: ReplayGate;
   /** For walks through a log that may find nothing. */
   readonly searches: ReplayGate;
+  readonly bodies: BodyBudget;
   readonly sessions: Sessions;
   /** Requests refused since the start, by the code of the error. */
   readonly refused: Record<string, number>;

@@ -2,6 +2,7 @@ import type { Access } from "../access/access.ts";
 import type { Identity } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
 import { assertNames, nameRule } from "./filter.ts";
+import { withBody } from "./body.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
 import type { Caller, Served } from "./served.ts";
@@ -20,7 +21,9 @@ export async function issueTicket(
 ): Promise<HttpBody> {
   assertMayAsk(identity, served.policy.access);
   await served.admission.publish({ subject: identity.subject, address });
-  const { stream, channels } = readRequest(await request.body(bodyLimit), served.policy.limits.channels);
+  const { stream, channels } = await withBody(request, { identity, address }, served, bodyLimit, (body) =>
+    readRequest(body, served.policy.limits.channels),
+  );
   const { ticket, expiresAt } = await served.tickets.issue({ holder: identity, address, stream, channels });
   // Behind the grant, so that only who may subscribe to it hears whether it exists.
   if (!served.streams.has(stream)) throw new SpillwayError("stream-unknown", undefined, { field: "stream" });

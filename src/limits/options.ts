@@ -33,6 +33,8 @@ export interface Limits {
   readonly stall: number;
   /** Largest body of a publish request; beyond it 413. */
   readonly body: number;
+  /** Bodies of all publish requests of a process together; beyond it 503. */
+  readonly bodies: number;
   /** Events of one publish request; beyond it 413. */
   readonly events: number;
   readonly timeouts: {

@@ -31,6 +31,13 @@ export const processMetrics: readonly Metric[] = [
     samples: ({ limits }) => sample({}, limits.memory),
   },
   {
+    name: "spillway_request_body_bytes",
+    type: "gauge",
+    help: "Bytes of request bodies that are being read, or whose events are being stored",
+    labels: ["worker"],
+    samples: eachProcess(({ bodies }) => bodies),
+  },
+  {
     name: "spillway_build_info",
     type: "gauge",
     help: "Always 1; the labels name the versions of Spillway and of Node",

@@ -17,6 +17,8 @@ export interface ProcessStats {
   readonly openFiles: number | undefined;
   /** How many it may open. */
   readonly maxFiles: number | undefined;
+  /** Of request bodies that are being read, or whose events are being stored. */
+  readonly bodies: number;
   /** The longest that the event loop was late in the last 15 to 20 seconds. */
   readonly loopLag: number;
   /** How long the event loop did something, ever. */
@@ -34,8 +36,8 @@ export interface ProcessMonitor {
 const window = 5000;
 const windows = 3;
 
-/** Starts to watch; keeps no process alive. */
-export function createProcessMonitor(): ProcessMonitor {
+/** Starts to watch; keeps no process alive. `bodies` is what request bodies take here. */
+export function createProcessMonitor(bodies: () => number = () => 0): ProcessMonitor {
   let longest = 0;
   let before: number[] = [];
   let windowEnd = performance.now() + window;
@@ -59,6 +61,7 @@ export function createProcessMonitor(): ProcessMonitor {
         heapUsed,
         heapTotal,
         external,
+        bodies: bodies(),
         openFiles: countOpenFiles(),
         maxFiles,
         loopLag: Math.max(longest, ...before) / 1000,

@@ -18,6 +18,8 @@ export interface ParserOptions {
    * Beyond it `push` throws. Comments and unknown fields that are complete don't count. Default 16 MiB.
    */
   readonly maxEventBytes?: number | undefined;
+  /** Bound of an `event` or `id` line, in bytes; beyond it `push` throws too. Default: none of its own. */
+  readonly maxNameBytes?: number | undefined;
   /** The last event id to start with: it survives a reconnect. Default `""`. */
   readonly lastEventId?: string | undefined;
 }
@@ -93,9 +95,18 @@ class StreamParser implements Parser {
     const value = decode(bytes, valueStart(bytes, start + name.length, end), end);
     if (name === "retry") return this.#setRetry(value);
     if (name === "data") this.#data.push(value);
-    else if (name === "event") this.#event = value;
-    else this.#setId(value);
+    else this.#setName(name, value, end - start);
     this.#heldBytes += end - start;
+  }
+
+  #setName(name: string, value: string, bytes: number): void {
+    const { maxNameBytes = Infinity } = this.#options;
+    if (bytes > maxNameBytes) {
+      this.#failed = true;
+      throw new SseError("sse-event-too-large", "maxNameBytes", `an id or a type exceeds ${maxNameBytes} bytes`);
+    }
+    if (name === "event") this.#event = value;
+    else this.#setId(value);
   }
 
   #setId(id: string): void {

@@ -34,6 +34,12 @@ export interface Batcher {
   push(chunk: Uint8Array): AsyncGenerator<UpstreamBatch, void, undefined>;
 }
 
+/**
+ * Longest line with an id or a type: more than a publisher may give. They are held in memory, kept in indexes and shown by status pages,
+ * and an event without its id could not be resumed at: a longer one ends the connection as an event that is too large does.
+ */
+const maxNameBytes = 2_048;
+
 /** An event, or the id of a block that is no event. */
 type Block = SseEvent | string;
 
@@ -63,6 +69,7 @@ class BatchMaker implements Batcher {
     this.#parser = createParser({
       lastEventId: this.#cursor,
       maxEventBytes: options.maxEventBytes,
+      maxNameBytes,
       onEvent: (event) => this.#blocks.push(event),
       onId: (id) => this.#blocks.push(id),
       onRetry: (ms) => options.onRetry(ms),

@@ -1,9 +1,10 @@
 /** How many there are under each key. A key with nobody takes no memory. */
 export interface Tally {
   of(key: string): number;
-  add(key: string): void;
-  /** Takes back one `add`. */
-  remove(key: string): void;
+  /** One more, or so many. */
+  add(key: string, count?: number): void;
+  /** Takes back what was added. */
+  remove(key: string, count?: number): void;
   /** Keys with somebody. */
   readonly size: number;
 }
@@ -13,12 +14,12 @@ export function createTally(): Tally {
   const counts = new Map<string, number>();
   return {
     of: (key) => counts.get(key) ?? 0,
-    add(key) {
-      counts.set(key, (counts.get(key) ?? 0) + 1);
+    add(key, count = 1) {
+      counts.set(key, (counts.get(key) ?? 0) + count);
     },
-    remove(key) {
-      const count = counts.get(key) ?? 0;
-      if (count > 1) counts.set(key, count - 1);
+    remove(key, count = 1) {
+      const left = (counts.get(key) ?? 0) - count;
+      if (left > 0) counts.set(key, left);
       else counts.delete(key);
     },
     get size() {

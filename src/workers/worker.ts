@@ -83,7 +83,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
   let { options } = start;
   const logger = host.createLogger(start.logLevel, start.number);
   const primary = createPrimaryLink(channel, start.facts);
-  const monitor = createProcessMonitor();
+  const monitor = createProcessMonitor(() => gateway?.bodies.bytes ?? 0);
   const limits = (): Limits => options.limits;
   const { followers, shown, audiences, catchUp, ...changing } = createWorkerStreams({
     openReader: (name) => readers.open(name),

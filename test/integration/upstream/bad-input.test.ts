@@ -8,6 +8,8 @@ describe("a stream", () => {
     ["an endless line", { flood: "data: and on and on" }],
     ["an endless event", { flood: "data: and on\n" }],
     ["an endless id", { body: "id: ", flood: "7" }],
+    ["an id of 2 KiB", { body: `data: {"n":1}\nid: 1${"0".repeat(2_048)}\n\n` }],
+    ["a type of 2 KiB", { body: `data: {"n":1}\nid: 1\nevent: ${"e".repeat(2_048)}\n\n` }],
     ["an endless comment", { body: ": ", flood: "7" }],
   ] satisfies [string, ScriptedResponse][])("with %s is given up in bounded memory", async (_what, response) => {
     const origin = await source();

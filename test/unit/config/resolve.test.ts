@@ -51,6 +51,7 @@ describe("a resolved configuration", () => {
         outbox: 262_144,
         stall: 60_000,
         body: 1_048_576,
+        bodies: 67_108_864,
         events: 10_000,
         timeouts: { headers: 10_000, body: 30_000 },
         memory: undefined,

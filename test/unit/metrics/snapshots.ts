@@ -54,6 +54,7 @@ export function processSnapshot(worker: string | undefined): ProcessSnapshot {
     resident: 90_000_000,
     heapUsed: 20_000_000,
     heapTotal: 30_000_000,
+    bodies: 4096,
     external: 4_000_000,
     openFiles: 40,
     maxFiles: 1024,

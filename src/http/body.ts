@@ -1,0 +1,23 @@
+import { addressKey } from "../util/address-key.ts";
+import type { HttpRequest } from "./message.ts";
+import type { Caller, Served } from "./served.ts";
+
+/**
+ * Reads the body of a request and does something with it. Until that is done the body takes a part of what all bodies may take; one
+ * address, or one subject where addresses are not known, has half of it at most.
+ * @throws {SpillwayError} `body-too-large`, `overloaded`; what `use` throws.
+ */
+export async function withBody<T>(
+  request: HttpRequest,
+  { identity, address }: Caller,
+  { bodies }: Pick<Served, "bodies">,
+  limit: number,
+  use: (body: string) => T | Promise<T>,
+): Promise<T> {
+  const share = bodies.open(address === undefined ? identity.subject : addressKey(address));
+  try {
+    return await use(await request.body(limit, share.take));
+  } finally {
+    share.close();
+  }
+}
