@@ -24,9 +24,10 @@ interface Input {
 /** Calls `listener` once the client has ended its side of the connection, unless `carrier` has closed before. */
 export function onHalfClose(input: Input, carrier: Carrier, listener: () => void): void {
   if (input.readableEnded) return listener();
-  // Pipelined requests share the connection.
-  input.setMaxListeners?.(0);
   input.on("end", listener);
+  if ((input as object) === carrier) return;
+  // Requests of a connection that goes on, perhaps many at once.
+  input.setMaxListeners?.(0);
   carrier.on("close", () => input.off?.("end", listener));
 }
 
