@@ -37,7 +37,10 @@ const gateways = [
   },
   {
     title: "a gateway that asks a service",
-    access: () => ({ keys: access.keys, authorize: { url: `http://127.0.0.1:${portOf(service)}/`, cache: "0s" } }),
+    access: () => ({
+      keys: access.keys,
+      authorize: { url: `http://127.0.0.1:${portOf(service)}/`, cache: "0s", timeout: "25s" },
+    }),
     credentials: ofService,
     anonymous: { can: [] },
   },

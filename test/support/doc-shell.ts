@@ -28,11 +28,15 @@ const streams = ["prices", "chat", "events", "market"];
 
 const main = join(root, "dist/cli/main.js");
 
-/** Waits until a program has printed a text, then ends it; what serves does not end by itself. */
+/** Waits until a program has printed a text, then ends it; what serves does not end by itself. Gives up when the test has removed the folder. */
 const untilPrinted = `until_printed() {
   local text=$1 said; said=$(mktemp -p "$SCRATCH"); shift
   "$@" >"$said" 2>&1 & local pid=$!
-  until grep -q "$text" "$said"; do kill -0 $pid 2>/dev/null || { cat "$said"; return 1; }; sleep 0.05; done
+  until grep -q "$text" "$said"; do
+    kill -0 $pid 2>/dev/null || { cat "$said"; return 1; }
+    [ -e "$said" ] || { kill -TERM $pid; return 1; }
+    sleep 0.05
+  done
   kill -TERM $pid; wait $pid
 }`;
 
