@@ -6,6 +6,7 @@ import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
 import { isLoopback, parseListen } from "./listen.ts";
 import { isSection, mergeConfig } from "./merge.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
+import { describeUrl } from "./secrets.ts";
 import type { ConfigSource, Environment } from "./source.ts";
 
 type Read = (name: string, expected: string, parse: (text: string) => string | undefined) => string | undefined;
@@ -110,7 +111,12 @@ function storeUrl(text: string): string | undefined {
 }
 
 function variableIssue(name: string, expected: string, text: string | undefined): ConfigIssue {
-  if (text !== undefined) return mismatch(name, undefined, expected, "another value (not shown)");
+  if (text !== undefined) return mismatch(name, undefined, expected, got(name, text));
   const message = `the surflux preset needs this environment variable: ${expected}`;
   return { path: name, location: undefined, message, expected, got: "nothing" };
+}
+
+/** Of an address what is no secret; of anything else nothing. */
+function got(name: string, text: string): string {
+  return name === "SURFLUX_API_URL" ? describeUrl(text) : "another value (not shown)";
 }

@@ -134,6 +134,12 @@ test("the surflux preset is checked by its variables", async () => {
   const good = await runCli(["check", "--preset", "surflux"], { env });
   expect(good.stdout).toContain("url: https://api.surflux.example/events?api-key=***");
   expect(good.stdout).not.toContain(secret);
+  const bare = await runCli(["check", "--preset", "surflux"], {
+    env: { ...env, SURFLUX_API_URL: "api.surflux.example" },
+  });
+  expect(bare.stderr).toContain(
+    'got "api.surflux.example/", which has no scheme; write https://api.surflux.example/\n',
+  );
   const bad = await runCli(["check", "--preset", "surflux"]);
   expect(bad.code).toBe(1);
   expect(bad.stderr).toMatch(/SURFLUX_API_URL: .*\n.*SURFLUX_API_KEY: /);
