@@ -40,6 +40,7 @@ export const errorCodes = {
   "ticket-invalid": "the ticket is unknown, used up or expired",
   "access-denied": "the right this needs is not granted",
   "origin-denied": "the page's origin is not allowed",
+  "host-denied": "the host name is none of this gateway's",
   "authorize-unavailable": "the service that decides about access cannot be asked",
   "issuer-unavailable": "the keys of the token's issuer cannot be had",
   "not-found": "no such resource",

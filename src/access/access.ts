@@ -3,6 +3,7 @@ import { addressKey } from "../util/address-key.ts";
 import type { Logger } from "../util/logger.ts";
 import { createAuthorizer } from "./authorizer.ts";
 import { readCredential, type Credentials, type Shown } from "./credentials.ts";
+import { createFailedCredentials, type FailedCredentials, type FailureRate } from "./failed-credentials.ts";
 import type { Identity } from "./identity.ts";
 import { createTokens, type Tokens } from "./jwt.ts";
 import { createKeys, type Keys } from "./keys.ts";
@@ -35,24 +36,34 @@ export interface AccessDependencies {
   /** The client's address, for the user's service. Default: that of the connection. */
   readonly addressOf?: (request: Credentials) => string | undefined;
   readonly logger: Logger;
-  /** What decided before: the keys of an issuer that it knows are used again. Default: none. */
+  /** How many different credentials that are not known an address may show before it has to wait. Default: any number. */
+  readonly failedCredentials?: FailureRate | undefined;
+  /** What decided before: what it knows of keys, issuers and failures is used again. Default: none. */
   readonly previous?: Access | undefined;
 }
 
+interface Parts {
+  readonly keys: Keys;
+  readonly tokens: Tokens | undefined;
+  readonly failed: FailedCredentials;
+}
+
 /** For the one that comes after. */
-const partsOf = new WeakMap<Access, { readonly keys: Keys; readonly tokens: Tokens | undefined }>();
+const partsOf = new WeakMap<Access, Parts>();
 
 /**
  * Makes what decides about access.
  * @throws {SpillwayError} `config-invalid` where `jwt.publicKey` is none.
  */
 export function createAccess(options: AccessOptions, dependencies: AccessDependencies): Access {
-  const { tickets, originOf, addressOf = ({ address }) => address, logger, previous } = dependencies;
+  const { tickets, originOf, addressOf = ({ address }) => address, logger, failedCredentials, previous } = dependencies;
   const anonymous: Identity = { subject: "anonymous", grant: options.anonymous, recognized: { by: "anonymous" } };
   const before = previous && partsOf.get(previous);
   const keys = createKeys(options.keys, logger, before?.keys);
   const tokens = options.jwt && createTokens(options.jwt, logger, before?.tokens);
   const authorizer = options.authorize && createAuthorizer(options.authorize, { addressOf, logger });
+  const failed = before?.failed ?? createFailedCredentials(failedCredentials);
+  failed.change(failedCredentials);
   const checkOrigin = createOriginCheck(options.cors.origins, originOf);
   const takesCredentials = options.keys.length > 0 || tokens !== undefined || authorizer !== undefined;
   const reading = { cookie: options.cookie, ignoreForeign: !takesCredentials };
@@ -113,13 +124,26 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
     takesCredentials,
     anonymousTickets: options.tickets.anonymous,
     identify(request, stream) {
-      return identify(readCredential(request, reading), request, stream);
+      const shown = readCredential(request, reading);
+      const address = addressOf(request);
+      const credential = guessable(shown, request);
+      if (credential === undefined || address === undefined) return identify(shown, request, stream);
+      return failed.guard(addressKey(address), credential, () => identify(shown, request, stream));
     },
     review(identity) {
       const reviewed = recognize(identity);
       return reviewed && identity.ticket !== undefined ? renewScoped(identity, reviewed) : reviewed;
     },
   };
-  partsOf.set(access, { keys, tokens });
+  partsOf.set(access, { keys, tokens, failed });
   return access;
+}
+
+/**
+ * What somebody who tries one after the other would show. Not tickets: nobody guesses 256 bits, and after a restart all clients of an
+ * address come with tickets that have ended.
+ */
+function guessable(shown: Shown, request: Credentials): string | undefined {
+  if (shown.kind === "none" || shown.kind === "ticket") return undefined;
+  return shown.kind === "foreign" ? request.header("authorization") : shown.text;
 }

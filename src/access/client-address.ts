@@ -10,6 +10,8 @@ export interface ClientAddress {
    * request names no host. `secure`: whether the connection itself is encrypted.
    */
   originOf(request: Credentials, secure: boolean): string | undefined;
+  /** Whether the connection comes from a proxy that is trusted. */
+  isProxied(request: Credentials): boolean;
 }
 
 /** Makes the reader of `X-Forwarded-*`, which are believed of connections from these addresses and networks (CIDR) alone. */
@@ -18,10 +20,12 @@ export function createClientAddress(trustProxy: readonly string[]): ClientAddres
   const isTrusted = (address: string | undefined): boolean =>
     address !== undefined && trusted.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
   const peerOf = ({ address }: Credentials): string | undefined => address && normalize(address);
+  const isProxied = (request: Credentials): boolean => trustProxy.length > 0 && isTrusted(peerOf(request));
   return {
+    isProxied,
     addressOf(request) {
       let address = peerOf(request);
-      if (trustProxy.length === 0 || !isTrusted(address)) return address;
+      if (!isProxied(request)) return address;
       // From the nearest proxy outwards: what stands left of the first stranger is what the stranger says.
       for (const hop of splitList(request.header("x-forwarded-for")).toReversed()) {
         const next = normalize(hop);
@@ -32,7 +36,7 @@ export function createClientAddress(trustProxy: readonly string[]): ClientAddres
       return address;
     },
     originOf(request, secure) {
-      const forwarded = trustProxy.length > 0 && isTrusted(peerOf(request));
+      const forwarded = isProxied(request);
       const said = (name: string): string | undefined => (forwarded ? splitList(request.header(name))[0] : undefined);
       const scheme = said("x-forwarded-proto") ?? (secure ? "https" : "http");
       const host = said("x-forwarded-host") ?? request.header("host");

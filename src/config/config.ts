@@ -42,6 +42,12 @@ export interface GatewayConfig {
    * `10.0.0.0/8`. Default: none.
    */
   readonly trustProxy?: readonly string[] | undefined;
+  /**
+   * Host names that the gateway's own server answers to, beside localhost and the addresses of loopback; in names `*` stands for any
+   * characters. A request with another `Host` is refused with 421. Default: on a loopback address, while clients without a credential may
+   * do something, none; else any name.
+   */
+  readonly hosts?: readonly string[] | undefined;
   /** Over how long a stopping gateway lets its subscribers go, at most; a second for each thousand of them. Default: `10s`. */
   readonly drain?: Duration | undefined;
   /** A folder whose files everyone may read at `/`; relative to the working directory. Default: a small page about the streams. */

@@ -9,8 +9,15 @@ export interface LimitsConfig {
   readonly perSubject?: Count | undefined;
   /** Those of one address; beyond it 429. Default: `none`. */
   readonly perAddress?: Count | undefined;
-  /** New ones of one subject or address in a time, as `100/15m`; beyond it 429. Default: `none`. */
+  /** New ones of one subject, and attempts of one address, in a time, as `100/15m`; beyond it 429. Default: `none`. */
   readonly connectRate?: string | undefined;
+  /** Requests of one address in a time, as `1000/1m`, counted before anything is known of them; beyond it 429. Default: `none`. */
+  readonly requestRate?: string | undefined;
+  /**
+   * Different credentials that are not known, shown by one address in a time; beyond it 429 for a time that doubles, from 1 s to 5 min.
+   * Credentials that were good at the address before still count. Default: `20/1m`.
+   */
+  readonly failedCredentials?: string | undefined;
   /** Publish requests of one subject, or of one address if anonymous, in a time, as `100/1s`; beyond it 429. Default: `none`. */
   readonly publishRate?: string | undefined;
   /** Names in the filter of one subscription, at most 1000; beyond it 400. Default: 100. */

@@ -6,10 +6,10 @@ import { longestTimer, parseCount, parseDuration, parseSize } from "./units.ts";
 
 const perOne = bound("20", parseCount, "none");
 
-const rate = (example: string): Optional<Rate | null, string> =>
+const rate = (example: string, fallback = "none"): Optional<Rate | null, string> =>
   value<string, Rate | null>(`"none" or a rate such as "${example}", its time at most 24d`, (input) =>
     input === "none" ? null : parseRate(input),
-  ).prefault("none");
+  ).prefault(fallback);
 
 function parseRate(input: unknown): Rate | undefined {
   const [most, time, rest] = typeof input === "string" ? input.split("/") : [];
@@ -23,6 +23,8 @@ const shape = object({
   perSubject: perOne,
   perAddress: perOne,
   connectRate: rate("100/15m"),
+  requestRate: rate("1000/1m"),
+  failedCredentials: rate("20/1m", "20/1m"),
   publishRate: rate("100/1s"),
   channels: count(100, 1000),
   url: size("8KiB"),
@@ -46,6 +48,8 @@ export const limitsSchema: z.ZodType<Limits, LimitsConfig> = shape.transform((pa
   perSubject: parsed.perSubject ?? undefined,
   perAddress: parsed.perAddress ?? undefined,
   connectRate: parsed.connectRate ?? undefined,
+  requestRate: parsed.requestRate ?? undefined,
+  failedCredentials: parsed.failedCredentials ?? undefined,
   publishRate: parsed.publishRate ?? undefined,
   memory: parsed.memory ?? undefined,
   lag: parsed.lag ?? undefined,

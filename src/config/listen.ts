@@ -23,11 +23,6 @@ export function formatListen({ host, port }: ListenAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Whether only this machine can reach the host. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
 function address(host: string, port: number): ListenAddress | undefined {
   return Number.isInteger(port) && port >= 0 && port <= 65_535 ? { host, port } : undefined;
 }

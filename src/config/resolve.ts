@@ -6,7 +6,8 @@ import { accessSchema } from "./access-schema.ts";
 import type { UpstreamConfig } from "./config.ts";
 import { expectation, explain } from "./explain.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
-import { formatListen, isLoopback } from "./listen.ts";
+import { formatListen } from "./listen.ts";
+import { isLoopback } from "../util/loopback.ts";
 import { isShareable, shareableExpected } from "./open-store.ts";
 import { applyPreset } from "./preset.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";
@@ -50,6 +51,7 @@ function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
     workers: workers(config, source),
     tls: config.tls,
     trustProxy: config.trustProxy,
+    hosts: config.hosts,
     drain: config.drain,
     streams: config.streams,
     static: config.static,

@@ -27,6 +27,7 @@ export interface ParsedConfig {
   readonly workers: number;
   readonly tls?: TlsOptions | undefined;
   readonly trustProxy: readonly string[];
+  readonly hosts?: readonly string[] | undefined;
   readonly drain: number;
   readonly static?: string | undefined;
   readonly default?: string | undefined;
@@ -122,6 +123,14 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   trustProxy: z
     .array(text("an address, or a network such as 10.0.0.0/8", isNetwork), "a list of addresses")
     .default([]),
+  hosts: z
+    .array(
+      text('a host name without a port, such as "feed.example" or "*.example"', (host) =>
+        /^[\w.*:-]{1,255}$/.test(host),
+      ),
+      "a list of host names",
+    )
+    .optional(),
   drain: duration("10s"),
   static: folder.optional(),
   default: z.string().optional(),

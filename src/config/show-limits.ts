@@ -11,6 +11,8 @@ export function showLimits(limits: Limits): object {
     perSubject: limits.perSubject ?? "none",
     perAddress: limits.perAddress ?? "none",
     connectRate: bound(limits.connectRate, rate),
+    requestRate: bound(limits.requestRate, rate),
+    failedCredentials: bound(limits.failedCredentials, rate),
     publishRate: bound(limits.publishRate, rate),
     channels: limits.channels,
     url: formatSize(limits.url),

@@ -18,6 +18,7 @@ export function showConfig(options: GatewayOptions): string {
       workers: options.workers,
       tls: options.tls && { cert: mask, key: mask },
       trustProxy: [...options.trustProxy],
+      hosts: options.hosts && [...options.hosts],
       drain: formatDuration(options.drain),
       static: options.static,
       default: options.default,

@@ -1,6 +1,6 @@
 import { toFetchHandler } from "../adapters/fetch.ts";
 import { toNodeHandler, type NodeHandler } from "../adapters/node.ts";
-import { SpillwayError } from "../errors.ts";
+import { SpillwayError, type ErrorCode } from "../errors.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { Farewell } from "../hub/hub.ts";
 import type { DeliveredEvent, IdMode } from "../hub/format.ts";
@@ -156,7 +156,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),
     async listen() {
       if (closed) throw new SpillwayError("shutting-down");
-      server ??= startServer(handler, options, { logger, onRefused: (code) => noteRefusal(served, code) });
+      server ??= startOwnServer(served, options);
       try {
         return (await server).address;
       } catch (error) {
@@ -208,6 +208,11 @@ function findStream(streams: GatewayParts["streams"], name: string): ServedStrea
   const stream = streams.get(name);
   if (!stream) throw new SpillwayError("stream-unknown", `no stream "${name}"`, { field: "stream", got: name });
   return stream;
+}
+
+function startOwnServer(served: Served, options: GatewayOptions): Promise<GatewayServer> {
+  const onRefused = (code: ErrorCode): void => noteRefusal(served, code);
+  return startServer(createHandler(served, "own server"), options, { logger: served.logger, onRefused });
 }
 
 /** A part of `drain` is left for what is still on its way. */

@@ -63,6 +63,8 @@ export interface GatewayOptions {
   readonly tls: TlsOptions | undefined;
   /** Addresses and networks (CIDR) whose `X-Forwarded-*` headers are believed. */
   readonly trustProxy: readonly string[];
+  /** Host names that the own server answers to, beside those of loopback; absent for what the access says. */
+  readonly hosts: readonly string[] | undefined;
   /** Over how long a stopping gateway lets its subscribers go, at most. */
   readonly drain: number;
   readonly streams: Readonly<Record<string, StreamOptions>>;

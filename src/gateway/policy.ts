@@ -1,10 +1,12 @@
 import { createAccess } from "../access/access.ts";
-import { createClientAddress } from "../access/client-address.ts";
+import { createClientAddress, type ClientAddress } from "../access/client-address.ts";
+import { createHostCheck, type HostCheck } from "../access/host-check.ts";
 import type { Tickets } from "../access/tickets.ts";
 import { createCors } from "../http/cors.ts";
 import { createStaticFiles } from "../http/static-files.ts";
 import type { Policy } from "../http/served.ts";
 import type { Logger } from "../util/logger.ts";
+import { isLoopback } from "../util/loopback.ts";
 import type { GatewayOptions } from "./options.ts";
 
 /** Who may do what under these options, after what was so `before`. */
@@ -17,6 +19,7 @@ export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: 
       originOf,
       addressOf: client.addressOf,
       logger,
+      failedCredentials: options.limits.failedCredentials,
       previous: before?.access,
     }),
     cors: createCors(options.access.cors),
@@ -24,5 +27,16 @@ export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: 
     files: options.static === undefined ? undefined : createStaticFiles(options.static),
     addressOf: client.addressOf,
     originOf,
+    checkHost: hostCheckOf(options, client),
   };
+}
+
+/**
+ * Where only this machine gets in, whoever shows nothing may be a page of any site in a browser on it. Elsewhere names are checked where
+ * they are configured.
+ */
+function hostCheckOf({ listen, hosts, access }: GatewayOptions, { isProxied }: ClientAddress): HostCheck {
+  const isOpen = access.anonymous.can.length > 0 || access.authorize !== undefined;
+  if (hosts === undefined && !(isLoopback(listen.host) && isOpen)) return () => {};
+  return createHostCheck({ hosts: hosts ?? [], origins: access.cors.origins, isProxied });
 }

@@ -12,6 +12,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "ticket-invalid": 401,
   "access-denied": 403,
   "origin-denied": 403,
+  "host-denied": 421,
   "not-found": 404,
   "stream-unknown": 404,
   "method-not-allowed": 405,

@@ -20,6 +20,8 @@ interface Route {
   readonly right?: Right;
   /** The stream that the right is needed for; absent where any will do. */
   readonly stream?: string | undefined;
+  /** Whether what it answers is a subscription. */
+  readonly subscribes?: boolean;
   handle(request: HttpRequest, caller: Caller): HttpResponse | Promise<HttpResponse>;
 }
 
@@ -28,12 +30,17 @@ const reading = ["GET", "HEAD"];
 /** In the place of a stream's name: the right is needed for all of them. */
 const everyStream = "*";
 
+/** Whose paths a handler serves: only those of a gateway in somebody's server, or all of a server of its own. */
+export type HandlerOf = "gateway" | "own server";
+
 /** Makes the handler of a gateway: finds the route, checks method and right, turns errors into problems. */
-export function createHandler(served: Served): HttpHandler {
+export function createHandler(served: Served, of: HandlerOf = "gateway"): HttpHandler {
   return async (request) => {
     const { cors, files } = served.policy;
     try {
       const known = findRoute(request.path, served);
+      const received = known || of === "own server" ? receive(request, known, of, served) : undefined;
+      if (received) await received;
       const file = known ? undefined : await files?.(request);
       if (file) return file;
       const route = known ?? homeRoute(request, served);
@@ -42,6 +49,21 @@ export function createHandler(served: Served): HttpHandler {
       return withHeaders(refuse(error, request, served), cors.headers(request.header("origin")));
     }
   };
+}
+
+/** What monitoring and orchestration ask for, by whatever name or address, and are answered whatever the limits say. */
+const probes: ReadonlySet<string> = new Set(["/health", "/healthz", "/readyz"]);
+
+/** What comes before anything is done for a request, and before it is known who sends it. */
+function receive(
+  request: HttpRequest,
+  route: Route | undefined,
+  of: HandlerOf,
+  { policy, admission }: Served,
+): void | Promise<void> {
+  if (probes.has(request.path)) return;
+  if (of === "own server") policy.checkHost(request);
+  return admission.arrive({ address: policy.addressOf(request), subscribes: route?.subscribes === true });
 }
 
 function refuse(error: unknown, request: HttpRequest, served: Served): HttpResponse {
@@ -216,6 +238,7 @@ function subscription(
     methods: reading,
     right: "subscribe",
     stream,
+    subscribes: true,
     handle: (request, caller) => subscribe(request, find(), channel, caller, served),
   };
 }

@@ -1,6 +1,7 @@
 /** What the HTTP layer needs to know of the gateway behind it. */
 import type { Access } from "../access/access.ts";
 import type { Credentials } from "../access/credentials.ts";
+import type { HostCheck } from "../access/host-check.ts";
 import type { Identity } from "../access/identity.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { EndReason } from "../hub/control.ts";
@@ -121,6 +122,8 @@ export interface Policy {
   /** The client's address, and the origin by which it knows the gateway: those behind a proxy that is trusted. */
   readonly addressOf: (request: Credentials) => string | undefined;
   readonly originOf: (request: Credentials) => string | undefined;
+  /** Refuses what names another host; for the gateway's own server. */
+  readonly checkHost: HostCheck;
 }
 
 /** Who sent a request. */

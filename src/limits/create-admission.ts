@@ -7,7 +7,10 @@ import type { CreateRateCounter, RateCounter } from "./rate-counter.ts";
 import { createTally, type Tally } from "../util/tally.ts";
 
 /** The limits that say who is let in. */
-export type AdmissionLimits = Pick<Limits, "connections" | "perSubject" | "perAddress" | "connectRate" | "publishRate">;
+export type AdmissionLimits = Pick<
+  Limits,
+  "connections" | "perSubject" | "perAddress" | "connectRate" | "requestRate" | "publishRate"
+>;
 
 /** An admission that counts by itself, and does not ask another process. */
 export interface CountingAdmission extends Admission {
@@ -35,6 +38,7 @@ export function createAdmission(
   const subjects = createTally();
   const addresses = createTally();
   let connectRate = rateOf(limits.connectRate, createCounter);
+  let requestRate = rateOf(limits.requestRate, createCounter);
   let publishRate = rateOf(limits.publishRate, createCounter);
 
   /** Counts one more, and returns the way to take it back. */
@@ -52,7 +56,16 @@ export function createAdmission(
     };
   }
 
+  async function count(rates: readonly (Counted | undefined)[], address: string): Promise<void> {
+    for (const rate of rates) if (rate) await checkRate(rate, [address]);
+  }
+
   return {
+    arrive({ address, subscribes }) {
+      const rates = subscribes ? [requestRate, connectRate] : [requestRate];
+      if (address === undefined || !rates.some(Boolean)) return undefined;
+      return count(rates, `a ${addressKey(address)}`);
+    },
     connect(caller) {
       if (connections >= bounds.connections) throw new SpillwayError("at-capacity", undefined, { retryAfter });
       const subject = bounds.perSubject === undefined ? undefined : subjectOf(caller);
@@ -60,10 +73,12 @@ export function createAdmission(
       checkRoom(subjects, subject, bounds.perSubject, "subject");
       checkRoom(addresses, address, bounds.perAddress, "address");
       const release = hold(subject, address);
-      return connectRate ? releaseUnless(checkRate(connectRate, keysOf(caller)), release) : release;
+      const counted = subjectOf(caller);
+      if (!connectRate || counted === undefined) return release;
+      return releaseUnless(checkRate(connectRate, [`s ${counted}`]), release);
     },
     publish(caller) {
-      return publishRate ? checkRate(publishRate, keysOf(caller).slice(0, 1)) : undefined;
+      return publishRate ? checkRate(publishRate, keyOf(caller)) : undefined;
     },
     get connections() {
       return connections;
@@ -73,6 +88,7 @@ export function createAdmission(
     },
     change(next) {
       if (!isSame(next.connectRate, bounds.connectRate)) connectRate = rateOf(next.connectRate, createCounter);
+      if (!isSame(next.requestRate, bounds.requestRate)) requestRate = rateOf(next.requestRate, createCounter);
       if (!isSame(next.publishRate, bounds.publishRate)) publishRate = rateOf(next.publishRate, createCounter);
       bounds = next;
     },
@@ -115,10 +131,11 @@ function isSame(a: Rate | undefined, b: Rate | undefined): boolean {
   return a?.count === b?.count && a?.window === b?.window;
 }
 
-/** What counts for the caller's rates, its subject first. The letter keeps a subject from being taken for an address. */
-function keysOf(caller: Caller): string[] {
+/** What a publisher counts by. The letter keeps a subject from being taken for an address. */
+function keyOf(caller: Caller): string[] {
   const [subject, address] = [subjectOf(caller), addressOf(caller)];
-  return [...(subject === undefined ? [] : [`s ${subject}`]), ...(address === undefined ? [] : [`a ${address}`])];
+  if (subject !== undefined) return [`s ${subject}`];
+  return address === undefined ? [] : [`a ${address}`];
 }
 
 function subjectOf({ subject }: Caller): string | undefined {

@@ -12,8 +12,12 @@ export interface Limits {
   /** Those of one subject that is not anonymous, and of one address; beyond it 429. */
   readonly perSubject: number | undefined;
   readonly perAddress: number | undefined;
-  /** New ones of one subject and of one address; beyond it 429. */
+  /** New ones of one subject, and attempts of one address; beyond it 429. */
   readonly connectRate: Rate | undefined;
+  /** Requests of one address, whatever they are; beyond it 429. */
+  readonly requestRate: Rate | undefined;
+  /** Different credentials that are not known, of one address; beyond it 429 for a time that doubles. */
+  readonly failedCredentials: Rate | undefined;
   /** Publish requests of one subject, or of one address if anonymous; beyond it 429. */
   readonly publishRate: Rate | undefined;
   /** Names in the filter of one subscription; beyond it 400. */

@@ -119,6 +119,7 @@ function isPassed(bound: number | undefined, part: number, value: () => number):
 /** The same admission, which lets no subscription in while this process is overloaded. */
 export function underPressure(admission: Admission, pressure: Pressure): Admission {
   return {
+    arrive: (arrival) => admission.arrive(arrival),
     connect(caller) {
       pressure.check();
       return admission.connect(caller);

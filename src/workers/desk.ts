@@ -56,6 +56,10 @@ export function createDesk(dependencies: DeskDependencies): Desk {
       else places.add(worker, place, release);
       return place;
     },
+    async arrive(_, arrival) {
+      await admission.arrive(arrival);
+      return null;
+    },
     async publish(_, caller) {
       await admission.publish(caller);
       return null;

@@ -6,7 +6,7 @@ import type { GatewayOptions } from "../gateway/options.ts";
 import type { Announced } from "../gateway/source.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { SessionMatch } from "../http/sessions.ts";
-import type { Caller } from "../limits/admission.ts";
+import type { Arrival, Caller } from "../limits/admission.ts";
 import type { ProcessStats } from "../metrics/process-stats.ts";
 import type { Intake, ProcessSnapshot } from "../metrics/snapshot.ts";
 import type { Audience, ServedUpstream, ServedWorker } from "../http/served.ts";
@@ -79,6 +79,7 @@ export interface Calls {
     };
     readonly answer: Appended;
   };
+  readonly arrive: { readonly request: Arrival; readonly answer: null };
   /** To let a connection in; answered with its place, which is given back with `release`. */
   readonly connect: { readonly request: Caller; readonly answer: number };
   readonly publish: { readonly request: Caller; readonly answer: null };

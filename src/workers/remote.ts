@@ -7,6 +7,12 @@ import type { PrimaryLink } from "./primary-link.ts";
 /** Counts connections and requests over all workers, as far as the limits of the moment want it. */
 export function createRemoteAdmission(primary: PrimaryLink, limits: () => Limits): Admission {
   return {
+    async arrive(arrival) {
+      const { requestRate, connectRate } = limits();
+      if (arrival.address !== undefined && (requestRate || (arrival.subscribes && connectRate))) {
+        await primary.call("arrive", arrival);
+      }
+    },
     async connect(caller) {
       const place = await primary.call("connect", caller);
       let held = true;

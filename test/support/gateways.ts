@@ -31,6 +31,8 @@ export async function openGateway(
   const whole: GatewayConfig = {
     listen: "127.0.0.1:0",
     access: { anonymous: ["subscribe", "publish", "admin"] },
+    // What clients that write their own bytes say.
+    hosts: ["x"],
     ...kind.config?.(),
     ...config,
     store: store === "memory" ? "memory:" : `sqlite:${folder}/log.db`,

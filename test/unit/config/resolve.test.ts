@@ -37,6 +37,7 @@ describe("a resolved configuration", () => {
         cors: { origins: [], credentials: false, maxAge: 600_000 },
       },
       limits: {
+        failedCredentials: { count: 20, window: 60_000 },
         connections: 50_000,
         perSubject: undefined,
         perAddress: undefined,

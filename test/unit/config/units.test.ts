@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatListen, isLoopback, parseListen } from "../../../src/config/listen.ts";
+import { formatListen, parseListen } from "../../../src/config/listen.ts";
 import { suggest } from "../../../src/config/suggest.ts";
 import { formatDuration, formatSize, parseCount, parseDuration, parseSize } from "../../../src/config/units.ts";
+import { isLoopback } from "../../../src/util/loopback.ts";
 
 const day = 86_400_000;
 

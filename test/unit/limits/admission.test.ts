@@ -9,6 +9,7 @@ const none: AdmissionLimits = {
   perSubject: undefined,
   perAddress: undefined,
   connectRate: undefined,
+  requestRate: undefined,
   publishRate: undefined,
 };
 
@@ -75,25 +76,41 @@ test("a caller whose address is not known is bounded by its subject alone", asyn
   expect(await refusal(() => admission.connect({ subject: "key:anna", address: undefined }))).toBeDefined();
 });
 
-test("connections of a subject and of an address come no faster than their rate, also if the first are gone", async () => {
+test("connections of a subject and attempts of an address come no faster than their rate, also if the first are gone", async () => {
   const admission = createAdmission({ ...none, connectRate: { count: 1, window: hour } });
-  (await admission.connect(anna))();
-  const bySubject = await refusal(() => admission.connect({ ...anna, address: "192.0.2.9" }));
-  const byAddress = await refusal(() => admission.connect(stranger("192.0.2.1")));
+  const come = async (caller: Caller): Promise<() => void> => {
+    await admission.arrive({ address: caller.address, subscribes: true });
+    return admission.connect(caller);
+  };
+  (await come(anna))();
+  const bySubject = await refusal(() => come({ ...anna, address: "192.0.2.9" }));
+  const byAddress = await refusal(() => come(stranger("192.0.2.1")));
   for (const error of [bySubject, byAddress]) {
     expect(error?.code).toBe("rate-limited");
     expect(error?.retryAfter).toBeGreaterThan(3500);
     expect(error?.retryAfter).toBeLessThanOrEqual(3600);
   }
-  // Neither refusal was counted: for the address that was new, and for those who hold a place.
-  expect(await refusal(() => admission.connect(stranger("192.0.2.9")))).toBeUndefined();
-  expect(admission.connections).toBe(1);
+  // The first refusal was counted for the address, as it came before it was known who it was, and for nobody's place.
+  expect(await refusal(() => come(stranger("192.0.2.9")))).toMatchObject({ code: "rate-limited" });
+  expect(admission.connections).toBe(0);
+  // Who does not subscribe is not counted.
+  expect(await refusal(() => admission.arrive({ address: "192.0.2.1", subscribes: false }))).toBeUndefined();
+});
+
+test("requests of an address come no faster than their rate, whatever they are", async () => {
+  const admission = createAdmission({ ...none, requestRate: { count: 2, window: hour } });
+  const come = (address: string | undefined): Promise<unknown> =>
+    refusal(() => admission.arrive({ address, subscribes: false }));
+  expect([await come("2001:db8::1"), await come("2001:db8::2")]).toEqual([undefined, undefined]);
+  expect(await come("2001:db8::3")).toMatchObject({ code: "rate-limited" });
+  expect(await come("192.0.2.1")).toBeUndefined();
+  for (let times = 0; times < 3; times++) expect(await come(undefined)).toBeUndefined();
 });
 
 test("a subject that is written like an address is not counted as one", async () => {
   const admission = createAdmission({ ...none, connectRate: { count: 1, window: hour } });
   await admission.connect({ subject: "192.0.2.1", address: undefined });
-  expect(await refusal(() => admission.connect(stranger("192.0.2.1")))).toBeUndefined();
+  expect(await refusal(() => admission.arrive({ address: "192.0.2.1", subscribes: true }))).toBeUndefined();
 });
 
 test("publishing is counted by the subject, and for strangers by the address", async () => {
@@ -186,7 +203,10 @@ test("who waits for its rate holds a place: together no more get in than there i
   await fc.assert(
     fc.asyncProperty(bounds, fc.array(callers, { maxLength: 30 }), async (limits, crowd) => {
       const admission = createAdmission({ ...none, ...limits, connectRate: rate });
-      const attempts = crowd.map(async (caller) => ({ caller, release: await admission.connect(caller) }));
+      const attempts = crowd.map(async (caller) => {
+        await admission.arrive({ address: caller.address, subscribes: true });
+        return { caller, release: await admission.connect(caller) };
+      });
       expect(admission.connections).toBeLessThanOrEqual(limits.connections);
       const entered = (await Promise.allSettled(attempts)).flatMap((result) =>
         result.status === "fulfilled" ? [result.value] : [],

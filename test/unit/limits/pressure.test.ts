@@ -125,7 +125,13 @@ describe("by gauges of the test", () => {
 
   test("an admission under pressure refuses connections, and neither counts them nor holds up publishing", async () => {
     const { pressure } = start({ ...lifted, memory: 500 });
-    const limits = { connections: 1, perSubject: undefined, perAddress: undefined, connectRate: undefined };
+    const limits = {
+      connections: 1,
+      perSubject: undefined,
+      perAddress: undefined,
+      connectRate: undefined,
+      requestRate: undefined,
+    };
     const counting = createAdmission({ ...limits, publishRate: undefined });
     const admission = underPressure(counting, pressure);
     const caller = { subject: "anonymous", address: undefined };
