@@ -125,8 +125,8 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
     anonymousTickets: options.tickets.anonymous,
     identify(request, stream) {
       const shown = readCredential(request, reading);
-      const address = addressOf(request);
       const credential = guessable(shown, request);
+      const address = credential === undefined ? undefined : addressOf(request);
       if (credential === undefined || address === undefined) return identify(shown, request, stream);
       return failed.guard(addressKey(address), credential, () => identify(shown, request, stream));
     },
