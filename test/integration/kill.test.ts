@@ -56,6 +56,6 @@ function stall(port: number): Socket {
   const socket = connect(port, "127.0.0.1");
   socket.on("error", () => {});
   socket.pause();
-  socket.write(`GET /streams/numbers?after=earliest HTTP/1.1\r\nHost: x\r\n\r\n`);
+  socket.write(`GET /streams/numbers?after=earliest HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   return socket;
 }

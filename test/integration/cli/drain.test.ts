@@ -71,7 +71,7 @@ function send(port: number, request: string): Client {
   return client;
 }
 
-const asks = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`;
+const asks = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`;
 
 /** So many subscribers, all served. A few at a time: the kernel's queue of those that wait may be short. */
 async function subscribe({ port }: Server, path: string, count: number): Promise<Client[]> {
@@ -86,7 +86,7 @@ async function subscribe({ port }: Server, path: string, count: number): Promise
 
 /** A request that never ends unless it is let: the drain waits for it. */
 async function unfinished({ port }: Server, stream: string): Promise<Client> {
-  const head = `POST /streams/${stream}/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json`;
+  const head = `POST /streams/${stream}/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json`;
   const client = send(port, `${head}\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n`);
   await eventually(() => client.text.includes("100 Continue"), "the word to go on");
   return client;
@@ -167,8 +167,8 @@ describe.each(processes)("SIGTERM to $name", ({ workers }) => {
 
   test("it takes no new connections, is not ready any more, and finishes what was begun", async () => {
     const server = await serve({ workers, drain: "1h", streams: { s: {} } });
-    const poll = `GET /streams/s?wait=60 HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n`;
-    const ready = "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n";
+    const poll = `GET /streams/s?wait=60 HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n`;
+    const ready = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const publishing = await unfinished(server, "s");
     const [reader] = await subscribe(server, "/streams/s", 1);
     const polling = send(server.port, ready + poll);
@@ -193,7 +193,7 @@ describe.each(processes)("SIGTERM to $name", ({ workers }) => {
 
   test("nobody is nothing to wait for, nor are connections that carry nothing", async () => {
     const server = await serve({ workers, drain: "1h", streams: { s: {} } });
-    const idle = send(server.port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    const idle = send(server.port, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     const silent = send(server.port, "");
     const half = send(server.port, "GET /healthz HTT");
     await eventually(() => idle.text.includes('{"status":"ok"}'), "the answer");

@@ -66,7 +66,9 @@ test("a second signal that is no echo of the first ends the process at once", as
   const socket = connect(Number(port), hostname);
   await once(socket, "connect");
   socket.on("error", () => undefined);
-  socket.write("POST /streams/chat/events HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n");
+  socket.write(
+    "POST /streams/chat/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+  );
   await once(socket, "data");
   cli.child.kill("SIGTERM");
   await cli.until(({ stdout }) => stdout().includes('"stopping"'));

@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 const status = (): Status["streams"]["s"] => (gateway.status() as Status).streams.s;
-const subscribe = "GET /streams/s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
+const subscribe = "GET /streams/s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
 
 function open(request: string): { socket: Socket; text: () => string } {
   const socket = connect(port, "127.0.0.1").on("error", () => {});
@@ -42,14 +42,14 @@ function open(request: string): { socket: Socket; text: () => string } {
 }
 
 test("a subscription pipelined behind another request is answered", async () => {
-  const { text } = open("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + subscribe);
+  const { text } = open("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" + subscribe);
   await eventually(() => text().includes("event: connected"), "the second answer");
 });
 
 test("too large a head is answered with 431, also on a connection that served a request before", async () => {
-  const { socket, text } = open("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  const { socket, text } = open("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await eventually(() => text().includes('{"status":"ok"}'));
-  socket.write(`GET /healthz HTTP/1.1\r\nHost: x\r\nX-Large: ${"x".repeat(40_000)}\r\n\r\n`);
+  socket.write(`GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Large: ${"x".repeat(40_000)}\r\n\r\n`);
   await once(socket, "close");
   expect(text()).toContain("HTTP/1.1 431 ");
 });
@@ -62,7 +62,7 @@ test("a client that closes its connection is no subscriber any more, though noth
 });
 
 test("a path below a stream that is none is answered with 404, whatever is accepted", async () => {
-  const { text } = open("GET /streams/s/a/b HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
+  const { text } = open("GET /streams/s/a/b HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
   await eventually(() => text().includes("HTTP/1.1 404 "));
 });
 

@@ -37,7 +37,7 @@ function open(port: number, request: string): Socket {
 
 /** A subscriber whose socket is full. */
 async function blocked(port: number): Promise<Socket> {
-  const socket = open(port, "GET /streams/s HTTP/1.1\r\nHost: x\r\n\r\n").pause();
+  const socket = open(port, "GET /streams/s HTTP/1.1\r\nHost: localhost\r\n\r\n").pause();
   await eventually(() => status().subscribers === 1);
   while (status().unsent < 100_000) {
     await gateway.publish("s", { data: "x".repeat(50_000) });

@@ -12,7 +12,7 @@ async function start(coalesce: string): Promise<{ text: () => string }> {
   const { port } = await gateway.listen();
   let text = "";
   const socket = connect(port, "127.0.0.1").on("data", (bytes) => (text += String(bytes)));
-  socket.write("GET /streams/s HTTP/1.1\r\nHost: x\r\n\r\n");
+  socket.write("GET /streams/s HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await eventually(() => text.includes("event: connected"));
   return { text: () => text };
 }

@@ -45,7 +45,7 @@ function open(bytes: string): Client {
 
 const subscribers = (): number =>
   (gateway.status() as { streams: { s: { subscribers: number } } }).streams.s.subscribers;
-const request = "GET /streams/s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n";
+const request = "GET /streams/s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n";
 
 test("a request may arrive in pieces", async () => {
   const client = open(request.slice(0, 20));
@@ -87,7 +87,7 @@ test("HTTP/1.0 gets the stream without chunks", async () => {
 });
 
 test("a refused subscription is a whole answer", async () => {
-  const client = open("GET /streams/none HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
+  const client = open("GET /streams/none HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
   await eventually(() => client.closed());
   const [head = "", body = ""] = client.text().split("\r\n\r\n");
   expect(head).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/);
@@ -96,7 +96,7 @@ test("a refused subscription is a whole answer", async () => {
 });
 
 test("one connection carries several requests that are not subscriptions", async () => {
-  const get = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+  const get = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
   const client = open(get + get);
   await eventually(() => client.text().match(/HTTP\/1\.1 200 OK/g)?.length === 2);
 });

@@ -75,7 +75,7 @@ function split(text: string, by: string): [string, string] {
 
 const dataOf = (body: string): string[] => Array.from(body.matchAll(/^data: (\d+)$/gm), ([, data]) => data!);
 const get = (target: string, ...headers: string[]): string =>
-  [`GET ${target} HTTP/1.1`, "Host: x", ...headers].join("\r\n");
+  [`GET ${target} HTTP/1.1`, "Host: localhost", ...headers].join("\r\n");
 
 describe.each(kinds)("over $name, a client that ends its side behind its request", ({ open }) => {
   beforeAll(async () => {

@@ -66,7 +66,7 @@ test("a pipelined client that went away during the lookup does not stay a subscr
     server.close();
   };
   const [socket] = await accepting;
-  const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
   client.write(get("/never") + get("/streams/s"));
   while (asked() < 2) await once(server, "request");
   const gone = once(socket, "close");

@@ -20,6 +20,7 @@ async function start(tls: boolean): Promise<void> {
     listen: "127.0.0.1:0",
     store: "memory:",
     access: { anonymous: ["subscribe", "publish", "admin"] },
+    hosts: ["*"],
     streams: { s: {} },
     limits: { body: 1000, timeouts: { headers: "5s", body: "5s" } },
     ...(tls ? { tls: certificate } : {}),

@@ -40,7 +40,7 @@ interface Kind {
   readonly protocol?: string;
 }
 
-const host = "Host: x\r\n";
+const host = "Host: localhost\r\n";
 const http1: readonly Kind[] = [
   { name: "says nothing", first: "", more: "", answer: /^$/ },
   { name: "starts a subscription", first: "GET /streams/s HTTP/1.1\r\n", more: "a: b\r\n", answer: /^HTTP\/1\.1 408 / },

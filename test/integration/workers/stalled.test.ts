@@ -70,7 +70,7 @@ test("a worker that takes nothing holds up nobody, costs the primary no memory, 
   expect(memoryOf(primary) - before).toBeLessThan(50);
   expect(clients.filter((client) => client.last <= 21)).toHaveLength(subscribers);
 
-  const request = `GET /streams/s HTTP/1.1\r\nHost: x\r\nLast-Event-ID: ${id}\r\n\r\n`;
+  const request = `GET /streams/s HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: ${id}\r\n\r\n`;
   const answers = sockets.map((socket) => {
     socket.write(request);
     return once(socket, "data") as Promise<[Buffer]>;

@@ -70,7 +70,9 @@ test("a signal to every process at once is the primary's to obey", async () => {
 test("a second signal ends it at once", async () => {
   const socket = connect(server.port, "127.0.0.1").on("error", () => {});
   // A request that never ends keeps its worker draining.
-  socket.write("POST /streams/s/events HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n");
+  socket.write(
+    "POST /streams/s/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+  );
   await once(socket, "data");
   server.program.process.kill("SIGTERM");
   await server.program.printed('"stopping"');
