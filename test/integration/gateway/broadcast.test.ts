@@ -50,9 +50,10 @@ test.each(cases)("$title brings them, replayed and live", async ({ access, heade
   await publish();
   const reading = read(await open(headers));
   await reading.until(() => reading.data().length === 2);
-  await publish();
-  await reading.until(() => reading.data().length === 4);
-  expect(reading.data()).toEqual(["mine", "everyone", "mine", "everyone"]);
+  // By itself: nothing else wakes the subscriber.
+  await gateway.publish("s", { data: "live" });
+  await reading.until(() => reading.data().length === 3);
+  expect(reading.data()).toEqual(["mine", "everyone", "live"]);
   await reading.cancel();
 });
 
