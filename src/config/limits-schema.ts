@@ -43,14 +43,19 @@ const shape = object({
 });
 
 /** The `limits` section. */
-export const limitsSchema: z.ZodType<Limits, LimitsConfig> = shape.transform((parsed) => ({
-  ...parsed,
-  perSubject: parsed.perSubject ?? undefined,
-  perAddress: parsed.perAddress ?? undefined,
-  connectRate: parsed.connectRate ?? undefined,
-  requestRate: parsed.requestRate ?? undefined,
-  failedCredentials: parsed.failedCredentials ?? undefined,
-  publishRate: parsed.publishRate ?? undefined,
-  memory: parsed.memory ?? undefined,
-  lag: parsed.lag ?? undefined,
-}));
+export const limitsSchema: z.ZodType<Limits, LimitsConfig> = shape
+  .refine(({ body, bodies }) => 2 * body <= bodies, {
+    message: "at most half of limits.bodies, which is what one address may use",
+    path: ["body"],
+  })
+  .transform((parsed) => ({
+    ...parsed,
+    perSubject: parsed.perSubject ?? undefined,
+    perAddress: parsed.perAddress ?? undefined,
+    connectRate: parsed.connectRate ?? undefined,
+    requestRate: parsed.requestRate ?? undefined,
+    failedCredentials: parsed.failedCredentials ?? undefined,
+    publishRate: parsed.publishRate ?? undefined,
+    memory: parsed.memory ?? undefined,
+    lag: parsed.lag ?? undefined,
+  }));

@@ -105,6 +105,11 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
     'c.yaml:1:38: streams.a.retention.events: expected "none" or a bound such as "1_000_000", not zero, got 0',
   ],
   [
+    "a body for which one address could never have room is refused",
+    "limits: { body: 40MiB }\nstreams: { a: {} }\n",
+    "c.yaml:1:17: limits.body: expected at most half of limits.bodies, which is what one address may use, got a string (not shown)",
+  ],
+  [
     "an unknown preset is refused",
     "preset: surf\nstreams: { a: {} }\n",
     'c.yaml:1:9: preset: expected one of surflux, got "surf"',
