@@ -63,9 +63,19 @@ export function wildRequests(credentials: { readonly key: string; readonly token
   const mutated = fc
     .tuple(parts, fc.array(fc.tuple(fc.nat(), mutation), { maxLength: 2 }))
     .map(([start, mutations]) => mutations.reduce((all, [at, mutate]) => mutate(all, at), start));
+  // Well-formed, and full of what may be there but once.
+  const repeated: fc.Arbitrary<string> = fc
+    .array(
+      fc.constantFrom(...known.filter((line) => /^(Accept|Authorization|Cookie|X-API-Key|Origin|Last)/.test(line))),
+      {
+        minLength: 2,
+        maxLength: 5,
+      },
+    )
+    .map((headers) => ["GET /streams/s HTTP/1.1", "Host: localhost"].concat(headers, "", "").join("\r\n"));
   const lineEnd = fc.oneof({ weight: 12, arbitrary: fc.constant("\r\n") }, fc.constantFrom("\n", "\r"));
   const damage = fc.option(fc.tuple(fc.nat(), bytes(2)), { freq: 12 });
-  return fc
+  const damagedRequests = fc
     .tuple(fc.array(fc.tuple(mutated, lineEnd).map(write), { minLength: 1, maxLength: 2 }), damage)
     .map(([requests, damaged]) => {
       const text = requests.join("");
@@ -73,6 +83,7 @@ export function wildRequests(credentials: { readonly key: string; readonly token
       const at = damaged[0] % text.length;
       return text.slice(0, at) + damaged[1] + text.slice(at + 1);
     });
+  return fc.oneof({ weight: 3, arbitrary: damagedRequests }, repeated);
 }
 
 function write([{ method, target, version, headers, body }, end]: [Parts, string]): string {
