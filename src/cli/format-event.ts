@@ -5,13 +5,13 @@ import type { UpstreamEvent } from "../upstream/upstream.ts";
 export function formatEvent({ event, id, data }: UpstreamEvent): string {
   const time = new Date().toISOString().slice(11, 23);
   const [first = "", ...others] = printable(data).split("\n");
-  const head = [style("dim", time), style("cyan", printable(event)), style("yellow", printable(id ?? "-")), first];
+  const head = [style("dim", time), style("cyan", printable(event)), style("yellow", printable(id || "-")), first];
   return `${[head.join(" "), ...others.map((line) => `    ${line}`)].join("\n")}\n`;
 }
 
 /** One event for programs: a line of JSON. */
 export function formatEventJson({ event, id, data }: UpstreamEvent): string {
-  return `${JSON.stringify({ time: new Date().toISOString(), event, id, data })}\n`;
+  return `${JSON.stringify({ time: new Date().toISOString(), event, id: id || undefined, data })}\n`;
 }
 
 /** The text without what a terminal would obey. */

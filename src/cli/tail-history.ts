@@ -32,7 +32,7 @@ export function createTailHistory(lastEventId: string | undefined): TailHistory 
   };
 
   function remember(event: UpstreamEvent): void {
-    if (event.id === undefined) {
+    if (!event.id) {
       if (withoutId.length < limit) withoutId.push(event);
       return;
     }

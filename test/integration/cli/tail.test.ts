@@ -103,6 +103,24 @@ test("tail sends headers and query, and hands the terminal nothing to obey", asy
   ]);
 });
 
+test("tail shows no id for the events of a source that gives none", async () => {
+  const server = createServer((_, response) => {
+    const type = { "content-type": "text/event-stream" };
+    response.writeHead(200, type).write("data: a\n\nid: 1\ndata: b\n\nid\ndata: c\n\n");
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${portOf(server)}/`;
+  const [text, json] = await Promise.all([
+    runCli(["tail", url, "--count", "3"]),
+    runCli(["tail", url, "--count", "3", "--json"]),
+  ]);
+  server.closeAllConnections();
+  server.close();
+  expect(text.stdout).toMatch(/ message - a\n.* message 1 b\n.* message - c\n$/);
+  const lines = json.stdout.trim().split("\n");
+  expect(lines.map((line) => (JSON.parse(line) as { id?: string }).id)).toEqual([undefined, "1", undefined]);
+});
+
 test("tail refuses what is no URL without showing it", async () => {
   const { code, stderr } = await runCli(["tail", "ftp://hunter2@host/"]);
   expect(code).toBe(1);
