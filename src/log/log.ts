@@ -15,7 +15,10 @@ export interface NewEvent {
   /** The exact text of the event, lines separated by LF. */
   readonly data: string;
   readonly channel: string | undefined;
-  /** The id that the upstream, or the publisher, gave this very event, if it gave one. */
+  /**
+   * The id that clients of the upstream have from this event on, where it is another than before, or the one that the publisher gave.
+   * `""` where the upstream makes its clients forget theirs: nobody looks that up.
+   */
   readonly upstreamId: string | undefined;
   /** True for an event that was published; absent for one that was ingested from the stream's source. */
   readonly published?: true | undefined;
