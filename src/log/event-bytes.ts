@@ -2,7 +2,7 @@ import type { NewEvent } from "./log.ts";
 
 /**
  * What an event counts for beside its texts, in bytes: its number and time, and its entries in the indexes of a store. An event without
- * any text takes between 70 bytes (SQLite) and 200 (PostgreSQL).
+ * data takes between 70 bytes (SQLite) and 210 (in memory, with a channel and an id).
  */
 export const eventOverhead = 128;
 
