@@ -32,7 +32,12 @@ beforeAll(async () => {
       cors: { origins: ["http://localhost"], credentials: true },
     },
     streams: { s: { retention: { events: 5 } } },
-    limits: { timeouts: { headers: "5s", body: "5s" }, perAddress: 10_000, perSubject: 10_000 },
+    limits: {
+      failedCredentials: "none",
+      timeouts: { headers: "5s", body: "5s" },
+      perAddress: 10_000,
+      perSubject: 10_000,
+    },
   });
   await gateway.publish("s", [{ data: "x", channel: "a" }, { data: "y" }]);
   ({ port } = await gateway.listen());
