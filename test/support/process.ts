@@ -11,6 +11,8 @@ export interface Program {
   printed(text: string): Promise<void>;
   /** Sends a signal and resolves to the exit code, or the signal that ended it. */
   kill(signal: NodeJS.Signals): Promise<number | string>;
+  /** The same with a signal that is sent again and again: one that comes right behind another counts as its echo. */
+  insist(signal: NodeJS.Signals): Promise<number | string>;
 }
 
 const root = new URL("../../", import.meta.url);
@@ -44,6 +46,12 @@ export function startProgram(script: string, args: readonly string[], env: NodeJ
     async kill(signal) {
       child.kill(signal);
       const [code, ended] = await exited;
+      return code ?? ended!;
+    },
+    async insist(signal) {
+      const sending = setInterval(() => child.kill(signal), 100);
+      const [code, ended] = await exited;
+      clearInterval(sending);
       return code ?? ended!;
     },
   };

@@ -228,7 +228,7 @@ describe.each(processes)("SIGTERM to $name", ({ workers }) => {
     const clients = await subscribe(server, "/streams/s", 50);
     server.program.process.kill("SIGTERM");
     await server.program.printed('"stopping"');
-    expect(await server.program.kill("SIGTERM")).toBe(143);
+    expect(await server.program.insist("SIGTERM")).toBe(143);
     await eventually(() => [held, ...clients].every(({ socket }) => socket.destroyed), "the end of all connections");
   });
 });

@@ -76,7 +76,7 @@ test("a second signal ends it at once", async () => {
   await once(socket, "data");
   server.program.process.kill("SIGTERM");
   await server.program.printed('"stopping"');
-  expect(await server.program.kill("SIGTERM")).toBe(143);
+  expect(await server.program.insist("SIGTERM")).toBe(143);
   await untilEnded(pids);
   socket.destroy();
 });
