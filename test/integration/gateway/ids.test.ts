@@ -73,7 +73,6 @@ describe.each(stores)("on $name", ({ openPlace }) => {
   test.each(["gateway", "upstream"] as const)(
     "events of a source are all there, though others were published with their ids: %s ids",
     async (ids) => {
-      source.control({ set: { resume: "earlier", earlier: 3 } });
       await start(fed({ ids }));
       source.control({ emit: 5 });
       await eventually(() => held() === 5, "five events");
