@@ -35,7 +35,8 @@ async function holdNumber(seq: number): Promise<{ waiting(): Promise<number>; re
   await connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
   await connection.query("START TRANSACTION");
   await connection.query(
-    `INSERT INTO ${place.prefix}events SELECT id, ${seq}, 0, '', NULL, NULL, '', 0, 1, NULL, NULL FROM ${place.prefix}streams`,
+    `INSERT INTO ${place.prefix}events (stream, seq, time, event, data, bytes, event_hash)
+      SELECT id, ${seq}, 0, '', '', 0, 1 FROM ${place.prefix}streams`,
   );
   return {
     async waiting() {

@@ -71,7 +71,7 @@ test("while the server is away everything is refused in bounded time, and works 
   await Promise.all([
     expect(a.log.append([event("2")])).rejects.toMatchObject(unavailable),
     expect(a.log.read(1, { limit: 1 })).rejects.toMatchObject(unavailable),
-    expect(a.log.find({ last: 1 })).rejects.toMatchObject(unavailable),
+    expect(a.log.find({ upstreamId: "u" })).rejects.toMatchObject(unavailable),
     expect(a.store.coordination!.acquire("s", 1_000)).rejects.toMatchObject(unavailable),
     expect(a.store.open("t", { retention: { age: 1, events: 1, bytes: 1 } })).rejects.toMatchObject(unavailable),
   ]);

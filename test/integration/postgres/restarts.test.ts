@@ -56,7 +56,7 @@ test("while the server is away every call fails with store-unavailable, and a st
   const calls = [
     () => log.append(eventsOf("2")),
     () => log.read(0, { limit: 1 }),
-    () => log.find({ last: 1 }),
+    () => log.find({ upstreamId: "u" }),
     () => log.trim(),
     () => store.open("other", { retention: { age: undefined, events: undefined, bytes: undefined } }),
     () => store.coordination!.acquire("s", 1_000),
