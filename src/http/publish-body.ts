@@ -84,7 +84,7 @@ function parseJson(text: string, field: string): unknown {
  */
 export function toEvent(value: unknown, at: string, ids: IdMode): NewEvent {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw invalid(at, "an object", String(value));
+    throw invalid(at, "an object", Array.isArray(value) ? "an array" : String(value));
   const { data, event, channel, id, ...others } = value as Record<string, unknown>;
   const unknown = Object.keys(others)[0];
   if (unknown !== undefined)

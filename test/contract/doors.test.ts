@@ -296,6 +296,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
       [door.request("/streams/s", { method: "DELETE" }), 405, "method-not-allowed", undefined],
       [post("{"), 400, "request-invalid", "body"],
       [post("[]"), 400, "request-invalid", "body"],
+      [post('[[{"toString":false}]]'), 400, "request-invalid", "[0]"],
       [post('[{"data":"x"},{"data":"y","colour":1}]'), 400, "request-invalid", "[1].colour"],
       [post('{"event":"e"}'), 400, "request-invalid", "body.data"],
       [post('{"data":"x","event":"spillway.gap"}'), 400, "request-invalid", "body.event"],
