@@ -1,4 +1,4 @@
-import type { NewEvent } from "./log.ts";
+import type { LogState, NewEvent } from "./log.ts";
 
 /**
  * What an event counts for beside its texts, in bytes: its number and time, and its entries in the indexes of a store. An event without
@@ -23,6 +23,12 @@ export function eventBytes(event: NewEvent): number {
 /** What the events from `earliest` to `head` count for, whose texts have `bytes`. */
 export function heldBytes({ head, earliest, bytes }: HeldEvents): number {
   return bytes + eventOverhead * (head - earliest + 1);
+}
+
+/** The state of a log as stores keep it: with the bytes of the texts alone. */
+export function toLogState(kept: Omit<LogState, "events">): LogState {
+  const { head, earliest, upstreamCursor, lastTime } = kept;
+  return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes: heldBytes(kept), lastTime };
 }
 
 /** Events of a stream without a hole. */

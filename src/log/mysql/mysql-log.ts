@@ -1,6 +1,6 @@
 import type { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
-import { heldBytes } from "../event-bytes.ts";
+import { toLogState } from "../event-bytes.ts";
 import { lastPosition } from "../last.ts";
 import type {
   Appended,
@@ -104,15 +104,7 @@ export class MysqlLog implements Log, TailedLog, TrimmedLog {
   }
 
   state(): LogState {
-    const { head, earliest, upstreamCursor, lastTime } = this.#row;
-    return {
-      head,
-      earliest,
-      upstreamCursor,
-      events: head - earliest + 1,
-      bytes: heldBytes(this.#row),
-      lastTime,
-    };
+    return toLogState(this.#row);
   }
 
   async append(events: readonly NewEvent[], options: AppendOptions = {}): Promise<Appended> {

@@ -2,7 +2,7 @@ import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import { shareNext } from "../../util/share-next.ts";
 import { newEpoch } from "../cursor.ts";
-import { heldBytes } from "../event-bytes.ts";
+import { toLogState } from "../event-bytes.ts";
 import { lastPosition } from "../last.ts";
 import type {
   Appended,
@@ -102,8 +102,7 @@ export class NatsLog implements Log {
 
   state(): LogState {
     const { head, earliest, upstreamCursor, bytes, trimmed, time } = this.#head.standing;
-    const held = heldBytes({ head, earliest, bytes: bytes - trimmed });
-    return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes: held, lastTime: time };
+    return toLogState({ head, earliest, upstreamCursor, bytes: bytes - trimmed, lastTime: time });
   }
 
   async append(events: readonly NewEvent[], options: AppendOptions = {}): Promise<Appended> {

@@ -1,7 +1,7 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import { newEpoch } from "../cursor.ts";
-import { heldBytes, textBytes } from "../event-bytes.ts";
+import { textBytes, toLogState } from "../event-bytes.ts";
 import { lastPosition } from "../last.ts";
 import type {
   Appended,
@@ -83,16 +83,14 @@ export class PostgresLog implements Log {
   }
 
   state(): LogState {
-    const [head, earliest] = [this.#head, this.#earliest];
-    const { upstreamCursor } = this.#row;
-    return {
-      head,
-      earliest,
+    const { upstreamCursor, bytes } = this.#row;
+    return toLogState({
+      head: this.#head,
+      earliest: this.#earliest,
       upstreamCursor,
-      events: head - earliest + 1,
-      bytes: heldBytes({ head, earliest, bytes: this.#row.bytes }),
+      bytes,
       lastTime: this.#lastTime,
-    };
+    });
   }
 
   async append(events: readonly NewEvent[], options: AppendOptions = {}): Promise<Appended> {

@@ -1,7 +1,7 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import { newEpoch } from "../cursor.ts";
-import { heldBytes } from "../event-bytes.ts";
+import { toLogState } from "../event-bytes.ts";
 import { isOverfull } from "../idempotency.ts";
 import { lastPosition } from "../last.ts";
 import type {
@@ -95,9 +95,7 @@ export class RedisLog implements Log, Followed {
   }
 
   state(): LogState {
-    const standing = this.#progress.standing();
-    const { head, earliest, upstreamCursor, lastTime } = standing;
-    return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes: heldBytes(standing), lastTime };
+    return toLogState(this.#progress.standing());
   }
 
   async append(events: readonly NewEvent[], options: AppendOptions = {}): Promise<Appended> {

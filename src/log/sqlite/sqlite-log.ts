@@ -1,7 +1,7 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import type { Mutable } from "../../util/mutable.ts";
-import { heldBytes } from "../event-bytes.ts";
+import { toLogState } from "../event-bytes.ts";
 import { lastPosition } from "../last.ts";
 import type {
   Appended,
@@ -54,15 +54,7 @@ export class SqliteLog implements Log {
   }
 
   state(): LogState {
-    const { head, earliest, upstreamCursor, lastTime } = this.#row;
-    return {
-      head,
-      earliest,
-      upstreamCursor,
-      events: head - earliest + 1,
-      bytes: heldBytes(this.#row),
-      lastTime,
-    };
+    return toLogState(this.#row);
   }
 
   async append(events: readonly NewEvent[], options: AppendOptions = {}): Promise<Appended> {

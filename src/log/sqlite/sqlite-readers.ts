@@ -1,6 +1,6 @@
 import { SpillwayError } from "../../errors.ts";
-import { heldBytes } from "../event-bytes.ts";
-import type { LogReader, LogReaders, LogState } from "../log.ts";
+import { toLogState } from "../event-bytes.ts";
+import type { LogReader, LogReaders } from "../log.ts";
 import { loadDriver } from "./driver.ts";
 import { storeError } from "./failure.ts";
 import { locateLog } from "./location.ts";
@@ -38,11 +38,7 @@ function createReader(stream: string, snapshots: Snapshots): LogReader {
   return {
     stream,
     epoch,
-    state(): LogState {
-      const found = row();
-      const { head, earliest, upstreamCursor, lastTime } = found;
-      return { head, earliest, upstreamCursor, events: head - earliest + 1, bytes: heldBytes(found), lastTime };
-    },
+    state: () => toLogState(row()),
     read: (after, options) => readPage(snapshots, id, after, options),
     find: (position, options) => findPosition(snapshots, id, position, options),
   };
