@@ -13,7 +13,7 @@ export interface Answers<T> {
 export interface AnswersOptions {
   /** How long an answer is known, in ms; 0 for not at all. */
   readonly keepFor: number;
-  /** How much longer a value is used where no answer is to be had, in ms. */
+  /** How much longer a value is used while no new answer is available, in ms. */
   readonly staleFor: number;
   /** Which rejections are answers, to be known like others. */
   readonly isAnswer: (error: unknown) => boolean;

@@ -104,7 +104,7 @@ function toTargets(urls: NonNullable<Parsed["urls"]>): UpstreamTarget[] {
 /** Upper-cased where fetch does so (WHATWG Fetch, "normalize a method"), and for the others of RFC 9110 and REPORT; else as it is. */
 const normalized = /^(delete|get|head|options|patch|post|put|connect|trace|report)$/i;
 
-/** Not those whose answer has no content, or is no content of the resource (RFC 9110 §9.3). */
+/** Without the methods whose response has no content, or no content of the resource (RFC 9110 §9.3). */
 const streamless: ReadonlySet<string> = new Set(["CONNECT", "HEAD", "TRACE"]);
 
 /** Any other token is a method (RFC 9110 §9.1). */

@@ -63,7 +63,7 @@ function hasValidHost({ headers, httpVersion, rawHeaders }: Request): boolean {
   return rawHeaders.filter((text, i) => i % 2 === 0 && text.toLowerCase() === "host").length === 1;
 }
 
-/** RFC 9110 §10.1.1: there is one expectation, and HTTP/1.0 has none. */
+/** RFC 9110 §10.1.1 defines one expectation; HTTP/1.0 does not support any. */
 function expectsMore({ headers: { expect }, httpVersion }: Request): boolean {
   return expect !== undefined && httpVersion !== "1.0" && expect.toLowerCase() !== "100-continue";
 }

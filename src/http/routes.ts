@@ -75,7 +75,7 @@ function refuse(error: unknown, request: HttpRequest, served: Served): HttpRespo
   return problem(error);
 }
 
-/** Counts one more by the code of its error, and logs it for those who look for it. */
+/** Counts a refusal by its error code and logs it at `debug`. */
 export function noteRefusal(
   { refused, logger }: Pick<Served, "refused" | "logger">,
   code: ErrorCode,

@@ -4,7 +4,7 @@ import { posix, sep } from "node:path";
 import { send } from "@fastify/send";
 import type { HttpBody, HttpFile, HttpRequest } from "./message.ts";
 
-/** Serves the files of a folder; `undefined` where it has none for the path, or the path is for others. */
+/** Serves the files of a folder; `undefined` if there is no file for the path, or the path belongs to the gateway. */
 export type StaticFiles = (request: HttpRequest) => Promise<HttpBody | HttpFile | undefined>;
 
 /** Below these paths the gateway answers by itself, now and in later versions. */

@@ -22,7 +22,7 @@ export interface Format {
   heartbeat(id: string | undefined, event?: string): string;
 }
 
-/** The id under which an event goes out; `undefined` if it has none of those that go out. */
+/** The id that an event is sent with; `undefined` if it is sent without one. */
 export function idOf(event: LogEvent, epoch: string, ids: IdMode): string | undefined {
   return ids === "gateway" ? formatCursor(epoch, event.seq) : ownIdOf(event, ids);
 }

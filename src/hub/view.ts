@@ -97,7 +97,7 @@ export class View {
   async #loadNow(from: number): Promise<Page> {
     // Some stores answer at once: without this, all who wait would be served in one turn of the event loop.
     await nextTurn();
-    // Those who wanted it have gone.
+    // All subscribers that waited for it have gone.
     if (this.size === 0) return createPage("", { from, to: from, count: 0, gaps: 0, full: false });
     return this.#fromLog(from);
   }

@@ -2,7 +2,7 @@ import { maxAlike } from "./log.ts";
 
 /**
  * Where ids are in a log, kept in memory: of each id the latest number, and of one that several events have the others too, as a chain
- * from the first on. What lies before the log's first event is let go of as the index changes.
+ * from the first on. What lies before the log's first event is removed as the index changes.
  */
 export interface IdIndex<Key> {
   /** Takes note of the next event with an id. Numbers increase from call to call. */
@@ -11,7 +11,7 @@ export interface IdIndex<Key> {
   first(key: Key, earliest: number): number[];
   /** The latest number, if it is not before `earliest`. */
   latest(key: Key, earliest: number): number | undefined;
-  /** Lets go of what is before `earliest`. */
+  /** Removes what is before `earliest`. */
   trim(earliest: number): void;
   clear(): void;
 }

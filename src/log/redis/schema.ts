@@ -11,7 +11,7 @@ export interface Keys {
   readonly meta: string;
   /** Hash: the ids of ingested events, each with the number of its latest event. */
   readonly ids: string;
-  /** Sorted set of all other events with an id: those that were published, and those whose id a later one has; see `places.ts`. */
+  /** Sorted set of all other events with an id: published ones, and ones whose id a later event repeats; see `places.ts`. */
   readonly places: string;
   /** Hash: the idempotency keys, each with what was appended under it. */
   readonly keys: string;

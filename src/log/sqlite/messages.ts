@@ -17,7 +17,7 @@ export interface WriterSettings extends DatabaseSettings {
   readonly exitGate: SharedArrayBuffer;
 }
 
-/** A stream that is to be opened for writing. */
+/** A stream to open for writing. */
 export interface OpenStream {
   readonly stream: string;
   readonly retention: Retention;
