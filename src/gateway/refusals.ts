@@ -90,12 +90,14 @@ export function refuseMalformed(server: Server, { connections, limits, onRefused
     if (socket.destroyed || !connections.has(socket)) return void socket.destroy();
     const last = exchanges.get(socket);
     if (last && !last.request.complete) return endWith(last);
-    if (!last || !connections.isBusy(socket)) return refuseNow(refusal, socket);
-    // Before Node's own listener, which ends a connection whose client has ended its side.
-    last.response.prependOnceListener("finish", () => {
+    if (!last) return refuseNow(refusal, socket);
+    const refuseBehind = (): void => {
       if (isLast(last.response)) socket.end();
       else refuseNow(refusal, socket);
-    });
+    };
+    if (!connections.isBusy(socket)) return refuseBehind();
+    // Before Node's own listener, which ends a connection whose client has ended its side.
+    last.response.prependOnceListener("finish", refuseBehind);
   }
 
   function refuseNow({ status, code, title, body }: Refusal, socket: Socket): void {
@@ -138,10 +140,11 @@ function endWith({ request, response }: Exchange): void {
   else response.once("finish", end);
 }
 
-/** Whether no request is answered behind this one (RFC 9112 §9.6). Other versions know no chunks: a body may end with its connection. */
+/** Whether no request is answered behind this one (RFC 9112 §9.6). HTTP/1.0 has no chunks: a body without a length ends with its connection. */
 function isLast(response: ServerResponse): boolean {
   const { req, shouldKeepAlive } = response;
-  return !shouldKeepAlive || response.getHeader("connection") === "close" || req.httpVersion !== "1.1";
+  const endsWithConnection = req.httpVersion !== "1.1" && !response.hasHeader("content-length");
+  return !shouldKeepAlive || response.getHeader("connection") === "close" || endsWithConnection;
 }
 
 function refusalOf({ code, rawPacket, bytesParsed = 0 }: ParserError, url: number): Refusal {

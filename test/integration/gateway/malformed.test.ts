@@ -113,6 +113,17 @@ describe.each([
     expect(published()).toMatch(/\.3$/);
   });
 
+  test("behind a kept connection of HTTP/1.0 it is the same, whether the bytes come together or one by one", async () => {
+    await start(tls);
+    const bytes =
+      "GET /streams/none HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\0\r\n\r\n";
+    for (const packets of [[bytes], Array.from(bytes)])
+      expect(facts(await answersTo(...packets))).toEqual([
+        [404, "stream-unknown"],
+        [400, "request-invalid"],
+      ]);
+  });
+
   test("several requests are answered in their order before what is malformed behind them", async () => {
     await start(tls);
     const list = get("/streams", "Host: x");
