@@ -5,7 +5,7 @@ import { createGateway, type Gateway } from "spillway";
 import { readPlainGet } from "../../src/adapters/request-head.ts";
 import { jwtSecret, makeKey, makeToken } from "../support/credentials.ts";
 import { portOf } from "../support/ports.ts";
-import { openRaw } from "../support/raw-client.ts";
+import { answersIn, openRaw, type RawAnswer } from "../support/raw-client.ts";
 import { eventually } from "../support/reader.ts";
 import { budget, time } from "./budget.ts";
 import { wildRequests } from "./wild-requests.ts";
@@ -53,19 +53,11 @@ afterAll(async () => {
   await gateway.close();
 });
 
-/** One answer, as far as it must not depend on who reads the request. */
-interface Answer {
-  readonly status: number;
-  readonly code: string | undefined;
-  /** Whether it says that it is the connection's last. */
-  readonly closes: boolean;
-}
-
 /** After how many ms a connection hangs; the gateway's own bounds are shorter. */
 const patience = 20_000;
 
 /** Sends the packets and ends its side, which ends every answer: what came back. */
-async function ask(to: number, packets: readonly string[]): Promise<Answer[]> {
+async function ask(to: number, packets: readonly string[]): Promise<RawAnswer[]> {
   const { socket, all } = openRaw(to);
   for (const [i, packet] of packets.entries()) {
     if (i === packets.length - 1) socket.end(packet, "latin1");
@@ -85,28 +77,14 @@ async function ask(to: number, packets: readonly string[]): Promise<Answer[]> {
   return answersIn(text);
 }
 
-function answersIn(text: string): Answer[] {
-  return text
-    .split(/(?=HTTP\/1\.1 \d{3} )/)
-    .filter((part) => part !== "" && !part.startsWith("HTTP/1.1 1"))
-    .map((part) => {
-      const [head = "", body = ""] = part.split("\r\n\r\n");
-      const code = /"code":"([a-z-]+)"/.exec(body)?.[1];
-      return {
-        status: Number(head.slice(9, 12)),
-        code,
-        closes: /^connection: close\r?$/im.test(head),
-      };
-    });
-}
-
-const outcome = (answers: readonly Answer[]): unknown => answers.map(({ status, code }) => [status, code]);
+/** What must not depend on who reads the request. */
+const outcome = (answers: readonly RawAnswer[]): unknown => answers.map(({ status, code }) => [status, code]);
 
 /**
  * Without what follows the other's last answer. A head that comes in a packet of its own is read without Node's HTTP, and then its answer
  * is the connection's last and says so; what follows it is dropped.
  */
-function upTo(answers: readonly Answer[], other: readonly Answer[]): readonly Answer[] {
+function upTo(answers: readonly RawAnswer[], other: readonly RawAnswer[]): readonly RawAnswer[] {
   return other.at(-1)?.closes ? answers.slice(0, other.length) : answers;
 }
 

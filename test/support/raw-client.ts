@@ -42,3 +42,32 @@ export function openRaw(port: number, { ca }: RawClientOptions = {}): RawClient 
     reset: () => tcp.resetAndDestroy(),
   };
 }
+
+/** One of the answers that came in over a connection. */
+export interface RawAnswer {
+  readonly head: string;
+  readonly status: number;
+  /** The media type. */
+  readonly type: string | undefined;
+  /** The code of a problem. */
+  readonly code: string | undefined;
+  /** Whether it says that it is the connection's last. */
+  readonly closes: boolean;
+}
+
+/** The final answers in what came in, without those of 1xx. */
+export function answersIn(text: string): RawAnswer[] {
+  return text
+    .split(/(?=HTTP\/1\.1 \d{3} )/)
+    .filter((part) => part !== "" && !part.startsWith("HTTP/1.1 1"))
+    .map((part) => {
+      const [head = "", body = ""] = part.split("\r\n\r\n");
+      return {
+        head,
+        status: Number(head.slice(9, 12)),
+        type: /^content-type: (.*)$/im.exec(head)?.[1],
+        code: /"code":"([a-z-]+)"/.exec(body)?.[1],
+        closes: /^connection: close\r?$/im.test(head),
+      };
+    });
+}

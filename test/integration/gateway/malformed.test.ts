@@ -2,7 +2,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { afterEach, describe, expect, test } from "vitest";
 import { createGateway, type Gateway } from "spillway";
 import { requestOver } from "../../support/doors.ts";
-import { openRaw, type RawClient } from "../../support/raw-client.ts";
+import { answersIn, openRaw, type RawAnswer, type RawClient } from "../../support/raw-client.ts";
 import { eventually } from "../../support/reader.ts";
 import { selfSigned } from "../../support/self-signed.ts";
 
@@ -28,32 +28,8 @@ async function start(tls: boolean): Promise<void> {
   ({ port } = await gateway.listen());
 }
 
-/** One answer of several on a connection. */
-interface Answer {
-  readonly status: number;
-  readonly code: string | undefined;
-  readonly type: string | undefined;
-  readonly head: string;
-}
-
-/** The final answers in what came in. */
-function answersIn(text: string): Answer[] {
-  return text
-    .split(/(?=HTTP\/1\.1 \d{3} )/)
-    .filter((part) => part !== "" && !part.startsWith("HTTP/1.1 1"))
-    .map((part) => {
-      const [head = "", body = ""] = part.split("\r\n\r\n");
-      return {
-        head,
-        status: Number(head.slice(9, 12)),
-        type: /^content-type: (.*)$/im.exec(head)?.[1],
-        code: /"code":"([a-z-]+)"/.exec(body)?.[1],
-      };
-    });
-}
-
 /** What came back for these bytes, once the server has closed. */
-async function answersTo(...packets: string[]): Promise<Answer[]> {
+async function answersTo(...packets: string[]): Promise<RawAnswer[]> {
   const { socket, all } = openRaw(port, { ca });
   for (const packet of packets) {
     await new Promise((resolve) => socket.write(packet, "latin1", resolve));
@@ -65,7 +41,7 @@ async function answersTo(...packets: string[]): Promise<Answer[]> {
   return answers;
 }
 
-const facts = (answers: readonly Answer[]): Array<[number, string | undefined]> =>
+const facts = (answers: readonly RawAnswer[]): Array<[number, string | undefined]> =>
   answers.map(({ status, code }) => [status, code]);
 
 const published = (): string => (gateway.status() as { streams: { s: { head: string } } }).streams.s.head;
@@ -218,7 +194,7 @@ test.each(["PUT", "DELETE", "PATCH", "PROPFIND", "REPORT", "TRACE", "QUERY"])(
   "%s on a path that does not take it is 405 and says what does",
   async (method) => {
     await start(false);
-    const ask = (path: string): Promise<Answer[]> =>
+    const ask = (path: string): Promise<RawAnswer[]> =>
       answersTo(get(path, "Host: x", "Connection: close").replace("GET", method));
     const [answer] = await ask("/streams/s");
     expect(answer).toMatchObject({ status: 405, code: "method-not-allowed", type: "application/problem+json" });
