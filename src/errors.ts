@@ -14,6 +14,7 @@ export const errorCodes = {
   "store-readonly": "the log cannot be written",
   "store-schema": "the log was written by a newer Spillway",
   "store-unavailable": "the log cannot be reached",
+  "append-unknown": "whether the events were appended is not known",
   "lease-lost": "another node ingests the stream now",
   "idempotency-conflict": "an Idempotency-Key was used again with another body",
   // upstream

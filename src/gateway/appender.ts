@@ -69,5 +69,5 @@ export function createAppender(log: Log, logger: Logger): Appender {
 }
 
 function isStoreFailure(code: ErrorCode): boolean {
-  return code.startsWith("store-") && code !== "store-closed";
+  return code === "append-unknown" || (code.startsWith("store-") && code !== "store-closed");
 }

@@ -48,9 +48,10 @@ export function createIngest(
       if (batch.events.length > 0) stats.lastEventAt = Date.now();
       const events = batch.events.map(toNewEvent);
       if (batch.gap && !(await endsWithGap(log))) events.unshift(gapEvent());
+      const retryToken = {};
       for (let wait = retry.min; !signal.aborted; wait = Math.min(wait * 2, retry.max)) {
         try {
-          await append(events, { upstreamCursor: batch.cursor });
+          await append(events, { upstreamCursor: batch.cursor, retryToken });
           countSince(stats.ingestSeconds, begun);
           return;
         } catch {

@@ -113,7 +113,7 @@ class StreamLeadership implements Leadership {
     const { stream, coordination, always, logger } = this.#options;
     try {
       await this.#say();
-      const needed = always || this.#needed || (this.#lease && (await coordination.isWanted(stream)));
+      const needed = always || this.#needed || (this.#lease && (await coordination.hasDemand(stream)));
       if (this.#lease) await (needed ? this.#renew(this.#lease) : this.#release());
       else if (needed) await this.#acquire();
       else this.#holder = await coordination.holder(stream);
@@ -130,7 +130,7 @@ class StreamLeadership implements Leadership {
     const needed = this.#needed;
     if (always || (!needed && !this.#said)) return;
     this.#said = true;
-    await coordination.want(stream, needed ? ttl : 0);
+    await coordination.declareDemand(stream, needed ? ttl : 0);
     this.#said = needed;
   }
 

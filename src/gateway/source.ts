@@ -77,9 +77,9 @@ export async function openSource(
   const holds = new Set<Hold>();
   let current = first;
   /** Under the lease, if there are such; the loss of it is told to whoever holds it. */
-  const ingestAppend: Log["append"] = async (events, { upstreamCursor, idempotency } = {}) => {
+  const ingestAppend: Log["append"] = async (events, options = {}) => {
     try {
-      return await append(events, { upstreamCursor, idempotency, fence: feed?.leadership?.fence });
+      return await append(events, { ...options, fence: feed?.leadership?.fence });
     } catch (error) {
       if (error instanceof SpillwayError && error.code === "lease-lost") feed?.leadership?.lose();
       throw error;

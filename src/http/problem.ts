@@ -40,7 +40,11 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "store-readonly": 503,
   "store-corrupt": 503,
   "store-unavailable": 503,
+  "append-unknown": 503,
 };
+
+const unknownDetail =
+  "The events may have been appended. A request with the same Idempotency-Key does not append them twice.";
 
 /** Seconds after which a 429 or 503 may be tried again, where the error does not say. */
 const defaultRetryAfter = 5;
@@ -78,6 +82,7 @@ function challenge(code: ErrorCode): string {
 
 /** What the store says of itself may name files: it is for the log. */
 function detailsOf({ code, message, field, expected, got }: SpillwayError): object {
+  if (code === "append-unknown") return { detail: unknownDetail, outcome: "unknown" };
   return code.startsWith("store-") ? {} : { detail: message, field, expected, got };
 }
 

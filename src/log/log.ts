@@ -77,9 +77,14 @@ export interface AppendOptions {
   readonly idempotency?: Idempotency | undefined;
   /**
    * The fence of the lease under which the caller ingests: checked by the store itself, in the same step in which it appends. Absent
-   * for who publishes, and in stores without leases.
+   * for publishers, and in stores without leases.
    */
   readonly fence?: number | undefined;
+  /**
+   * Makes the same append exactly once within this process: pass the same object each time until an answer other than
+   * `append-unknown` comes. An append with it that was found in the log later is answered with its numbers, and appends nothing.
+   */
+  readonly retryToken?: object | undefined;
 }
 
 /** The numbers an append was given; `last === first - 1` for an empty batch. */
@@ -149,9 +154,13 @@ export interface Log {
   state(): LogState;
   /**
    * Appends a batch whole or not at all, and resolves when it is durable. Batches get consecutive numbers in the order of the calls.
-   * @throws {SpillwayError} `store-full`, `store-readonly`, `store-locked`, `store-unavailable`, `store-corrupt`: nothing was
-   * appended, and the same call may be made again; `idempotency-conflict`; `store-closed`; `lease-lost` where another process has
-   * taken the lease with a later fence.
+   *
+   * An append ends in one of three ways. It resolves: the batch is in the log. It rejects with `append-unknown`: the batch may be in the
+   * log, or get there before the next append; only an append with the same idempotency key or retry token is sure not to double it. It
+   * rejects with any other code: nothing was appended, nor will be.
+   * @throws {SpillwayError} `append-unknown`; `store-full`, `store-readonly`, `store-locked`, `store-unavailable`, `store-corrupt`,
+   * after which the append may be made again; `idempotency-conflict`; `store-closed`; `lease-lost` where another node has taken the
+   * lease with a later fence.
    */
   append(events: readonly NewEvent[], options?: AppendOptions): Promise<Appended>;
   /** Reads forward from behind `after`. Sees every append that has resolved. Never blocks the event loop for more than a few ms. */
@@ -241,15 +250,15 @@ export interface Coordination {
    */
   holder(stream: string): Promise<LeaseHolder | undefined>;
   /**
-   * Says for `ttl` ms that somebody on this node needs the stream's events; 0 takes it back.
+   * Declares for `ttl` ms that this node needs the stream's events; 0 takes it back.
    * @throws {SpillwayError} `store-unavailable`
    */
-  want(stream: string, ttl: number): Promise<void>;
+  declareDemand(stream: string, ttl: number): Promise<void>;
   /**
-   * Whether somebody on any node does.
+   * Whether any node needs the stream's events.
    * @throws {SpillwayError} `store-unavailable`
    */
-  isWanted(stream: string): Promise<boolean>;
+  hasDemand(stream: string): Promise<boolean>;
 }
 
 /** Who has the right to ingest a stream. */

@@ -198,16 +198,16 @@ export const sharedFacts: readonly LogStoreFact[] = [
       const other = await join("b");
       await other.open("s", { retention: everything });
       const [here, there] = [store.coordination!, other.coordination!];
-      equal(await here.isWanted("s"), false);
-      await there.want("s", 60_000);
-      equal(await here.isWanted("s"), true);
-      await here.want("s", 60_000);
-      await there.want("s", 0);
-      equal(await there.isWanted("s"), true);
-      await here.want("s", 0);
-      equal(await there.isWanted("s"), false);
-      await there.want("s", 100);
-      await eventually("the end of the need", async () => !(await here.isWanted("s")));
+      equal(await here.hasDemand("s"), false);
+      await there.declareDemand("s", 60_000);
+      equal(await here.hasDemand("s"), true);
+      await here.declareDemand("s", 60_000);
+      await there.declareDemand("s", 0);
+      equal(await there.hasDemand("s"), true);
+      await here.declareDemand("s", 0);
+      equal(await there.hasDemand("s"), false);
+      await there.declareDemand("s", 100);
+      await eventually("the end of the need", async () => !(await here.hasDemand("s")));
     },
   },
   {

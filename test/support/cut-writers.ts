@@ -9,7 +9,7 @@ import type { TcpProxy } from "./tcp-proxy.ts";
 const rounds = 60;
 
 /**
- * Two of three nodes write, each with two callers that make a call again where they are told to, while the connections of all are
+ * Two of three nodes write, each with two callers that retry what failed, with a token, while the connections of all are
  * cut; the third one only follows. Every event is in the log once, and every node hears of all in order.
  */
 export async function expectOnceUnderCuts(logs: readonly Log[], proxies: readonly TcpProxy[]): Promise<void> {
@@ -28,7 +28,8 @@ export async function expectOnceUnderCuts(logs: readonly Log[], proxies: readonl
     for (let round = 0; round < rounds; round++) {
       const data = numbersTo(round % 4).map((number) => `${writer}.${round}.${number}`);
       const batch = eventsOf(...data);
-      await untilDone(() => logs[node]!.append(batch, { upstreamCursor: `${writer}.${round}` }));
+      const options = { upstreamCursor: `${writer}.${round}`, retryToken: {} };
+      await untilDone(() => logs[node]!.append(batch, options));
     }
   });
   await Promise.all(writers);

@@ -70,12 +70,12 @@ export function createMemoryCoordination(now: () => number): MemoryCoordination 
           return leaseOf(stream, fence);
         }),
       holder: (stream) => call(() => holder(stream)),
-      want: (stream, ttl) =>
+      declareDemand: (stream, ttl) =>
         call(() => {
           const nodes = wants.get(stream) ?? new Map<string, number>();
           wants.set(stream, nodes.set(node, now() + ttl));
         }),
-      isWanted: (stream) => call(() => [...(wants.get(stream)?.values() ?? [])].some((until) => until > now())),
+      hasDemand: (stream) => call(() => [...(wants.get(stream)?.values() ?? [])].some((until) => until > now())),
     };
     return coordination;
   }

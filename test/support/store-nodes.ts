@@ -105,13 +105,17 @@ export async function untilDone<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      if ((error as { code?: string }).code !== "store-unavailable") throw error;
+      if (!retried.has((error as { code?: string }).code)) throw error;
       await delay(20);
     }
   }
 }
 
-/** Appends as ingest does: again and again, with the same array, until it is done. Resolves to the first number. */
+/** What a caller may answer with another try. */
+const retried: ReadonlySet<string | undefined> = new Set(["store-unavailable", "append-unknown"]);
+
+/** Appends as ingest does: again and again, with the same retry token, until it is done. Resolves to the first number. */
 export async function appendSurely(log: Log, events: readonly NewEvent[]): Promise<number> {
-  return (await untilDone(() => log.append(events))).first;
+  const retryToken = {};
+  return (await untilDone(() => log.append(events, { retryToken }))).first;
 }

@@ -4,8 +4,8 @@ import type { Logger } from "../../util/logger.ts";
 import { newEpoch } from "../cursor.ts";
 import { eventBytes } from "../event-bytes.ts";
 import { matches } from "../filter.ts";
-import { createIdIndex } from "../id-index.ts";
-import { firstMatch } from "../ids.ts";
+import { createIdIndex } from "../engine/id-index.ts";
+import { firstMatch } from "../engine/position.ts";
 import { replayAppend } from "../idempotency.ts";
 import { lastPosition } from "../last.ts";
 import type {

@@ -56,7 +56,7 @@ export function createCoordination(dependencies: CoordinationDependencies): Coor
         );
         return row && { node: optionalText(row["node"])!, fence: Number(row["fence"]) };
       }),
-    want: (stream, ttl) =>
+    declareDemand: (stream, ttl) =>
       connections.ask(async (connection) => {
         const [name, duration] = [Buffer.from(stream), microseconds(ttl)];
         if (ttl <= 0) await connection.run(`DELETE FROM ${tables.wants} WHERE stream = ? AND node = ?`, [name, me]);
@@ -67,7 +67,7 @@ export function createCoordination(dependencies: CoordinationDependencies): Coor
             duration,
           ]);
       }),
-    isWanted: (stream) =>
+    hasDemand: (stream) =>
       connections.ask(async (connection) => {
         const rows = await connection.rows(
           `SELECT 1 FROM ${tables.wants} WHERE stream = ? AND wanted_until > ${now} LIMIT 1`,

@@ -1,4 +1,4 @@
-import { driverMissing } from "../driver-missing.ts";
+import { driverMissing } from "../engine/driver-missing.ts";
 
 /** What is stored in a column here. */
 export type SqlValue = string | number | Uint8Array | null;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SpillwayError } from "../../errors.ts";
 import { type Logger, silentLogger } from "../../util/logger.ts";
 import type { Log, LogOptions, LogStore } from "../log.ts";
-import { createOutage } from "../outage.ts";
+import { createOutage } from "../engine/outage.ts";
 import { checkDurability } from "./durability.ts";
 import type { Connection } from "./connection.ts";
 import { createConnections } from "./connections.ts";

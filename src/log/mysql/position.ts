@@ -1,5 +1,6 @@
 import { matches } from "../filter.ts";
-import { firstMatch, type AlikeEvent } from "../ids.ts";
+import type { AlikeEvent } from "../engine/driver.ts";
+import { firstMatch } from "../engine/position.ts";
 import { maxAlike, type FindOptions, type LogPosition } from "../log.ts";
 import { hashText } from "./hash.ts";
 import { optionalText } from "./streams.ts";

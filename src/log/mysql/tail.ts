@@ -1,6 +1,6 @@
 import { backoffDelay } from "../../util/backoff.ts";
 import { pause } from "../../util/pause.ts";
-import type { Outage } from "../outage.ts";
+import type { Outage } from "../engine/outage.ts";
 import type { Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import { isMissingTable, storeError } from "./failure.ts";

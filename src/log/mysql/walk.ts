@@ -1,4 +1,4 @@
-import { originOf } from "../ids.ts";
+import { originOf } from "../engine/ids.ts";
 import type { LogEvent, LogFilter } from "../log.ts";
 import type { Connection } from "./connection.ts";
 import type { Connections } from "./connections.ts";

@@ -1,6 +1,6 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
-import { createOutage, type Outage } from "../outage.ts";
+import { createOutage, type Outage } from "../engine/outage.ts";
 import type { NatsConnection, NatsDriver, NatsJetStream, NatsManager } from "./driver.ts";
 import { ConnectionLostError, storeError } from "./failure.ts";
 import type { NatsLocation } from "./location.ts";

@@ -45,7 +45,7 @@ export function createCoordination(
     }
   }
 
-  async function isWanted(stream: string): Promise<boolean> {
+  async function hasDemand(stream: string): Promise<boolean> {
     const now = await clock.now();
     for (let seq = 1; ;) {
       const message = await queries.next(names.stream, seq, names.wants(stream));
@@ -72,11 +72,11 @@ export function createCoordination(
       const found = await repaired(leases.find(stream));
       return found?.valid ? { node: found.node, fence: found.fence } : undefined;
     },
-    async want(stream, ttl) {
+    async declareDemand(stream, ttl) {
       const data = Buffer.from(JSON.stringify({ ttl }));
       await repaired(queries.publish({ subject: names.want(stream, self.node), data }));
     },
-    isWanted: (stream) => repaired(isWanted(stream)),
+    hasDemand: (stream) => repaired(hasDemand(stream)),
   };
 }
 

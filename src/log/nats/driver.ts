@@ -1,4 +1,4 @@
-import { driverMissing } from "../driver-missing.ts";
+import { driverMissing } from "../engine/driver-missing.ts";
 
 /** The part of a message's headers that is used. */
 export interface NatsHeaders {

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
-import { createIdIndex, type IdIndex } from "../id-index.ts";
-import { firstMatch } from "../ids.ts";
+import { createIdIndex, type IdIndex } from "../engine/id-index.ts";
+import { firstMatch } from "../engine/position.ts";
 import type { LogEvent, LogPosition } from "../log.ts";
 import type { Batches } from "./batches.ts";
 import type { Head } from "./head.ts";

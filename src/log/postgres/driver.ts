@@ -1,4 +1,4 @@
-import { driverMissing } from "../driver-missing.ts";
+import { driverMissing } from "../engine/driver-missing.ts";
 
 /** What a parameter of a statement may be here. */
 export type SqlValue = string | number | null | readonly (string | number | null)[];

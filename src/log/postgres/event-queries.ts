@@ -1,11 +1,9 @@
 import { eventOverhead } from "../event-bytes.ts";
 import { maxAlike, type LogFilter } from "../log.ts";
+import type { ScanRange } from "../engine/driver.ts";
 import type { SqlValue } from "./driver.ts";
 import { hashed, indexed, isReserved } from "./schema.ts";
 import { encodeText } from "./text.ts";
-
-/** The way a walk goes through a stream. */
-export type Direction = "forward" | "backward";
 
 /** What is to be read of a stream beside its row. Its parameters stand behind the two of `inSnapshot`. */
 export interface SnapshotQuery {
@@ -14,13 +12,9 @@ export interface SnapshotQuery {
   readonly values: readonly SqlValue[];
 }
 
-/** The part of a stream's events that a walk wants next. */
-export interface EventRange {
-  readonly filter: LogFilter | undefined;
-  readonly direction: Direction;
-  /** Not included. */
-  readonly from: number;
-  /** At most so many events. */
+/** Which of a stream's events to select. */
+export interface EventRange extends Pick<ScanRange, "filter" | "direction" | "from"> {
+  /** At most this many events. */
   readonly rows: number;
   /** No event behind those that reach this many bytes. */
   readonly bytes: number;
@@ -49,13 +43,13 @@ export function isExact(filter: LogFilter | undefined): boolean {
   return !wanted || wanted.length <= maxMerged;
 }
 
-/** Who walks backward only counts, so data is left where it is. */
-const columns: Readonly<Record<Direction, string>> = {
+/** A backward scan only counts, so it leaves out the data. */
+const columns: Readonly<Record<ScanRange["direction"], string>> = {
   forward: `seq, time, event, data, channel, upstream_id, publisher_id, bytes + ${eventOverhead} AS size`,
   backward: `seq, time, event, '' AS data, channel, upstream_id, publisher_id, bytes + ${eventOverhead} AS size`,
 };
 
-const orders: Readonly<Record<Direction, string>> = { forward: "seq", backward: "seq DESC" };
+const orders: Readonly<Record<ScanRange["direction"], string>> = { forward: "seq", backward: "seq DESC" };
 
 /** Whether an event's id of this origin is the first parameter, by an index. */
 const hasId = {
@@ -68,14 +62,14 @@ export function createEventQueries(schema: string): EventQueries {
   const table = (name: string): string => `"${schema}".${name}`;
 
   /** One range of the walk; `condition` is what its index serves. */
-  function range(direction: Direction, condition: string): string {
+  function range(direction: ScanRange["direction"], condition: string): string {
     return `SELECT ${columns[direction]} FROM ${table("events")}
       WHERE stream = $1 AND seq ${direction === "forward" ? ">" : "<"} $3 AND ${condition}
       ORDER BY ${orders[direction]} LIMIT $4`;
   }
 
   /** One ordered range of an index per value, and one of the reserved types, which pass every filter. */
-  function merge(direction: Direction, column: string, count: number): string {
+  function merge(direction: ScanRange["direction"], column: string, count: number): string {
     const ranges = Array.from({ length: count }, (_, index) => {
       const value = `$${index + 6}`;
       const condition = `${indexed(column)} = ${indexed(`${value}::text`)} AND ${column} = ${value} AND NOT (${isReserved})`;
@@ -86,7 +80,7 @@ export function createEventQueries(schema: string): EventQueries {
   }
 
   /** Leaves out what lies behind the event that reaches `$5` bytes. */
-  function within(direction: Direction, candidates: string): string {
+  function within(direction: ScanRange["direction"], candidates: string): string {
     return `SELECT * FROM (
         SELECT *, sum(size) OVER (ORDER BY ${orders[direction]}) - size AS before FROM (${candidates}) candidates
       ) summed WHERE before < $5 ORDER BY ${orders[direction]}`;

@@ -1,4 +1,5 @@
 import { type ErrorCode, SpillwayError } from "../../errors.ts";
+import type { DriverFailure } from "../engine/driver.ts";
 
 /** What conditions mean for the caller of a store (postgresql.org/docs/current/errcodes-appendix.html). */
 const codes: Readonly<Record<string, ErrorCode>> = {
@@ -44,10 +45,14 @@ export function breaksConnection(error: unknown): boolean {
   return state === undefined || /^(?:08|57|25006)/.test(state);
 }
 
-/** Whether a statement may be run again: it has done nothing, or nobody knows what it did. */
-export function isWorthRepeating(error: unknown): boolean {
-  if (error instanceof SpillwayError || stateOf(error) === "25006") return false;
-  return breaksConnection(error) || transient.has(stateOf(error)!);
+/** What an error means for the statement that met it. */
+export function driverFailure(error: unknown): DriverFailure {
+  const failure = { error: storeError(error) };
+  if (error instanceof SpillwayError || stateOf(error) === "25006") return failure;
+  if (breaksConnection(error)) return { ...failure, unknown: true, retry: true };
+  if (transient.has(stateOf(error)!)) return { ...failure, retry: true };
+  // A full disk concerns every batch; what has no code of its own may be the fault of one.
+  return { ...failure, divisible: failure.error.code === "store-unavailable" };
 }
 
 /** A connection refused at several addresses is an error without a message of its own. */

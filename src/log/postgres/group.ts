@@ -1,14 +1,15 @@
 /** A group of batches as it goes to the database, and what comes back. */
 import { SpillwayError } from "../../errors.ts";
 import { keyName, replayAppend, type RememberedAppend } from "../idempotency.ts";
-import { publisherIdOf, sourceIdOf } from "../ids.ts";
-import type { Appended, LogEvent } from "../log.ts";
-import type { Batch } from "./append-queue.ts";
+import type { Batch, BatchOutcome } from "../engine/driver.ts";
+import { publisherIdOf, sourceIdOf } from "../engine/ids.ts";
+import type { LogEvent } from "../log.ts";
+import { textBytes } from "../event-bytes.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
 import { decodeText, encodeOptionalText, encodeText } from "./text.ts";
 
 /** What the function `append_events` answers, but for the stream's row. */
-export interface GroupResult extends SqlRow {
+export interface GroupAnswer extends SqlRow {
   /** `null` where the stream is gone. */
   readonly epoch: string | null;
   /** Batches in the group; 0 if it was called off. */
@@ -28,9 +29,6 @@ interface GroupException {
   readonly remembered?: RememberedAppend;
 }
 
-/** What became of one batch. */
-export type Outcome = Appended | SpillwayError;
-
 /** The parameters of `append_events` that say what to append. */
 export function encodeGroup(group: readonly Batch[]): SqlValue[] {
   const events = group.flatMap(({ events: each }) => each);
@@ -47,12 +45,12 @@ export function encodeGroup(group: readonly Batch[]): SqlValue[] {
     events.map((event) => encodeOptionalText(sourceIdOf(event))),
     events.map((event) => encodeOptionalText(publisherIdOf(event))),
     events.map(({ data }) => encodeText(data)),
-    group.flatMap(({ bytes }) => bytes),
+    events.map(textBytes),
   ];
 }
 
 /** What became of each batch of a group. */
-export function readOutcomes(group: readonly Batch[], { start, exceptions }: GroupResult): Outcome[] {
+export function readOutcomes(group: readonly Batch[], { start, exceptions }: GroupAnswer): BatchOutcome[] {
   const byPlace = new Map(exceptions.map((exception) => [exception.batch - 1, exception]));
   let head = start;
   return group.map((batch, place) => {
@@ -64,7 +62,7 @@ export function readOutcomes(group: readonly Batch[], { start, exceptions }: Gro
   });
 }
 
-function exceptionOutcome({ options }: Batch, { remembered }: GroupException): Outcome {
+function exceptionOutcome({ options }: Batch, { remembered }: GroupException): BatchOutcome {
   if (!remembered || !options.idempotency) return new SpillwayError("lease-lost");
   try {
     const fingerprint = decodeText(remembered.fingerprint);
@@ -77,8 +75,8 @@ function exceptionOutcome({ options }: Batch, { remembered }: GroupException): O
 /** The events of a group as they stand in the log. */
 export function loggedEvents(
   group: readonly Batch[],
-  outcomes: readonly Outcome[],
-  times: NonNullable<GroupResult["times"]>,
+  outcomes: readonly BatchOutcome[],
+  times: NonNullable<GroupAnswer["times"]>,
 ): LogEvent[] {
   return group.flatMap(({ events }, place) => {
     const outcome = outcomes[place]!;

@@ -1,4 +1,4 @@
-import { SpillwayError } from "../../errors.ts";
+import { invalidStoreUrl } from "../engine/store-url.ts";
 
 /** Where a store keeps its logs. */
 export interface Location {
@@ -20,21 +20,14 @@ const schemaPattern = /^[a-z_][a-z0-9_]{0,62}$/;
 export function readLocation(url: string): Location {
   const [base = "", ...rest] = url.split("?");
   const parameters = new URLSearchParams(rest.join("?"));
-  if (!/^postgres(?:ql)?:\/\//i.test(base)) throw invalid("postgres://<user>@<host>/<database>", "another URL");
+  if (!/^postgres(?:ql)?:\/\//i.test(base)) throw invalidStoreUrl("postgres://<user>@<host>/<database>", "another URL");
   const schema = parameters.get("schema") ?? "spillway";
   const max = parameters.get("max") ?? "4";
-  if (!schemaPattern.test(schema)) throw invalid("a schema of lower-case letters, digits and _", `schema=${schema}`);
-  if (!/^[1-9]\d{0,2}$/.test(max)) throw invalid("connections from 1 to 999", `max=${max}`);
+  if (!schemaPattern.test(schema))
+    throw invalidStoreUrl("a schema of lower-case letters, digits and _", `schema=${schema}`);
+  if (!/^[1-9]\d{0,2}$/.test(max)) throw invalidStoreUrl("connections from 1 to 999", `max=${max}`);
   parameters.delete("schema");
   parameters.delete("max");
   const query = parameters.toString();
   return { connectionString: query === "" ? base : `${base}?${query}`, schema, max: Number(max) };
-}
-
-function invalid(expected: string, got: string): SpillwayError {
-  return new SpillwayError("config-invalid", `store: expected ${expected}, got ${got}`, {
-    field: "store",
-    expected,
-    got,
-  });
 }

@@ -1,21 +1,20 @@
-import { randomUUID } from "node:crypto";
-import { SpillwayError } from "../../errors.ts";
 import { type Logger, silentLogger } from "../../util/logger.ts";
-import type { Log, LogOptions, LogStore } from "../log.ts";
-import { createOutage } from "../outage.ts";
+import type { StoreDriver } from "../engine/driver.ts";
+import { createOutage } from "../engine/outage.ts";
+import { createEngineStore, type EngineStoreOptions } from "../engine/store.ts";
+import type { LogStore } from "../log.ts";
 import { type Connections, connectTimeout, createConnections, queryTimeout } from "./connections.ts";
-import { createCoordination } from "./coordination.ts";
 import { loadDriver, type PgDriver, type PgSettings } from "./driver.ts";
 import { isAbsent, storeError } from "./failure.ts";
+import { startFollower } from "./follower.ts";
+import { createLeases } from "./leases.ts";
 import { type Location, readLocation } from "./location.ts";
-import { PostgresLog, type PostgresLogDependencies } from "./postgres-log.ts";
+import { PostgresLogDriver, type PostgresLogDependencies } from "./log-driver.ts";
 import { createQueries } from "./queries.ts";
 import { prepareSchema } from "./schema.ts";
-import { openStream, type StreamState } from "./streams.ts";
-import { startTail } from "./tail.ts";
-import { createTrimmer } from "./trimmer.ts";
+import { openStream, type StreamRow } from "./streams.ts";
 
-export interface PostgresStoreOptions {
+export interface PostgresStoreOptions extends EngineStoreOptions {
   /**
    * `postgres://<user>:<password>@<host>/<database>`, with the parameters that `pg` takes (`sslmode`, `sslrootcert`, `application_name`,
    * …) and two of the store's own: `schema`, which holds the tables and is made on first use (default `spillway`), and `max`, the
@@ -24,24 +23,13 @@ export interface PostgresStoreOptions {
    * A pooler in between must keep sessions: in PgBouncer, `pool_mode = session`.
    */
   readonly url: string;
-  /** The name by which other nodes are to know this one. */
-  readonly node: string;
-  /** The clock that stamps events and ages them, in ms since 1970. Default: `Date.now`. Leases go by the server's. */
-  readonly now?: (() => number) | undefined;
-  /** Default: none. */
-  readonly logger?: Logger | undefined;
-  /**
-   * Called when the log of a stream is no longer the one that was opened: it was lost, or has lost events that were known here. The
-   * `Log` refuses every call from then on with `store-unavailable`; `open` gives the one in its place, with another epoch.
-   */
-  readonly onReset?: ((stream: string) => void) | undefined;
 }
 
 /** Connections for writing. Of one stream there is one append at a time. */
 const maxWriting = 2;
 
-/** How long `close` waits for appends under way, in ms. */
-const closePatience = 10_000;
+/** Idempotency keys that one statement removes at most. */
+const pruneSize = 1_000;
 
 /**
  * Opens a store of logs in a schema of a PostgreSQL database, which any number of nodes may share.
@@ -49,6 +37,7 @@ const closePatience = 10_000;
  * `store-unavailable`.
  */
 export async function createPostgresStore(options: PostgresStoreOptions): Promise<LogStore> {
+  const { logger = silentLogger } = options;
   const location = readLocation(options.url);
   const driver = await loadDriver();
   const settings: PgSettings = {
@@ -65,89 +54,62 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
     await writing.close();
     throw storeError(error);
   }
-  return serveLogs(options, location, driver, settings, writing);
+  const storeDriver = createStoreDriver({ location, driver, settings, writing, node: options.node, logger });
+  return createEngineStore(storeDriver, options);
 }
 
-/** The store over a schema that is prepared. */
-function serveLogs(
-  options: PostgresStoreOptions,
-  { schema, max }: Location,
-  driver: PgDriver,
-  settings: PgSettings,
-  writing: Connections,
-): LogStore {
-  const { node, now = Date.now, logger = silentLogger, onReset } = options;
+/** What the driver of a store is made of. */
+interface PostgresStoreParts {
+  readonly location: Location;
+  readonly driver: PgDriver;
+  readonly settings: PgSettings;
+  readonly writing: Connections;
+  readonly node: string;
+  readonly logger: Logger;
+}
+
+/** The driver over a schema that is prepared. */
+function createStoreDriver({ location, driver, settings, writing, node, logger }: PostgresStoreParts): StoreDriver {
+  const { schema, max } = location;
   const queries = createQueries(schema);
   const reading = createConnections(driver, settings, max);
-  const logs = new Map<string, PostgresLog>();
   const outage = createOutage(logger);
-  const tail = startTail(driver, settings, schema, queries, outage);
-  const trimmer = createTrimmer(writing.run, queries, () => logs.values(), now, logger);
+  const follower = startFollower(driver, settings, schema, queries, outage);
   const dependencies: PostgresLogDependencies = {
     queries,
     read: reading.run,
     write: writing.run,
-    now,
-    logger,
-    wake: tail.wake,
-    trim: trimmer.trim,
-    onReplaced,
+    follow: follower.run,
   };
-  let closing: Promise<void> | undefined;
 
-  function onReplaced(log: PostgresLog): void {
-    const { stream, epoch } = log;
-    tail.remove(log);
-    if (logs.get(stream) === log) logs.delete(stream);
-    logger.error({ stream, epoch }, "the log was lost, or has lost events: another takes its place");
-    onReset?.(stream);
-  }
-
-  async function openRow(stream: string): Promise<StreamState> {
+  async function openRow(stream: string): Promise<StreamRow> {
     try {
       return await openStream(writing.run, queries, stream);
     } catch (error) {
-      if (!isAbsent(error)) throw storeError(error);
+      if (!isAbsent(error)) throw error;
     }
-    try {
-      await prepareSchema(writing, schema);
-      return await openStream(writing.run, queries, stream);
-    } catch (error) {
-      throw storeError(error);
-    }
-  }
-
-  async function open(stream: string, { retention }: LogOptions): Promise<Log> {
-    if (closing) throw new SpillwayError("store-closed");
-    const row = await openRow(stream);
-    if (closing) throw new SpillwayError("store-closed");
-    const opened = logs.get(stream);
-    if (opened && opened.id === row.id && opened.epoch === row.epoch) {
-      opened.retention = retention;
-      await opened.reached(row.head);
-      return opened;
-    }
-    opened?.replace();
-    const log = new PostgresLog(stream, row, retention, dependencies);
-    logs.set(stream, log);
-    tail.add(log);
-    return log;
-  }
-
-  async function close(): Promise<void> {
-    trimmer.stop();
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, closePatience)));
-    await Promise.race([Promise.all(Array.from(logs.values(), (log) => log.close())), patience]);
-    clearTimeout(timer);
-    await Promise.all([tail.close(), reading.close(), writing.close()]);
+    await prepareSchema(writing, schema);
+    return openStream(writing.run, queries, stream);
   }
 
   return {
     kind: "postgres",
-    coordination: createCoordination(writing.run, queries, { node, store: randomUUID() }, (stream) => logs.get(stream)),
+    async open(stream) {
+      const state = await openRow(stream);
+      return {
+        state,
+        createDriver: (log) => new PostgresLogDriver(state.id, log, dependencies),
+        follow: (log) => follower.add(state.id, log),
+      };
+    },
+    async prune(keysBefore) {
+      for (const statement of queries.prune(keysBefore, pruneSize)) await writing.run(statement);
+    },
+    leases: createLeases(writing.run, schema, node),
     connection: outage.connection,
-    open,
-    close: () => (closing ??= close()),
+    storeError,
+    async close() {
+      await Promise.all([follower.close(), reading.close(), writing.close()]);
+    },
   };
 }

@@ -1,12 +1,13 @@
 import { ownerLength } from "../idempotency.ts";
 import type { SqlValue, Statement } from "./driver.ts";
 import { createEventQueries, type EventQueries, type SnapshotQuery } from "./event-queries.ts";
-import { createLeaseQueries, type LeaseQueries } from "./lease-queries.ts";
-import { streamColumns } from "./streams.ts";
 import { encodeText } from "./text.ts";
 
+/** The columns of a stream's row, of the table `s`. */
+export const streamColumns = "s.id, s.epoch, s.changes, s.head, s.earliest, s.bytes, s.last_time, s.upstream_cursor";
+
 /** The statements over one schema. */
-export interface Queries extends EventQueries, LeaseQueries {
+export interface Queries extends EventQueries {
   /** A stream by its name, made with this epoch if there is none; with the bounds of the events that are there. */
   openStream(name: string, epoch: string): Statement;
   /** Streams' ids with the number of their changes. */
@@ -31,7 +32,6 @@ export function createQueries(schema: string): Queries {
 
   return {
     ...createEventQueries(schema),
-    ...createLeaseQueries(schema),
     openStream: (name, epoch) => ({
       // The row that another node has just made is not in the snapshot of this statement: it is run again.
       text: `

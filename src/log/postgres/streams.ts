@@ -1,33 +1,22 @@
 import { SpillwayError } from "../../errors.ts";
 import { newEpoch } from "../cursor.ts";
 import type { RunStatement } from "./connections.ts";
+import type { StoredState } from "../engine/driver.ts";
 import type { SqlRow } from "./driver.ts";
 import type { Queries } from "./queries.ts";
 import { decodeOptionalText } from "./text.ts";
 
 /** A stream's row. */
-export interface StreamState {
+export interface StreamRow extends StoredState {
   readonly id: number;
-  readonly epoch: string;
-  /** Counts the changes of the row: of two states the one with more is the later one. */
-  readonly changes: number;
-  readonly head: number;
-  readonly earliest: number;
-  readonly bytes: number;
-  readonly lastTime: number;
-  readonly upstreamCursor: string | undefined;
 }
 
-/** The columns that {@link toState} reads, of the table `s`. */
-export const streamColumns: string =
-  "s.id, s.epoch, s.changes, s.head, s.earliest, s.bytes, s.last_time, s.upstream_cursor";
-
-/** A stream's state out of its row. */
-export function toState(row: SqlRow): StreamState {
+/** A stream's row out of what the driver read. */
+export function toRow(row: SqlRow): StreamRow {
   return {
     id: Number(row.id),
     epoch: String(row.epoch),
-    changes: Number(row.changes),
+    revision: Number(row.changes),
     head: Number(row.head),
     earliest: Number(row.earliest),
     bytes: Number(row.bytes),
@@ -40,13 +29,13 @@ export function toState(row: SqlRow): StreamState {
  * Reads a stream's row, or makes one.
  * @throws {SpillwayError} `store-corrupt`; otherwise as {@link RunStatement}.
  */
-export async function openStream(run: RunStatement, queries: Queries, name: string): Promise<StreamState> {
+export async function openStream(run: RunStatement, queries: Queries, name: string): Promise<StreamRow> {
   for (;;) {
     const [row] = await run(queries.openStream(name, newEpoch()));
     // None: another node made it in this very moment.
     if (row === undefined) continue;
     requireWhole(name, row);
-    return toState(row);
+    return toRow(row);
   }
 }
 

@@ -55,7 +55,7 @@ export function createCoordination(settings: CoordinationSettings): Coordination
       const held = (await run(stream, holderScript, ["lease"])) as readonly Reply[] | null;
       return held === null ? undefined : { node: String(held[0]), fence: Number(held[1]) };
     },
-    want: async (stream, ttl) => void (await run(stream, wantScript, ["wants"], owner, String(ttl))),
-    isWanted: async (stream) => (await run(stream, wantedScript, ["wants"])) === 1,
+    declareDemand: async (stream, ttl) => void (await run(stream, wantScript, ["wants"], owner, String(ttl))),
+    hasDemand: async (stream) => (await run(stream, wantedScript, ["wants"])) === 1,
   };
 }

@@ -1,4 +1,4 @@
-import { driverMissing } from "../driver-missing.ts";
+import { driverMissing } from "../engine/driver-missing.ts";
 
 /** A command and its arguments. */
 export type Command = readonly (string | Buffer)[];

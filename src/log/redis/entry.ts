@@ -1,4 +1,4 @@
-import { originOf } from "../ids.ts";
+import { originOf } from "../engine/ids.ts";
 import type { LogEvent } from "../log.ts";
 import type { Reply } from "./driver.ts";
 

@@ -1,5 +1,5 @@
 import { keyName } from "../idempotency.ts";
-import { publisherIdOf, sourceIdOf } from "../ids.ts";
+import { publisherIdOf, sourceIdOf } from "../engine/ids.ts";
 import type { Retention } from "../log.ts";
 import type { AppendResult, QueuedAppend } from "./appender.ts";
 import type { Reply } from "./driver.ts";

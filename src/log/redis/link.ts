@@ -1,7 +1,7 @@
 import { SpillwayError } from "../../errors.ts";
 import { backoffDelay } from "../../util/backoff.ts";
 import { pause } from "../../util/pause.ts";
-import type { Outage } from "../outage.ts";
+import type { Outage } from "../engine/outage.ts";
 import type { Connection } from "./connection.ts";
 import type { Command, Reply } from "./driver.ts";
 import { RefusedError, UnansweredError } from "./failure.ts";

@@ -1,5 +1,5 @@
 import { matches } from "../filter.ts";
-import { firstMatch } from "../ids.ts";
+import { firstMatch } from "../engine/position.ts";
 import { maxAlike, type LogPosition } from "../log.ts";
 import type { Command } from "./driver.ts";
 import { seqOf, toEntries, toEvent } from "./entry.ts";

@@ -1,7 +1,7 @@
 import { SpillwayError } from "../../errors.ts";
 import { type Logger, silentLogger } from "../../util/logger.ts";
 import type { Log, LogOptions, LogStore } from "../log.ts";
-import { createOutage, type Outage } from "../outage.ts";
+import { createOutage, type Outage } from "../engine/outage.ts";
 import { createCoordination } from "./coordination.ts";
 import { loadDriver } from "./driver.ts";
 import { storeError } from "./failure.ts";

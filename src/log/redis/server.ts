@@ -1,5 +1,5 @@
 import type { Logger } from "../../util/logger.ts";
-import type { Outage } from "../outage.ts";
+import type { Outage } from "../engine/outage.ts";
 import type { Connection } from "./connection.ts";
 import { createLink, type Link } from "./link.ts";
 import { warnOfSettings } from "./persistence.ts";

@@ -1,5 +1,5 @@
 import { pause } from "../../util/pause.ts";
-import type { Outage } from "../outage.ts";
+import type { Outage } from "../engine/outage.ts";
 import type { Command, Reply } from "./driver.ts";
 import { type Entry, toEntries } from "./entry.ts";
 import type { Link } from "./link.ts";

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { firstMatch, type AlikeEvent } from "../ids.ts";
+import type { AlikeEvent } from "../engine/driver.ts";
+import { firstMatch } from "../engine/position.ts";
 import { lastPosition } from "../last.ts";
 import type { FindOptions, LogFilter, LogPosition } from "../log.ts";
 import { readBounds } from "./bounds.ts";

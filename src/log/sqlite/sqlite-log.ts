@@ -16,7 +16,7 @@ import type {
   NewEvent,
   ReadOptions,
 } from "../log.ts";
-import { publisherIdOf, sourceIdOf } from "../ids.ts";
+import { publisherIdOf, sourceIdOf } from "../engine/ids.ts";
 import { createWatchers, type Watchers } from "../watchers.ts";
 import { failureError } from "./failure.ts";
 import type { AppendOutcome, AppendResult, StreamState } from "./messages.ts";

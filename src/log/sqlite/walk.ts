@@ -1,6 +1,6 @@
 import { eventOverhead } from "../event-bytes.ts";
 import { matches } from "../filter.ts";
-import { originOf } from "../ids.ts";
+import { originOf } from "../engine/ids.ts";
 import type { LogEvent, LogFilter } from "../log.ts";
 import type { SqlRow } from "./driver.ts";
 import { type Direction, selectEvents } from "./queries.ts";

@@ -81,9 +81,9 @@ describe.each(engines)("on $name", (engine) => {
 
     await subscribe(node);
     await untilOpen(cluster, 1);
-    expect(await store.coordination!.isWanted("numbers")).toBe(true);
+    expect(await store.coordination!.hasDemand("numbers")).toBe(true);
     await node.kill("SIGTERM");
-    expect(await store.coordination!.isWanted("numbers")).toBe(false);
+    expect(await store.coordination!.hasDemand("numbers")).toBe(false);
     expect(await store.coordination!.holder("numbers")).toBeUndefined();
   });
 });

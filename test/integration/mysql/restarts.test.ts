@@ -60,8 +60,8 @@ test("while the server is away every call fails with store-unavailable, and a st
     () => store.open("other", { retention: everything }),
     () => store.coordination!.acquire("s", 1_000),
     () => store.coordination!.holder("s"),
-    () => store.coordination!.want("s", 1_000),
-    () => store.coordination!.isWanted("s"),
+    () => store.coordination!.declareDemand("s", 1_000),
+    () => store.coordination!.hasDemand("s"),
   ];
   for (const call of calls) await expect(call()).rejects.toMatchObject({ code: "store-unavailable" });
   expect(log.state().head).toBe(1);

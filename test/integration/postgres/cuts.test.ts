@@ -43,40 +43,44 @@ test("an append whose connection is lost in the midst of it is appended once", a
   expect(await log.append(eventsOf("4"))).toEqual({ first: 4, last: 4, replayed: false });
 });
 
-test("a call that was refused while it was in doubt gets its numbers when it is made again", async () => {
+test("an append with an unknown outcome that is found in the log later gets its numbers when it is made again with its retry token", async () => {
   const [proxy] = proxies as [TcpProxy];
   const log = await openLog(await openStore(throughPort(place.url, proxy.port)));
   const lock = await holdLock();
   const batch = eventsOf("1", "2");
-  const append = log.append(batch);
+  const retryToken = {};
+  const append = log.append(batch, { retryToken });
   await eventually(async () => (await lock.waiting()) === 1);
   proxy.refuse(true);
   proxy.reset();
-  await expect(append).rejects.toMatchObject({ code: "store-unavailable" });
+  await expect(append).rejects.toMatchObject({ code: "append-unknown" });
+  await expect(log.append(batch, { retryToken })).rejects.toMatchObject({ code: "append-unknown" });
+  await expect(log.append(batch)).rejects.toMatchObject({ code: "store-unavailable" });
   await lock.release();
   await eventually(async () => (await place.query("SELECT head FROM $schema.streams"))[0]?.["head"] === "2");
   proxy.refuse(false);
-  expect(await untilDone(() => log.append(batch))).toEqual({ first: 1, last: 2, replayed: false });
-  // Only the call that was made again: the same array may be appended again later.
+  expect(await untilDone(() => log.append(batch, { retryToken }))).toEqual({ first: 1, last: 2, replayed: false });
+  // The token counts, not the events.
   expect(await log.append(batch)).toEqual({ first: 3, last: 4, replayed: false });
   expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "2", "1", "2"]);
 });
 
-test("what was called off while it was in doubt is appended by the call that is made again", async () => {
+test("an append with an unknown outcome that was called off later is appended when it is made again with its retry token", async () => {
   const [proxy] = proxies as [TcpProxy];
   const log = await openLog(await openStore(throughPort(place.url, proxy.port)));
   const lock = await holdLock();
   const batch = eventsOf("1", "2");
-  const append = log.append(batch);
+  const retryToken = {};
+  const append = log.append(batch, { retryToken });
   await eventually(async () => (await lock.waiting()) === 1);
   proxy.refuse(true);
   proxy.reset();
-  await expect(append).rejects.toMatchObject({ code: "store-unavailable" });
+  await expect(append).rejects.toMatchObject({ code: "append-unknown" });
   await lock.endWaiting();
   await lock.release();
   proxy.refuse(false);
   expect(await untilDone(() => log.append(eventsOf("other")))).toEqual({ first: 1, last: 1, replayed: false });
-  expect(await log.append(batch)).toEqual({ first: 2, last: 3, replayed: false });
+  expect(await log.append(batch, { retryToken })).toEqual({ first: 2, last: 3, replayed: false });
   expect((await contentOf(log)).map(({ data }) => data)).toEqual(["other", "1", "2"]);
 });
 
@@ -89,15 +93,16 @@ test("where the network swallows everything, calls fail in the end, and all goes
   await log.append(eventsOf("1"));
   proxy.stall(true);
   const batch = eventsOf("2");
+  const retryToken = {};
   const calls = await Promise.allSettled([
-    log.append(batch),
+    log.append(batch, { retryToken }),
     log.read(0, { limit: 1 }),
     store.coordination!.acquire("s", 1_000),
   ]);
   for (const call of calls) expect(call).toMatchObject({ reason: { code: "store-unavailable" } });
   await there.append(eventsOf("there"));
   proxy.stall(false);
-  await untilDone(() => log.append(batch));
+  await untilDone(() => log.append(batch, { retryToken }));
   const stored = (await contentOf(there)).map(({ data }) => data);
   expect(stored.toSorted()).toEqual(["1", "2", "there"]);
   await eventually(() => heard.length === 3);
@@ -111,7 +116,7 @@ test("a store can be closed while nothing gets through", async () => {
   await log.append(eventsOf("1"));
   proxy.stall(true);
   const append = log.append(eventsOf("2"));
-  await Promise.all([expect(append).rejects.toMatchObject({ code: "store-unavailable" }), store.close()]);
+  await Promise.all([expect(append).rejects.toMatchObject({ code: "append-unknown" }), store.close()]);
 });
 
 /** Another session that has the stream's row, and what waits for it. */

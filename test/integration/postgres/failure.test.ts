@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { SpillwayError } from "../../../src/errors.ts";
-import { breaksConnection, isAbsent, isWorthRepeating, storeError } from "../../../src/log/postgres/failure.ts";
+import { breaksConnection, driverFailure, isAbsent, storeError } from "../../../src/log/postgres/failure.ts";
 
 /** An error as the driver makes it of what the server says. */
 const fromServer = (code: string): Error => Object.assign(new Error("said"), { code, severity: "ERROR" });
@@ -27,12 +27,18 @@ test("what the server says has a code of its own, or is store-unavailable", () =
   expect(storeError(own)).toBe(own);
 });
 
-test("nobody knows what a statement did whose connection was lost; what the server refused has done nothing", () => {
-  // Five letters are not yet a SQLSTATE.
-  for (const code of ["EPIPE", "ECONNRESET"]) expect(isWorthRepeating(fromSocket(code))).toBe(true);
-  for (const code of ["57P01", "08006", "40001", "40P01"]) expect(isWorthRepeating(fromServer(code))).toBe(true);
-  for (const code of ["53100", "25006", "23505", "42P01"]) expect(isWorthRepeating(fromServer(code))).toBe(false);
-  expect(isWorthRepeating(new SpillwayError("store-unavailable"))).toBe(false);
+test("what a statement did is unknown where its connection was lost; one that the server refused has done nothing", () => {
+  const lost = [fromSocket("EPIPE"), fromSocket("ECONNRESET"), fromServer("57P01"), fromServer("08006")];
+  for (const error of lost) expect(driverFailure(error)).toMatchObject({ unknown: true, retry: true });
+  for (const code of ["40001", "40P01"]) {
+    expect(driverFailure(fromServer(code))).toMatchObject({ retry: true });
+    expect(driverFailure(fromServer(code)).unknown).toBeUndefined();
+  }
+  const refused = [...["53100", "25006", "23505", "42P01"].map(fromServer), new SpillwayError("store-unavailable")];
+  for (const error of refused) {
+    const { unknown = false, retry = false } = driverFailure(error);
+    expect([unknown, retry]).toEqual([false, false]);
+  }
 });
 
 test("a connection is given up when it is lost, and when its server takes no writes any more", () => {

@@ -262,7 +262,7 @@ test("on demand, stopped it hands over to another node that needs it, also where
   await pass(look);
   second.leadership.need(true);
   await pass(look);
-  first.coordination.want = () => Promise.reject(new Error("refused"));
+  first.coordination.declareDemand = () => Promise.reject(new Error("refused"));
   await first.leadership.stop();
   await pass(look);
   expect([first.running, second.running]).toEqual([false, true]);
@@ -275,7 +275,7 @@ test("on demand, a lease is handed over though the store is slow to take the nee
   await pass(look);
   second.leadership.need(true);
   await pass(look);
-  first.coordination.want = () => new Promise(() => {});
+  first.coordination.declareDemand = () => new Promise(() => {});
   void first.leadership.stop();
   await pass(look);
   expect([first.running, second.running]).toEqual([false, true]);

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { createOutage } from "../../../src/log/outage.ts";
+import { createOutage } from "../../../src/log/engine/outage.ts";
 import type { Logger } from "../../../src/util/logger.ts";
 
 /** Lines of the log that are not for debugging. */

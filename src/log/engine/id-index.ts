@@ -1,4 +1,4 @@
-import { maxAlike } from "./log.ts";
+import { maxAlike } from "../log.ts";
 
 /**
  * Where ids are in a log, kept in memory: of each id the latest number, and of one that several events have the others too, as a chain

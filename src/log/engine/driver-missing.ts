@@ -1,4 +1,4 @@
-import { SpillwayError } from "../errors.ts";
+import { SpillwayError } from "../../errors.ts";
 
 /** The error of a store whose client library cannot be loaded: `driver-missing`, with the command that installs it. */
 export function driverMissing(store: string, packages: readonly string[], cause: unknown): SpillwayError {

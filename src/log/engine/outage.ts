@@ -1,5 +1,5 @@
-import type { Logger } from "../util/logger.ts";
-import type { StoreConnection } from "./log.ts";
+import type { Logger } from "../../util/logger.ts";
+import type { StoreConnection } from "../log.ts";
 
 /**
  * Knows whether a store's engine can be reached, by what its connections and tails tell of themselves. Says in the log when that

@@ -1,5 +1,4 @@
-import { matches } from "./filter.ts";
-import type { LogEvent, LogFilter, NewEvent } from "./log.ts";
+import type { NewEvent } from "../log.ts";
 
 /**
  * Tables have a column for each origin of an id, so that an index on one of them holds no id of the other. This is what an ingested event
@@ -22,16 +21,4 @@ export function originOf(
   return publisherId === undefined
     ? { upstreamId: sourceId, published: undefined }
     : { upstreamId: publisherId || undefined, published: true };
-}
-
-/** What is looked at of an event that has the id that is looked for. */
-export type AlikeEvent = Pick<LogEvent, "seq" | "event" | "channel">;
-
-/** The first event that matches the filter, of lists of events that have an id, each in order. */
-export function firstMatch(
-  lists: readonly (readonly AlikeEvent[])[],
-  filter: LogFilter | undefined,
-): number | undefined {
-  const found = lists.flatMap((events) => events.find((event) => matches(filter, event))?.seq ?? []);
-  return found.length === 0 ? undefined : Math.min(...found);
 }
