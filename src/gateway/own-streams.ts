@@ -2,7 +2,7 @@ import type { ServedStream } from "../http/served.ts";
 import type { Logger } from "../util/logger.ts";
 import { pause } from "../util/pause.ts";
 import type { GatewayOptions, StreamOptions } from "./options.ts";
-import { mapLimited } from "../util/limiter.ts";
+import { mapLimited } from "../util/semaphore.ts";
 import { isServedAnew, removed, type ReloadTarget, type StreamChange } from "./reload.ts";
 import { openedAtOnce, openSource, stopSources, type OwnSource, type SourceDependencies } from "./source.ts";
 import { announceUpstream, placeStream, removeStream, serveStream, type StreamDependencies } from "./stream.ts";

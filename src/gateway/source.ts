@@ -6,7 +6,7 @@ import type { Intake } from "../metrics/snapshot.ts";
 import { createUpstream } from "../upstream/create-upstream.ts";
 import type { Upstream, UpstreamState } from "../upstream/upstream.ts";
 import { isDeepStrictEqual } from "node:util";
-import { mapLimited } from "../util/limiter.ts";
+import { mapLimited } from "../util/semaphore.ts";
 import { withFields, type Logger } from "../util/logger.ts";
 import { createAppender } from "./appender.ts";
 import { createDemand, type Demand } from "./demand.ts";

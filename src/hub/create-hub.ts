@@ -1,6 +1,6 @@
 import { formatCursor } from "../log/cursor.ts";
 import type { Log, LogEvent, LogFilter } from "../log/log.ts";
-import { createLimiter } from "../util/limiter.ts";
+import { createSemaphore } from "../util/semaphore.ts";
 import { inSlices, sliceSize } from "../util/slices.ts";
 import { ticks } from "../util/ticks.ts";
 import { CatchUp, type CatchUpHost } from "./catch-up.ts";
@@ -75,7 +75,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
       ring,
       idAt: (seq) => this.idAt(seq),
       cache: new PageCache(cachedBytes),
-      limiter: createLimiter(concurrentReads),
+      reads: createSemaphore(concurrentReads),
     });
     this.#tail = new Tail(log, options.logger, this);
     this.#flusher = new Flusher(ring, options.coalesce, this);

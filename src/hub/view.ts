@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { matches } from "../log/filter.ts";
 import type { Log, LogFilter } from "../log/log.ts";
-import type { Limiter } from "../util/limiter.ts";
+import type { Semaphore } from "../util/semaphore.ts";
 import type { Format } from "./format.ts";
 import { trimmedGap } from "./gap.ts";
 import { createPage, type Page, type PageCache } from "./page.ts";
@@ -16,7 +16,7 @@ export interface ViewContext {
   idAt(seq: number): string;
   readonly cache: PageCache;
   /** Bounds how many pages are read from the log at once. */
-  readonly limiter: Limiter;
+  readonly reads: Semaphore;
 }
 
 /** A page is closed at the event that brings it to this many characters. */
@@ -88,7 +88,7 @@ export class View {
   load(from: number): Promise<Page> {
     let loading = this.#loading.get(from);
     if (!loading) {
-      loading = this.#context.limiter(() => this.#loadNow(from)).finally(() => this.#loading.delete(from));
+      loading = this.#context.reads.run(() => this.#loadNow(from)).finally(() => this.#loading.delete(from));
       this.#loading.set(from, loading);
     }
     return loading;
