@@ -2,7 +2,7 @@ import { formatCursor } from "../log/cursor.ts";
 import type { Log, LogEvent, LogFilter } from "../log/log.ts";
 import { createSemaphore } from "../util/semaphore.ts";
 import { inSlices, sliceSize } from "../util/slices.ts";
-import { ticks } from "../util/ticks.ts";
+import { monotonicMs } from "../util/monotonic-ms.ts";
 import { CatchUp, type CatchUpHost } from "./catch-up.ts";
 import type { ControlEvents, ControlName, EndReason } from "./control.ts";
 import { Flusher, type FlushHost } from "./flush.ts";
@@ -56,7 +56,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   readonly #subscribers = new Set<Subscriber>();
   /** The id that the event at the head was given, where such ids go out; `""` where that event has reset it. */
   #headId: string | undefined;
-  #now = ticks();
+  #now = monotonicMs();
   readonly #tail: Tail;
   /** There only while there are subscribers. */
   #stopHeartbeat: (() => void) | undefined;
@@ -127,7 +127,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   subscribe(request: SubscribeRequest): Subscription {
     const { filter, format, preamble } = request;
     const view = this.#views.obtain(filter, this.formats[format]);
-    const subscriber = new Subscriber(view, request, ticks(), this);
+    const subscriber = new Subscriber(view, request, monotonicMs(), this);
     view.size++;
     this.#subscribers.add(subscriber);
     this.#stopHeartbeat ??= startHeartbeat({
@@ -270,7 +270,7 @@ class LogHub implements Hub, SubscriberHost, CatchUpHost, FlushHost, TailTarget 
   }
 
   #push(events: readonly LogEvent[]): void {
-    this.#now = ticks();
+    this.#now = monotonicMs();
     for (const event of events) {
       this.#ring.push(event);
       this.#headId = ownIdOf(event, this.#options.ids);

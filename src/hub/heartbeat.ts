@@ -1,5 +1,5 @@
 import { inSlices, sliceSize } from "../util/slices.ts";
-import { ticks } from "../util/ticks.ts";
+import { monotonicMs } from "../util/monotonic-ms.ts";
 import type { Format } from "./format.ts";
 import { createPage, type Page } from "./page.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -68,7 +68,7 @@ function pass(hubs: ReadonlySet<BeatingHub>, period: number, done: () => void): 
 
 function createBeat({ options, cursorAt }: BeatingHub, period: number): (subscriber: Subscriber) => void {
   const { heartbeat, stall } = options;
-  const now = ticks();
+  const now = monotonicMs();
   const pages = new Map<View | Format, Page>();
   const pageOf = (key: View | Format, format: Format, id: string | undefined): Page => {
     let page = pages.get(key);

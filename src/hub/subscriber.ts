@@ -59,7 +59,7 @@ export class Subscriber implements SinkListener {
   closed = false;
   /** Events that were written. */
   events = 0;
-  /** When something was last written, as `ticks()` counts. */
+  /** When something was last written, as `monotonicMs()` counts. */
   writtenAt: number;
   /** The bytes that had left when it was last looked at, and when they last became more. */
   sent = 0;
