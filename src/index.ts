@@ -1,7 +1,7 @@
 export { createGateway, type GatewayRuntime } from "./config/create-gateway.ts";
 export { createLazyGateway, type LazyGateway, type LazyGatewayRuntime } from "./config/create-lazy-gateway.ts";
 export type { AuthorizeFunction, AuthorizeResult } from "./access/authorize.ts";
-export type { Credentials } from "./access/credentials.ts";
+export type { AuthorizeRequest } from "./access/credentials.ts";
 export type { Grant, Right } from "./access/grant.ts";
 export type {
   AccessConfig,
@@ -38,7 +38,7 @@ export type {
   ConnectionHooks,
   EndedConnection,
   Gateway,
-  PublishedEvent,
+  EventInput,
   Subscribers,
 } from "./gateway/gateway.ts";
 export type { CloseReason } from "./hub/subscriber.ts";

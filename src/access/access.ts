@@ -2,7 +2,7 @@ import { SpillwayError } from "../errors.ts";
 import { addressKey } from "../util/address-key.ts";
 import type { Logger } from "../util/logger.ts";
 import { createAuthorizer } from "./authorizer.ts";
-import { readCredential, type Credentials, type Shown } from "./credentials.ts";
+import { readCredential, type AuthorizeRequest, type PresentedCredential } from "./credentials.ts";
 import { createFailedCredentials, type FailedCredentials, type FailureRate } from "./failed-credentials.ts";
 import type { Identity } from "./identity.ts";
 import { createTokens, type Tokens } from "./jwt.ts";
@@ -20,7 +20,7 @@ export interface Access {
    * @throws {SpillwayError} `credential-invalid`, `credential-expired`, `ticket-invalid`, `origin-denied`,
    * `access-denied` (the user's service refuses), `authorize-unavailable`, `issuer-unavailable`.
    */
-  identify(request: Credentials, stream: string | undefined): Identity | Promise<Identity>;
+  identify(request: AuthorizeRequest, stream: string | undefined): Identity | Promise<Identity>;
   /** What an identity of another configuration comes to in this one; `undefined` where it counts no longer. */
   review(identity: Identity): Identity | undefined;
   /** Whether any credential could bring more than none does. */
@@ -32,9 +32,9 @@ export interface Access {
 export interface AccessDependencies {
   readonly tickets: Tickets;
   /** Scheme and host of the gateway as the sender's browser knows them, for cookies; `undefined` where the request does not tell. */
-  readonly originOf: (request: Credentials) => string | undefined;
+  readonly originOf: (request: AuthorizeRequest) => string | undefined;
   /** The client's address, for the user's service. Default: that of the connection. */
-  readonly addressOf?: (request: Credentials) => string | undefined;
+  readonly addressOf?: (request: AuthorizeRequest) => string | undefined;
   readonly logger: Logger;
   /** How many different credentials that are not known an address may show before it has to wait. Default: any number. */
   readonly failedCredentials?: FailureRate | undefined;
@@ -78,12 +78,13 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
       return undefined;
     }
   };
-  const checkKey = (text: string, request: Credentials): Promise<Identity | undefined> =>
+  const checkKey = (text: string, request: AuthorizeRequest): Promise<Identity | undefined> =>
     keys.check(text, addressKey(addressOf(request) ?? ""));
-  const unknown = (): never => {
-    throw new SpillwayError("credential-invalid", "the key or token is not known");
-  };
-  const identify = (shown: Shown, request: Credentials, stream: string | undefined): Identity | Promise<Identity> => {
+  const identify = (
+    shown: PresentedCredential,
+    request: AuthorizeRequest,
+    stream: string | undefined,
+  ): Identity | Promise<Identity> => {
     const ask = (): Promise<Identity> => authorizer?.identify(request, stream) ?? unknown();
     switch (shown.kind) {
       case "none":
@@ -104,7 +105,7 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
     }
   };
   /** Not held against slow hashes before it is known to be no token. */
-  const byBearer = async (text: string, request: Credentials, ask: () => Promise<Identity>): Promise<Identity> =>
+  const byBearer = async (text: string, request: AuthorizeRequest, ask: () => Promise<Identity>): Promise<Identity> =>
     (await byToken(text)) ?? (await checkKey(text, request)) ?? ask();
   /** The identity without regard to a ticket that it came with. */
   const recognize = (identity: Identity): Identity | undefined => {
@@ -139,11 +140,15 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
   return access;
 }
 
+function unknown(): never {
+  throw new SpillwayError("credential-invalid", "the key or token is not known");
+}
+
 /**
  * What somebody who tries one after the other would show. Not tickets: nobody guesses 256 bits, and after a restart all clients of an
  * address come with tickets that have ended.
  */
-function guessable(shown: Shown, request: Credentials): string | undefined {
+function guessable(shown: PresentedCredential, request: AuthorizeRequest): string | undefined {
   if (shown.kind === "none" || shown.kind === "ticket") return undefined;
   return shown.kind === "foreign" ? request.header("authorization") : shown.text;
 }

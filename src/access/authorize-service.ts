@@ -1,10 +1,10 @@
 import { SpillwayError } from "../errors.ts";
 import { addressKey } from "../util/address-key.ts";
 import { createFairLimiter, type NotRun } from "../util/fair-limiter.ts";
-import { createAnswers } from "./answers.ts";
+import { createCoalescingCache } from "./coalescing-cache.ts";
 import { readAuthorizeResult } from "./authorize-result.ts";
 import type { AuthorizerDependencies } from "./authorizer.ts";
-import type { Credentials } from "./credentials.ts";
+import type { AuthorizeRequest } from "./credentials.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { Identity, Recognition } from "./identity.ts";
 import type { AuthorizeOptions } from "./options.ts";
@@ -32,9 +32,9 @@ export function createAuthorizeService(
   { url, timeout, cache, stale }: AuthorizeOptions,
   recognized: Recognition,
   { addressOf, logger }: AuthorizerDependencies,
-): (request: Credentials, stream: string | undefined) => Promise<Identity> {
-  const limit = createFairLimiter({ ...bounds, patience: timeout }, refuse);
-  const answers = createAnswers<Identity>({ keepFor: cache, staleFor: stale, isAnswer });
+): (request: AuthorizeRequest, stream: string | undefined) => Promise<Identity> {
+  const limit = createFairLimiter({ ...bounds, acquireTimeout: timeout }, refuse);
+  const decisions = createCoalescingCache<Identity>({ keepFor: cache, staleFor: stale, isAnswer });
   const ask = async (question: Question, address: string): Promise<Identity> => {
     try {
       return await limit(address, () => send(url, question, recognized, AbortSignal.timeout(timeout)));
@@ -48,7 +48,7 @@ export function createAuthorizeService(
     const client = addressOf(request);
     const question = questionOf(request, stream, client);
     const address = client === undefined ? fingerprint(question.headers) : addressKey(client);
-    const identity = await answers.get(fingerprint(question), address, () => ask(question, address));
+    const identity = await decisions.get(fingerprint(question), address, () => ask(question, address));
     // An answer may end while it is kept.
     if (identity.expiresAt !== undefined && identity.expiresAt <= Date.now())
       throw new SpillwayError("credential-expired");
@@ -69,7 +69,7 @@ function refuse(why: NotRun): Error {
   return new SpillwayError("rate-limited", message, { retryAfter: 5 });
 }
 
-function questionOf(request: Credentials, stream: string | undefined, address: string | undefined): Question {
+function questionOf(request: AuthorizeRequest, stream: string | undefined, address: string | undefined): Question {
   const headers: Record<string, string> = {};
   for (const name of forwarded) {
     const value = request.header(name);

@@ -1,5 +1,5 @@
 import type { Grant } from "./grant.ts";
-import type { Credentials } from "./credentials.ts";
+import type { AuthorizeRequest } from "./credentials.ts";
 
 /** What the user's own decision says of a caller. Rights that are not said are `[subscribe]`. */
 export interface AuthorizeResult extends Partial<Grant> {
@@ -15,7 +15,7 @@ export interface AuthorizeResult extends Partial<Grant> {
  */
 export type AuthorizeFunction = (call: {
   /** The request as far as it is known before its body. */
-  readonly request: Credentials;
+  readonly request: AuthorizeRequest;
   /** The stream that is meant, if one is. */
   readonly stream: string | undefined;
 }) => AuthorizeResult | undefined | Promise<AuthorizeResult | undefined>;

@@ -3,7 +3,7 @@ import type { Logger } from "../util/logger.ts";
 import { readAuthorizeResult } from "./authorize-result.ts";
 import { createAuthorizeService } from "./authorize-service.ts";
 import type { AuthorizeFunction } from "./authorize.ts";
-import type { Credentials } from "./credentials.ts";
+import type { AuthorizeRequest } from "./credentials.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { Identity, Recognition } from "./identity.ts";
 import type { AuthorizeOptions } from "./options.ts";
@@ -16,12 +16,12 @@ export interface Authorizer {
    * Who sends a request.
    * @throws {SpillwayError} `credential-invalid`, `credential-expired`, `access-denied`, `authorize-unavailable`.
    */
-  identify(request: Credentials, stream: string | undefined): Promise<Identity>;
+  identify(request: AuthorizeRequest, stream: string | undefined): Promise<Identity>;
 }
 
 export interface AuthorizerDependencies {
   /** The address that the service is told. */
-  readonly addressOf: (request: Credentials) => string | undefined;
+  readonly addressOf: (request: AuthorizeRequest) => string | undefined;
   readonly logger: Logger;
 }
 

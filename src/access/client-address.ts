@@ -1,17 +1,17 @@
 import { BlockList, isIP } from "node:net";
-import type { Credentials } from "./credentials.ts";
+import type { AuthorizeRequest } from "./credentials.ts";
 
 /** Says who a request came from where proxies stand between. */
 export interface ClientAddress {
   /** The client's address: that of the connection, or if it is a trusted proxy's, the last in `X-Forwarded-For` that is not. */
-  addressOf(request: Credentials): string | undefined;
+  addressOf(request: AuthorizeRequest): string | undefined;
   /**
    * Scheme, host and port as the client's browser knows the gateway by them, such as `https://app.example`; `undefined` where the
    * request names no host. `secure`: whether the connection itself is encrypted.
    */
-  originOf(request: Credentials, secure: boolean): string | undefined;
+  originOf(request: AuthorizeRequest, secure: boolean): string | undefined;
   /** Whether the connection comes from a proxy that is trusted. */
-  isProxied(request: Credentials): boolean;
+  isProxied(request: AuthorizeRequest): boolean;
 }
 
 /** Makes the reader of `X-Forwarded-*`, which are believed of connections from these addresses and networks (CIDR) alone. */
@@ -19,8 +19,8 @@ export function createClientAddress(trustProxy: readonly string[]): ClientAddres
   const trusted = toBlockList(trustProxy);
   const isTrusted = (address: string | undefined): boolean =>
     address !== undefined && trusted.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
-  const peerOf = ({ address }: Credentials): string | undefined => address && normalize(address);
-  const isProxied = (request: Credentials): boolean => trustProxy.length > 0 && isTrusted(peerOf(request));
+  const peerOf = ({ address }: AuthorizeRequest): string | undefined => address && normalize(address);
+  const isProxied = (request: AuthorizeRequest): boolean => trustProxy.length > 0 && isTrusted(peerOf(request));
   return {
     isProxied,
     addressOf(request) {

@@ -3,7 +3,7 @@ import { readCookie } from "./cookie.ts";
 import { isKey } from "./keys.ts";
 
 /** What a request shows of its sender. */
-export interface Credentials {
+export interface AuthorizeRequest {
   /** Upper case. */
   readonly method: string;
   readonly path: string;
@@ -17,7 +17,7 @@ export interface Credentials {
 }
 
 /** The credential that counts of those a request shows; not yet checked. */
-export type Shown =
+export type PresentedCredential =
   | { readonly kind: "none" }
   | { readonly kind: "key"; readonly text: string }
   /** A key that Spillway did not make, or a token. */
@@ -37,7 +37,10 @@ export interface CredentialReading {
 }
 
 /** Finds the first of: `Authorization`, `X-API-Key`, `?ticket=`, the cookie. What comes first counts alone, be it right or wrong. */
-export function readCredential(request: Credentials, { cookie, ignoreForeign }: CredentialReading): Shown {
+export function readCredential(
+  request: AuthorizeRequest,
+  { cookie, ignoreForeign }: CredentialReading,
+): PresentedCredential {
   const shown = ofHeaders(request);
   if (shown && !(ignoreForeign && shown.kind !== "key")) return shown;
   const ticket = request.query.get("ticket");
@@ -46,7 +49,7 @@ export function readCredential(request: Credentials, { cookie, ignoreForeign }: 
   return token === undefined ? { kind: "none" } : { kind: "cookie", text: token };
 }
 
-function ofHeaders(request: Credentials): Shown | undefined {
+function ofHeaders(request: AuthorizeRequest): PresentedCredential | undefined {
   const authorization = request.header("authorization");
   if (authorization !== undefined) {
     const [bearer, text = ""] = /^Bearer(?: +(.*))?$/is.exec(authorization) ?? [];

@@ -1,7 +1,7 @@
 import { SpillwayError } from "../errors.ts";
 import { matchesGlob } from "../util/glob.ts";
 import { isLoopback } from "../util/loopback.ts";
-import type { Credentials } from "./credentials.ts";
+import type { AuthorizeRequest } from "./credentials.ts";
 
 /**
  * Refuses requests that name a host which is none of the gateway's, and changes that are asked for by pages of such hosts.
@@ -9,7 +9,7 @@ import type { Credentials } from "./credentials.ts";
  * A page on the internet can have its own name lead to 127.0.0.1 (DNS rebinding): to the browser the gateway is then of that page's
  * origin. The name in `Host` gives it away. Throws `host-denied`, `origin-denied`.
  */
-export type HostCheck = (request: Credentials) => void;
+export type HostCheck = (request: AuthorizeRequest) => void;
 
 export interface HostCheckOptions {
   /** Names beside those of loopback; `*` stands for any characters. */
@@ -17,7 +17,7 @@ export interface HostCheckOptions {
   /** Origins whose pages may use the gateway, or `*`. */
   readonly origins: readonly string[];
   /** Whether a proxy that is trusted has looked at the request. */
-  readonly isProxied: (request: Credentials) => boolean;
+  readonly isProxied: (request: AuthorizeRequest) => boolean;
 }
 
 const reading: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);

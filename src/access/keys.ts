@@ -46,7 +46,7 @@ export interface Keys {
 }
 
 /** Of 4 threads that the process has for such work, files and name look-ups use the others. */
-const checks = { atOnce: 2, waitingPerKey: 20, waiting: 1000, patience: 5000 };
+const checks = { atOnce: 2, waitingPerKey: 20, waiting: 1000, acquireTimeout: 5000 };
 /** Secrets that are remembered to be nobody's. */
 const mostUnknown = 10_000;
 const longestSlow = 1024;

@@ -1,8 +1,8 @@
 import { SpillwayError } from "../errors.ts";
-import type { Credentials } from "./credentials.ts";
+import type { AuthorizeRequest } from "./credentials.ts";
 
 /** Refuses requests whose cookie may have been sent by a page that has no business here. */
-export type OriginCheck = (request: Credentials) => void;
+export type OriginCheck = (request: AuthorizeRequest) => void;
 
 /**
  * Makes the check for cookies, which browsers send along whoever asks them to. A request must come from an allowed origin or from the
@@ -11,9 +11,9 @@ export type OriginCheck = (request: Credentials) => void;
  */
 export function createOriginCheck(
   origins: readonly string[],
-  originOf: (request: Credentials) => string | undefined,
+  originOf: (request: AuthorizeRequest) => string | undefined,
 ): OriginCheck {
-  const isAllowed = (request: Credentials): boolean => {
+  const isAllowed = (request: AuthorizeRequest): boolean => {
     const origin = request.header("origin");
     if (origin !== undefined) return origins.includes(origin) || origin === originOf(request);
     const site = request.header("sec-fetch-site");

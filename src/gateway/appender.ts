@@ -1,6 +1,6 @@
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import type { Log } from "../log/log.ts";
-import type { Intake } from "../metrics/snapshot.ts";
+import type { IngestStats } from "../metrics/snapshot.ts";
 import { beginSpan } from "../telemetry/spans.ts";
 import { countSince, createDurations } from "../util/durations.ts";
 import type { Logger } from "../util/logger.ts";
@@ -12,7 +12,7 @@ export interface Appender {
   /** Why the log takes nothing; `undefined` while it does. */
   paused(): ErrorCode | undefined;
   /** What came through it. */
-  readonly stats: Pick<Intake, "appendSeconds" | "appended" | "failed">;
+  readonly stats: Pick<IngestStats, "appendSeconds" | "appended" | "failed">;
   /** Ends what goes on by itself. */
   stop(): void;
 }

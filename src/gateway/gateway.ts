@@ -22,7 +22,7 @@ import { iterate, type SubscribeOptions } from "./subscribe.ts";
 export type { ClientConnection, ConnectionHooks, EndedConnection } from "../http/connection-hooks.ts";
 
 /** An event to publish. */
-export interface PublishedEvent {
+export interface EventInput {
   /** Text, or a value that is published as its JSON text. */
   readonly data: unknown;
   /** The type. Default `message`. */
@@ -42,7 +42,7 @@ export interface Gateway {
    * Appends events, whole or not at all, and resolves to their ids once they are durable.
    * @throws {SpillwayError} `stream-unknown`, `request-invalid`, or a `store-…` code after which the same call may be made again.
    */
-  publish(stream: string, events: PublishedEvent | readonly PublishedEvent[]): Promise<string[]>;
+  publish(stream: string, events: EventInput | readonly EventInput[]): Promise<string[]>;
   /**
    * Follows a stream inside the process.
    * @throws {SpillwayError} `stream-unknown`
@@ -112,8 +112,8 @@ export interface GatewayParts extends Pick<
   end(): Promise<void>;
 }
 
-function toEvents(events: PublishedEvent | readonly PublishedEvent[], ids: IdMode): NewEvent[] {
-  const list = Array.isArray(events) ? (events as readonly PublishedEvent[]) : [events];
+function toEvents(events: EventInput | readonly EventInput[], ids: IdMode): NewEvent[] {
+  const list = Array.isArray(events) ? (events as readonly EventInput[]) : [events];
   return list.map((event, i) => toEvent(event, `events[${i}]`, ids));
 }
 

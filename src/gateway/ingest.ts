@@ -1,7 +1,7 @@
 import type { Gap } from "../hub/control.ts";
 import { isName } from "../http/filter.ts";
 import type { Log, NewEvent } from "../log/log.ts";
-import type { Intake } from "../metrics/snapshot.ts";
+import type { IngestStats } from "../metrics/snapshot.ts";
 import type { UpstreamBatch, UpstreamEvent, UpstreamHistory } from "../upstream/upstream.ts";
 import { countSince, createDurations } from "../util/durations.ts";
 import { createJsonPointer } from "../util/json-pointer.ts";
@@ -14,11 +14,11 @@ export interface Ingest {
   /** What the upstream may ask about the log. */
   readonly history: UpstreamHistory;
   /** What it brought. */
-  readonly stats: IngestStats;
+  readonly stats: IngestCounts;
 }
 
 /** What an ingest counts, and the one that takes its place goes on to. */
-export interface IngestStats extends Pick<Intake, "ingestSeconds"> {
+export interface IngestCounts extends Pick<IngestStats, "ingestSeconds"> {
   lastEventAt: number | undefined;
 }
 
@@ -33,7 +33,7 @@ export function createIngest(
   log: Log,
   append: Log["append"],
   channel: string | undefined,
-  stats: IngestStats = { ingestSeconds: createDurations(), lastEventAt: undefined },
+  stats: IngestCounts = { ingestSeconds: createDurations(), lastEventAt: undefined },
 ): Ingest {
   const channelOf = channel === undefined ? undefined : createJsonPointer(channel);
 

@@ -2,7 +2,7 @@ import { SpillwayError } from "../errors.ts";
 import type { ControlEvents } from "../hub/control.ts";
 import type { LeaseChange, ServedLease, ServedReplication, ServedUpstream } from "../http/served.ts";
 import type { Coordination, Log, LogStore } from "../log/log.ts";
-import type { Intake } from "../metrics/snapshot.ts";
+import type { IngestStats } from "../metrics/snapshot.ts";
 import { createUpstream } from "../upstream/create-upstream.ts";
 import type { Upstream, UpstreamState } from "../upstream/upstream.ts";
 import { isDeepStrictEqual } from "node:util";
@@ -43,7 +43,7 @@ export interface StreamSource {
 /** The source of a stream that this process fills. */
 export interface OwnSource extends StreamSource {
   /** How events came into the log. */
-  intake(): Intake;
+  ingestStats(): IngestStats;
   /** Begins to ingest, if it is not to wait for the first subscriber. */
   start(): void;
   /**
@@ -117,7 +117,7 @@ export async function openSource(
     shared: store.coordination !== undefined,
     lease: () => feed?.leadership && leaseOf(feed.leadership, changes),
     replication: replication?.status,
-    intake: () => ({ ...stats, ...ingest.stats }),
+    ingestStats: () => ({ ...stats, ...ingest.stats }),
     hold() {
       const held: Hold = { release: feed?.demand?.hold() };
       holds.add(held);

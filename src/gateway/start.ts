@@ -48,7 +48,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     version,
     streams: own.streams,
     store: () => store.connection?.(),
-    intake: (name) => own.sources.get(name)?.intake(),
+    ingestStats: (name) => own.sources.get(name)?.ingestStats(),
     refused: () => gateway.refused,
     processes: () => [monitor.stats()],
     limits,

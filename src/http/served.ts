@@ -1,6 +1,6 @@
 /** What the HTTP layer needs to know of the gateway behind it. */
 import type { Access } from "../access/access.ts";
-import type { Credentials } from "../access/credentials.ts";
+import type { AuthorizeRequest } from "../access/credentials.ts";
 import type { HostCheck } from "../access/host-check.ts";
 import type { Identity } from "../access/identity.ts";
 import type { Tickets } from "../access/tickets.ts";
@@ -120,8 +120,8 @@ export interface Policy {
   /** Files at the root; absent where none are served. */
   readonly files: StaticFiles | undefined;
   /** The client's address, and the origin by which it knows the gateway: those behind a proxy that is trusted. */
-  readonly addressOf: (request: Credentials) => string | undefined;
-  readonly originOf: (request: Credentials) => string | undefined;
+  readonly addressOf: (request: AuthorizeRequest) => string | undefined;
+  readonly originOf: (request: AuthorizeRequest) => string | undefined;
   /** Refuses what names another host; for the gateway's own server. */
   readonly checkHost: HostCheck;
 }

@@ -42,20 +42,20 @@ export const logMetrics: readonly Metric[] = [
     type: "histogram",
     help: "From the call of an append to the moment when its events are durable",
     labels: ["stream"],
-    samples: eachStream(({ intake }) => intake?.appendSeconds),
+    samples: eachStream(({ ingestStats }) => ingestStats?.appendSeconds),
   },
   {
     name: "spillway_log_appended_events_total",
     type: "counter",
     help: "Events appended",
     labels: ["stream"],
-    samples: eachStream(({ intake }) => intake?.appended),
+    samples: eachStream(({ ingestStats }) => ingestStats?.appended),
   },
   {
     name: "spillway_log_append_failures_total",
     type: "counter",
     help: "Appends that the store could not take, repeated tries included",
     labels: ["stream"],
-    samples: eachStream(({ intake }) => intake?.failed),
+    samples: eachStream(({ ingestStats }) => ingestStats?.failed),
   },
 ];

@@ -6,7 +6,7 @@ import type { Durations } from "../util/durations.ts";
 import type { ProcessStats } from "./process-stats.ts";
 
 /** How events came into a log, since the start of the process that has it. */
-export interface Intake {
+export interface IngestStats {
   /** From the call of an append to the moment when its events are durable. */
   readonly appendSeconds: Durations;
   /** Events appended. */
@@ -29,7 +29,7 @@ export interface StreamSnapshot {
   /** Both are there only where nodes share the store. */
   readonly lease?: ServedLease | undefined;
   readonly replication?: ServedReplication | undefined;
-  readonly intake: Intake | undefined;
+  readonly ingestStats: IngestStats | undefined;
 }
 
 /** Everything at one moment. */
@@ -62,7 +62,7 @@ export interface MetricsSources {
   >;
   store?(): Snapshot["store"];
   /** `undefined` while it is not known. */
-  intake(stream: string): Intake | undefined;
+  ingestStats(stream: string): IngestStats | undefined;
   refused(): Snapshot["refused"];
   processes(): readonly ProcessSnapshot[];
   limits(): Snapshot["limits"];
@@ -81,7 +81,7 @@ export function takeSnapshot(sources: MetricsSources): Snapshot {
       paused: paused() !== undefined,
       lease: lease?.(),
       replication: replication?.(),
-      intake: sources.intake(name),
+      ingestStats: sources.ingestStats(name),
     })),
     store: sources.store?.(),
     refused: sources.refused(),

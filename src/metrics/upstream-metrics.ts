@@ -63,7 +63,7 @@ export const upstreamMetrics: readonly Metric[] = [
     type: "histogram",
     help: "From the arrival of a batch of events to the moment when it is durable",
     labels: ["stream"],
-    samples: eachStream(({ upstream, intake }) => upstream && intake?.ingestSeconds),
+    samples: eachStream(({ upstream, ingestStats }) => upstream && ingestStats?.ingestSeconds),
   },
 ];
 
@@ -71,6 +71,6 @@ function statesOf(stream: string, upstream: ServedUpstream): Sample<number>[] {
   return states.map((state) => ({ labels: { stream, state }, value: upstream.state === state ? 1 : 0 }));
 }
 
-function lastEvent({ intake, log }: StreamSnapshot): number {
-  return intake?.lastEventAt ?? log.lastTime;
+function lastEvent({ ingestStats, log }: StreamSnapshot): number {
+  return ingestStats?.lastEventAt ?? log.lastTime;
 }

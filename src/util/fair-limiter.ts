@@ -11,7 +11,7 @@ export interface FairLimits {
   /** Tasks of all keys that wait at most. */
   readonly waiting: number;
   /** How long a task may wait, in ms. */
-  readonly patience: number;
+  readonly acquireTimeout: number;
 }
 
 /** Why a task was not run: `key` has too many waiting, there are too many `waiting` in all, or it waited for too `long`. */
@@ -62,7 +62,7 @@ export function createFairLimiter(limits: FairLimits, refuse: (why: NotRun) => E
       const timer = setTimeout(() => {
         leave(key, one);
         reject(refuse("long"));
-      }, limits.patience);
+      }, limits.acquireTimeout);
       const one: Waiting = {
         start() {
           clearTimeout(timer);

@@ -80,7 +80,7 @@ export function createGathering(
       audience: audiences.reduce(addAudiences),
       upstream: source.upstream(),
       paused: source.paused(),
-      intake: source.intake(),
+      ingestStats: source.ingestStats(),
     };
   }
 

@@ -8,7 +8,7 @@ import type { EndReason } from "../hub/control.ts";
 import type { SessionMatch } from "../http/sessions.ts";
 import type { Arrival, Caller } from "../limits/admission.ts";
 import type { ProcessStats } from "../metrics/process-stats.ts";
-import type { Intake, ProcessSnapshot } from "../metrics/snapshot.ts";
+import type { IngestStats, ProcessSnapshot } from "../metrics/snapshot.ts";
 import type { Audience, ServedUpstream, ServedWorker } from "../http/served.ts";
 import type { Appended, AppendOptions, LogEvent, NewEvent } from "../log/log.ts";
 
@@ -135,7 +135,7 @@ export interface StreamFacts {
   readonly audience: Audience;
   readonly upstream?: ServedUpstream | undefined;
   readonly paused?: string | undefined;
-  readonly intake: Intake;
+  readonly ingestStats: IngestStats;
 }
 
 /** An error as it crosses between processes. Without a code it is none that was raised on purpose. */

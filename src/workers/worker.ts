@@ -170,7 +170,7 @@ function createWorkerMetrics(shown: WorkerStreams["shown"], primary: PrimaryLink
   return createMetrics({
     version,
     streams: shown,
-    intake: (name) => primary.facts().streams[name]?.intake,
+    ingestStats: (name) => primary.facts().streams[name]?.ingestStats,
     refused: () => primary.facts().refused,
     processes: () => primary.facts().processes,
     limits,

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { createAccess, type Access, type AccessDependencies } from "../../../src/access/access.ts";
-import type { Credentials } from "../../../src/access/credentials.ts";
+import type { AuthorizeRequest } from "../../../src/access/credentials.ts";
 import type { AccessOptions } from "../../../src/access/options.ts";
 import type { Identity } from "../../../src/access/identity.ts";
 import { createTickets } from "../../../src/access/tickets.ts";
@@ -37,16 +37,16 @@ export function requestOf({
   query = "",
   headers = {},
   address,
-}: RequestParts): Credentials {
+}: RequestParts): AuthorizeRequest {
   return { method, path, query: new URLSearchParams(query), header: (name) => headers[name], address };
 }
 
-export function bearer(text: string): Credentials {
+export function bearer(text: string): AuthorizeRequest {
   return requestOf({ headers: { authorization: `Bearer ${text}` } });
 }
 
 /** Who is recognized, or the code of the refusal. */
-export async function outcome(access: Access, request: Credentials, stream?: string): Promise<Identity | string> {
+export async function outcome(access: Access, request: AuthorizeRequest, stream?: string): Promise<Identity | string> {
   try {
     return await access.identify(request, stream);
   } catch (error) {
@@ -56,7 +56,7 @@ export async function outcome(access: Access, request: Credentials, stream?: str
 }
 
 /** The subject of who is recognized, or the code of the refusal. */
-export async function subjectOf(access: Access, request: Credentials, stream?: string): Promise<string> {
+export async function subjectOf(access: Access, request: AuthorizeRequest, stream?: string): Promise<string> {
   const result = await outcome(access, request, stream);
   return typeof result === "string" ? result : result.subject;
 }

@@ -117,7 +117,7 @@ test("a store that is not shared has no sample of what nodes share, nor has a st
 
 test("the age of the last event counts from the upstream's last, and from the log's last before the first", async () => {
   const known = streamSnapshot("known");
-  const fresh = { ...known, name: "fresh", intake: { ...known.intake!, lastEventAt: undefined } };
+  const fresh = { ...known, name: "fresh", ingestStats: { ...known.ingestStats!, lastEventAt: undefined } };
   const empty = { ...fresh, name: "empty", log: { ...known.log, lastTime: 0 } };
   const metrics = await exposed({ streams: [known, fresh, empty] });
   const age = (stream: string): number | undefined =>
@@ -133,7 +133,9 @@ test("durations fall into the bucket that is just long enough, and into all long
   const ago = (seconds: number): void => countSince(durations, performance.now() - seconds * 1000);
   for (const seconds of [0.2, 0.2, 7, 3600]) ago(seconds);
   const stream = streamSnapshot("prices");
-  const metrics = await exposed({ streams: [{ ...stream, intake: { ...stream.intake!, appendSeconds: durations } }] });
+  const metrics = await exposed({
+    streams: [{ ...stream, ingestStats: { ...stream.ingestStats!, appendSeconds: durations } }],
+  });
   const bucket = (le: string): number | undefined => valueOf(metrics, "spillway_log_append_seconds_bucket", { le });
   expect(["0.1", "0.25", "5", "10", "+Inf"].map(bucket)).toEqual([0, 2, 2, 3, 4]);
   expect(valueOf(metrics, "spillway_log_append_seconds_count")).toBe(4);

@@ -34,7 +34,7 @@ export function streamSnapshot(name: string): StreamSnapshot {
     paused: true,
     lease: { leader: true, holder: "node-1", fence: 14, changes: { taken: 15, lost: 16, released: 17 } },
     replication: { connected: true, lag: 0.5, reconnects: 18, latency: createDurations() },
-    intake: {
+    ingestStats: {
       appendSeconds: { ...createDurations(), sum: 0 },
       appended: 61,
       failed: 13,
@@ -96,7 +96,7 @@ export function sourcesOf({
       ]),
     ),
     store: () => store,
-    intake: (name) => streams.find((stream) => stream.name === name)?.intake,
+    ingestStats: (name) => streams.find((stream) => stream.name === name)?.ingestStats,
     refused: () => refused,
     processes: () => processes,
     limits: () => ({ connections: 10_000, memory: 1e9, lag: 250 }),

@@ -9,7 +9,7 @@ function makeLimiter(limits: Partial<FairLimits> = {}): {
 } {
   const ends: Array<() => void> = [];
   const started: string[] = [];
-  const all = { atOnce: 4, waitingPerKey: 100, waiting: 1000, patience: 60_000, ...limits };
+  const all = { atOnce: 4, waitingPerKey: 100, waiting: 1000, acquireTimeout: 60_000, ...limits };
   const limit = createFairLimiter(all, (why: NotRun) => new Error(why));
   return {
     started,
@@ -56,8 +56,8 @@ test("all tasks run in the end", async () => {
   expect((await Promise.all(tasks)).filter((key) => key.startsWith("key"))).toHaveLength(60);
 });
 
-test("beyond the bounds of one key and of all a task is refused at once, and beyond its patience later", async () => {
-  const limiter = makeLimiter({ atOnce: 1, waitingPerKey: 2, waiting: 3, patience: 20 });
+test("beyond the bounds of one key and of all a task is refused at once, and after its timeout later", async () => {
+  const limiter = makeLimiter({ atOnce: 1, waitingPerKey: 2, waiting: 3, acquireTimeout: 20 });
   const tasks = ["a", "a", "a", "a", "b", "c"].map((key) => limiter.run(key));
   expect(await tasks[3]).toBe("key");
   expect(await tasks[5]).toBe("waiting");

@@ -1,7 +1,7 @@
 import { createTally } from "../util/tally.ts";
 
 /** Answers to questions, so that the same one is not asked again and again. */
-export interface Answers<T> {
+export interface CoalescingCache<T> {
   /**
    * The answer that is known, that of an equal question on its way, or what `ask` brings. Where that fails to bring an answer, one that
    * was given not long ago.
@@ -10,7 +10,7 @@ export interface Answers<T> {
   get(question: string, address: string, ask: () => Promise<T>): Promise<T>;
 }
 
-export interface AnswersOptions {
+export interface CoalescingCacheOptions {
   /** How long an answer is known, in ms; 0 for not at all. */
   readonly keepFor: number;
   /** How much longer a value is used while no new answer is available, in ms. */
@@ -25,7 +25,7 @@ const most = 10_000;
 const mostPerAddress = 1000;
 
 /** Makes an empty store of answers. */
-export function createAnswers<T>({ keepFor, staleFor, isAnswer }: AnswersOptions): Answers<T> {
+export function createCoalescingCache<T>({ keepFor, staleFor, isAnswer }: CoalescingCacheOptions): CoalescingCache<T> {
   const pending = new Map<string, Promise<T>>();
   const values = createKept<T>(keepFor === 0 ? 0 : keepFor + staleFor);
   const rejections = createKept<unknown>(keepFor);

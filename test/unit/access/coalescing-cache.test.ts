@@ -1,15 +1,15 @@
 import { expect, test } from "vitest";
-import { createAnswers, type Answers } from "../../../src/access/answers.ts";
+import { createCoalescingCache, type CoalescingCache } from "../../../src/access/coalescing-cache.ts";
 
 /** Answers for an hour; a question that begins with "no" is refused, one that begins with "fail" has no answer. */
 function makeAnswers(): {
-  readonly answers: Answers<string>;
+  readonly answers: CoalescingCache<string>;
   readonly asked: string[];
   ask(q: string, at: string): Promise<string>;
 } {
   const asked: string[] = [];
   const isAnswer = (error: unknown): boolean => (error as Error).message === "no";
-  const answers = createAnswers<string>({ keepFor: 3_600_000, staleFor: 0, isAnswer });
+  const answers = createCoalescingCache<string>({ keepFor: 3_600_000, staleFor: 0, isAnswer });
   const ask = (question: string, address: string): Promise<string> =>
     answers
       .get(question, address, async () => {
