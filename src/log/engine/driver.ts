@@ -12,6 +12,7 @@ import type {
   LogFilter,
   LogState,
   NewEvent,
+  Retention,
   StoreConnection,
 } from "../log.ts";
 
@@ -101,11 +102,23 @@ export interface TrimStep {
   readonly state: StoredState;
 }
 
+/** The reading half of a {@link LogDriver}. */
+export interface ReadDriver {
+  /** Takes one step through the events: a few milliseconds of work at most. */
+  scan(range: ScanRange): Promise<ScanStep>;
+  /** The latest ingested event with this id. */
+  latestOfSource(id: string): Promise<number | undefined>;
+  /** The first events with this id that an origin gave, in order: at most `maxAlike`. */
+  alike(origin: "source" | "publisher", id: string): Promise<readonly AlikeEvent[]>;
+  /** The sequence number before the first event at or after a time, in ms since 1970. */
+  beforeTime(since: number): Promise<number>;
+}
+
 /**
  * One stream's log, as the engine's client library gives access to it. Every method throws what that library throws, which `failure`
  * explains, or {@link LogReplacedError} where the store no longer has the log of this epoch, or has lost events of it.
  */
-export interface LogDriver {
+export interface LogDriver extends ReadDriver {
   /**
    * Appends a group in one transaction: each batch whole or not at all, in order. Called for one group at a time, with numbers that
    * increase.
@@ -116,14 +129,6 @@ export interface LogDriver {
    * will be. The next group is appended only once this has resolved.
    */
   settle(number: number, group: readonly Batch[]): Promise<GroupResult | undefined>;
-  /** Takes one step through the events: a few milliseconds of work at most. */
-  scan(range: ScanRange): Promise<ScanStep>;
-  /** The latest ingested event with this id. */
-  latestOfSource(id: string): Promise<number | undefined>;
-  /** The first events with this id that an origin gave, in order: at most `maxAlike`. */
-  alike(origin: "source" | "publisher", id: string): Promise<readonly AlikeEvent[]>;
-  /** The sequence number before the first event at or after a time, in ms since 1970. */
-  beforeTime(since: number): Promise<number>;
   /** Removes at most `limit` of the oldest events that retention does not keep. */
   trim(bounds: TrimBounds, limit: number): Promise<TrimStep>;
   /** Forgets idempotency keys until `max` are left, see {@link surplusKeys}. */
@@ -138,6 +143,8 @@ export interface LogDriver {
 export interface OpenLog {
   readonly stream: string;
   readonly epoch: string;
+  /** May change when the stream is opened again. */
+  readonly retention: Retention;
   /** The latest state that this node knows. */
   readonly known: StoredState;
   /** The last event that the watchers were notified of. */

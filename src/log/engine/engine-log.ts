@@ -192,10 +192,10 @@ export class EngineLog implements Log, OpenLog {
     if (state.epoch !== this.epoch) return this.replace();
     const { earliest } = this.#known;
     if (state.revision >= this.#known.revision) this.#known = state;
+    const follows = (): boolean => events[0] !== undefined && events[0].seq <= this.#position + 1;
     // Retention removed what the watchers have not seen: whoever wanted it finds out by a read of its own.
-    this.#position = Math.max(this.#position, this.#known.earliest - 1);
-    const first = events[0];
-    if (first && first.seq <= this.#position + 1) this.#notify(events);
+    if (!follows()) this.#position = Math.max(this.#position, this.#known.earliest - 1);
+    if (follows()) this.#notify(events);
     else if (this.#known.earliest !== earliest) this.#notifyOf(this.#position);
   }
 

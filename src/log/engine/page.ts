@@ -1,14 +1,14 @@
 import { eventBytes } from "../event-bytes.ts";
 import { matches } from "../filter.ts";
 import type { LogEvent, LogPage, ReadOptions } from "../log.ts";
-import type { LogDriver, ScanStep } from "./driver.ts";
+import type { ReadDriver, ScanStep } from "./driver.ts";
 
 /** Events that a page looks at before it ends, where the filter lets few of them pass. */
 const pageEvents = 1_000;
 
 /** Reads a page, in several steps where the filter lets few events pass. */
 export async function readPage(
-  driver: Pick<LogDriver, "scan">,
+  driver: Pick<ReadDriver, "scan">,
   after: number,
   { filter, limit, maxBytes = Infinity }: ReadOptions,
 ): Promise<LogPage> {

@@ -1,10 +1,10 @@
 import { matches } from "../filter.ts";
 import type { FindOptions, LogFilter, LogPosition } from "../log.ts";
-import type { AlikeEvent, LogDriver } from "./driver.ts";
+import type { AlikeEvent, ReadDriver } from "./driver.ts";
 
 /** The sequence number behind which to read on from a position; `undefined` for an unknown id. See {@link Log.find}. */
 export async function findPosition(
-  driver: LogDriver,
+  driver: ReadDriver,
   position: Exclude<LogPosition, { readonly last: number; readonly filter?: undefined }>,
   { signal }: FindOptions = {},
 ): Promise<number | undefined> {
@@ -26,7 +26,7 @@ export function firstMatch(
 }
 
 async function beforeLast(
-  driver: LogDriver,
+  driver: ReadDriver,
   { last, filter }: Extract<LogPosition, { readonly last: number }>,
   signal: AbortSignal | undefined,
 ): Promise<number> {

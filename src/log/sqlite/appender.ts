@@ -1,11 +1,12 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Mutable } from "../../util/mutable.ts";
+import type { Appended } from "../log.ts";
 import { textBytes } from "../event-bytes.ts";
 import type { SqliteDatabase, SqliteStatement } from "./driver.ts";
 import { toFailure } from "./failure.ts";
 import type { IdempotencyKeys } from "./idempotency-keys.ts";
-import { eventWidth, type AppendOutcome, type AppendRequest, type AppendResult } from "./messages.ts";
-import type { Stream, Streams } from "./streams.ts";
+import { eventWidth, type AppendOutcome, type AppendRequest, type AppendResult, type StreamRow } from "./messages.ts";
+import type { Streams } from "./streams.ts";
 import { encodeOptionalText, encodeText } from "./text.ts";
 import { transact } from "./transaction.ts";
 
@@ -13,10 +14,15 @@ import { transact } from "./transaction.ts";
 export interface Appender {
   /** Appends batches of any streams in one transaction, and answers each. */
   append(requests: readonly AppendRequest[]): AppendOutcome[];
+  /**
+   * What became of a group of one stream that was sent to a writer that has ended since; `[]` if it was not appended. `head` is that of the
+   * stream before. Nobody else writes, so what lies behind it is the group.
+   */
+  settle(requests: readonly AppendRequest[], head: number): Appended[];
 }
 
 /** A stream as it will be once the transaction is committed. */
-type Draft = Mutable<Stream>;
+type Draft = Mutable<StreamRow>;
 
 /** Makes the part of the writer that appends. */
 export function createAppender(database: SqliteDatabase, streams: Streams, keys: IdempotencyKeys): Appender {
@@ -63,7 +69,23 @@ export function createAppender(database: SqliteDatabase, streams: Streams, keys:
     }
   }
 
-  return { append };
+  function settle(requests: readonly AppendRequest[], head: number): Appended[] {
+    let { head: last } = streams.get(requests[0]!.stream);
+    if (last === head) return [];
+    const settled = requests.toReversed().map((request) => {
+      const { stream, idempotency, now, events } = request;
+      const remembered = idempotency && keys.replay(stream, idempotency, now);
+      // What is behind the one before was appended by this group.
+      if (remembered && remembered.last !== last) return remembered;
+      const first = remembered?.first ?? last - events.length / eventWidth + 1;
+      const appended = { first, last, replayed: false };
+      last = first - 1;
+      return appended;
+    });
+    return settled.toReversed();
+  }
+
+  return { append, settle };
 }
 
 /** Inserts a batch behind the draft's head, and moves the draft on. */

@@ -11,8 +11,8 @@ export interface IdempotencyKeys {
    */
   replay(stream: number, idempotency: Idempotency, now: number): Appended | undefined;
   remember(stream: number, idempotency: Idempotency, appended: Appended, now: number): void;
-  /** Forgets at most `limit` keys that are older than 24 h; returns their number. */
-  prune(now: number, limit: number): number;
+  /** Forgets at most `limit` keys from before a time; returns their number. */
+  prune(before: number, limit: number): number;
   /** Forgets keys of a stream that has more than `max`. */
   bound(stream: number, max: number): void;
 }
@@ -51,7 +51,7 @@ export function createIdempotencyKeys(database: SqliteDatabase): IdempotencyKeys
       insert.run(stream, keyName(idempotency), encodeText(idempotency.fingerprint), first, last, now);
       added.set(stream, (added.get(stream) ?? 0) + 1);
     },
-    prune: (now, limit) => Number(remove.run(now - idempotencyAge, limit).changes),
+    prune: (before, limit) => Number(remove.run(before, limit).changes),
     bound(stream, max) {
       if ((added.get(stream) ?? 0) <= Math.floor(max / 100)) return;
       added.delete(stream);

@@ -1,5 +1,6 @@
 /** What the store and its writer thread say to each other. */
-import type { Appended, Idempotency, Retention } from "../log.ts";
+import type { StoredState, TrimBounds } from "../engine/driver.ts";
+import type { Appended, Idempotency } from "../log.ts";
 import type { Failure } from "./failure.ts";
 import type { Loss } from "./losses.ts";
 
@@ -17,16 +18,11 @@ export interface WriterSettings extends DatabaseSettings {
   readonly exitGate: SharedArrayBuffer;
 }
 
-/** A stream to open for writing. */
-export interface OpenStream {
-  readonly stream: string;
-  readonly retention: Retention;
-}
-
 /** Opens streams in one transaction; answered with an outcome for each. */
 export interface OpenRequest {
   readonly kind: "open";
-  readonly streams: readonly OpenStream[];
+  /** Their names. */
+  readonly streams: readonly string[];
 }
 
 /** One batch. Its events are flat, since one long array is cloned faster than many small objects. */
@@ -44,19 +40,41 @@ export interface AppendRequest {
 /** How many places an event has in {@link AppendRequest}. */
 export const eventWidth = 5;
 
-/** Batches that share one transaction; answered with an outcome for each. */
+/** Appends batches in one transaction; answered with an outcome for each. */
 export interface GroupRequest {
   readonly kind: "append";
   readonly appends: readonly AppendRequest[];
 }
 
-/** Applies retention; answered with the number of events removed. */
+/** Finds out what became of a group of one stream whose thread ended before the answer: with its outcomes, or with none of them. */
+export interface SettleRequest {
+  readonly kind: "settle";
+  readonly appends: readonly AppendRequest[];
+  /** The head of the stream before the group. */
+  readonly head: number;
+}
+
+/** Removes at most `limit` of the oldest events that retention does not keep; answered with a {@link TrimResult}. */
 export interface TrimRequest {
   readonly kind: "trim";
-  /** Id of the stream; `undefined` for every stream. */
-  readonly stream: number | undefined;
-  /** The clock, in ms since 1970. */
-  readonly now: number;
+  /** Id of the stream. */
+  readonly stream: number;
+  readonly bounds: TrimBounds;
+  readonly limit: number;
+}
+
+/** Forgets idempotency keys of a stream that has more than `max`; answered with 0. */
+export interface BoundKeysRequest {
+  readonly kind: "bound-keys";
+  readonly stream: number;
+  readonly max: number;
+}
+
+/** Forgets at most `limit` idempotency keys from before a time; answered with their number. */
+export interface PruneRequest {
+  readonly kind: "prune";
+  readonly before: number;
+  readonly limit: number;
 }
 
 /** Ends the thread; not answered. */
@@ -64,7 +82,14 @@ export interface CloseRequest {
   readonly kind: "close";
 }
 
-export type WriterCall = OpenRequest | GroupRequest | TrimRequest | CloseRequest;
+export type WriterCall =
+  | OpenRequest
+  | GroupRequest
+  | SettleRequest
+  | TrimRequest
+  | BoundKeysRequest
+  | PruneRequest
+  | CloseRequest;
 
 /** A call with the number that its answer names. */
 export interface WriterRequest {
@@ -73,18 +98,12 @@ export interface WriterRequest {
 }
 
 /** A stream's row. */
-export interface StreamState {
+export interface StreamRow extends Omit<StoredState, "revision"> {
   readonly id: number;
-  readonly epoch: string;
-  readonly head: number;
-  readonly earliest: number;
-  readonly bytes: number;
-  readonly lastTime: number;
-  readonly upstreamCursor: string | undefined;
 }
 
 /** What became of one stream that was to be opened. */
-export type OpenOutcome = StreamState | Failure;
+export type OpenOutcome = StreamRow | Failure;
 
 /** A batch that was appended or found by its key. */
 export interface AppendResult extends Appended {
@@ -97,8 +116,19 @@ export interface AppendResult extends Appended {
 /** What became of one batch of a group. */
 export type AppendOutcome = AppendResult | Failure;
 
+/** What a step of retention did. */
+export interface TrimResult {
+  readonly removed: number;
+  readonly row: StreamRow;
+}
+
 /** What requests are answered with. */
-export type WriterResult = readonly OpenOutcome[] | readonly AppendOutcome[] | number;
+export type WriterResult =
+  | readonly OpenOutcome[]
+  | readonly AppendOutcome[]
+  | readonly Appended[]
+  | TrimResult
+  | number;
 
 /** What a writer sends. */
 export type WriterMessage =
@@ -108,7 +138,5 @@ export type WriterMessage =
   | { readonly kind: "refused"; readonly failure: Failure }
   | { readonly kind: "answer"; readonly id: number; readonly result: WriterResult }
   | { readonly kind: "failed"; readonly id: number; readonly failure: Failure }
-  /** The heads cannot be written; said once. */
-  | { readonly kind: "headless"; readonly failure: Failure }
-  /** Retention has removed events of a stream. */
-  | { readonly kind: "trimmed"; readonly stream: number; readonly earliest: number; readonly bytes: number };
+  /** The heads cannot be written; sent once. */
+  | { readonly kind: "headless"; readonly failure: Failure };

@@ -1,10 +1,8 @@
+import type { ScanRange } from "../engine/driver.ts";
 import { maxAlike, type LogFilter } from "../log.ts";
 import type { SqlValue } from "./driver.ts";
 import { isReserved } from "./schema.ts";
 import { encodeText } from "./text.ts";
-
-/** The way a walk goes through a stream. */
-export type Direction = "forward" | "backward";
 
 /** A statement and what to bind behind the stream and the sequence number to go on from (not included). */
 export interface Query {
@@ -15,8 +13,8 @@ export interface Query {
 /** Beyond this many values it is cheaper to look at every event than to merge so many index ranges. */
 const maxMerged = 32;
 
-/** Who walks backward only counts, so data is left where it is. */
-const columns: Readonly<Record<Direction, string>> = {
+/** A backward scan only counts, so it leaves out the data. */
+const columns: Readonly<Record<ScanRange["direction"], string>> = {
   forward: "seq, time, event, data, channel, upstream_id, publisher_id, bytes",
   backward: "seq, time, event, '' AS data, channel, upstream_id, publisher_id, bytes",
 };
@@ -25,7 +23,7 @@ const columns: Readonly<Record<Direction, string>> = {
  * Selects a stream's events in order, through an index: all that match the filter, and others at most where the filter
  * has both channels and types, or more values than can be merged.
  */
-export function selectEvents(filter: LogFilter | undefined, direction: Direction): Query {
+export function selectEvents(filter: LogFilter | undefined, direction: ScanRange["direction"]): Query {
   const { channels, events } = filter ?? {};
   if (channels && channels.length <= maxMerged) return merge("channel", "events_by_channel", channels, direction);
   if (events && events.length <= maxMerged) return merge("event", "events_by_type", events, direction);
@@ -36,7 +34,7 @@ export function selectEvents(filter: LogFilter | undefined, direction: Direction
 }
 
 /** One ordered range of an index per value, and one of the reserved types, which pass every filter: SQLite merges them as it reads. */
-function merge(column: string, index: string, wanted: readonly string[], direction: Direction): Query {
+function merge(column: string, index: string, wanted: readonly string[], direction: ScanRange["direction"]): Query {
   const values = [...new Set(wanted)];
   const ranges = values.map(
     (_, position) =>
@@ -48,21 +46,21 @@ function merge(column: string, index: string, wanted: readonly string[], directi
   return { sql, values: values.map(encodeText) };
 }
 
-function range(direction: Direction): string {
+function range(direction: ScanRange["direction"]): string {
   return `stream = ?1 AND seq ${direction === "forward" ? ">" : "<"} ?2`;
 }
 
-function order(direction: Direction): string {
+function order(direction: ScanRange["direction"]): string {
   return direction === "forward" ? "seq" : "seq DESC";
 }
 
-/** A stream's row, by its name. */
-export const selectStream: string = `
-  SELECT id, epoch, head, earliest, bytes, last_time AS lastTime, upstream_cursor AS upstreamCursor
-  FROM streams WHERE name = ?1`;
+const streamColumns = "id, epoch, head, earliest, bytes, last_time AS lastTime, upstream_cursor AS upstreamCursor";
 
-/** What is held of a stream. */
-export const selectBounds: string = "SELECT head, earliest FROM streams WHERE id = ?1";
+/** A stream's row, by its name. */
+export const selectStream: string = `SELECT ${streamColumns} FROM streams WHERE name = ?1`;
+
+/** A stream's row, by its id. */
+export const selectRow: string = `SELECT ${streamColumns} FROM streams WHERE id = ?1`;
 
 /** The time of one event. */
 export const selectTime: string = "SELECT time FROM events WHERE stream = ?1 AND seq = ?2";

@@ -1,15 +1,17 @@
 import { SpillwayError } from "../../errors.ts";
+import { readPage } from "../engine/page.ts";
+import { findPosition } from "../engine/position.ts";
 import { toLogState } from "../event-bytes.ts";
+import { lastPosition } from "../last.ts";
 import type { LogReader, LogReaders } from "../log.ts";
 import { loadDriver } from "./driver.ts";
 import { storeError } from "./failure.ts";
 import { locateLog } from "./location.ts";
-import type { StreamState } from "./messages.ts";
-import { readPage } from "./page.ts";
-import { findPosition } from "./position.ts";
+import { SqliteLogReader } from "./log-driver.ts";
+import type { StreamRow } from "./messages.ts";
 import { selectStream } from "./queries.ts";
 import { openSnapshots, type Snapshots } from "./snapshots.ts";
-import { toState } from "./streams.ts";
+import { toRow } from "./streams.ts";
 import { encodeText } from "./text.ts";
 
 /**
@@ -29,17 +31,21 @@ export async function openSqliteReaders(file: string): Promise<LogReaders> {
 
 function createReader(stream: string, snapshots: Snapshots): LogReader {
   const name = encodeText(stream);
-  const row = (): StreamState => {
+  const row = (): StreamRow => {
     const found = snapshots.read((statement) => statement(selectStream).get(name));
     if (!found) throw new SpillwayError("store-unavailable", `the log has no stream ${stream}`);
-    return toState(found);
+    return toRow(found);
   };
   const { id, epoch } = row();
+  const reader = new SqliteLogReader(snapshots, id);
   return {
     stream,
     epoch,
     state: () => toLogState(row()),
-    read: (after, options) => readPage(snapshots, id, after, options),
-    find: (position, options) => findPosition(snapshots, id, position, options),
+    read: (after, options) => readPage(reader, after, options),
+    find: async (position, options) =>
+      "last" in position && position.filter === undefined
+        ? lastPosition(row(), position.last)
+        : findPosition(reader, position, options),
   };
 }

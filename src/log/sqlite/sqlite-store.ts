@@ -1,17 +1,16 @@
-import { SpillwayError } from "../../errors.ts";
 import { type Logger, silentLogger } from "../../util/logger.ts";
-import type { Log, LogOptions, LogStore } from "../log.ts";
+import type { OpenLog, StoreDriver } from "../engine/driver.ts";
+import { createEngineStore } from "../engine/store.ts";
+import type { LogStore } from "../log.ts";
 import { loadDriver, type SqliteDatabase } from "./driver.ts";
 import { storeError } from "./failure.ts";
 import { locateLog } from "./location.ts";
 import { lockLog } from "./lock.ts";
 import { closeToOthers } from "./private-files.ts";
-import { openSnapshots } from "./snapshots.ts";
-import { SqliteLog, type SqliteLogDependencies } from "./sqlite-log.ts";
-import { createWriterClient, type WriterEvents } from "./writer-client.ts";
-
-/** How often retention is applied, in ms. */
-const trimInterval = 1_000;
+import { SqliteLogDriver, toStoreError } from "./log-driver.ts";
+import type { StreamRow } from "./messages.ts";
+import { openSnapshots, type Snapshots } from "./snapshots.ts";
+import { createWriterClient, type WriterClient } from "./writer-client.ts";
 
 export interface SqliteStoreOptions {
   /** The database file; relative to the working directory. It is made on first use, its folder is not. */
@@ -37,17 +36,18 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<Lo
   const path = await locateLog(options.path);
   const driver = await loadDriver();
   const lock = lockLog(driver, path);
-  const logs = new Map<number, SqliteLog>();
-  const events: WriterEvents = {
-    onTrimmed: (stream, earliest, bytes) => logs.get(stream)?.trimmed(earliest, bytes),
-    onReopened: (row) => logs.get(row.id)?.update(row),
+  const logs = new Map<number, OpenLog>();
+  const onReopened = (row: StreamRow): void => {
+    const log = logs.get(row.id);
+    log?.observe({ ...row, revision: log.known.revision + 1 });
   };
-  const writer = createWriterClient({ path, synchronous }, events, logger);
+  const writer = createWriterClient({ path, synchronous }, onReopened, logger);
   try {
     await writer.start();
     // Not before it is known to be a log: the file may be somebody else's.
     keepFromOthers(path, logger);
-    return serveLogs({ path, writer, snapshots: openSnapshots(driver, path), now, logger }, logs, lock);
+    const storeDriver = createStoreDriver({ path, writer, snapshots: openSnapshots(driver, path), lock, logs });
+    return createEngineStore(storeDriver, { node: "", now, logger });
   } catch (error) {
     await writer.close();
     lock.close();
@@ -64,46 +64,37 @@ function keepFromOthers(path: string, logger: Logger): void {
   }
 }
 
-/** The store over an open database. */
-function serveLogs(dependencies: SqliteLogDependencies, logs: Map<number, SqliteLog>, lock: SqliteDatabase): LogStore {
-  const { path, writer, snapshots, now, logger } = dependencies;
-  let closing: Promise<void> | undefined;
+/** What the driver of a store is made of. */
+interface SqliteStoreParts {
+  readonly path: string;
+  readonly writer: WriterClient;
+  readonly snapshots: Snapshots;
+  readonly lock: SqliteDatabase;
+  /** The logs that are open, by the id of their stream. */
+  readonly logs: Map<number, OpenLog>;
+}
 
-  async function open(stream: string, { retention }: LogOptions): Promise<Log> {
-    if (closing) throw new SpillwayError("store-closed");
-    const row = await writer.open(stream, retention);
-    const log = logs.get(row.id) ?? new SqliteLog(stream, row, dependencies);
-    logs.set(row.id, log);
-    log.update(row);
-    return log;
-  }
-
-  let trimming = false;
-  let failing = false;
-  async function trim(): Promise<void> {
-    if (trimming || logs.size === 0) return;
-    trimming = true;
-    try {
-      await writer.trim(undefined, now());
-      failing = false;
-    } catch (err) {
-      // A full disk stays full for a while: said once, tried again and again.
-      if (!failing && !closing) logger.warn({ path, err }, "retention cannot be applied");
-      failing = true;
-    }
-    trimming = false;
-  }
-  const timer = setInterval(() => void trim(), trimInterval);
-  timer.unref();
-
-  async function close(): Promise<void> {
-    clearInterval(timer);
-    for (const log of logs.values()) log.close();
-    // Before the writer's: the last connection to close also folds the write-ahead log into the file.
-    snapshots.close();
-    await writer.close();
-    lock.close();
-  }
-
-  return { kind: "sqlite", open, close: () => (closing ??= close()) };
+/** The driver over an open database. */
+function createStoreDriver({ path, writer, snapshots, lock, logs }: SqliteStoreParts): StoreDriver {
+  return {
+    kind: "sqlite",
+    async open(stream) {
+      const row = await writer.open(stream);
+      return {
+        state: { ...row, revision: logs.get(row.id)?.known.revision ?? 0 },
+        createDriver(log) {
+          logs.set(row.id, log);
+          return new SqliteLogDriver(log, row.id, writer, snapshots, path);
+        },
+      };
+    },
+    prune: writer.prune,
+    storeError: (error) => toStoreError(error, path),
+    async close() {
+      // Before the writer's: the last connection to close also folds the write-ahead log into the file.
+      snapshots.close();
+      await writer.close();
+      lock.close();
+    },
+  };
 }

@@ -1,25 +1,18 @@
 import { SpillwayError } from "../../errors.ts";
 import { newEpoch } from "../cursor.ts";
-import type { Retention } from "../log.ts";
 import type { SqliteDatabase, SqlRow } from "./driver.ts";
-import type { StreamState } from "./messages.ts";
+import type { StreamRow } from "./messages.ts";
 import { decodeOptionalText, encodeOptionalText, encodeText } from "./text.ts";
-
-/** A stream as the writer holds it: its row as last committed, and how much of it is kept. */
-export interface Stream extends StreamState {
-  readonly retention: Retention;
-}
 
 /** The streams that are open for writing. */
 export interface Streams {
   /** Reads a stream's row, or makes one. To be called in a transaction. */
-  open(name: string, retention: Retention): Stream;
+  open(name: string): StreamRow;
   /** @throws {SpillwayError} `store-unavailable` for one that is not open: a new thread could not open it again. */
-  get(id: number): Stream;
-  ids(): number[];
+  get(id: number): StreamRow;
   /** Writes a row. To be called in a transaction, and made known by `set` once that is committed. */
-  save(stream: Stream): void;
-  set(stream: Stream): void;
+  save(stream: StreamRow): void;
+  set(stream: StreamRow): void;
 }
 
 const selectStream = `
@@ -36,10 +29,10 @@ export function createStreams(database: SqliteDatabase): Streams {
   const select = database.prepare(selectStream);
   const insert = database.prepare("INSERT INTO streams (name, epoch, tracked) VALUES (?, ?, 1)");
   const update = database.prepare(updateStream);
-  const streams = new Map<number, Stream>();
+  const streams = new Map<number, StreamRow>();
 
   return {
-    open(name, retention) {
+    open(name) {
       const key = encodeText(name);
       let row = select.get(key);
       if (row === undefined) {
@@ -47,14 +40,13 @@ export function createStreams(database: SqliteDatabase): Streams {
         row = select.get(key)!;
       }
       requireWhole(name, row);
-      return { ...toState(row), retention };
+      return toRow(row);
     },
     get(id) {
       const stream = streams.get(id);
       if (stream === undefined) throw new SpillwayError("store-unavailable", `the stream ${id} is not open`);
       return stream;
     },
-    ids: () => [...streams.keys()],
     save({ id, head, earliest, bytes, lastTime, upstreamCursor }) {
       update.run(head, earliest, bytes, lastTime, encodeOptionalText(upstreamCursor), id);
     },
@@ -62,8 +54,8 @@ export function createStreams(database: SqliteDatabase): Streams {
   };
 }
 
-/** A stream's state out of its row. */
-export function toState(row: SqlRow): StreamState {
+/** A stream's row out of what the driver read. */
+export function toRow(row: SqlRow): StreamRow {
   return {
     id: Number(row.id),
     epoch: String(row.epoch),

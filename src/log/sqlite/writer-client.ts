@@ -1,61 +1,83 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
-import type { Retention } from "../log.ts";
-import { createAppendQueue, type QueuedAppend } from "./append-queue.ts";
+import type { TrimBounds } from "../engine/driver.ts";
+import type { Appended } from "../log.ts";
 import { failureError } from "./failure.ts";
+import { gather } from "./gather.ts";
 import { lossText } from "./losses.ts";
-import type {
-  AppendOutcome,
-  DatabaseSettings,
-  OpenOutcome,
-  StreamState,
-  WriterCall,
-  WriterResult,
+import {
+  type AppendOutcome,
+  type AppendRequest,
+  type DatabaseSettings,
+  eventWidth,
+  type OpenOutcome,
+  type StreamRow,
+  type TrimResult,
+  type WriterCall,
+  type WriterResult,
 } from "./messages.ts";
-import { createOpenQueue } from "./open-queue.ts";
-import { startWriterThread, type WriterThread } from "./writer-thread.ts";
+import { startWriterThread, WriterError, type WriterThread } from "./writer-thread.ts";
 
-/** All that is written to the database. A writer thread that died is started anew by the next request. */
+/**
+ * All that is written to the database. A writer thread that died is started anew by the next request. Requests reject with a
+ * {@link WriterError}, or with `store-closed`.
+ */
 export interface WriterClient {
   /** Resolves once the database is open. */
   start(): Promise<void>;
-  open(stream: string, retention: Retention): Promise<StreamState>;
-  append(append: QueuedAppend): void;
-  /** Applies retention to a stream, or to all (`undefined`); resolves to the events removed. */
-  trim(stream: number | undefined, now: number): Promise<number>;
-  /** Waits for the appends, then lets go of the database. */
+  open(stream: string): Promise<StreamRow>;
+  /** Appends a group of one stream; groups of several streams may share a transaction. */
+  append(group: readonly AppendRequest[]): Promise<readonly AppendOutcome[]>;
+  /** What became of a group whose thread ended before the answer; `[]` if it was not appended. */
+  settle(group: readonly AppendRequest[], head: number): Promise<readonly Appended[]>;
+  trim(stream: number, bounds: TrimBounds, limit: number): Promise<TrimResult>;
+  boundKeys(stream: number, max: number): Promise<void>;
+  /** Forgets idempotency keys from before a time, in ms since 1970. */
+  prune(before: number): Promise<void>;
+  /** Lets go of the database once the requests before are done. */
   close(): Promise<void>;
 }
 
-/** What a writer tells unasked. */
-export interface WriterEvents {
-  onTrimmed(stream: number, earliest: number, bytes: number): void;
-  /** The state of a stream after the thread was started anew. */
-  onReopened(state: StreamState): void;
+/** A transaction ends with the group that brings it to this many events. */
+const transactionEvents = 4_096;
+
+/** Streams that one transaction opens at most, and idempotency keys that one forgets. */
+const openedAtOnce = 1_000;
+const prunedAtOnce = 1_000;
+
+/** Keeps a writer thread at work. */
+interface ThreadKeeper {
+  start(): Promise<void>;
+  call<Result extends WriterResult>(request: WriterCall): Promise<Result>;
+  /** From now on the streams of this name are opened in each new thread. */
+  keep(stream: string): void;
+  close(): Promise<void>;
 }
 
-/** Makes the writer of a database; `start` it before anything else. */
-export function createWriterClient(settings: DatabaseSettings, events: WriterEvents, logger: Logger): WriterClient {
+function createThreadKeeper(
+  settings: DatabaseSettings,
+  onReopened: (row: StreamRow) => void,
+  logger: Logger,
+): ThreadKeeper {
   const { path } = settings;
-  const retentions = new Map<string, Retention>();
+  const opened = new Set<string>();
   let thread: WriterThread | undefined;
-  let opened = false;
+  let wasOpen = false;
   let closing = false;
 
   function startThread(onStarted: () => void, onRefused: (error: SpillwayError) => void): WriterThread {
     let running = false;
     const started = startWriterThread(
-      { ...settings, resumed: opened },
+      { ...settings, resumed: wasOpen },
       {
         onStarted(losses) {
           running = true;
-          opened = true;
+          wasOpen = true;
           for (const loss of losses) logger.warn({ path, ...loss }, lossText(loss));
           onStarted();
         },
         onHeadless: (failure) =>
           logger.warn({ path, ...failure }, "the heads of the log cannot be written: a loss would not be noticed"),
-        onTrimmed: events.onTrimmed,
         onEnded(failure) {
           leave(started);
           if (running && !closing) logger.error({ path, ...failure }, "the log's writer thread has ended");
@@ -63,9 +85,19 @@ export function createWriterClient(settings: DatabaseSettings, events: WriterEve
         },
       },
     );
-    // Without all its streams a thread is of no use: the next request tries another.
-    if (retentions.size > 0) reopen(started, retentions, events.onReopened, () => leave(started));
+    if (opened.size > 0) void reopen(started);
     return started;
+  }
+
+  /** Has a new thread open the streams of the one before. Without all of them it is of no use: the next request tries another. */
+  async function reopen(started: WriterThread): Promise<void> {
+    try {
+      const outcomes = (await started.call({ kind: "open", streams: [...opened] })) as readonly OpenOutcome[];
+      if (outcomes.some((outcome) => "code" in outcome)) leave(started);
+      else for (const row of outcomes) onReopened(row as StreamRow);
+    } catch {
+      leave(started);
+    }
   }
 
   function leave(left: WriterThread): void {
@@ -74,65 +106,78 @@ export function createWriterClient(settings: DatabaseSettings, events: WriterEve
     void left.close();
   }
 
-  function runningThread(): WriterThread {
+  async function call<Result extends WriterResult>(request: WriterCall): Promise<Result> {
     thread ??= startThread(
       () => logger.info({ path }, "the log's writer thread was started anew"),
       () => {},
     );
-    return thread;
+    try {
+      return (await thread.call(request)) as Result;
+    } catch (error) {
+      throw closing ? new SpillwayError("store-closed") : error;
+    }
   }
-
-  function call(request: WriterCall): Promise<WriterResult> {
-    return new Promise((resolve, reject) => {
-      runningThread().call(request, resolve, (failure) => {
-        reject(closing ? new SpillwayError("store-closed") : failureError(failure, path));
-      });
-    });
-  }
-
-  const openings = createOpenQueue(
-    async (streams) => (await call({ kind: "open", streams })) as readonly OpenOutcome[],
-    path,
-  );
-
-  const queue = createAppendQueue((appends, onOutcomes, onFailure) => {
-    const onResult = (result: WriterResult): void => onOutcomes(result as readonly AppendOutcome[]);
-    runningThread().call({ kind: "append", appends }, onResult, onFailure);
-  });
 
   return {
     start: () =>
       new Promise((resolve, reject) => {
         thread = startThread(resolve, reject);
       }),
-    async open(stream, retention) {
-      const state = await openings.open(stream, retention);
-      retentions.set(stream, retention);
-      return state;
-    },
-    append: (append) => queue.push(append),
-    trim: async (stream, now) => (await call({ kind: "trim", stream, now })) as number,
+    call,
+    keep: (stream) => void opened.add(stream),
     async close() {
-      await queue.idle();
       closing = true;
       await thread?.close();
     },
   };
 }
 
-/** Has a new thread open the streams of the one before. */
-function reopen(
-  thread: WriterThread,
-  retentions: ReadonlyMap<string, Retention>,
-  onReopened: WriterEvents["onReopened"],
-  onFailed: () => void,
-): void {
-  const streams = Array.from(retentions, ([stream, retention]) => ({ stream, retention }));
-  const onResult = (result: WriterResult): void => {
-    for (const outcome of result as readonly OpenOutcome[]) {
-      if ("code" in outcome) onFailed();
-      else onReopened(outcome);
-    }
+/**
+ * Makes the writer of a database; `start` it before anything else. `onReopened` is called with the streams of a thread that was started
+ * in the place of another.
+ */
+export function createWriterClient(
+  settings: DatabaseSettings,
+  onReopened: (row: StreamRow) => void,
+  logger: Logger,
+): WriterClient {
+  const { start, call, keep, close } = createThreadKeeper(settings, onReopened, logger);
+
+  const open = gather<string, OpenOutcome>({
+    send: (streams) => call({ kind: "open", streams }),
+    underWay: 1,
+    maxWeight: openedAtOnce,
+    weigh: () => 1,
+  });
+
+  const append = gather<readonly AppendRequest[], readonly AppendOutcome[]>({
+    async send(groups) {
+      const outcomes = await call<readonly AppendOutcome[]>({ kind: "append", appends: groups.flat() });
+      let next = 0;
+      return groups.map(({ length }) => outcomes.slice(next, (next += length)));
+    },
+    underWay: 2,
+    maxWeight: transactionEvents,
+    weigh: (group) => group.reduce((sum, { events }) => sum + events.length / eventWidth, 0),
+  });
+
+  return {
+    start,
+    async open(stream) {
+      const outcome = await open(stream);
+      if ("code" in outcome) throw new WriterError(outcome, false);
+      keep(stream);
+      return outcome;
+    },
+    append,
+    settle: (appends, head) => call({ kind: "settle", appends, head }),
+    trim: (stream, bounds, limit) => call({ kind: "trim", stream, bounds, limit }),
+    async boundKeys(stream, max) {
+      await call({ kind: "bound-keys", stream, max });
+    },
+    async prune(before) {
+      while ((await call<number>({ kind: "prune", before, limit: prunedAtOnce })) === prunedAtOnce);
+    },
+    close,
   };
-  thread.call({ kind: "open", streams }, onResult, onFailed);
 }

@@ -6,8 +6,8 @@ import type { WriterCall, WriterMessage, WriterRequest, WriterResult, WriterSett
 
 /** One life of the writer thread, from its start to its end. */
 export interface WriterThread {
-  /** Sends a request; calls back exactly once, in the order of the answers. */
-  call(call: WriterCall, onResult: (result: WriterResult) => void, onFailure: (failure: Failure) => void): void;
+  /** Sends a request; answers come in the order of the requests. Rejects with a {@link WriterError}. */
+  call(call: WriterCall): Promise<WriterResult>;
   /** Ends the thread after the requests sent before; resolves once it has ended. */
   close(): Promise<void>;
 }
@@ -18,14 +18,26 @@ export interface WriterThreadEvents {
   onStarted(losses: readonly Loss[]): void;
   /** The heads cannot be written. */
   onHeadless(failure: Failure): void;
-  onTrimmed(stream: number, earliest: number, bytes: number): void;
   /** The thread has ended, unasked or by `close`; all requests without an answer have failed. */
   onEnded(failure: Failure): void;
 }
 
+/** Why a request has no result. */
+export class WriterError extends Error {
+  readonly failure: Failure;
+  /** Whether the thread ended before it answered, so that the request may have been carried out. */
+  readonly unanswered: boolean;
+
+  constructor(failure: Failure, unanswered: boolean) {
+    super(failure.message);
+    this.failure = failure;
+    this.unanswered = unanswered;
+  }
+}
+
 interface Pending {
   resolve(result: WriterResult): void;
-  reject(failure: Failure): void;
+  reject(error: WriterError): void;
 }
 
 /** Starts a writer thread. It keeps the process alive only while a request has no answer. */
@@ -40,6 +52,7 @@ export function startWriterThread(
   process.on("exit", onProcessExit);
   const pending = new Map<number, Pending>();
   let nextId = 0;
+  let running = false;
   let closing = false;
   let ended = false;
 
@@ -56,6 +69,7 @@ export function startWriterThread(
   }
 
   function started(losses: readonly Loss[]): void {
+    running = true;
     rest();
     events.onStarted(losses);
   }
@@ -64,15 +78,14 @@ export function startWriterThread(
     if (ended) return;
     ended = true;
     process.off("exit", onProcessExit);
-    for (const { reject } of pending.values()) reject(failure);
+    for (const { reject } of pending.values()) reject(new WriterError(failure, running));
     pending.clear();
     events.onEnded(failure);
   }
 
   worker.on("message", (message: WriterMessage) => {
     if (message.kind === "answer") take(message.id).resolve(message.result);
-    else if (message.kind === "failed") take(message.id).reject(message.failure);
-    else if (message.kind === "trimmed") events.onTrimmed(message.stream, message.earliest, message.bytes);
+    else if (message.kind === "failed") take(message.id).reject(new WriterError(message.failure, false));
     else if (message.kind === "headless") events.onHeadless(message.failure);
     else if (message.kind === "refused") end(message.failure);
     else started(message.losses);
@@ -81,12 +94,13 @@ export function startWriterThread(
   worker.on("exit", () => end({ code: "store-unavailable", message: "the writer thread has ended" }));
 
   return {
-    call(call, resolve, reject) {
-      const id = nextId++;
-      pending.set(id, { resolve, reject });
-      worker.ref();
-      worker.postMessage({ id, call } satisfies WriterRequest);
-    },
+    call: (call) =>
+      new Promise((resolve, reject) => {
+        const id = nextId++;
+        pending.set(id, { resolve, reject });
+        worker.ref();
+        worker.postMessage({ id, call } satisfies WriterRequest);
+      }),
     async close() {
       if (ended) return;
       closing = true;

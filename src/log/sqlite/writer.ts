@@ -13,9 +13,10 @@ import {
   type AppendOutcome,
   type GroupRequest,
   type OpenOutcome,
-  type OpenStream,
-  type StreamState,
+  type StreamRow,
   type TrimRequest,
+  type TrimResult,
+  type WriterCall,
   type WriterMessage,
   type WriterRequest,
   type WriterResult,
@@ -23,7 +24,6 @@ import {
 } from "./messages.ts";
 import { createStreams } from "./streams.ts";
 import { transact } from "./transaction.ts";
-import { createTrimRounds } from "./trim-rounds.ts";
 import { createTrimmer } from "./trimmer.ts";
 import { closeWriterDatabase, openWriterDatabase } from "./writer-database.ts";
 
@@ -31,19 +31,28 @@ const port = parentPort!;
 const settings = workerData as WriterSettings;
 const pass = (work: () => void): void => passGate(settings.exitGate, work);
 const send = (message: WriterMessage): void => port.postMessage(message);
-const answer = (id: number, result: WriterResult): void => send({ kind: "answer", id, result });
 
-/** Serves requests until `close`. */
-function serve(database: SqliteDatabase, heads: Heads): void {
+/** Does what a request asks for. */
+type Handle = (call: Exclude<WriterCall, { readonly kind: "close" }>) => WriterResult;
+
+/** The heads beside the database, written so that a failure concerns nobody who appends. */
+interface SafeHeads extends Pick<Heads, "set" | "raise" | "write"> {
+  tryWrite(): void;
+  trySync(): void;
+}
+
+/** Makes what carries out the requests. */
+function createHandler(database: SqliteDatabase, heads: SafeHeads): Handle {
   const streams = createStreams(database);
   const keys = createIdempotencyKeys(database);
   const appender = createAppender(database, streams, keys);
-  const rounds = createTrimRounds(streams, createTrimmer(database, streams), keys, pass);
-  let headless = false;
+  const trimStep = createTrimmer(database, streams);
+  /** Events appended since the last step of retention. */
+  let appended = 0;
 
-  function openAll(requests: readonly OpenStream[]): readonly StreamState[] {
+  function openAll(names: readonly string[]): readonly StreamRow[] {
     const opened = transact(database, () => {
-      const rows = requests.map(({ stream, retention }) => streams.open(stream, retention));
+      const rows = names.map((name) => streams.open(name));
       // Before the commit: a stream that is in the database has its place among the heads.
       for (const row of rows) heads.set(row);
       heads.write();
@@ -53,27 +62,60 @@ function serve(database: SqliteDatabase, heads: Heads): void {
     return opened;
   }
 
-  function open(requests: readonly OpenStream[]): readonly OpenOutcome[] {
+  function open(names: readonly string[]): readonly OpenOutcome[] {
     try {
-      return openAll(requests);
+      return openAll(names);
     } catch (error) {
       // It may be the fault of one, which then fails alone.
-      return requests.length === 1 ? [toFailure(error)] : requests.flatMap((request) => open([request]));
+      return names.length === 1 ? [toFailure(error)] : names.flatMap((name) => open([name]));
     }
   }
 
   function append({ appends }: GroupRequest): readonly AppendOutcome[] {
-    rounds.appended(appends.reduce((sum, { events }) => sum + events.length / eventWidth, 0));
+    appended += appends.reduce((sum, { events }) => sum + events.length / eventWidth, 0);
     const outcomes = appender.append(appends);
     for (const [index, outcome] of outcomes.entries()) {
       if (!("code" in outcome)) heads.raise(appends[index]!.stream, outcome.last);
     }
-    attemptHeads(heads.write);
+    heads.tryWrite();
     return outcomes;
   }
 
-  /** The events are in the database by now: whatever becomes of the heads, they are answered with "appended". */
-  function attemptHeads(work: () => void): void {
+  /** Grows with what is appended meanwhile, so that trimming always catches up. */
+  function trim({ stream, bounds, limit }: TrimRequest): TrimResult {
+    const removed = trimStep(streams.get(stream), bounds, Math.max(limit, 2 * appended));
+    appended = 0;
+    return { removed, row: streams.get(stream) };
+  }
+
+  function boundKeys(stream: number, max: number): number {
+    keys.bound(stream, max);
+    return 0;
+  }
+
+  return (call) => {
+    switch (call.kind) {
+      case "open":
+        return open(call.streams);
+      case "append":
+        return append(call);
+      case "settle":
+        return appender.settle(call.appends, call.head);
+      case "trim":
+        return trim(call);
+      case "bound-keys":
+        return boundKeys(call.stream, call.max);
+      case "prune":
+        return keys.prune(call.before, call.limit);
+    }
+  };
+}
+
+/** Whatever becomes of the heads, the events are in the database by then, and are answered with "appended". */
+function createSafeHeads(heads: Heads): SafeHeads {
+  let headless = false;
+
+  function attempt(work: () => void): void {
     try {
       work();
     } catch (error) {
@@ -82,39 +124,31 @@ function serve(database: SqliteDatabase, heads: Heads): void {
     }
   }
 
-  function trim(id: number, { stream, now }: TrimRequest): void {
-    // Once a second, since it takes as long as a commit: a power cut that also damages the log may hide the loss of so much.
-    attemptHeads(heads.sync);
-    rounds.add({
-      streams: stream === undefined ? streams.ids() : [stream],
-      now,
-      onTrimmed: (trimmed) =>
-        send({ kind: "trimmed", stream: trimmed.id, earliest: trimmed.earliest, bytes: trimmed.bytes }),
-      onDone: (removed) => answer(id, removed),
-      onFailed: (failure) => send({ kind: "failed", id, failure }),
-    });
-  }
+  return { ...heads, tryWrite: () => attempt(heads.write), trySync: () => attempt(heads.sync) };
+}
+
+/** Serves requests until `close`. */
+function serve(database: SqliteDatabase, heads: Heads): void {
+  const safeHeads = createSafeHeads(heads);
+  const handle = createHandler(database, safeHeads);
+
+  // Once a second, since it takes as long as a commit: a power cut that also damages the log may hide the loss of so much.
+  const syncing = setInterval(() => pass(safeHeads.trySync), 1_000);
 
   function close(): void {
-    rounds.stop();
+    clearInterval(syncing);
     closeWriterDatabase(database);
-    attemptHeads(heads.sync);
+    safeHeads.trySync();
     heads.close();
     port.close();
   }
 
-  function handle({ id, call }: WriterRequest): void {
-    if (call.kind === "open") answer(id, open(call.streams));
-    else if (call.kind === "append") answer(id, append(call));
-    else if (call.kind === "trim") trim(id, call);
-    else close();
-  }
-
-  function attempt(request: WriterRequest): void {
+  function attempt({ id, call }: WriterRequest): void {
     try {
-      handle(request);
+      if (call.kind === "close") close();
+      else send({ kind: "answer", id, result: handle(call) });
     } catch (error) {
-      send({ kind: "failed", id: request.id, failure: toFailure(error) });
+      send({ kind: "failed", id, failure: toFailure(error) });
     }
   }
 

@@ -7,13 +7,12 @@ import { prepareSchema } from "../../../../src/log/sqlite/schema.ts";
 import { createStreams, type Streams } from "../../../../src/log/sqlite/streams.ts";
 
 const { DatabaseSync } = await loadDriver();
-const keepAll = { age: undefined, events: undefined, bytes: undefined };
 
 function createScene(): { database: SqliteDatabase; streams: Streams; appender: Appender } {
   const database = new DatabaseSync(":memory:", { readOnly: false });
   prepareSchema(database);
   const streams = createStreams(database);
-  for (const name of ["one", "two"]) streams.set(streams.open(name, keepAll));
+  for (const name of ["one", "two"]) streams.set(streams.open(name));
   return { database, streams, appender: createAppender(database, streams, createIdempotencyKeys(database)) };
 }
 
@@ -65,4 +64,22 @@ test("a transaction without room is refused whole and changes nothing; with room
     { first: 1, last: 1 },
     { first: 1, last: 1 },
   ]);
+});
+
+test("a group whose answer was lost is found behind the head that was known, with the numbers of each batch", () => {
+  const { appender, streams } = createScene();
+  appender.append([{ ...batchOf(1, "k"), idempotency: { key: "old", fingerprint: "f" } }]);
+  const { head } = streams.get(1);
+  const group = [
+    batchOf(1, "a", "b"),
+    { ...batchOf(1, "k"), idempotency: { key: "old", fingerprint: "f" } },
+    { ...batchOf(1, "c"), idempotency: { key: "new", fingerprint: "f" } },
+    batchOf(1),
+    batchOf(1, "d"),
+  ];
+  expect(appender.settle(group, head)).toEqual([]);
+  const outcomes = appender.append(group);
+  expect(appender.settle(group, head)).toMatchObject(
+    outcomes.map((outcome) => ("code" in outcome ? {} : { first: outcome.first, last: outcome.last })),
+  );
 });

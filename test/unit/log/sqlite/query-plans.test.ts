@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
+import { readPage } from "../../../../src/log/engine/page.ts";
+import { findPosition } from "../../../../src/log/engine/position.ts";
 import type { LogFilter } from "../../../../src/log/log.ts";
 import { createAppender } from "../../../../src/log/sqlite/appender.ts";
 import { loadDriver, type SqliteDatabase } from "../../../../src/log/sqlite/driver.ts";
 import { createIdempotencyKeys } from "../../../../src/log/sqlite/idempotency-keys.ts";
-import { readPage } from "../../../../src/log/sqlite/page.ts";
-import { findPosition } from "../../../../src/log/sqlite/position.ts";
+import { SqliteLogReader } from "../../../../src/log/sqlite/log-driver.ts";
 import { prepareSchema } from "../../../../src/log/sqlite/schema.ts";
 import type { Snapshots } from "../../../../src/log/sqlite/snapshots.ts";
 import { createStatements } from "../../../../src/log/sqlite/statements.ts";
@@ -32,13 +33,14 @@ test("every statement that reads or writes events goes through an index", async 
   const stream = writeAndTrim(database);
   const statement = createStatements(database);
   const snapshots: Snapshots = { read: (read) => read(statement), close: () => {} };
+  const reader = new SqliteLogReader(snapshots, stream);
   for (const filter of filters) {
-    await readPage(snapshots, stream, 0, { filter, limit: 2 });
-    await findPosition(snapshots, stream, { last: 2, filter });
+    await readPage(reader, 0, { filter, limit: 2 });
+    if (filter) await findPosition(reader, { last: 2, filter });
   }
-  await findPosition(snapshots, stream, { since: 5 });
-  await findPosition(snapshots, stream, { sourceId: "u" });
-  await findPosition(snapshots, stream, { upstreamId: "u", published: true });
+  await findPosition(reader, { since: 5 });
+  await findPosition(reader, { sourceId: "u" });
+  await findPosition(reader, { upstreamId: "u", published: true });
 
   expect(statements.size).toBeGreaterThan(20);
   for (const sql of statements) {
@@ -72,13 +74,13 @@ function createNoted(): { readonly database: SqliteDatabase; readonly statements
 function writeAndTrim(database: SqliteDatabase): number {
   const streams = createStreams(database);
   const keys = createIdempotencyKeys(database);
-  const stream = streams.open("s", { age: undefined, events: 3, bytes: undefined });
+  const stream = streams.open("s");
   streams.set(stream);
   const events = ["x", "y", "x", "spillway.gap", "y"].flatMap((event) => [event, "data", "a", "u", undefined]);
   const idempotency = { key: "k", fingerprint: "f" };
   const request = { stream: stream.id, now: 1, events, upstreamCursor: "u", idempotency };
   createAppender(database, streams, keys).append([request]);
-  createTrimmer(database, streams).step(streams.get(stream.id), 1, 500);
+  createTrimmer(database, streams)(streams.get(stream.id), { before: undefined, events: 3, bytes: undefined }, 500);
   keys.prune(1, 500);
   return stream.id;
 }

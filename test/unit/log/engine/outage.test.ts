@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { createOutage } from "../../../src/log/engine/outage.ts";
-import type { Logger } from "../../../src/util/logger.ts";
+import { createOutage } from "../../../../src/log/engine/outage.ts";
+import type { Logger } from "../../../../src/util/logger.ts";
 
 /** Lines of the log that are not for debugging. */
 function record(): { logger: Logger; lines: string[] } {
