@@ -41,6 +41,8 @@ export class AppendLedger {
   readonly #dependencies: AppendLedgerDependencies;
   /** The numbers of appends that were reported as unknown and found in the log later, by the token of their retry. */
   readonly #claims = new WeakMap<object, Appended>();
+  /** How many there are; more where a caller gave up. */
+  #unclaimed = 0;
   readonly #hurrying = new AbortController();
   #number = 0;
   /** The group whose outcome is unknown. */
@@ -52,17 +54,11 @@ export class AppendLedger {
 
   /** Appends a group; resolves to what became of each batch, and never rejects. */
   async append(group: readonly Batch[]): Promise<readonly BatchOutcome[]> {
-    try {
-      await this.#settleReported();
-    } catch (error) {
-      const { error: cause } = this.#explain(error);
-      // Nothing of this group was sent, but some of its batches may be retries of what was.
-      return group.map((batch) => (this.#unknown?.group.some(isRetryOf(batch)) ? unknownError(cause) : cause));
-    }
-    const claimed = group.map((batch) => this.#claim(batch));
-    const fresh = group.filter((_, index) => !claimed[index]);
-    const outcomes = fresh.length === 0 ? [] : [...(await this.#send(fresh))];
-    return claimed.map((outcome) => outcome ?? outcomes.shift()!);
+    const failure = this.#unknown && (await this.#settleReported());
+    // Nothing of this group was sent, but some of its batches may be retries of what was.
+    if (failure)
+      return group.map((batch) => (this.#unknown?.group.some(isRetryOf(batch)) ? unknownError(failure) : failure));
+    return this.#unclaimed === 0 ? this.#send(group) : this.#claimOrSend(group);
   }
 
   /** From now on no time is spent on repeated tries. */
@@ -110,16 +106,29 @@ export class AppendLedger {
     }
   }
 
-  /** Settles the group that was reported as unknown, and keeps the answers for callers who try again. */
-  async #settleReported(): Promise<void> {
-    if (!this.#unknown) return;
-    const { group } = this.#unknown;
-    const result = await this.#settle(this.#unknown);
-    for (const [index, { options }] of group.entries()) {
-      const outcome = result?.outcomes[index];
-      if (options.retryToken && outcome && !(outcome instanceof SpillwayError))
-        this.#claims.set(options.retryToken, outcome);
+  /** Settles the group that was reported as unknown, and keeps the answers for callers who try again; resolves to why it cannot be. */
+  async #settleReported(): Promise<SpillwayError | undefined> {
+    const { group } = this.#unknown!;
+    try {
+      const result = await this.#settle(this.#unknown!);
+      for (const [index, { options }] of group.entries()) this.#keep(options.retryToken, result?.outcomes[index]);
+      return undefined;
+    } catch (error) {
+      return this.#explain(error).error;
     }
+  }
+
+  #keep(retryToken: object | undefined, outcome: BatchOutcome | undefined): void {
+    if (!retryToken || !outcome || outcome instanceof SpillwayError) return;
+    this.#claims.set(retryToken, outcome);
+    this.#unclaimed++;
+  }
+
+  async #claimOrSend(group: readonly Batch[]): Promise<readonly BatchOutcome[]> {
+    const claimed = group.map((batch) => this.#claim(batch));
+    const fresh = group.filter((_, index) => !claimed[index]);
+    const outcomes = fresh.length === 0 ? [] : [...(await this.#send(fresh))];
+    return claimed.map((outcome) => outcome ?? outcomes.shift()!);
   }
 
   /** Finds out what became of a group. If that cannot be found out yet it throws as the driver does, and the group stays unknown. */
@@ -132,7 +141,7 @@ export class AppendLedger {
 
   #claim({ options: { retryToken } }: Batch): Appended | undefined {
     const outcome = retryToken && this.#claims.get(retryToken);
-    if (outcome) this.#claims.delete(retryToken);
+    if (outcome && this.#claims.delete(retryToken)) this.#unclaimed--;
     return outcome;
   }
 

@@ -106,6 +106,7 @@ export class EngineLog implements Log, OpenLog {
 
   async append(events: readonly NewEvent[], options: AppendOptions = {}): Promise<Appended> {
     this.assertUsable();
+    events.forEach(assertTexts);
     return this.#queue.append({ events, options, clock: this.#dependencies.now() });
   }
 
@@ -235,4 +236,10 @@ export class EngineLog implements Log, OpenLog {
     const earliest = Math.min(this.#known.earliest, head + 1);
     this.#watchers.notify(events ? { head, earliest, events } : { head, earliest });
   }
+}
+
+/** An event without texts would spoil the group of its batch. */
+function assertTexts({ event, data, channel = "", upstreamId = "" }: NewEvent): void {
+  for (const text of [event, data, channel, upstreamId])
+    if (typeof text !== "string") throw new TypeError(`an event consists of strings, got ${typeof text}`);
 }
