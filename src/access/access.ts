@@ -1,5 +1,5 @@
 import { SpillwayError } from "../errors.ts";
-import { addressKey } from "../util/address-key.ts";
+import { addressKey } from "../util/ip-address.ts";
 import type { Logger } from "../util/logger.ts";
 import { createAuthorizer } from "./authorizer.ts";
 import { readCredential, type AuthorizeRequest, type PresentedCredential } from "./credentials.ts";

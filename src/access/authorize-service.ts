@@ -1,5 +1,5 @@
 import { SpillwayError } from "../errors.ts";
-import { addressKey } from "../util/address-key.ts";
+import { addressKey } from "../util/ip-address.ts";
 import { createFairLimiter, type NotRun } from "../util/fair-limiter.ts";
 import { createCoalescingCache } from "./coalescing-cache.ts";
 import { readAuthorizeResult } from "./authorize-result.ts";

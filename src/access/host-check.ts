@@ -1,6 +1,6 @@
 import { SpillwayError } from "../errors.ts";
 import { matchesGlob } from "../util/glob.ts";
-import { isLoopback } from "../util/loopback.ts";
+import { isLoopback } from "../util/ip-address.ts";
 import type { AuthorizeRequest } from "./credentials.ts";
 
 /**

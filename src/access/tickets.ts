@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { SpillwayError } from "../errors.ts";
-import { addressKey } from "../util/address-key.ts";
+import { addressKey } from "../util/ip-address.ts";
 import { HeldTickets, type HeldTicket, type TicketEntry, type TicketRules } from "./held-tickets.ts";
 import type { Identity } from "./identity.ts";
 import { narrowGrant, type Scope } from "./narrow.ts";

@@ -4,7 +4,7 @@ import type { GatewayConfig } from "./config.ts";
 import { realFolder } from "./folder.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
 import { parseListen } from "./listen.ts";
-import { isLoopback } from "../util/loopback.ts";
+import { isLoopback } from "../util/ip-address.ts";
 import { isSection, mergeConfig } from "./merge.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
 import { describeUrl } from "./secrets.ts";

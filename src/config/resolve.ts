@@ -7,7 +7,7 @@ import type { UpstreamConfig } from "./config.ts";
 import { expectation, explain } from "./explain.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
 import { formatListen } from "./listen.ts";
-import { isLoopback } from "../util/loopback.ts";
+import { isLoopback } from "../util/ip-address.ts";
 import { isShareable, shareableExpected } from "./open-store.ts";
 import { applyPreset } from "./preset.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";

@@ -12,7 +12,7 @@ import { limitsSchema } from "./limits-schema.ts";
 import { folder } from "./folder.ts";
 import { parseListen, type ListenAddress } from "./listen.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
-import { isNetwork } from "./network.ts";
+import { isNetwork } from "../util/ip-address.ts";
 import { pemPath } from "./pem.ts";
 import { parseCount, parseDuration, parseSize } from "./units.ts";
 import { upstreamSchema } from "./upstream-schema.ts";

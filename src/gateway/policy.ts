@@ -6,7 +6,7 @@ import { createCors } from "../http/cors.ts";
 import { createStaticFiles } from "../http/static-files.ts";
 import type { Policy } from "../http/served.ts";
 import type { Logger } from "../util/logger.ts";
-import { isLoopback } from "../util/loopback.ts";
+import { isLoopback } from "../util/ip-address.ts";
 import type { GatewayOptions } from "./options.ts";
 
 /** Who may do what under these options, after what was so `before`. */

@@ -1,4 +1,4 @@
-import { addressKey } from "../util/address-key.ts";
+import { addressKey } from "../util/ip-address.ts";
 import type { HttpRequest } from "./message.ts";
 import type { Caller, Served } from "./served.ts";
 

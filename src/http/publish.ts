@@ -5,7 +5,7 @@ import { SpillwayError } from "../errors.ts";
 import { ownIdOf } from "../hub/format.ts";
 import { formatCursor } from "../log/cursor.ts";
 import type { NewEvent } from "../log/log.ts";
-import { addressKey } from "../util/address-key.ts";
+import { addressKey } from "../util/ip-address.ts";
 import { withBody } from "./body.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";

@@ -1,4 +1,4 @@
-import { addressKey } from "../util/address-key.ts";
+import { addressKey } from "../util/ip-address.ts";
 import type { Caller, Served } from "./served.ts";
 
 /** Runs something that walks through a log, in its turn; the signal aborts when the client has gone. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { formatListen, parseListen } from "../../../src/config/listen.ts";
 import { suggest } from "../../../src/config/suggest.ts";
 import { formatDuration, formatSize, parseCount, parseDuration, parseSize } from "../../../src/config/units.ts";
-import { isLoopback } from "../../../src/util/loopback.ts";
+import { isLoopback } from "../../../src/util/ip-address.ts";
 
 const day = 86_400_000;
 
