@@ -1,58 +1,60 @@
+import { createExpiringMap, type ExpiringEntry } from "../util/expiring-map.ts";
+import { monotonicMs } from "../util/monotonic-ms.ts";
 import { createTally } from "../util/tally.ts";
 
-/** Answers to questions, so that the same one is not asked again and again. */
+/** Caches answers, and lets callers that ask the same question at the same time share one request. */
 export interface CoalescingCache<T> {
   /**
-   * The answer that is known, that of an equal question on its way, or what `ask` brings. Where that fails to bring an answer, one that
-   * was given not long ago.
-   * @param address whose question it is
+   * Resolves to the cached answer, to that of a pending request for the same question, or to what `ask` brings. If that fails, a
+   * recent answer is used although it is stale.
+   * @param address the client that the answer is cached for
    */
   get(question: string, address: string, ask: () => Promise<T>): Promise<T>;
 }
 
 export interface CoalescingCacheOptions {
-  /** How long an answer is known, in ms; 0 for not at all. */
+  /** How long an answer is fresh, in ms; 0 to cache nothing. */
   readonly keepFor: number;
   /** How much longer a value is used while no new answer is available, in ms. */
   readonly staleFor: number;
-  /** Which rejections are answers, to be known like others. */
+  /** Which rejections are answers, and are cached like others. */
   readonly isAnswer: (error: unknown) => boolean;
 }
 
-/** Values that are known at most, and rejections that are: neither takes the place of the other. */
-const most = 10_000;
-/** Of them, those of one address. Beyond it a further one is not kept, so that nobody displaces the answers of others. */
-const mostPerAddress = 1000;
+/** Values that are cached at most, and as many rejections: neither displaces the other. */
+const maxEntries = 10_000;
+/** Of them, those of one address. Beyond it a further one is not cached, so that nobody displaces the answers of others. */
+const maxPerAddress = 1000;
 
-/** Makes an empty store of answers. */
+/** Makes an empty cache. */
 export function createCoalescingCache<T>({ keepFor, staleFor, isAnswer }: CoalescingCacheOptions): CoalescingCache<T> {
   const pending = new Map<string, Promise<T>>();
-  const values = createKept<T>(keepFor === 0 ? 0 : keepFor + staleFor);
-  const rejections = createKept<unknown>(keepFor);
+  const values = createBoundedMap<T>(keepFor === 0 ? 0 : keepFor + staleFor);
+  const rejections = createBoundedMap<unknown>(keepFor);
 
   const ask = async (question: string, address: string, asking: Promise<T>): Promise<T> => {
     try {
       const value = await asking;
-      values.keep(question, address, value);
+      values.set(question, address, value);
       return value;
     } catch (error) {
       if (isAnswer(error)) {
-        values.forget(question);
-        rejections.keep(question, address, error);
+        values.delete(question);
+        rejections.set(question, address, error);
         throw error;
       }
       const last = values.get(question);
       if (!last) throw error;
-      return last.value;
+      return last.value.value;
     }
   };
 
   return {
     async get(question, address, askFor) {
       const known = values.get(question);
-      if (known && known.at + keepFor > performance.now()) return known.value;
+      if (known && known.setAt + keepFor > monotonicMs()) return known.value.value;
       const rejection = rejections.get(question);
-      if (rejection) throw rejection.value;
+      if (rejection) throw rejection.value.value;
       let asking = pending.get(question);
       if (!asking) {
         asking = ask(question, address, askFor()).finally(() => pending.delete(question));
@@ -63,45 +65,29 @@ export function createCoalescingCache<T>({ keepFor, staleFor, isAnswer }: Coales
   };
 }
 
-interface Entry<T> {
+interface Attributed<T> {
   readonly value: T;
   readonly address: string;
-  /** When it was kept, in ms of the monotonic clock. */
-  readonly at: number;
 }
 
-interface Kept<T> {
-  get(question: string): Entry<T> | undefined;
-  keep(question: string, address: string, value: T): void;
-  forget(question: string): void;
+interface BoundedMap<T> {
+  get(question: string): ExpiringEntry<Attributed<T>> | undefined;
+  set(question: string, address: string, value: T): void;
+  delete(question: string): void;
 }
 
-function createKept<T>(keepFor: number): Kept<T> {
-  // In the order in which they came, which is that in which they end.
-  const entries = new Map<string, Entry<T>>();
+function createBoundedMap<T>(ttl: number): BoundedMap<T> {
   const addresses = createTally();
-  const forget = (question: string): void => {
-    const entry = entries.get(question);
-    if (entry && entries.delete(question)) addresses.remove(entry.address);
-  };
-  const forgetEnded = (): void => {
-    for (const [question, { at }] of entries) {
-      if (at + keepFor > performance.now()) break;
-      forget(question);
-    }
-  };
+  const onRemove = ({ address }: Attributed<T>): void => addresses.remove(address);
+  const entries = createExpiringMap<Attributed<T>>({ ttl, max: maxEntries, onRemove });
   return {
-    forget,
-    get(question) {
-      forgetEnded();
-      return entries.get(question);
-    },
-    keep(question, address, value) {
-      forgetEnded();
-      forget(question);
-      if (keepFor === 0 || addresses.of(address) >= mostPerAddress) return;
-      if (entries.size >= most) forget(entries.keys().next().value!);
-      entries.set(question, { value, address, at: performance.now() });
+    get: (question) => entries.get(question),
+    delete: (question) => entries.delete(question),
+    set(question, address, value) {
+      // Looking it up also removes what has expired, which must not count for the address.
+      if (entries.get(question)) entries.delete(question);
+      if (ttl === 0 || addresses.of(address) >= maxPerAddress) return;
+      entries.set(question, { value, address });
       addresses.add(address);
     },
   };

@@ -1,9 +1,8 @@
 import { SpillwayError } from "../errors.ts";
-import { addressKey } from "../util/address-key.ts";
-import type { Admission, Caller } from "./admission.ts";
-import { createMemoryRateCounter } from "./memory-rate-counter.ts";
+import { addressKey } from "../util/ip-address.ts";
+import type { Admission, Arrival, Caller } from "./admission.ts";
 import type { Limits, Rate } from "./options.ts";
-import type { CreateRateCounter, RateCounter } from "./rate-counter.ts";
+import { createRateCounter, type RateCounter } from "./rate-counter.ts";
 import { createTally, type Tally } from "../util/tally.ts";
 
 /** The limits that say who is let in. */
@@ -14,6 +13,9 @@ export type AdmissionLimits = Pick<
 
 /** An admission that counts by itself, and does not ask another process. */
 export interface CountingAdmission extends Admission {
+  arrive(arrival: Arrival): void;
+  connect(caller: Caller): () => void;
+  publish(caller: Caller): void;
   /** Those that were let in and not let go yet. */
   readonly connections: number;
   /** Names that are held: subjects and addresses of those who are there. Nothing while neither has a bound. */
@@ -29,17 +31,14 @@ export interface CountingAdmission extends Admission {
 const retryAfter = 10;
 
 /** Makes an {@link Admission} for one gateway; with several worker processes it is the primary's. */
-export function createAdmission(
-  limits: AdmissionLimits,
-  createCounter: CreateRateCounter = createMemoryRateCounter,
-): CountingAdmission {
+export function createAdmission(limits: AdmissionLimits): CountingAdmission {
   let bounds = limits;
   let connections = 0;
   const subjects = createTally();
   const addresses = createTally();
-  let connectRate = rateOf(limits.connectRate, createCounter);
-  let requestRate = rateOf(limits.requestRate, createCounter);
-  let publishRate = rateOf(limits.publishRate, createCounter);
+  let connectRate = rateOf(limits.connectRate);
+  let requestRate = rateOf(limits.requestRate);
+  let publishRate = rateOf(limits.publishRate);
 
   /** Counts one more, and returns the way to take it back. */
   function hold(subject: string | undefined, address: string | undefined): () => void {
@@ -56,15 +55,11 @@ export function createAdmission(
     };
   }
 
-  async function count(rates: readonly (Counted | undefined)[], address: string): Promise<void> {
-    for (const rate of rates) if (rate) await checkRate(rate, [address]);
-  }
-
   return {
     arrive({ address, subscribes }) {
-      const rates = subscribes ? [requestRate, connectRate] : [requestRate];
-      if (address === undefined || !rates.some(Boolean)) return undefined;
-      return count(rates, `a ${addressKey(address)}`);
+      if (address === undefined) return;
+      for (const rate of subscribes ? [requestRate, connectRate] : [requestRate])
+        if (rate) checkRate(rate, [`a ${addressKey(address)}`]);
     },
     connect(caller) {
       if (connections >= bounds.connections) throw new SpillwayError("at-capacity", undefined, { retryAfter });
@@ -72,13 +67,12 @@ export function createAdmission(
       const address = bounds.perAddress === undefined ? undefined : addressOf(caller);
       checkRoom(subjects, subject, bounds.perSubject, "subject");
       checkRoom(addresses, address, bounds.perAddress, "address");
-      const release = hold(subject, address);
       const counted = subjectOf(caller);
-      if (!connectRate || counted === undefined) return release;
-      return releaseUnless(checkRate(connectRate, [`s ${counted}`]), release);
+      if (connectRate && counted !== undefined) checkRate(connectRate, [`s ${counted}`]);
+      return hold(subject, address);
     },
     publish(caller) {
-      return publishRate ? checkRate(publishRate, keyOf(caller)) : undefined;
+      if (publishRate) checkRate(publishRate, keysOf(caller));
     },
     get connections() {
       return connections;
@@ -87,23 +81,12 @@ export function createAdmission(
       return subjects.size + addresses.size;
     },
     change(next) {
-      if (!isSame(next.connectRate, bounds.connectRate)) connectRate = rateOf(next.connectRate, createCounter);
-      if (!isSame(next.requestRate, bounds.requestRate)) requestRate = rateOf(next.requestRate, createCounter);
-      if (!isSame(next.publishRate, bounds.publishRate)) publishRate = rateOf(next.publishRate, createCounter);
+      if (!isSame(next.connectRate, bounds.connectRate)) connectRate = rateOf(next.connectRate);
+      if (!isSame(next.requestRate, bounds.requestRate)) requestRate = rateOf(next.requestRate);
+      if (!isSame(next.publishRate, bounds.publishRate)) publishRate = rateOf(next.publishRate);
       bounds = next;
     },
   };
-}
-
-/** A place is held while the rate is looked up, so that nobody else gets it meanwhile. */
-async function releaseUnless(allowed: Promise<void>, release: () => void): Promise<() => void> {
-  try {
-    await allowed;
-    return release;
-  } catch (error) {
-    release();
-    throw error;
-  }
 }
 
 function checkRoom(tally: Tally, key: string | undefined, bound: number | undefined, what: string): void {
@@ -116,12 +99,12 @@ interface Counted {
   readonly counter: RateCounter;
 }
 
-function rateOf(rate: Rate | undefined, createCounter: CreateRateCounter): Counted | undefined {
-  return rate && { rate, counter: createCounter(rate) };
+function rateOf(rate: Rate | undefined): Counted | undefined {
+  return rate && { rate, counter: createRateCounter(rate) };
 }
 
-async function checkRate({ rate, counter }: Counted, keys: readonly string[]): Promise<void> {
-  const wait = await counter.take(keys);
+function checkRate({ rate, counter }: Counted, keys: readonly string[]): void {
+  const wait = counter.take(keys);
   if (wait <= 0) return;
   const message = `at most ${rate.count} in ${rate.window / 1000} s`;
   throw new SpillwayError("rate-limited", message, { retryAfter: Math.ceil(wait / 1000) });
@@ -132,7 +115,7 @@ function isSame(a: Rate | undefined, b: Rate | undefined): boolean {
 }
 
 /** What a publisher counts by. The letter keeps a subject from being taken for an address. */
-function keyOf(caller: Caller): string[] {
+function keysOf(caller: Caller): string[] {
   const [subject, address] = [subjectOf(caller), addressOf(caller)];
   if (subject !== undefined) return [`s ${subject}`];
   return address === undefined ? [] : [`a ${address}`];

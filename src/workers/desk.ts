@@ -49,7 +49,7 @@ export function createDesk(dependencies: DeskDependencies): Desk {
       return source.append(events, options);
     },
     async connect(worker, caller) {
-      const release = await admission.connect(caller);
+      const release = admission.connect(caller);
       const place = nextPlace++;
       // It may have ended while it was looked up whether there is room.
       if (gone.has(worker)) release();
@@ -57,11 +57,11 @@ export function createDesk(dependencies: DeskDependencies): Desk {
       return place;
     },
     async arrive(_, arrival) {
-      await admission.arrive(arrival);
+      admission.arrive(arrival);
       return null;
     },
     async publish(_, caller) {
-      await admission.publish(caller);
+      admission.publish(caller);
       return null;
     },
     issue: (_, request) => tickets.issue(request),
