@@ -1,11 +1,11 @@
-import type { LogStore } from "../log/log.ts";
 import { appendFacts } from "./append-facts.ts";
 import { closeFacts } from "./close-facts.ts";
 import { filterFacts } from "./filter-facts.ts";
 import { findFacts } from "./find-facts.ts";
 import { idempotencyFacts } from "./idempotency-facts.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
-import { createStage } from "./stage.ts";
+import { createStage, type LogStorePlace } from "./stage.ts";
+import { outcomeFacts } from "./outcome-facts.ts";
 import { readFacts } from "./read-facts.ts";
 import { reopenFacts } from "./reopen-facts.ts";
 import { retentionFacts } from "./retention-facts.ts";
@@ -25,19 +25,10 @@ export interface LogStoreHarness {
   readonly persistent: boolean;
   /** Whether several processes may have it open at once. Default: false. */
   readonly shared?: boolean;
+  /** Whether places can lose answers, see {@link LogStorePlace.loseAnswers}. Default: false. */
+  readonly losesAnswers?: boolean;
   /** Makes an empty place for a store; one is made for each test. */
   createPlace(): Promise<LogStorePlace>;
-}
-
-/** Where a store keeps its logs. */
-export interface LogStorePlace {
-  /**
-   * Opens the store; again only after the one before is closed, unless it is shared. `now` is its clock, in ms since 1970, `node` the
-   * name by which others are to know it.
-   */
-  open(now: () => number, node: string): Promise<LogStore>;
-  /** Removes what is left of it; every store is closed. */
-  remove(): Promise<void>;
 }
 
 const groups: Readonly<Record<string, readonly LogStoreFact[]>> = {
@@ -48,6 +39,7 @@ const groups: Readonly<Record<string, readonly LogStoreFact[]>> = {
   find: findFacts,
   watch: watchFacts,
   idempotency: idempotencyFacts,
+  outcome: outcomeFacts,
   retention: retentionFacts,
   reopen: reopenFacts,
   close: closeFacts,
@@ -70,8 +62,10 @@ export function describeLogStore(name: string, harness: LogStoreHarness, runner:
   });
 }
 
-function holds(fact: LogStoreFact, { persistent, shared = false }: LogStoreHarness): boolean {
-  return (fact.persistent ?? persistent) === persistent && (shared || !fact.shared);
+function holds(fact: LogStoreFact, { persistent, shared = false, losesAnswers = false }: LogStoreHarness): boolean {
+  return (
+    (fact.persistent ?? persistent) === persistent && (shared || !fact.shared) && (losesAnswers || !fact.losesAnswers)
+  );
 }
 
 async function check(fact: LogStoreFact, harness: LogStoreHarness): Promise<void> {

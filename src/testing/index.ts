@@ -1,1 +1,2 @@
-export { describeLogStore, type LogStoreHarness, type LogStorePlace, type TestRunner } from "./describe-log-store.ts";
+export { describeLogStore, type LogStoreHarness, type TestRunner } from "./describe-log-store.ts";
+export type { LogStorePlace } from "./stage.ts";

@@ -7,5 +7,7 @@ export interface LogStoreFact {
   readonly persistent?: boolean;
   /** Holds for stores that several processes may have open at once. */
   readonly shared?: true;
+  /** Holds for stores at places that can lose answers. */
+  readonly losesAnswers?: true;
   check(stage: Stage): Promise<void>;
 }

@@ -1,5 +1,20 @@
 import type { Log, LogStore, Retention } from "../log/log.ts";
-import type { LogStorePlace } from "./describe-log-store.ts";
+
+/** Where a store keeps its logs. */
+export interface LogStorePlace {
+  /**
+   * Opens the store; again only after the one before is closed, unless it is shared. `now` is its clock, in ms since 1970, `node` the
+   * name by which others are to know it.
+   */
+  open(now: () => number, node: string): Promise<LogStore>;
+  /**
+   * Loses every answer on the way from the engine to the stores that are open, until the returned function is called: what a store asks
+   * for is done, and the store never hears of it. Facts about lost answers are checked only where the harness says that places can.
+   */
+  loseAnswers?(): () => void;
+  /** Removes what is left of it; every store is closed. */
+  remove(): Promise<void>;
+}
 
 /** A store with a clock that stands still, for one test. */
 export interface Stage {
@@ -11,6 +26,8 @@ export interface Stage {
   reopen(): Promise<void>;
   /** Opens the store once more at the same place, as another node; closed with the stage. The first one is the node `a`. */
   join(node: string): Promise<LogStore>;
+  /** As {@link LogStorePlace.loseAnswers}. */
+  loseAnswers(): () => void;
   /** The store's clock, in ms since 1970. */
   readonly time: number;
   /** Moves the clock by so many ms, backward too. */
@@ -40,6 +57,10 @@ export async function createStage(place: LogStorePlace): Promise<Stage> {
       const other = await place.open(now, node);
       joined.push(other);
       return other;
+    },
+    loseAnswers() {
+      if (!place.loseAnswers) throw new Error("this place cannot lose answers");
+      return place.loseAnswers();
     },
     get time() {
       return time;

@@ -5,6 +5,7 @@ import { describe, it } from "vitest";
 import { createMemoryStore } from "../../src/log/memory/index.ts";
 import { createSqliteStore } from "../../src/log/sqlite/index.ts";
 import { describeLogStore } from "../../src/testing/index.ts";
+import { createLossyEngine } from "../support/lossy-store.ts";
 
 const runner = { describe, it };
 
@@ -26,6 +27,26 @@ describeLogStore(
       return {
         open: (now) => createSqliteStore({ path: join(folder, "spillway.db"), now }),
         remove: () => rm(folder, { recursive: true }),
+      };
+    },
+  },
+  runner,
+);
+
+describeLogStore(
+  "an engine that can lose answers",
+  {
+    persistent: true,
+    losesAnswers: true,
+    async createPlace() {
+      const engine = createLossyEngine();
+      return {
+        open: async (now) => engine.open(now),
+        loseAnswers() {
+          engine.weather(() => "answer lost");
+          return () => engine.weather(() => "fine");
+        },
+        remove: async () => {},
       };
     },
   },

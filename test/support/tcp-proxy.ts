@@ -19,6 +19,8 @@ export interface TcpProxy {
   refuse(on: boolean): void;
   /** Passes nothing on, in neither direction, until called with `false`; connections stay open. */
   stall(on: boolean): void;
+  /** Resets a connection when its server sends anything, until called with `false`: what was asked for is done, its answer lost. */
+  loseAnswers(on: boolean): void;
   /** Holds back each piece of data by this many ms. */
   delay(ms: number): void;
   close(): Promise<void>;
@@ -31,6 +33,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
   let delay = 0;
   let refusing = false;
   let stalled = false;
+  let losing = false;
   let passed = "";
 
   function relay(from: Socket, to: Socket, fromServer: boolean): void {
@@ -41,6 +44,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
       if (!stalled) from.resume();
     };
     from.on("data", (piece: Buffer) => {
+      if (losing && fromServer) return void to.resetAndDestroy();
       from.pause();
       setTimeout(pass, delay, piece);
     });
@@ -79,6 +83,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
       stalled = on;
       sockets.forEach((socket) => (on ? socket.pause() : socket.resume()));
     },
+    loseAnswers: (on) => void (losing = on),
     delay: (ms) => void (delay = ms),
     async close() {
       const closed = once(server, "close");

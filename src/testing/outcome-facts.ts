@@ -1,0 +1,72 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type { Appended, AppendOptions, Log } from "../log/log.ts";
+import { eventually } from "./eventually.ts";
+import { dataOf, newEvent, readAll } from "./events.ts";
+import type { LogStoreFact } from "./log-store-fact.ts";
+
+/** What an append ended as: its numbers, or an error code. */
+type Outcome = Appended | string;
+
+async function outcomeOf(append: Promise<Appended>): Promise<Outcome> {
+  try {
+    return await append;
+  } catch (error) {
+    return String((error as { readonly code?: unknown }).code);
+  }
+}
+
+const append = (log: Log, data: string, options?: AppendOptions): Promise<Outcome> =>
+  outcomeOf(log.append([newEvent(data)], options));
+
+/** Appends until the outcome is known and the store can be reached. */
+async function appendUntilKnown(log: Log, data: string, options?: AppendOptions): Promise<Appended> {
+  let outcome: Outcome | undefined;
+  await eventually(`the append of ${data}`, async () => {
+    outcome = await append(log, data, options);
+    return typeof outcome !== "string";
+  });
+  return outcome as Appended;
+}
+
+/** What is promised where an answer is lost: an append ends as appended, not appended, or unknown, and says which. */
+export const outcomeFacts: readonly LogStoreFact[] = [
+  {
+    title: "an append whose answer is lost is appended once, and resolves if the store can be asked again in time",
+    losesAnswers: true,
+    async check({ open, loseAnswers }) {
+      const log = await open();
+      await log.append([newEvent("before")]);
+      const recover = loseAnswers();
+      const pending = append(log, "lost", { upstreamCursor: "u" });
+      setTimeout(recover, 300);
+      deepEqual(await pending, { first: 2, last: 2, replayed: false });
+      deepEqual(await appendUntilKnown(log, "after"), { first: 3, last: 3, replayed: false });
+      deepEqual(dataOf(await readAll(log)), ["before", "lost", "after"]);
+      equal(log.state().upstreamCursor, "u");
+    },
+  },
+  {
+    title: "what stays unanswered is unknown: a retry by key or token is exactly once, one without at least once",
+    losesAnswers: true,
+    async check({ open, loseAnswers }) {
+      const log = await open();
+      await log.append([newEvent("before")]);
+      const recover = loseAnswers();
+      const ways: Readonly<Record<string, AppendOptions>> = {
+        keyed: { idempotency: { owner: "o", key: "k", fingerprint: "f" } },
+        claimed: { retryToken: {} },
+        plain: {},
+      };
+      const first = await Promise.all(Object.entries(ways).map(([data, options]) => append(log, data, options)));
+      for (const outcome of first) ok(outcome === "append-unknown" || outcome === "store-unavailable");
+      recover();
+      for (const [data, options] of Object.entries(ways)) await appendUntilKnown(log, data, options);
+      const data = dataOf(await readAll(log));
+      const count = (wanted: string): number => data.filter((each) => each === wanted).length;
+      deepEqual([count("before"), count("keyed"), count("claimed")], [1, 1, 1]);
+      // An outcome other than unknown is certain, so that its retry is the only one in the log.
+      if (first[2] === "append-unknown") ok(count("plain") === 1 || count("plain") === 2);
+      else equal(count("plain"), 1);
+    },
+  },
+];
