@@ -14,6 +14,13 @@ export interface AppendQueue<Append extends Sized> {
   idle(): Promise<void>;
 }
 
+/** What one group holds, at most, but for its last append. */
+export interface GroupBounds {
+  readonly events: number;
+  /** Of data. */
+  readonly characters: number;
+}
+
 /** How a queue makes up its groups. */
 export interface AppendQueueOptions<Append extends Sized> {
   /** Sends a group; resolves to what became of each append, and never rejects. */
@@ -25,8 +32,7 @@ export interface AppendQueueOptions<Append extends Sized> {
 }
 
 /** A group ends with the append that reaches one of these: it bounds the time and the memory of a transaction. */
-const groupEvents = 4_096;
-const groupCharacters = 8 * 1024 * 1024;
+const groupBounds: GroupBounds = { events: 4_096, characters: 8 * 1024 * 1024 };
 
 /** Makes an empty queue. */
 export function createAppendQueue<Append extends Sized>(options: AppendQueueOptions<Append>): AppendQueue<Append> {
@@ -67,14 +73,14 @@ export function createAppendQueue<Append extends Sized>(options: AppendQueueOpti
   };
 }
 
-/** How many of the appends that wait make up the next group. */
-export function groupLength(appends: readonly Sized[]): number {
+/** How many of the appends that wait make up the next group: it ends with the one that reaches one of the bounds. */
+export function groupLength(appends: readonly Sized[], bounds: GroupBounds = groupBounds): number {
   let events = 0;
   let characters = 0;
   for (const [index, append] of appends.entries()) {
     events += append.events.length;
     for (const { data } of append.events) characters += data.length;
-    if (events >= groupEvents || characters >= groupCharacters) return index + 1;
+    if (events >= bounds.events || characters >= bounds.characters) return index + 1;
   }
   return appends.length;
 }

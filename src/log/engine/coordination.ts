@@ -32,7 +32,8 @@ export function createCoordination({ leases, node, logOf, ask }: CoordinationDep
       const taken = await ask(() => leases.acquire(stream, ttl));
       if (!taken) return undefined;
       // The node that takes over continues where the one before stopped, so it must know all that was appended.
-      logOf(stream)?.observe(taken.state);
+      if (taken.state) logOf(stream)?.observe(taken.state);
+      else logOf(stream)?.replace();
       return createLease(taken);
     },
     holder: (stream) => ask(() => leases.holder(stream)),

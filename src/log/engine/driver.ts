@@ -119,6 +119,8 @@ export interface ReadDriver {
  * explains, or {@link LogReplacedError} where the store no longer has the log of this epoch, or has lost events of it.
  */
 export interface LogDriver extends ReadDriver {
+  /** How many of the batches that wait make up the next group; at least one. Absent: see `append-queue.ts`. */
+  groupLength?(batches: readonly Batch[]): number;
   /**
    * Appends a group in one transaction: each batch whole or not at all, in order. Called for one group at a time, with numbers that
    * increase.
@@ -143,7 +145,7 @@ export interface LogDriver extends ReadDriver {
 export interface OpenLog {
   readonly stream: string;
   readonly epoch: string;
-  /** May change when the stream is opened again. */
+  /** What is kept of it. It may change when the stream is opened again. */
   readonly retention: Retention;
   /** The latest state that this node knows. */
   readonly known: StoredState;
@@ -192,8 +194,8 @@ export interface StoreDriver {
 /** A lease that was taken. */
 export interface TakenLease {
   readonly fence: number;
-  /** The log when the lease was taken. */
-  readonly state: StoredState;
+  /** The log when the lease was taken; absent where the store has none. */
+  readonly state: StoredState | undefined;
   /** Keeps it for `ttl` ms from now on; false if it is lost. */
   renew(ttl: number): Promise<boolean>;
   /** Gives it back; does nothing if it is lost. */

@@ -84,7 +84,10 @@ export class EngineLog implements Log, OpenLog {
       onAppended: ({ state: after, events }) => after && this.observe(after, events),
       onReplaced: () => this.#endReplaced(),
     });
-    this.#queue = createAppendQueue({ send: (group) => this.#ledger.append(group) });
+    this.#queue = createAppendQueue({
+      send: (group) => this.#ledger.append(group),
+      groupLength: this.driver.groupLength?.bind(this.driver),
+    });
     this.#unfollow = opened.follow?.(this);
   }
 

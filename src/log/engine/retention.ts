@@ -53,6 +53,19 @@ export function startRetention(
     return true;
   }
 
+  /** Trims each log; throws the first error in the end, so that one log does not stand in the way of the others. */
+  async function trimDue(): Promise<void> {
+    let failed: { readonly error: unknown } | undefined;
+    for (const log of logs()) {
+      try {
+        if (isDue(log)) await trimToEnd(log, now());
+      } catch (error) {
+        failed ??= { error };
+      }
+    }
+    if (failed) throw failed.error;
+  }
+
   async function prune(): Promise<void> {
     if (performance.now() < prunedAt + pruneInterval) return;
     prunedAt = performance.now();
@@ -65,7 +78,7 @@ export function startRetention(
     if (trimming) return;
     trimming = true;
     try {
-      for (const log of logs()) if (isDue(log)) await trimToEnd(log, now());
+      await trimDue();
       await prune();
       failing = false;
     } catch (error) {
