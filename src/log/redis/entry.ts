@@ -1,4 +1,6 @@
+import type { StoredState } from "../engine/driver.ts";
 import { originOf } from "../engine/ids.ts";
+import { heldBytes } from "../event-bytes.ts";
 import type { LogEvent } from "../log.ts";
 import type { Reply } from "./driver.ts";
 
@@ -40,4 +42,14 @@ function readFields([, fields]: Entry): Readonly<Partial<Record<string, string>>
   const read: Record<string, string> = {};
   for (let at = 0; at < fields.length; at += 2) read[fields[at]!.toString("latin1")] = fields[at + 1]!.toString();
   return read;
+}
+
+/** What one command asks for, at most: the server is busy with it for about a millisecond. */
+const readEvents = 512;
+const readBytes = 1024 * 1024;
+
+/** How many entries to ask for, so that they are about `bytes` where events are as large as those held on average. */
+export function entriesFor(state: StoredState, bytes: number = readBytes): number {
+  const average = (heldBytes(state) + 1) / (state.head - state.earliest + 2);
+  return Math.max(1, Math.min(readEvents, Math.ceil(Math.min(bytes, readBytes) / Math.max(average, 1))));
 }

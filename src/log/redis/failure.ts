@@ -1,4 +1,5 @@
 import { type ErrorCode, SpillwayError } from "../../errors.ts";
+import type { DriverFailure } from "../engine/driver.ts";
 
 /** The server's error codes (the first word of an answer). Whatever the table does not name is `store-unavailable`. */
 const codes: Readonly<Record<string, ErrorCode>> = {
@@ -45,4 +46,10 @@ export function storeError(error: unknown, place: string): SpillwayError {
   const code = error instanceof RefusedError ? codes[error.reply] : undefined;
   const message = error instanceof Error ? error.message : String(error);
   return new SpillwayError(code ?? "store-unavailable", `${place}: ${message}`, { cause: error });
+}
+
+/** What an error means for the group that met it: only what was not answered may have been done. */
+export function driverFailure(error: unknown, place: string): DriverFailure {
+  const unanswered = error instanceof UnansweredError;
+  return { error: storeError(error, place), unknown: unanswered, retry: unanswered };
 }

@@ -1,34 +1,57 @@
-import { keyName } from "../idempotency.ts";
+/** A group of batches as it goes to the server, and what comes back. */
+import { SpillwayError } from "../../errors.ts";
+import type { Batch, BatchOutcome, StoredState } from "../engine/driver.ts";
 import { publisherIdOf, sourceIdOf } from "../engine/ids.ts";
-import type { Retention } from "../log.ts";
-import type { AppendResult, QueuedAppend } from "./appender.ts";
-import type { Reply } from "./driver.ts";
+import { keyName } from "../idempotency.ts";
+import type { LogEvent, Retention } from "../log.ts";
 
-/** The outcomes of one append, as the script numbers them. */
-const statuses = ["appended", "replayed", "conflict", "lease-lost"] as const;
+/** What the script that appends answers. */
+export interface GroupAnswer {
+  /** What became of each batch: a status, and the first and the last number. Empty where the group was called off. */
+  readonly results: readonly (readonly [status: number, first: number, last: number])[];
+  /** The time of the group's events. */
+  readonly time: number;
+  readonly state: StoredState;
+}
 
-/** The arguments of the script that appends, behind those of all scripts. */
+/** What a status of the script says. */
+const status = { replayed: 1, conflict: 2, leaseLost: 3 };
+
+/** The arguments of the script that appends, behind those of all scripts. `now` is in ms since 1970. */
 export function groupArguments(
   sender: string,
   number: number,
   now: number,
   retention: Retention,
-  group: readonly QueuedAppend[],
+  group: readonly Batch[],
 ): string[] {
   const bounds = [retention.age, retention.events, retention.bytes].map((bound) => String(bound ?? ""));
   const args = [sender, String(number), String(now), ...bounds, String(group.length)];
-  for (const append of group) pushAppend(args, append);
+  for (const batch of group) pushBatch(args, batch);
   return args;
 }
 
-/** What the script answered for each append. */
-export function toResults(reply: Reply): readonly AppendResult[] {
-  return (reply as readonly (readonly number[])[]).map(([status, first, last]) => {
-    return { status: statuses[status!]!, first: first!, last: last! };
+/** What became of each batch of a group. */
+export function toOutcomes(results: GroupAnswer["results"]): BatchOutcome[] {
+  return results.map(([code, first, last]) => {
+    if (code === status.conflict) return new SpillwayError("idempotency-conflict");
+    if (code === status.leaseLost) return new SpillwayError("lease-lost");
+    return { first, last, replayed: code === status.replayed };
   });
 }
 
-function pushAppend(args: string[], { events, options }: QueuedAppend): void {
+/** The events of a group as they stand in the log: without a hole, since a script appends the whole group. */
+export function loggedEvents(group: readonly Batch[], outcomes: readonly BatchOutcome[], time: number): LogEvent[] {
+  return group.flatMap(({ events }, place) => {
+    const outcome = outcomes[place]!;
+    if (outcome instanceof SpillwayError || outcome.replayed) return [];
+    return events.map(({ event, data, channel, upstreamId, published }, index) => {
+      return { seq: outcome.first + index, time, event, data, channel, upstreamId, published };
+    });
+  });
+}
+
+function pushBatch(args: string[], { events, options }: Batch): void {
   const { fence, upstreamCursor, idempotency } = options;
   args.push(
     fence === undefined ? "" : String(fence),

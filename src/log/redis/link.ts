@@ -1,7 +1,6 @@
 import { SpillwayError } from "../../errors.ts";
-import { backoffDelay } from "../../util/backoff.ts";
-import { pause } from "../../util/pause.ts";
 import type { Outage } from "../engine/outage.ts";
+import { keepConnected } from "../engine/reconnect.ts";
 import type { Connection } from "./connection.ts";
 import type { Command, Reply } from "./driver.ts";
 import { RefusedError, UnansweredError } from "./failure.ts";
@@ -32,8 +31,7 @@ export interface LinkSettings {
   readonly outage: Outage;
 }
 
-/** The pause between two tries, and how long a caller waits for a connection, in ms. */
-const bounds = { min: 50, max: 1_000 };
+/** How long a caller waits for a connection, in ms. */
 const patience = 2_000;
 
 /** Makes a link, not connected yet. */
@@ -41,7 +39,6 @@ export function createLink({ connect, prepare, outage }: LinkSettings): Link {
   const closing = new AbortController();
   let current: Connection | undefined;
   const waiting = new Set<() => void>();
-  const self = {};
 
   async function connectOnce(): Promise<Connection> {
     const connection = await connect();
@@ -55,30 +52,21 @@ export function createLink({ connect, prepare, outage }: LinkSettings): Link {
     return connection;
   }
 
-  function serve(connection: Connection): Promise<string> {
-    current = connection;
-    outage.works(self);
-    for (const wake of waiting) wake();
-    return connection.ended.finally(() => (current = undefined));
-  }
-
-  async function run(first: Connection): Promise<void> {
+  /** Serves callers by a connection until it has ended: the first one is made before. */
+  async function serve(first: Connection): Promise<void> {
     let next: Connection | undefined = first;
-    for (let failures = 0; ;) {
-      let reason: string;
-      try {
-        const connection: Connection = next ?? (await connectOnce());
-        next = undefined;
-        failures = 0;
-        reason = await serve(connection);
-      } catch (error) {
-        reason = (error as Error).message;
-      }
-      if (closing.signal.aborted) return;
-      outage.failed(self, { reason });
-      await pause(backoffDelay(++failures, bounds, 0, Math.random()), closing.signal);
-      if (closing.signal.aborted) return;
-    }
+    const attempt = async (onConnected: () => void): Promise<never> => {
+      const connection = next ?? (await connectOnce());
+      next = undefined;
+      current = connection;
+      onConnected();
+      for (const wake of waiting) wake();
+      const reason = await connection.ended;
+      current = undefined;
+      throw new Error(reason);
+    };
+    const describe = (error: unknown): object => ({ reason: (error as Error).message });
+    await keepConnected({ attempt, outage, describe, signal: closing.signal });
   }
 
   async function whenConnected(): Promise<Connection> {
@@ -100,14 +88,13 @@ export function createLink({ connect, prepare, outage }: LinkSettings): Link {
 
   return {
     async start() {
-      void run(await connectOnce());
+      void serve(await connectOnce());
     },
     connection: whenConnected,
     send: async (command, bound) => (await whenConnected()).send(command, bound),
     transact: async (commands) => transact(await whenConnected(), commands),
     close() {
       closing.abort();
-      outage.forget(self);
       current?.end("the store was closed");
       for (const wake of waiting) wake();
     },

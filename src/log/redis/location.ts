@@ -1,4 +1,4 @@
-import { SpillwayError } from "../../errors.ts";
+import { invalidStoreUrl } from "../engine/store-url.ts";
 
 /** A server's address. */
 export interface Address {
@@ -76,9 +76,5 @@ function address(text: string, kind: Location["kind"]): Address {
 }
 
 function invalid(got: string): never {
-  throw new SpillwayError("config-invalid", `store: expected ${expected}, got ${got}`, {
-    field: "store",
-    expected,
-    got,
-  });
+  throw invalidStoreUrl(expected, got);
 }

@@ -1,20 +1,25 @@
 import { SpillwayError } from "../../errors.ts";
-import { type Logger, silentLogger } from "../../util/logger.ts";
-import type { Log, LogOptions, LogStore } from "../log.ts";
+import { silentLogger } from "../../util/logger.ts";
+import { newEpoch } from "../cursor.ts";
+import type { StoreDriver, StoredState } from "../engine/driver.ts";
 import { createOutage, type Outage } from "../engine/outage.ts";
-import { createCoordination } from "./coordination.ts";
-import { loadDriver } from "./driver.ts";
+import { createEngineStore, type EngineStoreOptions } from "../engine/store.ts";
+import type { LogStore } from "../log.ts";
+import { loadDriver, type Reply } from "./driver.ts";
 import { storeError } from "./failure.ts";
+import { forgetOldKeys } from "./idempotency-keys.ts";
+import { createLeases } from "./leases.ts";
 import { type Location, locateStore } from "./location.ts";
-import { createLogs } from "./logs.ts";
+import { RedisLogDriver } from "./log-driver.ts";
+import { createLogScripts } from "./log-scripts.ts";
 import { createRoute } from "./route.ts";
+import { format, keysOf, toState } from "./schema.ts";
+import { evaluate } from "./script.ts";
+import { openScript } from "./scripts.ts";
 import { openServer, type Server } from "./server.ts";
 import { connectServers, type Servers } from "./servers.ts";
 
-/** How often retention is applied and the log is looked at, in ms. */
-const tickInterval = 1_000;
-
-export interface RedisStoreOptions {
+export interface RedisStoreOptions extends EngineStoreOptions {
   /**
    * `redis://[[user]:password@]host[:port][/database]`; `rediss:` for TLS. `redis-sentinel://` with the Sentinels' addresses, separated
    * by commas; `redis-cluster://` with some of the Cluster's. Query: `prefix`, what all keys begin with (default: `spillway`); `wait`,
@@ -22,22 +27,11 @@ export interface RedisStoreOptions {
    * `mymaster`).
    */
   readonly url: string;
-  /** The name by which other nodes know this one. */
-  readonly node: string;
   /**
    * Options for `createClient` of `@redis/client`, over those that follow from the URL, such as `socket: { ca }`; those for Sentinels
    * in `sentinel`. Default: none.
    */
   readonly client?: Readonly<Record<string, unknown>> | undefined;
-  /**
-   * The server has lost the log of a stream, or the end of it: the log that was opened refuses everything from now on, and opening the
-   * stream again gives the one that has taken its place, with another epoch. Called once per log. Default: nobody is told.
-   */
-  readonly onReset?: ((stream: string) => void) | undefined;
-  /** Default: none. */
-  readonly logger?: Logger | undefined;
-  /** The clock that stamps events and by which they age, in ms since 1970. Leases go by the server's. Default: `Date.now`. */
-  readonly now?: (() => number) | undefined;
 }
 
 /**
@@ -54,51 +48,48 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<LogS
   const connect = (key: string): Promise<Server> =>
     openServer(createRoute({ driver, location, node, client, key }), place, outage, logger);
   try {
-    return serveLogs(options, location, await connectServers(location, connect), outage);
+    const servers = await connectServers(location, connect);
+    return createEngineStore(createStoreDriver(options, location, servers, outage), options);
   } catch (error) {
     throw storeError(error, place);
   }
 }
 
-/** The store over its servers. */
-function serveLogs(options: RedisStoreOptions, location: Location, servers: Servers, outage: Outage): LogStore {
-  const { node } = options;
-  const { prefix, place } = location;
-  const logs = createLogs(options, location);
-  let closing: Promise<void> | undefined;
+/** The driver over servers that are connected. */
+function createStoreDriver(
+  { node, now = Date.now }: RedisStoreOptions,
+  { prefix, place, wait }: Location,
+  servers: Servers,
+  outage: Outage,
+): StoreDriver {
+  return {
+    kind: "redis",
+    async open(stream) {
+      const server = await servers.of(stream);
+      const state = await openState(server, prefix, stream);
+      const scripts = createLogScripts(prefix, stream, state.epoch);
+      return {
+        state,
+        createDriver: (log) => new RedisLogDriver({ log, scripts, server, place, wait, now }),
+        follow: (log) => server.follow({ log, scripts }),
+      };
+    },
+    async prune(keysBefore) {
+      for (const { writer, followed } of await servers.connected())
+        for (const log of followed) await forgetOldKeys(writer, log, keysBefore);
+    },
+    leases: createLeases({ node, prefix, writerOf: async (stream) => (await servers.of(stream)).writer }),
+    connection: outage.connection,
+    storeError: (error) => storeError(error, place),
+    close: () => servers.close(),
+  };
+}
 
-  async function serverOf(stream: string): Promise<Server> {
-    if (closing) throw new SpillwayError("store-closed");
-    return servers.of(stream);
-  }
-
-  async function open(stream: string, opening: LogOptions): Promise<Log> {
-    try {
-      const server = await serverOf(stream);
-      const snapshot = await logs.prepare(stream, server);
-      if (closing) throw new SpillwayError("store-closed");
-      return logs.open(stream, snapshot, opening, server);
-    } catch (error) {
-      throw storeError(error, place);
-    }
-  }
-
-  const timer = setInterval(() => logs.tick(), tickInterval);
-  timer.unref();
-
-  async function close(): Promise<void> {
-    clearInterval(timer);
-    await logs.close();
-    await servers.close();
-  }
-
-  const coordination = createCoordination({
-    node,
-    prefix,
-    place,
-    writerOf: async (stream) => (await serverOf(stream)).writer,
-    onAcquired: (stream, snapshot) => logs.get(stream)?.update(snapshot),
-  });
-
-  return { kind: "redis", coordination, connection: outage.connection, open, close: () => (closing ??= close()) };
+/** Reads a log's state, making the log if there is none. */
+async function openState({ writer }: Server, prefix: string, stream: string): Promise<StoredState> {
+  const { meta, ids, keys, ages, senders, places } = keysOf(prefix, stream);
+  const reply = await evaluate(writer, openScript, [meta, ids, keys, ages, senders, places], [newEpoch()]);
+  const [state, version] = reply as readonly Reply[];
+  if (Number(version) > format) throw new SpillwayError("store-schema");
+  return toState(state!)!;
 }

@@ -1,5 +1,5 @@
 import { SpillwayError } from "../../errors.ts";
-import type { LogState } from "../log.ts";
+import type { StoredState } from "../engine/driver.ts";
 import type { Reply } from "./driver.ts";
 
 /** The version of what is stored. A log of a later one is not touched. */
@@ -17,7 +17,7 @@ export interface Keys {
   readonly keys: string;
   /** Sorted set: the idempotency keys by the time they were used. */
   readonly ages: string;
-  /** Hash: what each node's store appended last; see `appender.ts`. */
+  /** Hash: what each node's store appended last; see `log-driver.ts`. */
   readonly senders: string;
   /** Hash: `fence`, and while there is a holder `owner`, `node`, `until`. */
   readonly lease: string;
@@ -48,22 +48,17 @@ export function eventsKey(prefix: string, stream: string, epoch: string): string
   return `{${prefix}:${stream}}:events:${epoch}`;
 }
 
-/** Where a log stands on the server. */
-export interface Snapshot extends Omit<LogState, "events"> {
-  readonly epoch: string;
-}
-
-/** The fields of `meta` that {@link toSnapshot} takes, in order. */
-export const snapshotFields: readonly string[] = ["epoch", "head", "earliest", "bytes", "lastTime", "cursor"];
+/** The fields of `meta` that {@link toState} reads, in order. */
+export const stateFields: readonly string[] = ["epoch", "head", "earliest", "bytes", "lastTime", "cursor"];
 
 /**
- * Reads what `HMGET` answered for {@link snapshotFields}; `undefined` if there is no log.
+ * Reads what `HMGET` answered for {@link stateFields}; `undefined` if there is no log.
  * @throws {SpillwayError} `store-corrupt`
  */
-export function toSnapshot(reply: Reply): Snapshot | undefined {
+export function toState(reply: Reply): StoredState | undefined {
   const [epoch, head, earliest, bytes, lastTime, cursor] = reply as readonly (Buffer | null)[];
   if (!epoch) return undefined;
-  const snapshot = {
+  const state = {
     epoch: epoch.toString(),
     head: Number(head ?? NaN),
     earliest: Number(earliest ?? NaN),
@@ -71,8 +66,16 @@ export function toSnapshot(reply: Reply): Snapshot | undefined {
     lastTime: Number(lastTime ?? NaN),
     upstreamCursor: cursor?.toString(),
   };
-  if ([snapshot.head, snapshot.earliest, snapshot.bytes, snapshot.lastTime].some(Number.isNaN)) {
+  if ([state.head, state.earliest, state.bytes, state.lastTime].some(Number.isNaN)) {
     throw new SpillwayError("store-corrupt", "the log's record on the server is damaged");
   }
-  return snapshot;
+  return { ...state, revision: revisionOf(state) };
+}
+
+/**
+ * Orders the states of one epoch by their head, and those with the same head by what is still held. The tail reports a head without
+ * what was trimmed meanwhile, so the sum of both would not do.
+ */
+export function revisionOf({ head, earliest }: Pick<StoredState, "head" | "earliest">): number {
+  return head + earliest / (head + 2);
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Connection } from "./connection.ts";
 import type { Command, Reply } from "./driver.ts";
 import { RefusedError } from "./failure.ts";
-import { snapshotFields } from "./schema.ts";
+import { stateFields } from "./schema.ts";
 
 /** A Lua script and its name on the server. */
 export interface Script {
@@ -20,7 +20,7 @@ export function script(...parts: readonly string[]): Script {
 /** A part of scripts: reads where a log stands. */
 export const readMeta: string = `
 local function snapshot(meta)
-  return redis.call('HMGET', meta, ${snapshotFields.map((field) => `'${field}'`).join(", ")})
+  return redis.call('HMGET', meta, ${stateFields.map((field) => `'${field}'`).join(", ")})
 end`;
 
 /** Runs a script; sends its text only where the server does not have it yet. */

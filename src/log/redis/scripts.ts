@@ -106,7 +106,7 @@ export const checkScript: Script = script(begin, "return found");
  * '=' and the upstream cursor, or ''; '=' and the idempotency key, or ''; its fingerprint; number of events, then for each: 1 if it has
  * a channel plus 2 if it has an id of the source plus 4 if it was published; type, data, and what else it has: the channel, the
  * source's id, the publisher's id, which is empty where there is none.
- * Answers for each append its status (see appender.ts), first and last number; the time given to the events; where the log stands.
+ * Answers for each append its status (see group.ts), first and last number; the time given to the events; where the log stands.
  */
 export const appendScript: Script = script(
   begin,

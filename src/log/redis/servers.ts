@@ -6,6 +6,8 @@ import type { Server } from "./server.ts";
 export interface Servers {
   /** Connects on first use. */
   of(stream: string): Promise<Server>;
+  /** The servers that are connected. */
+  connected(): Promise<readonly Server[]>;
   /** Ends all connections. */
   close(): Promise<void>;
 }
@@ -30,12 +32,15 @@ export async function connectServers(location: Location, connect: (key: string) 
 
   // So that a wrong address is noticed now.
   await of("");
+  const connected = async (): Promise<readonly Server[]> => {
+    const settled = await Promise.allSettled(servers.values());
+    return settled.flatMap((server) => (server.status === "fulfilled" ? [server.value] : []));
+  };
   return {
     of,
+    connected,
     async close() {
-      for (const server of await Promise.allSettled(servers.values())) {
-        if (server.status === "fulfilled") server.value.close();
-      }
+      for (const server of await connected()) server.close();
     },
   };
 }

@@ -1,25 +1,18 @@
 import { pause } from "../../util/pause.ts";
 import type { Outage } from "../engine/outage.ts";
+import type { OpenLog, StoredState } from "../engine/driver.ts";
+import { textBytes } from "../event-bytes.ts";
+import type { LogEvent } from "../log.ts";
 import type { Command, Reply } from "./driver.ts";
-import { type Entry, toEntries } from "./entry.ts";
+import { cursorOf, type Entry, entriesFor, seqOf, toEntries, toEvent } from "./entry.ts";
 import type { Link } from "./link.ts";
-
-/** A log that is followed. */
-export interface Followed {
-  /** The key of its events. */
-  readonly key: string;
-  /** The last event its watchers were told of. */
-  readonly told: number;
-  /** How many entries to read at once. */
-  readonly pageSize: number;
-  /** Takes the next entries; some may be known already. */
-  take(entries: readonly Entry[]): void;
-}
+import type { FollowedLog } from "./log-scripts.ts";
+import { revisionOf } from "./schema.ts";
 
 /** Follows all logs of one server by one blocking read on a connection of its own. */
 export interface Tail {
-  add(log: Followed): void;
-  remove(log: Followed): void;
+  add(log: FollowedLog): void;
+  remove(log: FollowedLog): void;
   /** To be told of each new connection, by its number on the server. */
   connected(id: number): void;
   /** Stops with the end of its connection. */
@@ -34,7 +27,7 @@ const retryDelay = 50;
 
 /** Makes a tail that follows nothing. `link` is its own; `control` another one to the same server, to interrupt the read by. */
 export function createTail(link: Link, control: Link, outage: Outage): Tail {
-  const logs = new Set<Followed>();
+  const logs = new Set<FollowedLog>();
   const stopping = new AbortController();
   let running = false;
   let id = 0;
@@ -48,7 +41,8 @@ export function createTail(link: Link, control: Link, outage: Outage): Tail {
     outage.heard(logs);
     for (const [key, entries] of (reply ?? []) as readonly (readonly [Buffer, Reply])[]) {
       const name = key.toString();
-      followed.find((log) => log.key === name && logs.has(log))?.take(toEntries(entries));
+      const found = followed.find((each) => each.scripts.events === name && logs.has(each));
+      if (found) takeEntries(found.log, toEntries(entries));
     }
   }
 
@@ -93,10 +87,33 @@ export function createTail(link: Link, control: Link, outage: Outage): Tail {
   };
 }
 
-/** It is asked for what is behind the last event told, so nothing is skipped and little comes twice, whatever happened before. */
-function readCommand(logs: readonly Followed[]): Command {
-  const count = Math.min(...logs.map(({ pageSize }) => pageSize));
-  const keys = logs.map(({ key }) => key);
-  const positions = logs.map(({ told }) => `${told}-0`);
+/** It is asked for what is behind the last event reported, so nothing is skipped and little comes twice, whatever happened before. */
+function readCommand(logs: readonly FollowedLog[]): Command {
+  const count = Math.min(...logs.map(({ log }) => entriesFor(log.known)));
+  const keys = logs.map(({ scripts }) => scripts.events);
+  const positions = logs.map(({ log }) => `${log.position}-0`);
   return ["XREAD", "COUNT", String(count), "BLOCK", String(block), "STREAMS", ...keys, ...positions];
+}
+
+/** Reports the next entries of a log; some may be known already. */
+function takeEntries(log: OpenLog, entries: readonly Entry[]): void {
+  const fresh = entries.filter((entry) => seqOf(entry) > log.position);
+  if (fresh.length === 0) return;
+  const events = fresh.map(toEvent);
+  log.observe(advance(log.known, fresh, events), events);
+}
+
+/** The state behind entries, as far as no state from the server has them already. */
+function advance(known: StoredState, entries: readonly Entry[], events: readonly LogEvent[]): StoredState {
+  const first = events.findIndex(({ seq }) => seq > known.head);
+  if (first === -1) return known;
+  let { bytes, upstreamCursor } = known;
+  for (let index = first; index < events.length; index++) {
+    bytes += textBytes(events[index]!);
+    const cursor = cursorOf(entries[index]!);
+    if (cursor !== undefined) upstreamCursor = cursor || undefined;
+  }
+  const { seq: head, time: lastTime } = events.at(-1)!;
+  const { earliest } = known;
+  return { ...known, head, lastTime, bytes, upstreamCursor, revision: revisionOf({ head, earliest }) };
 }
