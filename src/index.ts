@@ -1,7 +1,6 @@
 export { createGateway, type GatewayRuntime } from "./config/create-gateway.ts";
 export { createLazyGateway, type LazyGateway, type LazyGatewayRuntime } from "./config/create-lazy-gateway.ts";
-export type { AuthorizeFunction, AuthorizeResult } from "./access/authorize.ts";
-export type { AuthorizeRequest } from "./access/credentials.ts";
+export type { AuthorizeFunction, AuthorizeRequest, AuthorizeResult } from "./access/authorize.ts";
 export type { Grant, Right } from "./access/grant.ts";
 export type {
   AccessConfig,

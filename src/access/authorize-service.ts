@@ -1,14 +1,19 @@
 import { SpillwayError } from "../errors.ts";
 import { addressKey } from "../util/ip-address.ts";
 import { createFairLimiter, type NotRun } from "../util/fair-limiter.ts";
+import type { Logger } from "../util/logger.ts";
 import { createCoalescingCache } from "./coalescing-cache.ts";
-import { readAuthorizeResult } from "./authorize-result.ts";
-import type { AuthorizerDependencies } from "./authorizer.ts";
-import type { AuthorizeRequest } from "./credentials.ts";
-import { fingerprint } from "./fingerprint.ts";
+import { readAuthorizeResult, type AuthorizeRequest } from "./authorize.ts";
 import type { Identity, Recognition } from "./identity.ts";
 import type { AuthorizeOptions } from "./options.ts";
 import { readText } from "./response-text.ts";
+import { fingerprint } from "./secret-hash.ts";
+
+export interface AuthorizerDependencies {
+  /** The address that the service is told. */
+  readonly addressOf: (request: AuthorizeRequest) => string | undefined;
+  readonly logger: Logger;
+}
 
 /** What of the request's headers the service may need to know who sends it. */
 const forwarded = ["authorization", "cookie", "x-api-key", "origin"] as const;

@@ -1,12 +1,10 @@
 import { SpillwayError } from "../errors.ts";
 import type { Logger } from "../util/logger.ts";
-import { readAuthorizeResult } from "./authorize-result.ts";
-import { createAuthorizeService } from "./authorize-service.ts";
-import type { AuthorizeFunction } from "./authorize.ts";
-import type { AuthorizeRequest } from "./credentials.ts";
-import { fingerprint } from "./fingerprint.ts";
+import { createAuthorizeService, type AuthorizerDependencies } from "./authorize-service.ts";
+import { readAuthorizeResult, type AuthorizeFunction, type AuthorizeRequest } from "./authorize.ts";
 import type { Identity, Recognition } from "./identity.ts";
 import type { AuthorizeOptions } from "./options.ts";
+import { fingerprint } from "./secret-hash.ts";
 
 /** The user's own decision, whoever takes it. */
 export interface Authorizer {
@@ -17,12 +15,6 @@ export interface Authorizer {
    * @throws {SpillwayError} `credential-invalid`, `credential-expired`, `access-denied`, `authorize-unavailable`.
    */
   identify(request: AuthorizeRequest, stream: string | undefined): Promise<Identity>;
-}
-
-export interface AuthorizerDependencies {
-  /** The address that the service is told. */
-  readonly addressOf: (request: AuthorizeRequest) => string | undefined;
-  readonly logger: Logger;
 }
 
 /** Makes the authorizer for a function or a service. */

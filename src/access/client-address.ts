@@ -1,5 +1,5 @@
 import { createNetworkMatcher, normalizeAddress } from "../util/ip-address.ts";
-import type { AuthorizeRequest } from "./credentials.ts";
+import type { AuthorizeRequest } from "./authorize.ts";
 
 /** Says who a request came from where proxies stand between. */
 export interface ClientAddress {

@@ -1,20 +1,6 @@
 import { SpillwayError } from "../errors.ts";
-import { readCookie } from "./cookie.ts";
+import type { AuthorizeRequest } from "./authorize.ts";
 import { isKey } from "./keys.ts";
-
-/** What a request shows of its sender. */
-export interface AuthorizeRequest {
-  /** Upper case. */
-  readonly method: string;
-  readonly path: string;
-  readonly query: URLSearchParams;
-  /** A header by its lower-case name. */
-  header(name: string): string | undefined;
-  /** The address of the other end of the connection; absent where it is not known. */
-  readonly address?: string | undefined;
-  /** Whether the connection is encrypted. Default: it is not. */
-  readonly secure?: boolean | undefined;
-}
 
 /** The credential that counts of those a request shows; not yet checked. */
 export type PresentedCredential =
@@ -90,4 +76,19 @@ export function refuseCredentialsInUrl(query: URLSearchParams): void {
       "a key or token must not be in a URL: send it as a header, or get a ticket with it (POST /tickets) and send ?ticket=";
     throw new SpillwayError("credential-in-url", message, { field: isSecret(name) ? undefined : name.slice(0, 100) });
   }
+}
+
+/** The value of a cookie out of the `Cookie` header, the first of that name; absent where there is none, or it is empty. */
+export function readCookie(header: string | undefined, name: string): string | undefined {
+  // An empty value is what is left of a cookie that was taken back.
+  return header
+    ?.split(";")
+    .map(readPair)
+    .find(([found, value]) => found === name && value !== "")?.[1];
+}
+
+function readPair(pair: string): [name: string, value: string] {
+  const at = pair.indexOf("=");
+  const value = pair.slice(at + 1).trim();
+  return [pair.slice(0, Math.max(at, 0)).trim(), /^"(.*)"$/s.exec(value)?.[1] ?? value];
 }

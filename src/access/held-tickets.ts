@@ -1,7 +1,6 @@
 import { SpillwayError } from "../errors.ts";
 import { createTally } from "../util/tally.ts";
-import type { Identity } from "./identity.ts";
-import type { Scope } from "./narrow.ts";
+import type { Identity, Scope } from "./identity.ts";
 
 /** Times in ms. */
 export interface TicketRules {

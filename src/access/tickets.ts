@@ -2,8 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { SpillwayError } from "../errors.ts";
 import { addressKey } from "../util/ip-address.ts";
 import { HeldTickets, type HeldTicket, type TicketEntry, type TicketRules } from "./held-tickets.ts";
-import type { Identity } from "./identity.ts";
-import { narrowGrant, type Scope } from "./narrow.ts";
+import { narrowGrant, type Identity, type Scope } from "./identity.ts";
 
 /** What a ticket is made for. */
 export interface TicketRequest extends Scope {

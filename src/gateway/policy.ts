@@ -1,6 +1,6 @@
 import { createAccess } from "../access/access.ts";
 import { createClientAddress, type ClientAddress } from "../access/client-address.ts";
-import { createHostCheck, type HostCheck } from "../access/host-check.ts";
+import { createHostCheck, type HostCheck } from "../access/origin.ts";
 import type { Tickets } from "../access/tickets.ts";
 import { createCors } from "../http/cors.ts";
 import { createStaticFiles } from "../http/static-files.ts";

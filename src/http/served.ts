@@ -1,7 +1,7 @@
 /** What the HTTP layer needs to know of the gateway behind it. */
 import type { Access } from "../access/access.ts";
-import type { AuthorizeRequest } from "../access/credentials.ts";
-import type { HostCheck } from "../access/host-check.ts";
+import type { AuthorizeRequest } from "../access/authorize.ts";
+import type { HostCheck } from "../access/origin.ts";
 import type { Identity } from "../access/identity.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { EndReason } from "../hub/control.ts";

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { createAccess, type Access, type AccessDependencies } from "../../../src/access/access.ts";
-import type { AuthorizeRequest } from "../../../src/access/credentials.ts";
+import type { AuthorizeRequest } from "../../../src/access/authorize.ts";
 import type { AccessOptions } from "../../../src/access/options.ts";
 import type { Identity } from "../../../src/access/identity.ts";
 import { createTickets } from "../../../src/access/tickets.ts";
