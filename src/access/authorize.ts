@@ -1,4 +1,5 @@
 import { SpillwayError } from "../errors.ts";
+import { parseDateTime } from "../util/rfc3339.ts";
 import { rights, type Grant, type Right } from "./grant.ts";
 import type { Identity, Recognition } from "./identity.ts";
 
@@ -103,8 +104,7 @@ function isName(value: unknown): value is string {
 
 function readTime(time: unknown): number | undefined {
   if (time === undefined) return undefined;
-  const isTime = typeof time === "string" ? /^\d{4}-\d\d-\d\dT.+(Z|[+-]\d\d:\d\d)$/i.test(time) : true;
-  const ms = time instanceof Date ? time.getTime() : typeof time === "string" ? Date.parse(time) : time;
-  if (isTime && typeof ms === "number" && Number.isFinite(ms)) return ms;
+  const ms = time instanceof Date ? time.getTime() : typeof time === "string" ? parseDateTime(time) : time;
+  if (typeof ms === "number" && Number.isFinite(ms)) return ms;
   throw new TypeError("expiresAt is no time");
 }

@@ -6,6 +6,7 @@ import { hashExpected, readHash } from "../access/secret-hash.ts";
 import type { AccessConfig } from "./access-config.ts";
 import { bareUrl, count, duration, object, size, text, value } from "./fields.ts";
 import { pem } from "./pem.ts";
+import { parseDateOrTime } from "../util/rfc3339.ts";
 
 const right = z.enum(rights);
 
@@ -34,8 +35,7 @@ const keyName = text("a name of letters, digits, _ . and -", (name) => /^[\w.-]{
 const keyHash = text(hashExpected, (hash) => readHash(hash) !== undefined);
 
 const time = value<string, number>("an RFC 3339 time such as 2027-01-31T09:00:00Z", (input) => {
-  const ms =
-    typeof input === "string" && /^\d{4}-\d\d-\d\d(T.+(Z|[+-]\d\d:\d\d))?$/i.test(input) ? Date.parse(input) : NaN;
+  const ms = typeof input === "string" ? parseDateOrTime(input) : NaN;
   return Number.isNaN(ms) ? undefined : ms;
 });
 

@@ -8,6 +8,7 @@ import type { HttpHeaders, HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
 import type { Search } from "./search.ts";
 import type { ServedStream } from "./served.ts";
+import { parseDateTime } from "../util/rfc3339.ts";
 
 /** Where a subscriber starts, and what it has to be told first. */
 export interface Start {
@@ -164,7 +165,7 @@ async function fromLast(
 async function fromTime(text: string, stream: ServedStream): Promise<Start> {
   // A `+` that was not percent-encoded arrives as a space.
   const time = text.replace(/ (?=\d\d:\d\d$)/, "+");
-  const since = rfc3339.test(time) ? Date.parse(time.replace(" ", "T")) : Number.NaN;
+  const since = parseDateTime(time.replace(" ", "T"));
   if (Number.isNaN(since)) throw invalid("since", "an RFC 3339 time such as 2026-01-31T09:00:00Z", text);
   const position = (await stream.log.find({ since }))!;
   const { earliest, lastTime } = stream.log.state();
@@ -172,9 +173,6 @@ async function fromTime(text: string, stream: ServedStream): Promise<Start> {
   const certain = earliest === 1 || position > earliest - 1 || since > lastTime;
   return certain ? resumed(position) : hole(stream, { reason: "trimmed", requested: text, lost: null });
 }
-
-/** RFC 3339 §5.6. */
-const rfc3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 
 function hole({ log }: ServedStream, gap: Omit<Gap, "earliest">): Start {
   const { earliest } = log.state();

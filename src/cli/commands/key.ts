@@ -5,6 +5,7 @@ import { hashFast, hashSlowly, isWeak } from "../../access/secret-hash.ts";
 import { parseDuration } from "../../config/units.ts";
 import { SpillwayError } from "../../errors.ts";
 import { readLines } from "../read-lines.ts";
+import { parseDateOrTime } from "../../util/rfc3339.ts";
 
 interface KeyFlags {
   readonly name: string;
@@ -102,12 +103,7 @@ function readNames(text: string): string[] {
 
 function readEnd(text: string): string {
   const duration = parseDuration(text);
-  const end = new Date(duration === undefined ? readTime(text) : Date.now() + duration);
+  const end = new Date(duration === undefined ? parseDateOrTime(text) : Date.now() + duration);
   if (end.getTime() > Date.now()) return end.toISOString();
   throw new InvalidArgumentError("Write an RFC 3339 time that is to come, or a duration such as 90d.");
-}
-
-/** Without a zone the time would be that of whoever's machine it is. */
-function readTime(text: string): number {
-  return /^\d{4}-\d\d-\d\d(T.+(Z|[+-]\d\d:\d\d))?$/i.test(text) ? Date.parse(text) : NaN;
 }
