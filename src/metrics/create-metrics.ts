@@ -1,4 +1,3 @@
-import { Registry, type Gauge } from "prom-client";
 import { durationBounds, type Durations } from "../util/durations.ts";
 import { clusterMetrics } from "./cluster-metrics.ts";
 import type { Metric, Sample } from "./definition.ts";
@@ -28,24 +27,33 @@ export const allMetrics: readonly Metric[] = [
   ...processMetrics,
 ];
 
-/** Makes the metrics over their sources, which are asked when somebody reads, and not before. */
+/** Makes the metrics over their sources, which are read at each call of `render`, and not before. */
 export function createMetrics(sources: MetricsSources): Metrics {
   return {
-    async render() {
-      const registry = new Registry();
+    render() {
       const snapshot = takeSnapshot(sources);
-      for (const metric of allMetrics) registry.registerMetric(collected(metric, snapshot));
-      return { contentType: registry.contentType, text: await registry.metrics() };
+      return Promise.resolve({ contentType, text: allMetrics.map((metric) => textOf(metric, snapshot)).join("\n") });
     },
   };
 }
 
-/** prom-client's own metrics count for themselves; this one holds what was counted elsewhere. */
-function collected(metric: Metric, snapshot: Snapshot): Gauge {
+const contentType = "text/plain; version=0.0.4; charset=utf-8";
+
+function textOf(metric: Metric, snapshot: Snapshot): string {
   const { name, help, type } = metric;
-  const get = (): Promise<object> => Promise.resolve({ name, help, type, values: valuesOf(metric, snapshot) });
-  // All that a registry asks of a metric.
-  return { name, get } as unknown as Gauge;
+  const lines = valuesOf(metric, snapshot).map(({ metricName = name, labels, value }) => {
+    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(String(text))}"`);
+    return `${metricName}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}\n`;
+  });
+  return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n${lines.join("")}`;
+}
+
+function escapeHelp(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+}
+
+function escapeLabel(text: string): string {
+  return escapeHelp(text).replaceAll('"', '\\"');
 }
 
 function valuesOf(metric: Metric, snapshot: Snapshot): readonly Value[] {

@@ -69,7 +69,6 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "mysql2": ["log/*"],
   "pg": ["log/*"],
   "pino": ["cli"],
-  "prom-client": ["metrics"],
   "selfsigned": ["cli"],
   "undici": ["upstream"],
   "yaml": ["config"],
