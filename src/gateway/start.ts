@@ -1,5 +1,5 @@
 import { createTickets } from "../access/tickets.ts";
-import { createAdmission } from "../limits/create-admission.ts";
+import { createAdmission } from "../limits/admission.ts";
 import { createMetrics } from "../metrics/create-metrics.ts";
 import { createProcessMonitor } from "../metrics/process-stats.ts";
 import { assembleGateway, type Gateway, type GatewayParts, type RunningGateway } from "./gateway.ts";

@@ -6,7 +6,6 @@ import { firstRequest, redirected, resumed, type UpstreamRequest } from "./reque
 import { parseRetryAfter } from "./retry-after.ts";
 import type { Transport } from "./transport.ts";
 import type { UpstreamHeaders, UpstreamOptions } from "./upstream.ts";
-import { within } from "./within.ts";
 
 /** A response that is an event stream. */
 export interface Connection {
@@ -96,4 +95,26 @@ function discard(body: Readable): void {
 /** A header's value, its first where it came more than once. */
 function single(value: string | string[] | undefined): string | undefined {
   return typeof value === "string" ? value : value?.[0];
+}
+
+/**
+ * Settles as `work` does, but rejects with `late()` once `ms` are over, and when the signal aborts. `work` itself is not ended.
+ */
+async function within<T>(work: Promise<T>, ms: number, signal: AbortSignal, late: () => Error): Promise<T> {
+  let stop: (() => void) | undefined;
+  const end = new Promise<never>((_resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), ms);
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort);
+    stop = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+    };
+    if (signal.aborted) abort();
+  });
+  try {
+    return await Promise.race([work, end]);
+  } finally {
+    stop?.();
+  }
 }

@@ -6,7 +6,7 @@ import { connect, type Connection } from "./connect.ts";
 import { describeBreak, toFailure, type UpstreamFailure } from "./failure.ts";
 import { createOverlap } from "./overlap.ts";
 import { readStream } from "./read-stream.ts";
-import { sendable } from "./resume.ts";
+import { sendable } from "./request.ts";
 import { createRetry, type Retry } from "./retry.ts";
 import { createTransport, type Transport } from "./transport.ts";
 import type {

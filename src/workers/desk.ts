@@ -1,7 +1,7 @@
 import type { LocalTickets } from "../access/tickets.ts";
 import { SpillwayError } from "../errors.ts";
 import type { OwnSource } from "../gateway/source.ts";
-import type { CountingAdmission } from "../limits/create-admission.ts";
+import type { CountingAdmission } from "../limits/admission.ts";
 import type { WorkerProcess } from "./fork.ts";
 import { createTicketUses } from "./ticket-uses.ts";
 import { toErrorText, type Call, type CallName, type Calls, type EndCall, type ToPrimary } from "./messages.ts";

@@ -5,7 +5,7 @@ import { createPolicy } from "../gateway/policy.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
 import { createReload, type Reload } from "../gateway/reload.ts";
 import { openSource, openSources, stopSources, type OwnSource } from "../gateway/source.ts";
-import { createAdmission } from "../limits/create-admission.ts";
+import { createAdmission } from "../limits/admission.ts";
 import type { Log, LogStore } from "../log/log.ts";
 import { createProcessMonitor } from "../metrics/process-stats.ts";
 import type { Logger } from "../util/logger.ts";

@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { SpillwayError } from "../../../src/errors.ts";
-import type { Caller } from "../../../src/limits/admission.ts";
-import { createAdmission, type AdmissionLimits } from "../../../src/limits/create-admission.ts";
+import { createAdmission, type AdmissionLimits, type Caller } from "../../../src/limits/admission.ts";
 
 const none: AdmissionLimits = {
   connections: 1_000_000,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SpillwayError } from "../../../src/errors.ts";
-import { createAdmission } from "../../../src/limits/create-admission.ts";
+import { createAdmission } from "../../../src/limits/admission.ts";
 import { createPressure, underPressure, type Pressure, type PressureGauges } from "../../../src/limits/pressure.ts";
 import { eventually } from "../../support/reader.ts";
 

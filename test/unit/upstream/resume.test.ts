@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { headerValue, sendable, withParameter } from "../../../src/upstream/resume.ts";
+import { headerValue, sendable, withParameter } from "../../../src/upstream/request.ts";
 
 describe("a query parameter", () => {
   test.each([

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { createTargets } from "../../../src/upstream/targets.ts";
+import { createTargets } from "../../../src/upstream/retry.ts";
 
 const targets = ["a", "b", "c"].map((name) => ({ name, url: `http://${name}/` }));
 let time = 0;
