@@ -51,7 +51,7 @@ case $1 in
 esac`,
   npx: `[ "$1" = spillway ] || { echo "npx $1: only npx spillway is checked"; exit 1; }; shift; exec spillway "$@"`,
   // That they work is what CI shows.
-  npm: `case $1 in ci|cit|install|pack) ;; run) jq -e ".scripts[\\"$2\\"]" '${root}/package.json' >/dev/null ;;
+  npm: `case $1 in ci|cit|i|install|pack) ;; run) jq -e ".scripts[\\"$2\\"]" '${root}/package.json' >/dev/null ;;
   *) jq -e ".scripts[\\"$1\\"]" '${root}/package.json' >/dev/null ;; esac`,
   node: `${untilPrinted}
 until_printed http '${process.execPath}' "$@"; [ $? -le 143 ]`,
