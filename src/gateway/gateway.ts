@@ -1,5 +1,5 @@
-import { toFetchHandler } from "../adapters/fetch.ts";
-import { toNodeHandler, type NodeHandler } from "../adapters/node.ts";
+import { toFetchHandler } from "../adapters/fetch/handler.ts";
+import { toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { Farewell } from "../hub/hub.ts";

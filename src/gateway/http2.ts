@@ -8,7 +8,7 @@ import {
   type Settings,
 } from "node:http2";
 import type { Socket } from "node:net";
-import { deferContinue, type NodeHandler } from "../adapters/node.ts";
+import { deferContinue, type NodeHandler } from "../adapters/node/handler.ts";
 import type { Limits } from "../limits/options.ts";
 import { refusalTime } from "./refusals.ts";
 import { headLimit } from "./request-limits.ts";

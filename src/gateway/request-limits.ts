@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { isHost } from "../adapters/host.ts";
-import type { NodeHandler } from "../adapters/node.ts";
+import { isHost } from "../adapters/request-parts.ts";
+import type { NodeHandler } from "../adapters/node/handler.ts";
 import type { Limits } from "../limits/options.ts";
 import {
   expectationFailed,

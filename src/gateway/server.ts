@@ -1,9 +1,9 @@
 import { createServer, type Server, type ServerOptions } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import { Server as NetServer, type AddressInfo } from "node:net";
-import { deferContinue, toNodeHandler, type NodeHandler } from "../adapters/node.ts";
+import { deferContinue, toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
 import type { Connections } from "../adapters/connections.ts";
-import { servePlainStreams } from "../adapters/plain-streams.ts";
+import { serveRawStreams } from "../adapters/raw/listener.ts";
 import { SpillwayError } from "../errors.ts";
 import type { HttpHandler } from "../http/routes.ts";
 import type { Limits } from "../limits/options.ts";
@@ -56,7 +56,7 @@ export async function startServer(
   server.timeout = silenceLimit;
   serveExpectations(server);
   const http2 = createHttp2Sessions(requests, { limits: current, idle: idleLimit, silence: silenceLimit });
-  const connections = servePlainStreams(server, handler, { limits: current, serveHttp2: http2.serve });
+  const connections = serveRawStreams(server, handler, { limits: current, serveHttp2: http2.serve });
   refuseMalformed(server, { connections, limits: current, onRefused });
   await startListening(server, listen);
   const { address: host, port } = server.address() as AddressInfo;

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createGateway, type Gateway } from "spillway";
-import { readPlainGet } from "../../src/adapters/request-head.ts";
+import { readPlainGet } from "../../src/adapters/raw/request-head.ts";
 import { jwtSecret, makeKey, makeToken } from "../support/credentials.ts";
 import { portOf } from "../support/ports.ts";
 import { answersIn, openRaw, type RawAnswer } from "../support/raw-client.ts";

@@ -6,6 +6,8 @@ import { expect, test } from "vitest";
 
 const leaves = ["sse", "util", "errors.ts"];
 
+const adapters = ["adapters", "adapters/fetch", "adapters/node", "adapters/raw"];
+
 /**
  * What each folder of `src` may import beside itself; `log/*` is any store's folder, `log/engine` what all stores do alike. What is not named is forbidden.
  * The same table stands as lint rules in `.oxlintrc.json`: these tests hold the two together.
@@ -24,16 +26,19 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "hub": ["log", ...leaves],
   "http": ["access", "hub", "limits", "log", "telemetry", ...leaves],
   "metrics": ["http", "hub", "limits", "log", "util", "errors.ts"],
-  "adapters": ["http", "hub", "log", "upstream", ...leaves],
-  "gateway": ["access", "adapters", "http", "hub", "limits", "log", "metrics", "telemetry", "upstream", ...leaves],
+  "adapters": ["http", ...leaves],
+  "adapters/fetch": ["http", "hub", "adapters", ...leaves],
+  "adapters/node": ["http", "hub", "adapters", "adapters/raw", ...leaves],
+  "adapters/raw": ["http", "hub", "adapters", ...leaves],
+  "gateway": ["access", ...adapters, "http", "hub", "limits", "log", "metrics", "telemetry", "upstream", ...leaves],
   "workers": ["access", "gateway", "http", "hub", "limits", "log", "metrics", "util", "errors.ts"],
   "config": ["access", "gateway", "limits", "log", "log/engine", "log/*", "upstream", ...leaves],
   "doctor": ["upstream", ...leaves],
   "testing": ["log", "util", "errors.ts"],
-  "index.ts": ["access", "adapters", "config", "gateway", "hub", "log", "util", "errors.ts"],
+  "index.ts": ["access", ...adapters, "config", "gateway", "hub", "log", "util", "errors.ts"],
   "cli": [
     "access",
-    "adapters",
+    ...adapters,
     "config",
     "doctor",
     "gateway",
@@ -81,6 +86,7 @@ const src = join(root, "src");
 /** The layer of a file, given relative to `src`. */
 function layerOf(file: string): string {
   const [folder = "", ...rest] = file.split("/");
+  if (folder === "adapters" && rest.length > 1) return `adapters/${rest[0]}`;
   if (folder === "log" && rest.length > 1) return rest[0] === "engine" ? "log/engine" : "log/*";
   return folder;
 }

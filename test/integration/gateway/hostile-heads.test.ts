@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { createGateway, type Gateway } from "spillway";
-import { readPlainGet } from "../../../src/adapters/request-head.ts";
+import { readPlainGet } from "../../../src/adapters/raw/request-head.ts";
 
 let gateway: Gateway | undefined;
 

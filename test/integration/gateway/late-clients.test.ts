@@ -3,7 +3,7 @@ import { connect as connectHttp2, createServer as createHttp2Server, type Server
 import { createServer } from "node:http";
 import { connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { toNodeHandler } from "../../../src/adapters/node.ts";
+import { toNodeHandler } from "../../../src/adapters/node/handler.ts";
 import type { HttpHandler } from "../../../src/http/routes.ts";
 import { portOf } from "../../support/ports.ts";
 

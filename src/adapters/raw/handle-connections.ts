@@ -3,11 +3,11 @@ import { internals, type TcpHandle } from "./node-internals.ts";
 import { writeDirect, type DirectHandle } from "./direct-writer.ts";
 
 /** A TCP connection without a `net.Socket`, under the names that a socket has for the same. */
-export interface BareConnection {
+export interface HandleConnection {
   readonly destroyed: boolean;
   /** Whether the client has ended its side. It may still read. */
   readonly readableEnded: boolean;
-  /** What may be written to instead of {@link BareConnection.write}. */
+  /** What may be written to instead of {@link HandleConnection.write}. */
   readonly tcp: DirectHandle;
   /** What is queued below is not counted, as it is not for a socket that is written past. */
   readonly writableLength: number;
@@ -22,41 +22,41 @@ export interface BareConnection {
 }
 
 /** Who is told of the connections of a server. */
-export interface BareListener {
+export interface HandleListener {
   /** One has come; it has said nothing yet. */
-  onOpen(connection: BareConnection): void;
+  onOpen(connection: HandleConnection): void;
   /**
    * Its first bytes. Where this returns false, the connection is over, and another begins for the server's own listeners, with these
    * bytes. Where it returns true, whatever follows is dropped.
    */
-  onFirstBytes(connection: BareConnection, bytes: Buffer): boolean;
+  onFirstBytes(connection: HandleConnection, bytes: Buffer): boolean;
 }
 
 /** The handle of a server that listens. */
-interface Door {
-  onconnection(this: Door, status: number, handle: unknown): void;
+interface ListenHandle {
+  onconnection(this: ListenHandle, status: number, handle: unknown): void;
 }
 
 /**
  * Takes the connections of a server that listens on TCP before sockets are made of them, which need more time and memory than all
  * the rest of a subscriber. Where Node lacks what this takes, nothing happens, and all go to the server's own listeners.
  */
-export function acceptBare(server: Server, listener: BareListener): void {
+export function acceptHandles(server: Server, listener: HandleListener): void {
   let putBack: Buffer | undefined;
   server.prependListener("connection", (socket) => {
     if (putBack) socket.unshift(putBack);
     putBack = undefined;
   });
   server.on("listening", () => {
-    const { _handle: door } = server as unknown as { readonly _handle: Door };
-    const { onconnection: accept } = door;
+    const { _handle: listening } = server as unknown as { readonly _handle: ListenHandle };
+    const { onconnection: accept } = listening;
     if (!internals || typeof accept !== "function") return;
     const leave = (handle: TcpHandle, bytes: Buffer): void => {
       putBack = bytes;
-      accept.call(door, 0, handle);
+      accept.call(listening, 0, handle);
     };
-    door.onconnection = (status, handle) => {
-      if (status !== 0 || !internals!.isTcp(handle)) return accept.call(door, status, handle);
+    listening.onconnection = (status, handle) => {
+      if (status !== 0 || !internals!.isTcp(handle)) return accept.call(listening, status, handle);
       new Connection(handle, listener, leave).begin();
     };
   });
@@ -66,18 +66,18 @@ export function acceptBare(server: Server, listener: BareListener): void {
 type OwnedHandle = TcpHandle & { [owner]?: Connection | undefined };
 const owner: unique symbol = Symbol("connection");
 
-class Connection implements BareConnection {
+class Connection implements HandleConnection {
   destroyed = false;
   readableEnded = false;
   readonly writableLength = 0;
   readonly #handle: OwnedHandle;
-  readonly #listener: BareListener;
+  readonly #listener: HandleListener;
   readonly #leave: (handle: TcpHandle, bytes: Buffer) => void;
   readonly #onClose: Array<() => void> = [];
   #onEnd: Array<() => void> | undefined;
   #begun = false;
 
-  constructor(handle: TcpHandle, listener: BareListener, leave: (handle: TcpHandle, bytes: Buffer) => void) {
+  constructor(handle: TcpHandle, listener: HandleListener, leave: (handle: TcpHandle, bytes: Buffer) => void) {
     this.#handle = handle;
     this.#listener = listener;
     this.#leave = leave;

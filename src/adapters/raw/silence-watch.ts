@@ -1,11 +1,11 @@
-import type { BareConnection } from "./bare-connections.ts";
+import type { HandleConnection } from "./handle-connections.ts";
 
 /** Closes connections that say nothing. */
 export interface SilenceWatch {
   /** One that has just come. */
-  add(connection: BareConnection): void;
+  add(connection: HandleConnection): void;
   /** It has said something. */
-  remove(connection: BareConnection): void;
+  remove(connection: HandleConnection): void;
 }
 
 /** Between two looks, in ms. */
@@ -17,7 +17,7 @@ const pauses = { min: 50, max: 1000 };
  */
 export function createSilenceWatch(limit: () => number): SilenceWatch {
   /** Since when. */
-  const silent = new Map<BareConnection, number>();
+  const silent = new Map<HandleConnection, number>();
   let timer: NodeJS.Timeout | undefined;
 
   function schedule(): void {

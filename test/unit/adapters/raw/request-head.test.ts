@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readPlainGet } from "../../../src/adapters/request-head.ts";
-import { portOf } from "../../support/ports.ts";
+import { readPlainGet } from "../../../../src/adapters/raw/request-head.ts";
+import { portOf } from "../../../support/ports.ts";
 
 /** What Node's own parser made of the bytes: the first request, or nothing. */
 interface Seen {

@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { pipeline, type Writable } from "node:stream";
-import { SpillwayError } from "../errors.ts";
-import type { HttpFile, HttpRequest, HttpResponse } from "../http/message.ts";
-import type { HttpHandler } from "../http/routes.ts";
-import { problem } from "../http/problem.ts";
-import { openHttp1, openHttp2 } from "./node-sink.ts";
-import { closeSignal, splitTarget } from "./request-parts.ts";
+import { SpillwayError } from "../../errors.ts";
+import type { HttpFile, HttpRequest, HttpResponse } from "../../http/message.ts";
+import type { HttpHandler } from "../../http/routes.ts";
+import { problem } from "../../http/problem.ts";
+import { openHttp1, openHttp2 } from "./sink.ts";
+import { closeSignal, splitTarget } from "../request-parts.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;

@@ -2,63 +2,23 @@ import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
-import type { Page } from "../hub/page.ts";
-import type { Sink, SinkListener } from "../hub/sink.ts";
-import type { BareConnection } from "./bare-connections.ts";
-import { onHalfClose } from "./request-parts.ts";
-import { directHandle, writeDirect, type DirectHandle } from "./direct-writer.ts";
+import type { Page } from "../../hub/page.ts";
+import type { Sink, SinkListener } from "../../hub/sink.ts";
+import { onHalfClose } from "../request-parts.ts";
+import { writeDirect, type DirectHandle } from "./direct-writer.ts";
+import type { HandleConnection } from "./handle-connections.ts";
 
-type Open = (sink: Sink) => SinkListener;
-
-/**
- * HTTP/1.1: pages go to the socket as they are, framed once for everyone, past `response.write`, which would frame them for each
- * client anew. The response only writes the headers and the end.
- */
-export function openHttp1(response: ServerResponse, open: Open): void {
-  const { socket } = response;
-  const end = (): void => void response.end();
-  // Behind another answer on a pipelined connection there is no socket yet: Node keeps and frames what is written.
-  const input = response.req.socket;
-  if (!socket) return new WritableSink(response, false, end).start(input, open, input);
-  socket.setTimeout(0);
-  // Headers and first page leave in one packet.
-  socket.cork();
-  response.flushHeaders();
-  // An HTTP/1.0 client knows no chunks: its body ends with the connection. The socket may live on to carry another answer.
-  const sink = new WritableSink(socket, response.chunkedEncoding, end);
-  sink.start(response, open, input);
-  socket.uncork();
-  sink.goDirect(directHandle(socket));
-}
-
-/** HTTP/2 frames for itself: it takes the payload. */
-export function openHttp2(response: Http2ServerResponse, open: Open): void {
-  response.stream.setTimeout(0);
-  new WritableSink(response.stream, false, () => response.end()).start(response, open);
-}
-
-/** HTTP/1.1 without Node's HTTP: the connection carries this one answer, whose head comes first. */
-export function openPlain(connection: Socket | BareConnection, head: string, open: Open): void {
-  const end = (): void => {
-    connection.write(lastChunk);
-    // Not left to the client, which need not close its side.
-    connection.destroySoon();
-  };
-  const sink = new WritableSink(connection, true, end, Buffer.from(head, "latin1"));
-  sink.goDirect("tcp" in connection ? connection.tcp : directHandle(connection));
-  sink.start(connection, open, connection);
-}
-
-/** RFC 9112 §7.1. */
-const lastChunk = Buffer.from("0\r\n\r\n");
+/** Begins an answer on a sink. */
+export type OpenSink = (sink: Sink) => SinkListener;
 
 /** What is handed over in one piece, one after the other: the progress within a piece is not to be seen. */
 const pieceSize = 128 * 1024;
 
-class WritableSink implements Sink {
+/** The sink of a connection, response or HTTP/2 stream of Node: writes to its TCP handle where there is one, else to its stream. */
+export class WritableSink implements Sink {
   full = false;
   readonly #end: () => void;
-  readonly #writable: Writable | BareConnection;
+  readonly #writable: Writable | HandleConnection;
   readonly #framed: boolean;
   /** What goes before the first page, in one piece with it. */
   #head: Buffer | undefined;
@@ -72,7 +32,7 @@ class WritableSink implements Sink {
   #accepted = 0;
   #ending = false;
 
-  constructor(writable: Writable | BareConnection, framed: boolean, end: () => void, head?: Buffer) {
+  constructor(writable: Writable | HandleConnection, framed: boolean, end: () => void, head?: Buffer) {
     this.#writable = writable;
     this.#framed = framed;
     this.#end = end;
@@ -81,9 +41,9 @@ class WritableSink implements Sink {
 
   /** `carrier` closes when this answer is over. On `input` the client may end its side before. */
   start(
-    carrier: Socket | ServerResponse | Http2ServerResponse | BareConnection,
-    open: Open,
-    input?: Socket | BareConnection,
+    carrier: Socket | ServerResponse | Http2ServerResponse | HandleConnection,
+    open: OpenSink,
+    input?: Socket | HandleConnection,
   ): void {
     if (!this.#handle) this.#writable.on("drain", this.#onDrain);
     carrier.on("close", this.#onClose);

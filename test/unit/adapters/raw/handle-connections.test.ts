@@ -1,21 +1,21 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { acceptBare, type BareConnection } from "../../../src/adapters/bare-connections.ts";
-import { eventually } from "../../support/reader.ts";
+import { acceptHandles, type HandleConnection } from "../../../../src/adapters/raw/handle-connections.ts";
+import { eventually } from "../../../support/reader.ts";
 
 let server: Server;
 let clients: Socket[];
 /** What became a socket after all. */
 let sockets: Socket[];
-let taken: Array<{ readonly connection: BareConnection; readonly bytes: string }>;
-let opened: BareConnection[];
-let closed: BareConnection[];
+let taken: Array<{ readonly connection: HandleConnection; readonly bytes: string }>;
+let opened: HandleConnection[];
+let closed: HandleConnection[];
 
 beforeEach(async () => {
   [clients, sockets, taken, opened, closed] = [[], [], [], [], []];
   server = createServer({ allowHalfOpen: true }, (socket) => void sockets.push(socket.on("error", () => {})));
-  acceptBare(server, {
+  acceptHandles(server, {
     onOpen(connection) {
       opened.push(connection);
       connection.on("close", () => closed.push(connection));
@@ -44,7 +44,7 @@ function open(first: string): Socket {
   return client;
 }
 
-async function take(): Promise<{ readonly client: Socket; readonly connection: BareConnection }> {
+async function take(): Promise<{ readonly client: Socket; readonly connection: HandleConnection }> {
   const client = open("take");
   await eventually(() => taken.length === 1);
   return { client, connection: taken[0]!.connection };

@@ -1,17 +1,17 @@
 import { STATUS_CODES, type Server } from "node:http";
 import type { Socket } from "node:net";
-import { SpillwayError } from "../errors.ts";
-import type { HttpBody, HttpHeaders, HttpRequest } from "../http/message.ts";
-import { problem } from "../http/problem.ts";
-import type { HttpHandler } from "../http/routes.ts";
-import { createSlicedQueue } from "../util/slices.ts";
-import { acceptBare, type BareConnection } from "./bare-connections.ts";
-import { createSilenceWatch } from "./silence.ts";
-import { connectionEvent, trackConnections, type Connections } from "./connections.ts";
-import { openPlain } from "./node-sink.ts";
+import { SpillwayError } from "../../errors.ts";
+import type { HttpBody, HttpHeaders, HttpRequest } from "../../http/message.ts";
+import { problem } from "../../http/problem.ts";
+import type { HttpHandler } from "../../http/routes.ts";
+import { createSlicedQueue } from "../../util/slices.ts";
+import { acceptHandles, type HandleConnection } from "./handle-connections.ts";
+import { createSilenceWatch } from "./silence-watch.ts";
+import { connectionEvent, trackConnections, type Connections } from "../connections.ts";
 import { readPlainGet, type RequestHead } from "./request-head.ts";
-import { httpDate } from "./http-date.ts";
-import { closeSignal, splitTarget } from "./request-parts.ts";
+import { closeSignal, splitTarget } from "../request-parts.ts";
+import { directHandle } from "./direct-writer.ts";
+import { WritableSink, type OpenSink } from "./writable-sink.ts";
 
 /**
  * Subscriptions begun in one turn of the event loop: one to two milliseconds of work. Measured: where 1,000 clients come back at
@@ -28,7 +28,7 @@ export interface HeadLimits {
   readonly timeouts: { readonly headers: number };
 }
 
-export interface PlainStreamsOptions {
+export interface RawListenerOptions {
   /** Asked at each connection. */
   limits(): HeadLimits;
   /** Takes a connection that speaks HTTP/2, and says when it has ended. */
@@ -40,7 +40,7 @@ export interface PlainStreamsOptions {
  * stream gets no parser, request and response, which need more memory than all the rest of a subscriber. Every other connection
  * goes to Node's HTTP, as if nothing had happened.
  */
-export function servePlainStreams(server: Server, handler: HttpHandler, options: PlainStreamsOptions): Connections {
+export function serveRawStreams(server: Server, handler: HttpHandler, options: RawListenerOptions): Connections {
   const event = connectionEvent(server);
   const listeners = server.listeners(event) as Array<(socket: Socket) => void>;
   server.removeAllListeners(event);
@@ -54,15 +54,15 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
   });
   const serveInTurn = createSlicedQueue<Arrival>(begunAtOnce, serve);
   const silence = createSilenceWatch(() => options.limits().timeouts.headers);
-  if (event === "connection") acceptBare(server, { onOpen, onFirstBytes: takeFirst });
+  if (event === "connection") acceptHandles(server, { onOpen, onFirstBytes: takeFirst });
   return connections;
 
-  function onOpen(connection: BareConnection): void {
+  function onOpen(connection: HandleConnection): void {
     connections.add(connection);
     silence.add(connection);
   }
 
-  function takeFirst(connection: BareConnection, bytes: Buffer): boolean {
+  function takeFirst(connection: HandleConnection, bytes: Buffer): boolean {
     silence.remove(connection);
     const head = readOurs(bytes);
     if (head) admit(connection, head);
@@ -87,7 +87,7 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
     return target.length <= url && length <= headers;
   }
 
-  function admit(connection: Socket | BareConnection, head: RequestHead): void {
+  function admit(connection: Socket | HandleConnection, head: RequestHead): void {
     connections.begin(connection);
     serveInTurn({ connection, head });
   }
@@ -103,7 +103,7 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
           return;
         }
         if ("open" in answer)
-          return openPlain(connection, writeHead(200, answer.headers, "Transfer-Encoding: chunked"), answer.open);
+          return openRaw(connection, writeHead(200, answer.headers, "Transfer-Encoding: chunked"), answer.open);
         connection.write(Buffer.from(wholeResponse(answer)));
         connection.destroySoon();
       })
@@ -113,7 +113,7 @@ export function servePlainStreams(server: Server, handler: HttpHandler, options:
 
 /** A connection that has asked for a stream. */
 interface Arrival {
-  readonly connection: Socket | BareConnection;
+  readonly connection: Socket | HandleConnection;
   readonly head: RequestHead;
 }
 
@@ -143,9 +143,9 @@ class PlainRequest implements HttpRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly #headers: RequestHead["headers"];
-  readonly #connection: Socket | BareConnection;
+  readonly #connection: Socket | HandleConnection;
 
-  constructor({ target, headers }: RequestHead, connection: Socket | BareConnection) {
+  constructor({ target, headers }: RequestHead, connection: Socket | HandleConnection) {
     const { path, query } = splitTarget(target);
     this.path = path;
     this.query = query;
@@ -183,4 +183,30 @@ function writeHead(status: number, headers: HttpHeaders, framing: string): strin
 
 function wholeResponse({ status, headers, body = "" }: HttpBody): string {
   return writeHead(status, headers, `Content-Length: ${Buffer.byteLength(body)}`) + body;
+}
+
+/** HTTP/1.1 without Node's HTTP: the connection carries this one answer, whose head comes first. */
+function openRaw(connection: Socket | HandleConnection, head: string, open: OpenSink): void {
+  const end = (): void => {
+    connection.write(lastChunk);
+    // Not left to the client, which need not close its side.
+    connection.destroySoon();
+  };
+  const sink = new WritableSink(connection, true, end, Buffer.from(head, "latin1"));
+  sink.goDirect("tcp" in connection ? connection.tcp : directHandle(connection));
+  sink.start(connection, open, connection);
+}
+
+/** RFC 9112 §7.1. */
+const lastChunk = Buffer.from("0\r\n\r\n");
+
+let second = 0;
+let text = "";
+
+/** The value of a `Date` header (RFC 9110 §6.6.1), made once a second. */
+function httpDate(): string {
+  const now = Math.floor(Date.now() / 1000);
+  if (now !== second) text = new Date(now * 1000).toUTCString();
+  second = now;
+  return text;
 }

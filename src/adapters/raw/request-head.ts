@@ -1,4 +1,4 @@
-import { isHost } from "./host.ts";
+import { isHost } from "../request-parts.ts";
 
 /** The head of a request, read from the bytes of its connection. */
 export interface RequestHead {

@@ -1,10 +1,10 @@
 import { Readable } from "node:stream";
-import { SpillwayError } from "../errors.ts";
-import type { Page } from "../hub/page.ts";
-import type { Sink, SinkListener } from "../hub/sink.ts";
-import type { HttpRequest, HttpStream } from "../http/message.ts";
-import { problem } from "../http/problem.ts";
-import type { HttpHandler } from "../http/routes.ts";
+import { SpillwayError } from "../../errors.ts";
+import type { Page } from "../../hub/page.ts";
+import type { Sink, SinkListener } from "../../hub/sink.ts";
+import type { HttpRequest, HttpStream } from "../../http/message.ts";
+import { problem } from "../../http/problem.ts";
+import type { HttpHandler } from "../../http/routes.ts";
 
 /** A handler in the shape of Fetch: Next.js route handlers, Hono, Bun, Deno. */
 export type FetchHandler = (request: Request) => Promise<Response>;
