@@ -2,8 +2,8 @@
 import { Socket } from "node:net";
 import { openReaders } from "../config/open-store.ts";
 import { withFields } from "../util/logger.ts";
-import { channelDescriptor } from "../workers/fork.ts";
-import { runWorker } from "../workers/worker.ts";
+import { channelDescriptor } from "../workers/ipc/channel.ts";
+import { runWorker } from "../workers/worker/worker.ts";
 import { createLogger, type LogLevel } from "./logger.ts";
 
 // Ctrl-C, a closed terminal and systemd signal every process of the group; the primary alone obeys, and tells the workers.

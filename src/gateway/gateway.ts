@@ -1,21 +1,18 @@
 import { toFetchHandler } from "../adapters/fetch/handler.ts";
 import { toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
-import type { EndReason } from "../hub/control.ts";
 import type { Farewell } from "../hub/hub.ts";
 import type { DeliveredEvent, IdMode } from "../hub/format.ts";
 import { idsOf } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
-import type { ConnectionHooks } from "../http/connection-hooks.ts";
 import { createHandler, noteRefusal } from "../http/routes.ts";
-import type { Served, ServedStream } from "../http/served.ts";
-import { createSessions, type SessionMatch, type Sessions } from "../http/sessions.ts";
+import type { GatewayContext, ServedStream } from "../http/gateway-context.ts";
+import { createSessions, type Sessions } from "../http/sessions.ts";
 import { describe } from "../http/status.ts";
 import type { NewEvent } from "../log/log.ts";
-import type { Logger } from "../util/logger.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createPolicy } from "./policy.ts";
-import { createGates, createServed, watchPressure } from "./served.ts";
+import { createContext, createGates, watchPressure, type GatewayParts } from "./create-context.ts";
 import { startServer, type GatewayServer } from "./server.ts";
 import { iterate, type SubscribeOptions } from "./subscribe.ts";
 
@@ -87,29 +84,9 @@ export interface RunningGateway extends Gateway {
   /** Ends sessions of this process; returns how many. */
   end: Sessions["end"];
   /** Requests refused by this process, by the code of the error. */
-  readonly refused: Served["refused"];
+  readonly refused: GatewayContext["refused"];
   /** What the bodies of the requests to this process take. */
-  readonly bodies: Served["bodies"];
-}
-
-/** What a gateway is made of. */
-export interface GatewayParts extends Pick<
-  Served,
-  "workers" | "refresh" | "reload" | "tickets" | "admission" | "metrics"
-> {
-  /** May change while the gateway runs. */
-  readonly streams: ReadonlyMap<string, ServedStream>;
-  /** Ends sessions in the other processes; resolves to how many. Absent without any. */
-  endElsewhere?(match: SessionMatch, reason: EndReason): Promise<number>;
-  /** What the program around it does as clients come and go. Default: nothing. */
-  readonly hooks?: ConnectionHooks | undefined;
-  readonly logger: Logger;
-  /** Since when the whole has been running, ms since 1970. */
-  readonly startedAt: number;
-  /** Called as the gateway closes; resolves once the hubs have all that they will ever get. */
-  endIngest(): Promise<void>;
-  /** Lets go of what the streams stand on, when nobody is served any more. */
-  end(): Promise<void>;
+  readonly bodies: GatewayContext["bodies"];
 }
 
 function toEvents(events: EventInput | readonly EventInput[], ids: IdMode): NewEvent[] {
@@ -131,7 +108,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   const gates = createGates(options.limits);
   let server: Promise<GatewayServer> | undefined;
   let closed: Promise<void> | undefined;
-  const served = createServed(parts, {
+  const context = createContext(parts, {
     sessions,
     ...gates,
     pressure,
@@ -139,7 +116,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     policy: () => policy,
     isClosing: () => closed !== undefined,
   });
-  const handler = createHandler(served);
+  const handler = createHandler(context);
   const node = toNodeHandler(handler);
 
   const find = (name: string): ServedStream => findStream(streams, name);
@@ -156,7 +133,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),
     async listen() {
       if (closed) throw new SpillwayError("shutting-down");
-      server ??= startOwnServer(served, options);
+      server ??= startOwnServer(context, options);
       try {
         return (await server).address;
       } catch (error) {
@@ -164,7 +141,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
         throw error;
       }
     },
-    status: () => describe(served),
+    status: () => describe(context),
     subscribers(name) {
       const { hub } = find(name);
       return { total: hub.subscribers, byChannel: Object.fromEntries(hub.subscribersByChannel()) };
@@ -184,8 +161,8 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
       sessions.review(policy.access);
     },
     end: sessions.end,
-    refused: served.refused,
-    bodies: served.bodies,
+    refused: context.refused,
+    bodies: context.bodies,
     close: () => (closed ??= close()),
   };
 
@@ -210,9 +187,9 @@ function findStream(streams: GatewayParts["streams"], name: string): ServedStrea
   return stream;
 }
 
-function startOwnServer(served: Served, options: GatewayOptions): Promise<GatewayServer> {
-  const onRefused = (code: ErrorCode): void => noteRefusal(served, code);
-  return startServer(createHandler(served, "own server"), options, { logger: served.logger, onRefused });
+function startOwnServer(context: GatewayContext, options: GatewayOptions): Promise<GatewayServer> {
+  const onRefused = (code: ErrorCode): void => noteRefusal(context, code);
+  return startServer(createHandler(context, "own server"), options, { logger: context.logger, onRefused });
 }
 
 /** A part of `drain` is left for what is still on its way. */

@@ -1,4 +1,4 @@
-import type { LeaseChange } from "../http/served.ts";
+import type { LeaseChange } from "../http/gateway-context.ts";
 import type { Coordination, Lease, LeaseHolder } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 

@@ -1,4 +1,4 @@
-import type { ServedStream } from "../http/served.ts";
+import type { ServedStream } from "../http/gateway-context.ts";
 import type { Logger } from "../util/logger.ts";
 import { pause } from "../util/pause.ts";
 import type { GatewayOptions, StreamOptions } from "./options.ts";

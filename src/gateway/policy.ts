@@ -4,7 +4,7 @@ import { createHostCheck, type HostCheck } from "../access/origin.ts";
 import type { Tickets } from "../access/tickets.ts";
 import { createCors } from "../http/cors.ts";
 import { createStaticFiles } from "../http/static-files.ts";
-import type { Policy } from "../http/served.ts";
+import type { Policy } from "../http/gateway-context.ts";
 import type { Logger } from "../util/logger.ts";
 import { isLoopback } from "../util/ip-address.ts";
 import type { GatewayOptions } from "./options.ts";

@@ -1,10 +1,10 @@
-import type { ServedReplication } from "../http/served.ts";
+import type { ReplicationStatus } from "../http/gateway-context.ts";
 import type { Log, StoreConnection } from "../log/log.ts";
 import { countDuration, createDurations } from "../util/durations.ts";
 
 /** How far this node is behind a log that nodes share. */
 export interface Replication {
-  status(): ServedReplication;
+  status(): ReplicationStatus;
   /** Looks no more. */
   stop(): void;
 }

@@ -1,10 +1,10 @@
 import { SpillwayError } from "../errors.ts";
 import type { ControlEvents } from "../hub/control.ts";
-import type { LeaseChange, ServedLease, ServedReplication, ServedUpstream } from "../http/served.ts";
+import type { LeaseChange, LeaseStatus, ReplicationStatus } from "../http/gateway-context.ts";
 import type { Coordination, Log, LogStore } from "../log/log.ts";
 import type { IngestStats } from "../metrics/snapshot.ts";
 import { createUpstream } from "../upstream/create-upstream.ts";
-import type { Upstream, UpstreamState } from "../upstream/upstream.ts";
+import type { Upstream, UpstreamState, UpstreamStatus } from "../upstream/upstream.ts";
 import { isDeepStrictEqual } from "node:util";
 import { mapLimited } from "../util/semaphore.ts";
 import { withFields, type Logger } from "../util/logger.ts";
@@ -25,13 +25,13 @@ export interface StreamSource {
   /** The log's `append`, seen by `paused`. */
   readonly append: Log["append"];
   /** What is known of its upstream; `undefined` for a stream that is only published to. */
-  upstream(): ServedUpstream | undefined;
+  upstream(): UpstreamStatus | undefined;
   /** Whether other nodes append to the log too. Default: false. */
   readonly shared?: boolean;
   /** Who ingests it, where nodes share the store. */
-  lease?: (() => ServedLease | undefined) | undefined;
+  lease?: (() => LeaseStatus | undefined) | undefined;
   /** How far this node is behind the others, where nodes share the store. */
-  replication?: (() => ServedReplication) | undefined;
+  replication?: (() => ReplicationStatus) | undefined;
   /** Why events cannot be stored at the moment: an error code. */
   paused(): string | undefined;
   /** Keeps an upstream open that is connected on demand; returns the way to let it go. */
@@ -216,7 +216,7 @@ function createFeed(options: StreamUpstreamOptions, { deliver, history }: Ingest
   };
 }
 
-function leaseOf(leadership: Leadership, changes: LeaseChanges): ServedLease {
+function leaseOf(leadership: Leadership, changes: LeaseChanges): LeaseStatus {
   const holder = leadership.holder();
   return { leader: leadership.fence !== undefined, holder: holder?.node, fence: holder?.fence, changes };
 }

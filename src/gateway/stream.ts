@@ -1,5 +1,5 @@
 import { createHub } from "../hub/create-hub.ts";
-import type { Audience, ServedStream } from "../http/served.ts";
+import type { SubscriberStats, ServedStream } from "../http/gateway-context.ts";
 import type { Hub } from "../hub/hub.ts";
 import { withFields, type Logger } from "../util/logger.ts";
 import type { Limits } from "../limits/options.ts";
@@ -58,7 +58,7 @@ export async function serveStream(
     retry: options.retry,
     log,
     hub,
-    audience: () => audienceOf(hub),
+    subscriberStats: () => subscriberStatsOf(hub),
     append,
     upstream,
     lease,
@@ -95,6 +95,6 @@ export async function removeStream(streams: Map<string, ServedStream>, name: str
   await stream?.hub.close(removed);
 }
 
-function audienceOf(hub: Hub): Audience {
+function subscriberStatsOf(hub: Hub): SubscriberStats {
   return { subscribers: hub.subscribers, ...hub.backlog(), ...hub.stats };
 }

@@ -2,7 +2,7 @@ import { toJson, type DeliveredEvent } from "../hub/format.ts";
 import { trimmedGap } from "../hub/gap.ts";
 import { narrow } from "../http/filter.ts";
 import { findStart, type Asked } from "../http/position.ts";
-import type { ServedStream } from "../http/served.ts";
+import type { ServedStream } from "../http/gateway-context.ts";
 
 export interface SubscribeOptions {
   /** An event's id, `earliest` or `now`. Default `now`. */

@@ -1,21 +1,21 @@
 import { SpillwayError } from "../errors.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid } from "./problem.ts";
-import type { Served } from "./served.ts";
+import type { GatewayContext } from "./gateway-context.ts";
 
 /** `DELETE /admin/subscribers?subject=…[&stream=…]`: ends the subscriptions of somebody, who may come back if the credential still counts. */
-export async function endSubscribers(request: HttpRequest, served: Served): Promise<HttpBody> {
+export async function endSubscribers(request: HttpRequest, gateway: GatewayContext): Promise<HttpBody> {
   const subject = request.query.get("subject");
   if (!subject) throw invalid("subject", "a subject such as key:web", "nothing");
   const stream = request.query.get("stream") ?? undefined;
-  return json({ ended: await served.end({ subject, stream }, "revoked") });
+  return json({ ended: await gateway.end({ subject, stream }, "revoked") });
 }
 
 /** `POST /admin/reload`: applies the configuration as it is written now, or refuses it and changes nothing. */
-export async function reload(served: Served): Promise<HttpBody> {
-  if (!served.reload) throw new SpillwayError("not-found", "this gateway has no configuration file to read again");
+export async function reload(gateway: GatewayContext): Promise<HttpBody> {
+  if (!gateway.reload) throw new SpillwayError("not-found", "this gateway has no configuration file to read again");
   try {
-    await served.reload();
+    await gateway.reload();
   } catch (error) {
     throw asRefusal(error);
   }

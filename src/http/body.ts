@@ -1,6 +1,6 @@
 import { addressKey } from "../util/ip-address.ts";
 import type { HttpRequest } from "./message.ts";
-import type { Caller, Served } from "./served.ts";
+import type { Caller, GatewayContext } from "./gateway-context.ts";
 
 /**
  * Reads the body of a request and does something with it. Until that is done the body takes a part of what all bodies may take; one
@@ -10,7 +10,7 @@ import type { Caller, Served } from "./served.ts";
 export async function withBody<T>(
   request: HttpRequest,
   { identity, address }: Caller,
-  { bodies }: Pick<Served, "bodies">,
+  { bodies }: Pick<GatewayContext, "bodies">,
   limit: number,
   use: (body: string) => T | Promise<T>,
 ): Promise<T> {

@@ -1,7 +1,7 @@
 import { permits } from "../access/grant.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { homePage, homePolicy } from "./home-page.ts";
-import type { Caller, Served, ServedStream } from "./served.ts";
+import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 import { isReady, place } from "./status.ts";
 
 /** Whether the page is asked for as JSON, by whom no browser is: those name HTML. */
@@ -11,11 +11,11 @@ export function wantsJson(request: HttpRequest): boolean {
 }
 
 /** `GET /` as JSON: the streams that the caller may subscribe to. The page shows the same, for it asks for this. */
-export function homeFacts({ mount }: HttpRequest, served: Served, { identity }: Caller): HttpBody {
-  const granted = [...served.streams.values()].filter(({ name }) => permits(identity.grant, "subscribe", name));
+export function homeFacts({ mount }: HttpRequest, gateway: GatewayContext, { identity }: Caller): HttpBody {
+  const granted = [...gateway.streams.values()].filter(({ name }) => permits(identity.grant, "subscribe", name));
   const streams = granted.map((stream) => describe(stream, mount));
-  const { takesCredentials } = served.policy.access;
-  return json({ ready: isReady(served), subject: identity.subject, takesCredentials, streams }, { Vary: "Accept" });
+  const { takesCredentials } = gateway.policy.access;
+  return json({ ready: isReady(gateway), subject: identity.subject, takesCredentials, streams }, { Vary: "Accept" });
 }
 
 function describe(stream: ServedStream, mount: string): object {

@@ -6,7 +6,7 @@ import { reservedPrefix, type LogEvent, type LogPage } from "../log/log.ts";
 import { json, type HttpBody } from "./message.ts";
 import { resumeHeaders, type Start } from "./position.ts";
 import { invalid } from "./problem.ts";
-import type { ServedStream } from "./served.ts";
+import type { ServedStream } from "./gateway-context.ts";
 import { begin } from "./sessions.ts";
 import type { Subscribing } from "./subscribe.ts";
 
@@ -23,7 +23,7 @@ const maxPages = 100;
  * first of `events`; `next` is what to send as `after`.
  */
 export async function longPoll(subscribing: Subscribing, start: Start): Promise<HttpBody> {
-  const { request, served, to: stream, filter, parts, search } = subscribing;
+  const { request, gateway, to: stream, filter, parts, search } = subscribing;
   const wait = readNumber(request.query, "wait", 0, maxWait);
   const limit = readNumber(request.query, "limit", defaultLimit, maxLimit);
   if (limit === 0) throw invalid("limit", "at least 1", "0");
@@ -35,8 +35,8 @@ export async function longPoll(subscribing: Subscribing, start: Start): Promise<
   const gone = subscribing.signal();
   let page = await read(position);
   const over = new AbortController();
-  const session = served.sessions.open(parts, () => over.abort());
-  begin(session, served);
+  const session = gateway.sessions.open(parts, () => over.abort());
+  begin(session, gateway);
   const ended = AbortSignal.any([gone, over.signal]);
   const late = AbortSignal.any([ended, AbortSignal.timeout(wait * 1000)]);
   const letGo = stream.hold();

@@ -7,7 +7,7 @@ import type { LogFilter } from "../log/log.ts";
 import type { HttpHeaders, HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
 import type { Search } from "./search.ts";
-import type { ServedStream } from "./served.ts";
+import type { ServedStream } from "./gateway-context.ts";
 import { parseDateTime } from "../util/rfc3339.ts";
 
 /** Where a subscriber starts, and what it has to be told first. */

@@ -10,7 +10,7 @@ import { withBody } from "./body.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
 import { readEvents } from "./publish-body.ts";
-import type { Caller, Served, ServedStream } from "./served.ts";
+import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 
 /**
  * `POST /streams/<name>/events`: appends one event or many, whole or not at all, and answers with their ids once they are durable.
@@ -20,17 +20,17 @@ export async function publish(
   request: HttpRequest,
   stream: ServedStream,
   caller: Caller,
-  served: Served,
+  gateway: GatewayContext,
 ): Promise<HttpBody> {
   const { identity, address } = caller;
-  await served.admission.publish({ subject: identity.subject, address });
+  await gateway.admission.publish({ subject: identity.subject, address });
   const key = request.header("idempotency-key");
   if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) {
     throw invalid("Idempotency-Key", "1 to 255 visible ASCII characters", key);
   }
   const contentType = request.header("content-type");
-  const { limits } = served.policy;
-  return withBody(request, caller, served, limits.body, async (body) => {
+  const { limits } = gateway.policy;
+  return withBody(request, caller, gateway, limits.body, async (body) => {
     const events = readEvents(contentType, body, { limit: limits.events, ids: stream.ids });
     assertGranted(events, identity.grant);
     const idempotency =

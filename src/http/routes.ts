@@ -6,7 +6,7 @@ import { home, homeFacts, wantsJson } from "./home.ts";
 import type { HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
 import { problem } from "./problem.ts";
 import { publish } from "./publish.ts";
-import type { Caller, Served, ServedStream } from "./served.ts";
+import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 import { health, listStreams, liveness, metrics, readiness, simpleMetrics, simpleStatus, status } from "./status.ts";
 import { subscribe } from "./subscribe.ts";
 import { issueTicket } from "./tickets.ts";
@@ -34,19 +34,19 @@ const everyStream = "*";
 export type HandlerOf = "gateway" | "own server";
 
 /** Makes the handler of a gateway: finds the route, checks method and right, turns errors into problems. */
-export function createHandler(served: Served, of: HandlerOf = "gateway"): HttpHandler {
+export function createHandler(gateway: GatewayContext, of: HandlerOf = "gateway"): HttpHandler {
   return async (request) => {
-    const { cors, files } = served.policy;
+    const { cors, files } = gateway.policy;
     try {
-      const known = findRoute(request.path, served);
-      const received = known || of === "own server" ? receive(request, known, of, served) : undefined;
+      const known = findRoute(request.path, gateway);
+      const received = known || of === "own server" ? receive(request, known, of, gateway) : undefined;
       if (received) await received;
       const file = known ? undefined : await files?.(request);
       if (file) return file;
-      const route = known ?? homeRoute(request, served);
-      return route && withHeaders(await answer(route, request, served), cors.headers(request.header("origin")));
+      const route = known ?? homeRoute(request, gateway);
+      return route && withHeaders(await answer(route, request, gateway), cors.headers(request.header("origin")));
     } catch (error) {
-      return withHeaders(refuse(error, request, served), cors.headers(request.header("origin")));
+      return withHeaders(refuse(error, request, gateway), cors.headers(request.header("origin")));
     }
   };
 }
@@ -59,25 +59,25 @@ function receive(
   request: HttpRequest,
   route: Route | undefined,
   of: HandlerOf,
-  { policy, admission }: Served,
+  { policy, admission }: GatewayContext,
 ): void | Promise<void> {
   if (probes.has(request.path)) return;
   if (of === "own server") policy.checkHost(request);
   return admission.arrive({ address: policy.addressOf(request), subscribes: route?.subscribes === true });
 }
 
-function refuse(error: unknown, request: HttpRequest, served: Served): HttpResponse {
+function refuse(error: unknown, request: HttpRequest, gateway: GatewayContext): HttpResponse {
   const { method, path } = request;
   if (error instanceof SpillwayError) {
-    noteRefusal(served, error.code, { method, path, address: served.policy.addressOf(request) });
+    noteRefusal(gateway, error.code, { method, path, address: gateway.policy.addressOf(request) });
     // One that has gone while it waited is nobody's fault, and will not read the answer.
-  } else if ((error as Error).name !== "AbortError") served.logger.error({ err: error }, "request failed");
+  } else if ((error as Error).name !== "AbortError") gateway.logger.error({ err: error }, "request failed");
   return problem(error);
 }
 
 /** Counts a refusal by its error code and logs it at `debug`. */
 export function noteRefusal(
-  { refused, logger }: Pick<Served, "refused" | "logger">,
+  { refused, logger }: Pick<GatewayContext, "refused" | "logger">,
   code: ErrorCode,
   facts = {},
 ): void {
@@ -93,9 +93,9 @@ function withHeaders(response: HttpResponse, added: HttpHeaders): HttpResponse {
   return { ...response, headers: { ...response.headers, ...added, ...vary } };
 }
 
-async function answer(route: Route, request: HttpRequest, served: Served): Promise<HttpResponse> {
+async function answer(route: Route, request: HttpRequest, gateway: GatewayContext): Promise<HttpResponse> {
   const allow = [...route.methods, "OPTIONS"].join(", ");
-  if (request.method === "OPTIONS") return served.policy.cors.preflight(request.header("origin"), allow);
+  if (request.method === "OPTIONS") return gateway.policy.cors.preflight(request.header("origin"), allow);
   refuseCredentialsInUrl(request.query);
   if (!route.methods.includes(request.method)) {
     const hint =
@@ -103,12 +103,12 @@ async function answer(route: Route, request: HttpRequest, served: Served): Promi
     return problem(new SpillwayError("method-not-allowed", hint, { expected: allow }), {}, { Allow: allow });
   }
   if (!route.right) return route.handle(request, nobody);
-  const { policy } = served;
-  const caller = await identify(route, request, served);
+  const { policy } = gateway;
+  const caller = await identify(route, request, gateway);
   // A stream that came with another policy meanwhile must not be served under the one of before.
-  if (served.policy !== policy) return answer(route, request, served);
-  assertPermitted(route, caller, served);
-  if (served.closing) throw new SpillwayError("shutting-down");
+  if (gateway.policy !== policy) return answer(route, request, gateway);
+  assertPermitted(route, caller, gateway);
+  if (gateway.closing) throw new SpillwayError("shutting-down");
   return route.handle(request, caller);
 }
 
@@ -118,13 +118,13 @@ const nobody: Caller = {
   address: undefined,
 };
 
-async function identify({ stream }: Route, request: HttpRequest, { policy }: Served): Promise<Caller> {
+async function identify({ stream }: Route, request: HttpRequest, { policy }: GatewayContext): Promise<Caller> {
   const found = policy.access.identify(request, stream);
   const identity = found instanceof Promise ? await found : found;
   return { identity, address: policy.addressOf(request) };
 }
 
-function assertPermitted({ right, stream }: Route, { identity }: Caller, { policy }: Served): void {
+function assertPermitted({ right, stream }: Route, { identity }: Caller, { policy }: GatewayContext): void {
   if (permits(identity.grant, right!, stream)) return;
   if (identity.recognized.by === "anonymous" && policy.access.takesCredentials) {
     throw new SpillwayError("credential-required", `this needs the right "${right}"`);
@@ -133,95 +133,95 @@ function assertPermitted({ right, stream }: Route, { identity }: Caller, { polic
   throw new SpillwayError("access-denied", `this needs ${what} (config: access)`);
 }
 
-function findRoute(path: string, served: Served): Route | undefined {
+function findRoute(path: string, gateway: GatewayContext): Route | undefined {
   const fresh =
     (answerWith: (caller: Caller) => HttpResponse) =>
     async (_: HttpRequest, caller: Caller): Promise<HttpResponse> => {
-      await served.refresh?.();
+      await gateway.refresh?.();
       return answerWith(caller);
     };
   switch (path) {
     case "/health":
-      return { methods: reading, handle: () => health(served) };
+      return { methods: reading, handle: () => health(gateway) };
     case "/healthz":
       return { methods: reading, handle: liveness };
     case "/readyz":
-      return { methods: reading, handle: fresh(() => readiness(served)) };
+      return { methods: reading, handle: fresh(() => readiness(gateway)) };
     case "/status":
-      return { methods: reading, right: "admin", handle: fresh((caller) => status(served, caller)) };
+      return { methods: reading, right: "admin", handle: fresh((caller) => status(gateway, caller)) };
     case "/metrics":
-      return { methods: reading, right: "admin", stream: everyStream, handle: () => metrics(served) };
+      return { methods: reading, right: "admin", stream: everyStream, handle: () => metrics(gateway) };
     case "/admin/reload":
-      return { methods: ["POST"], right: "admin", stream: everyStream, handle: () => reload(served) };
+      return { methods: ["POST"], right: "admin", stream: everyStream, handle: () => reload(gateway) };
     case "/admin/subscribers":
       return {
         methods: ["DELETE"],
         right: "admin",
         stream: everyStream,
-        handle: (request) => endSubscribers(request, served),
+        handle: (request) => endSubscribers(request, gateway),
       };
     case "/tickets":
       return {
         methods: ["POST"],
         right: "subscribe",
-        handle: (request, caller) => issueTicket(request, caller, served),
+        handle: (request, caller) => issueTicket(request, caller, gateway),
       };
     case "/streams":
-      return { methods: reading, right: "subscribe", handle: (_, caller) => listStreams(served, caller) };
+      return { methods: reading, right: "subscribe", handle: (_, caller) => listStreams(gateway, caller) };
     case "/api/sse":
-      return subscription(() => defaultStream(served), served.default?.name, undefined, served);
+      return subscription(() => defaultStream(gateway), gateway.default?.name, undefined, gateway);
     case "/api/status":
-      return ofDefault(served, simpleStatus, fresh);
+      return ofDefault(gateway, simpleStatus, fresh);
     case "/api/metrics":
-      return ofDefault(served, simpleMetrics, fresh);
+      return ofDefault(gateway, simpleMetrics, fresh);
     default:
-      return streamRoute(path, served);
+      return streamRoute(path, gateway);
   }
 }
 
 /** The root, where it is not a program's own that the gateway is only a part of. */
-function homeRoute(request: HttpRequest, served: Served): Route | undefined {
+function homeRoute(request: HttpRequest, gateway: GatewayContext): Route | undefined {
   const { path, mount, isShared } = request;
   if ((path !== "/" && path !== "") || (isShared && mount === "")) return undefined;
   const route: Route = {
     methods: reading,
     handle: async () =>
-      wantsJson(request) ? homeFacts(request, served, await identify(route, request, served)) : home(),
+      wantsJson(request) ? homeFacts(request, gateway, await identify(route, request, gateway)) : home(),
   };
   return route;
 }
 
 function ofDefault(
-  served: Served,
+  gateway: GatewayContext,
   describe: (stream: ServedStream, caller: Caller) => HttpResponse,
   fresh: (answerWith: (caller: Caller) => HttpResponse) => Route["handle"],
 ): Route {
-  const stream = served.default?.name;
+  const stream = gateway.default?.name;
   return {
     methods: reading,
     right: "subscribe",
     stream,
-    handle: fresh((caller) => describe(defaultStream(served), caller)),
+    handle: fresh((caller) => describe(defaultStream(gateway), caller)),
   };
 }
 
 /** `/streams/<name>`, `/streams/<name>/events` (publish) and `/streams/<name>/<channel>`. */
-function streamRoute(path: string, served: Served): Route | undefined {
+function streamRoute(path: string, gateway: GatewayContext): Route | undefined {
   const match = /^\/streams\/([^/]+)(?:\/([^/]+))?\/?$/.exec(path);
   if (!match) return undefined;
   const stream = decode(match[1]!);
-  const find = (): ServedStream => findStream(stream, served);
-  if (match[2] === undefined) return subscription(find, stream, undefined, served);
-  if (match[2] !== "events") return subscription(find, stream, decode(match[2]), served);
+  const find = (): ServedStream => findStream(stream, gateway);
+  if (match[2] === undefined) return subscription(find, stream, undefined, gateway);
+  if (match[2] !== "events") return subscription(find, stream, decode(match[2]), gateway);
   return {
     methods: ["POST"],
     right: "publish",
     stream,
-    handle: (request, caller) => publish(request, find(), caller, served),
+    handle: (request, caller) => publish(request, find(), caller, gateway),
   };
 }
 
-function findStream(name: string, { streams }: Served): ServedStream {
+function findStream(name: string, { streams }: GatewayContext): ServedStream {
   const stream = streams.get(name);
   if (stream) return stream;
   const hint = "no stream of that name: GET /streams lists those there are";
@@ -232,19 +232,19 @@ function subscription(
   find: () => ServedStream,
   stream: string | undefined,
   channel: string | undefined,
-  served: Served,
+  gateway: GatewayContext,
 ): Route {
   return {
     methods: reading,
     right: "subscribe",
     stream,
     subscribes: true,
-    handle: (request, caller) => subscribe(request, find(), channel, caller, served),
+    handle: (request, caller) => subscribe(request, find(), channel, caller, gateway),
   };
 }
 
-function defaultStream(served: Served): ServedStream {
-  if (served.default) return served.default;
+function defaultStream(gateway: GatewayContext): ServedStream {
+  if (gateway.default) return gateway.default;
   throw new SpillwayError("not-found", "there are several streams and no default", { field: "default" });
 }
 

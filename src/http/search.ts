@@ -1,5 +1,5 @@
 import { addressKey } from "../util/ip-address.ts";
-import type { Caller, Served } from "./served.ts";
+import type { Caller, GatewayContext } from "./gateway-context.ts";
 
 /** Runs something that walks through a log, in its turn; the signal aborts when the client has gone. */
 export type Search = <T>(walk: (signal: AbortSignal) => Promise<T>) => Promise<T>;
@@ -8,7 +8,7 @@ export type Search = <T>(walk: (signal: AbortSignal) => Promise<T>) => Promise<T
 export function createSearch(
   signal: () => AbortSignal,
   { address }: Pick<Caller, "address">,
-  { searches }: Pick<Served, "searches">,
+  { searches }: Pick<GatewayContext, "searches">,
 ): Search {
   return async (walk) => {
     const leave = await searches.enter(signal, address === undefined ? undefined : addressKey(address));

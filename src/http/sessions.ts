@@ -7,7 +7,7 @@ import type { LogFilter } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { callHook, patternsOf, type ClientConnection, type ConnectionHooks } from "./connection-hooks.ts";
 import { narrow, type Asked } from "./filter.ts";
-import type { Served } from "./served.ts";
+import type { GatewayContext } from "./gateway-context.ts";
 
 /** Which sessions are meant. */
 export type SessionMatch =
@@ -105,7 +105,7 @@ export class Session implements SubscriptionOwner {
 /** To be called once a session can be ended: what is granted may have changed while it waited, and its ticket may be in use elsewhere. */
 export function begin(
   session: Session,
-  { sessions, policy, tickets }: Pick<Served, "sessions" | "policy" | "tickets">,
+  { sessions, policy, tickets }: Pick<GatewayContext, "sessions" | "policy" | "tickets">,
 ): void {
   sessions.review(policy.access, session);
   if (session.identity.ticket !== undefined) tickets.use(session.identity.ticket, session.number);

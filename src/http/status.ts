@@ -2,28 +2,28 @@ import { allows } from "../access/grant.ts";
 import { formatCursor } from "../log/cursor.ts";
 import { narrow } from "./filter.ts";
 import { json, type HttpBody } from "./message.ts";
-import type { Caller, Served, ServedStream } from "./served.ts";
+import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 
 /** `GET /status`: everything an operator asks first, of the streams that are granted. */
-export function status(served: Served, { identity }: Caller): HttpBody {
-  return json(describe(served, ({ name }) => allows(identity.grant.streams, name)));
+export function status(gateway: GatewayContext, { identity }: Caller): HttpBody {
+  return json(describe(gateway, ({ name }) => allows(identity.grant.streams, name)));
 }
 
 /** `GET /metrics`: what a monitoring system reads. */
-export async function metrics(served: Served): Promise<HttpBody> {
-  const { contentType, text } = await served.metrics();
+export async function metrics(gateway: GatewayContext): Promise<HttpBody> {
+  const { contentType, text } = await gateway.metrics();
   return { status: 200, headers: { "Content-Type": contentType, "Cache-Control": "no-store" }, body: text };
 }
 
 /** The facts behind `GET /status`. */
-export function describe(served: Served, isShown: (stream: ServedStream) => boolean = () => true): object {
+export function describe(gateway: GatewayContext, isShown: (stream: ServedStream) => boolean = () => true): object {
   return {
-    version: served.version,
-    uptime: secondsSince(served.startedAt),
-    ready: isReady(served),
-    workers: served.workers?.(),
+    version: gateway.version,
+    uptime: secondsSince(gateway.startedAt),
+    ready: isReady(gateway),
+    workers: gateway.workers?.(),
     streams: Object.fromEntries(
-      [...served.streams.values()].filter(isShown).map((stream) => [stream.name, streamStatus(stream)]),
+      [...gateway.streams.values()].filter(isShown).map((stream) => [stream.name, streamStatus(stream)]),
     ),
   };
 }
@@ -38,7 +38,7 @@ function streamStatus(stream: ServedStream): object {
     events,
     bytes,
     lastEvent: time(lastTime),
-    ...stream.audience(),
+    ...stream.subscriberStats(),
     paused: stream.paused() ?? null,
     ...leaseStatus(stream),
     ...replicationStatus(stream),
@@ -73,8 +73,8 @@ function replicationStatus({ replication }: ServedStream): object {
 }
 
 /** `GET /streams`: what there is to subscribe to. */
-export function listStreams(served: Served, { identity }: Caller): HttpBody {
-  const granted = [...served.streams.values()].filter(({ name }) => allows(identity.grant.streams, name));
+export function listStreams(gateway: GatewayContext, { identity }: Caller): HttpBody {
+  const granted = [...gateway.streams.values()].filter(({ name }) => allows(identity.grant.streams, name));
   return json({ streams: granted.map(place) });
 }
 
@@ -90,25 +90,25 @@ export function liveness(): HttpBody {
 }
 
 /** `GET /health`: the same, since when (in whole seconds), and the time. */
-export function health({ startedAt }: Served): HttpBody {
+export function health({ startedAt }: GatewayContext): HttpBody {
   return json({ status: "ok", uptime: secondsSince(startedAt), timestamp: new Date().toISOString() });
 }
 
 /** `GET /readyz`: whether traffic should be sent here. An upstream that is away is no reason: the log is served all the same. */
-export function readiness(served: Served): HttpBody {
-  const reasons = unreadiness(served);
+export function readiness(gateway: GatewayContext): HttpBody {
+  const reasons = unreadiness(gateway);
   if (reasons.length === 0) return json({ status: "ok" });
   return json({ status: "unavailable", reasons }, { "Retry-After": "5" }, 503);
 }
 
 /** Whether traffic should be sent here. */
-export function isReady(served: Served): boolean {
-  return unreadiness(served).length === 0;
+export function isReady(gateway: GatewayContext): boolean {
+  return unreadiness(gateway).length === 0;
 }
 
-function unreadiness(served: Served): string[] {
-  if (served.closing) return ["shutting-down"];
-  return [...served.streams.values()].flatMap((stream) => stream.paused() ?? []);
+function unreadiness(gateway: GatewayContext): string[] {
+  if (gateway.closing) return ["shutting-down"];
+  return [...gateway.streams.values()].flatMap((stream) => stream.paused() ?? []);
 }
 
 /**
@@ -133,18 +133,18 @@ export function simpleStatus(stream: ServedStream, { identity }: Caller): HttpBo
   return json({
     status: connected && stream.paused() === undefined ? "ok" : "degraded",
     upstreamConnection: connectionWords[upstream?.state ?? "idle"] ?? "closed",
-    clientConnections: stream.audience().subscribers,
+    clientConnections: stream.subscriberStats().subscribers,
     lastMessageId: lastId ?? (head === 0 ? null : formatCursor(log.epoch, head)),
     lastUpdated: time(lastTime),
   });
 }
 
 /** `GET /api/metrics`: its counters since the start. */
-export function simpleMetrics({ audience, upstream, log }: ServedStream): HttpBody {
+export function simpleMetrics({ subscriberStats, upstream, log }: ServedStream): HttpBody {
   const source = upstream();
   return json({
     eventsReceived: source?.received ?? log.state().head,
-    eventsBroadcast: audience().delivered,
+    eventsBroadcast: subscriberStats().delivered,
     errors: source?.errors ?? 0,
     reconnections: source?.reconnects ?? 0,
   });

@@ -13,13 +13,13 @@ import { negotiate, representations } from "./negotiate.ts";
 import { findStart, readAsked, resumeHeaders, type Start } from "./position.ts";
 import { invalid, problem } from "./problem.ts";
 import { createSearch, type Search } from "./search.ts";
-import type { Caller, Served, ServedStream } from "./served.ts";
+import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 import { begin, type SessionParts } from "./sessions.ts";
 
 /** What a subscription is asked for and by whom, once it is let in. */
 export interface Subscribing {
   readonly request: HttpRequest;
-  readonly served: Served;
+  readonly gateway: GatewayContext;
   readonly to: ServedStream;
   /** What is asked for and granted. */
   readonly filter: LogFilter | undefined;
@@ -35,19 +35,19 @@ export async function subscribe(
   to: ServedStream,
   channel: string | undefined,
   { identity, address }: Caller,
-  served: Served,
+  gateway: GatewayContext,
 ): Promise<HttpResponse> {
   const representation = negotiate(request.header("accept"));
-  const asked = readFilter(request.query, channel, served.policy.limits.channels);
+  const asked = readFilter(request.query, channel, gateway.policy.limits.channels);
   const filter = narrow(asked, identity.grant);
   const failOnGap = readOnGap(request.query);
-  const admitted = served.admission.connect({ subject: identity.subject, address });
+  const admitted = gateway.admission.connect({ subject: identity.subject, address });
   const release = admitted instanceof Promise ? await admitted : admitted;
   let known: AbortSignal | undefined;
   const signal = (): AbortSignal => (known ??= request.signal);
-  const search = createSearch(signal, { address }, served);
+  const search = createSearch(signal, { address }, gateway);
   const parts = { identity, address, stream: to.name, asked, release };
-  const subscribing: Subscribing = { request, served, to, filter, signal, search, parts };
+  const subscribing: Subscribing = { request, gateway, to, filter, signal, search, parts };
   try {
     const answer = await respond(subscribing, representation, failOnGap);
     if (!("open" in answer)) release();
@@ -63,14 +63,14 @@ async function respond(
   representation: keyof typeof representations,
   failOnGap: boolean,
 ): Promise<HttpResponse> {
-  const { request, served, to, filter, parts } = subscribing;
+  const { request, gateway, to, filter, parts } = subscribing;
   const search = request.method === "HEAD" ? undefined : subscribing.search;
   const granted = narrow(undefined, parts.identity.grant);
   const start = await findStart(readAsked(request), to, { filter, granted, search });
   // Looking it up took time, in which the server may have begun to stop.
   if (to.hub.closed) {
     // Another one may have been put in the place of the stream.
-    const now = served.closing ? undefined : served.streams.get(to.name);
+    const now = gateway.closing ? undefined : gateway.streams.get(to.name);
     if (now && now !== to) return respond({ ...subscribing, to: now }, representation, failOnGap);
     throw new SpillwayError("shutting-down");
   }
@@ -83,19 +83,19 @@ async function respond(
 }
 
 async function openStream(
-  { served, to, filter, signal, parts }: Subscribing,
+  { gateway, to, filter, signal, parts }: Subscribing,
   representation: "sse" | "ndjson",
   start: Start,
   headers: HttpHeaders,
 ): Promise<HttpStream> {
   const behind = to.hub.head - start.position;
-  const leaveReplay = behind > 0 ? await enterReplay(signal, served, to, behind) : undefined;
+  const leaveReplay = behind > 0 ? await enterReplay(signal, gateway, to, behind) : undefined;
   return {
     status: 200,
     headers,
     open(sink) {
       const client = randomUUID();
-      const session = served.sessions.open(parts, (reason) => subscription.end(reason));
+      const session = gateway.sessions.open(parts, (reason) => subscription.end(reason));
       session.announce(client, filter);
       session.leaveReplay = leaveReplay;
       if (start.gap || start.reset) to.hub.stats.gaps++;
@@ -109,7 +109,7 @@ async function openStream(
         sink,
         owner: session,
       });
-      begin(session, served);
+      begin(session, gateway);
       return subscription;
     },
     abandon() {
@@ -122,13 +122,13 @@ async function openStream(
 /** Waits for its turn to be replayed to; returns what is to be called when it has reached the head, or goes away before. */
 async function enterReplay(
   signal: () => AbortSignal,
-  served: Served,
+  gateway: GatewayContext,
   to: ServedStream,
   behind: number,
 ): Promise<() => void> {
   const span = beginSpan("spillway.replay", { "spillway.stream": to.name, "spillway.behind": behind });
   try {
-    const leave = await served.replays.enter(signal);
+    const leave = await gateway.replays.enter(signal);
     return () => {
       leave();
       span.end();

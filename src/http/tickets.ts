@@ -5,7 +5,7 @@ import { assertNames, nameRule } from "./filter.ts";
 import { withBody } from "./body.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
-import type { Caller, Served } from "./served.ts";
+import type { Caller, GatewayContext } from "./gateway-context.ts";
 
 /** Letters of a request for a ticket. */
 const bodyLimit = 16 * 1024;
@@ -17,17 +17,17 @@ const bodyLimit = 16 * 1024;
 export async function issueTicket(
   request: HttpRequest,
   { identity, address }: Caller,
-  served: Served,
+  gateway: GatewayContext,
 ): Promise<HttpBody> {
-  assertMayAsk(identity, served.policy.access);
-  await served.admission.publish({ subject: identity.subject, address });
-  const { stream, channels } = await withBody(request, { identity, address }, served, bodyLimit, (body) =>
-    readRequest(body, served.policy.limits.channels),
+  assertMayAsk(identity, gateway.policy.access);
+  await gateway.admission.publish({ subject: identity.subject, address });
+  const { stream, channels } = await withBody(request, { identity, address }, gateway, bodyLimit, (body) =>
+    readRequest(body, gateway.policy.limits.channels),
   );
-  const { ticket, expiresAt } = await served.tickets.issue({ holder: identity, address, stream, channels });
+  const { ticket, expiresAt } = await gateway.tickets.issue({ holder: identity, address, stream, channels });
   // Behind the grant, so that only who may subscribe to it hears whether it exists.
-  if (!served.streams.has(stream)) throw new SpillwayError("stream-unknown", undefined, { field: "stream" });
-  const base = `${served.policy.originOf(request) ?? ""}${request.mount}`;
+  if (!gateway.streams.has(stream)) throw new SpillwayError("stream-unknown", undefined, { field: "stream" });
+  const base = `${gateway.policy.originOf(request) ?? ""}${request.mount}`;
   const url = `${base}/streams/${encodeURIComponent(stream)}?ticket=${encodeURIComponent(ticket)}`;
   return json({ ticket, url, expiresAt: new Date(expiresAt).toISOString() }, {}, 201);
 }

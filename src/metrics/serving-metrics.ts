@@ -27,49 +27,49 @@ export const servingMetrics: readonly Metric[] = [
     type: "gauge",
     help: "Live subscribers, those who are still replayed to included",
     labels: ["stream"],
-    samples: eachStream(({ audience }) => audience.subscribers),
+    samples: eachStream(({ subscriberStats }) => subscriberStats.subscribers),
   },
   {
     name: "spillway_subscriber_lag_events",
     type: "gauge",
     help: "How many events the slowest subscriber is behind",
     labels: ["stream"],
-    samples: eachStream(({ audience }) => audience.lag),
+    samples: eachStream(({ subscriberStats }) => subscriberStats.lag),
   },
   {
     name: "spillway_unsent_bytes",
     type: "gauge",
     help: "Bytes accepted for subscribers that have not left the process",
     labels: ["stream"],
-    samples: eachStream(({ audience }) => audience.unsent),
+    samples: eachStream(({ subscriberStats }) => subscriberStats.unsent),
   },
   {
     name: "spillway_events_delivered_total",
     type: "counter",
     help: "Events written to subscribers, each counted once for every subscriber",
     labels: ["stream"],
-    samples: eachStream(({ audience }) => audience.delivered),
+    samples: eachStream(({ subscriberStats }) => subscriberStats.delivered),
   },
   {
     name: "spillway_bytes_sent_total",
     type: "counter",
     help: "Bytes of events written to subscribers",
     labels: ["stream"],
-    samples: eachStream(({ audience }) => audience.sentBytes),
+    samples: eachStream(({ subscriberStats }) => subscriberStats.sentBytes),
   },
   {
     name: "spillway_events_replayed_total",
     type: "counter",
     help: "Delivered events that were for a subscriber who was behind",
     labels: ["stream"],
-    samples: eachStream(({ audience }) => audience.replayed),
+    samples: eachStream(({ subscriberStats }) => subscriberStats.replayed),
   },
   {
     name: "spillway_gaps_announced_total",
     type: "counter",
     help: "Holes that subscribers were told of",
     labels: ["stream"],
-    samples: eachStream(({ audience }) => audience.gaps),
+    samples: eachStream(({ subscriberStats }) => subscriberStats.gaps),
   },
   {
     name: "spillway_subscriptions_closed_total",
@@ -77,8 +77,8 @@ export const servingMetrics: readonly Metric[] = [
     help: "Subscriptions that ended, by reason",
     labels: ["stream", "reason"],
     samples: ({ streams }) =>
-      streams.flatMap(({ name, audience }) =>
-        Object.entries(audience.closed).map(([reason, value]) => ({ labels: { stream: name, reason }, value })),
+      streams.flatMap(({ name, subscriberStats }) =>
+        Object.entries(subscriberStats.closed).map(([reason, value]) => ({ labels: { stream: name, reason }, value })),
       ),
   },
   {

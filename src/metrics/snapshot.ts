@@ -1,5 +1,6 @@
 /** What metrics are made of: plain numbers, read once for each answer. */
-import type { Audience, ServedLease, ServedReplication, ServedStream, ServedUpstream } from "../http/served.ts";
+import type { SubscriberStats, LeaseStatus, ReplicationStatus, ServedStream } from "../http/gateway-context.ts";
+import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Limits } from "../limits/options.ts";
 import type { LogState, StoreConnection } from "../log/log.ts";
 import type { Durations } from "../util/durations.ts";
@@ -22,13 +23,13 @@ export interface IngestStats {
 /** A stream at one moment. Counters are over all processes, those that have ended included. */
 export interface StreamSnapshot {
   readonly name: string;
-  readonly audience: Audience;
+  readonly subscriberStats: SubscriberStats;
   readonly log: LogState;
-  readonly upstream: ServedUpstream | undefined;
+  readonly upstream: UpstreamStatus | undefined;
   readonly paused: boolean;
   /** Both are there only where nodes share the store. */
-  readonly lease?: ServedLease | undefined;
-  readonly replication?: ServedReplication | undefined;
+  readonly lease?: LeaseStatus | undefined;
+  readonly replication?: ReplicationStatus | undefined;
   readonly ingestStats: IngestStats | undefined;
 }
 
@@ -58,7 +59,7 @@ export interface MetricsSources {
   readonly version: string;
   readonly streams: ReadonlyMap<
     string,
-    Pick<ServedStream, "log" | "audience" | "upstream" | "paused" | "lease" | "replication">
+    Pick<ServedStream, "log" | "subscriberStats" | "upstream" | "paused" | "lease" | "replication">
   >;
   store?(): Snapshot["store"];
   /** `undefined` while it is not known. */
@@ -73,9 +74,9 @@ export function takeSnapshot(sources: MetricsSources): Snapshot {
   return {
     version: sources.version,
     now: Date.now(),
-    streams: Array.from(sources.streams, ([name, { audience, log, upstream, paused, lease, replication }]) => ({
+    streams: Array.from(sources.streams, ([name, { subscriberStats, log, upstream, paused, lease, replication }]) => ({
       name,
-      audience: audience(),
+      subscriberStats: subscriberStats(),
       log: log.state(),
       upstream: upstream(),
       paused: paused() !== undefined,

@@ -1,4 +1,4 @@
-import type { ServedUpstream } from "../http/served.ts";
+import type { UpstreamStatus } from "../upstream/upstream.ts";
 import { eachStream, type Metric, type Sample } from "./definition.ts";
 import type { StreamSnapshot } from "./snapshot.ts";
 
@@ -67,7 +67,7 @@ export const upstreamMetrics: readonly Metric[] = [
   },
 ];
 
-function statesOf(stream: string, upstream: ServedUpstream): Sample<number>[] {
+function statesOf(stream: string, upstream: UpstreamStatus): Sample<number>[] {
   return states.map((state) => ({ labels: { stream, state }, value: upstream.state === state ? 1 : 0 }));
 }
 

@@ -8,6 +8,8 @@ const leaves = ["sse", "util", "errors.ts"];
 
 const adapters = ["adapters", "adapters/fetch", "adapters/node", "adapters/raw"];
 
+const workersLayers = ["access", "gateway", "http", "hub", "limits", "log", "metrics", "upstream", "util", "errors.ts"];
+
 /**
  * What each folder of `src` may import beside itself; `log/*` is any store's folder, `log/engine` what all stores do alike. What is not named is forbidden.
  * The same table stands as lint rules in `.oxlintrc.json`: these tests hold the two together.
@@ -24,14 +26,16 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "access": ["util", "errors.ts"],
   "limits": ["util", "errors.ts"],
   "hub": ["log", ...leaves],
-  "http": ["access", "hub", "limits", "log", "telemetry", ...leaves],
-  "metrics": ["http", "hub", "limits", "log", "util", "errors.ts"],
+  "http": ["access", "hub", "limits", "log", "telemetry", "upstream", ...leaves],
+  "metrics": ["http", "hub", "limits", "log", "upstream", "util", "errors.ts"],
   "adapters": ["http", ...leaves],
   "adapters/fetch": ["http", "hub", "adapters", ...leaves],
   "adapters/node": ["http", "hub", "adapters", "adapters/raw", ...leaves],
   "adapters/raw": ["http", "hub", "adapters", ...leaves],
   "gateway": ["access", ...adapters, "http", "hub", "limits", "log", "metrics", "telemetry", "upstream", ...leaves],
-  "workers": ["access", "gateway", "http", "hub", "limits", "log", "metrics", "util", "errors.ts"],
+  "workers/ipc": workersLayers,
+  "workers/primary": ["workers/ipc", ...workersLayers],
+  "workers/worker": ["workers/ipc", ...workersLayers],
   "config": ["access", "gateway", "limits", "log", "log/engine", "log/*", "upstream", ...leaves],
   "doctor": ["upstream", ...leaves],
   "testing": ["log", "util", "errors.ts"],
@@ -53,7 +57,9 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "telemetry",
     "testing",
     "upstream",
-    "workers",
+    "workers/ipc",
+    "workers/primary",
+    "workers/worker",
     ...leaves,
   ],
 };
@@ -87,6 +93,7 @@ const src = join(root, "src");
 function layerOf(file: string): string {
   const [folder = "", ...rest] = file.split("/");
   if (folder === "adapters" && rest.length > 1) return `adapters/${rest[0]}`;
+  if (folder === "workers") return `workers/${rest[0]}`;
   if (folder === "log" && rest.length > 1) return rest[0] === "engine" ? "log/engine" : "log/*";
   return folder;
 }

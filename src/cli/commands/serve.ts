@@ -4,7 +4,7 @@ import { openGateway } from "../../config/create-gateway.ts";
 import { formatListen, type ListenAddress } from "../../config/listen.ts";
 import { openStore } from "../../config/open-store.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
-import { startPrimary } from "../../workers/primary.ts";
+import { startPrimary } from "../../workers/primary/primary.ts";
 import { addConfigFlags, resolveFlags, type ConfigFlags } from "../config-flags.ts";
 import { createLogger, logLevels, type LogLevel, type ProgramLogger } from "../logger.ts";
 import { onStopSignal } from "../stop-signal.ts";

@@ -19,8 +19,8 @@ export function optionsOf(text: string, file: string, env: Readonly<Record<strin
 
 /** The longest that a stop takes, in seconds: workers may take a while beyond `drain`. */
 export function stopTime({ drain }: GatewayOptions): number {
-  const [, beyond] = /^const grace = ([\d_]+);$/m.exec(readText("src/workers/primary.ts")) ?? [];
-  if (beyond === undefined) throw new Error("src/workers/primary.ts does not say how long workers may take");
+  const [, beyond] = /^const grace = ([\d_]+);$/m.exec(readText("src/workers/primary/primary.ts")) ?? [];
+  if (beyond === undefined) throw new Error("src/workers/primary/primary.ts does not say how long workers may take");
   return (drain + Number(beyond.replaceAll("_", ""))) / 1000;
 }
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { SpillwayError } from "../../../src/errors.ts";
 import type { StreamOptions } from "../../../src/gateway/options.ts";
 import { openSource, type OwnSource } from "../../../src/gateway/source.ts";
-import type { ServedLease } from "../../../src/http/served.ts";
+import type { LeaseStatus } from "../../../src/http/gateway-context.ts";
 import type { Log, LogStore } from "../../../src/log/log.ts";
 import { createMemoryStore } from "../../../src/log/memory/index.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
@@ -99,7 +99,7 @@ test("when the store refuses the fence, the upstream is closed, and nothing of i
 });
 
 test("leases that are taken, lost and given back are counted, also over a change of what is fed", async () => {
-  const changes = (): ServedLease["changes"] => source.lease!()!.changes;
+  const changes = (): LeaseStatus["changes"] => source.lease!()!.changes;
   expect(changes()).toEqual({ taken: 1, lost: 0, released: 0 });
   place.revoke("s");
   upstream.control({ emit: 1 });

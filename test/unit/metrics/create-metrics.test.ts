@@ -28,7 +28,7 @@ test("a sample has the labels that its metric declares, and no others", async ()
   }
 });
 
-test("the numbers of a stream are those of its audience, its log and its upstream", async () => {
+test("the numbers of a stream are those of its subscribers, its log and its upstream", async () => {
   const metrics = await exposed({ streams: [streamSnapshot("prices"), streamSnapshot("news")] });
   const of = (name: string, labels = {}): number | undefined => valueOf(metrics, name, { stream: "prices", ...labels });
   expect({

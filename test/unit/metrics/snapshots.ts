@@ -8,7 +8,7 @@ import { parseExposition, type ExposedMetric } from "../../support/exposition.ts
 export function streamSnapshot(name: string): StreamSnapshot {
   return {
     name,
-    audience: {
+    subscriberStats: {
       subscribers: 3,
       lag: 7,
       unsent: 4096,
@@ -87,7 +87,7 @@ export function sourcesOf({
         stream.name,
         {
           ...logOf(stream),
-          audience: () => stream.audience,
+          subscriberStats: () => stream.subscriberStats,
           upstream: () => stream.upstream,
           paused: () => (stream.paused ? "store-full" : undefined),
           lease: () => stream.lease,

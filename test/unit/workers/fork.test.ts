@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, expect, test } from "vitest";
-import { forkWorker, setUpWorkers, type WorkerProcess } from "../../../src/workers/fork.ts";
+import { forkWorker, setUpWorkers, type WorkerProcess } from "../../../src/workers/primary/fork.ts";
 import { eventually } from "../../support/reader.ts";
 
 /** Who answered, and the process that keeps its channel open when it has ended. */

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { createFrameReader, encodeFrame } from "../../../src/workers/frame.ts";
+import { createFrameReader, encodeFrame } from "../../../src/workers/ipc/frame.ts";
 
 const messages = fc.array(fc.record({ kind: fc.string({ unit: "binary" }), value: fc.jsonValue() }), { maxLength: 20 });
 

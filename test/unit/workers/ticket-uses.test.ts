@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import type { TicketEntry } from "../../../src/access/held-tickets.ts";
-import type { WorkerProcess } from "../../../src/workers/fork.ts";
-import type { ToWorker } from "../../../src/workers/messages.ts";
-import { createTicketUses } from "../../../src/workers/ticket-uses.ts";
+import type { WorkerProcess } from "../../../src/workers/primary/fork.ts";
+import type { ToWorker } from "../../../src/workers/ipc/messages.ts";
+import { createTicketUses } from "../../../src/workers/primary/ticket-uses.ts";
 
 /** A worker that keeps what it is sent. */
 function makeWorker(): { readonly process: WorkerProcess; readonly sent: ToWorker[] } {

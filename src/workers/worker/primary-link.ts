@@ -1,7 +1,10 @@
-import { SpillwayError } from "../errors.ts";
-import type { Channel } from "./channel.ts";
-import { frameLimit } from "./frame.ts";
-import { toError, type CallName, type Calls, type Facts, type ToPrimary, type ToWorker } from "./messages.ts";
+import type { Tickets } from "../../access/tickets.ts";
+import { SpillwayError } from "../../errors.ts";
+import type { Admission } from "../../limits/admission.ts";
+import type { Limits } from "../../limits/options.ts";
+import type { Channel } from "../ipc/channel.ts";
+import { frameLimit } from "../ipc/frame.ts";
+import { toError, type CallName, type Calls, type Facts, type ToPrimary, type ToWorker } from "../ipc/messages.ts";
 
 type Answer = Extract<ToWorker, { kind: "answered" | "refused" | "facts" }>;
 
@@ -24,7 +27,7 @@ interface Pending {
 }
 
 /** How long the primary has for its facts, in ms. It waits less for the other workers. */
-const patience = 1000;
+const factsTimeout = 1000;
 
 /** Makes the link over a channel. */
 export function createPrimaryLink(channel: Channel<ToPrimary>, known: Facts): PrimaryLink {
@@ -38,7 +41,7 @@ export function createPrimaryLink(channel: Channel<ToPrimary>, known: Facts): Pr
     const id = nextId++;
     let settle!: () => void;
     const done = new Promise<void>((resolve) => {
-      const timer = setTimeout(() => settle(), patience);
+      const timer = setTimeout(() => settle(), factsTimeout);
       settle = () => {
         clearTimeout(timer);
         refreshing = undefined;
@@ -46,7 +49,7 @@ export function createPrimaryLink(channel: Channel<ToPrimary>, known: Facts): Pr
       };
     });
     refreshing = { id, done, resolve: settle };
-    channel.send({ kind: "gather", id });
+    channel.send({ kind: "facts-request", id });
     return done;
   }
 
@@ -77,5 +80,39 @@ export function createPrimaryLink(channel: Channel<ToPrimary>, known: Facts): Pr
       if (answer.kind === "answered") call?.resolve(answer.answer);
       else call?.reject(toError(answer.error));
     },
+  };
+}
+
+/** Counts connections and requests over all workers, as far as the limits of the moment want it. */
+export function createRemoteAdmission(primary: PrimaryLink, limits: () => Limits): Admission {
+  return {
+    async arrive(arrival) {
+      const { requestRate, connectRate } = limits();
+      if (arrival.address !== undefined && (requestRate || (arrival.subscribes && connectRate))) {
+        await primary.call("arrive", arrival);
+      }
+    },
+    async connect(caller) {
+      const place = await primary.call("connect", caller);
+      let held = true;
+      return () => {
+        if (held) primary.send({ kind: "release", place });
+        held = false;
+      };
+    },
+    async publish(caller) {
+      if (limits().publishRate) await primary.call("publish", caller);
+    },
+  };
+}
+
+/** Tickets that any worker takes. */
+export function createRemoteTickets(primary: PrimaryLink): Tickets {
+  return {
+    issue: (request) => primary.call("issue", request),
+    redeem: (ticket) => primary.call("redeem", ticket),
+    use: (ticket, number) => primary.send({ kind: "use", ticket, number }),
+    // The primary does so by itself.
+    review() {},
   };
 }

@@ -1,6 +1,9 @@
 import type { Duplex } from "node:stream";
 import { createFrameReader, encodeFrame, frameLimit } from "./frame.ts";
 
+/** The channel's file descriptor in the worker; Node's own, for connections that it hands over, is the one before. */
+export const channelDescriptor = 4;
+
 /** Messages to and from another process, in order, over a pipe of their own. */
 export interface Channel<Message extends object> {
   send(message: Message): void;

@@ -1,7 +1,7 @@
-import type { Audience } from "../http/served.ts";
-import type { Audiences } from "./messages.ts";
+import type { SubscriberStats } from "../../http/gateway-context.ts";
+import type { StatsByStream } from "./messages.ts";
 
-const neverClosed: Audience["closed"] = {
+const neverClosed: SubscriberStats["closed"] = {
   "client": 0,
   "stalled": 0,
   "drain": 0,
@@ -11,8 +11,8 @@ const neverClosed: Audience["closed"] = {
   "replaced": 0,
 };
 
-/** Nobody, ever. */
-export const nobody: Audience = {
+/** No subscriber, ever. */
+export const noSubscribers: SubscriberStats = {
   subscribers: 0,
   lag: 0,
   unsent: 0,
@@ -24,7 +24,7 @@ export const nobody: Audience = {
 };
 
 /** Whether two say the same. */
-export function isSameAudience(a: Audience, b: Audience): boolean {
+export function isSameStats(a: SubscriberStats, b: SubscriberStats): boolean {
   return isSame({ ...a, closed: 0 }, { ...b, closed: 0 }) && isSame(a.closed, b.closed);
 }
 
@@ -34,7 +34,7 @@ function isSame(a: Readonly<Record<string, number>>, b: Readonly<Record<string, 
 }
 
 /** Both together: the slowest of all, and the sum of everything else. */
-export function addAudiences(a: Audience, b: Audience): Audience {
+export function addStats(a: SubscriberStats, b: SubscriberStats): SubscriberStats {
   return { ...addNumbers(a, b), lag: Math.max(a.lag, b.lag), closed: addNumbers(a.closed, b.closed) };
 }
 
@@ -47,11 +47,11 @@ function addNumbers<Counts extends object>(a: Counts, b: Counts): Counts {
 }
 
 /** What is left of an audience when its process has ended: what it counted. */
-export function withoutPresence(audience: Audience): Audience {
-  return { ...audience, subscribers: 0, lag: 0, unsent: 0 };
+export function withoutConnected(stats: SubscriberStats): SubscriberStats {
+  return { ...stats, subscribers: 0, lag: 0, unsent: 0 };
 }
 
 /** How many subscribers there are to all streams. */
-export function countSubscribers(audiences: Audiences): number {
-  return Object.values(audiences).reduce((sum, { subscribers }) => sum + subscribers, 0);
+export function countSubscribers(stats: StatsByStream): number {
+  return Object.values(stats).reduce((sum, { subscribers }) => sum + subscribers, 0);
 }

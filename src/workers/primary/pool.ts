@@ -1,8 +1,8 @@
-import { SpillwayError } from "../errors.ts";
-import { backoffDelay } from "../util/backoff.ts";
-import type { Logger } from "../util/logger.ts";
+import { SpillwayError } from "../../errors.ts";
+import { backoffDelay } from "../../util/backoff.ts";
+import type { Logger } from "../../util/logger.ts";
 import { forkWorker, type Ending, type WorkerProcess } from "./fork.ts";
-import { toError, type ToPrimary } from "./messages.ts";
+import { toError, type ToPrimary } from "../ipc/messages.ts";
 
 /** One worker after another under one number. */
 export interface Member {

@@ -1,9 +1,9 @@
-import type { Announced, StreamSource } from "../gateway/source.ts";
-import type { Hub } from "../hub/hub.ts";
-import type { LogHint, LogReader } from "../log/log.ts";
-import type { Logger } from "../util/logger.ts";
-import { createFollowerLog } from "./follower-log.ts";
-import type { StreamFacts } from "./messages.ts";
+import type { Announced, StreamSource } from "../../gateway/source.ts";
+import type { Hub } from "../../hub/hub.ts";
+import type { Log, LogHint, LogReader } from "../../log/log.ts";
+import { createWatchers } from "../../log/watchers.ts";
+import type { Logger } from "../../util/logger.ts";
+import type { StreamFacts } from "../ipc/messages.ts";
 import type { PrimaryLink } from "./primary-link.ts";
 
 /** A stream's source in a worker: what the primary does, from afar. */
@@ -63,5 +63,38 @@ export function createFollower(
       log.take({ head, earliest });
       while (hub.head < head && !signal.aborted) await hub.beyond(head - 1, signal);
     },
+  };
+}
+
+/** A log that another process writes: read from the store itself, followed by that process's hints. */
+interface FollowerLog extends Log {
+  /** Passes a hint on to those who watch. */
+  take(hint: LogHint): void;
+}
+
+/** Makes a log of a reader and of the way to append. */
+function createFollowerLog(reader: LogReader, append: Log["append"], logger: Logger): FollowerLog {
+  const { stream, epoch, read, find } = reader;
+  const watchers = createWatchers(stream, logger);
+  let last = reader.state();
+  return {
+    stream,
+    epoch,
+    // Not out of the hints: a client may come with an id that it was given elsewhere a moment ago.
+    state() {
+      try {
+        last = reader.state();
+      } catch {
+        // A store that cannot be read says so to the next one who reads.
+      }
+      return last;
+    },
+    append,
+    read,
+    find,
+    watch: (listener) => watchers.add(listener),
+    // Retention is for the process that writes.
+    trim: () => Promise.resolve(0),
+    take: (hint) => watchers.notify(hint),
   };
 }

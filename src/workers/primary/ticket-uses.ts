@@ -1,4 +1,4 @@
-import type { TicketEntry } from "../access/held-tickets.ts";
+import type { TicketEntry } from "../../access/held-tickets.ts";
 import type { WorkerProcess } from "./fork.ts";
 
 /** Where each ticket was used last: it serves one connection at a time, over all workers. */

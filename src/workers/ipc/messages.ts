@@ -1,16 +1,17 @@
 /** What the primary and its workers say to each other. */
-import type { Identity } from "../access/identity.ts";
-import type { Ticket, TicketRequest } from "../access/tickets.ts";
-import { SpillwayError, type ErrorCode } from "../errors.ts";
-import type { GatewayOptions } from "../gateway/options.ts";
-import type { Announced } from "../gateway/source.ts";
-import type { EndReason } from "../hub/control.ts";
-import type { SessionMatch } from "../http/sessions.ts";
-import type { Arrival, Caller } from "../limits/admission.ts";
-import type { ProcessStats } from "../metrics/process-stats.ts";
-import type { IngestStats, ProcessSnapshot } from "../metrics/snapshot.ts";
-import type { Audience, ServedUpstream, ServedWorker } from "../http/served.ts";
-import type { Appended, AppendOptions, LogEvent, NewEvent } from "../log/log.ts";
+import type { Identity } from "../../access/identity.ts";
+import type { Ticket, TicketRequest } from "../../access/tickets.ts";
+import { SpillwayError, type ErrorCode } from "../../errors.ts";
+import type { GatewayOptions } from "../../gateway/options.ts";
+import type { Announced } from "../../gateway/source.ts";
+import type { EndReason } from "../../hub/control.ts";
+import type { SessionMatch } from "../../http/sessions.ts";
+import type { Arrival, Caller } from "../../limits/admission.ts";
+import type { ProcessStats } from "../../metrics/process-stats.ts";
+import type { IngestStats, ProcessSnapshot } from "../../metrics/snapshot.ts";
+import type { SubscriberStats, WorkerStatus } from "../../http/gateway-context.ts";
+import type { UpstreamStatus } from "../../upstream/upstream.ts";
+import type { Appended, AppendOptions, LogEvent, NewEvent } from "../../log/log.ts";
 
 export type ToWorker =
   | Start
@@ -22,7 +23,7 @@ export type ToWorker =
   | { readonly kind: "answered"; readonly id: number; readonly answer: unknown }
   | { readonly kind: "refused"; readonly id: number; readonly error: ErrorText }
   /** To be answered with a report. */
-  | { readonly kind: "ask" }
+  | { readonly kind: "report-request" }
   /** Sessions are to end; to be answered with `done`. */
   | ({ readonly kind: "end"; readonly id: number } & EndCall)
   /** Other options from now on; to be answered with `done`. */
@@ -47,7 +48,7 @@ export type ToPrimary =
   | { readonly kind: "demand"; readonly stream: string; readonly wanted: boolean }
   | ({ readonly kind: "report" } & Report)
   /** To be answered with the facts over all workers. */
-  | { readonly kind: "gather"; readonly id: number };
+  | { readonly kind: "facts-request"; readonly id: number };
 
 /** The first message to a worker: all that it has to know, but for what only the primary needs. */
 export interface Start {
@@ -107,7 +108,7 @@ export interface EndCall {
 /** What a worker counts and uses. */
 export interface Report {
   /** Of the streams where they have changed since the report before. */
-  readonly audiences: Audiences;
+  readonly subscriberStats: StatsByStream;
   /** Requests refused, by the code of the error. */
   readonly refused: Counts;
   readonly process: ProcessStats;
@@ -116,13 +117,13 @@ export interface Report {
 export type Counts = Readonly<Record<string, number>>;
 
 /** By stream. */
-export type Audiences = Readonly<Record<string, Audience>>;
+export type StatsByStream = Readonly<Record<string, SubscriberStats>>;
 
 /** What status endpoints say that one worker cannot know by itself. */
 export interface Facts {
   /** When the primary was started, ms since 1970. */
   readonly startedAt: number;
-  readonly workers: readonly ServedWorker[];
+  readonly workers: readonly WorkerStatus[];
   readonly streams: Readonly<Record<string, StreamFacts>>;
   /** Over all workers, those that have ended included. */
   readonly refused: Counts;
@@ -132,8 +133,8 @@ export interface Facts {
 
 export interface StreamFacts {
   /** Over all workers, those that have ended included. */
-  readonly audience: Audience;
-  readonly upstream?: ServedUpstream | undefined;
+  readonly subscriberStats: SubscriberStats;
+  readonly upstream?: UpstreamStatus | undefined;
   readonly paused?: string | undefined;
   readonly ingestStats: IngestStats;
 }

@@ -13,6 +13,7 @@ import type { Admission } from "../limits/admission.ts";
 import type { BodyBudget } from "../limits/body-budget.ts";
 import type { Limits } from "../limits/options.ts";
 import type { ReplayGate } from "../limits/replay-gate.ts";
+import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Durations } from "../util/durations.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Cors } from "./cors.ts";
@@ -28,15 +29,15 @@ export interface ServedStream {
   readonly log: Log;
   readonly hub: Hub;
   /** Who listens to it: all that is known here of all processes. */
-  audience(): Audience;
+  subscriberStats(): SubscriberStats;
   /** The log's `append`, seen by `paused`. */
   readonly append: Log["append"];
   /** What is known of its upstream; `undefined` for a stream that is only published to. */
-  upstream(): ServedUpstream | undefined;
+  upstream(): UpstreamStatus | undefined;
   /** Who ingests it; absent or `undefined` where only one process can. */
-  lease?: (() => ServedLease | undefined) | undefined;
+  lease?: (() => LeaseStatus | undefined) | undefined;
   /** How far this node is behind the others; absent where only one process can append. */
-  replication?: (() => ServedReplication) | undefined;
+  replication?: (() => ReplicationStatus) | undefined;
   /** How long another process may know of events that are not known here, in ms. */
   readonly behind: number;
   /** Why events cannot be stored at the moment: an error code. */
@@ -46,7 +47,7 @@ export interface ServedStream {
 }
 
 /** The subscribers of a stream, and what was brought to them. */
-export interface Audience {
+export interface SubscriberStats {
   readonly subscribers: number;
   /** How many events the slowest is behind. */
   readonly lag: number;
@@ -64,14 +65,14 @@ export interface Audience {
 }
 
 /** A process that serves clients beside others. */
-export interface ServedWorker {
+export interface WorkerStatus {
   readonly pid: number;
   /** Of all streams. */
   readonly subscribers: number;
 }
 
 /** The right to ingest a stream, where nodes share the store. */
-export interface ServedLease {
+export interface LeaseStatus {
   /** Whether this node has it. */
   readonly leader: boolean;
   /** Who had it when it was looked up last. */
@@ -84,7 +85,7 @@ export interface ServedLease {
 export type LeaseChange = "taken" | "lost" | "released";
 
 /** How well this node follows a log that others append to. */
-export interface ServedReplication {
+export interface ReplicationStatus {
   /** Whether the engine that has the log can be reached. */
   readonly connected: boolean;
   /**
@@ -96,20 +97,6 @@ export interface ServedReplication {
   readonly reconnects: number;
   /** How late the first event of each batch arrived. */
   readonly latency: Durations;
-}
-
-/** The upstream's state as status endpoints show it. */
-export interface ServedUpstream {
-  readonly state: string;
-  readonly target: string | undefined;
-  readonly reconnects: number;
-  readonly received: number;
-  readonly repeated: number;
-  readonly refused: number;
-  readonly errors: number;
-  readonly lastError: string | undefined;
-  readonly retryAt: number | undefined;
-  readonly openedAt: number | undefined;
 }
 
 /** Who may do what, and how much of it. */
@@ -132,7 +119,7 @@ export interface Caller {
   readonly address: string | undefined;
 }
 
-export interface Served {
+export interface GatewayContext {
   readonly version: string;
   /** When the gateway was started, ms since 1970. */
   readonly startedAt: number;
@@ -162,7 +149,7 @@ export interface Served {
   /** True once the gateway is being closed. */
   readonly closing: boolean;
   /** The processes that serve clients; absent where there is but this one. */
-  readonly workers?: (() => readonly ServedWorker[]) | undefined;
+  readonly workers?: (() => readonly WorkerStatus[]) | undefined;
   /** Brings up to date what is known of other processes; resolves in a bounded time, whatever they do. Absent without any. */
   readonly refresh?: (() => Promise<void>) | undefined;
   readonly logger: Logger;

@@ -1,17 +1,17 @@
-import { isServedAnew, removed, type ReloadTarget } from "../gateway/reload.ts";
+import { isServedAnew, removed, type ReloadTarget } from "../../gateway/reload.ts";
 import {
   announceUpstream,
   placeStream,
   removeStream,
   serveStream,
   type StreamDependencies,
-} from "../gateway/stream.ts";
-import type { GatewayOptions } from "../gateway/options.ts";
-import type { Audience, ServedStream } from "../http/served.ts";
-import type { LogReader } from "../log/log.ts";
-import { isSameAudience, nobody } from "./audience.ts";
+} from "../../gateway/stream.ts";
+import type { GatewayOptions } from "../../gateway/options.ts";
+import type { SubscriberStats, ServedStream } from "../../http/gateway-context.ts";
+import type { LogReader } from "../../log/log.ts";
+import { isSameStats, noSubscribers } from "../ipc/subscriber-stats.ts";
 import { createFollower, type Follower } from "./follower.ts";
-import type { Audiences } from "./messages.ts";
+import type { StatsByStream } from "../ipc/messages.ts";
 import type { PrimaryLink } from "./primary-link.ts";
 
 /** The streams that a worker serves. */
@@ -20,7 +20,7 @@ export interface WorkerStreams extends Pick<ReloadTarget, "prepare" | "remove"> 
   /** As their status shows them: over all workers. */
   readonly shown: ReadonlyMap<string, ServedStream>;
   /** Who listens to them here: of the streams where that has changed since the last call. */
-  audiences(): Audiences;
+  changedStats(): StatsByStream;
   /** Resolves once all have what the log holds now, or when the signal aborts. */
   catchUp(signal: AbortSignal): Promise<void>;
   /** Serves all streams of these options; there is none yet. */
@@ -38,7 +38,7 @@ export function createWorkerStreams(dependencies: WorkerStreamsDependencies): Wo
   const followers = new Map<string, Follower>();
   const streams = new Map<string, ServedStream>();
   const shown = new Map<string, ServedStream>();
-  const reported = new Map<string, Audience>();
+  const reported = new Map<string, SubscriberStats>();
 
   const prepare: WorkerStreams["prepare"] = async (name, change) => {
     if (!isServedAnew(change)) return { commit() {}, undo() {} };
@@ -49,19 +49,22 @@ export function createWorkerStreams(dependencies: WorkerStreamsDependencies): Wo
       commit() {
         followers.set(name, follower);
         if (!known) announceUpstream(name, follower.source, streams);
-        shown.set(name, { ...stream, audience: (): Audience => primary.facts().streams[name]?.audience ?? nobody });
+        shown.set(name, {
+          ...stream,
+          subscriberStats: (): SubscriberStats => primary.facts().streams[name]?.subscriberStats ?? noSubscribers,
+        });
         return placeStream(streams, stream);
       },
       undo: () => stream.hub.close(removed),
     };
   };
 
-  function audiences(): Audiences {
-    const changed: Record<string, Audience> = {};
+  function changedStats(): StatsByStream {
+    const changed: Record<string, SubscriberStats> = {};
     for (const name of new Set([...reported.keys(), ...streams.keys()])) {
-      const audience = streams.get(name)?.audience() ?? nobody;
-      if (isSameAudience(audience, reported.get(name) ?? nobody)) continue;
-      changed[name] = { ...audience, closed: { ...audience.closed } };
+      const current = streams.get(name)?.subscriberStats() ?? noSubscribers;
+      if (isSameStats(current, reported.get(name) ?? noSubscribers)) continue;
+      changed[name] = { ...current, closed: { ...current.closed } };
       reported.set(name, changed[name]);
     }
     return changed;
@@ -70,7 +73,7 @@ export function createWorkerStreams(dependencies: WorkerStreamsDependencies): Wo
   return {
     followers,
     shown,
-    audiences,
+    changedStats,
     async catchUp(signal) {
       await Promise.all(Array.from(followers, ([name, follower]) => follower.catchUp(streams.get(name)!.hub, signal)));
     },

@@ -1,18 +1,17 @@
 import type { Duplex } from "node:stream";
-import { assembleGateway, type RunningGateway } from "../gateway/gateway.ts";
-import type { GatewayOptions } from "../gateway/options.ts";
-import { changeTo } from "../gateway/reload.ts";
-import { version } from "../gateway/version.ts";
-import type { Limits } from "../limits/options.ts";
-import type { LogReaders } from "../log/log.ts";
-import { createMetrics, type Metrics } from "../metrics/create-metrics.ts";
-import { createProcessMonitor } from "../metrics/process-stats.ts";
-import type { Logger } from "../util/logger.ts";
-import { openChannel, type Channel } from "./channel.ts";
-import { toErrorText, type Start, type ToPrimary, type ToWorker } from "./messages.ts";
-import { createPrimaryLink, type PrimaryLink } from "./primary-link.ts";
-import { createRemoteAdmission, createRemoteTickets } from "./remote.ts";
-import { createWorkerStreams, type WorkerStreams } from "./worker-streams.ts";
+import { assembleGateway, type RunningGateway } from "../../gateway/gateway.ts";
+import type { GatewayOptions } from "../../gateway/options.ts";
+import { changeTo } from "../../gateway/reload.ts";
+import { version } from "../../gateway/version.ts";
+import type { Limits } from "../../limits/options.ts";
+import type { LogReaders } from "../../log/log.ts";
+import { createMetrics, type Metrics } from "../../metrics/create-metrics.ts";
+import { createProcessMonitor } from "../../metrics/process-stats.ts";
+import type { Logger } from "../../util/logger.ts";
+import { openChannel, type Channel } from "../ipc/channel.ts";
+import { toErrorText, type Start, type ToPrimary, type ToWorker } from "../ipc/messages.ts";
+import { createPrimaryLink, createRemoteAdmission, createRemoteTickets, type PrimaryLink } from "./primary-link.ts";
+import { createWorkerStreams, type WorkerStreams } from "./streams.ts";
 
 /** What a worker takes from the program around it. */
 export interface WorkerHost {
@@ -85,7 +84,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
   const primary = createPrimaryLink(channel, start.facts);
   const monitor = createProcessMonitor(() => gateway?.bodies.bytes ?? 0);
   const limits = (): Limits => options.limits;
-  const { followers, shown, audiences, catchUp, ...changing } = createWorkerStreams({
+  const { followers, shown, changedStats, catchUp, ...changing } = createWorkerStreams({
     openReader: (name) => readers.open(name),
     primary,
     limits,
@@ -109,7 +108,8 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
   }
 
   function report(): void {
-    channel.send({ kind: "report", audiences: audiences(), refused: gateway?.refused ?? {}, process: monitor.stats() });
+    const { refused = {} } = gateway ?? {};
+    channel.send({ kind: "report", subscriberStats: changedStats(), refused, process: monitor.stats() });
   }
 
   return {
@@ -122,7 +122,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
     take(message) {
       if (message.kind === "hint") followers.get(message.stream)?.take(message);
       else if (message.kind === "upstream") followers.get(message.stream)?.announce(message.state);
-      else if (message.kind === "ask") report();
+      else if (message.kind === "report-request") report();
       else if (message.kind === "end") {
         const count = gateway?.end(message.match, message.reason) ?? 0;
         channel.send({ kind: "done", id: message.id, count });
@@ -148,9 +148,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
       tickets: createRemoteTickets(primary),
       admission: createRemoteAdmission(primary, limits),
       endElsewhere: (match, reason) => primary.call("end", { match, reason }),
-      async reload() {
-        await primary.call("reload", null);
-      },
+      reload: async () => void (await primary.call("reload", null)),
       async metrics() {
         await primary.refresh();
         return metrics.render();

@@ -1,34 +1,34 @@
-import type { OwnSource } from "../gateway/source.ts";
-import type { Audience } from "../http/served.ts";
-import type { ProcessMonitor } from "../metrics/process-stats.ts";
-import { addAudiences, countSubscribers, nobody, withoutPresence } from "./audience.ts";
-import type { Audiences, Counts, Facts, Report, StreamFacts } from "./messages.ts";
+import type { OwnSource } from "../../gateway/source.ts";
+import type { SubscriberStats } from "../../http/gateway-context.ts";
+import type { ProcessMonitor } from "../../metrics/process-stats.ts";
+import { addStats, countSubscribers, noSubscribers, withoutConnected } from "../ipc/subscriber-stats.ts";
+import type { StatsByStream, Counts, Facts, Report, StreamFacts } from "../ipc/messages.ts";
 import type { Member } from "./pool.ts";
 
-/** Knows what the workers count, those that have ended included. */
-export interface Gathering {
+/** Adds up what the workers count, including workers that have ended. */
+export interface WorkerStats {
   /** Takes a worker's report. */
   report(member: Member, report: Report): void;
   /** A worker has ended: what it counted last stays counted. */
   ended(member: Member): void;
-  /** Asks every worker and resolves to the facts; of one that does not answer in time, to what it reported last. */
-  gather(): Promise<Facts>;
+  /** Asks every worker for a report and resolves to the facts; for a worker that does not answer in time, its last report counts. */
+  refresh(): Promise<Facts>;
   /** The facts as they were reported last. */
   facts(): Facts;
 }
 
 /** How long the workers have to answer, in ms. */
-const patience = 300;
+const reportTimeout = 300;
 
-/** Makes the gathering over a pool's members. */
-export function createGathering(
+/** Creates the statistics over a pool's members. */
+export function createWorkerStats(
   members: () => readonly Member[],
   sources: ReadonlyMap<string, OwnSource>,
   monitor: ProcessMonitor,
-): Gathering {
+): WorkerStats {
   const startedAt = Date.now();
   const reports = new Map<Member, Report>();
-  let gone: Pick<Report, "audiences" | "refused"> = { audiences: {}, refused: {} };
+  let gone: Pick<Report, "subscriberStats" | "refused"> = { subscriberStats: {}, refused: {} };
   const asked = new Set<Member>();
   let underWay: Promise<Facts> | undefined;
   let onAnswered: () => void = () => {};
@@ -38,15 +38,15 @@ export function createGathering(
     if (asked.size === 0) onAnswered();
   }
 
-  async function gather(): Promise<Facts> {
+  async function refresh(): Promise<Facts> {
     for (const member of members()) {
       // One that owes an answer is not asked again: it may be stopped, and would have to read every question some day.
       if (!member.process || asked.has(member)) continue;
       asked.add(member);
-      member.process.channel.send({ kind: "ask" });
+      member.process.channel.send({ kind: "report-request" });
     }
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, patience);
+      const timer = setTimeout(resolve, reportTimeout);
       onAnswered = () => {
         clearTimeout(timer);
         resolve();
@@ -63,7 +63,7 @@ export function createGathering(
       startedAt,
       workers: running.map((member) => ({
         pid: member.process!.pid,
-        subscribers: countSubscribers(reports.get(member)?.audiences ?? {}),
+        subscribers: countSubscribers(reports.get(member)?.subscriberStats ?? {}),
       })),
       refused: [...reports.values(), gone].map(({ refused }) => refused).reduce(addCounts),
       processes: [
@@ -75,9 +75,11 @@ export function createGathering(
   }
 
   function streamFacts(name: string, source: OwnSource): StreamFacts {
-    const audiences: Audience[] = [...reports.values(), gone].map((report) => report.audiences[name] ?? nobody);
+    const all: SubscriberStats[] = [...reports.values(), gone].map(
+      (report) => report.subscriberStats[name] ?? noSubscribers,
+    );
     return {
-      audience: audiences.reduce(addAudiences),
+      subscriberStats: all.reduce(addStats),
       upstream: source.upstream(),
       paused: source.paused(),
       ingestStats: source.ingestStats(),
@@ -86,22 +88,22 @@ export function createGathering(
 
   return {
     report(member, report) {
-      const audiences = { ...reports.get(member)?.audiences, ...report.audiences };
-      reports.set(member, { ...report, audiences });
+      const subscriberStats = { ...reports.get(member)?.subscriberStats, ...report.subscriberStats };
+      reports.set(member, { ...report, subscriberStats });
       answered(member);
     },
     ended(member) {
       const last = reports.get(member);
       if (last) {
         gone = {
-          audiences: addGone(gone.audiences, last.audiences),
+          subscriberStats: addGone(gone.subscriberStats, last.subscriberStats),
           refused: addCounts(gone.refused, last.refused),
         };
       }
       reports.delete(member);
       answered(member);
     },
-    gather: () => (underWay ??= gather()),
+    refresh: () => (underWay ??= refresh()),
     facts,
   };
 }
@@ -111,9 +113,9 @@ function addCounts(a: Counts, b: Counts): Counts {
   return Object.fromEntries(names.map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]));
 }
 
-function addGone(gone: Audiences, last: Audiences): Audiences {
-  const added = Object.entries(last).map(([name, audience]) => {
-    return [name, addAudiences(gone[name] ?? nobody, withoutPresence(audience))] as const;
+function addGone(gone: StatsByStream, last: StatsByStream): StatsByStream {
+  const added = Object.entries(last).map(([name, stats]) => {
+    return [name, addStats(gone[name] ?? noSubscribers, withoutConnected(stats))] as const;
   });
   return { ...gone, ...Object.fromEntries(added) };
 }

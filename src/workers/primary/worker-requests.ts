@@ -1,23 +1,23 @@
-import type { LocalTickets } from "../access/tickets.ts";
-import { SpillwayError } from "../errors.ts";
-import type { OwnSource } from "../gateway/source.ts";
-import type { CountingAdmission } from "../limits/admission.ts";
+import type { LocalTickets } from "../../access/tickets.ts";
+import { SpillwayError } from "../../errors.ts";
+import type { OwnSource } from "../../gateway/source.ts";
+import type { CountingAdmission } from "../../limits/admission.ts";
 import type { WorkerProcess } from "./fork.ts";
 import { createTicketUses } from "./ticket-uses.ts";
-import { toErrorText, type Call, type CallName, type Calls, type EndCall, type ToPrimary } from "./messages.ts";
+import { toErrorText, type Call, type CallName, type Calls, type EndCall, type ToPrimary } from "../ipc/messages.ts";
 
-type Order = Call | Extract<ToPrimary, { kind: "demand" | "release" | "use" }>;
+type Request = Call | Extract<ToPrimary, { kind: "demand" | "release" | "use" }>;
 
-/** Does for the workers what only the primary can. */
-export interface Desk {
+/** Answers the requests of the workers: what only the primary can do. */
+export interface WorkerRequests {
   /** How many connections of a worker were let in and are not over. */
   clients(worker: WorkerProcess): number;
-  take(worker: WorkerProcess, order: Order): void;
+  handle(worker: WorkerProcess, request: Request): void;
   /** Takes back what the worker held. */
   ended(worker: WorkerProcess): void;
 }
 
-export interface DeskDependencies {
+export interface WorkerRequestsDependencies {
   readonly sources: ReadonlyMap<string, OwnSource>;
   readonly admission: CountingAdmission;
   readonly tickets: LocalTickets;
@@ -33,8 +33,8 @@ type Handlers = {
   ) => Calls[Name]["answer"] | Promise<Calls[Name]["answer"]>;
 };
 
-/** Makes the desk. */
-export function createDesk(dependencies: DeskDependencies): Desk {
+/** Creates the handler of requests. */
+export function createWorkerRequests(dependencies: WorkerRequestsDependencies): WorkerRequests {
   const { sources, admission, tickets, endSessions, reload } = dependencies;
   const demands = new Held<string>();
   const places = new Held<number>();
@@ -91,11 +91,11 @@ export function createDesk(dependencies: DeskDependencies): Desk {
 
   return {
     clients: (worker) => places.count(worker),
-    take(worker, order) {
-      if (order.kind === "call") return void answer(worker, order);
-      if (order.kind === "release") return places.release(worker, order.place);
-      if (order.kind === "use") return use(worker, order.ticket, order.number);
-      const { stream, wanted } = order;
+    handle(worker, request) {
+      if (request.kind === "call") return void answer(worker, request);
+      if (request.kind === "release") return places.release(worker, request.place);
+      if (request.kind === "use") return use(worker, request.ticket, request.number);
+      const { stream, wanted } = request;
       if (!wanted) demands.release(worker, stream);
       else if (sources.has(stream)) demands.add(worker, stream, sources.get(stream)!.hold());
     },

@@ -1,10 +1,10 @@
-import type { GatewayOptions } from "../gateway/options.ts";
+import type { GatewayOptions } from "../../gateway/options.ts";
 import type { WorkerProcess } from "./fork.ts";
-import type { EndCall, ToPrimary, ToWorker } from "./messages.ts";
+import type { EndCall, ToPrimary, ToWorker } from "../ipc/messages.ts";
 import type { Member } from "./pool.ts";
 
-/** What several workers are told to do, and when they have. */
-export interface Orders {
+/** Commands to several workers, and their completion. */
+export interface WorkerCommands {
   /** Ends sessions in all workers but one; resolves to the number that were ended, or that were when the time was up. */
   end(call: EndCall, but: WorkerProcess): Promise<number>;
   /** Gives all workers other options; resolves when they go by them, or the time is up: one that is late goes by them later. */
@@ -15,7 +15,7 @@ export interface Orders {
 }
 
 /** How long the workers have to answer, in ms. */
-const patience = 1000;
+const commandTimeout = 1000;
 
 /** What was asked of the workers, and is not answered yet. */
 interface Round {
@@ -24,8 +24,8 @@ interface Round {
   done(): void;
 }
 
-/** Makes the way to give orders to a pool's members. */
-export function createOrders(members: () => readonly Member[]): Orders {
+/** Creates the commands to a pool's members. */
+export function createWorkerCommands(members: () => readonly Member[]): WorkerCommands {
   const rounds = new Map<number, Round>();
   let nextId = 0;
 
@@ -42,7 +42,7 @@ export function createOrders(members: () => readonly Member[]): Orders {
     const round: Round = { waiting: new Set(workers), count: 0, done: () => {} };
     rounds.set(id, round);
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, patience);
+      const timer = setTimeout(resolve, commandTimeout);
       round.done = () => {
         clearTimeout(timer);
         resolve();

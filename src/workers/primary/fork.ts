@@ -1,16 +1,16 @@
 import cluster from "node:cluster";
 import type { Duplex } from "node:stream";
-import { SpillwayError } from "../errors.ts";
-import { openChannel, type Channel } from "./channel.ts";
-import { createFeed, type Feed } from "./feed.ts";
-import { shareConnections } from "./hand-over.ts";
-import type { ToPrimary, ToWorker } from "./messages.ts";
+import { SpillwayError } from "../../errors.ts";
+import { channelDescriptor, openChannel, type Channel } from "../ipc/channel.ts";
+import { createNotifier, type Notifier } from "./notifier.ts";
+import { balanceConnections } from "./connection-balancer.ts";
+import type { ToPrimary, ToWorker } from "../ipc/messages.ts";
 
 /** A worker's process as the primary sees it. */
 export interface WorkerProcess {
   readonly pid: number;
   readonly channel: Channel<ToWorker>;
-  readonly feed: Feed;
+  readonly notifier: Notifier;
   kill(): void;
 }
 
@@ -28,9 +28,6 @@ export interface Ending {
   readonly code: number | null;
   readonly signal: string | null;
 }
-
-/** The channel's file descriptor in the worker; Node's own, for connections that it hands over, is the one before. */
-export const channelDescriptor = 4;
 
 /** Says how workers are started from here on. `program` is the file that they run. */
 export function setUpWorkers(program: string): void {
@@ -51,12 +48,12 @@ export function forkWorker({ clients, onMessage, onEnd }: WorkerProcessHost): Wo
   if (!stream || pid === undefined) throw new SpillwayError("worker-failed", "a worker process cannot be started");
   const channel = openChannel<ToWorker, ToPrimary>(stream, {
     onMessage,
-    onDrain: () => feed.onDrain(),
+    onDrain: () => notifier.onDrain(),
     // The worker has ended, or ends itself now.
     onClose() {},
   });
-  const feed = createFeed(channel);
-  shareConnections(worker, clients);
+  const notifier = createNotifier(channel);
+  balanceConnections(worker, clients);
   worker.process.once("exit", (code, signal) => {
     // Where several end at once, one's end is known before the end of its channel: until then Node would hand it more connections.
     if (worker.isConnected()) worker.disconnect();
@@ -64,5 +61,5 @@ export function forkWorker({ clients, onMessage, onEnd }: WorkerProcessHost): Wo
     stream.destroy();
     onEnd({ code, signal });
   });
-  return { pid, channel, feed, kill: () => void worker.process.kill("SIGKILL") };
+  return { pid, channel, notifier, kill: () => void worker.process.kill("SIGKILL") };
 }

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
-import { SpillwayError } from "../errors.ts";
+import { SpillwayError } from "../../errors.ts";
 
 type Address = { readonly host: string; readonly port: number };
 

@@ -1,12 +1,34 @@
-import type { Policy, Served } from "../http/served.ts";
+import type { ConnectionHooks } from "../http/connection-hooks.ts";
+import type { EndReason } from "../hub/control.ts";
+import type { SessionMatch } from "../http/sessions.ts";
+import type { GatewayContext, Policy, ServedStream } from "../http/gateway-context.ts";
 import type { Limits } from "../limits/options.ts";
 import { createPressure, underPressure, type Pressure } from "../limits/pressure.ts";
 import { createBodyBudget } from "../limits/body-budget.ts";
 import { createReplayGate, type ReplayLimits } from "../limits/replay-gate.ts";
 import type { Logger } from "../util/logger.ts";
-import type { GatewayParts } from "./gateway.ts";
 import type { GatewayOptions } from "./options.ts";
 import { version } from "./version.ts";
+
+/** What a gateway is made of. */
+export interface GatewayParts extends Pick<
+  GatewayContext,
+  "workers" | "refresh" | "reload" | "tickets" | "admission" | "metrics"
+> {
+  /** May change while the gateway runs. */
+  readonly streams: ReadonlyMap<string, ServedStream>;
+  /** Ends sessions in the other processes; resolves to how many. Absent without any. */
+  endElsewhere?(match: SessionMatch, reason: EndReason): Promise<number>;
+  /** What the program around it does as clients come and go. Default: nothing. */
+  readonly hooks?: ConnectionHooks | undefined;
+  readonly logger: Logger;
+  /** Since when the whole has been running, ms since 1970. */
+  readonly startedAt: number;
+  /** Called as the gateway closes; resolves once the hubs have all that they will ever get. */
+  endIngest(): Promise<void>;
+  /** Lets go of what the streams stand on, when nobody is served any more. */
+  end(): Promise<void>;
+}
 
 /** Watches the time and the memory of this process, and says in the log when they run short. */
 export function watchPressure(limits: Limits, logger: Logger): Pressure {
@@ -20,7 +42,7 @@ export function watchPressure(limits: Limits, logger: Logger): Pressure {
 }
 
 /** What is let in a few at a time. */
-export interface Gates extends Pick<Served, "replays" | "searches" | "bodies"> {
+export interface Gates extends Pick<GatewayContext, "replays" | "searches" | "bodies"> {
   /** Takes other limits from now on. */
   change(limits: Limits): void;
 }
@@ -44,7 +66,7 @@ export function createGates(limits: Limits): Gates {
 }
 
 /** What the HTTP layer is served with beside the gateway's parts. */
-export interface ServedState extends Pick<Served, "sessions" | "replays" | "searches" | "bodies"> {
+export interface ContextState extends Pick<GatewayContext, "sessions" | "replays" | "searches" | "bodies"> {
   readonly pressure: Pressure;
   options(): GatewayOptions;
   policy(): Policy;
@@ -52,7 +74,7 @@ export interface ServedState extends Pick<Served, "sessions" | "replays" | "sear
 }
 
 /** The gateway as the HTTP layer sees it. */
-export function createServed(parts: GatewayParts, state: ServedState): Served {
+export function createContext(parts: GatewayParts, state: ContextState): GatewayContext {
   const { streams, admission, endElsewhere } = parts;
   const { sessions, replays, searches, bodies, pressure, options, policy, isClosing } = state;
   return {

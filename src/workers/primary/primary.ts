@@ -1,24 +1,23 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { createTickets } from "../access/tickets.ts";
-import { createPolicy } from "../gateway/policy.ts";
-import type { GatewayOptions } from "../gateway/options.ts";
-import { createReload, type Reload } from "../gateway/reload.ts";
-import { openSource, openSources, stopSources, type OwnSource } from "../gateway/source.ts";
-import { createAdmission } from "../limits/admission.ts";
-import type { Log, LogStore } from "../log/log.ts";
-import { createProcessMonitor } from "../metrics/process-stats.ts";
-import type { Logger } from "../util/logger.ts";
-import { createDesk } from "./desk.ts";
-import type { Feed } from "./feed.ts";
-import { followLog } from "./follow-log.ts";
+import { createTickets } from "../../access/tickets.ts";
+import { createPolicy } from "../../gateway/policy.ts";
+import type { GatewayOptions } from "../../gateway/options.ts";
+import { createReload, type Reload } from "../../gateway/reload.ts";
+import { openSource, openSources, stopSources, type OwnSource } from "../../gateway/source.ts";
+import { createAdmission } from "../../limits/admission.ts";
+import type { Log, LogStore } from "../../log/log.ts";
+import { createProcessMonitor } from "../../metrics/process-stats.ts";
+import type { Logger } from "../../util/logger.ts";
+import { createWorkerRequests } from "./worker-requests.ts";
+import { forwardHints, type Notifier } from "./notifier.ts";
 import { setUpWorkers, type WorkerProcess } from "./fork.ts";
-import { encodeFrame } from "./frame.ts";
-import { createGathering, type Gathering } from "./gather.ts";
-import type { ToWorker } from "./messages.ts";
-import { createOrders } from "./orders.ts";
+import { encodeFrame } from "../ipc/frame.ts";
+import { createWorkerStats, type WorkerStats } from "./worker-stats.ts";
+import type { ToWorker } from "../ipc/messages.ts";
+import { createWorkerCommands } from "./worker-commands.ts";
 import { createPool, type Pool } from "./pool.ts";
-import { withPort } from "./port.ts";
+import { withPort } from "./listen-address.ts";
 
 export interface PrimaryParts {
   /** Belongs to the primary from here on. */
@@ -101,20 +100,20 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
   let options = first;
   const admission = createAdmission(options.limits);
   const tickets = createTickets(options.access.tickets);
-  const orders = createOrders(() => pool.members);
-  const feeds = (): Feed[] => pool.members.flatMap(({ process }) => process?.feed ?? []);
-  const gathering: Gathering = createGathering(() => pool.members, sources, createProcessMonitor());
+  const commands = createWorkerCommands(() => pool.members);
+  const notifiers = (): Notifier[] => pool.members.flatMap(({ process }) => process?.notifier ?? []);
+  const workerStats: WorkerStats = createWorkerStats(() => pool.members, sources, createProcessMonitor());
 
   const followed = new WeakSet<Log>();
 
   function follow(stream: string, source: OwnSource): void {
     // A stream that was taken out and comes back has the same log.
-    if (!followed.has(source.log)) followLog(stream, source.log, feeds);
+    if (!followed.has(source.log)) forwardHints(stream, source.log, notifiers);
     followed.add(source.log);
     source.onUpstream((state) => {
       const frame = encodeFrame({ kind: "upstream", stream, state } satisfies ToWorker);
-      const news = (): Buffer => frame;
-      for (const feed of feeds()) feed.tell(`upstream ${stream}`, news, news);
+      const encoded = (): Buffer => frame;
+      for (const notifier of notifiers()) notifier.notify(`upstream ${stream}`, encoded, encoded);
     });
   }
 
@@ -144,38 +143,38 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
         admission.change(next.limits);
         tickets.change(next.access.tickets);
         tickets.review((holder) => access.review(holder));
-        return orders.apply(withoutUpstreams(next));
+        return commands.apply(withoutUpstreams(next));
       },
     },
     logger,
   );
-  const desk = createDesk({ sources, admission, tickets, endSessions: orders.end, reload: reload.run });
+  const requests = createWorkerRequests({ sources, admission, tickets, endSessions: commands.end, reload: reload.run });
 
   const pool: Pool = createPool(
     options.workers,
     {
-      clients: (process) => desk.clients(process),
+      clients: (process) => requests.clients(process),
       onStarted({ number }, { channel }) {
-        const facts = gathering.facts();
+        const facts = workerStats.facts();
         channel.send({ kind: "start", number, options: withoutUpstreams(options), logLevel, facts });
       },
       onMessage(member, message) {
         const process = member.process!;
-        if (message.kind === "report") gathering.report(member, message);
-        else if (message.kind === "gather") void answer(process, message.id);
-        else if (message.kind === "done") orders.take(process, message);
-        else desk.take(process, message);
+        if (message.kind === "report") workerStats.report(member, message);
+        else if (message.kind === "facts-request") void answer(process, message.id);
+        else if (message.kind === "done") commands.take(process, message);
+        else requests.handle(process, message);
       },
       onEnded(member, process) {
-        gathering.ended(member);
-        orders.ended(process);
-        desk.ended(process);
+        workerStats.ended(member);
+        commands.ended(process);
+        requests.ended(process);
       },
     },
     logger,
   );
   const answer = async ({ channel }: WorkerProcess, id: number): Promise<void> => {
-    channel.send({ kind: "facts", id, facts: await gathering.gather() });
+    channel.send({ kind: "facts", id, facts: await workerStats.refresh() });
   };
   for (const [stream, source] of sources) follow(stream, source);
   return { pool, reload, drain: () => options.drain };

@@ -1,0 +1,70 @@
+import type { Log, LogEvent, LogHint } from "../../log/log.ts";
+import type { Channel } from "../ipc/channel.ts";
+import { encodeFrame } from "../ipc/frame.ts";
+import type { Hint, ToWorker } from "../ipc/messages.ts";
+
+/** Notifies one worker of what has changed. However slow the worker is, this takes a bounded part of the primary's memory. */
+export interface Notifier {
+  /**
+   * Sends a notification about a topic. A worker that does not keep up gets `reminder` instead, once it has read everything sent
+   * before, and only the last one of the topic.
+   */
+  notify(topic: string, full: () => Buffer, reminder: () => Buffer): void;
+  /** Must be called when the channel has drained. */
+  onDrain(): void;
+}
+
+/** How many bytes may wait for one worker. */
+export const notifierLimit: number = 8 * 1024 * 1024;
+
+/** Creates the notifier of a channel. */
+export function createNotifier(
+  channel: Pick<Channel<ToWorker>, "sendFrame" | "unsent">,
+  limit: number = notifierLimit,
+): Notifier {
+  const late = new Map<string, () => Buffer>();
+  return {
+    notify(topic, full, reminder) {
+      if (channel.unsent > limit) return void late.set(topic, reminder);
+      // A reminder kept for the topic is older.
+      late.delete(topic);
+      const frame = full();
+      channel.sendFrame(channel.unsent + frame.length > limit ? reminder() : frame);
+    },
+    onDrain() {
+      for (const reminder of late.values()) channel.sendFrame(reminder());
+      late.clear();
+    },
+  };
+}
+
+/** Forwards a log's hints to the notifiers: hints of one turn of the event loop go together and are encoded once. */
+export function forwardHints(stream: string, log: Log, notifiers: () => Iterable<Notifier>): void {
+  let waiting: LogHint[] = [];
+
+  function flush(): void {
+    const { head, earliest } = waiting.at(-1)!;
+    const events = eventsUpTo(head, waiting);
+    waiting = [];
+    const bare: Hint = { kind: "hint", stream, head, earliest };
+    const reminder = encodedOnce(bare);
+    const full = events.length === 0 ? reminder : encodedOnce({ ...bare, events });
+    for (const notifier of notifiers()) notifier.notify(`hint ${stream}`, full, reminder);
+  }
+
+  log.watch((hint) => {
+    if (waiting.push(hint) === 1) queueMicrotask(flush);
+  });
+}
+
+/** The events of all hints if they have no holes and are small enough to send; otherwise none, and the workers read the log. */
+function eventsUpTo(head: number, hints: readonly LogHint[]): LogEvent[] {
+  const events = hints.flatMap((hint) => hint.events ?? []);
+  const whole = events.at(-1)?.seq === head && events[0]!.seq === head - events.length + 1;
+  return whole && events.reduce((sum, { data }) => sum + data.length, 0) <= notifierLimit ? events : [];
+}
+
+function encodedOnce(hint: Hint): () => Buffer {
+  let frame: Buffer | undefined;
+  return () => (frame ??= encodeFrame(hint));
+}
