@@ -162,6 +162,22 @@ test("the linter forbids exactly the imports that the table forbids", async () =
   }
 });
 
+test("import cycles exist only in the folders that the linter still allows them in, and in each of these", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "spillway-cycles-"));
+  try {
+    const config = await readFile(join(root, ".oxlintrc.json"), "utf8");
+    const [, list = ""] = /"files": \[([^\]]*)\],\s*"rules": \{ "import\/no-cycle"/.exec(config) ?? [];
+    const allowed = Array.from(list.matchAll(/"src\/([^"]+)\/\*\.ts"/g), (match) => match[1]!);
+    await writeFile(join(directory, "strict.json"), config.replaceAll('"ignoreTypes": true', '"ignoreTypes": false'));
+    const report = await oxlint(root, ["--format=json", `--config=${join(directory, "strict.json")}`, "src"]);
+    const cycles = report.diagnostics.filter(({ code }) => code === "import(no-cycle)");
+    const folders = new Set(cycles.map(({ filename }) => dirname(relative("src", filename))));
+    expect([...folders].toSorted()).toEqual(allowed.toSorted());
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
 /** A file of the layer, relative to `src`; two names are two stores. */
 function fileOf(layer: string, name: string): string {
   if (layer.endsWith(".ts")) return layer;
