@@ -1,81 +1,81 @@
 /**
- * Every error Spillway raises on purpose, by its stable code. A code never changes its meaning; the catalogue in
+ * Every error that Spillway raises on purpose, by its stable code. A code never changes its meaning; the catalogue in
  * `docs/reference/errors.md` says what to do about each, and a test holds the two together.
  */
 export const errorCodes = {
   // sse
   "sse-event-too-large": "an event exceeds maxEventBytes",
-  "sse-field-invalid": "a field holds a character that would break the framing",
+  "sse-field-invalid": "a field contains a character that would break the framing",
   // log
   "store-closed": "the log is closed",
   "store-corrupt": "the database is damaged or not a Spillway log",
   "store-full": "no space left for the log",
-  "store-locked": "another process holds the log",
+  "store-locked": "another process has the log open",
   "store-readonly": "the log cannot be written",
   "store-schema": "the log was written by a newer Spillway",
   "store-unavailable": "the log cannot be reached",
-  "append-unknown": "whether the events were appended is not known",
-  "lease-lost": "another node ingests the stream now",
-  "idempotency-conflict": "an Idempotency-Key was used again with another body",
+  "append-unknown": "it is unknown whether the events were appended",
+  "lease-lost": "another node now ingests the stream",
+  "idempotency-conflict": "an Idempotency-Key was reused with a different body",
   // upstream
-  "upstream-content-type": "the upstream answered with something other than text/event-stream",
-  "upstream-connect": "no connection to the upstream",
+  "upstream-content-type": "the upstream response is not text/event-stream",
+  "upstream-connect": "cannot connect to the upstream",
   "upstream-ended": "the upstream closed the stream",
-  "upstream-redirect": "the upstream redirected too often or to nowhere",
-  "upstream-status": "the upstream answered with an error status",
-  "upstream-timeout": "the upstream was silent for too long",
+  "upstream-redirect": "too many upstream redirects, or a redirect without a target",
+  "upstream-status": "the upstream responded with an error status",
+  "upstream-timeout": "the upstream timed out",
   // config
   "config-invalid": "the configuration has errors",
   "config-not-found": "the configuration file does not exist",
   "access-required": "a public address needs an access section",
   "restart-required": "the change needs a restart",
-  "listen-failed": "the address cannot be listened on",
-  "worker-failed": "a worker process ended before it could serve",
-  "driver-missing": "a package this store needs is not installed",
+  "listen-failed": "cannot bind the address",
+  "worker-failed": "a worker process exited during startup",
+  "driver-missing": "a package that this store requires is not installed",
   // requests
   "request-invalid": "a request field is malformed",
-  "credential-required": "this needs a credential",
-  "credential-invalid": "the credential is not known",
+  "credential-required": "a credential is required",
+  "credential-invalid": "unknown credential",
   "credential-expired": "the credential is no longer valid",
   "credential-in-url": "a long-lived credential must not be in a URL",
   "ticket-invalid": "the ticket is unknown, used up or expired",
-  "access-denied": "the right this needs is not granted",
+  "access-denied": "the required right is not granted",
   "origin-denied": "the page's origin is not allowed",
-  "host-denied": "the host name is none of this gateway's",
-  "authorize-unavailable": "the service that decides about access cannot be asked",
-  "issuer-unavailable": "the keys of the token's issuer cannot be had",
+  "host-denied": "the host name is not one of this gateway's",
+  "authorize-unavailable": "the authorize service is unavailable",
+  "issuer-unavailable": "the token issuer's keys are unavailable",
   "not-found": "no such resource",
-  "stream-unknown": "no stream of that name",
-  "method-not-allowed": "the resource does not take this method",
-  "not-acceptable": "no representation fits the Accept header",
-  "media-type-unsupported": "the body's media type is not understood",
+  "stream-unknown": "no stream with that name",
+  "method-not-allowed": "the resource does not support this method",
+  "not-acceptable": "no representation matches the Accept header",
+  "media-type-unsupported": "the media type of the body is not supported",
   "body-too-large": "the body exceeds its limit",
   "too-many-events": "a request publishes too many events",
   "uri-too-long": "the request target exceeds its limit",
-  "too-many-connections": "one client has too many connections",
-  "too-many-tickets": "one client has too many tickets",
-  "rate-limited": "one client does this too often",
-  "at-capacity": "the server takes no more connections",
-  "overloaded": "the server has no time or memory left for more",
-  "replay-busy": "too many are being replayed to, or search through a log",
-  "gap": "the requested position is no longer held",
-  "shutting-down": "the server is stopping",
+  "too-many-connections": "too many connections of one client",
+  "too-many-tickets": "too many tickets of one client",
+  "rate-limited": "rate limit exceeded",
+  "at-capacity": "the server is at its connection limit",
+  "overloaded": "the server is overloaded",
+  "replay-busy": "too many replays or searches are running",
+  "gap": "the requested position is no longer retained",
+  "shutting-down": "the server is shutting down",
 } as const;
 
-/** The closed set of codes. */
+/** The closed set of error codes. */
 export type ErrorCode = keyof typeof errorCodes;
 
-/** What an error may say beside its code. Never a secret: values may be shown to clients and written to logs. */
+/** Details of an error besides its code. Never a secret: values may be shown to clients and written to logs. */
 export interface ErrorDetails {
-  /** The option, query parameter, header or body field at fault, as its user writes it. */
+  /** The option, query parameter, header or body field at fault, as the user writes it. */
   readonly field?: string | undefined;
-  /** What would have been accepted. */
+  /** What is accepted. */
   readonly expected?: string | undefined;
-  /** What was found, shortened. */
+  /** What was received, truncated. */
   readonly got?: string | undefined;
-  /** Seconds after which to try again. */
+  /** Seconds after which to retry. */
   readonly retryAfter?: number | undefined;
-  /** The error underneath. */
+  /** The error that caused this one. */
   readonly cause?: unknown;
 }
 

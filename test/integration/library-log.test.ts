@@ -21,7 +21,7 @@ test("without a logger, warnings go to stderr as plain lines without a secret, a
   const plain = await runWith("{}");
   expect(plain.stdout).toBe("");
   expect(plain.stderr).toMatch(
-    /^spillway: warn: no connection to the upstream \(ECONNREFUSED\); check the port of the URL: nothing listens there; next attempt in \d\.\ds stream="s" target="target-1" attempt=1 .*\n$/,
+    /^spillway: warn: cannot connect to the upstream \(ECONNREFUSED\); check the port of the URL: nothing listens there; next attempt in \d\.\ds stream="s" target="target-1" attempt=1 .*\n$/,
   );
   expect(plain.stderr).not.toContain("hunter2");
   expect(await runWith("{ logger: false }")).toMatchObject({ stdout: "", stderr: "" });
