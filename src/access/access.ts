@@ -12,33 +12,33 @@ import type { AccessOptions } from "./options.ts";
 import { createOriginCheck } from "./origin.ts";
 import type { Tickets } from "./tickets.ts";
 
-/** Says who sends a request, and what that allows. */
+/** Identifies the sender of a request and its rights. */
 export interface Access {
   /**
-   * At once for who shows nothing or a key, later for who has to be asked about. Who shows a credential is never taken for anonymous.
+   * Synchronous without a credential or with a fast key, asynchronous otherwise. A request with a credential never counts as anonymous.
    * Throws or rejects.
    * @throws {SpillwayError} `credential-invalid`, `credential-expired`, `ticket-invalid`, `origin-denied`,
    * `access-denied` (the user's service refuses), `authorize-unavailable`, `issuer-unavailable`.
    */
   identify(request: AuthorizeRequest, stream: string | undefined): Identity | Promise<Identity>;
-  /** What an identity of another configuration comes to in this one; `undefined` where it counts no longer. */
+  /** Resolves an identity of an earlier configuration in this one; `undefined` if it is no longer valid. */
   review(identity: Identity): Identity | undefined;
-  /** Whether any credential could bring more than none does. */
+  /** Whether any kind of credential is configured. */
   readonly takesCredentials: boolean;
-  /** Whether who shows no credential gets tickets. */
+  /** Whether anonymous clients get tickets. */
   readonly anonymousTickets: boolean;
 }
 
 export interface AccessDependencies {
   readonly tickets: Tickets;
-  /** Scheme and host of the gateway as the sender's browser knows them, for cookies; `undefined` where the request does not tell. */
+  /** The gateway's origin as the sender's browser sees it, for cookies; `undefined` if the request does not tell. */
   readonly originOf: (request: AuthorizeRequest) => string | undefined;
   /** The client's address, for the user's service. Default: that of the connection. */
   readonly addressOf?: (request: AuthorizeRequest) => string | undefined;
   readonly logger: Logger;
-  /** How many different credentials that are not known an address may show before it has to wait. Default: any number. */
+  /** How many different unknown credentials an address may send before it has to wait. Default: unlimited. */
   readonly failedCredentials?: FailureRate | undefined;
-  /** What decided before: what it knows of keys, issuers and failures is used again. Default: none. */
+  /** The instance of the previous configuration, whose state of keys, issuers and failures is reused. Default: none. */
   readonly previous?: Access | undefined;
 }
 
@@ -48,12 +48,12 @@ interface Parts {
   readonly failed: FailedCredentials;
 }
 
-/** For the one that comes after. */
+/** For the instance of the next configuration. */
 const partsOf = new WeakMap<Access, Parts>();
 
 /**
- * Makes what decides about access.
- * @throws {SpillwayError} `config-invalid` where `jwt.publicKey` is none.
+ * Makes the access control of a configuration.
+ * @throws {SpillwayError} `config-invalid` if `jwt.publicKey` is not a public key.
  */
 export function createAccess(options: AccessOptions, dependencies: AccessDependencies): Access {
   const { tickets, originOf, addressOf = ({ address }) => address, logger, failedCredentials, previous } = dependencies;
@@ -72,7 +72,7 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
     try {
       return await tokens?.identify(token);
     } catch (error) {
-      // It may be known elsewhere, and else the error says most.
+      // Another source may know the credential; if there is no other, this error is the most specific.
       if (!(error instanceof SpillwayError && error.code === "credential-invalid" && (authorizer || keys.hasSlow)))
         throw error;
       return undefined;
@@ -141,12 +141,12 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
 }
 
 function unknown(): never {
-  throw new SpillwayError("credential-invalid", "the key or token is not known");
+  throw new SpillwayError("credential-invalid", "unknown key or token");
 }
 
 /**
- * What somebody who tries one after the other would show. Not tickets: nobody guesses 256 bits, and after a restart all clients of an
- * address come with tickets that have ended.
+ * The credential that a brute-force attack would vary. Tickets are exempt: 256 bits cannot be guessed, and after a restart all clients of an
+ * address send tickets that have expired.
  */
 function guessable(shown: PresentedCredential, request: AuthorizeRequest): string | undefined {
   if (shown.kind === "none" || shown.kind === "ticket") return undefined;

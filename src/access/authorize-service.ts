@@ -10,18 +10,18 @@ import { readText } from "./response-text.ts";
 import { fingerprint } from "./secret-hash.ts";
 
 export interface AuthorizerDependencies {
-  /** The address that the service is told. */
+  /** The client address that is sent to the service. */
   readonly addressOf: (request: AuthorizeRequest) => string | undefined;
   readonly logger: Logger;
 }
 
-/** What of the request's headers the service may need to know who sends it. */
+/** Request headers that the service may need to identify the sender. */
 const forwarded = ["authorization", "cookie", "x-api-key", "origin"] as const;
-/** Questions on their way at the same time, and those that wait, for no longer than an answer may take. */
+/** Concurrent requests to the service, and those that wait, for no longer than the timeout of an answer. */
 const bounds = { atOnce: 128, waitingPerKey: 1000, waiting: 10_000 };
 const largest = 64 * 1024;
 
-/** What the service is sent; its JSON is also the body. */
+/** The body of the request to the service, as JSON. */
 interface Question {
   readonly about: {
     readonly stream: string | null;
@@ -32,7 +32,7 @@ interface Question {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Asks the user's service who sends a request. What it does not say plainly is refused. */
+/** Asks the user's service who sends a request. Default deny: an answer that is not understood is a refusal. */
 export function createAuthorizeService(
   { url, timeout, cache, stale }: AuthorizeOptions,
   recognized: Recognition,
@@ -45,7 +45,7 @@ export function createAuthorizeService(
       return await limit(address, () => send(url, question, recognized, AbortSignal.timeout(timeout)));
     } catch (error) {
       if (error instanceof SpillwayError) throw error;
-      logger.warn({ reason: reasonOf(error) }, "the authorize service cannot be asked");
+      logger.warn({ reason: reasonOf(error) }, "the authorize service is unavailable");
       throw new SpillwayError("authorize-unavailable", undefined, { retryAfter: 5 });
     }
   };
@@ -54,7 +54,7 @@ export function createAuthorizeService(
     const question = questionOf(request, stream, client);
     const address = client === undefined ? fingerprint(question.headers) : addressKey(client);
     const identity = await decisions.get(fingerprint(question), address, () => ask(question, address));
-    // An answer may end while it is kept.
+    // An answer may expire while it is cached.
     if (identity.expiresAt !== undefined && identity.expiresAt <= Date.now())
       throw new SpillwayError("credential-expired");
     return identity;

@@ -3,7 +3,7 @@ import { parseDateTime } from "../util/rfc3339.ts";
 import { rights, type Grant, type Right } from "./grant.ts";
 import type { Identity, Recognition } from "./identity.ts";
 
-/** What a request shows of its sender. */
+/** A request as the access check sees it: everything but its body. */
 export interface AuthorizeRequest {
   /** Upper case. */
   readonly method: string;
@@ -11,28 +11,28 @@ export interface AuthorizeRequest {
   readonly query: URLSearchParams;
   /** A header by its lower-case name. */
   header(name: string): string | undefined;
-  /** The address of the other end of the connection; absent where it is not known. */
+  /** The remote address of the connection; absent if it is unknown. */
   readonly address?: string | undefined;
-  /** Whether the connection is encrypted. Default: it is not. */
+  /** Whether the connection is encrypted. Default: false. */
   readonly secure?: boolean | undefined;
 }
 
-/** What the user's own decision says of a caller. Rights that are not said are `[subscribe]`. */
+/** The result of an authorize function or service. Default of `can`: `[subscribe]`. */
 export interface AuthorizeResult extends Partial<Grant> {
-  /** Who it is: what limits count by, and logs name. Default `anonymous`. */
+  /** The caller's name, for limits and logs. Default: `anonymous`. */
   readonly subject?: string | undefined;
-  /** When the rights end: a time in ms since 1970, a `Date`, or RFC 3339 text. Default: never. */
+  /** When the rights expire: a time in ms since 1970, a `Date`, or RFC 3339 text. Default: never. */
   readonly expiresAt?: number | string | Date | undefined;
 }
 
 /**
- * A decision as the library's user writes it: rights, or `undefined` to refuse. What it throws refuses too: a `SpillwayError` as it is,
- * anything else with `authorize-unavailable`. It is asked for every request and has no time limit but its own.
+ * Decides about a request: returns rights, or `undefined` to refuse it. If it throws, the request is refused too: with a `SpillwayError`
+ * as it is, otherwise with `authorize-unavailable`. It is called for every request, without a timeout.
  */
 export type AuthorizeFunction = (call: {
-  /** The request as far as it is known before its body. */
+  /** The request without its body. */
   readonly request: AuthorizeRequest;
-  /** The stream that is meant, if one is. */
+  /** The stream that the request is for, if any. */
   readonly stream: string | undefined;
 }) => AuthorizeResult | undefined | Promise<AuthorizeResult | undefined>;
 
@@ -47,9 +47,9 @@ const members: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Makes an identity of what a decision said. It must be right in every member: a bound that is not understood would be none.
- * @throws {SpillwayError} `credential-expired` where the rights have ended.
- * @throws {TypeError} naming the member that is wrong.
+ * Makes an identity of an authorize result. Every member must be valid: a restriction that is not understood must not be ignored.
+ * @throws {SpillwayError} `credential-expired` if the rights have expired.
+ * @throws {TypeError} naming the invalid member.
  */
 export function readAuthorizeResult(result: unknown, recognized: Recognition): Identity {
   if (typeof result !== "object" || result === null || Array.isArray(result)) throw new TypeError("no object");

@@ -6,7 +6,7 @@ import type { Identity, Recognition } from "./identity.ts";
 import type { AuthorizeOptions } from "./options.ts";
 import { fingerprint } from "./secret-hash.ts";
 
-/** The user's own decision, whoever takes it. */
+/** The user's own access decision, by a function or a service. */
 export interface Authorizer {
   /** What those are recognized by whom it lets in. */
   readonly recognized: Recognition & { readonly by: "authorize" };

@@ -2,27 +2,27 @@ import { SpillwayError } from "../errors.ts";
 import type { AuthorizeRequest } from "./authorize.ts";
 import { isKey } from "./keys.ts";
 
-/** The credential that counts of those a request shows; not yet checked. */
+/** The credential of a request that is checked, if it has several; not yet verified. */
 export type PresentedCredential =
   | { readonly kind: "none" }
   | { readonly kind: "key"; readonly text: string }
-  /** A key that Spillway did not make, or a token. */
+  /** A key that Spillway did not generate, or a token. */
   | { readonly kind: "bearer"; readonly text: string }
-  /** A key that Spillway did not make, or something that is for others to know. */
+  /** A key that Spillway did not generate, or a secret that only the authorize service knows. */
   | { readonly kind: "secret"; readonly text: string }
   | { readonly kind: "cookie"; readonly text: string }
   | { readonly kind: "ticket"; readonly text: string }
-  /** Another scheme of `Authorization`, which is for others to know. */
+  /** Another scheme of `Authorization`, which only the authorize service can check. */
   | { readonly kind: "foreign" };
 
 export interface CredentialReading {
-  /** The cookie that may hold a token; absent where none does. */
+  /** The name of the cookie that may hold a token; `undefined` to read no cookie. */
   readonly cookie: string | undefined;
   /** Whether what is none of ours is somebody else's business, as if it was not there: nothing is taken here but tickets. */
   readonly ignoreForeign: boolean;
 }
 
-/** Finds the first of: `Authorization`, `X-API-Key`, `?ticket=`, the cookie. What comes first counts alone, be it right or wrong. */
+/** Reads the first of: `Authorization`, `X-API-Key`, `?ticket=`, the cookie. Only the first is used, whether it is valid or not. */
 export function readCredential(
   request: AuthorizeRequest,
   { cookie, ignoreForeign }: CredentialReading,
@@ -78,9 +78,9 @@ export function refuseCredentialsInUrl(query: URLSearchParams): void {
   }
 }
 
-/** The value of a cookie out of the `Cookie` header, the first of that name; absent where there is none, or it is empty. */
+/** The value of the first cookie with this name in a `Cookie` header; `undefined` if it is absent or empty. */
 export function readCookie(header: string | undefined, name: string): string | undefined {
-  // An empty value is what is left of a cookie that was taken back.
+  // A cookie that was deleted may leave an empty value.
   return header
     ?.split(";")
     .map(readPair)

@@ -2,21 +2,21 @@ import { createHmac, randomBytes } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { SpillwayError } from "../errors.ts";
 
-/** So many different credentials that are not known, in so long (ms), from one address. */
+/** How many different unknown credentials one address may send within a window, in ms. */
 export interface FailureRate {
   readonly count: number;
   readonly window: number;
 }
 
-/** Slows down who tries credentials. */
+/** Slows down brute-force attacks on credentials. */
 export interface FailedCredentials {
   /**
-   * Looks a credential up by `identify`, and counts it for the address if it is not known. An address that has shown too many is refused
-   * for a while that doubles each time, unless the credential has been good there before.
+   * Looks a credential up by `identify`, and counts it for the address if it is unknown. An address with too many failures is refused
+   * for a time that doubles with each refusal, unless the credential was valid from there before.
    * @throws {SpillwayError} `rate-limited` with `retryAfter`, and what `identify` throws.
    */
   guard<T>(address: string, credential: string, identify: () => T | Promise<T>): T | Promise<T>;
-  /** Another rate from now on; `undefined` for none. */
+  /** Sets another rate; `undefined` for no limit. */
   change(rate: FailureRate | undefined): void;
 }
 
@@ -36,7 +36,7 @@ const [shortest, longest] = [1000, 300_000];
 const mostAddresses = 10_000;
 const mostGood = 10_000;
 
-/** Makes it without any failures. */
+/** Makes a {@link FailedCredentials} without any failures. */
 export function createFailedCredentials(first: FailureRate | undefined): FailedCredentials {
   let rate = first;
   const failures = new LRUCache<string, Failures>({ max: mostAddresses });
@@ -45,7 +45,7 @@ export function createFailedCredentials(first: FailureRate | undefined): FailedC
   function assertNotRefused(address: string, name: string): void {
     const wait = (failures.get(address)?.until ?? 0) - performance.now();
     if (wait <= 0 || good.get(`${address} ${name}`)) return;
-    const message = "this address has shown too many credentials that are not known (limits.failedCredentials)";
+    const message = "too many unknown credentials from this address (limits.failedCredentials)";
     throw new SpillwayError("rate-limited", message, { retryAfter: Math.ceil(wait / 1000) });
   }
 

@@ -58,7 +58,7 @@ function createKeySource(logger: Logger): KeySource {
       } catch (error) {
         failedAt = Date.now();
         if (last && failedAt - last.at > survives) last = undefined;
-        logger.warn({ reason: reasonOf(error), usesLast: last !== undefined }, "the issuer's keys cannot be had");
+        logger.warn({ reason: reasonOf(error), usesLast: last !== undefined }, "the issuer's keys are unavailable");
         if (!last) throw unavailable();
       }
       return new Response(last.text);

@@ -4,7 +4,7 @@ import type { Limits, Rate } from "./options.ts";
 import { createRateCounter, type RateCounter } from "./rate-counter.ts";
 import { createTally, type Tally } from "../util/tally.ts";
 
-/** Who asks to be let in. */
+/** The client that asks for admission. */
 export interface Caller {
   /** As an identity has it; `anonymous` counts by address alone. */
   readonly subject: string;
@@ -20,7 +20,7 @@ export interface Arrival {
   readonly subscribes: boolean;
 }
 
-/** Counts who is there, and lets in who still fits. */
+/** Counts connections and requests, and admits those within the limits. */
 export interface Admission {
   /**
    * One more request, before it is known who sends it: those that are refused later count as well.
@@ -28,7 +28,7 @@ export interface Admission {
    */
   arrive(arrival: Arrival): void | Promise<void>;
   /**
-   * One more subscription or held long poll; returns the way to let it go, which does nothing a second time.
+   * One more subscription or held long poll; returns the function that releases it, which is idempotent.
    * @throws {SpillwayError} `at-capacity`, `overloaded`, `too-many-connections`, `rate-limited`, with `retryAfter`.
    */
   connect(caller: Caller): (() => void) | Promise<() => void>;
@@ -39,7 +39,7 @@ export interface Admission {
   publish(caller: Caller): void | Promise<void>;
 }
 
-/** The limits that say who is let in. */
+/** The limits that admission enforces. */
 export type AdmissionLimits = Pick<
   Limits,
   "connections" | "perSubject" | "perAddress" | "connectRate" | "requestRate" | "publishRate"
@@ -50,18 +50,18 @@ export interface CountingAdmission extends Admission {
   arrive(arrival: Arrival): void;
   connect(caller: Caller): () => void;
   publish(caller: Caller): void;
-  /** Those that were let in and not let go yet. */
+  /** Connections that are admitted and not yet released. */
   readonly connections: number;
   /** Names that are held: subjects and addresses of those who are there. Nothing while neither has a bound. */
   readonly keys: number;
   /**
-   * Takes other limits from now on. Nobody is put out; who came while there was no bound for a subject or an address does not count
-   * for a new one. A changed rate starts to count anew.
+   * Applies other limits. Limits never evict existing connections; a connection that was admitted while a subject or an address had no
+   * bound does not count for a new bound. A changed rate starts counting anew.
    */
   change(limits: AdmissionLimits): void;
 }
 
-/** Seconds after which someone may have gone. */
+/** Seconds after which a connection may have closed. */
 const retryAfter = 10;
 
 /** Makes an {@link Admission} for one gateway; with several worker processes it is the primary's. */
@@ -148,7 +148,7 @@ function isSame(a: Rate | undefined, b: Rate | undefined): boolean {
   return a?.count === b?.count && a?.window === b?.window;
 }
 
-/** What a publisher counts by. The letter keeps a subject from being taken for an address. */
+/** The keys that a publisher counts by. The letter keeps subjects and addresses apart. */
 function keysOf(caller: Caller): string[] {
   const [subject, address] = [subjectOf(caller), addressOf(caller)];
   if (subject !== undefined) return [`s ${subject}`];

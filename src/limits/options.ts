@@ -1,6 +1,6 @@
 /** Bounds on what clients may use up, as the config resolver leaves them. Times in ms, sizes in bytes; `undefined` for no bound. */
 
-/** So many in so long. */
+/** A number of calls per window (ms). */
 export interface Rate {
   readonly count: number;
   readonly window: number;

@@ -1,10 +1,10 @@
 import { createTally } from "./tally.ts";
 
-/** Runs at most so many tasks at once, and shares the places fairly among keys. The key is whoever a task is done for. */
+/** Runs a bounded number of tasks at once, and shares the permits fairly among keys. A key is the client that a task runs for. */
 export type FairLimiter = <T>(key: string, task: () => Promise<T>) => Promise<T>;
 
 export interface FairLimits {
-  /** Tasks that run at once. One key alone gets at most half of the places, so that another key finds one free. */
+  /** Tasks that run at once. One key alone gets at most half of the permits, so that another key finds one free. */
   readonly atOnce: number;
   /** Tasks of one key that wait at most. */
   readonly waitingPerKey: number;
@@ -24,7 +24,7 @@ interface Waiting {
 /**
  * Makes a {@link FairLimiter}. A task that is not run rejects with the error that `refuse` makes.
  *
- * A key may have as many tasks running as places are free. Keys that wait get the next place in turn.
+ * A key may have as many tasks running as permits are free. Keys that wait get the next permit in turn.
  */
 export function createFairLimiter(limits: FairLimits, refuse: (why: NotRun) => Error): FairLimiter {
   const running = createTally();

@@ -18,7 +18,7 @@ export function matchesGlob(pattern: string, text: string): boolean {
   return true;
 }
 
-/** Whether a name is a pattern for others. */
+/** Whether a name is a pattern. */
 export function isGlob(name: string): boolean {
   return name.includes("*");
 }

@@ -16,8 +16,8 @@ function look(): void {
 }
 
 /**
- * Tells ten times a second by how much the event loop was late, in ms: one timer for all who want to know, which keeps no process
- * alive. Returns the way to stop.
+ * Reports ten times a second how late the event loop is, in ms: one timer for all listeners, which does not keep the process alive.
+ * Returns the function that stops it.
  */
 export function watchLateness(listener: (late: number) => void): () => void {
   listeners.add(listener);

@@ -1,4 +1,4 @@
-/** The part of pino that Spillway uses: any logger of that shape will do. */
+/** The subset of pino's interface that Spillway uses. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -16,5 +16,5 @@ export function withFields(logger: Logger, bound: object): Logger {
   };
 }
 
-/** Says nothing. The default of the library; the CLI brings pino. */
+/** Logs nothing. The default of the library; the CLI uses pino. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

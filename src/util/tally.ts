@@ -1,11 +1,11 @@
-/** How many there are under each key. A key with nobody takes no memory. */
+/** A counter for each key. A key whose count is zero takes no memory. */
 export interface Tally {
   of(key: string): number;
-  /** One more, or so many. */
+  /** Adds one, or `count`. */
   add(key: string, count?: number): void;
-  /** Takes back what was added. */
+  /** Subtracts what was added. */
   remove(key: string, count?: number): void;
-  /** Keys with somebody. */
+  /** Keys whose count is above zero. */
   readonly size: number;
 }
 

@@ -224,5 +224,5 @@ test("the log says why nobody could be asked, without address, credential or ans
   const { port } = server.address() as AddressInfo;
   const authorize = { url: `http://127.0.0.1:${port}/?key=hunter2` };
   await subjectOf(accessOf({ authorize }, { logger: { debug() {}, info() {}, warn, error() {} } }), bearer("hunter2"));
-  expect(lines).toEqual([{ reason: "SyntaxError", message: "the authorize service cannot be asked" }]);
+  expect(lines).toEqual([{ reason: "SyntaxError", message: "the authorize service is unavailable" }]);
 });

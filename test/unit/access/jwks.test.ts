@@ -166,5 +166,5 @@ test("the log says that the issuer is not there, without its address", async () 
   await issuer.stop();
   const access = accessOf({ jwt: { jwks: `${issuer.url}?key=hunter2` } }, { logger });
   expect(await outcome(access, bearer(await issuer.sign("a")))).toBe("issuer-unavailable");
-  expect(lines).toEqual([{ reason: "ECONNREFUSED", usesLast: false, message: "the issuer's keys cannot be had" }]);
+  expect(lines).toEqual([{ reason: "ECONNREFUSED", usesLast: false, message: "the issuer's keys are unavailable" }]);
 });
