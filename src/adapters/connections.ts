@@ -31,6 +31,11 @@ export function connectionEvent(server: Server): "connection" | "secureConnectio
   return server instanceof TlsServer ? "secureConnection" : "connection";
 }
 
+/** Whether client and server agreed on HTTP/2 in the TLS handshake. */
+export function speaksHttp2(socket: Socket & { readonly alpnProtocol?: unknown }): boolean {
+  return socket.alpnProtocol === "h2";
+}
+
 /**
  * Keeps count for a server. Node's own `closeIdleConnections` takes an answer for over as soon as it was written, and cuts it off
  * on its way to a slow reader; this one waits until the bytes have left.

@@ -80,6 +80,7 @@ export function createContext(parts: GatewayParts, state: ContextState): Gateway
   return {
     version,
     startedAt: parts.startedAt,
+    listener: options().listener ?? "raw",
     streams,
     get default() {
       const { default: name } = options();

@@ -51,6 +51,11 @@ export interface ClusterOptions {
 export interface GatewayOptions {
   /** Where `listen()` and `spillway serve` listen. */
   readonly listen: { readonly host: string; readonly port: number };
+  /**
+   * What serves subscriptions over HTTP/1.1: `raw` writes them past `node:http`, `node` serves every connection through Node's own HTTP.
+   * Absent for `raw`.
+   */
+  readonly listener?: "raw" | "node" | undefined;
   /** URL of the store: `memory:`, `sqlite:<path>`, `postgres://…` and the like. */
   readonly store: string;
   /** How nodes that share a store agree. */

@@ -46,6 +46,7 @@ export const removed: Farewell = { reason: "removed", over: 0, retry: [0, 2000] 
 /** What a running gateway cannot change, and what it is called in a configuration. */
 const fixed = {
   listen: "listen",
+  listener: "listener",
   store: "store",
   synchronous: "sqlite.synchronous",
   cluster: "cluster",

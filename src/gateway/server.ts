@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from "node:
 import { Server as NetServer, type AddressInfo } from "node:net";
 import { deferContinue, toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
 import type { Connections } from "../adapters/connections.ts";
+import { serveNodeHttp } from "../adapters/node/listener.ts";
 import { serveRawStreams } from "../adapters/raw/listener.ts";
 import { SpillwayError } from "../errors.ts";
 import type { HttpHandler } from "../http/routes.ts";
@@ -45,7 +46,7 @@ const backlog = 65_535;
  */
 export async function startServer(
   handler: HttpHandler,
-  { listen, tls, ...options }: Pick<GatewayOptions, "listen" | "limits" | "tls">,
+  { listen, listener, tls, ...options }: Pick<GatewayOptions, "listen" | "listener" | "limits" | "tls">,
   { logger, onRefused }: ServerHost,
 ): Promise<GatewayServer> {
   let { limits } = options;
@@ -56,7 +57,11 @@ export async function startServer(
   server.timeout = silenceLimit;
   serveExpectations(server);
   const http2 = createHttp2Sessions(requests, { limits: current, idle: idleLimit, silence: silenceLimit });
-  const connections = serveRawStreams(server, handler, { limits: current, serveHttp2: http2.serve });
+  const { serve: serveHttp2 } = http2;
+  const connections =
+    listener === "node"
+      ? serveNodeHttp(server, { serveHttp2 })
+      : serveRawStreams(server, handler, { limits: current, serveHttp2 });
   refuseMalformed(server, { connections, limits: current, onRefused });
   await startListening(server, listen);
   const { address: host, port } = server.address() as AddressInfo;

@@ -123,6 +123,8 @@ export interface GatewayContext {
   readonly version: string;
   /** When the gateway was started, ms since 1970. */
   readonly startedAt: number;
+  /** What serves subscriptions over HTTP/1.1 at the gateway's own address: the raw listener, or Node's HTTP. */
+  readonly listener: "raw" | "node";
   readonly streams: ReadonlyMap<string, ServedStream>;
   /** The stream behind `/api/sse`. */
   readonly default: ServedStream | undefined;

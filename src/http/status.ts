@@ -21,6 +21,7 @@ export function describe(gateway: GatewayContext, isShown: (stream: ServedStream
     version: gateway.version,
     uptime: secondsSince(gateway.startedAt),
     ready: isReady(gateway),
+    listener: gateway.listener,
     workers: gateway.workers?.(),
     streams: Object.fromEntries(
       [...gateway.streams.values()].filter(isShown).map((stream) => [stream.name, streamStatus(stream)]),

@@ -7,7 +7,7 @@ import type { HttpHandler } from "../../http/routes.ts";
 import { createSlicedQueue } from "../../util/slices.ts";
 import { acceptHandles, type HandleConnection } from "./handle-connections.ts";
 import { createSilenceWatch } from "./silence-watch.ts";
-import { connectionEvent, trackConnections, type Connections } from "../connections.ts";
+import { connectionEvent, speaksHttp2, trackConnections, type Connections } from "../connections.ts";
 import { readPlainGet, type RequestHead } from "./request-head.ts";
 import { closeSignal, splitTarget } from "../request-parts.ts";
 import { directHandle } from "./direct-writer.ts";
@@ -123,11 +123,6 @@ function ignore(): void {}
 /** Node's HTTP servers leave a socket half open when its client has ended: the end is then up to us. */
 function cut(this: Socket): void {
   this.destroy();
-}
-
-/** What client and server have agreed on in the TLS handshake. */
-function speaksHttp2(socket: Socket & { readonly alpnProtocol?: unknown }): boolean {
-  return socket.alpnProtocol === "h2";
 }
 
 function asksForStream({ target, headers }: RequestHead): boolean {
