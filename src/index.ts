@@ -1,4 +1,10 @@
-export { createGateway, type GatewayRuntime } from "./config/create-gateway.ts";
+export {
+  createGateway,
+  type CreateGatewayConfig,
+  type GatewayRuntime,
+  type LogStoreHost,
+  type OpenLogStore,
+} from "./config/create-gateway.ts";
 export { createLazyGateway, type LazyGateway, type LazyGatewayRuntime } from "./config/create-lazy-gateway.ts";
 export type { AuthorizeFunction, AuthorizeRequest, AuthorizeResult } from "./access/authorize.ts";
 export type { Grant, Right } from "./access/grant.ts";

@@ -1,19 +1,42 @@
 import type { ConnectionHooks, Gateway } from "../gateway/gateway.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
 import { startGateway } from "../gateway/start.ts";
+import type { LogStore } from "../log/log.ts";
 import { silentLogger, type Logger } from "../util/logger.ts";
 import type { GatewayConfig } from "./config.ts";
-import { ConfigError, type ConfigIssue } from "./issues.ts";
+import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
 import { openStore } from "./open-store.ts";
 import { plainLogger } from "./plain-logger.ts";
 import { resolveConfig } from "./resolve.ts";
+
+/** A configuration in code: the store may also be one that the program opens. */
+export interface CreateGatewayConfig extends Omit<GatewayConfig, "store"> {
+  /**
+   * The URL of a store, a function that opens one, or an open store. The gateway closes the stores that it opened, by a URL or a
+   * function; an open store stays open and is closed by its owner. Default: `sqlite:./spillway.db`.
+   */
+  readonly store?: string | OpenLogStore | LogStore | undefined;
+}
+
+/** Opens a store for one gateway. Called once, by `createGateway`. */
+export type OpenLogStore = (host: LogStoreHost) => LogStore | Promise<LogStore>;
+
+/** What {@link OpenLogStore} gets. The functions of `spillway/postgres`, `/mysql`, `/redis` and `/nats` take all of it as options. */
+export interface LogStoreHost {
+  /** The gateway's logger. */
+  readonly logger: Logger;
+  /** To be called when the store lost a stream's log; the gateway then opens the stream again. */
+  readonly onReset: (stream: string) => void;
+  /** The name of this node, from `cluster.node`. */
+  readonly node: string;
+}
 
 /** What a gateway takes from the program around it. */
 export interface GatewayRuntime extends ConnectionHooks {
   /** Any logger shaped like pino; `false` for none. Default: warnings and errors go to stderr as plain lines. */
   readonly logger?: Logger | false | undefined;
-  /** Reads the configuration anew, for `reload()`. Default: there is nothing to read. */
-  readonly readConfig?: (() => GatewayConfig | Promise<GatewayConfig>) | undefined;
+  /** Reads the configuration anew, for `reload()`. A store that the program opens stays the same. Default: there is nothing to read. */
+  readonly readConfig?: (() => CreateGatewayConfig | Promise<CreateGatewayConfig>) | undefined;
 }
 
 /** Like {@link GatewayRuntime}, for options that are resolved already. */
@@ -21,6 +44,8 @@ export interface ResolvedRuntime {
   readonly logger?: Logger | undefined;
   readonly readOptions?: (() => Promise<GatewayOptions>) | undefined;
   readonly hooks?: ConnectionHooks | undefined;
+  /** Takes the place of the store that the options name. */
+  readonly store?: OpenLogStore | LogStore | undefined;
 }
 
 /**
@@ -28,32 +53,62 @@ export interface ResolvedRuntime {
  * @throws {ConfigError} for a configuration with errors.
  * @throws {SpillwayError} `store-*` or `driver-missing` where the store cannot be opened.
  */
-export async function createGateway(config: GatewayConfig, runtime: GatewayRuntime = {}): Promise<Gateway> {
-  const options = resolveConfig(config);
+export async function createGateway(config: CreateGatewayConfig, runtime: GatewayRuntime = {}): Promise<Gateway> {
+  const options = resolveInCode(config);
   if (options.workers > 1 || config.workers === "auto") throw new ConfigError([workersIssue(config.workers)]);
   const { readConfig } = runtime;
   const logger = runtime.logger === false ? silentLogger : (runtime.logger ?? plainLogger);
-  const readOptions = readConfig && (async (): Promise<GatewayOptions> => resolveConfig(await readConfig()));
-  return openGateway(options, { logger, readOptions, hooks: runtime });
+  const readOptions = readConfig && (async (): Promise<GatewayOptions> => resolveInCode(await readConfig()));
+  const store = typeof config.store === "string" ? undefined : config.store;
+  return openGateway(options, { logger, readOptions, hooks: runtime, store });
+}
+
+/** What stands in the options for the URL of a store that the program opens. */
+const programStore = "program:";
+
+function resolveInCode(config: CreateGatewayConfig): GatewayOptions {
+  const { store, workers = 1 } = config;
+  if (store === undefined || typeof store === "string") return resolveConfig(config);
+  if (!isStore(store)) throw new ConfigError([storeIssue(store)]);
+  if (workers !== 1) throw new ConfigError([unshareableIssue(workers)]);
+  return Object.freeze({ ...resolveConfig({ ...config, store: "memory:" }), store: programStore });
+}
+
+function isStore(store: OpenLogStore | LogStore): boolean {
+  return typeof store === "function" || (typeof store?.open === "function" && typeof store.close === "function");
 }
 
 /** Like {@link createGateway}, from options that are resolved already. */
 export async function openGateway(options: GatewayOptions, runtime: ResolvedRuntime = {}): Promise<Gateway> {
-  const { logger = silentLogger, readOptions, hooks } = runtime;
-  // What is lost while the gateway starts is heard of when it has.
+  const { logger = silentLogger, readOptions, hooks, store: given } = runtime;
+  // Streams whose log was lost while the gateway starts are reported once it has started.
   const early: string[] = [];
   let onReset = (stream: string): void => void early.push(stream);
-  const store = await openStore(options, { logger, onReset: (stream) => onReset(stream) });
+  const host = { logger, onReset: (stream: string): void => onReset(stream), node: options.cluster.node };
+  const keepsStore = typeof given === "object";
+  const store = await (given === undefined ? openStore(options, host) : keepsStore ? given : given(host));
   try {
     const onResets = (listener: (stream: string) => void): void => {
       onReset = listener;
       for (const stream of early) listener(stream);
     };
-    return await startGateway(options, { store, logger, readOptions, hooks, onResets });
+    return await startGateway(options, { store, keepsStore, logger, readOptions, hooks, onResets });
   } catch (error) {
-    await store.close().catch((cause: unknown) => logger.error({ err: cause }, "the store did not close"));
+    if (!keepsStore)
+      await store.close().catch((cause: unknown) => logger.error({ err: cause }, "the store did not close"));
     throw error;
   }
+}
+
+function storeIssue(store: unknown): ConfigIssue {
+  const expected = "the URL of a store, a function that opens one, or an open store (with `open` and `close`)";
+  return mismatch("store", undefined, expected, store === null ? "null" : `a value of the type ${typeof store}`);
+}
+
+function unshareableIssue(workers: GatewayConfig["workers"]): ConfigIssue {
+  const expected = "1 with a store that the program opens, because it cannot be passed to other processes";
+  const message = `expected ${expected}, got ${workers}: remove \`workers\`, or give the URL of a store and run "spillway serve"`;
+  return { path: "workers", location: undefined, message, expected, got: String(workers) };
 }
 
 function workersIssue(workers: GatewayConfig["workers"]): ConfigIssue {

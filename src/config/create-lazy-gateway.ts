@@ -1,7 +1,6 @@
 import { SpillwayError } from "../errors.ts";
 import type { Gateway } from "../gateway/gateway.ts";
-import type { GatewayConfig } from "./config.ts";
-import { createGateway, type GatewayRuntime } from "./create-gateway.ts";
+import { createGateway, type CreateGatewayConfig, type GatewayRuntime } from "./create-gateway.ts";
 
 /** A gateway that its first use opens. After `close` the next use opens it again. */
 export interface LazyGateway extends Pick<Gateway, "fetch" | "publish" | "subscribe" | "close"> {
@@ -30,7 +29,7 @@ interface Opened {
  * module was changed and loaded again, the gateway of the old configuration is closed before the new one is opened.
  */
 export function createLazyGateway(
-  config: GatewayConfig | (() => GatewayConfig),
+  config: CreateGatewayConfig | (() => CreateGatewayConfig),
   { name = "gateway", ...runtime }: LazyGatewayRuntime = {},
 ): LazyGateway {
   const all = openedGateways();
@@ -43,8 +42,8 @@ export function createLazyGateway(
   }
 
   /** Shares the gateway that is there, or takes its place. */
-  async function openAs(read: GatewayConfig, current: Opened | undefined): Promise<Gateway> {
-    const signature = JSON.stringify(read);
+  async function openAs(read: CreateGatewayConfig, current: Opened | undefined): Promise<Gateway> {
+    const signature = signatureOf(read);
     if (current?.signature !== signature) {
       // A module that was loaded again is used from then on; of two that take turns, each would close the other's.
       if (current && own) throw new SpillwayError("config-invalid", `another lazy gateway has the name "${name}" too`);
@@ -73,6 +72,11 @@ export function createLazyGateway(
       await current?.gateway.then((gateway) => gateway.close());
     },
   };
+}
+
+/** Stores that the program opens are equal: a module that is loaded again has another function of the same text. */
+function signatureOf({ store, ...rest }: CreateGatewayConfig): string {
+  return JSON.stringify({ store: typeof store === "string" ? store : typeof store, ...rest });
 }
 
 /** Those of this process. Bundlers may give each route a copy of this module, so that they are kept where all copies find them. */

@@ -14,13 +14,15 @@ import { version } from "./version.ts";
 export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger">, Pick<GatewayParts, "hooks"> {
   /** Reads the configuration anew; absent where there is none to be read. */
   readonly readOptions?: (() => Promise<GatewayOptions>) | undefined;
+  /** Leaves the store open when the gateway closes. Default: false. */
+  readonly keepsStore?: boolean;
   /** Says who is to be told of streams whose log was lost. */
   onResets?(listener: (stream: string) => void): void;
 }
 
-/** Starts a gateway that does everything in this process: ingests, keeps the log, and serves. The store belongs to it from here on. */
+/** Starts a gateway that does everything in this process: ingests, keeps the log, and serves. The gateway closes the store unless `keepsStore` is set. */
 export async function startGateway(options: GatewayOptions, host: GatewayHost): Promise<Gateway> {
-  const { store, logger, readOptions, hooks } = host;
+  const { store, keepsStore = false, logger, readOptions, hooks } = host;
   let current = options;
   const count = (): number => Object.keys(current.streams).length;
   const limits = (): GatewayOptions["limits"] => current.limits;
@@ -68,9 +70,9 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
       await own.stop();
     },
     metrics: () => metrics.render(),
-    end() {
+    async end() {
       monitor.stop();
-      return store.close();
+      if (!keepsStore) await store.close();
     },
   });
   host.onResets?.((stream) => (stream === ticketLog ? shared?.renew() : void own.renew(stream)));
