@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { onTestFinished } from "vitest";
-import type { Log, LogEvent, LogStore, NewEvent, Retention } from "../../src/log/log.ts";
+import type { AppendOptions, Log, LogEvent, LogStore, NewEvent, Retention } from "../../src/log/log.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 
 /** Keeps all. */
@@ -115,7 +115,11 @@ export async function untilDone<T>(call: () => Promise<T>): Promise<T> {
 const retried: ReadonlySet<string | undefined> = new Set(["store-unavailable", "append-unknown"]);
 
 /** Appends as ingest does: again and again, with the same retry token, until it is done. Resolves to the first number. */
-export async function appendSurely(log: Log, events: readonly NewEvent[]): Promise<number> {
+export async function appendSurely(
+  log: Log,
+  events: readonly NewEvent[],
+  options: AppendOptions = {},
+): Promise<number> {
   const retryToken = {};
-  return (await untilDone(() => log.append(events, { retryToken }))).first;
+  return (await untilDone(() => log.append(events, { ...options, retryToken }))).first;
 }

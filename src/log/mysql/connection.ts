@@ -28,7 +28,7 @@ const statementTimeout = 6_000;
 
 /**
  * - `sql_mode`: values that do not fit are refused, and a backslash in a text is escaped as the driver does it.
- * - `innodb_lock_wait_timeout`, in s: longer than the server keeps the locks of a session that went silent, see `appender.ts`.
+ * - `innodb_lock_wait_timeout`, in s: longer than the server keeps the locks of a session that went silent, see `transaction.ts`.
  */
 const sessionSettings = `
   SET SESSION sql_mode = 'STRICT_ALL_TABLES', autocommit = 1, innodb_lock_wait_timeout = 4;

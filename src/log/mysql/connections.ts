@@ -1,9 +1,9 @@
 import { SpillwayError } from "../../errors.ts";
+import { createSemaphore } from "../../util/semaphore.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import type { MysqlDriver } from "./driver.ts";
-import { isServerError, storeError } from "./failure.ts";
+import { isConnectionLost, storeError } from "./failure.ts";
 import type { Location } from "./location.ts";
-import { createPlaces } from "./places.ts";
 
 /** A few connections that are opened when they are needed, and used by one task at a time. */
 export interface Connections {
@@ -12,19 +12,23 @@ export interface Connections {
    * @throws {SpillwayError} `store-unavailable` where no connection can be had in time, `store-closed`. The task's own errors as they are.
    */
   lend<T>(task: (connection: Connection) => Promise<T>): Promise<T>;
-  /** As `lend`, with the driver's errors turned into the store's. */
-  ask<T>(task: (connection: Connection) => Promise<T>): Promise<T>;
-  /** Lets no more task begin, and ends the connections: idle ones now, used ones with their task. Idempotent. */
+  /** Starts no more tasks, and ends all connections at once. Idempotent. */
   close(): void;
-  /** As `close`, but ends the used ones at once. */
-  abort(): void;
 }
+
+/** How long a task waits for a connection, in ms. */
+const acquireTimeout = 10_000;
 
 /** Makes at most `max` connections, none open yet. */
 export function createConnections(driver: MysqlDriver, location: Location, max: number): Connections {
   const idle: Connection[] = [];
   const used = new Set<Connection>();
-  const places = createPlaces(max, location.name);
+  const permits = createSemaphore(max, {
+    acquireTimeout: {
+      ms: acquireTimeout,
+      error: () => new SpillwayError("store-unavailable", `${location.name}: all ${max} connections are busy`),
+    },
+  });
   let closed = false;
 
   function popIdle(): Connection | undefined {
@@ -38,22 +42,18 @@ export function createConnections(driver: MysqlDriver, location: Location, max: 
     } catch (error) {
       const failure = storeError(error, location.name);
       // Where one cannot connect, the others cannot either: they are not kept waiting one after another.
-      places.refuse(failure);
+      permits.rejectWaiting(failure);
       throw failure;
     }
   }
 
-  async function lend<T>(task: (connection: Connection) => Promise<T>): Promise<T> {
-    if (closed) throw new SpillwayError("store-closed");
-    await places.take();
+  async function lendOne<T>(task: (connection: Connection) => Promise<T>): Promise<T> {
     try {
       return await useOne(popIdle() ?? (await open()), task);
     } catch (error) {
       // If one connection is lost, so are the others: none of them shall cost another timeout.
-      if (!isServerError(error)) for (const other of idle.splice(0)) other.destroy();
+      if (isConnectionLost(error)) for (const other of idle.splice(0)) other.destroy();
       throw error;
-    } finally {
-      places.giveBack();
     }
   }
 
@@ -61,7 +61,7 @@ export function createConnections(driver: MysqlDriver, location: Location, max: 
     used.add(connection);
     try {
       const result = await task(connection);
-      if (closed) connection.close();
+      if (closed) connection.destroy();
       else if (connection.usable) idle.push(connection);
       return result;
     } catch (error) {
@@ -72,24 +72,15 @@ export function createConnections(driver: MysqlDriver, location: Location, max: 
     }
   }
 
-  function close(): void {
-    closed = true;
-    for (const connection of idle.splice(0)) connection.close();
-    places.refuse(new SpillwayError("store-closed"));
-  }
-
   return {
-    lend,
-    async ask(task) {
-      try {
-        return await lend(task);
-      } catch (error) {
-        throw storeError(error, location.name);
-      }
+    async lend(task) {
+      if (closed) throw new SpillwayError("store-closed");
+      return permits.run(() => lendOne(task));
     },
-    close,
-    abort() {
-      close();
+    close() {
+      closed = true;
+      for (const connection of idle.splice(0)) connection.close();
+      permits.rejectWaiting(new SpillwayError("store-closed"));
       for (const connection of used) connection.destroy();
     },
   };

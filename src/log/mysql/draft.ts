@@ -1,66 +1,83 @@
 import { SpillwayError } from "../../errors.ts";
+import type { Batch, BatchOutcome, GroupResult } from "../engine/driver.ts";
 import { textBytes } from "../event-bytes.ts";
-import type { LogEvent } from "../log.ts";
-import type { AppendOutcome, AppendRequest } from "./append-queue.ts";
-import { type Failure, toFailure } from "./failure.ts";
+import type { Appended, LogEvent } from "../log.ts";
 import type { IdempotencyKeys } from "./idempotency-keys.ts";
 import type { StreamRow } from "./streams.ts";
 
-/** What a transaction is going to write, and what its appends are to be answered with once it is committed. */
-export interface Draft {
-  /** The stream's row as it will be. */
-  readonly row: StreamRow;
+/** What a transaction writes, and the result of its group once it is committed. */
+export interface Draft extends GroupResult {
+  /** The stream's row behind the group. */
+  readonly state: StreamRow;
   readonly events: readonly LogEvent[];
-  readonly outcomes: readonly AppendOutcome[];
-  /** False if no append has anything to write. */
+  /** The events as SQL, see {@link DraftContext.encode}. */
+  readonly encoded: readonly string[];
+  /** False if no batch has anything to write. */
   readonly writes: boolean;
 }
 
-/** Numbers the appends of a group behind the head of the stream, which is locked. */
-export function draftAppends(
-  requests: readonly AppendRequest[],
-  locked: StreamRow,
-  node: string,
-  keys: IdempotencyKeys,
-): Draft {
+/** What a draft depends on. */
+export interface DraftContext {
+  /** The stream's row, which is locked. */
+  readonly locked: StreamRow;
+  /** The node's name, as leases have it. */
+  readonly node: string;
+  readonly keys: IdempotencyKeys;
+  /**
+   * Writes an event as SQL.
+   * @throws {SpillwayError} for an event that the server does not take: its batch is refused.
+   */
+  encode(event: LogEvent): string;
+}
+
+/** Numbers the batches of a group behind the head of the stream. */
+export function draftGroup(group: readonly Batch[], { locked, node, keys, encode }: DraftContext): Draft {
   const row = { ...locked, revision: locked.revision + 1 };
   const events: LogEvent[] = [];
+  const encoded: string[] = [];
   let writes = false;
 
-  function append(request: AppendRequest): AppendOutcome {
-    const { options, now } = request;
-    if (isLeaseLost(options.fence, locked, node)) return toFailure(new SpillwayError("lease-lost"), "");
-    const replayed = keys.replay(request);
-    if (replayed) return { ...replayed, time: now };
+  function append(batch: Batch): Appended {
+    const { options, clock } = batch;
+    if (isLeaseLost(options.fence, locked, node)) throw new SpillwayError("lease-lost");
+    const replayed = keys.replay(batch);
+    if (replayed) return replayed;
+    const time = Math.max(clock, row.lastTime);
+    const numbered = batch.events.map((event, index) => numberEvent(event, row.head + 1 + index, time));
+    const rows = numbered.map(encode);
     writes = true;
-    const first = row.head + 1;
-    const time = Math.max(now, row.lastTime);
-    for (const event of request.events) {
-      const { channel, upstreamId, published, data } = event;
-      events.push({ seq: ++row.head, time, event: event.event, data, channel, upstreamId, published });
+    const appended = { first: row.head + 1, last: row.head + numbered.length, replayed: false };
+    for (const [index, event] of numbered.entries()) {
+      events.push(event);
+      encoded.push(rows[index]!);
       row.bytes += textBytes(event);
       row.lastTime = time;
     }
+    row.head = appended.last;
     if (options.upstreamCursor !== undefined) row.upstreamCursor = options.upstreamCursor || undefined;
-    const appended = { first, last: row.head, replayed: false };
-    keys.remember(request, appended);
-    return { ...appended, time };
+    keys.remember(batch, appended);
+    return appended;
   }
 
-  const outcomes = requests.map((request) => orFailure(() => append(request)));
-  return { row, events, outcomes, writes };
+  const outcomes = group.map((batch) => orRefused(() => append(batch)));
+  return { state: writes ? row : locked, events, encoded, outcomes, writes };
 }
 
-/** The latest lease is the only one that counts, even when nobody has it any more. */
+function numberEvent(event: Batch["events"][number], seq: number, time: number): LogEvent {
+  const { event: type, data, channel, upstreamId, published } = event;
+  return { seq, time, event: type, data, channel, upstreamId, published };
+}
+
+/** The latest lease is the only one that counts, even if no node has it any more. */
 function isLeaseLost(fence: number | undefined, { fence: latest, leaseNode }: StreamRow, node: string): boolean {
   return fence !== undefined && (fence !== latest || leaseNode !== node);
 }
 
-function orFailure(append: () => AppendOutcome): AppendOutcome | Failure {
+function orRefused(append: () => Appended): BatchOutcome {
   try {
     return append();
   } catch (error) {
-    if (error instanceof SpillwayError) return toFailure(error, "");
+    if (error instanceof SpillwayError) return error;
     throw error;
   }
 }

@@ -1,23 +1,19 @@
 import { newEpoch } from "../cursor.ts";
+import type { StoredState } from "../engine/driver.ts";
 import type { Connection } from "./connection.ts";
 import type { SqlRow } from "./driver.ts";
 import { type StreamRow, streamColumns, toStreamRow } from "./streams.ts";
 import type { Tables } from "./tables.ts";
 
 /** What a node knows to be durable of a stream. */
-export interface Known {
+export interface Known extends StoredState {
   readonly id: number;
-  readonly epoch: string;
-  readonly head: number;
-  /** Of the event at the head, in ms since 1970. */
-  readonly lastTime: number;
-  readonly revision: number;
 }
 
 /**
  * Whether the row is of the log that the node knows, and has not lost anything of it: a database may be restored from an older copy,
  * or another one may take over without the latest events. `time` is that of the event where the node knows the head; `undefined` if
- * that is held no more.
+ * that is no longer held.
  */
 export function isSameLog(row: StreamRow, time: number | undefined, known: Known): boolean {
   const { epoch, head, lastTime, revision } = known;
@@ -37,8 +33,8 @@ export function toTime(rows: readonly SqlRow[]): number | undefined {
 }
 
 /**
- * Gives a stream a new epoch, in a transaction that has locked `row`; commits it. Numbers and events stay: they go on from what is
- * left, and no cursor of the log before fits. Whoever had the lease takes it anew.
+ * Gives a stream a new epoch, in a transaction that has locked `row`; commits it. Numbers and events stay: they continue from what
+ * is left, and no cursor of the log before is valid. A lease ends.
  */
 export async function renewEpoch(connection: Connection, { streams }: Tables, row: StreamRow): Promise<void> {
   await connection.script(
@@ -49,7 +45,7 @@ export async function renewEpoch(connection: Connection, { streams }: Tables, ro
 }
 
 /** Looks at the row under its lock, and gives the stream a new epoch if the log lost its end. Resolves to whether the log is another. */
-export async function replaceIfLost(connection: Connection, tables: Tables, known: Known): Promise<boolean> {
+export async function renewIfLost(connection: Connection, tables: Tables, known: Known): Promise<boolean> {
   const results = await connection.script(
     `START TRANSACTION; SELECT ${streamColumns} FROM ${tables.streams} WHERE id = ? FOR UPDATE; ${selectTime(tables)}`,
     [known.id, known.id, known.head],

@@ -1,10 +1,5 @@
 import { type ErrorCode, SpillwayError } from "../../errors.ts";
-
-/** An append that was not made, and why. */
-export interface Failure {
-  readonly code: ErrorCode;
-  readonly message: string;
-}
+import { type DriverFailure, LogReplacedError } from "../engine/driver.ts";
 
 /** The servers' error numbers; what is not named is `store-unavailable`. */
 const codes: Readonly<Record<number, ErrorCode>> = {
@@ -37,15 +32,18 @@ interface ServerError {
   readonly sqlState?: string | undefined;
 }
 
-/** Whether the same transaction may succeed when it is run again. */
-export function isContention(error: unknown): boolean {
-  return contention.has(numberOf(error) ?? 0);
+/** Thrown where a transaction may have been committed: its last statements were sent, and their answer is an error, or was lost. */
+export class CommitError extends Error {
+  constructor(cause: unknown) {
+    super("the transaction may have been committed", { cause });
+  }
 }
 
-/** Whether the server said what is wrong; otherwise the connection was lost, and with it the answer. */
-export function isServerError(error: unknown): boolean {
-  if (error instanceof SpillwayError) return true;
-  return (error as ServerError).sqlState !== undefined && !lastWords.has(numberOf(error) ?? 0);
+/** Whether an error means that the connection was lost, and the answer with it: the server did not say what is wrong. */
+export function isConnectionLost(error: unknown): boolean {
+  if (error instanceof CommitError) return isConnectionLost(error.cause);
+  if (error instanceof SpillwayError || error instanceof LogReplacedError) return false;
+  return (error as ServerError).sqlState === undefined || lastWords.has(numberOf(error) ?? 0);
 }
 
 /** Whether the store's tables are gone. */
@@ -58,21 +56,24 @@ export function isDuplicateColumn(error: unknown): boolean {
   return numberOf(error) === duplicateColumn;
 }
 
-/** What an error of the driver means for the caller of a store at `place`. */
-export function toFailure(error: unknown, place: string): Failure {
-  if (error instanceof SpillwayError) return { code: error.code, message: error.message };
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: codes[numberOf(error) ?? 0] ?? "store-unavailable", message: `${place}: ${message}` };
-}
-
-/** As {@link toFailure}. The driver's error is not kept as the cause: it holds the whole statement, and with it the events. */
+/**
+ * The error that a caller of a store at `place` gets. That of the client library is not kept as its cause: it holds the whole statement,
+ * and with it the events.
+ */
 export function storeError(error: unknown, place: string): SpillwayError {
-  return error instanceof SpillwayError ? error : failureError(toFailure(error, place));
+  if (error instanceof SpillwayError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new SpillwayError(codes[numberOf(error) ?? 0] ?? "store-unavailable", `${place}: ${message}`);
 }
 
-/** The error of a failure. */
-export function failureError({ code, message }: Failure): SpillwayError {
-  return new SpillwayError(code, message);
+/** What an error means for the group that met it. */
+export function driverFailure(error: unknown, place: string): DriverFailure {
+  if (error instanceof CommitError) return { ...driverFailure(error.cause, place), unknown: true };
+  const failure = { error: storeError(error, place) };
+  if (error instanceof SpillwayError) return failure;
+  if (isConnectionLost(error) || contention.has(numberOf(error)!)) return { ...failure, retry: true };
+  // A full disk concerns every batch; an error without a code of its own may be the fault of one.
+  return { ...failure, divisible: failure.error.code === "store-unavailable" };
 }
 
 function numberOf(error: unknown): number | undefined {

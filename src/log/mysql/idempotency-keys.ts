@@ -1,24 +1,24 @@
 import { idempotencyAge, keyName, replayAppend, type RememberedAppend } from "../idempotency.ts";
+import type { Batch } from "../engine/driver.ts";
 import type { Appended, Idempotency } from "../log.ts";
-import type { AppendRequest } from "./append-queue.ts";
 import type { SqlRow } from "./driver.ts";
 
-/** The keys that the appends of one transaction have. */
+/** The keys of the batches of one transaction. */
 export interface IdempotencyKeys {
   /**
-   * The answer to an append whose key was used at most 24 h before; `undefined` for a new key, or none.
+   * The answer to a batch whose key was used at most 24 h before; `undefined` for a new key, or none.
    * @throws {SpillwayError} `idempotency-conflict`.
    */
-  replay(request: AppendRequest): Appended | undefined;
-  /** Notes the key of an append that is made, if it has one. */
-  remember(request: AppendRequest, appended: Appended): void;
+  replay(batch: Batch): Appended | undefined;
+  /** Takes note of the key of a batch that is appended, if it has one. */
+  remember(batch: Batch, appended: Appended): void;
   /** What is to be stored, by the digests of the keys. */
   readonly added: ReadonlyMap<string, RememberedAppend>;
 }
 
-/** The digests of the keys of some appends, to look them up. */
-export function keyDigests(requests: readonly AppendRequest[]): Buffer[] {
-  return requests.flatMap(({ options: { idempotency } }) => (idempotency ? [digestOf(idempotency)] : []));
+/** The digests of the keys of a group, to look them up. */
+export function keyDigests(group: readonly Batch[]): Buffer[] {
+  return group.flatMap(({ options: { idempotency } }) => (idempotency ? [digestOf(idempotency)] : []));
 }
 
 function digestOf(idempotency: Idempotency): Buffer {
@@ -31,16 +31,16 @@ export function createIdempotencyKeys(rows: readonly SqlRow[]): IdempotencyKeys 
   const added = new Map<string, RememberedAppend>();
 
   return {
-    replay({ options: { idempotency }, now }) {
+    replay({ options: { idempotency }, clock }) {
       if (!idempotency) return undefined;
       const digest = hex(digestOf(idempotency));
       const remembered = added.get(digest) ?? stored.get(digest);
-      if (!remembered || remembered.time <= now - idempotencyAge) return undefined;
+      if (!remembered || remembered.time <= clock - idempotencyAge) return undefined;
       return replayAppend(remembered, idempotency.fingerprint);
     },
-    remember({ options: { idempotency }, now }, { first, last }) {
+    remember({ options: { idempotency }, clock }, { first, last }) {
       if (!idempotency) return;
-      added.set(hex(digestOf(idempotency)), { fingerprint: idempotency.fingerprint, first, last, time: now });
+      added.set(hex(digestOf(idempotency)), { fingerprint: idempotency.fingerprint, first, last, time: clock });
     },
     added,
   };

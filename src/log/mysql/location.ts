@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { SpillwayError } from "../../errors.ts";
+import { invalidStoreUrl } from "../engine/store-url.ts";
 import type { TlsSettings } from "./driver.ts";
 
 /** Where a store's tables are, and who may go there. */
@@ -31,14 +31,16 @@ const tlsModes = ["disabled", "required", "verify_identity"] as const;
  */
 export function readLocation(url: string): Location {
   const { protocol, hostname, port, username, password, pathname, searchParams } = parseUrl(url);
-  if (protocol !== "mysql:" && protocol !== "mariadb:") throw invalid("mysql://<user>@<host>/<database>", protocol);
+  if (protocol !== "mysql:" && protocol !== "mariadb:")
+    throw invalidStoreUrl("mysql://<user>@<host>/<database>", protocol);
   const database = decode(pathname.slice(1));
   if (database === "" || database.includes("/"))
-    throw invalid("mysql://<user>@<host>/<database>", `the path ${pathname}`);
+    throw invalidStoreUrl("mysql://<user>@<host>/<database>", `the path ${pathname}`);
   const prefix = searchParams.get("prefix") ?? defaultPrefix;
-  if (!prefixPattern.test(prefix)) throw invalid("a prefix of 1 to 32 letters, digits and _", `prefix=${prefix}`);
+  if (!prefixPattern.test(prefix))
+    throw invalidStoreUrl("a prefix of 1 to 32 letters, digits and _", `prefix=${prefix}`);
   const max = searchParams.get("max") ?? "4";
-  if (!/^[1-9]\d{0,2}$/.test(max)) throw invalid("connections from 1 to 999", `max=${max}`);
+  if (!/^[1-9]\d{0,2}$/.test(max)) throw invalidStoreUrl("connections from 1 to 999", `max=${max}`);
   const host = hostname.replace(/^\[(.*)\]$/, "$1") || "127.0.0.1";
   return {
     host,
@@ -57,14 +59,14 @@ function parseUrl(url: string): URL {
   try {
     return new URL(url);
   } catch {
-    throw invalid("mysql://<user>@<host>/<database>", "no URL");
+    throw invalidStoreUrl("mysql://<user>@<host>/<database>", "no URL");
   }
 }
 
 function parseTls(parameters: URLSearchParams): TlsSettings | undefined {
   const mode = (parameters.get("ssl-mode") ?? "disabled").toLowerCase();
   if (!tlsModes.some((known) => known === mode))
-    throw invalid(`ssl-mode of ${tlsModes.join(", ")}`, `ssl-mode=${mode}`);
+    throw invalidStoreUrl(`ssl-mode of ${tlsModes.join(", ")}`, `ssl-mode=${mode}`);
   if (mode === "disabled") return undefined;
   const verify = mode === "verify_identity";
   const ca = parameters.get("ssl-ca");
@@ -75,7 +77,7 @@ function readCertificates(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
-    throw invalid("ssl-ca that can be read", `ssl-ca=${path}`);
+    throw invalidStoreUrl("ssl-ca that can be read", `ssl-ca=${path}`);
   }
 }
 
@@ -83,14 +85,6 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw invalid("percent-encoded UTF-8 in the URL", "something else");
+    throw invalidStoreUrl("percent-encoded UTF-8 in the URL", "something else");
   }
-}
-
-function invalid(expected: string, got: string): SpillwayError {
-  return new SpillwayError("config-invalid", `store: expected ${expected}, got ${got}`, {
-    field: "store",
-    expected,
-    got,
-  });
 }

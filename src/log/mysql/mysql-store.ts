@@ -1,154 +1,127 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { SpillwayError } from "../../errors.ts";
 import { type Logger, silentLogger } from "../../util/logger.ts";
-import type { Log, LogOptions, LogStore } from "../log.ts";
+import type { StoreDriver } from "../engine/driver.ts";
 import { createOutage } from "../engine/outage.ts";
-import { checkDurability } from "./durability.ts";
+import { createEngineStore, type EngineStoreOptions } from "../engine/store.ts";
+import type { LogStore } from "../log.ts";
 import type { Connection } from "./connection.ts";
-import { createConnections } from "./connections.ts";
-import { createCoordination } from "./coordination.ts";
+import { createConnections, type Connections } from "./connections.ts";
 import { loadDriver } from "./driver.ts";
-import { isMissingTable } from "./failure.ts";
+import { isMissingTable, storeError } from "./failure.ts";
+import { startFollower } from "./follower.ts";
+import { createLeases } from "./leases.ts";
 import { type Location, readLocation } from "./location.ts";
-import { MysqlLog, type MysqlLogDependencies } from "./mysql-log.ts";
-import { startRetention } from "./retention.ts";
+import { MysqlLogDriver, type MysqlLogDependencies } from "./log-driver.ts";
 import { prepareSchema } from "./schema.ts";
+import type { Escape } from "./statements.ts";
 import { openStream, type StreamRow } from "./streams.ts";
 import { nameTables } from "./tables.ts";
-import { startTail } from "./tail.ts";
-import { createTrimmer } from "./trimmer.ts";
+import { prune } from "./trimming.ts";
 
-export interface MysqlStoreOptions {
+export interface MysqlStoreOptions extends EngineStoreOptions {
   /**
-   * Where the database is, which must be there: `mysql://user:password@host:3306/database`, or the same with `mariadb:`. Parameters:
-   * `prefix` (of the names of the tables, default `spillway_`), `max` (connections for reading, at most; default 4), `ssl-mode`
-   * (`disabled`, the default, `required` or `verify_identity`), `ssl-ca` (a file of certificates in PEM).
+   * The database, which must exist: `mysql://user:password@host:3306/database`, or the same with `mariadb:`. Parameters: `prefix` (of
+   * the names of the tables, default `spillway_`), `max` (connections for reading, at most; default 4), `ssl-mode` (`disabled`, the
+   * default, `required` or `verify_identity`), `ssl-ca` (a file of certificates in PEM).
    */
   readonly url: string;
-  /** The name by which other nodes are to know this one; no two have the same. */
-  readonly node: string;
-  /** The clock, in ms since 1970, that events get their time from; leases go by the server's. Default: `Date.now`. */
-  readonly now?: (() => number) | undefined;
-  /** Default: none. */
-  readonly logger?: Logger | undefined;
-  /**
-   * Called when the server lost a stream's log, or the end of it: the log that was open refuses everything from then on, and
-   * `open` gives the new one. Default: none.
-   */
-  readonly onReset?: ((stream: string) => void) | undefined;
 }
 
-/** Connections for writing, and for the tail and coordination, at most. */
+/** Connections for writing, and for following and coordination, at most. */
 const maxWriters = 4;
 const maxControl = 2;
 
-/** How long closing waits for appends, in ms. */
-const closePatience = 5_000;
+/** Enough for events of 1 MiB, with room to spare. */
+const smallPacket = 4 * 1024 * 1024;
 
 /**
- * Opens a store of logs in a MySQL or MariaDB database, which any number of nodes may have open.
+ * Opens a store of logs in a MySQL or MariaDB database, which any number of nodes may share.
  * @throws {SpillwayError} `driver-missing`, `config-invalid` (`store`), `store-schema`, `store-locked`, `store-readonly`,
- * `store-unavailable`.
+ * `store-corrupt`, `store-unavailable`.
  */
 export async function createMysqlStore(options: MysqlStoreOptions): Promise<LogStore> {
+  const { node, logger = silentLogger } = options;
   const location = readLocation(options.url);
   const driver = await loadDriver();
-  const { logger = silentLogger } = options;
-  const connect = (max: number): MysqlLogDependencies["control"] => createConnections(driver, location, max);
+  const connect = (max: number): Connections => createConnections(driver, location, max);
   const control = connect(maxControl);
   try {
-    await control.ask(async (connection) => {
+    await control.lend(async (connection) => {
       await prepareSchema(connection, location, false);
-      await checkDurability(connection, location.name, logger);
+      await checkSettings(connection, location.name, logger);
     });
   } catch (error) {
     control.close();
-    throw error;
+    throw storeError(error, location.name);
   }
-  const [readers, writers] = [connect(location.max), connect(maxWriters)];
-  return serveLogs(options, location, { readers, writers, control, escape: driver.escape });
+  const connections = { control, readers: connect(location.max), writers: connect(maxWriters) };
+  const storeDriver = createStoreDriver({ ...connections, location, escape: driver.escape, node, logger });
+  return createEngineStore(storeDriver, options);
 }
 
-/** The store over its connections. */
-function serveLogs(
-  { node, now = Date.now, logger = silentLogger, onReset = () => {} }: MysqlStoreOptions,
-  location: Location,
-  open: Pick<MysqlLogDependencies, "readers" | "writers" | "control" | "escape">,
-): LogStore {
-  const { readers, writers, control } = open;
+/** What the driver of a store is made of. */
+interface MysqlStoreParts extends Pick<MysqlLogDependencies, "readers" | "writers" | "control"> {
+  readonly location: Location;
+  readonly escape: Escape;
+  readonly node: string;
+  readonly logger: Logger;
+}
+
+/** The driver over tables that are prepared. */
+function createStoreDriver({ location, escape, node, logger, ...connections }: MysqlStoreParts): StoreDriver {
+  const { readers, writers, control } = connections;
   const tables = nameTables(location.prefix);
   const place = location.name;
-  const logs = new Map<string, MysqlLog>();
-  const trimmer = createTrimmer(writers, tables);
   const outage = createOutage(logger, { place });
-  const tail = startTail({ connections: control, tables, place }, () => [...logs.values()], outage);
-  const retention = startRetention(trimmer, () => [...logs.values()], now, logger);
-  const dependencies: MysqlLogDependencies = {
-    ...open,
-    tables,
-    place,
-    node,
-    trimmer,
-    now,
-    logger,
-    onAppended: () => tail.stir(),
-    onLost,
-  };
-  let closing: Promise<void> | undefined;
+  const follower = startFollower({ connections: control, tables, place, outage });
+  const dependencies = { ...connections, tables, escape, place, node, onAppended: follower.stir };
 
-  function onLost(log: MysqlLog): void {
-    log.end(
-      () => new SpillwayError("store-unavailable", `${place}: the log was lost, and another has taken its place`),
-    );
-    if (logs.get(log.stream) !== log) return;
-    logs.delete(log.stream);
-    logger.warn({ place, stream: log.stream }, "the log was lost, and another has taken its place");
-    onReset(log.stream);
-  }
-
-  /** Makes the tables again if somebody removed them. */
-  async function readStream(connection: Connection, stream: string): Promise<StreamRow> {
+  /** Makes the tables again if they were removed. */
+  async function openRow(connection: Connection, stream: string): Promise<StreamRow> {
     try {
       return await openStream(connection, tables, stream);
     } catch (error) {
       if (!isMissingTable(error)) throw error;
-      await prepareSchema(connection, location, true);
-      return openStream(connection, tables, stream);
     }
+    await prepareSchema(connection, location, true);
+    return openStream(connection, tables, stream);
   }
 
-  async function openLog(stream: string, options: LogOptions): Promise<Log> {
-    if (closing) throw new SpillwayError("store-closed");
-    const row = await control.ask((connection) => readStream(connection, stream));
-    logs.get(stream)?.observe(row, 0);
-    const log = logs.get(stream) ?? new MysqlLog(stream, row, options.retention, dependencies);
-    log.retention = options.retention;
-    logs.set(stream, log);
-    return log;
-  }
-
-  async function close(): Promise<void> {
-    const retired = retention.stop();
-    for (const log of logs.values()) log.end(() => new SpillwayError("store-closed"));
-    const patience = new AbortController();
-    const idle = Promise.all(Array.from(logs.values(), (log) => log.idle()));
-    await Promise.race([idle, delay(closePatience, undefined, { signal: patience.signal }).catch(() => {})]);
-    patience.abort();
-    for (const connections of [readers, writers, control]) connections.abort();
-    await Promise.all([idle, tail.stop(), retired]);
-  }
-
-  const coordination = createCoordination({
-    connections: control,
-    tables,
-    node,
-    onAcquired: (stream, row) => void logs.get(stream)?.observe(row, 0),
-  });
   return {
     kind: "mysql",
-    coordination,
+    async open(stream) {
+      const state = await control.lend((connection) => openRow(connection, stream));
+      return {
+        state,
+        createDriver: (log) => new MysqlLogDriver(state.id, log, dependencies),
+        follow: (log) => follower.add(state.id, log),
+      };
+    },
+    prune: (keysBefore) => writers.lend((connection) => prune(connection, tables, keysBefore)),
+    leases: createLeases(control, tables, node),
     connection: outage.connection,
-    open: openLog,
-    close: () => (closing ??= close()),
+    storeError: (error) => storeError(error, place),
+    async close() {
+      for (const each of [readers, writers, control]) each.close();
+      await follower.close();
+    },
   };
+}
+
+/** Warns where the server answers before it has written to the disk, and where it takes only small events. */
+async function checkSettings(connection: Connection, place: string, logger: Logger): Promise<void> {
+  const [row] = await connection.rows(
+    "SELECT @@innodb_flush_log_at_trx_commit AS flushed, @@log_bin AS logged, @@sync_binlog AS synced",
+  );
+  const { flushed, logged, synced } = row ?? {};
+  if (Number(flushed) !== 1) {
+    const message = "a crash of the server may lose the last second: innodb_flush_log_at_trx_commit is not 1";
+    logger.warn({ place, innodb_flush_log_at_trx_commit: flushed }, message);
+  }
+  if (Number(logged) === 1 && Number(synced) !== 1) {
+    logger.warn({ place, sync_binlog: synced }, "a crash of the server may lose the last events: sync_binlog is not 1");
+  }
+  if (connection.maxPacket < smallPacket) {
+    const message = "max_allowed_packet is small: an event takes up to twice its size in a statement";
+    logger.warn({ place, max_allowed_packet: connection.maxPacket }, message);
+  }
 }

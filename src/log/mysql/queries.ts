@@ -1,11 +1,9 @@
+import type { ScanRange } from "../engine/driver.ts";
 import { eventOverhead } from "../event-bytes.ts";
 import type { LogFilter } from "../log.ts";
 import type { SqlParameters } from "./connection.ts";
 import { hashText, hashType, reservedHash } from "./hash.ts";
 import type { Tables } from "./tables.ts";
-
-/** The way a walk goes through a stream. */
-export type Direction = "forward" | "backward";
 
 /** A statement and its values. */
 export interface Query {
@@ -13,22 +11,28 @@ export interface Query {
   readonly values: SqlParameters;
 }
 
-/** Which events are selected. */
-export interface Range {
-  /** Id of the stream. */
-  readonly stream: number;
-  /** The sequence number to go on from, not included. */
-  readonly from: number;
+type Direction = ScanRange["direction"];
+
+/** How much is selected. */
+export interface Bounds {
   /** At most this many events. */
   readonly limit: number;
-  /** Ends behind the event that reaches so many bytes. */
+  /** Ends with the event that reaches this many bytes. */
   readonly maxBytes: number;
+}
+
+/** Which events are selected. */
+export interface Range extends Bounds {
+  /** Id of the stream. */
+  readonly stream: number;
+  /** The sequence number to start from, not included. */
+  readonly from: number;
 }
 
 /** Beyond this many values it is cheaper to look at every event than to merge so many index ranges. */
 const maxMerged = 32;
 
-/** Who walks backward only counts, so data is left where it is. */
+/** Going backward events are only counted, so their data is not read. */
 const columns: Readonly<Record<Direction, string>> = {
   forward: `e.seq, e.time, e.event, e.data, e.channel, e.upstream_id, e.publisher_id, e.bytes + ${eventOverhead} AS bytes`,
   backward: "e.seq, e.time, e.event, '' AS data, e.channel, e.upstream_id, e.publisher_id, 0 AS bytes",

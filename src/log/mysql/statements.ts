@@ -10,13 +10,13 @@ import type { Tables } from "./tables.ts";
 /** Writes a value as SQL. */
 export type Escape = (value: SqlValue) => string;
 
-/** What stands around the rows of a statement and the last statements of a transaction, generously, in bytes. */
+/** The size of all but the rows in a statement and of the last statements of a transaction, generously, in bytes. */
 export const packetReserve = 4_096;
 
 const eventColumns =
   "stream, seq, time, event, channel, upstream_id, publisher_id, data, bytes, event_hash, channel_hash, upstream_hash, publisher_hash";
 
-/** The values of the event's columns: their size says whether the server takes them. */
+/** The values of an event's columns. */
 export function eventRow(stream: number, event: LogEvent, escape: Escape): string {
   const { seq, time, channel, data } = event;
   const [sourceId, publisherId] = [sourceIdOf(event), publisherIdOf(event)];
@@ -61,7 +61,7 @@ export function packInserts({ events }: Tables, rows: readonly string[], limit: 
 /** The statements that write the rest of a draft. */
 export function draftStatements(
   tables: Tables,
-  { row }: Draft,
+  { state: row }: Draft,
   keys: ReadonlyMap<string, RememberedAppend>,
   writer: { readonly id: Buffer; readonly transactions: number },
   escape: Escape,

@@ -1,23 +1,16 @@
 import { SpillwayError } from "../../errors.ts";
 import { newEpoch } from "../cursor.ts";
+import type { StoredState } from "../engine/driver.ts";
 import type { Connection } from "./connection.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
 import type { Tables } from "./tables.ts";
 
 /** A stream's row. */
-export interface StreamRow {
+export interface StreamRow extends StoredState {
   readonly id: number;
-  readonly epoch: string;
-  readonly head: number;
-  readonly earliest: number;
-  readonly bytes: number;
-  readonly lastTime: number;
-  /** Counts the changes of all that stands above it here, and of the upstream cursor. */
-  readonly revision: number;
-  readonly upstreamCursor: string | undefined;
   /** Of the latest lease; 0 before the first. */
   readonly fence: number;
-  /** Who had the latest lease. */
+  /** The node that had the latest lease. */
   readonly leaseNode: string | undefined;
 }
 

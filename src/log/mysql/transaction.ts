@@ -1,34 +1,39 @@
 import { SpillwayError } from "../../errors.ts";
-import type { AppendRequest } from "./append-queue.ts";
+import { type Batch, LogReplacedError } from "../engine/driver.ts";
+import type { LogEvent } from "../log.ts";
 import type { Connection } from "./connection.ts";
-import { type Draft, draftAppends } from "./draft.ts";
+import { type Draft, draftGroup } from "./draft.ts";
 import type { SqlRow } from "./driver.ts";
 import { isSameLog, type Known, renewEpoch, selectTime, toTime } from "./epoch.ts";
+import { CommitError } from "./failure.ts";
 import { createIdempotencyKeys, keyDigests } from "./idempotency-keys.ts";
 import { draftStatements, type Escape, eventRow, packetReserve, packInserts } from "./statements.ts";
 import { type StreamRow, streamColumns, toStreamRow } from "./streams.ts";
 import type { Tables } from "./tables.ts";
 
-/** What the transactions of one appender have in common. */
+/** What the transactions of one log have in common. */
 export interface TransactionContext {
   readonly tables: Tables;
   readonly escape: Escape;
   /** The node's name, as leases have it. */
   readonly node: string;
-  /** 16 random bytes: by them the appender finds its own transactions. */
+  /** 16 random bytes, by which the log finds its own transactions. */
   readonly writer: Buffer;
 }
 
 /** A transaction that was prepared: locks are held, and all but the last text is sent. */
 export interface Transaction {
   readonly draft: Draft;
-  /** Commits it, or ends it if there is nothing to write. If this fails, nobody knows whether it was committed. */
+  /**
+   * Commits it, or ends it if there is nothing to write.
+   * @throws {CommitError} where it may have been committed.
+   */
   end(): Promise<void>;
 }
 
 /**
- * For how long the server waits for the next word of a session within a transaction, in s. A process that was stopped, or cut off,
- * in the midst of one would otherwise keep the stream's lock from every other node.
+ * For how long the server waits for the next statement of a session within a transaction, in s. A process that was stopped or cut off
+ * during one would otherwise keep the stream's lock from every other node.
  */
 const heldTimeout = 2;
 const begin = `SET SESSION wait_timeout = ${heldTimeout}; START TRANSACTION`;
@@ -38,34 +43,33 @@ const afterwards = "SET SESSION wait_timeout = DEFAULT";
 const packetSize = 4 * 1024 * 1024;
 
 /**
- * Prepares the transaction that appends a group, the `number`th of this appender. Resolves to `undefined` if the stream has another
- * log now.
- * @throws {SpillwayError} `store-unavailable` for an event that is larger than the server takes. What the driver throws, as it is.
+ * Prepares the transaction that appends a group under its number.
+ * @throws {LogReplacedError} where the stream has another log now. What the client library throws, as it is.
  */
 export async function prepareTransaction(
   connection: Connection,
   context: TransactionContext,
   known: Known,
   number: number,
-  requests: readonly AppendRequest[],
-): Promise<Transaction | undefined> {
-  const { tables, node } = context;
-  const { row, time, keyRows } = await lockStream(connection, tables, known, keyDigests(requests));
+  group: readonly Batch[],
+): Promise<Transaction> {
+  const { tables, node, escape, writer } = context;
+  const { row, time, keyRows } = await lockStream(connection, tables, known, keyDigests(group));
   if (row === undefined || !isSameLog(row, time, known)) {
     if (row?.epoch === known.epoch) await renewEpoch(connection, tables, row);
-    return undefined;
+    throw new LogReplacedError();
   }
   const keys = createIdempotencyKeys(keyRows);
-  const draft = draftAppends(requests, row, node, keys);
+  const encode = (event: LogEvent): string => encodeEvent(connection, context, row.id, event);
+  const draft = draftGroup(group, { locked: row, node, keys, encode });
   if (!draft.writes) return { draft, end: () => run(connection, `ROLLBACK; ${afterwards}`) };
 
-  const { escape, writer } = context;
   const rest = draftStatements(tables, draft, keys.added, { id: writer, transactions: number }, escape);
-  const inserts = packEvents(connection, context, draft);
+  const inserts = packInserts(tables, draft.encoded, Math.min(connection.maxPacket, packetSize) / 2 - packetReserve);
   // Few events go in one round trip with all else, many before it.
   const last = inserts.length === 1 ? inserts.splice(0) : [];
   for (const insert of inserts) await connection.run(insert);
-  return { draft, end: () => run(connection, [...last, ...rest, "COMMIT", afterwards].join("; ")) };
+  return { draft, end: () => commit(connection, [...last, ...rest, "COMMIT", afterwards].join("; ")) };
 }
 
 /** What a group depends on, read under the stream's lock. */
@@ -95,23 +99,22 @@ async function lockStream(
   return { row: rows[0] && toStreamRow(rows[0]), time: toTime(times), keyRows };
 }
 
-function packEvents(
+function encodeEvent(
   { maxPacket }: Connection,
-  { tables, escape }: TransactionContext,
-  { row, events }: Draft,
-): string[] {
-  const rows = events.map((event) => eventRow(row.id, event, escape));
-  const largest = rows.reduce((max, text) => Math.max(max, Buffer.byteLength(text)), 0);
-  if (largest > maxPacket - packetReserve) {
-    const message = `an event takes ${largest} bytes, and max_allowed_packet of the server is ${maxPacket}`;
-    throw new SpillwayError("store-unavailable", message);
-  }
-  return packInserts(tables, rows, Math.min(maxPacket, packetSize) / 2 - packetReserve);
+  { escape }: TransactionContext,
+  stream: number,
+  event: LogEvent,
+): string {
+  const row = eventRow(stream, event, escape);
+  const size = Buffer.byteLength(row);
+  if (size <= maxPacket - packetReserve) return row;
+  const message = `an event takes ${size} bytes, and max_allowed_packet of the server is ${maxPacket}`;
+  throw new SpillwayError("store-unavailable", message);
 }
 
 /**
- * Finds out whether a transaction was committed whose end was not answered. Its session, if it still lives, holds the stream's lock
- * until it has committed or is ended; so under the same lock the answer is final.
+ * Finds out whether a transaction was committed whose end was not answered. If its session is still alive, it holds the stream's lock
+ * until it has committed or has ended, so the answer under the same lock is final.
  */
 export async function isCommitted(
   connection: Connection,
@@ -126,6 +129,14 @@ export async function isCommitted(
   );
   const [row] = results[3] as readonly SqlRow[];
   return Number(row?.["transactions"] ?? 0) === number;
+}
+
+async function commit(connection: Connection, script: string): Promise<void> {
+  try {
+    await connection.script(script);
+  } catch (error) {
+    throw new CommitError(error);
+  }
 }
 
 async function run(connection: Connection, script: string): Promise<void> {

@@ -66,23 +66,26 @@ test("an append whose connection is lost in the midst of it is appended once", a
   expect(await log.append(eventsOf("4"))).toEqual({ first: 4, last: 4, replayed: false });
 });
 
-test("a call that was refused while it was in doubt gets its numbers when it is made again", async () => {
+test("an append with an unknown outcome that is found in the log later gets its numbers when it is made again with its retry token", async () => {
   const [proxy] = proxies as [TcpProxy];
   const log = await openLog(await openStore(throughPort(place.url, proxy.port)));
   const held = await holdNumber(1);
-  const append = log.append(eventsOf("1", "2"), { upstreamCursor: "u2" });
+  const retryToken = {};
+  const append = log.append(eventsOf("1", "2"), { upstreamCursor: "u2", retryToken });
   await eventually(async () => (await held.waiting()) === 1, "one statement waits", lookInterval);
   proxy.refuse(true);
   proxy.reset();
-  await expect(append).rejects.toMatchObject({ code: "store-unavailable" });
   await held.release();
   await eventually(async () => Number((await place.query("SELECT head FROM $streams"))[0]?.["head"]) === 2);
+  await expect(append).rejects.toMatchObject({ code: "append-unknown" });
+  await expect(log.append(eventsOf("1", "2"), { retryToken })).rejects.toMatchObject({ code: "append-unknown" });
+  await expect(log.append(eventsOf("1", "2"))).rejects.toMatchObject({ code: "store-unavailable" });
   proxy.refuse(false);
-  const again = log.append(eventsOf("1", "2"), { upstreamCursor: "u2" });
+  const again = log.append(eventsOf("1", "2"), { upstreamCursor: "u2", retryToken });
   const other = log.append(eventsOf("3"));
   expect(await again).toEqual({ first: 1, last: 2, replayed: false });
   expect(await other).toEqual({ first: 3, last: 3, replayed: false });
-  // What was asked for twice is there twice.
+  // The token counts, not the events.
   expect(await log.append(eventsOf("1", "2"), { upstreamCursor: "u2" })).toMatchObject({ first: 4 });
   expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "2", "3", "1", "2"]);
 });
@@ -96,15 +99,16 @@ test("while the network hangs calls fail with store-unavailable, a store can be 
   await leftLog.append(eventsOf("1"));
   proxy.stall(true);
   void leftLog.append(eventsOf("lost")).catch(() => {});
+  const retryToken = {};
   const calls = await Promise.allSettled([
-    log.append(eventsOf("2")),
+    log.append(eventsOf("2"), { retryToken }),
     log.read(0, { limit: 1 }),
     stays.coordination!.acquire("s", 1_000),
   ]);
   for (const call of calls) expect(call).toMatchObject({ reason: { code: "store-unavailable" } });
   await left.close();
   proxy.stall(false);
-  await untilDone(() => log.append(eventsOf("2")));
+  await untilDone(() => log.append(eventsOf("2"), { retryToken }));
   await eventually(() => heard.length >= 2);
   expect(heard.map(({ data }) => data)).toEqual(["1", "2"]);
 }, 60_000);

@@ -3,7 +3,16 @@ import type { Log, LogStore } from "../../../src/log/log.ts";
 import { openMysqlPlace, queryMysql, startMysql, throughPort, type MysqlServer } from "../../support/mysql.ts";
 import { startProgram } from "../../support/process.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
-import { contentOf, eventsOf, everything, follow, numbersTo, openLog, untilDone } from "../../support/store-nodes.ts";
+import {
+  appendSurely,
+  contentOf,
+  eventsOf,
+  everything,
+  follow,
+  numbersTo,
+  openLog,
+  untilDone,
+} from "../../support/store-nodes.ts";
 import { eventually } from "../../support/reader.ts";
 import { createLogLines, lookInterval, openStore } from "./stores.ts";
 
@@ -26,7 +35,7 @@ test("a server that is stopped, killed and started again loses nothing, doubles 
   const writer = (async () => {
     while (writing) {
       const batch = eventsOf(String(++count));
-      await untilDone(() => here.append(batch));
+      await appendSurely(here, batch);
     }
   })();
   for (const end of ["stop", "kill", "kill"] as const) {
@@ -98,7 +107,7 @@ test("a server that comes back from an older copy has a new log, announced on ev
   const [here, there] = [await openNode(place.url, "a"), await openNode(place.url, "b")];
   await here.log.append(eventsOf("1", "2"), { upstreamCursor: "u2" });
   await server.save();
-  await untilDone(() => here.log.append(eventsOf("3"), { upstreamCursor: "u3" }));
+  await appendSurely(here.log, eventsOf("3"), { upstreamCursor: "u3" });
   await eventually(() => there.log.state().head === 3);
   await server.restore();
 
@@ -118,7 +127,7 @@ test("a server that comes back with other events in the place of its latest has 
   const here = await openNode(throughPort(place.url, proxy.port), "a");
   await here.log.append(eventsOf("1"));
   await server.save();
-  await untilDone(() => here.log.append(eventsOf("2", "3")));
+  await appendSurely(here.log, eventsOf("2", "3"));
   proxy.refuse(true);
   await server.restore();
   // Another node goes on from what is left, beyond what the first one knows.
