@@ -1,7 +1,7 @@
 import { toFetchHandler } from "../adapters/fetch/handler.ts";
 import { toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
-import type { Farewell } from "../hub/hub.ts";
+import type { DrainPlan } from "../hub/hub.ts";
 import type { DeliveredEvent, IdMode } from "../hub/format.ts";
 import { idsOf } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
@@ -173,7 +173,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     const hubs = Array.from(streams.values(), ({ hub }) => hub);
     // About as many are let go by each of the other processes.
     const subscribers = hubs.reduce((sum, hub) => sum + hub.subscribers, 0) * options.workers;
-    const farewell = farewellTo(subscribers, options.drain);
+    const farewell = drainPlanFor(subscribers, options.drain);
     await Promise.all(hubs.map((hub) => hub.close(farewell)));
     await drained;
     pressure.stop();
@@ -196,7 +196,7 @@ function startOwnServer(context: GatewayContext, options: GatewayOptions): Promi
 const farewellShare = 0.8;
 
 /** Clients go at most a thousand a second, as far as there is time, and are asked to come back no faster. */
-function farewellTo(subscribers: number, drain: number): Farewell {
+function drainPlanFor(subscribers: number, drain: number): DrainPlan {
   const over = Math.min(subscribers, drain * farewellShare);
   return { reason: "drain", over, retry: [firstReturn, firstReturn + Math.max(leastSpread, subscribers)] };
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { SpillwayError } from "../errors.ts";
-import type { Farewell } from "../hub/hub.ts";
+import type { DrainPlan } from "../hub/hub.ts";
 import type { Logger } from "../util/logger.ts";
 import { idModeOf, type GatewayOptions, type StreamOptions } from "./options.ts";
 
@@ -41,7 +41,7 @@ export interface Reload {
 }
 
 /** How the subscribers of a stream are let go that is taken out, or replaced. */
-export const removed: Farewell = { reason: "removed", over: 0, retry: [0, 2000] };
+export const removed: DrainPlan = { reason: "removed", over: 0, retry: [0, 2000] };
 
 /** What a running gateway cannot change, and what it is called in a configuration. */
 const fixed = {

@@ -1,7 +1,7 @@
 import { toJson, type DeliveredEvent } from "../hub/format.ts";
-import { trimmedGap } from "../hub/gap.ts";
+import { LogCursor } from "../hub/read-from.ts";
 import { narrow } from "../http/filter.ts";
-import { findStart, type Asked } from "../http/position.ts";
+import { findStart } from "../http/position.ts";
 import type { ServedStream } from "../http/gateway-context.ts";
 
 export interface SubscribeOptions {
@@ -25,22 +25,17 @@ export async function* iterate(
 ): AsyncGenerator<DeliveredEvent, void, undefined> {
   const { log, hub, ids } = stream;
   const filter = narrow({ channels, events }, {});
-  const asked: Asked = { after };
-  const start = await findStart(asked, stream, { filter, granted: undefined, search: undefined });
+  const start = await findStart({ after }, stream, { filter, granted: undefined, search: undefined });
   const release = stream.hold();
   try {
-    let { position } = start;
-    if (start.gap) yield control("spillway.gap", start.gap, hub.idAt(position));
-    if (start.reset) yield control("spillway.reset", start.reset, hub.idAt(position));
+    const cursor = new LogCursor(stream, start.position, { filter, ...pageSize });
+    if (start.gap) yield control("spillway.gap", start.gap, hub.idAt(start.position));
+    if (start.reset) yield control("spillway.reset", start.reset, hub.idAt(start.position));
     while (!signal.aborted && !hub.closed) {
-      const page = await log.read(position, { filter, ...pageSize });
-      if (page.earliest > position + 1) {
-        const gap = trimmedGap(log.epoch, position, page.earliest);
-        yield control("spillway.gap", gap, hub.idAt(page.earliest - 1));
-      }
+      const page = await cursor.next();
+      if (page.gap) yield control("spillway.gap", page.gap, hub.idAt(page.earliest - 1));
       for (const event of page.events) yield toJson(event, log.epoch, ids);
-      position = page.scanned;
-      if (page.events.length === 0) position = (await hub.beyond(position, signal, filter)) ?? position;
+      if (page.events.length === 0) await cursor.wait(signal);
     }
   } finally {
     release();

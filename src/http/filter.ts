@@ -17,10 +17,14 @@ const misspelt = [
 ] as const;
 
 /** Names and patterns that somebody asks for; absent for everything. */
-export type Asked = Pick<LogFilter, "channels" | "events">;
+export type RequestedFilter = Pick<LogFilter, "channels" | "events">;
 
 /** Reads `?channels=a,b*` (or the path's channels) and `?events=x,y`, at most so many names; `undefined` if everything is wanted. */
-export function readFilter(query: URLSearchParams, path: string | undefined, names: number): Asked | undefined {
+export function readFilter(
+  query: URLSearchParams,
+  path: string | undefined,
+  names: number,
+): RequestedFilter | undefined {
   for (const [wrong, right] of misspelt) if (query.has(wrong)) throw invalid(wrong, `written "${right}"`, wrong);
   const channels = readNames("channels", path === undefined ? query.getAll("channels") : [path], names);
   const events = readNames("events", query.getAll("events"), names);
@@ -62,7 +66,7 @@ export function isName(text: string): boolean {
  * granted.
  * @throws {SpillwayError} `access-denied` naming the field.
  */
-export function narrow(asked: Asked | undefined, grant: Omit<Grant, "can">): LogFilter | undefined {
+export function narrow(asked: RequestedFilter | undefined, grant: Omit<Grant, "can">): LogFilter | undefined {
   const channels = granted("channels", asked?.channels, grant.channels);
   const events = granted("events", asked?.events, grant.events);
   if (!channels && !events) return undefined;

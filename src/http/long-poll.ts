@@ -1,6 +1,5 @@
 import { toJson } from "../hub/format.ts";
-import type { Gap } from "../hub/control.ts";
-import { trimmedGap } from "../hub/gap.ts";
+import { LogCursor } from "../hub/read-from.ts";
 import { formatCursor } from "../log/cursor.ts";
 import { reservedPrefix, type LogEvent, type LogPage } from "../log/log.ts";
 import { json, type HttpBody } from "./message.ts";
@@ -8,7 +7,7 @@ import { resumeHeaders, type Start } from "./position.ts";
 import { invalid } from "./problem.ts";
 import type { ServedStream } from "./gateway-context.ts";
 import { begin } from "./sessions.ts";
-import type { Subscribing } from "./subscribe.ts";
+import type { SubscribeContext } from "./subscribe-context.ts";
 
 const defaultLimit = 100;
 const maxLimit = 1000;
@@ -22,50 +21,41 @@ const maxPages = 100;
  * One page of the stream: `{ events, next, gap }`. With `?wait=<s>` it is held back until there is an event. `gap` lies before the
  * first of `events`; `next` is what to send as `after`.
  */
-export async function longPoll(subscribing: Subscribing, start: Start): Promise<HttpBody> {
-  const { request, gateway, to: stream, filter, parts, search } = subscribing;
+export async function longPoll(context: SubscribeContext, start: Start): Promise<HttpBody> {
+  const { request, gateway, to: stream, filter, parts, search } = context;
   const wait = readNumber(request.query, "wait", 0, maxWait);
   const limit = readNumber(request.query, "limit", defaultLimit, maxLimit);
   if (limit === 0) throw invalid("limit", "at least 1", "0");
   const headers = resumeHeaders(start);
   if (request.method === "HEAD") return { ...json({}, headers), body: undefined };
   const hole = start.gap ?? start.reset;
-  const read = (position: number): Promise<LogPage> => stream.log.read(position, { filter, limit, maxBytes });
-  let { position } = start;
-  const gone = subscribing.signal();
-  let page = await read(position);
+  const cursor = new LogCursor(stream, start.position, { filter, limit, maxBytes });
+  const gone = context.signal();
+  let page = await cursor.next();
   const over = new AbortController();
   const session = gateway.sessions.open(parts, () => over.abort());
   begin(session, gateway);
   const ended = AbortSignal.any([gone, over.signal]);
   const late = AbortSignal.any([ended, AbortSignal.timeout(wait * 1000)]);
-  const letGo = stream.hold();
-  // Retention may take events while this request is waiting.
-  const trimmed = (): Gap | null =>
-    page.earliest > position + 1 ? trimmedGap(stream.log.epoch, position, page.earliest) : null;
-  // A hole is news enough to answer with.
-  const goesOn = (): boolean => page.events.length === 0 && !hole && !trimmed() && !ended.aborted && !stream.hub.closed;
-  const isBehind = (): boolean => page.scanned < stream.hub.head;
-  async function readFrom(from: number): Promise<void> {
-    position = from;
-    page = await read(position);
-  }
+  const release = stream.hold();
+  // A hole is answered at once, and so is one that retention makes while this request waits.
+  const isEmpty = (): boolean => page.events.length === 0 && !hole && !page.gap && !ended.aborted && !stream.hub.closed;
   async function lookOn(): Promise<void> {
-    for (let pages = 1; goesOn() && isBehind() && pages < maxPages; pages++) await readFrom(page.scanned);
+    for (let pages = 1; isEmpty() && cursor.behind && pages < maxPages; pages++) page = await cursor.next();
   }
   try {
-    if (goesOn() && isBehind()) await search(lookOn);
+    if (isEmpty() && cursor.behind) await search(lookOn);
     // What is left unseen is for the next request.
-    const unseen = isBehind();
-    while (!unseen && goesOn() && !late.aborted) {
-      const before = await stream.hub.beyond(page.scanned, late, filter);
-      if (!ended.aborted) await readFrom(before ?? page.scanned);
+    const unseen = cursor.behind;
+    while (!unseen && isEmpty() && !late.aborted) {
+      await cursor.wait(late);
+      if (!ended.aborted) page = await cursor.next();
     }
   } finally {
-    letGo();
+    release();
     session.close();
   }
-  return json(answer(stream, page, hole ?? trimmed()), headers);
+  return json(answer(stream, page, hole ?? page.gap ?? null), headers);
 }
 
 function readNumber(query: URLSearchParams, field: string, fallback: number, max: number): number {

@@ -1,14 +1,14 @@
 import { SpillwayError } from "../errors.ts";
 import type { ControlEvents, Gap } from "../hub/control.ts";
-import { trimmedGap } from "../hub/gap.ts";
+import { trimmedGap } from "../hub/read-from.ts";
 import { formatCursor, parseCursor } from "../log/cursor.ts";
 import { lastPosition } from "../log/last.ts";
 import type { LogFilter } from "../log/log.ts";
+import { parseDateTime } from "../util/rfc3339.ts";
 import type { HttpHeaders, HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
-import type { Search } from "./search.ts";
+import type { Search } from "./subscribe-context.ts";
 import type { ServedStream } from "./gateway-context.ts";
-import { parseDateTime } from "../util/rfc3339.ts";
 
 /** Where a subscriber starts, and what it has to be told first. */
 export interface Start {
@@ -33,7 +33,7 @@ export function resumeHeaders(start: Start): HttpHeaders {
 }
 
 /** A start position as its user wrote it. The first that is present counts. */
-export interface Asked {
+export interface StartPosition {
   /** The id of the last event that was seen. */
   readonly id?: string | undefined;
   /** An id, `earliest` or `now`. */
@@ -48,7 +48,7 @@ export interface Asked {
 const lastIdWords: Readonly<Record<string, string>> = { "$": "now", "0": "earliest" };
 
 /** Reads the start position of a request: header, `last-event-id`, `last-id`, `after`, `last`, `since`. */
-export function readAsked(request: HttpRequest): Asked {
+export function readStartPosition(request: HttpRequest): StartPosition {
   const get = (name: string): string | undefined => request.query.get(name) ?? undefined;
   const lastId = get("last-id") ?? "";
   const word = lastIdWords[lastId];
@@ -71,13 +71,17 @@ export interface StartScope {
 }
 
 /** Finds where a subscriber starts; now, if it did not ask for a place. */
-export async function findStart(asked: Asked, stream: ServedStream, scope: StartScope): Promise<Start> {
+export async function findStart(asked: StartPosition, stream: ServedStream, scope: StartScope): Promise<Start> {
   const start = await find(asked, stream, scope);
   if (stream.behind > 0) await untilHere(stream, start.position);
   return start;
 }
 
-async function find(asked: Asked, stream: ServedStream, { filter, granted, search }: StartScope): Promise<Start> {
+async function find(
+  asked: StartPosition,
+  stream: ServedStream,
+  { filter, granted, search }: StartScope,
+): Promise<Start> {
   const { id, after, last, since } = asked;
   if (id) return fromId(id, stream, granted);
   if (after === "earliest") return resumed(stream.log.state().earliest - 1);
@@ -130,7 +134,7 @@ async function fromId(id: string, stream: ServedStream, granted: LogFilter | und
 async function untilHere({ log, hub, behind }: ServedStream, seq: number): Promise<void> {
   if (hub.head >= seq) return;
   const deadline = AbortSignal.timeout(behind);
-  while (hub.head < seq && !hub.closed && !deadline.aborted) await hub.beyond(seq - 1, deadline);
+  while (hub.head < seq && !hub.closed && !deadline.aborted) await hub.waitBeyond(seq - 1, deadline);
   if (hub.head >= seq || hub.closed) return;
   const { events } = await log.read(seq - 1, { limit: 1 });
   if (events.length > 0) throw new SpillwayError("store-unavailable", "what the store has is late here");
@@ -144,7 +148,7 @@ async function untilCurrent({ log, hub, behind }: ServedStream): Promise<void> {
   try {
     await log.read(log.state().head, { limit: 1 });
   } catch {
-    await hub.beyond(Infinity, AbortSignal.timeout(behind));
+    await hub.waitBeyond(Infinity, AbortSignal.timeout(behind));
   }
 }
 

@@ -1,13 +1,13 @@
 import type { Access } from "../access/access.ts";
 import { permits } from "../access/grant.ts";
 import type { Identity } from "../access/identity.ts";
+import type { Tickets } from "../access/tickets.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { CloseReason, Subscriber, SubscriptionOwner } from "../hub/subscriber.ts";
 import type { LogFilter } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { callHook, patternsOf, type ClientConnection, type ConnectionHooks } from "./connection-hooks.ts";
-import { narrow, type Asked } from "./filter.ts";
-import type { GatewayContext } from "./gateway-context.ts";
+import { narrow, type RequestedFilter } from "./filter.ts";
 
 /** Which sessions are meant. */
 export type SessionMatch =
@@ -21,7 +21,7 @@ export interface SessionParts {
   readonly address: string | undefined;
   readonly stream: string;
   /** What was asked for, before it was narrowed to what is granted. */
-  readonly asked: Asked | undefined;
+  readonly asked: RequestedFilter | undefined;
   /** Gives back its place among the connections. */
   readonly release: () => void;
 }
@@ -102,11 +102,15 @@ export class Session implements SubscriptionOwner {
   }
 }
 
+/** What the begin of a session is checked against. */
+interface BeginContext {
+  readonly sessions: Pick<Sessions, "review">;
+  readonly policy: { readonly access: Access };
+  readonly tickets: Pick<Tickets, "use">;
+}
+
 /** To be called once a session can be ended: what is granted may have changed while it waited, and its ticket may be in use elsewhere. */
-export function begin(
-  session: Session,
-  { sessions, policy, tickets }: Pick<GatewayContext, "sessions" | "policy" | "tickets">,
-): void {
+export function begin(session: Session, { sessions, policy, tickets }: BeginContext): void {
   sessions.review(policy.access, session);
   if (session.identity.ticket !== undefined) tickets.use(session.identity.ticket, session.number);
 }

@@ -3,31 +3,17 @@ import { SpillwayError } from "../errors.ts";
 import type { Format } from "../hub/format.ts";
 import type { Subscription } from "../hub/hub.ts";
 import { formatCursor } from "../log/cursor.ts";
-import type { LogFilter } from "../log/log.ts";
 import { eventStreamHeaders } from "../sse/index.ts";
 import { beginSpan } from "../telemetry/spans.ts";
 import { narrow, readFilter } from "./filter.ts";
 import { longPoll } from "./long-poll.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpStream } from "./message.ts";
 import { negotiate, representations } from "./negotiate.ts";
-import { findStart, readAsked, resumeHeaders, type Start } from "./position.ts";
+import { findStart, readStartPosition, resumeHeaders, type Start } from "./position.ts";
 import { invalid, problem } from "./problem.ts";
-import { createSearch, type Search } from "./search.ts";
 import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
-import { begin, type SessionParts } from "./sessions.ts";
-
-/** What a subscription is asked for and by whom, once it is let in. */
-export interface Subscribing {
-  readonly request: HttpRequest;
-  readonly gateway: GatewayContext;
-  readonly to: ServedStream;
-  /** What is asked for and granted. */
-  readonly filter: LogFilter | undefined;
-  /** Aborts when the client has gone. Made when it is first asked for. */
-  readonly signal: () => AbortSignal;
-  readonly search: Search;
-  readonly parts: SessionParts;
-}
+import { begin } from "./sessions.ts";
+import { createSearch, type SubscribeContext } from "./subscribe-context.ts";
 
 /** `GET /streams/<name>`: the stream from a position, in the representation that the client accepts. */
 export async function subscribe(
@@ -47,9 +33,9 @@ export async function subscribe(
   const signal = (): AbortSignal => (known ??= request.signal);
   const search = createSearch(signal, { address }, gateway);
   const parts = { identity, address, stream: to.name, asked, release };
-  const subscribing: Subscribing = { request, gateway, to, filter, signal, search, parts };
+  const context: SubscribeContext = { request, gateway, to, filter, signal, search, parts };
   try {
-    const answer = await respond(subscribing, representation, failOnGap);
+    const answer = await respond(context, representation, failOnGap);
     if (!("open" in answer)) release();
     return answer;
   } catch (error) {
@@ -59,31 +45,31 @@ export async function subscribe(
 }
 
 async function respond(
-  subscribing: Subscribing,
+  context: SubscribeContext,
   representation: keyof typeof representations,
   failOnGap: boolean,
 ): Promise<HttpResponse> {
-  const { request, gateway, to, filter, parts } = subscribing;
-  const search = request.method === "HEAD" ? undefined : subscribing.search;
+  const { request, gateway, to, filter, parts } = context;
+  const search = request.method === "HEAD" ? undefined : context.search;
   const granted = narrow(undefined, parts.identity.grant);
-  const start = await findStart(readAsked(request), to, { filter, granted, search });
+  const start = await findStart(readStartPosition(request), to, { filter, granted, search });
   // Looking it up took time, in which the server may have begun to stop.
   if (to.hub.closed) {
     // Another one may have been put in the place of the stream.
     const now = gateway.closing ? undefined : gateway.streams.get(to.name);
-    if (now && now !== to) return respond({ ...subscribing, to: now }, representation, failOnGap);
+    if (now && now !== to) return respond({ ...context, to: now }, representation, failOnGap);
     throw new SpillwayError("shutting-down");
   }
   const hole = start.gap ?? start.reset;
   if (hole && failOnGap) return gone(start, to);
-  if (representation === "json") return longPoll(subscribing, start);
+  if (representation === "json") return longPoll(context, start);
   const headers = streamHeaders(representation, start);
   if (request.method === "HEAD") return { status: 200, headers };
-  return openStream(subscribing, representation, start, headers);
+  return openStream(context, representation, start, headers);
 }
 
 async function openStream(
-  { gateway, to, filter, signal, parts }: Subscribing,
+  { gateway, to, filter, signal, parts }: SubscribeContext,
   representation: "sse" | "ndjson",
   start: Start,
   headers: HttpHeaders,

@@ -69,8 +69,8 @@ function pass(hubs: ReadonlySet<BeatingHub>, period: number, done: () => void): 
 function createBeat({ options, cursorAt }: BeatingHub, period: number): (subscriber: Subscriber) => void {
   const { heartbeat, stall } = options;
   const now = monotonicMs();
-  const pages = new Map<View | Format, Page>();
-  const pageOf = (key: View | Format, format: Format, id: string | undefined): Page => {
+  const pages = new Map<View<Subscriber> | Format, Page>();
+  const pageOf = (key: View<Subscriber> | Format, format: Format, id: string | undefined): Page => {
     let page = pages.get(key);
     if (!page) pages.set(key, (page = createPage(format.heartbeat(id, heartbeat.event))));
     return page;
@@ -86,7 +86,7 @@ function createBeat({ options, cursorAt }: BeatingHub, period: number): (subscri
     const page = moved
       ? pageOf(view, view.format, cursorAt(view.position))
       : pageOf(view.format, view.format, undefined);
-    subscriber.say(page, now);
+    subscriber.send(page, now);
   };
 }
 

@@ -24,14 +24,14 @@ export interface HubOptions {
 }
 
 /** Plain counters since the hub was made; metrics read them. */
-export interface HubStats {
+export interface SubscriberStats {
   /** Events written to subscribers. */
   delivered: number;
   /** Bytes of them, framing included. */
   sentBytes: number;
   /** Those of them that were read for subscribers who were behind. */
   replayed: number;
-  /** Holes that subscribers were told of. */
+  /** Holes that were announced to subscribers. */
   gaps: number;
   /** Subscriptions ended, by reason. */
   readonly closed: Record<CloseReason, number>;
@@ -46,16 +46,16 @@ export interface SubscribeRequest extends SubscriberParts {
 
 /** A subscription as its adapter sees it, and as those who may end it do. */
 export interface Subscription extends SinkListener {
-  /** Says goodbye with the reason and lets the client go. */
+  /** Ends the subscription with a final event that says why. */
   end(reason: EndReason): void;
 }
 
-/** How a hub lets its subscribers go. */
-export interface Farewell {
+/** How a hub drains its subscribers. */
+export interface DrainPlan {
   readonly reason: ByeReason;
   /** Over how long, in ms. */
   readonly over: number;
-  /** After how many ms they are asked to come back: at least, at most; each another number. */
+  /** Bounds of the reconnect delays, in ms: each client is given a random one. */
   readonly retry: readonly [min: number, max: number];
 }
 
@@ -64,7 +64,7 @@ export interface Hub {
   /** The last sequence number that live subscribers get to see. */
   readonly head: number;
   readonly formats: Readonly<Record<Format["name"], Format>>;
-  readonly stats: HubStats;
+  readonly stats: SubscriberStats;
   /** How many subscribers there are. */
   readonly subscribers: number;
   /** How many of them there are by each name and pattern of channels in their filters. */
@@ -76,9 +76,9 @@ export interface Hub {
    * passed on; else the cursor.
    */
   idAt(seq: number): string;
-  /** Starts delivery to a sink. What is returned must be told of the sink's drains and of its end. */
+  /** Starts delivery to a sink. The returned listener must be notified of the sink's drains and of its end. */
   subscribe(request: SubscribeRequest): Subscription;
-  /** Tells everyone something that is not an event. Subscribers that are behind do not hear of it. */
+  /** Sends all subscribers at the head something that is not an event of the stream. */
   broadcast<N extends ControlName>(name: N, data: ControlEvents[N]): void;
   /** True once it was closed: nothing more will come. */
   readonly closed: boolean;
@@ -86,7 +86,7 @@ export interface Hub {
    * Waits until the head is beyond `seq`, and for an event that matches the filter if it is not; until the signal aborts, or the hub is
    * closed. Resolves to the number before that event, or to `undefined` where nothing is known of what lies behind `seq`.
    */
-  beyond(seq: number, signal: AbortSignal, filter?: LogFilter): Promise<number | undefined>;
-  /** Says goodbye to everyone and lets them go, one after the other; resolves when all have been told. */
-  close(farewell: Farewell): Promise<void>;
+  waitBeyond(seq: number, signal: AbortSignal, filter?: LogFilter): Promise<number | undefined>;
+  /** Drains all subscribers gradually; resolves when the last one was sent its final event. */
+  close(plan: DrainPlan): Promise<void>;
 }

@@ -15,7 +15,7 @@ export type CloseReason =
   | "store"
   | EndReason;
 
-/** What is told to whom a subscription belongs. */
+/** What the owner of a subscription is notified of. */
 export interface SubscriptionOwner {
   /** It has reached the head; perhaps not for the first time. */
   onLive(): void;
@@ -23,16 +23,16 @@ export interface SubscriptionOwner {
   onEnd(reason: CloseReason, subscriber: Subscriber): void;
 }
 
-/** What the hub does for its subscribers. */
-export interface SubscriberHost {
+/** What delivery does for a subscriber. */
+export interface SubscriberDelivery {
   readonly outbox: number;
-  /** Moves one that is behind on, as far as its sink and the log allow. */
+  /** Advances one that is behind, as far as its sink and the log allow. */
   advance(subscriber: Subscriber): void;
-  /** Says goodbye to one, and why. */
+  /** Ends one with a final event that says why. */
   end(subscriber: Subscriber, reason: EndReason): void;
   /** Brings one up to where the log ends now, and ends its response. */
   finish(subscriber: Subscriber): void;
-  /** Forgets it. */
+  /** A subscription is over. */
   onClosed(subscriber: Subscriber, reason: CloseReason): void;
 }
 
@@ -46,7 +46,7 @@ export interface SubscriberParts {
 
 /** One downstream connection: a cursor, a view and a sink. Bounded by `outbox`, whatever its client does. */
 export class Subscriber implements SinkListener {
-  readonly view: View;
+  readonly view: View<Subscriber>;
   readonly sink: Sink;
   /** Everything up to here was written. For a live subscriber a lower bound of `cursor`. */
   position: number;
@@ -65,16 +65,21 @@ export class Subscriber implements SinkListener {
   sent = 0;
   sentAt: number;
   readonly owner: SubscriptionOwner | undefined;
-  readonly #host: SubscriberHost;
+  readonly #delivery: SubscriberDelivery;
 
-  constructor(view: View, { sink, position, owner }: SubscriberParts, now: number, host: SubscriberHost) {
+  constructor(
+    view: View<Subscriber>,
+    { sink, position, owner }: SubscriberParts,
+    now: number,
+    delivery: SubscriberDelivery,
+  ) {
     this.view = view;
     this.sink = sink;
     this.position = position;
     this.owner = owner;
     this.writtenAt = now;
     this.sentAt = now;
-    this.#host = host;
+    this.#delivery = delivery;
   }
 
   /** Where it stands: everything up to here was written, or does not match its filter. */
@@ -84,7 +89,7 @@ export class Subscriber implements SinkListener {
 
   /** Whether the sink takes so many bytes more. A single page always fits an empty sink. */
   hasRoom(bytes: number): boolean {
-    return !this.sink.full || this.sink.pending + bytes <= this.#host.outbox;
+    return !this.sink.full || this.sink.pending + bytes <= this.#delivery.outbox;
   }
 
   /** Writes a page and moves behind it. */
@@ -97,37 +102,37 @@ export class Subscriber implements SinkListener {
     this.events += page.count;
   }
 
-  /** Writes something that is not of the log. */
-  say(page: Page, now: number): void {
+  /** Writes something that is not part of the log. */
+  send(page: Page, now: number): void {
     this.sink.write(page);
     this.writtenAt = now;
   }
 
   onDrain(): void {
-    if (!this.closed && !this.live) this.#host.advance(this);
+    if (!this.closed && !this.live) this.#delivery.advance(this);
   }
 
   onHalfClose(): void {
-    if (!this.closed) this.#host.finish(this);
+    if (!this.closed) this.#delivery.finish(this);
   }
 
   onClose(): void {
     this.close("client");
   }
 
-  /** Ends the subscription with a goodbye that says why. */
+  /** Ends the subscription with a final event that says why. */
   end(reason: EndReason): void {
-    if (!this.closed) this.#host.end(this, reason);
+    if (!this.closed) this.#delivery.end(this, reason);
   }
 
-  /** Ends the subscription; a client that is still there is let go behind what it was sent, or cut if it stalls. */
+  /** Ends the subscription; a client that is still there gets what it was sent, or is cut if it stalls. */
   close(reason: CloseReason): void {
     if (this.closed) return;
     this.closed = true;
     this.view.leave(this);
-    this.#host.onClosed(this, reason);
+    this.#delivery.onClosed(this, reason);
     this.owner?.onEnd(reason, this);
-    // Nobody looks any more whether one that reads nothing goes on.
+    // No heartbeat checks any more whether the client still reads.
     if (reason === "stalled" || (reason === "store" && this.sink.full)) this.sink.destroy();
     else if (reason !== "client") this.sink.end();
   }

@@ -3,10 +3,9 @@ import { matches } from "../log/filter.ts";
 import type { Log, LogFilter } from "../log/log.ts";
 import type { Semaphore } from "../util/semaphore.ts";
 import type { Format } from "./format.ts";
-import { trimmedGap } from "./gap.ts";
 import { createPage, type Page, type PageCache } from "./page.ts";
+import { readFrom } from "./read-from.ts";
 import type { Ring } from "./ring.ts";
-import type { Subscriber } from "./subscriber.ts";
 
 /** What the views of one hub share. */
 export interface ViewContext {
@@ -26,8 +25,13 @@ const pageEvents = 1024;
 /** Without a filter no page goes beyond a multiple of this, so that those who come from different places soon share pages. */
 const block = 512;
 
-/** All subscribers that are to see the same bytes: one filter in one format. Every page is encoded once for all of them. */
-export class View {
+/** What a view knows of its subscribers. */
+interface Viewer {
+  live: boolean;
+}
+
+/** All subscribers that see the same bytes: one filter in one format. Every page is encoded once for all of them. */
+export class View<Subscriber extends Viewer> {
   readonly filter: LogFilter | undefined;
   readonly format: Format;
   /** All subscribers, live or not. */
@@ -131,17 +135,13 @@ export class View {
   async #fromLog(from: number): Promise<Page> {
     const { log, idAt } = this.#context;
     const limit = Math.min(pageEvents, this.#end(from) - from);
-    const read = await log.read(from, { filter: this.filter, limit, maxBytes: pageSize });
+    const read = await readFrom(log, from, { filter: this.filter, limit, maxBytes: pageSize });
     let text = "";
-    // Trimmed between two pages: the subscriber was too slow for the retention, and is told.
-    const trimmed = read.earliest > from + 1;
-    if (trimmed) {
-      const gap = trimmedGap(log.epoch, from, read.earliest);
-      text += this.format.control("spillway.gap", gap, idAt(read.earliest - 1));
-    }
+    // Trimmed between two pages: the subscriber was too slow for the retention.
+    if (read.gap) text += this.format.control("spillway.gap", read.gap, idAt(read.earliest - 1));
     for (const event of read.events) text += this.format.event(event);
     const full = read.scanned < log.state().head;
-    const range = { from, to: Math.max(read.scanned, from), count: read.events.length, gaps: trimmed ? 1 : 0, full };
+    const range = { from, to: Math.max(read.scanned, from), count: read.events.length, gaps: read.gap ? 1 : 0, full };
     return this.#keep(createPage(text, range));
   }
 }

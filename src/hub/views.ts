@@ -1,12 +1,13 @@
 import { matches } from "../log/filter.ts";
 import { reservedPrefix, type LogEvent, type LogFilter } from "../log/log.ts";
 import type { Format } from "./format.ts";
+import type { Subscriber } from "./subscriber.ts";
 import { View, type ViewContext } from "./view.ts";
 
 /** The views of a hub, found by filter, and by the channel of an event: a flush touches none that has nothing to send. */
 export class Views {
   readonly #context: ViewContext;
-  readonly #all = new Map<string, View>();
+  readonly #all = new Map<string, View<Subscriber>>();
   /** Views by the channels that they show; `undefined` for events without one. */
   readonly #byChannel: Index<string | undefined> = new Map();
   /** Views of patterns of channels, by the length of what stands before the first asterisk, and by that. */
@@ -14,18 +15,18 @@ export class Views {
   /** Views with a filter for types alone. */
   readonly #byType: Index<string> = new Map();
   /** Views without names to find them by: of everything, or of patterns of types. */
-  readonly #unbound = new Set<View>();
+  readonly #unbound = new Set<View<Subscriber>>();
 
   constructor(context: ViewContext) {
     this.#context = context;
   }
 
-  [Symbol.iterator](): Iterator<View> {
+  [Symbol.iterator](): Iterator<View<Subscriber>> {
     return this.#all.values();
   }
 
   /** The view of this filter and format, made if there is none. */
-  obtain(filter: LogFilter | undefined, format: Format): View {
+  obtain(filter: LogFilter | undefined, format: Format): View<Subscriber> {
     const key = keyOf(filter, format);
     let view = this.#all.get(key);
     if (!view) {
@@ -37,17 +38,17 @@ export class Views {
   }
 
   /** Forgets a view that nobody uses. */
-  release(view: View): void {
+  release(view: View<Subscriber>): void {
     if (view.size > 0) return;
     this.#all.delete(keyOf(view.filter, view.format));
     this.#place(view, remove);
   }
 
   /** Calls back for each view that shows the event, perhaps more than once. */
-  touch(event: LogEvent, visit: (view: View) => void): void {
+  touch(event: LogEvent, visit: (view: View<Subscriber>) => void): void {
     if (event.event.startsWith(reservedPrefix)) return this.#all.forEach(visit);
     const { channel } = event;
-    const visitMatch = (view: View): void => {
+    const visitMatch = (view: View<Subscriber>): void => {
       if (matches(view.filter, event)) visit(view);
     };
     this.#unbound.forEach(visitMatch);
@@ -58,7 +59,7 @@ export class Views {
   }
 
   /** Adds a view where it is found, or removes it: by its channels, or else by its types. */
-  #place(view: View, change: typeof add | typeof remove): void {
+  #place(view: View<Subscriber>, change: typeof add | typeof remove): void {
     const { channels, events, within } = view.filter ?? {};
     if (channels) for (const name of channels) change(this.#byChannel, name, view);
     else if (within?.channels) {
@@ -69,7 +70,7 @@ export class Views {
     else this.#unbound.delete(view);
   }
 
-  #placeByPattern(pattern: string, view: View, change: typeof add | typeof remove): void {
+  #placeByPattern(pattern: string, view: View<Subscriber>, change: typeof add | typeof remove): void {
     const length = pattern.indexOf("*");
     if (length === -1) return change(this.#byChannel, pattern, view);
     const index: Index<string> = this.#byPrefix.get(length) ?? new Map();
@@ -79,13 +80,13 @@ export class Views {
   }
 }
 
-type Index<Name> = Map<Name, Set<View>>;
+type Index<Name> = Map<Name, Set<View<Subscriber>>>;
 
-function add<Name>(index: Index<Name>, name: Name, view: View): void {
+function add<Name>(index: Index<Name>, name: Name, view: View<Subscriber>): void {
   index.set(name, (index.get(name) ?? new Set()).add(view));
 }
 
-function remove<Name>(index: Index<Name>, name: Name, view: View): void {
+function remove<Name>(index: Index<Name>, name: Name, view: View<Subscriber>): void {
   const views = index.get(name);
   views?.delete(view);
   if (views?.size === 0) index.delete(name);

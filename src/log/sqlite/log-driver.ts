@@ -51,9 +51,9 @@ export class SqliteLogReader implements Pick<LogDriver, "scan" | "latestOfSource
   }
 
   async scan(range: ScanRange): Promise<ScanStep> {
-    const step = this.#snapshots.read((statement) => scan(statement, this.#id, range));
-    // A search that goes on has everything else take its turn in between.
-    if (step.events.length === 0 || range.direction === "backward") await nextTurn();
+    const { matching, ...step } = this.#snapshots.read((statement) => scan(statement, this.#id, range));
+    // A search lets everything else take its turn between two steps.
+    if (matching === 0 || range.direction === "backward") await nextTurn();
     return step;
   }
 
@@ -170,7 +170,8 @@ function readRow(statement: Statements, id: number): StreamRow {
   return toRow(statement(selectRow).get(id)!);
 }
 
-function scan(statement: Statements, id: number, range: ScanRange): ScanStep {
+/** One step, and how many of its events match. */
+function scan(statement: Statements, id: number, range: ScanRange): ScanStep & { readonly matching: number } {
   const { direction, filter, from, limit, maxBytes } = range;
   const row = readRow(statement, id);
   const { sql, values } = selectEvents(filter, direction);
@@ -192,7 +193,7 @@ function scan(statement: Statements, id: number, range: ScanRange): ScanStep {
   }
   const seq = events.at(-1)?.seq ?? from;
   if (!filter && direction === "forward") assertWhole(events, Math.max(from + 1, row.earliest), end ? row.head : seq);
-  return { state: { ...row, revision: 0 }, events, seq, end };
+  return { state: { ...row, revision: 0 }, events, seq, end, matching };
 }
 
 /** Numbers have no holes, and a damaged index may leave events out without an error of its own. */

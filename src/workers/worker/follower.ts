@@ -61,7 +61,7 @@ export function createFollower(
       const { head, earliest } = log.state();
       // A worker that was slow may not have been told of the last events.
       log.take({ head, earliest });
-      while (hub.head < head && !signal.aborted) await hub.beyond(head - 1, signal);
+      while (hub.head < head && !signal.aborted) await hub.waitBeyond(head - 1, signal);
     },
   };
 }

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ControlEvents } from "../../../src/hub/control.ts";
-import { sayFarewell } from "../../../src/hub/farewell.ts";
+import { drainSubscribers } from "../../../src/hub/drain.ts";
 import { createNdjsonFormat, createSseFormat, type Format } from "../../../src/hub/format.ts";
-import type { Farewell } from "../../../src/hub/hub.ts";
+import type { DrainPlan } from "../../../src/hub/hub.ts";
 import type { Page } from "../../../src/hub/page.ts";
 import type { Subscriber } from "../../../src/hub/subscriber.ts";
 import { sliceSize } from "../../../src/util/slices.ts";
@@ -19,13 +19,13 @@ function subscribers(count: number, format: Format = sse): Subscriber[] {
 
 interface Told {
   readonly subscriber: Subscriber;
-  readonly goodbye: Page;
+  readonly page: Page;
   /** Turns of the event loop that had gone by. */
   readonly turn: number;
 }
 
 /** Who was told what, in order. */
-async function say(all: readonly Subscriber[], farewell: Farewell, onTold?: (told: Told) => void): Promise<Told[]> {
+async function say(all: readonly Subscriber[], farewell: DrainPlan, onTold?: (told: Told) => void): Promise<Told[]> {
   const told: Told[] = [];
   let turn = 0;
   let over = false;
@@ -34,8 +34,8 @@ async function say(all: readonly Subscriber[], farewell: Farewell, onTold?: (tol
     if (!over) setImmediate(count);
   };
   setImmediate(count);
-  await sayFarewell(all, farewell, (subscriber, goodbye) => {
-    const one = { subscriber, goodbye, turn };
+  await drainSubscribers(all, farewell, (subscriber, page) => {
+    const one = { subscriber, page, turn };
     told.push(one);
     onTold?.(one);
   });
@@ -43,7 +43,7 @@ async function say(all: readonly Subscriber[], farewell: Farewell, onTold?: (tol
   return told;
 }
 
-function bye({ goodbye }: Told): ControlEvents["spillway.bye"] & { readonly field: number | undefined } {
+function byeOf({ page }: Told): ControlEvents["spillway.bye"] & { readonly field: number | undefined } {
   const seen: Array<ControlEvents["spillway.bye"] & { field: number | undefined }> = [];
   const parser = createParser({
     onRetry: (ms) => (retry = ms),
@@ -53,12 +53,12 @@ function bye({ goodbye }: Told): ControlEvents["spillway.bye"] & { readonly fiel
     },
   });
   let retry: number | undefined;
-  parser.push(goodbye.payload);
+  parser.push(page.payload);
   expect(seen).toHaveLength(1);
   return seen[0]!;
 }
 
-const at: Farewell = { reason: "drain", over: 0, retry: [1000, 5000] };
+const at: DrainPlan = { reason: "drain", over: 0, retry: [1000, 5000] };
 
 test("everyone is told exactly once, in order, however many they are and however long it takes", () =>
   fc.assert(
@@ -75,7 +75,7 @@ test("the times to come back lie in their range, at its ends too, and are equal 
     fc.asyncProperty(fc.nat(60_000), fc.nat(60_000), async (min, width) => {
       const told = await say(subscribers(40), { ...at, retry: [min, min + width] });
       for (const one of told) {
-        const { reason, retry, field } = bye(one);
+        const { reason, retry, field } = byeOf(one);
         expect([reason, field]).toEqual(["drain", retry]);
         expect(Number.isInteger(retry)).toBe(true);
         expect(retry).toBeGreaterThanOrEqual(min);
@@ -86,9 +86,9 @@ test("the times to come back lie in their range, at its ends too, and are equal 
 
 test("a thousand are asked to come back at many times, evenly spread, and pages are shared", async () => {
   const told = await say(subscribers(4000), at);
-  const retries = told.map((one) => bye(one).retry);
+  const retries = told.map((one) => byeOf(one).retry);
   expect(new Set(retries).size).toBeGreaterThan(50);
-  expect(new Set(told.map(({ goodbye }) => goodbye)).size).toBe(new Set(retries).size);
+  expect(new Set(told.map(({ page }) => page)).size).toBe(new Set(retries).size);
   for (let quarter = 0; quarter < 4; quarter++) {
     const inIt = retries.filter((retry) => retry >= 1000 + quarter * 1000 && retry < 2000 + quarter * 1000);
     // 1000 are expected, with a deviation of 27.
@@ -98,7 +98,7 @@ test("a thousand are asked to come back at many times, evenly spread, and pages 
 
 test("each is told in its own format", async () => {
   const told = await say([...subscribers(3), ...subscribers(3, ndjson)], at);
-  const starts = told.map(({ goodbye }) => Buffer.from(goodbye.payload).toString().slice(0, 1));
+  const starts = told.map(({ page }) => Buffer.from(page.payload).toString().slice(0, 1));
   expect(starts.slice(3)).toEqual(["{", "{", "{"]);
   expect(starts.slice(0, 3)).not.toContain("{");
 });

@@ -1,5 +1,21 @@
 import { addressKey } from "../util/ip-address.ts";
-import type { Caller, GatewayContext } from "./gateway-context.ts";
+import type { LogFilter } from "../log/log.ts";
+import type { HttpRequest } from "./message.ts";
+import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
+import type { SessionParts } from "./sessions.ts";
+
+/** A request for a stream that was admitted. */
+export interface SubscribeContext {
+  readonly request: HttpRequest;
+  readonly gateway: GatewayContext;
+  readonly to: ServedStream;
+  /** The requested filter, narrowed to what is granted. */
+  readonly filter: LogFilter | undefined;
+  /** Aborts when the client has gone. Made when it is first asked for. */
+  readonly signal: () => AbortSignal;
+  readonly search: Search;
+  readonly parts: SessionParts;
+}
 
 /** Runs something that walks through a log, in its turn; the signal aborts when the client has gone. */
 export type Search = <T>(walk: (signal: AbortSignal) => Promise<T>) => Promise<T>;

@@ -1,0 +1,183 @@
+import { monotonicMs } from "../util/monotonic-ms.ts";
+import type { EndReason } from "./control.ts";
+import { createBye } from "./drain.ts";
+import type { SubscriberStats } from "./hub.ts";
+import type { Page } from "./page.ts";
+import type { Ring } from "./ring.ts";
+import type { Sink } from "./sink.ts";
+import type { Subscriber, SubscriberDelivery } from "./subscriber.ts";
+
+/** The reconnect delay of a client whose subscription the server ended for a reason of the client's own, in ms. */
+const reconnectDelay = 1000;
+/** How long a client may take to read what it was sent before its response ended, in ms. */
+const closeGrace = 5000;
+/** Bytes written in one turn of the event loop to all who catch up: about half a millisecond of work. */
+const turnSize = 512 * 1024;
+
+/** What a delivery needs of its hub. */
+export interface DeliveryOptions {
+  readonly ring: Ring;
+  /** Unsent bytes of one subscriber, see `HubOptions`. */
+  readonly outbox: number;
+  readonly stats: SubscriberStats;
+  /** The log could not be read for a subscriber. */
+  onReadFailed(error: unknown): void;
+  /** A subscription is over. */
+  onClosed: SubscriberDelivery["onClosed"];
+}
+
+/**
+ * Brings pages to subscribers: at once to those at the head, and to those that are behind a page each in turn, with a pause between the
+ * turns for the live ones and for those who connect. As they advance side by side, a page that was read for one is still there for the
+ * others.
+ */
+export class Delivery implements SubscriberDelivery {
+  readonly outbox: number;
+  readonly onClosed: SubscriberDelivery["onClosed"];
+  /** The time of the latest events, as `monotonicMs()` counts. */
+  now: number = monotonicMs();
+  readonly #ring: Ring;
+  readonly #stats: SubscriberStats;
+  readonly #onReadFailed: DeliveryOptions["onReadFailed"];
+  /** Those that are behind and may have room for a page, in the order of their turns. */
+  readonly #queue = new Set<Subscriber>();
+  #scheduled = false;
+
+  constructor({ ring, outbox, stats, onReadFailed, onClosed }: DeliveryOptions) {
+    this.#ring = ring;
+    this.outbox = outbox;
+    this.#stats = stats;
+    this.#onReadFailed = onReadFailed;
+    this.onClosed = onClosed;
+  }
+
+  /** Brings one that is still live up to `target`; if it has no room, it catches up once its sink has drained. */
+  serve(subscriber: Subscriber, target: number): void {
+    if (!subscriber.live) return;
+    const { view } = subscriber;
+    subscriber.position = Math.max(subscriber.position, view.position);
+    while (subscriber.position < target) {
+      const page = view.page(subscriber.position);
+      if (!page || !subscriber.hasRoom(page.framed.length)) {
+        view.leave(subscriber);
+        this.catchUp(subscriber);
+        return;
+      }
+      this.#deliver(subscriber, page);
+    }
+  }
+
+  advance(subscriber: Subscriber): void {
+    if (subscriber.position >= this.#ring.head) this.#join(subscriber);
+    else this.catchUp(subscriber);
+  }
+
+  /** Takes one that is behind, and may have room for more, into the turns. */
+  catchUp(subscriber: Subscriber): void {
+    this.#queue.add(subscriber);
+    this.#schedule();
+  }
+
+  end(subscriber: Subscriber, reason: EndReason): void {
+    // Also behind what it has yet to read: one page more, and the client knows why.
+    subscriber.send(createBye(subscriber.view.format, { reason, retry: reconnectDelay }), this.now);
+    subscriber.close(reason);
+    cutLater(subscriber.sink);
+  }
+
+  finish(subscriber: Subscriber): void {
+    subscriber.until ??= this.#ring.head;
+    this.serve(subscriber, this.#ring.head);
+    // Nothing live comes any more, and a drain brings it back into the turns.
+    subscriber.view.leave(subscriber);
+    this.advance(subscriber);
+  }
+
+  /** One has reached the head, or the end of what it is due. */
+  #join(subscriber: Subscriber): void {
+    if (subscriber.until !== undefined) return this.#complete(subscriber);
+    subscriber.view.join(subscriber);
+    subscriber.owner?.onLive();
+  }
+
+  /** Ends the response of one that has got all that it is due, once that has left. */
+  #complete(subscriber: Subscriber): void {
+    if (subscriber.sink.full) return;
+    subscriber.close("client");
+    subscriber.sink.end();
+    cutLater(subscriber.sink);
+  }
+
+  #deliver(subscriber: Subscriber, page: Page): void {
+    subscriber.take(page, this.now);
+    this.#stats.delivered += page.count;
+    this.#stats.sentBytes += page.framed.length;
+  }
+
+  #replay(subscriber: Subscriber, page: Page): void {
+    this.#deliver(subscriber, page);
+    this.#stats.replayed += page.count;
+    this.#stats.gaps += page.gaps;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#queue.size === 0) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#turn();
+      this.#schedule();
+    });
+  }
+
+  #turn(): void {
+    let written = 0;
+    for (const subscriber of this.#queue) {
+      this.#queue.delete(subscriber);
+      written += this.#step(subscriber);
+      if (written >= turnSize) return;
+    }
+  }
+
+  /** One page, if it can be had at once and there is room; returns the bytes written. */
+  #step(subscriber: Subscriber): number {
+    const { view, position, sink, until = Infinity } = subscriber;
+    if (subscriber.closed || subscriber.live || subscriber.reading) return 0;
+    if (position >= Math.min(this.#ring.head, until)) {
+      this.#join(subscriber);
+      return 0;
+    }
+    // The next drain brings it back.
+    if (sink.full) return 0;
+    const page = view.page(position);
+    if (!page) {
+      this.#read(subscriber);
+      return 0;
+    }
+    this.#replay(subscriber, page);
+    this.#queue.add(subscriber);
+    return page.framed.length;
+  }
+
+  #read(subscriber: Subscriber): void {
+    subscriber.reading = true;
+    subscriber.view.load(subscriber.position).then(
+      (page) => {
+        subscriber.reading = false;
+        if (subscriber.closed) return;
+        if (!subscriber.sink.full) this.#replay(subscriber, page);
+        this.catchUp(subscriber);
+      },
+      (error: unknown) => {
+        if (subscriber.closed) return;
+        this.#onReadFailed(error);
+        subscriber.close("store");
+      },
+    );
+  }
+}
+
+/** Cuts a sink that was ended, if what it was given has not left after a while. */
+export function cutLater(sink: Sink): void {
+  if (sink.pending > 0) setTimeout(() => sink.destroy(), closeGrace).unref();
+}
