@@ -1,13 +1,15 @@
 /** The flags of `serve` and `check`: one line of configuration each, laid over the file. */
 import { Option, type Command } from "commander";
-import { substitute, withDotEnv } from "../config/env.ts";
 import { formatListen, parseListen } from "../config/listen.ts";
 import { findConfig, loadConfig } from "../config/load.ts";
-import { isSection, mergeConfig } from "../config/merge.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { showPath } from "../config/secrets.ts";
 import {
   codeSource,
+  isSection,
+  mergeConfig,
+  substitute,
+  withDotEnv,
   type ConfigPath,
   type ConfigSource,
   type Environment,

@@ -1,4 +1,4 @@
-import { substitute, withDotEnv } from "../config/env.ts";
+import { substitute, withDotEnv } from "../config/source.ts";
 import { describeUrl } from "../config/secrets.ts";
 import { SpillwayError } from "../errors.ts";
 

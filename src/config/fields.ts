@@ -1,12 +1,22 @@
 /**
- * The vocabulary of the schema. Throughout, the message of a zod issue is a noun phrase saying what was expected;
- * `explain` makes the sentence of it.
+ * The kinds of options. Every option is declared once with them: type, default, secrecy and description; parsing, printing, the JSON
+ * schema, the types in `config.ts` and the tables of docs/reference/config.md come from that declaration. The message of a zod issue is
+ * a noun phrase that says what was expected; `explain` makes a sentence of it.
  */
+import { readFileSync, realpathSync, statSync } from "node:fs";
 import { z } from "zod";
 import type { Count, Duration, Size } from "./config.ts";
-import { formatDuration, longestTimer, parseCount, parseDuration, parseSize } from "./units.ts";
+import { formatDuration, formatSize, longestTimer, parseCount, parseDuration, parseSize } from "./units.ts";
 
-/** A value that may be left out, for it has a default. */
+/** What a schema says of an option beside how to read it. Neither key is published in the JSON schema. */
+export interface OptionMeta {
+  /** The option's TypeScript type, where JSON cannot express it. */
+  readonly tsType?: string;
+  /** `true`: never shown, nor is anything below it; `"url"`: shown without its credentials. */
+  readonly secret?: true | "url";
+}
+
+/** A value that may be left out, because it has a default. */
 export type Optional<Output, Input> = z.ZodPrefault<z.ZodType<Output, Input>>;
 
 /** An object without other keys than these; the issue of an unknown key lists the known ones. */
@@ -15,55 +25,139 @@ export function object<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<S
   return z.strictObject(shape, { error: (issue) => (issue.code === "unrecognized_keys" ? keys : undefined) });
 }
 
-/** A value that `parse` reads; `undefined` from it means that the value was not what was expected. */
-export function value<Input, Output>(
-  expected: string,
-  parse: (input: unknown) => Output | undefined,
+/** What an object schema makes, with every key present. */
+type Whole<Parsed> = { [Key in keyof Parsed]-?: Parsed[Key] };
+
+/** Options that are equal compare as equal only if each has all keys, those without a value too. */
+export function whole<Shape extends z.ZodRawShape>(
+  schema: z.ZodObject<Shape, z.core.$strict>,
+): z.ZodType<Whole<z.output<typeof schema>>, z.input<typeof schema>> {
+  type Output = z.output<typeof schema>;
+  return convert(
+    schema,
+    (parsed) => Object.fromEntries(Object.keys(schema.shape).map((key) => [key, parsed[key as keyof Output]])),
+    (options) => options as Output,
+  ) as unknown as z.ZodType<Whole<Output>, z.input<typeof schema>>;
+}
+
+/** A schema whose parsed value has another form in the options. */
+export function convert<Parsed, Input, Output>(
+  schema: z.ZodType<Parsed, Input>,
+  decode: (parsed: Parsed) => Output,
+  encode: (options: Output) => Parsed,
 ): z.ZodType<Output, Input> {
-  return z.custom<Input>().transform((input, context) => {
-    const output = parse(input);
-    if (output !== undefined) return output;
-    context.addIssue(expected);
-    return z.NEVER;
+  return z.codec(schema, z.custom<Output>(), { decode, encode });
+}
+
+/** A value that `parse` reads and `print` writes. */
+export interface ValueOptions<Input, Output> {
+  /** What is expected, for the error message. */
+  readonly expected: string;
+  /** The JSON types of the input. */
+  readonly type: string | readonly string[];
+  readonly meta?: OptionMeta;
+  /** Never throws; `invalid` means that the value is not what was expected. */
+  readonly parse: (input: unknown) => Output | typeof invalid;
+  /** Default: the value as it is. */
+  readonly print?: (value: Output) => Input;
+}
+
+/** The result of a parser for a value that it cannot read. */
+export const invalid: unique symbol = Symbol("invalid");
+
+/** A value with a text form of its own. */
+export function value<Input, Output>(options: ValueOptions<Input, Output>): z.ZodType<Output, Input> {
+  const { expected, type, meta, parse, print = (output): Input => output as unknown as Input } = options;
+  const codec = z.codec(z.custom<Input>(), z.custom<Output>(), {
+    decode: (input, payload) => {
+      const output = parse(input);
+      if (output !== invalid) return output;
+      payload.issues.push({ code: "custom", message: expected, input });
+      return z.NEVER;
+    },
+    encode: print,
+  });
+  return codec.meta({ type, ...meta });
+}
+
+/** Text that `parse` accepts, perhaps as another text; `undefined` refuses it. */
+export function textAs(
+  expected: string,
+  parse: (text: string) => string | undefined,
+  meta?: OptionMeta,
+): z.ZodType<string, string> {
+  return value<string, string>({
+    expected,
+    type: "string",
+    ...(meta && { meta }),
+    parse: (input) => (typeof input === "string" ? (parse(input) ?? invalid) : invalid),
   });
 }
 
 /** Text that passes the test. */
-export function text(expected: string, test: (text: string) => boolean): z.ZodType<string, string> {
-  return value(expected, (input) => (typeof input === "string" && test(input) ? input : undefined));
+export function text(expected: string, test: (text: string) => boolean, meta?: OptionMeta): z.ZodType<string, string> {
+  return textAs(expected, (input) => (test(input) ? input : undefined), meta);
+}
+
+const numeric = ["string", "number"];
+
+type Kind = "Duration" | "Size" | "Count";
+
+interface Quantity {
+  readonly parse: (input: unknown) => number | undefined;
+  readonly print: (amount: number) => string | number;
+}
+
+const quantities: Readonly<Record<Kind, Quantity>> = {
+  Duration: { parse: parseDuration, print: formatDuration },
+  Size: { parse: parseSize, print: formatSize },
+  Count: { parse: parseCount, print: (amount) => amount },
+};
+
+/** A number within bounds, written as text or as a number. */
+function quantity(kind: Kind, expected: string, min: number, max: number): z.ZodType<number, string | number> {
+  const { parse, print } = quantities[kind];
+  return value<string | number, number>({
+    expected,
+    type: numeric,
+    meta: { tsType: kind },
+    parse: (input) => within(parse(input), min, max),
+    print,
+  });
 }
 
 /** A duration for a timer, in ms, from `min` to `max`. */
 export function duration(fallback: Duration, min: number = 0, max: number = longestTimer): Optional<number, Duration> {
   const most = max === longestTimer ? "24d" : formatDuration(max);
-  const expected = `a duration such as "${fallback}" (${min > 0 ? `at least ${formatDuration(min)}, ` : ""}at most ${most})`;
-  return value<Duration, number>(expected, (input) => within(parseDuration(input), min, max)).prefault(fallback);
-}
-
-/** A size in bytes, at least 1. */
-export function size(fallback: Size): Optional<number, Size> {
-  return value<Size, number>(`a size such as "${fallback}", not zero`, (input) =>
-    within(parseSize(input), 1, Infinity),
-  ).prefault(fallback);
-}
-
-/** A whole number up to `max`. */
-export function count(fallback: Count, max: number): Optional<number, Count> {
-  return value<Count, number>(`a whole number up to ${max}`, (input) => within(parseCount(input), 0, max)).prefault(
+  const least = min > 0 ? `at least ${formatDuration(min)}, ` : "";
+  return quantity("Duration", `a duration such as "${fallback}" (${least}at most ${most})`, min, max).prefault(
     fallback,
   );
 }
 
-/** A bound that `none` lifts; its value is then `null`. */
+/** A size in bytes, at least 1. */
+export function size(fallback: Size): Optional<number, Size> {
+  return quantity("Size", `a size such as "${fallback}", not zero`, 1, Infinity).prefault(fallback);
+}
+
+/** A whole number up to `max`. */
+export function count(fallback: Count, max: number): Optional<number, Count> {
+  return quantity("Count", `a whole number up to ${max}`, 0, max).prefault(fallback);
+}
+
+/** A bound that `none` lifts; its value is then `undefined`. */
 export function bound(
+  kind: Kind,
   example: string,
-  parse: (input: unknown) => number | undefined,
   fallback: string = example,
-): Optional<number | null, number | string> {
-  const expected = `"none" or a bound such as "${example}", not zero`;
-  return value<number | string, number | null>(expected, (input) =>
-    input === "none" ? null : within(parse(input), 1, Infinity),
-  ).prefault(fallback);
+): Optional<number | undefined, number | string> {
+  return value<number | string, number | undefined>({
+    expected: `"none" or a bound such as "${example}", not zero`,
+    type: numeric,
+    meta: { tsType: kind },
+    parse: (input) => (input === "none" ? undefined : within(quantities[kind].parse(input), 1, Infinity)),
+    print: (amount) => (amount === undefined ? "none" : quantities[kind].print(amount)),
+  }).prefault(fallback);
 }
 
 /** An http or https address without credentials in it, which Fetch would refuse. */
@@ -74,13 +168,51 @@ export const bareUrl: z.ZodType<string, string> = text(
     const { protocol, username, password } = new URL(input);
     return /^https?:$/.test(protocol) && username === "" && password === "";
   },
+  { secret: "url" },
 );
 
 /** An http or https address. */
-export const httpUrl: z.ZodType<string, string> = text("an http:// or https:// URL", (input) => {
-  return URL.canParse(input) && /^https?:$/.test(new URL(input).protocol);
+export const httpUrl: z.ZodType<string, string> = text(
+  "an http:// or https:// URL",
+  (input) => URL.canParse(input) && /^https?:$/.test(new URL(input).protocol),
+  { secret: "url" },
+);
+
+const pemExpected = "PEM text or the path of a PEM file that can be read";
+
+/** PEM text, given as such or by the path of a file, which is read. */
+export const pem: z.ZodType<string, string> = textAs(pemExpected, readPem, { secret: true });
+
+/** Like {@link pem}, but a path stays a path, because the file is read again when it changes. */
+export const pemPath: z.ZodType<string, string> = text(pemExpected, (input) => readPem(input) !== undefined, {
+  secret: true,
 });
 
-function within(amount: number | undefined, min: number, max: number): number | undefined {
-  return amount !== undefined && amount >= min && amount <= max ? amount : undefined;
+/** A folder that exists; it becomes its real path. */
+export const folder: z.ZodType<string, string> = textAs("a folder that exists", realFolder);
+
+/** The real path of a folder, relative to the working directory; `undefined` if no folder is there that can be read. */
+export function realFolder(path: string): string | undefined {
+  try {
+    return statSync(path).isDirectory() ? realpathSync(path) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readPem(input: string): string | undefined {
+  const content = input.includes("-----BEGIN") ? input : readText(input);
+  return content?.includes("-----BEGIN") ? content : undefined;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function within(amount: number | undefined, min: number, max: number): number | typeof invalid {
+  return amount !== undefined && amount >= min && amount <= max ? amount : invalid;
 }

@@ -1,10 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SpillwayError } from "../errors.ts";
-import { withDotEnv } from "./env.ts";
 import { ConfigError } from "./issues.ts";
 import { readYaml } from "./read-yaml.ts";
-import { codeSource, type Environment, type LoadedConfig } from "./source.ts";
+import { codeSource, withDotEnv, type Environment, type LoadedConfig } from "./source.ts";
 
 /** The file names that are looked for where none is given, in this order. */
 export const configNames: readonly string[] = [

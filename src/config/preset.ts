@@ -1,14 +1,12 @@
 import { hashKey } from "../access/keys.ts";
-import type { AccessConfig, KeyConfig } from "./access-config.ts";
-import type { GatewayConfig } from "./config.ts";
-import { realFolder } from "./folder.ts";
+import type { AccessConfig, GatewayConfig, KeyConfig } from "./config.ts";
+import { realFolder } from "./fields.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
 import { parseListen } from "./listen.ts";
 import { isLoopback } from "../util/ip-address.ts";
-import { isSection, mergeConfig } from "./merge.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
 import { describeUrl } from "./secrets.ts";
-import type { ConfigSource, Environment } from "./source.ts";
+import { isSection, mergeConfig, type ConfigSource, type Environment } from "./source.ts";
 
 type Read = (name: string, expected: string, parse: (text: string) => string | undefined) => string | undefined;
 

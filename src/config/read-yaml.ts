@@ -1,10 +1,19 @@
-import { LineCounter, parseDocument, visit, type Document } from "yaml";
-import { substitute } from "./env.ts";
+import {
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Scalar,
+  type YAMLError,
+} from "yaml";
 import { ConfigError, type ConfigIssue } from "./issues.ts";
 import { showPath } from "./secrets.ts";
-import type { Environment, LoadedConfig } from "./source.ts";
-import { syntaxIssues } from "./yaml-syntax.ts";
-import { findNode, pathOf } from "./yaml-tree.ts";
+import { substitute, type ConfigPath, type Environment, type LoadedConfig } from "./source.ts";
 
 /**
  * Reads YAML, and so JSON, filling in the variables of the environment. Remembers where everything stands.
@@ -67,4 +76,59 @@ function toValue(document: Document, file: string): unknown {
     // An alias without an anchor, or aliases that multiply without end.
     throw new ConfigError([{ path: "", location: file, message: "not valid YAML: an alias cannot be resolved" }]);
   }
+}
+
+/** Codes whose message quotes the file, where a secret may stand. */
+const quoting: ReadonlySet<string> = new Set([
+  "BAD_ALIAS",
+  "BAD_DIRECTIVE",
+  "BAD_DQ_ESCAPE",
+  "TAG_RESOLVE_FAILED",
+  "UNEXPECTED_TOKEN",
+]);
+
+/** The first fault of every line; those behind it are mostly its echo. */
+function syntaxIssues(faults: readonly YAMLError[], content: string, file: string, lines: LineCounter): ConfigIssue[] {
+  const texts = content.split("\n");
+  const issues = new Map<number, ConfigIssue>();
+  for (const { code, message, pos } of faults) {
+    const { line, col } = lines.linePos(pos[0]);
+    const detail = quoting.has(code) ? code.toLowerCase().replaceAll("_", " ") : message;
+    const hint = texts[line - 1]?.includes("${") ? "; inside { } and [ ] a ${NAME} needs quotes around it" : "";
+    const issue = { path: "", location: `${file}:${line}:${col}`, message: `not valid YAML: ${detail}${hint}` };
+    if (!issues.has(line)) issues.set(line, issue);
+  }
+  return [...issues.values()];
+}
+
+/** The keys down to a node, read off its ancestors. */
+function pathOf(ancestors: readonly unknown[], node: Scalar): ConfigPath {
+  return [...ancestors, node].flatMap((ancestor, index, all): (string | number)[] => {
+    const parent = all[index - 1];
+    if (isPair(ancestor)) return [keyOf(ancestor.key)];
+    return isSeq(parent) ? [parent.items.indexOf(ancestor)] : [];
+  });
+}
+
+/** The offsets of a value and its key, and its node; of the nearest section above where the path leads nowhere. */
+function findNode(document: Document, path: ConfigPath): { key: number; value: number; node: unknown } {
+  let node: unknown = document.contents;
+  let key = offsetOf(node) ?? 0;
+  for (const part of path) {
+    const section = isAlias(node) ? node.resolve(document) : node;
+    const pair = isMap(section) ? section.items.find((item) => keyOf(item.key) === String(part)) : undefined;
+    const child = isSeq(section) ? section.items[Number(part)] : pair?.value;
+    if (child === undefined && !pair) return { key, value: key, node: undefined };
+    node = child;
+    key = offsetOf(pair?.key ?? child) ?? key;
+  }
+  return { key, value: offsetOf(node) ?? key, node };
+}
+
+function keyOf(key: unknown): string {
+  return String(isScalar(key) ? key.value : key);
+}
+
+function offsetOf(node: unknown): number | undefined {
+  return (node as Scalar | null | undefined)?.range?.[0];
 }

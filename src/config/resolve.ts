@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { z } from "zod";
 import type { AccessOptions } from "../access/options.ts";
 import type { GatewayOptions, StreamUpstreamOptions } from "../gateway/options.ts";
-import { accessSchema } from "./access-schema.ts";
+import { accessSchema } from "./access.ts";
 import type { UpstreamConfig } from "./config.ts";
 import { expectation, explain } from "./explain.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
@@ -10,10 +10,10 @@ import { formatListen } from "./listen.ts";
 import { isLoopback } from "../util/ip-address.ts";
 import { isShareable, shareableExpected } from "./open-store.ts";
 import { applyPreset } from "./preset.ts";
-import { configSchema, type ParsedConfig } from "./schema.ts";
+import { configSchema, type ParsedConfig } from "./server.ts";
 import { describe } from "./secrets.ts";
 import { codeSource, type ConfigSource } from "./source.ts";
-import { upstreamSchema } from "./upstream-schema.ts";
+import { upstreamSchema } from "./upstream.ts";
 
 /**
  * Checks a configuration and fills in its defaults; the result is complete and frozen.

@@ -4,23 +4,6 @@ import type { ConfigPath } from "./source.ts";
 /** Stands for a value that is not shown. */
 export const mask = "***";
 
-const secretKeys: ReadonlySet<string | number> = new Set(
-  "url urls headers body proxy tls hash secret publicKey jwks".split(" "),
-);
-
-/** Whether the value at the path is the URL of something to connect to. */
-export function isUrlPath(path: ConfigPath): boolean {
-  const key = path.findLast((part) => typeof part === "string");
-  return key !== undefined && urlKeys.has(key);
-}
-
-const urlKeys: ReadonlySet<string | number> = new Set(["url", "urls", "proxy", "jwks", "authorize"]);
-
-/** Whether the value at the path may hold credentials. */
-export function isSecretPath(path: ConfigPath): boolean {
-  return path.some((part) => secretKeys.has(part));
-}
-
 /** The path as people write it; a key that looks like anything but a key is masked, for it may be a misplaced value. */
 export function showPath(path: ConfigPath): string {
   return path.map((part) => (/^[\w-]{1,64}$/.test(String(part)) ? part : mask)).join(".");

@@ -1,13 +1,20 @@
 import type { Command } from "commander";
-import { showConfig } from "../../config/show.ts";
+import { printJsonSchema } from "../../config/json-schema.ts";
+import { printConfig } from "../../config/print.ts";
 import { addConfigFlags, resolveFlags, type ConfigFlags } from "../config-flags.ts";
 
-/** `spillway check`: is the configuration right, and what does it come to? */
+interface CheckFlags extends ConfigFlags {
+  readonly schema?: true;
+}
+
+/** `spillway check`: checks the configuration and prints it fully resolved. */
 export function addCheck(program: Command): void {
   const command = program
     .command("check")
-    .description("check the configuration and print it with every default, secrets masked");
-  addConfigFlags(command).action(async (flags: ConfigFlags) => {
-    process.stdout.write(showConfig(await resolveFlags(flags)));
-  });
+    .description("check the configuration and print it fully resolved, with secrets masked");
+  addConfigFlags(command)
+    .option("--schema", "print the JSON schema of the configuration, for editors, instead")
+    .action(async ({ schema, ...flags }: CheckFlags) => {
+      process.stdout.write(schema ? printJsonSchema() : printConfig(await resolveFlags(flags)));
+    });
 }

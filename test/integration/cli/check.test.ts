@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { runCli, withDirectory } from "./cli.ts";
@@ -153,4 +155,17 @@ test("wrong usage exits with 2, help and version with 0", async () => {
   const manifest = await readFile(resolve(import.meta.dirname, "../../../package.json"), "utf8");
   const { version } = JSON.parse(manifest) as { version: string };
   expect(await runCli(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+});
+
+test("check --schema prints the JSON schema that is in the package", async () => {
+  const { code, stdout } = await runCli(["check", "--schema"]);
+  expect(code).toBe(0);
+  expect(stdout).toBe(readFileSync(createRequire(import.meta.url).resolve("spillway/config.schema.json"), "utf8"));
+  const { properties } = JSON.parse(stdout) as { properties: { limits: { properties: { outbox: object } } } };
+  expect(properties.limits.properties.outbox).toEqual({
+    description:
+      "Unsent bytes held for one subscriber; beyond it the subscriber is served from the log at its own pace.",
+    default: "256KiB",
+    type: ["string", "number"],
+  });
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { hashKey } from "../../../src/access/keys.ts";
-import { accessSchema } from "../../../src/config/access-schema.ts";
+import { accessSchema } from "../../../src/config/access.ts";
 import { runCli, startServe, withDirectory } from "./cli.ts";
 
 /** The key and the configuration that was printed with it. */

@@ -4,7 +4,7 @@ import { SignJWT } from "jose";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Access } from "../../../src/access/access.ts";
 import { createKey, hashKey } from "../../../src/access/keys.ts";
-import type { AccessConfig, AuthorizeConfig } from "../../../src/config/access-config.ts";
+import type { AccessConfig, AuthorizeConfig } from "../../../src/config/config.ts";
 import { accessOf, bearer, errorOf, outcome, requestOf, subjectOf } from "./support.ts";
 
 interface Asked {

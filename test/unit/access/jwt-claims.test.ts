@@ -3,7 +3,7 @@ import { SignJWT, type JWTPayload } from "jose";
 import { expect, test } from "vitest";
 import { allows, permits, type Grant } from "../../../src/access/grant.ts";
 import { grantOf } from "../../../src/access/jwt.ts";
-import type { JwtConfig } from "../../../src/config/access-config.ts";
+import type { JwtConfig } from "../../../src/config/config.ts";
 import { accessOf, bearer, outcome } from "./support.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";

@@ -4,7 +4,7 @@ import type { Access } from "../../../src/access/access.ts";
 import type { Identity } from "../../../src/access/identity.ts";
 import { createKey, hashKey } from "../../../src/access/keys.ts";
 import { createTickets } from "../../../src/access/tickets.ts";
-import type { AccessConfig } from "../../../src/config/access-config.ts";
+import type { AccessConfig } from "../../../src/config/config.ts";
 import { accessOf, bearer, outcome, requestOf, ticketRules } from "./support.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";

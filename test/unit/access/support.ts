@@ -4,8 +4,8 @@ import type { AuthorizeRequest } from "../../../src/access/authorize.ts";
 import type { AccessOptions } from "../../../src/access/options.ts";
 import type { Identity } from "../../../src/access/identity.ts";
 import { createTickets } from "../../../src/access/tickets.ts";
-import type { AccessConfig } from "../../../src/config/access-config.ts";
-import { accessSchema } from "../../../src/config/access-schema.ts";
+import type { AccessConfig } from "../../../src/config/config.ts";
+import { accessSchema } from "../../../src/config/access.ts";
 import { SpillwayError } from "../../../src/errors.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 

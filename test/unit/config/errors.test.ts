@@ -107,7 +107,7 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   [
     "a body for which one address could never have room is refused",
     "limits: { body: 40MiB }\nstreams: { a: {} }\n",
-    "c.yaml:1:17: limits.body: expected at most half of limits.bodies, which is what one address may use, got a string (not shown)",
+    'c.yaml:1:17: limits.body: expected at most half of limits.bodies, which is what one address may use, got "40MiB"',
   ],
   [
     "an unknown preset is refused",

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatListen, parseListen } from "../../../src/config/listen.ts";
-import { suggest } from "../../../src/config/suggest.ts";
+import { suggest } from "../../../src/config/explain.ts";
 import { formatDuration, formatSize, parseCount, parseDuration, parseSize } from "../../../src/config/units.ts";
 import { isLoopback } from "../../../src/util/ip-address.ts";
 

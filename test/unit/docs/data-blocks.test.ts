@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadConfig } from "../../../src/config/load.ts";
-import { isSection, mergeConfig } from "../../../src/config/merge.ts";
+import { isSection, mergeConfig } from "../../../src/config/source.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
 import { allBlocks, checkBlock, docBlocks, remedy } from "../../support/doc-blocks.ts";
 import { selfSigned } from "../../support/self-signed.ts";

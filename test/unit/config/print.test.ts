@@ -4,7 +4,7 @@ import type { GatewayConfig } from "../../../src/config/config.ts";
 import { readYaml } from "../../../src/config/read-yaml.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
 import { maskUrl } from "../../../src/config/secrets.ts";
-import { showConfig } from "../../../src/config/show.ts";
+import { printConfig } from "../../../src/config/print.ts";
 import { catchConfigError } from "./support.ts";
 
 const secret = "hunter2";
@@ -40,7 +40,7 @@ const planted: GatewayConfig = {
 
 describe("the printed configuration", () => {
   test("shows no secret", () => {
-    const shown = showConfig(resolveConfig(planted));
+    const shown = printConfig(resolveConfig(planted));
     expect(shown).not.toContain(secret);
     expect(shown).toContain("https://***@source.example/events?api-key=***");
     expect(shown).toContain('authorization: "***"');
@@ -48,7 +48,7 @@ describe("the printed configuration", () => {
   });
 
   test("shows no password of a shared store", () => {
-    const shown = showConfig(resolveConfig({ store: `postgres://user:${secret}@db/x`, streams: { a: {} } }));
+    const shown = printConfig(resolveConfig({ store: `postgres://user:${secret}@db/x`, streams: { a: {} } }));
     expect(shown).not.toContain(secret);
     expect(shown).toContain("postgres://***@db/x");
   });
@@ -72,7 +72,7 @@ describe("the printed configuration", () => {
         d: { heartbeat: { event: "beat" } },
       },
     });
-    expect(resolveConfig(parse(showConfig(options)))).toEqual(options);
+    expect(resolveConfig(parse(printConfig(options)))).toEqual(options);
   });
 });
 

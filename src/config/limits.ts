@@ -1,0 +1,87 @@
+/** The `limits` section. */
+import type { z } from "zod";
+import type { Limits, Rate } from "../limits/options.ts";
+import type { LimitsConfig } from "./config.ts";
+import { bound, count, duration, invalid, object, size, value, whole, type Optional } from "./fields.ts";
+import { formatDuration, longestTimer, parseCount, parseDuration } from "./units.ts";
+
+const perOne = bound("Count", "20", "none");
+
+const rate = (example: string, fallback = "none"): Optional<Rate | undefined, string> =>
+  value<string, Rate | undefined>({
+    expected: `"none" or a rate such as "${example}", its time at most 24d`,
+    type: "string",
+    parse: (input) => (input === "none" ? undefined : parseRate(input)),
+    print: (most) => (most === undefined ? "none" : `${most.count}/${formatDuration(most.window)}`),
+  }).prefault(fallback);
+
+function parseRate(input: unknown): Rate | typeof invalid {
+  const [most, time, rest] = typeof input === "string" ? input.split("/") : [];
+  const [parsed, window] = [parseCount(most), parseDuration(time)];
+  if (!parsed || !window || window > longestTimer || rest !== undefined) return invalid;
+  return { count: parsed, window };
+}
+
+const timeouts = object({
+  headers: duration("10s", 10).describe(
+    "How long a request's headers may take to arrive; then the connection is closed.",
+  ),
+  body: duration("30s", 10).describe("How long a request's body may take to arrive; then the answer is 408."),
+}).meta({ title: "RequestTimeoutsConfig", description: "How long a request may take to arrive." });
+
+const shape = object({
+  connections: count("50_000", 10_000_000).describe(
+    "Subscriptions and held long polls, over all workers; beyond it 503. [Limits](../guides/limits.md) says more of each.",
+  ),
+  perSubject: perOne.describe("Those of one subject (key or user) that is not anonymous; beyond it 429."),
+  perAddress: perOne.describe("Those of one address; beyond it 429."),
+  connectRate: rate("100/15m").describe(
+    "New subscriptions of one key or user, and attempts of one address, in a time: `100/15m`; beyond it 429.",
+  ),
+  requestRate: rate("1000/1m").describe(
+    "Requests of one address in a time, counted before anything is known of them: `1000/1m`; beyond it 429.",
+  ),
+  failedCredentials: rate("20/1m", "20/1m").describe(
+    "Different unknown credentials from one address in a time; beyond it 429 for a time that doubles, from 1 s to 5 min. Credentials that were good at the address before still count.",
+  ),
+  publishRate: rate("100/1s").describe(
+    "Publish requests of one key or user, or of one address if anonymous, in a time: `100/1s`; beyond it 429.",
+  ),
+  channels: count(100, 1000).describe("Names in the filter of one subscription, at most 1000; beyond it 400."),
+  url: size("8KiB").describe("Length of a request's path and query; beyond it 414."),
+  headers: size("16KiB").describe("All headers of a request; beyond it 431."),
+  replays: count("5_000", 10_000_000).describe("Subscriptions that are replayed to at the same time; others wait."),
+  replayWait: duration("10s").describe("How long they wait; then the answer is 503."),
+  searches: count(8, 10_000).describe(
+    "Searches through a log at the same time in one process: `last` with a filter, and long polls whose filter lets little pass. Others wait for up to `limits.replayWait`; one address has at most half of them.",
+  ),
+  outbox: size("256KiB").describe(
+    "Unsent bytes held for one subscriber; beyond it the subscriber is served from the log at its own pace.",
+  ),
+  stall: duration("60s", 10).describe(
+    "A subscriber whose socket accepts nothing for this long is disconnected; at least `10ms`.",
+  ),
+  body: size("1MiB").describe(
+    "Largest body of a publish request, at most half of `limits.bodies`; beyond it the answer is 413.",
+  ),
+  bodies: size("64MiB").describe(
+    "Bodies of all publish requests that one process reads or stores at the same time; one address has at most half of it. Beyond it the answer is 503.",
+  ),
+  events: count("10_000", 10_000_000).describe("Events of one publish request; beyond it the answer is 413."),
+  timeouts: timeouts.prefault({}),
+  memory: bound("Size", "2GiB", "none").describe(
+    "Resident memory of a process beyond which it accepts no new subscription (503).",
+  ),
+  lag: bound("Duration", "2s").describe(
+    "Delay of a process's event loop beyond which it accepts no new subscription (503).",
+  ),
+}).refine(({ body, bodies }) => 2 * body <= bodies, {
+  message: "at most half of limits.bodies, which is what one address may use",
+  path: ["body"],
+});
+
+/** The `limits` section. */
+export const limitsSchema: z.ZodType<Limits, LimitsConfig> = whole(shape).meta({
+  title: "LimitsConfig",
+  description: "Bounds on what clients may use. `none` lifts the bounds that have it as a value.",
+});

@@ -1,0 +1,162 @@
+/** The whole configuration: the options of the gateway itself, and its sections. */
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+import type { AccessOptions } from "../access/options.ts";
+import type { StreamOptions, TlsOptions } from "../gateway/options.ts";
+import type { Limits } from "../limits/options.ts";
+import { isNetwork } from "../util/ip-address.ts";
+import { accessSchema } from "./access.ts";
+import type { Count, GatewayConfig } from "./config.ts";
+import { duration, folder, invalid, object, pemPath, text, textAs, value } from "./fields.ts";
+import { limitsSchema } from "./limits.ts";
+import { formatListen, parseListen, type ListenAddress } from "./listen.ts";
+import { isStoreUrl, storeExpected } from "./open-store.ts";
+import { streamSchema } from "./stream.ts";
+import { parseCount } from "./units.ts";
+
+/** The parsed configuration; the defaults that depend on several keys are still open. */
+export interface ParsedConfig {
+  readonly preset?: "surflux" | undefined;
+  readonly listen: ListenAddress;
+  readonly store: string;
+  readonly sqlite: { readonly synchronous: "full" | "normal" };
+  readonly cluster: { readonly lease: number; readonly node?: string | undefined };
+  readonly workers: number;
+  readonly tls?: TlsOptions | undefined;
+  readonly trustProxy: readonly string[];
+  readonly hosts?: readonly string[] | undefined;
+  readonly drain: number;
+  readonly static?: string | undefined;
+  readonly default?: string | undefined;
+  readonly streams: Readonly<Record<string, StreamOptions>>;
+  readonly access?: AccessOptions | undefined;
+  readonly limits: Limits;
+}
+
+const listen = value<string | number, ListenAddress>({
+  expected: 'an address such as "127.0.0.1:8080" or a port',
+  type: ["string", "number"],
+  parse: (input) => parseListen(input) ?? invalid,
+  print: formatListen,
+});
+
+const store = textAs(storeExpected, (url) => {
+  if (url === "memory") return "memory:";
+  return isStoreUrl(url) ? url : undefined;
+});
+
+const maxWorkers = 256;
+
+const workers = value<Count, number>({
+  expected: `"auto" or a whole number from 1 to ${maxWorkers}`,
+  type: ["string", "number"],
+  meta: { tsType: "Count" },
+  parse: (input) => {
+    const number = input === "auto" ? Math.min(availableParallelism(), maxWorkers) : parseCount(input);
+    return number !== undefined && number >= 1 && number <= maxWorkers ? number : invalid;
+  },
+});
+
+const sqlite = object({
+  synchronous: z
+    .enum(["full", "normal"])
+    .default("full")
+    .describe(
+      "What a commit waits for: `full` survives a power cut, `normal` may lose the last moments to one. A killed process loses nothing with either.",
+    ),
+}).meta({ title: "SqliteConfig", description: "Settings of the SQLite store." });
+
+const cluster = object({
+  lease: duration("10s", 1000, 3_600_000).describe(
+    "How long the right to ingest a stream outlasts a node that has died; another node takes over then at the latest. 1 s to 1 h.",
+  ),
+  node: text("a name of 1 to 64 letters, digits, _ . : and -", (name) => /^[\w.:-]{1,64}$/.test(name))
+    .optional()
+    .describe("The name of this node in `/status` of the others. Without it host name and process id."),
+}).meta({
+  title: "ClusterConfig",
+  description: "How nodes that share a store coordinate: PostgreSQL, MySQL, Redis, NATS.",
+});
+
+const tls = object({
+  cert: pemPath.describe(
+    "Serves HTTPS with HTTP/2, and with HTTP/1.1 to clients without HTTP/2, on one port ([more](../operations/tls.md)): the certificate, followed by the intermediate certificates. PEM text or the path of a PEM file, which is read again when it changes.",
+  ),
+  key: pemPath.describe("The certificate's private key, in the same way."),
+}).meta({
+  title: "TlsConfig",
+  description:
+    "Encrypts the connections of clients. `cert` and `key` are PEM text or the path of a PEM file, which is read again when it changes.",
+  secret: true,
+});
+
+const network = text("an address, or a network such as 10.0.0.0/8", isNetwork);
+
+const hostName = text('a host name without a port, such as "feed.example" or "*.example"', (host) =>
+  /^[\w.*:-]{1,255}$/.test(host),
+);
+
+const streamName = text("a stream name (a letter or digit, then at most 63 letters, digits, _ and -)", (name) =>
+  /^[a-z0-9][a-z0-9_-]{0,63}$/i.test(name),
+);
+
+/** The whole configuration. `preset` is known here, and was applied before. */
+export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
+  preset: z
+    .enum(["surflux"])
+    .optional()
+    .describe(
+      "A ready-made configuration that reads the environment: `surflux` ([below](#the-surflux-preset)). What is written beside it wins.",
+    ),
+  listen: listen
+    .prefault("127.0.0.1:8080")
+    .describe(
+      "Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `:8080` (every IPv4 address), or a number: that port on 127.0.0.1. An address other than loopback needs `access`.",
+    ),
+  store: store
+    .prefault("sqlite:./spillway.db")
+    .describe(
+      "Where the log is kept: `sqlite:<path>` (relative to the working directory), `memory:` (gone at the end of the process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…` ([which when](../guides/scaling-out.md)).",
+    ),
+  sqlite: sqlite.prefault({}),
+  cluster: cluster.prefault({}),
+  workers: workers
+    .prefault(1)
+    .describe(
+      "Processes that serve clients, 1 to 256, or `auto`: as many as the machine runs at once. More than 1 needs `store: sqlite:…` and is for `spillway serve` ([when](../guides/operate.md#workers)).",
+    ),
+  tls: tls.optional(),
+  trustProxy: z
+    .array(network, "a list of addresses")
+    .prefault([])
+    .describe(
+      "Proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` are trusted: addresses and networks such as `10.0.0.0/8`.",
+    ),
+  hosts: z
+    .array(hostName, "a list of host names")
+    .optional()
+    .describe(
+      'Host names that the gateway\'s own server answers to, beside `localhost` and loopback addresses: `[feed.example, "*.feed.example"]`. A request with another `Host` gets 421. Without it any name, except [on loopback](../guides/access.md#on-loopback).',
+    ),
+  drain: duration("10s").describe(
+    "Over how long a stopping gateway disconnects its subscribers, at most: a second for each thousand of them.",
+  ),
+  static: folder
+    .optional()
+    .describe(
+      "A folder whose files everyone may read at `/`, with types, ranges and ETags; relative to the working directory. Names that begin with a dot, links that lead out of it, and paths below `/streams`, `/api` and `/admin` are not served. Without it `/` is a small page with the streams, a live tail and the `curl` line.",
+    ),
+  default: z
+    .string()
+    .optional()
+    .describe("The stream that `/api/sse` serves. Without it the only stream; none if there are several."),
+  streams: z
+    .record(streamName, streamSchema)
+    .refine((streams) => Object.keys(streams).length > 0, "at least one stream")
+    .describe("The streams by name: a letter or digit, then at most 63 letters, digits, `_` and `-`."),
+  access: accessSchema.optional(),
+  limits: limitsSchema.prefault({}),
+}).meta({
+  title: "GatewayConfig",
+  description: "The whole configuration. Every key has a default; only `streams` (or a `preset`) has to be given.",
+});

@@ -1,0 +1,228 @@
+/** The `upstream` section of a stream. */
+import { z } from "zod";
+import type { StreamUpstreamOptions } from "../gateway/options.ts";
+import type { UpstreamHeaders, UpstreamTarget } from "../upstream/upstream.ts";
+import type { Duration, UpstreamConfig } from "./config.ts";
+import {
+  convert,
+  count,
+  duration,
+  httpUrl,
+  invalid,
+  object,
+  pem,
+  size,
+  text,
+  textAs,
+  value,
+  type Optional,
+} from "./fields.ts";
+
+/** A length of time that a timeout of 0 would make useless. */
+const timeout = (fallback: string): Optional<number, Duration> => duration(fallback, 1);
+
+const target = z
+  .union(
+    [
+      object({
+        url: httpUrl.describe("http or https; credentials in it are never shown."),
+        name: text("a name", isLabel).optional().describe("What logs and status show. Without it `target-<n>`."),
+      }).meta({ title: "UpstreamTargetConfig", description: "One address of a source." }),
+      httpUrl,
+    ],
+    { error: "a URL or { url, name }" },
+  )
+  .meta({ secret: "url" });
+
+const headers = z
+  .union(
+    [
+      z.custom<Extract<UpstreamHeaders, () => unknown>>((input) => typeof input === "function"),
+      z.record(
+        text("a header name", (name) => /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name)),
+        text("text without line breaks", isHeaderValue, { secret: true }),
+      ),
+    ],
+    { error: "header names with their values" },
+  )
+  .meta({ tsType: "UpstreamHeaders", secret: true });
+
+/** YAML reads a `0` as a number. */
+const initialId = value<string | number, string>({
+  expected: "a value to send while no id is stored, such as $ or 0",
+  type: ["string", "number"],
+  parse: (input) => {
+    const id = typeof input === "number" ? String(input) : input;
+    return typeof id === "string" && isLabel(id) ? id : invalid;
+  },
+});
+
+const resume = z.union(
+  [z.literal("header"), object({ query: text("a parameter's name", isLabel), initial: initialId.optional() })],
+  { error: "header or { query: <parameter>, initial: <value> }" },
+);
+
+const timeouts = object({
+  connect: timeout("10s").describe("Until the connection is established, TLS included."),
+  headers: timeout("30s").describe("From the request until the response's headers."),
+  idle: timeout("90s").describe("Silence of an open stream; comments end it too."),
+}).meta({
+  title: "UpstreamTimeoutsConfig",
+  description: "How long each phase of an upstream connection may take.",
+});
+
+const backoff = object({
+  min: timeout("500ms").describe(
+    "The wait before an attempt is random, up to a ceiling that starts here and doubles up to `max`.",
+  ),
+  max: timeout("30s").describe("The highest ceiling of the wait."),
+  healthy: duration("10s").describe("A stream that was open for this long resets the ceiling to `min`."),
+}).meta({
+  title: "UpstreamBackoffConfig",
+  description: "The wait between attempts: random, up to a ceiling that doubles from `min` to `max`.",
+});
+
+const tls = object({
+  ca: pem
+    .optional()
+    .describe("Authorities to trust instead of Node's: PEM text or the path of a PEM file, as in the next two."),
+  cert: pem.optional().describe("Client certificate."),
+  key: pem.optional().describe("The client certificate's private key."),
+  servername: text("a host name", isLabel)
+    .optional()
+    .describe("Name to ask for and to check, if it is not the URL's host."),
+  rejectUnauthorized: z
+    .boolean()
+    .optional()
+    .describe("`false` accepts any certificate: for tests only. Without it `true`."),
+}).meta({
+  title: "UpstreamTlsConfig",
+  description: "TLS settings of an upstream connection. `ca`, `cert` and `key` are PEM text or the path of a PEM file.",
+  secret: true,
+});
+
+const shape = object({
+  url: httpUrl
+    .optional()
+    .describe(
+      "The source's address, http or https; credentials in it are never shown. A stream without an upstream is only published to.",
+    ),
+  urls: z
+    .array(target, "a list of URLs")
+    .min(1, "at least one URL")
+    .optional()
+    .meta({ secret: "url" })
+    .describe(
+      "Several addresses of one source instead, tried by `balance`: texts, or `{ url, name }` where the name is what logs show (else `target-<n>`).",
+    ),
+  balance: z
+    .enum(["failover", "round-robin"])
+    .default("failover")
+    .describe("`failover`: the first healthy target. `round-robin`: the next one at each attempt."),
+  coolDown: duration("30s").describe("How long a target that failed is skipped while another is available."),
+  method: textAs("an HTTP method that a stream can answer, such as GET, POST or REPORT", toMethod)
+    .optional()
+    .describe(
+      "Any method that an event stream can answer, such as `GET`, `POST` or `REPORT`. Without it `POST` if there is a `body`, else `GET`.",
+    ),
+  body: z.string().meta({ secret: true }).optional().describe("The request's body."),
+  headers: headers
+    .prefault({})
+    .describe("Request headers. In code also a function, called at every attempt, for tokens that expire."),
+  resume: resume
+    .prefault("header")
+    .describe(
+      'How the last event id is sent: in the `Last-Event-ID` header, or with `{ query: <name> }` in that query parameter. `{ query: last-id, initial: "$" }` sends the value of `initial` while no id is stored: for example `"$"` for new events only, or `"0"` for all that the source holds.',
+    ),
+  connect: z
+    .enum(["always", "on-demand"])
+    .default("always")
+    .describe(
+      "`always` stays connected, so that the log has no gaps. `on-demand` connects with the first subscriber and closes `linger` after the last.",
+    ),
+  linger: duration("30s").describe("How long an on-demand connection outlives its last subscriber."),
+  timeouts: timeouts.prefault({}),
+  backoff: backoff.prefault({}),
+  redirects: count(5, 20).describe("Redirects followed in one attempt, at most 20."),
+  maxEventBytes: size("16MiB").describe(
+    "Bound of one event's memory; beyond it the connection is closed and made again. An id or a type has at most 2 KiB.",
+  ),
+  tls: tls.optional(),
+  proxy: httpUrl.optional().describe("URL of an HTTP proxy. Proxy variables of the environment are not read."),
+});
+
+type Parsed = z.output<typeof shape>;
+
+const checked = shape.superRefine((parsed, context) => {
+  for (const [path, message] of contradictions(parsed)) context.addIssue({ code: "custom", path, message });
+});
+
+/** The `upstream` section: checks it, fills in its defaults, reads its PEM files. */
+export const upstreamSchema: z.ZodType<StreamUpstreamOptions, UpstreamConfig> = convert(
+  checked,
+  toOptions,
+  toConfig,
+).meta({ title: "UpstreamConfig", description: "The source of a stream: give `url` or `urls`." });
+
+function toOptions({ url, urls, redirects, method, ...rest }: Parsed): StreamUpstreamOptions {
+  return {
+    ...rest,
+    targets: toTargets(url === undefined ? (urls ?? []) : [url]),
+    method: method ?? (rest.body === undefined ? "GET" : "POST"),
+    body: rest.body,
+    maxRedirects: redirects,
+    tls: rest.tls,
+    proxy: rest.proxy,
+  };
+}
+
+function toConfig({ targets, maxRedirects, ...rest }: StreamUpstreamOptions): Parsed {
+  const [first, second] = targets;
+  const single = second === undefined && first?.name === defaultName(0);
+  return { ...(single ? { url: first.url } : { urls: [...targets] }), ...rest, redirects: maxRedirects };
+}
+
+/** Options that are valid alone but not together: the key at fault and what was expected of it. */
+function* contradictions(parsed: Parsed): Generator<[path: string[], expected: string]> {
+  const { url, urls, backoff: wait, tls: secure } = parsed;
+  if (url === undefined && urls === undefined) yield [["url"], "url or urls"];
+  if (url !== undefined && urls !== undefined) yield [["urls"], "either url or urls, not both"];
+  if (parsed.body !== undefined && parsed.method === "GET")
+    yield [["method"], "POST or another method with a body, because there is a body"];
+  if (wait.max < wait.min) yield [["backoff", "max"], "no less than backoff.min"];
+  if ((secure?.cert === undefined) !== (secure?.key === undefined)) yield [["tls"], "cert and key together"];
+  const names = toTargets(urls ?? []).map(({ name }) => name);
+  if (new Set(names).size < names.length) yield [["urls"], "names that differ"];
+}
+
+function toTargets(urls: NonNullable<Parsed["urls"]>): UpstreamTarget[] {
+  return urls.map((entry, index) => {
+    const { url, name } = typeof entry === "string" ? { url: entry, name: undefined } : entry;
+    return { url, name: name ?? defaultName(index) };
+  });
+}
+
+function defaultName(index: number): string {
+  return `target-${index + 1}`;
+}
+
+/** Upper-cased where fetch does so (WHATWG Fetch, "normalize a method"), and for the others of RFC 9110 and REPORT; else as it is. */
+const normalized = /^(delete|get|head|options|patch|post|put|connect|trace|report)$/i;
+
+/** Without the methods whose response has no content, or no content of the resource (RFC 9110 §9.3). */
+const streamless: ReadonlySet<string> = new Set(["CONNECT", "HEAD", "TRACE"]);
+
+/** Any other token is a method (RFC 9110 §9.1). */
+function toMethod(input: string): string | undefined {
+  if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/.test(input)) return undefined;
+  const method = normalized.test(input) ? input.toUpperCase() : input;
+  return streamless.has(method) ? undefined : method;
+}
+
+function isLabel(input: string): boolean {
+  return /^[\x21-\x7e]{1,128}$/.test(input);
+}
+
+function isHeaderValue(input: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(input);
+}
