@@ -1,23 +1,35 @@
 import { SpillwayError } from "../../errors.ts";
+import type { Batch, BatchOutcome } from "../engine/driver.ts";
 import { idempotencyAge, keyName, replayAppend } from "../idempotency.ts";
-import type { Appended, AppendOptions, Idempotency, NewEvent } from "../log.ts";
-import { createAppendQueue, queuedAppend, type QueuedAppend } from "./append-queue.ts";
 import { encodeBody } from "./body.ts";
-import type { Committer, PlacedBatch } from "./committer.ts";
-import { cursorOf, draftOf } from "./draft.ts";
+import type { Committer } from "./committer.ts";
+import { cursorOf, type Draft, draftOf } from "./draft.ts";
+import { encodeBatch, type EncodedBatch } from "./encoded-batch.ts";
 import type { Queries } from "./queries.ts";
-import { type LogRecord, readRecord, type Standing } from "./record.ts";
+import { readRecord, type Standing } from "./record.ts";
 import type { LogNames } from "./schema.ts";
 
-/** Appends batches to one log. */
+/** Appends groups of batches to one log. Errors are those of {@link Committer}. */
 export interface Appender {
-  append(events: readonly NewEvent[], options: AppendOptions): Promise<Appended>;
-  /** Resolves once nothing is queued or under way. */
-  idle(): Promise<void>;
+  /** Resolves to what became of each batch. */
+  append(group: readonly Batch[]): Promise<readonly BatchOutcome[]>;
+  /** What became of the group whose outcome was unknown; `undefined` if nothing of it was appended, nor will be. */
+  settle(): Promise<readonly BatchOutcome[] | undefined>;
+}
+
+/** A group on its way into the log. */
+interface SentGroup {
+  readonly group: readonly Batch[];
+  /** What is known before the message is stored: batches that are not part of it. */
+  readonly outcomes: Map<Batch, BatchOutcome>;
+  /** The other batches. */
+  open: readonly EncodedBatch[];
 }
 
 /** Room for the headers of a message beside the cursor, in bytes. */
 const headerRoom = 4_096;
+
+const noData = new Uint8Array();
 
 /** Makes the appender of a log. `maxPayload` is the largest message that the server takes, in bytes. */
 export function createAppender(
@@ -25,29 +37,24 @@ export function createAppender(
   names: LogNames,
   committer: Committer,
   maxPayload: () => number,
-  now: () => number,
 ): Appender {
-  const queue = createAppendQueue(sendGroup, () => maxPayload() / 2);
+  let sent: SentGroup | undefined;
 
-  async function sendGroup(group: readonly QueuedAppend[]): Promise<void> {
-    let open = group;
-    try {
-      const body = encodeBody(open.map(({ text }) => text));
-      const pieces = await storePieces(body, open);
-      const draft = await committer.commit(async (standing) => {
-        open = open.filter((append) => !refuse(append, standing) && !adopt(append));
-        if (await replay(open[0])) open = [];
-        const data = pieces ? noData : bodyOf(open, group, body);
-        return draftOf(names, open, standing, { time: now(), data, pieces });
-      });
-      for (const [index, append] of open.entries()) resolve(append, draft!.batches[index]!);
-    } catch (error) {
-      for (const append of open) append.reject(error);
-    }
+  async function append(group: readonly Batch[]): Promise<readonly BatchOutcome[]> {
+    const open = group.map(encodeBatch);
+    const current: SentGroup = (sent = { group, outcomes: new Map(), open });
+    const body = bodyOf(open);
+    const pieces = await storePieces(body, open);
+    const draft = await committer.append(async (standing) => {
+      await exclude(current, standing);
+      const data = pieces ? noData : current.open === open ? body : bodyOf(current.open);
+      return draftOf(names, current.open, standing, { time: group.at(-1)!.clock, data, pieces });
+    });
+    return outcomesOf(current, draft);
   }
 
   /** Stores a body that is too large for one message, and returns where. Nobody sees it before a message names the pieces. */
-  async function storePieces(body: Uint8Array, group: readonly QueuedAppend[]): Promise<number[] | undefined> {
+  async function storePieces(body: Uint8Array, group: readonly EncodedBatch[]): Promise<number[] | undefined> {
     const cursor = JSON.stringify(cursorOf(group) ?? "");
     if (body.byteLength + Buffer.byteLength(cursor) + headerRoom <= maxPayload()) return undefined;
     const pieces: number[] = [];
@@ -59,52 +66,48 @@ export function createAppender(
     return pieces;
   }
 
-  function refuse(append: QueuedAppend, { fence }: Standing): boolean {
-    if (append.options.fence === undefined || append.options.fence >= fence) return false;
-    append.reject(new SpillwayError("lease-lost"));
-    return true;
+  /** Takes the batches out of a group that append nothing where the log stands now. */
+  async function exclude(current: SentGroup, { fence }: Standing): Promise<void> {
+    const { outcomes } = current;
+    for (const { batch } of current.open)
+      if ((batch.options.fence ?? fence) < fence) outcomes.set(batch, new SpillwayError("lease-lost"));
+    if (outcomes.size > 0) current.open = current.open.filter(({ batch }) => !outcomes.has(batch));
+    const first = current.open[0]?.batch;
+    const replayed = first && (await replay(first));
+    if (!replayed) return;
+    outcomes.set(first, replayed);
+    current.open = [];
   }
 
-  function adopt(append: QueuedAppend): boolean {
-    const batch = append.options.idempotency ? undefined : committer.adopt(append.identity);
-    if (batch) resolve(append, batch);
-    return batch !== undefined;
-  }
-
-  /** Answers an append whose key is known. Since its message would follow the last one known, a key that is not there stays so. */
-  async function replay(append: QueuedAppend | undefined): Promise<boolean> {
-    const idempotency = append?.options.idempotency;
-    const remembered = idempotency && (await recordOf(idempotency));
-    if (!remembered) return false;
-    const { fingerprint = "", head, count, at } = remembered;
-    append.resolve(
-      replayAppend({ fingerprint, first: head - count + 1, last: head, time: at }, idempotency.fingerprint),
-    );
-    return true;
-  }
-
-  async function recordOf(idempotency: Idempotency): Promise<LogRecord | undefined> {
+  /** Answers a batch whose key is known. Since its message would follow the last one known, a key that is not there stays so. */
+  async function replay({ options: { idempotency }, clock }: Batch): Promise<BatchOutcome | undefined> {
+    if (!idempotency) return undefined;
     const message = await queries.last(names.stream, names.keyed(keyName(idempotency)));
     const record = readRecord(message?.headers);
-    return record && record.at > now() - idempotencyAge ? record : undefined;
+    if (!record || record.at <= clock - idempotencyAge) return undefined;
+    const { fingerprint = "", head, count, at } = record;
+    try {
+      return replayAppend({ fingerprint, first: head - count + 1, last: head, time: at }, idempotency.fingerprint);
+    } catch (error) {
+      return error as SpillwayError;
+    }
   }
 
   return {
-    append: (events, options) =>
-      new Promise((resolveAppend, reject) => {
-        queue.push(queuedAppend(events, options, resolveAppend, reject));
-      }),
-    idle: () => queue.idle(),
+    append,
+    async settle() {
+      const draft = await committer.settle();
+      return draft && outcomesOf(sent!, draft);
+    },
   };
 }
 
-const noData = new Uint8Array();
-
-function resolve(append: QueuedAppend, { first, last }: PlacedBatch): void {
-  append.resolve({ first, last, replayed: false });
+function bodyOf(open: readonly EncodedBatch[]): Uint8Array {
+  return encodeBody(open.map(({ text }) => text));
 }
 
-/** The body of what is left of a group. */
-function bodyOf(open: readonly QueuedAppend[], group: readonly QueuedAppend[], body: Uint8Array): Uint8Array {
-  return open.length === group.length ? body : encodeBody(open.map(({ text }) => text));
+function outcomesOf({ group, outcomes, open }: SentGroup, draft: Draft | undefined): readonly BatchOutcome[] {
+  if (draft && open.length === group.length) return draft.appended;
+  for (const [index, { batch }] of open.entries()) outcomes.set(batch, draft!.appended[index]!);
+  return group.map((batch) => outcomes.get(batch)!);
 }

@@ -1,5 +1,4 @@
 import type { LogEvent } from "../log.ts";
-import { createBatchCache } from "./batch-cache.ts";
 import { decodeBody } from "./body.ts";
 import type { Connection } from "./connection.ts";
 import { createConsumer, inOrder } from "./deliveries.ts";
@@ -23,8 +22,8 @@ export interface Batches {
   next(seq: number): Promise<Pick<Batch, "seq" | "record"> | undefined>;
   /** All from the message `seq` on, as far as this node knows when it gets there. */
   forward(seq: number): AsyncGenerator<Batch, void>;
-  /** All from the last one that this node knows back to the message `seq`. */
-  backward(seq: number): AsyncGenerator<Batch, void>;
+  /** All from the message `start` back to the message `end`. */
+  backward(end: number, start: number): AsyncGenerator<Batch, void>;
 }
 
 /** Messages that are asked for at once, at most, and bytes of them beyond which fewer are. */
@@ -116,9 +115,9 @@ export function createBatches(connection: Connection, queries: Queries, names: L
     }
   }
 
-  async function* backward(end: number): AsyncGenerator<Batch, void> {
+  async function* backward(end: number, start: number): AsyncGenerator<Batch, void> {
     let window = 1;
-    for (let seq = head.seq; seq >= end;) {
+    for (let seq = start; seq >= end;) {
       const seqs = range(Math.max(seq - window + 1, end), seq).toReversed();
       const found = (await Promise.all(seqs.map(load))).filter((batch) => batch !== undefined);
       yield* found;
@@ -138,4 +137,34 @@ function range(from: number, to: number): number[] {
 function nextWindow(window: number, found: readonly Batch[]): number {
   const bytes = found.reduce((sum, { record }) => sum + record.size, 0);
   return bytes > windowBytes ? Math.max(1, window >> 1) : Math.min(maxWindow, window * 2);
+}
+
+/** Batches that were read last, so that small pages need not read a large message again and again. */
+interface BatchCache {
+  get(seq: number): Batch | undefined;
+  set(batch: Batch): void;
+}
+
+/** What is kept, in bytes of events and in messages, at most. */
+const cachedBytes = 4 * 1024 * 1024;
+const cachedBatches = 32;
+
+/** Makes an empty cache. */
+function createBatchCache(): BatchCache {
+  const batches = new Map<number, Batch>();
+  let bytes = 0;
+
+  return {
+    get: (seq) => batches.get(seq),
+    set(batch) {
+      if (batches.has(batch.seq) || batch.record.size > cachedBytes) return;
+      batches.set(batch.seq, batch);
+      bytes += batch.record.size;
+      for (const [seq, { record }] of batches) {
+        if (bytes <= cachedBytes && batches.size <= cachedBatches) return;
+        batches.delete(seq);
+        bytes -= record.size;
+      }
+    },
+  };
 }

@@ -1,72 +1,146 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SpillwayError } from "../../errors.ts";
-import type { LogEvent } from "../log.ts";
 import { type Connection, patience } from "./connection.ts";
+import { controlDraft, type Draft } from "./draft.ts";
 import { UnknownOutcomeError, WrongSequenceError } from "./failure.ts";
 import type { Head } from "./head.ts";
 import type { Health } from "./health.ts";
 import type { Queries } from "./queries.ts";
 import type { LogRecord, Standing } from "./record.ts";
-import { createSentMessages, type Sent } from "./sent-messages.ts";
-
-/** A batch inside a message, and the numbers it would get. */
-export interface PlacedBatch {
-  /** The same for the same batch only. */
-  readonly identity: string;
-  readonly first: number;
-  readonly last: number;
-}
-
-/** A message that is to follow right behind the last one known. */
-export interface Draft {
-  readonly subject: string;
-  readonly record: LogRecord;
-  readonly data: Uint8Array;
-  readonly events: readonly LogEvent[];
-  /** The batches that are made again by their caller if this message fails. */
-  readonly batches: readonly PlacedBatch[];
-  /** Removes the messages before it on its subject. */
-  readonly replaces?: boolean;
-}
+import type { LogNames } from "./schema.ts";
 
 /** Makes the message that is to follow `standing`, behind the message `seq`; `undefined` if there is nothing to say. */
 export type BuildDraft = (standing: Standing, seq: number) => Draft | undefined | Promise<Draft | undefined>;
 
-/**
- * Appends messages to a log, one at a time, each right behind the last one that this node knows: NATS refuses it if another node
- * was faster, and it is made anew behind that one's.
- */
-export interface Committer {
-  /**
-   * Resolves to the message that is now in the log, or to `undefined` if there was nothing to say.
-   * @throws {SpillwayError} `store-unavailable` and other `store-…`; whatever `make` throws.
-   */
-  commit(make: BuildDraft): Promise<Draft | undefined>;
-  /**
-   * The numbers of a batch that is in the log although its append has failed, since nobody answered: each is given out once, to
-   * the caller who makes the same append again.
-   */
-  adopt(identity: string): PlacedBatch | undefined;
-  /** Is to be told of every record that comes in. */
-  noticed(record: LogRecord): void;
+/** What a committer needs of its log. */
+export interface CommitterDependencies {
+  readonly connection: Pick<Connection, "ready">;
+  readonly queries: Pick<Queries, "publish">;
+  readonly names: LogNames;
+  readonly head: Head;
+  readonly health: Health;
+  /** Called with each message that was appended here. */
+  onCommitted(seq: number, draft: Draft): void;
+}
+
+/** A message that was sent. */
+interface Sent {
+  readonly draft: Draft;
+  /** It is stored right behind this message, or not at all. */
+  readonly expected: number;
+  /** The tail has brought it. */
+  landed: boolean;
 }
 
 /** How long to wait before a message is sent again, in ms. */
 const retryWait = 50;
 
-/** Makes the committer of a log. `onCommitted` is called with each message that was appended here. */
-export function createCommitter(
-  connection: Connection,
-  queries: Queries,
-  head: Head,
-  health: Health,
-  onCommitted: (seq: number, draft: Draft) => void,
-): Committer {
-  const sent = createSentMessages(head);
-  let turn: Promise<unknown> = Promise.resolve();
+/**
+ * Appends messages to a log, one at a time, each right behind the last one that this node knows: NATS refuses it if another node
+ * was faster, and it is made anew behind that one's. Methods throw {@link LogReplacedError}, `store-unavailable` and other `store-…`, and
+ * whatever `make` throws. A class, since it keeps account of messages whose outcome is unknown.
+ */
+export class Committer {
+  readonly #dependencies: CommitterDependencies;
+  /** Messages that the tail may bring, by their token. */
+  readonly #sent = new Map<string, Sent>();
+  #unsettled: Sent | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(dependencies: CommitterDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Whether a message of {@link Committer.append} may be in the log or not. */
+  get unsettled(): boolean {
+    return this.#unsettled !== undefined;
+  }
+
+  /**
+   * Resolves to the message that is now in the log, or to `undefined` if there was nothing to say.
+   * @throws {UnknownOutcomeError} No answer came: unless nothing was sent the message is {@link Committer.unsettled} from now on.
+   */
+  append(make: BuildDraft): Promise<Draft | undefined> {
+    return this.#inTurn(() => this.#deliver(make, (message) => this.#sendOnce(message)));
+  }
+
+  /** As {@link Committer.append}, for a control message: it is sent again until it is known what became of it. */
+  commit(make: BuildDraft): Promise<Draft | undefined> {
+    return this.#inTurn(() => this.#deliver(make, (message, end) => this.#sendUntilKnown(message, end)));
+  }
+
+  /**
+   * Resolves to the unsettled message if it is in the log, to `undefined` if it never will be: that is certain once a later message is
+   * known, and if there is none a control message is sent.
+   */
+  async settle(): Promise<Draft | undefined> {
+    const { head, names } = this.#dependencies;
+    const message = this.#unsettled;
+    if (!message) return undefined;
+    const { draft, expected } = message;
+    if (head.seq <= expected)
+      await this.commit((standing, seq) => (seq > expected ? undefined : controlDraft(names, standing)));
+    this.#unsettled = undefined;
+    this.#sent.delete(draft.record.token);
+    return message.landed ? draft : undefined;
+  }
+
+  /** Is called with every record that comes in. */
+  noticed({ token }: LogRecord): void {
+    const message = this.#sent.get(token);
+    if (message) message.landed = true;
+  }
+
+  async #deliver(make: BuildDraft, send: (message: Sent, end: number) => Promise<boolean>): Promise<Draft | undefined> {
+    const { connection, head } = this.#dependencies;
+    const end = performance.now() + patience;
+    do {
+      await connection.ready();
+      if (head.ended) throw head.ended;
+      const expected = head.seq;
+      const draft = await make(head.standing, expected);
+      if (!draft) return undefined;
+      const message: Sent = { draft, expected, landed: false };
+      this.#sent.set(draft.record.token, message);
+      try {
+        if (await send(message, end)) return draft;
+      } finally {
+        if (message !== this.#unsettled) this.#sent.delete(draft.record.token);
+      }
+    } while (performance.now() < end);
+    throw new SpillwayError("store-unavailable", "other nodes append all the time: there was no gap for this one");
+  }
+
+  async #sendOnce(message: Sent): Promise<boolean> {
+    try {
+      return await this.#send(message);
+    } catch (error) {
+      if (message.landed) return true;
+      if (error instanceof UnknownOutcomeError) this.#unsettled = message;
+      throw error;
+    }
+  }
+
+  /** Sends a message until it is known what became of it. */
+  async #sendUntilKnown(message: Sent, end: number): Promise<boolean> {
+    const { head, health } = this.#dependencies;
+    for (;;) {
+      try {
+        return await this.#send(message);
+      } catch (error) {
+        if (message.landed) return true;
+        if (!(error instanceof UnknownOutcomeError) || performance.now() >= end) throw error;
+        await delay(retryWait);
+        // What this finds out in vain, the next try will.
+        await health.check().catch(() => {});
+        if (head.ended) throw head.ended;
+      }
+    }
+  }
 
   /** Sends a message; true if it is stored, false if another one is where it was to be. */
-  async function send(message: Sent): Promise<boolean> {
+  async #send(message: Sent): Promise<boolean> {
+    const { queries, head, onCommitted } = this.#dependencies;
     const { draft, expected } = message;
     try {
       const seq = await queries.publish({ ...draft, expected });
@@ -76,73 +150,24 @@ export function createCommitter(
       if (!(error instanceof WrongSequenceError)) throw error;
       // While a cluster changes its leader, two servers may answer: one refuses what the other one stores. Only what has come in
       // behind the expected message tells.
-      message.doubtful = true;
-      if (error.last > expected) await head.reached(error.last);
+      if (error.last > expected) await this.#reached(error.last);
       if (head.seq <= expected) throw new UnknownOutcomeError(error);
-      return false;
+      return message.landed;
     }
   }
 
-  /** Sends a message until it is known what became of it. */
-  async function settle(message: Sent, end: number): Promise<boolean> {
-    for (;;) {
-      try {
-        return (await send(message)) || message.landed;
-      } catch (error) {
-        if (message.landed) return true;
-        if (!(error instanceof UnknownOutcomeError)) throw error;
-        message.doubtful = true;
-        if (performance.now() >= end) throw error;
-        await delay(retryWait);
-        // What this finds out in vain, the next try will.
-        await health.check().catch(() => {});
-        if (head.ended) throw head.ended;
-      }
+  async #reached(seq: number): Promise<void> {
+    const { head } = this.#dependencies;
+    try {
+      await head.reached(seq);
+    } catch (error) {
+      throw head.ended ?? new UnknownOutcomeError(error);
     }
   }
 
-  /** Makes a draft, and tells which message it is to follow. Nothing was sent yet: what fails may be asked for again. */
-  async function build(make: BuildDraft, end: number): Promise<[draft: Draft | undefined, expected: number]> {
-    for (;;) {
-      await connection.ready();
-      if (head.ended) throw head.ended;
-      const expected = head.seq;
-      try {
-        return [await make(head.standing, expected), expected];
-      } catch (error) {
-        if (!(error instanceof UnknownOutcomeError) || performance.now() >= end) throw error;
-        await delay(retryWait);
-      }
-    }
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => {});
+    return mine;
   }
-
-  async function commit(make: BuildDraft): Promise<Draft | undefined> {
-    const end = performance.now() + patience;
-    for (;;) {
-      const [draft, expected] = await build(make, end);
-      if (!draft) return undefined;
-      const message = sent.add(draft, expected);
-      let isKnown = false;
-      try {
-        const isStored = await settle(message, end);
-        isKnown = true;
-        if (isStored) return draft;
-      } finally {
-        if (isKnown || !message.doubtful) sent.remove(message);
-      }
-      if (performance.now() >= end) {
-        throw new SpillwayError("store-unavailable", "other nodes append all the time: there was no gap for this one");
-      }
-    }
-  }
-
-  return {
-    commit(make) {
-      const mine = turn.then(() => commit(make));
-      turn = mine.catch(() => {});
-      return mine;
-    },
-    adopt: (identity) => sent.adopt(identity),
-    noticed: ({ token }) => sent.noticed(token),
-  };
 }

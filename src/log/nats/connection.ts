@@ -2,7 +2,7 @@ import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import { createOutage, type Outage } from "../engine/outage.ts";
 import type { NatsConnection, NatsDriver, NatsJetStream, NatsManager } from "./driver.ts";
-import { ConnectionLostError, storeError } from "./failure.ts";
+import { ConnectionLostError, requestError, storeError } from "./failure.ts";
 import type { NatsLocation } from "./location.ts";
 
 /** How long anything waits for NATS, in ms, before it is `store-unavailable`. */
@@ -141,7 +141,7 @@ function createConnection(
     try {
       return await underWay.add(make());
     } catch (error) {
-      throw closed ? new SpillwayError("store-closed") : storeError(error);
+      throw requestError(error);
     }
   }
 

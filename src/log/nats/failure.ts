@@ -38,12 +38,16 @@ export class ConnectionLostError extends Error {
   override readonly name = "ConnectionLostError";
 }
 
-/** What an error of the driver means for the caller of a store. */
-export function storeError(error: unknown): Error {
-  if (error instanceof SpillwayError || error instanceof WrongSequenceError) return error;
+/** What an error of the driver means for the store: {@link WrongSequenceError}, or what its caller gets. */
+export function requestError(error: unknown): Error {
+  return apiCode(error) === wrongLastSequence ? new WrongSequenceError(textOf(error)) : storeError(error);
+}
+
+/** What an error means for the caller of a store. */
+export function storeError(error: unknown): SpillwayError {
+  if (error instanceof SpillwayError) return error;
   const code = apiCode(error);
   if (code === undefined) return new UnknownOutcomeError(error);
-  if (code === wrongLastSequence) return new WrongSequenceError(textOf(error));
   return new SpillwayError(codes[code] ?? "store-unavailable", `NATS: ${textOf(error)}`, { cause: error });
 }
 

@@ -1,4 +1,5 @@
 import { SpillwayError } from "../../errors.ts";
+import type { StoredState } from "../engine/driver.ts";
 import { patience } from "./connection.ts";
 import type { LogRecord, Standing } from "./record.ts";
 
@@ -12,11 +13,11 @@ export interface Head {
   readonly recordSeq: number;
   readonly token: string;
   /** Why the log has ended: it was replaced by one with another epoch, or the store is closed. */
-  readonly ended: SpillwayError | undefined;
+  readonly ended: Error | undefined;
   /** Takes note of the message behind the ones known; those without a record change nothing. */
   advance(seq: number, record: LogRecord | undefined): void;
   /** Refuses whatever comes later, and whoever waits. */
-  end(error: SpillwayError): void;
+  end(error: Error): void;
   /**
    * Resolves once the message `seq` is known.
    * @throws {SpillwayError} `store-unavailable` after {@link patience}, or why the log has ended.
@@ -26,7 +27,7 @@ export interface Head {
 
 interface Waiter {
   readonly seq: number;
-  settle(error?: SpillwayError): void;
+  settle(error?: Error): void;
 }
 
 /** Makes the head of a log at its last record. */
@@ -34,10 +35,10 @@ export function createHead(seq: number, record: LogRecord): Head {
   let standing: Standing = record;
   let { token } = record;
   let [known, recordSeq] = [seq, seq];
-  let ended: SpillwayError | undefined;
+  let ended: Error | undefined;
   const waiters = new Set<Waiter>();
 
-  function settle(isDone: (waiter: Waiter) => boolean, error?: SpillwayError): void {
+  function settle(isDone: (waiter: Waiter) => boolean, error?: Error): void {
     for (const waiter of waiters) if (isDone(waiter)) waiter.settle(error);
   }
 
@@ -89,4 +90,10 @@ export function createHead(seq: number, record: LogRecord): Head {
       });
     },
   };
+}
+
+/** A log's state behind the last message known: every change of the log is a message. */
+export function stateOf({ seq, standing }: Pick<Head, "seq" | "standing">): StoredState {
+  const { epoch, head, earliest, upstreamCursor, bytes, trimmed, time } = standing;
+  return { epoch, head, earliest, upstreamCursor, bytes: bytes - trimmed, lastTime: time, revision: seq };
 }

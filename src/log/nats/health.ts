@@ -1,5 +1,4 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { SpillwayError } from "../../errors.ts";
 import { newEpoch } from "../cursor.ts";
 import { beginEpoch, type FoundLog, lastRecord } from "./genesis.ts";
 import type { Head } from "./head.ts";
@@ -68,9 +67,4 @@ export function createHealth(queries: Queries, log: FoundLog, head: Head, onRepl
         if (!head.ended) await look();
       })().finally(() => (checking = undefined))),
   };
-}
-
-/** What a log says that has been replaced. */
-export function replacedError(stream: string): SpillwayError {
-  return new SpillwayError("store-unavailable", `NATS has lost events of ${stream}: its log begins anew`);
 }

@@ -1,4 +1,4 @@
-import type { Lease } from "../log.ts";
+import type { TakenLease } from "../engine/driver.ts";
 import type { Clock } from "./clock.ts";
 import { WrongSequenceError } from "./failure.ts";
 import type { Queries } from "./queries.ts";
@@ -22,6 +22,9 @@ export interface FoundLease extends Self {
   readonly over: boolean;
 }
 
+/** A lease of this store, without the log's state. */
+type OwnLease = Omit<TakenLease, "state">;
+
 /** The leases in NATS. Errors are those of {@link Queries}. */
 export interface Leases {
   /** The latest lease of a stream, valid or not. */
@@ -29,7 +32,7 @@ export interface Leases {
   /** Whether this store has the lease. */
   has(stream: string): boolean;
   /** Writes a lease behind the message `seq`, 0 for none; `undefined` if another node was faster. */
-  take(stream: string, seq: number, fence: number, ttl: number): Promise<Lease | undefined>;
+  take(stream: string, seq: number, fence: number, ttl: number): Promise<OwnLease | undefined>;
 }
 
 /** What a message says; `ttl` counts in ms from the message's time on, and is 0 where the lease was given back. */
@@ -63,7 +66,7 @@ export function createLeases(queries: Queries, names: NodeNames, clock: Clock, s
     }
   }
 
-  function createLease(stream: string, fence: number, first: number): Lease {
+  function createLease(stream: string, fence: number, first: number): OwnLease {
     let seq = first;
     let ended = false;
 
@@ -87,7 +90,6 @@ export function createLeases(queries: Queries, names: NodeNames, clock: Clock, s
     }
 
     return {
-      node: self.node,
       fence,
       renew: (ttl) => write(ttl),
       async release() {

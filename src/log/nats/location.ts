@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { SpillwayError } from "../../errors.ts";
+import { invalidStoreUrl } from "../engine/store-url.ts";
 import type { NatsDriver } from "./driver.ts";
 
 /** Where a store keeps its logs. */
@@ -27,18 +28,19 @@ const parameters = new Set(["prefix", "replicas", "storage", "creds", "ca", "cer
  */
 export async function parseLocation(url: string, driver: NatsDriver): Promise<NatsLocation> {
   const match = pattern.exec(url);
-  if (!match) throw invalid("nats://host:port", "a URL of another form");
+  if (!match) throw invalidStoreUrl("nats://host:port", "a URL of another form");
   const [, scheme, user, hosts, query] = match;
   const options = new URLSearchParams(query);
   for (const name of options.keys()) {
-    if (!parameters.has(name)) throw invalid(`the parameters ${Array.from(parameters).join(", ")}`, name);
+    if (!parameters.has(name)) throw invalidStoreUrl(`the parameters ${Array.from(parameters).join(", ")}`, name);
   }
   const prefix = options.get("prefix") ?? "spillway";
-  if (!/^[A-Za-z0-9-]{1,32}$/.test(prefix)) throw invalid("a prefix of at most 32 letters, digits and hyphens", prefix);
+  if (!/^[A-Za-z0-9-]{1,32}$/.test(prefix))
+    throw invalidStoreUrl("a prefix of at most 32 letters, digits and hyphens", prefix);
   const replicas = options.get("replicas") ?? "1";
-  if (!/^[1-5]$/.test(replicas)) throw invalid("1 to 5 replicas", replicas);
+  if (!/^[1-5]$/.test(replicas)) throw invalidStoreUrl("1 to 5 replicas", replicas);
   const storage = options.get("storage") ?? "file";
-  if (storage !== "file" && storage !== "memory") throw invalid("the storage file or memory", storage);
+  if (storage !== "file" && storage !== "memory") throw invalidStoreUrl("the storage file or memory", storage);
   const access = { ...userOf(user), ...(await credentialsOf(options, driver)), ...tlsOf(scheme, options) };
   return { servers: hosts!.split(","), prefix, replicas: Number(replicas), storage, access };
 }
@@ -63,12 +65,4 @@ function tlsOf(scheme: string | undefined, options: URLSearchParams): object {
   const files = { caFile: options.get("ca"), certFile: options.get("cert"), keyFile: options.get("key") };
   const given = Object.fromEntries(Object.entries(files).filter(([, path]) => path !== null));
   return scheme === "tls" || Object.keys(given).length > 0 ? { tls: given } : {};
-}
-
-function invalid(expected: string, got: string): SpillwayError {
-  return new SpillwayError("config-invalid", "the URL of the NATS store is malformed", {
-    field: "store",
-    expected,
-    got,
-  });
 }

@@ -1,38 +1,26 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { SpillwayError } from "../../errors.ts";
-import { type Logger, silentLogger } from "../../util/logger.ts";
+import { silentLogger } from "../../util/logger.ts";
 import { newEpoch } from "../cursor.ts";
-import type { Log, LogOptions, LogStore, Retention } from "../log.ts";
+import type { StoreDriver } from "../engine/driver.ts";
+import { createEngineStore, type EngineStoreOptions } from "../engine/store.ts";
+import type { LogStore } from "../log.ts";
 import { createClock } from "./clock.ts";
 import { connect, type Connection } from "./connection.ts";
-import { createCoordination, notOpenError } from "./coordination.ts";
 import { loadDriver } from "./driver.ts";
+import { storeError } from "./failure.ts";
 import { findOrMakeLog } from "./genesis.ts";
+import { stateOf } from "./head.ts";
+import { createLeaseDriver, type FencedLogs, notOpenError } from "./lease-driver.ts";
 import { type NatsLocation, parseLocation } from "./location.ts";
-import { NatsLog } from "./nats-log.ts";
+import { NatsLogDriver, type NatsLogDependencies } from "./log-driver.ts";
 import { createQueries, type Queries } from "./queries.ts";
 import { nodeNames, nodesConfig } from "./schema.ts";
 
-/** How often retention is applied, in ms. */
-const trimInterval = 1_000;
-
-/** How long closing waits for the appends under way, in ms. */
-const closePatience = 3_000;
-
-export interface NatsStoreOptions {
+export interface NatsStoreOptions extends EngineStoreOptions {
   /**
    * `nats://[user:password@]host:port[,host:port…]`, or `tls://` for an encrypted connection. Parameters: `prefix` of all names in
    * NATS (`spillway`), `replicas` of each JetStream stream (1), `storage` (`file`), `creds`, `ca`, `cert` and `key` (paths of files).
    */
   readonly url: string;
-  /** The name of this node among those that share the log. */
-  readonly node: string;
-  /** The clock, in ms since 1970. Default: `Date.now`. */
-  readonly now?: (() => number) | undefined;
-  /** Default: none. */
-  readonly logger?: Logger | undefined;
-  /** Called when NATS has lost events of a stream: the log that was open refuses everything, and `open` gives the new one. */
-  readonly onReset?: ((stream: string) => void) | undefined;
 }
 
 /**
@@ -47,99 +35,75 @@ export async function createNatsStore(options: NatsStoreOptions): Promise<LogSto
   const queries = createQueries(connection);
   try {
     await queries.create(nodesConfig(location));
-    return serveLogs(location, connection, queries, options);
+    return createEngineStore(createStoreDriver(location, connection, queries, options), options);
   } catch (error) {
     await connection.close();
     throw error;
   }
 }
 
-/** The store over an open connection. */
-function serveLogs(
+/** The driver over an open connection. */
+function createStoreDriver(
   location: NatsLocation,
   connection: Connection,
   queries: Queries,
-  { node, now = Date.now, logger = silentLogger, onReset }: NatsStoreOptions,
-): LogStore {
-  const logs = new Map<string, NatsLog>();
+  { node, now = Date.now }: NatsStoreOptions,
+): StoreDriver {
+  const logs = new Map<string, NatsLogDriver>();
   /** The latest fences of logs that NATS has lost: those of the new ones are to be greater. */
   const fences = new Map<string, number>();
-  const openings = new Map<string, Promise<NatsLog>>();
   const names = nodeNames(location.prefix);
   const clock = createClock(queries, names, node);
-  let closing: Promise<void> | undefined;
 
-  function onReplaced(log: NatsLog): void {
-    logs.delete(log.stream);
-    fences.set(log.stream, Math.max(log.fence, fences.get(log.stream) ?? 0));
-    void log.close();
-    logger.warn({ stream: log.stream }, "NATS has lost events: the log begins anew");
-    onReset?.(log.stream);
+  function forget(driver: NatsLogDriver): void {
+    const { stream, fence } = driver;
+    fences.set(stream, Math.max(fence, fences.get(stream) ?? 0));
+    if (logs.get(stream) === driver) logs.delete(stream);
   }
 
-  async function openAnew(stream: string, retention: Retention): Promise<NatsLog> {
-    const found = await findOrMakeLog(queries, location, stream);
-    if (closing) throw new SpillwayError("store-closed");
-    const dependencies = { connection, queries, now, serverTime: () => clock.now(), logger, onReplaced };
-    const log = new NatsLog(stream, found, retention, dependencies);
-    logs.set(stream, log);
-    return log;
-  }
-
-  async function open(stream: string, { retention }: LogOptions): Promise<Log> {
-    if (closing) throw new SpillwayError("store-closed");
-    let log = logs.get(stream);
-    if (!log) {
-      const opening = openings.get(stream) ?? openAnew(stream, retention).finally(() => void openings.delete(stream));
-      openings.set(stream, opening);
-      log = await opening;
-    }
-    log.retention = retention;
-    return log;
-  }
-
-  let trimming = false;
-  let failures = 0;
-  async function trim(): Promise<void> {
-    if (trimming) return;
-    trimming = true;
-    const results = await Promise.allSettled(Array.from(logs.values(), (log) => log.trim()));
-    const failed = results.find((result) => result.status === "rejected");
-    failures = failed ? failures + 1 : 0;
-    // A connection that was lost is there again at the next try, mostly.
-    if (failed && failures === 2 && !closing)
-      logger.warn({ err: failed.reason as unknown }, "retention cannot be applied");
-    trimming = false;
-  }
-  const timer = setInterval(() => void trim(), trimInterval);
-  timer.unref();
-
-  async function close(): Promise<void> {
-    clearInterval(timer);
-    const all = Array.from(logs.values());
-    await Promise.race([Promise.all(all.map((log) => log.finish())), delay(closePatience, undefined, { ref: false })]);
-    // The tails end with the connection at the latest.
-    const closed = all.map((log) => log.close());
-    await connection.close();
-    await Promise.all(closed);
-  }
-
-  const fencedLogs = {
-    fenceOf: (stream: string) => Math.max(logs.get(stream)?.fence ?? 0, fences.get(stream) ?? 0),
-    async raise(stream: string, fence: number) {
-      const log = logs.get(stream);
-      if (!log) throw notOpenError(stream);
-      return log.raise(fence);
+  const dependencies: NatsLogDependencies = {
+    connection,
+    queries,
+    now,
+    serverTime: () => clock.now(),
+    onReplaced: forget,
+  };
+  const fencedLogs: FencedLogs = {
+    fenceOf: (stream) => Math.max(logs.get(stream)?.fence ?? 0, fences.get(stream) ?? 0),
+    async raise(stream, fence) {
+      const driver = logs.get(stream);
+      if (!driver) throw notOpenError(stream);
+      return (await driver.raise(fence)) ? driver.state : undefined;
     },
   };
   const self = { node, owner: newEpoch() };
   const repair = (): Promise<void> => queries.create(nodesConfig(location));
-  const coordination = createCoordination(queries, names, clock, fencedLogs, self, repair);
+
   return {
     kind: "nats",
-    coordination,
+    async open(stream) {
+      const found = await findOrMakeLog(queries, location, stream);
+      return {
+        state: stateOf({ seq: found.seq, standing: found.record }),
+        createDriver(log) {
+          const before = logs.get(stream);
+          if (before) forget(before);
+          const driver = new NatsLogDriver(found, log, dependencies);
+          logs.set(stream, driver);
+          return driver;
+        },
+        follow: () => logs.get(stream)!.follow(),
+      };
+    },
+    async prune() {
+      for (const driver of logs.values()) await driver.purge();
+    },
+    leases: createLeaseDriver(queries, names, clock, fencedLogs, self, repair),
     connection: connection.outage.connection,
-    open,
-    close: () => (closing ??= close()),
+    storeError,
+    async close() {
+      await connection.close();
+      await Promise.all(Array.from(logs.values(), (driver) => driver.ended()));
+    },
   };
 }

@@ -20,7 +20,7 @@ const pieceAge = 60_000;
 const maxLooks = 100;
 
 /** How often what is before the first event is looked through, in ms, while that one stays where it is. */
-const interval = 60_000;
+const interval = 30_000;
 
 /** What a purger reads the time from, in ms since 1970. */
 export interface PurgerClocks {

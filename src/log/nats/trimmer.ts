@@ -1,10 +1,10 @@
-import { newEpoch } from "../cursor.ts";
+import type { TrimBounds } from "../engine/driver.ts";
 import { eventOverhead, textBytes } from "../event-bytes.ts";
-import type { Retention } from "../log.ts";
 import type { Batches } from "./batches.ts";
 import type { Committer } from "./committer.ts";
+import { controlDraft } from "./draft.ts";
 import type { Head } from "./head.ts";
-import { controlRecord, type LogRecord, type Standing } from "./record.ts";
+import type { LogRecord, Standing } from "./record.ts";
 import type { LogNames } from "./schema.ts";
 import type { Search } from "./search.ts";
 
@@ -14,7 +14,7 @@ export interface Trimmer {
    * Moves the log's `earliest`.
    * @returns the number of events removed.
    */
-  trim(retention: Retention): Promise<number>;
+  trim(bounds: TrimBounds): Promise<number>;
 }
 
 /** Where a log is to begin. */
@@ -33,6 +33,7 @@ export function createTrimmer(
   let oldest: { readonly earliest: number; readonly time: number } | undefined;
 
   async function isOlder(time: number): Promise<boolean> {
+    if (time === -Infinity) return false;
     const { earliest, floor } = head.standing;
     if (oldest?.earliest !== earliest) {
       const first = await batches.next(floor);
@@ -42,15 +43,14 @@ export function createTrimmer(
     return oldest.time < time;
   }
 
-  async function edgeOf({ age, events, bytes }: Retention): Promise<Edge | undefined> {
+  async function edgeOf({ before: oldestKept = -Infinity, events, bytes }: TrimBounds): Promise<Edge | undefined> {
     const { seq, standing } = head;
     if (standing.head < standing.earliest) return undefined;
-    const oldestKept = age === undefined ? -Infinity : now() - age;
     const firstKept = events === undefined ? 0 : standing.head - events + 1;
     const skipped = bytes === undefined ? 0 : upTo(standing) - bytes;
     const isTooMuch =
       standing.earliest < firstKept || upTo({ head: standing.earliest - 1, bytes: standing.trimmed }) < skipped;
-    if (!isTooMuch && (age === undefined || !(await isOlder(oldestKept)))) return undefined;
+    if (!isTooMuch && !(await isOlder(oldestKept))) return undefined;
     const isKept = (record: LogRecord): boolean =>
       record.head >= firstKept && upTo(record) >= skipped && record.time >= oldestKept;
     const found = await search.first(isKept);
@@ -77,21 +77,18 @@ export function createTrimmer(
       removed = 0;
       if (edge.earliest <= standing.earliest) return undefined;
       removed = edge.earliest - standing.earliest;
-      const record = controlRecord({ ...standing, ...edge, at: Math.max(now(), standing.at) }, newEpoch());
-      return { subject: names.control, record, data: noData, events: [], batches: [], replaces: true };
+      return controlDraft(names, { ...standing, ...edge, at: Math.max(now(), standing.at) });
     });
     return removed;
   }
 
   return {
-    async trim(retention) {
-      const edge = await edgeOf(retention);
+    async trim(bounds) {
+      const edge = await edgeOf(bounds);
       return edge ? move(edge) : 0;
     },
   };
 }
-
-const noData = new Uint8Array();
 
 /** What all events up to `head` have ever counted for, whose texts have `bytes`. */
 function upTo({ head, bytes }: Pick<Standing, "head" | "bytes">): number {

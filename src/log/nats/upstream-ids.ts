@@ -1,7 +1,6 @@
 import { randomInt } from "node:crypto";
 import { createIdIndex, type IdIndex } from "../engine/id-index.ts";
-import { firstMatch } from "../engine/position.ts";
-import type { LogEvent, LogPosition } from "../log.ts";
+import type { LogEvent } from "../log.ts";
 import type { Batches } from "./batches.ts";
 import type { Head } from "./head.ts";
 import type { Search } from "./search.ts";
@@ -13,8 +12,8 @@ import type { Search } from "./search.ts";
 export interface UpstreamIds {
   /** The number of the latest ingested event held with this id, among those that this node knows. */
   latest(id: string): Promise<number | undefined>;
-  /** The number of the first event with this id that matches the filter, as `LogPosition` says. */
-  first(position: Extract<LogPosition, { upstreamId: string }>): Promise<number | undefined>;
+  /** The first events held with this id that an origin gave, in order: at most `maxAlike`. */
+  alike(origin: "source" | "publisher", id: string): Promise<readonly LogEvent[]>;
   /** Takes note of what was appended behind the events known; `undefined` where that is unknown here, and to be read when asked. */
   add(events: readonly LogEvent[] | undefined): void;
   /** Takes note that retention has removed what is before `earliest`. */
@@ -77,10 +76,9 @@ export function createUpstreamIds(batches: Batches, search: Search, head: Head):
       // Another id has the same hash.
       return (await alike(ofSource, id)).at(-1)?.seq;
     },
-    async first({ upstreamId, published, filter }) {
+    async alike(origin, id) {
       await completed();
-      const indexes = published ? [ofSource, ofPublishers] : [ofSource];
-      return firstMatch(await Promise.all(indexes.map((index) => alike(index, upstreamId))), filter);
+      return alike(origin === "source" ? ofSource : ofPublishers, id);
     },
     add(events) {
       if (!events) complete = false;

@@ -12,6 +12,7 @@ export {
   numbers,
   proxyForTest,
   type Node,
+  untilDone,
 } from "../../support/store-nodes.ts";
 
 /** Starts a server that is closed with the test. */

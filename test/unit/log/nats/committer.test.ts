@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
-import { createCommitter, type Draft } from "../../../../src/log/nats/committer.ts";
-import type { Connection } from "../../../../src/log/nats/connection.ts";
-import { WrongSequenceError } from "../../../../src/log/nats/failure.ts";
+import { SpillwayError } from "../../../../src/errors.ts";
+import { type BuildDraft, Committer } from "../../../../src/log/nats/committer.ts";
+import type { Draft } from "../../../../src/log/nats/draft.ts";
+import { UnknownOutcomeError, WrongSequenceError } from "../../../../src/log/nats/failure.ts";
 import { createHead } from "../../../../src/log/nats/head.ts";
 import type { OutgoingMessage, Queries } from "../../../../src/log/nats/queries.ts";
 import { controlRecord, emptyStanding, type LogRecord } from "../../../../src/log/nats/record.ts";
+import { logNames } from "../../../../src/log/nats/schema.ts";
 
 /** The last message known. */
 const known = 7;
@@ -23,18 +25,23 @@ function committerOver(publish: (message: OutgoingMessage, receive: (record: Log
       published.push(message);
       return publish(message, receive);
     },
-  } satisfies Pick<Queries, "publish"> as Queries;
-  const connection = { ready: () => Promise.resolve() } as Connection;
-  const committer = createCommitter(connection, queries, head, { check: () => Promise.resolve() }, (seq, { record }) =>
-    head.advance(seq, record),
-  );
+  } satisfies Pick<Queries, "publish">;
+  const committer: Committer = new Committer({
+    connection: { ready: () => Promise.resolve() },
+    queries,
+    names: logNames("p", "s", "t"),
+    head,
+    health: { check: () => Promise.resolve() },
+    onCommitted: (seq, { record }) => head.advance(seq, record),
+  });
   let drafts = 0;
-  const commit = (): Promise<Draft | undefined> =>
-    committer.commit((standing) => {
-      const record = controlRecord(standing, `t${++drafts}`);
-      return { subject: "s", record, data: new Uint8Array(), events: [], batches: [] };
-    });
-  return { commit, published, head };
+  const make: BuildDraft = (standing) => {
+    const record = controlRecord(standing, `t${++drafts}`);
+    return { subject: "s", record, data: new Uint8Array(), events: [], appended: [] };
+  };
+  const commit = (): Promise<Draft | undefined> => committer.commit(make);
+  const append = (): Promise<Draft | undefined> => committer.append(make);
+  return { commit, append, committer, published, head };
 }
 
 const refusal = (last: number): Promise<never> =>
@@ -75,4 +82,38 @@ test("what another node was faster than is made anew behind that", async () => {
   });
   expect((await commit())!.record.token).toBe("t2");
   expect(published.map(({ expected }) => expected)).toEqual([known, known + 1]);
+});
+
+const unanswered = (): Promise<never> => Promise.reject(new UnknownOutcomeError(new Error("no answer")));
+
+test("an append without an answer is unsettled, and in the log if the tail has brought it before another message is stored", async () => {
+  const { append, committer, published } = committerOver(({ record }, receive) => {
+    if (published.length === 1) return unanswered();
+    // What was sent first is where the control message was to be.
+    receive(published[0]!.record!);
+    expect(record!.token).not.toBe("t1");
+    return refusal(known + 1);
+  });
+  await expect(append()).rejects.toBeInstanceOf(UnknownOutcomeError);
+  expect(committer.unsettled).toBe(true);
+  expect((await committer.settle())!.record.token).toBe("t1");
+  expect(committer.unsettled).toBe(false);
+});
+
+test("an append without an answer is called off for ever by a control message in its place, which is sent until it is stored", async () => {
+  const { append, committer, published, head } = committerOver(({ expected }) =>
+    published.length < 4 ? unanswered() : Promise.resolve(expected! + 1),
+  );
+  await expect(append()).rejects.toBeInstanceOf(UnknownOutcomeError);
+  expect(await committer.settle()).toBeUndefined();
+  expect(committer.unsettled).toBe(false);
+  expect(published.map(({ expected }) => expected)).toEqual([known, known, known, known]);
+  expect(new Set(published.slice(1).map(({ record }) => record!.token)).size).toBe(1);
+  expect(head.seq).toBe(known + 1);
+});
+
+test("an append that the server refuses is not unsettled", async () => {
+  const { append, committer } = committerOver(() => Promise.reject(new SpillwayError("store-full")));
+  await expect(append()).rejects.toMatchObject({ code: "store-full" });
+  expect(committer.unsettled).toBe(false);
 });

@@ -1,5 +1,5 @@
 import { SpillwayError } from "../../errors.ts";
-import type { Coordination, Lease } from "../log.ts";
+import type { LeaseDriver, StoredState, TakenLease } from "../engine/driver.ts";
 import type { Clock } from "./clock.ts";
 import { createLeases, type Self } from "./leases.ts";
 import type { Queries } from "./queries.ts";
@@ -9,26 +9,29 @@ import type { NodeNames } from "./schema.ts";
 export interface FencedLogs {
   /** The latest fence that this node knows of in a stream's log. */
   fenceOf(stream: string): number;
-  /** Makes a stream's log refuse all earlier fences; false if it knows a later one. Then this node knows all that was appended before. */
-  raise(stream: string, fence: number): Promise<boolean>;
+  /**
+   * Makes a stream's log refuse all earlier fences, and resolves to its state: then this node knows all that was appended before.
+   * `undefined` if the log knows a later fence.
+   */
+  raise(stream: string, fence: number): Promise<StoredState | undefined>;
 }
 
 /**
- * Makes the coordination of a store. A lease is a message in a JetStream stream of its own, replaced only by who knows the one
- * before; its fence is also written into the log, so that whoever appends behind it knows of it. `repair` makes the JetStream
- * stream if it is not there.
+ * Makes the leases of a store. A lease is a message in a JetStream stream of its own, replaced only by who knows the one before; its
+ * fence is also written into the log, so that whoever appends behind it knows of it. `repair` makes the JetStream stream if it is not
+ * there.
  */
-export function createCoordination(
+export function createLeaseDriver(
   queries: Queries,
   names: NodeNames,
   clock: Clock,
   logs: FencedLogs,
   self: Self,
   repair: () => Promise<void>,
-): Coordination {
+): LeaseDriver {
   const leases = createLeases(queries, names, clock, self);
 
-  async function acquire(stream: string, ttl: number): Promise<Lease | undefined> {
+  async function acquire(stream: string, ttl: number): Promise<TakenLease | undefined> {
     const found = await leases.find(stream);
     // One that this store wrote without ever hearing that it got it may be taken over.
     if (found?.valid && (found.owner !== self.owner || leases.has(stream))) return undefined;
@@ -36,7 +39,8 @@ export function createCoordination(
     const lease = await leases.take(stream, found?.seq ?? 0, fence, ttl);
     if (!lease) return undefined;
     try {
-      if (await logs.raise(stream, fence)) return lease;
+      const state = await logs.raise(stream, fence);
+      if (state) return { ...lease, state };
       await lease.release();
       return undefined;
     } catch (error) {
@@ -80,7 +84,7 @@ export function createCoordination(
   };
 }
 
-/** What a store says that was asked for the lease of a stream that it has not opened. */
+/** The error of a store that was asked for the lease of a stream that it has not opened. */
 export function notOpenError(stream: string): SpillwayError {
   return new SpillwayError("store-unavailable", `the log of ${stream} is not open here`);
 }
