@@ -34,7 +34,13 @@ const compilerOptions = {
 };
 
 /** Modules of others that the blocks import, and that are not installed here or have no types. */
-const foreign = ["express", "*/lib/gateway.js", "@opentelemetry/sdk-node", "@opentelemetry/exporter-trace-otlp-http"];
+const foreign = [
+  "express",
+  "vitest",
+  "*/lib/gateway.js",
+  "@opentelemetry/sdk-node",
+  "@opentelemetry/exporter-trace-otlp-http",
+];
 
 /** What the blocks use without declaring it: the reader's own functions and values, and what earlier blocks of a page have made. */
 const globals = `
