@@ -1,7 +1,7 @@
 import { SpillwayError } from "../../errors.ts";
+import { createSemaphore } from "../../util/semaphore.ts";
 import type { PgClient, PgDriver, PgPool, PgPoolClient, PgSettings, SqlRow, Statement } from "./driver.ts";
 import { breaksConnection, storeError } from "./failure.ts";
-import { createTurns } from "./turns.ts";
 
 /** How long it may take to connect, in ms. */
 export const connectTimeout = 3_000;
@@ -32,7 +32,7 @@ export interface Connections {
 export function createConnections(driver: PgDriver, settings: PgSettings, max: number): Connections {
   const clients = new Map<PgPool, Set<PgClient>>();
   const ends = new Set<Promise<void>>();
-  const turns = createTurns(max);
+  const permits = createSemaphore(max);
   let pool = createPool();
   let closed = false;
 
@@ -65,17 +65,14 @@ export function createConnections(driver: PgDriver, settings: PgSettings, max: n
     pool = createPool();
     const ended = end(left).finally(() => ends.delete(ended));
     ends.add(ended);
-    turns.refuse(storeError(error));
+    permits.rejectWaiting(storeError(error));
   }
 
-  async function lend<T>(work: (client: PgPoolClient) => Promise<T>): Promise<T> {
-    await turns.take();
-    try {
+  function lend<T>(work: (client: PgPoolClient) => Promise<T>): Promise<T> {
+    return permits.run(async () => {
       if (closed) throw new SpillwayError("store-closed");
-      return await lendFrom(pool, work);
-    } finally {
-      turns.done();
-    }
+      return lendFrom(pool, work);
+    });
   }
 
   async function lendFrom<T>(lender: PgPool, work: (client: PgPoolClient) => Promise<T>): Promise<T> {
