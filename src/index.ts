@@ -43,6 +43,7 @@ export type {
   EndedConnection,
   Gateway,
   EventInput,
+  PublishOptions,
   Subscribers,
 } from "./gateway/gateway.ts";
 export type { CloseReason } from "./hub/subscriber.ts";

@@ -61,7 +61,7 @@ export function createLazyGateway(
   return {
     open,
     fetch: async (request, mount) => (await open()).fetch(request, mount),
-    publish: async (stream, events) => (await open()).publish(stream, events),
+    publish: async (stream, events, options) => (await open()).publish(stream, events, options),
     async *subscribe(stream, options) {
       yield* (await open()).subscribe(stream, options);
     },

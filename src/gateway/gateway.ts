@@ -3,7 +3,7 @@ import { toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import type { DrainPlan } from "../hub/hub.ts";
 import type { DeliveredEvent, IdMode } from "../hub/format.ts";
-import { idsOf } from "../http/publish.ts";
+import { idsOf, libraryKey } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
 import { createHandler, noteRefusal } from "../http/routes.ts";
 import type { GatewayContext, ServedStream } from "../http/gateway-context.ts";
@@ -29,6 +29,15 @@ export interface EventInput {
   readonly id?: string | undefined;
 }
 
+/** How events are published. */
+export interface PublishOptions {
+  /**
+   * Makes a repeated call harmless: for 24 hours a call with the same key and the same events appends nothing, and resolves to the ids
+   * of the first one. Keys of the library and of HTTP clients are apart. Default: every call appends.
+   */
+  readonly idempotencyKey?: string | undefined;
+}
+
 /** A running gateway. */
 export interface Gateway {
   /** The handler for `node:http`, `node:http2` and Express-like frameworks. */
@@ -37,9 +46,11 @@ export interface Gateway {
   fetch(request: Request, mount?: string): Promise<Response>;
   /**
    * Appends events, whole or not at all, and resolves to their ids once they are durable.
-   * @throws {SpillwayError} `stream-unknown`, `request-invalid`, or a `store-…` code after which the same call may be made again.
+   * @throws {SpillwayError} `stream-unknown`, `request-invalid`; `idempotency-conflict` for a key that was used with other events; a
+   * `store-…` code: nothing was appended; `append-unknown`: the events may have been appended, and only a call with the same
+   * `idempotencyKey` is sure not to double them.
    */
-  publish(stream: string, events: EventInput | readonly EventInput[]): Promise<string[]>;
+  publish(stream: string, events: EventInput | readonly EventInput[], options?: PublishOptions): Promise<string[]>;
   /**
    * Follows a stream inside the process.
    * @throws {SpillwayError} `stream-unknown`
@@ -124,10 +135,11 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   return {
     node: () => node,
     fetch: (request, mount) => toFetchHandler(handler, mount)(request),
-    async publish(name, events) {
+    async publish(name, events, { idempotencyKey } = {}) {
       const stream = find(name);
       const list = toEvents(events, stream.ids);
-      const { first, last } = await stream.append(list);
+      const idempotency = idempotencyKey === undefined ? undefined : libraryKey(idempotencyKey, list);
+      const { first, last } = await stream.append(list, { idempotency });
       return idsOf(stream, list, first, last);
     },
     subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),

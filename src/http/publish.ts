@@ -4,7 +4,7 @@ import type { Identity } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
 import { ownIdOf } from "../hub/format.ts";
 import { formatCursor } from "../log/cursor.ts";
-import type { NewEvent } from "../log/log.ts";
+import type { Idempotency, NewEvent } from "../log/log.ts";
 import { addressKey } from "../util/ip-address.ts";
 import { withBody } from "./body.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
@@ -51,6 +51,15 @@ function assertGranted(events: readonly NewEvent[], grant: Grant): void {
     const details = { field: `[${index}].${field}`, got: shown((field === "channel" ? channel : event) ?? "none") };
     throw new SpillwayError("access-denied", `publishing to this ${field} is not granted`, details);
   }
+}
+
+/** The key of a call of the library: the process that embeds the gateway is an owner of its own, whose name no subject has. */
+export function libraryKey(key: string, events: readonly NewEvent[]): Idempotency {
+  return {
+    owner: "\0library",
+    key,
+    fingerprint: createHash("sha256").update(JSON.stringify(events)).digest("base64url"),
+  };
 }
 
 /** The ids under which published events go out, in order. */

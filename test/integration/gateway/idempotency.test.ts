@@ -30,3 +30,18 @@ test.each(stores)("a publisher neither blocks nor learns of another's Idempotenc
   for (const credential of credentials) expect(await send(credential, "other")).toEqual([422, false]);
   expect(opened.gateway.status()).toMatchObject({ streams: { s: { events: credentials.length } } });
 });
+
+test.each(stores)("a repeated publish of the library with an idempotencyKey appends once over %s", async (store) => {
+  opened = await openGateway(store, doors[0]!, { streams: { s: {} }, access: { keys: [web.config] } });
+  const { gateway } = opened;
+  const events = [{ data: "a" }, { data: { b: 1 } }];
+  const ids = await gateway.publish("s", events, { idempotencyKey: "order-1" });
+  expect(await gateway.publish("s", events, { idempotencyKey: "order-1" })).toEqual(ids);
+  await expect(gateway.publish("s", { data: "c" }, { idempotencyKey: "order-1" })).rejects.toMatchObject({
+    code: "idempotency-conflict",
+  });
+  // An HTTP client's key is another one, and so is a call without.
+  expect(await send(web.key, "d")).toEqual([200, false]);
+  await gateway.publish("s", events);
+  expect(gateway.status()).toMatchObject({ streams: { s: { events: 5 } } });
+});
