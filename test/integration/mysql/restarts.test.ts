@@ -3,18 +3,9 @@ import type { Log, LogStore } from "../../../src/log/log.ts";
 import { openMysqlPlace, queryMysql, startMysql, throughPort, type MysqlServer } from "../../support/mysql.ts";
 import { startProgram } from "../../support/process.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
-import {
-  appendSurely,
-  contentOf,
-  eventsOf,
-  everything,
-  follow,
-  numbersTo,
-  openLog,
-  untilDone,
-} from "../../support/store-nodes.ts";
+import { contentOf, eventsOf, openLog } from "../../support/store-nodes.ts";
 import { eventually } from "../../support/reader.ts";
-import { createLogLines, lookInterval, openStore } from "./stores.ts";
+import { lookInterval, openStore } from "./stores.ts";
 
 let server: MysqlServer;
 
@@ -23,60 +14,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => server.remove());
-
-test("a server that is stopped, killed and started again loses nothing, doubles nothing, and every node goes on", async () => {
-  const place = openMysqlPlace(server.url);
-  const logger = createLogLines();
-  const here = await openLog(await openStore(place.url, { logger }));
-  const there = await openLog(await openStore(place.url, { node: "b" }));
-  const heard = follow(there);
-  let writing = true;
-  let count = 0;
-  const writer = (async () => {
-    while (writing) {
-      const batch = eventsOf(String(++count));
-      await appendSurely(here, batch);
-    }
-  })();
-  for (const end of ["stop", "kill", "kill"] as const) {
-    const before = count;
-    await eventually(() => count > before + 20);
-    await server[end]();
-    await server.start();
-  }
-  const before = count;
-  await eventually(() => count > before + 20);
-  writing = false;
-  await writer;
-  await eventually(() => heard.length >= count);
-  expect(heard.map(({ seq }) => seq)).toEqual(numbersTo(count));
-  expect(heard.map(({ data }) => data)).toEqual(numbersTo(count).map(String));
-  expect(await untilDone(() => contentOf(here))).toEqual(heard);
-  // Said once for each outage, not for each try.
-  expect(logger.lines.filter(({ message }) => message === "the log cannot be reached").length).toBeLessThanOrEqual(3);
-});
-
-test("while the server is away every call fails with store-unavailable, and a store can be closed", async () => {
-  const store = await openStore(openMysqlPlace(server.url).url);
-  const log = await openLog(store);
-  await log.append(eventsOf("1"));
-  await server.stop();
-  const calls = [
-    () => log.append(eventsOf("2")),
-    () => log.read(0, { limit: 1 }),
-    () => log.find({ upstreamId: "u" }),
-    () => log.trim(),
-    () => store.open("other", { retention: everything }),
-    () => store.coordination!.acquire("s", 1_000),
-    () => store.coordination!.holder("s"),
-    () => store.coordination!.declareDemand("s", 1_000),
-    () => store.coordination!.hasDemand("s"),
-  ];
-  for (const call of calls) await expect(call()).rejects.toMatchObject({ code: "store-unavailable" });
-  expect(log.state().head).toBe(1);
-  await store.close();
-  await server.start();
-});
 
 interface Node {
   readonly store: LogStore;
@@ -101,47 +38,6 @@ async function expectNewLog(here: Node, there: Node): Promise<[Log, Log]> {
   expect(logs[0].epoch).not.toBe(here.log.epoch);
   return logs;
 }
-
-test("a server that comes back from an older copy has a new log, announced on every node", async () => {
-  const place = openMysqlPlace(server.url);
-  const [here, there] = [await openNode(place.url, "a"), await openNode(place.url, "b")];
-  await here.log.append(eventsOf("1", "2"), { upstreamCursor: "u2" });
-  await server.save();
-  await appendSurely(here.log, eventsOf("3"), { upstreamCursor: "u3" });
-  await eventually(() => there.log.state().head === 3);
-  await server.restore();
-
-  const [log, other] = await expectNewLog(here, there);
-  // It goes on with what is left, so that ingest can ask for the rest.
-  expect([log.state().head, log.state().upstreamCursor]).toEqual([2, "u2"]);
-  const heard = follow(other);
-  expect(await log.append(eventsOf("3"))).toMatchObject({ first: 3 });
-  await eventually(() => heard.length === 1);
-  expect((await contentOf(other)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
-}, 60_000);
-
-test("a server that comes back with other events in the place of its latest has a new log", async () => {
-  const place = openMysqlPlace(server.url);
-  const proxy = await startTcpProxy(server.port);
-  onTestFinished(() => proxy.close());
-  const here = await openNode(throughPort(place.url, proxy.port), "a");
-  await here.log.append(eventsOf("1"));
-  await server.save();
-  await appendSurely(here.log, eventsOf("2", "3"));
-  proxy.refuse(true);
-  await server.restore();
-  // Another node goes on from what is left, beyond what the first one knows.
-  const there = await openNode(place.url, "b");
-  await there.log.append(eventsOf("4", "5", "6"));
-  proxy.refuse(false);
-
-  // Nothing is appended behind what was never here, not even by the first call.
-  while (here.resets.length === 0) {
-    await expect(here.log.append(eventsOf("x"))).rejects.toMatchObject({ code: "store-unavailable" });
-  }
-  const [log] = await expectNewLog(here, there);
-  expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "4", "5", "6"]);
-}, 60_000);
 
 test("tables that were removed are made again, as a new log that is announced on every node", async () => {
   const place = openMysqlPlace(server.url);

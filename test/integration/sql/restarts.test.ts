@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { Log, LogStore } from "../../../src/log/log.ts";
+import { silentLogger } from "../../../src/util/logger.ts";
+import { throughPort } from "../../support/mysql.ts";
+import { eventually } from "../../support/reader.ts";
+import { type SqlServer, sqlEngines } from "../../support/sql-engines.ts";
+import {
+  appendSurely,
+  contentOf,
+  eventsOf,
+  everything,
+  follow,
+  numbersTo,
+  openLog,
+  untilDone,
+} from "../../support/store-nodes.ts";
+import { startTcpProxy } from "../../support/tcp-proxy.ts";
+
+interface Node {
+  readonly store: LogStore;
+  readonly log: Log;
+  readonly resets: readonly string[];
+}
+
+/** One reset on each node; the old log refuses everything; both nodes open the same new one. */
+async function expectNewLog(here: Node, there: Node): Promise<[Log, Log]> {
+  await eventually(() => here.resets.length > 0 && there.resets.length > 0);
+  const logs: [Log, Log] = [await untilDone(() => openLog(here.store)), await untilDone(() => openLog(there.store))];
+  expect(logs[0].epoch).toBe(logs[1].epoch);
+  for (const { log, resets } of [here, there]) {
+    expect(logs[0].epoch).not.toBe(log.epoch);
+    expect(resets).toEqual(["s"]);
+    await expect(log.append(eventsOf("x"))).rejects.toMatchObject({ code: "store-unavailable" });
+    await expect(log.read(0, { limit: 1 })).rejects.toMatchObject({ code: "store-unavailable" });
+  }
+  return logs;
+}
+
+describe.each(sqlEngines)("$name", ({ startServer, placeAt, openStore }) => {
+  let server: SqlServer;
+
+  beforeAll(async () => {
+    server = await startServer();
+  });
+
+  afterAll(() => server.remove());
+
+  async function openNode(url: string, node: string): Promise<Node> {
+    const resets: string[] = [];
+    const store = await openStore(url, { node, onReset: (stream) => resets.push(stream) });
+    return { store, log: await openLog(store), resets };
+  }
+
+  test("a server that is stopped, killed and started again loses nothing, doubles nothing, and every node goes on", async () => {
+    const url = placeAt(server.url);
+    const warnings: string[] = [];
+    const logger = { ...silentLogger, warn: (_: object, message: string) => void warnings.push(message) };
+    const here = await openLog(await openStore(url, { logger }));
+    const there = await openLog(await openStore(url, { node: "b" }));
+    const heard = follow(there);
+    let writing = true;
+    let count = 0;
+    const writer = (async () => {
+      while (writing) await appendSurely(here, eventsOf(String(++count)));
+    })();
+    for (const end of ["stop", "kill", "kill"] as const) {
+      const before = count;
+      await eventually(() => count > before + 20);
+      await server[end]();
+      await server.start();
+    }
+    const before = count;
+    await eventually(() => count > before + 20);
+    writing = false;
+    await writer;
+    await eventually(() => heard.length >= count);
+    expect(heard.map(({ seq }) => seq)).toEqual(numbersTo(count));
+    expect(heard.map(({ data }) => data)).toEqual(numbersTo(count).map(String));
+    expect(await untilDone(() => contentOf(here))).toEqual(heard);
+    // Logged once for each outage, not for each attempt.
+    expect(warnings.filter((message) => message === "the log cannot be reached").length).toBeLessThanOrEqual(3);
+  });
+
+  test("while the server is away every call fails with store-unavailable, and a store can be closed", async () => {
+    const store = await openStore(placeAt(server.url));
+    const log = await openLog(store);
+    await log.append(eventsOf("1"));
+    await server.stop();
+    const calls = [
+      () => log.append(eventsOf("2")),
+      () => log.read(0, { limit: 1 }),
+      () => log.find({ upstreamId: "u" }),
+      () => log.trim(),
+      () => store.open("other", { retention: everything }),
+      () => store.coordination!.acquire("s", 1_000),
+      () => store.coordination!.holder("s"),
+      () => store.coordination!.declareDemand("s", 1_000),
+      () => store.coordination!.hasDemand("s"),
+    ];
+    for (const call of calls) await expect(call()).rejects.toMatchObject({ code: "store-unavailable" });
+    expect(log.state().head).toBe(1);
+    await store.close();
+    await server.start();
+  });
+
+  test("a server that comes back without its latest events has a new log, announced on every node", async () => {
+    const url = placeAt(server.url);
+    const [here, there] = [await openNode(url, "a"), await openNode(url, "b")];
+    await here.log.append(eventsOf("1", "2"), { upstreamCursor: "u2" });
+    await server.save();
+    await appendSurely(here.log, eventsOf("3"), { upstreamCursor: "u3" });
+    await eventually(() => there.log.state().head === 3);
+    await server.restore();
+
+    const [log, other] = await expectNewLog(here, there);
+    // It continues from what is left, so that ingest can ask for the rest.
+    for (const each of [log, other]) expect(each.state()).toMatchObject({ head: 2, upstreamCursor: "u2" });
+    const heard = follow(other);
+    expect(await log.append(eventsOf("3"), { upstreamCursor: "u3" })).toMatchObject({ first: 3, last: 3 });
+    await eventually(() => heard.length === 1);
+    expect((await contentOf(other)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
+  }, 60_000);
+
+  test("a server that comes back with other events in the place of its latest has a new log", async () => {
+    const url = placeAt(server.url);
+    const proxy = await startTcpProxy(server.port);
+    onTestFinished(() => proxy.close());
+    const here = await openNode(throughPort(url, proxy.port), "a");
+    await here.log.append(eventsOf("1"));
+    await server.save();
+    await appendSurely(here.log, eventsOf("2", "3"));
+    proxy.refuse(true);
+    await server.restore();
+    // Another node continues from what is left, beyond what the first one knows.
+    const there = await openNode(url, "b");
+    await there.log.append(eventsOf("4", "5", "6"));
+    proxy.refuse(false);
+
+    // Nothing is appended behind what was never here, not even by the first call.
+    while (here.resets.length === 0) {
+      await expect(here.log.append(eventsOf("x"))).rejects.toMatchObject({ code: "store-unavailable" });
+    }
+    const [log] = await expectNewLog(here, there);
+    expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "4", "5", "6"]);
+  }, 60_000);
+});
