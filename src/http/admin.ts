@@ -3,7 +3,7 @@ import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid } from "./problem.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 
-/** `DELETE /admin/subscribers?subject=…[&stream=…]`: ends the subscriptions of somebody, who may come back if the credential still counts. */
+/** `DELETE /admin/subscribers?subject=…[&stream=…]`: ends the subscriptions of a subject, which may reconnect while its credential is valid. */
 export async function endSubscribers(request: HttpRequest, gateway: GatewayContext): Promise<HttpBody> {
   const subject = request.query.get("subject");
   if (!subject) throw invalid("subject", "a subject such as key:web", "nothing");

@@ -4,7 +4,7 @@ import type { Logger } from "../util/logger.ts";
 
 /** A subscription that is open: a streaming response to one client. */
 export interface ClientConnection {
-  /** The random name of the connection, which its client is told in `connected`. */
+  /** The random name of the connection, which its client gets in `connected`. */
   readonly client: string;
   readonly stream: string;
   /** Names and patterns of the channels and types that it gets; absent for everything. */
@@ -34,7 +34,7 @@ export interface ConnectionHooks {
   onDisconnect?(connection: EndedConnection): void | Promise<void>;
 }
 
-/** Calls a hook; what goes wrong in it hurts nobody else. */
+/** Calls a hook; an error in it is logged and has no other effect. */
 export function callHook<Facts extends ClientConnection>(
   hook: ((facts: Facts) => void | Promise<void>) | undefined,
   facts: Facts,

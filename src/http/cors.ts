@@ -17,7 +17,7 @@ export function createCors({ origins, credentials, maxAge }: CorsOptions): Cors 
   if (origins.length === 0) return { headers: () => ({}), preflight: (_, allow) => plain(allow) };
   const everyone = origins.includes("*");
   const known: ReadonlySet<string> = new Set(origins);
-  // Caches must know that others are answered otherwise, those who are refused included.
+  // Caches must know that the answer depends on the origin, also where it is refused.
   const vary: HttpHeaders = everyone ? {} : { Vary: "Origin" };
   const sharing: HttpHeaders = {
     ...vary,

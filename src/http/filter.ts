@@ -10,16 +10,16 @@ const longest = 256;
 /** Patterns of one list, and asterisks of one pattern: every event is compared with all of them. */
 const most = { patterns: 8, asterisks: 4 };
 
-/** Parameters that we do not know are ignored. These would leave someone with everything who asked for little. */
+/** Unknown parameters are ignored. Ignoring these misspellings would deliver everything to a client that asked for little. */
 const misspelt = [
   ["channel", "channels"],
   ["event", "events"],
 ] as const;
 
-/** Names and patterns that somebody asks for; absent for everything. */
+/** Names and patterns that a client asks for; absent for everything. */
 export type RequestedFilter = Pick<LogFilter, "channels" | "events">;
 
-/** Reads `?channels=a,b*` (or the path's channels) and `?events=x,y`, at most so many names; `undefined` if everything is wanted. */
+/** Reads `?channels=a,b*` (or the path's channels) and `?events=x,y`, at most `names` names; `undefined` if everything is wanted. */
 export function readFilter(
   query: URLSearchParams,
   path: string | undefined,

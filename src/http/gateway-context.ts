@@ -24,7 +24,7 @@ import type { SessionMatch, Sessions } from "./sessions.ts";
 export interface ServedStream {
   readonly name: string;
   readonly ids: IdMode;
-  /** After how many ms clients are to come back when their connection breaks; absent to leave that to them. */
+  /** The reconnect delay that clients are given, in ms; absent to leave it to them. */
   readonly retry: number | undefined;
   readonly log: Log;
   readonly hub: Hub;
@@ -42,7 +42,7 @@ export interface ServedStream {
   readonly behind: number;
   /** Why events cannot be stored at the moment: an error code. */
   paused(): string | undefined;
-  /** Counts someone who waits for events without being a subscriber of the hub; returns the way to stop counting. */
+  /** Counts a client that waits for events without being a subscriber of the hub; returns the function that stops counting it. */
   hold(): () => void;
 }
 
@@ -56,9 +56,9 @@ export interface SubscriberStats {
   /** Events written to subscribers, ever, and their bytes. */
   readonly delivered: number;
   readonly sentBytes: number;
-  /** Those of them that were read for subscribers who were behind. */
+  /** Events of these that were read for subscribers that were behind. */
   readonly replayed: number;
-  /** Holes that subscribers were told of. */
+  /** Holes that were announced to subscribers. */
   readonly gaps: number;
   /** Subscriptions ended, ever, by reason. */
   readonly closed: Readonly<Record<CloseReason, number>>;
@@ -142,7 +142,7 @@ export interface GatewayContext {
   /** Ends sessions, of all processes; resolves to how many. */
   end(match: SessionMatch, reason: EndReason): Promise<number>;
   /**
-   * Applies the configuration as it is now; absent where nobody knows how to read it.
+   * Applies the configuration as it is now; absent where it cannot be read again.
    * @throws {SpillwayError} `config-invalid`, `restart-required`: nothing has changed.
    */
   readonly reload?: (() => Promise<void>) | undefined;

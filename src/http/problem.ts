@@ -49,7 +49,7 @@ const unknownDetail =
 /** Seconds after which a 429 or 503 may be tried again, where the error does not say. */
 const defaultRetryAfter = 5;
 
-/** An error as `application/problem+json` (RFC 9457). What is not ours becomes a bare 500: its text may hold anything. */
+/** An error as `application/problem+json` (RFC 9457). An unexpected error becomes a bare 500: its text may hold anything. */
 export function problem(error: unknown, extra: object = {}, headers: HttpHeaders = {}): HttpBody {
   const known = error instanceof SpillwayError && statuses[error.code] !== undefined ? error : undefined;
   const status = (known && statuses[known.code]) ?? 500;
@@ -69,7 +69,7 @@ export function problem(error: unknown, extra: object = {}, headers: HttpHeaders
   };
 }
 
-/** What to come back with, or when. */
+/** Headers that say with which credential to retry, or when. */
 function whatNext({ code, retryAfter = defaultRetryAfter }: SpillwayError, status: number): HttpHeaders {
   if (status === 401) return { "WWW-Authenticate": challenge(code) };
   return status === 429 || status === 503 ? { "Retry-After": String(retryAfterSeconds(retryAfter)) } : {};
@@ -80,7 +80,7 @@ function challenge(code: ErrorCode): string {
   return code === "credential-required" ? 'Bearer realm="spillway"' : 'Bearer realm="spillway", error="invalid_token"';
 }
 
-/** What the store says of itself may name files: it is for the log. */
+/** Messages of a store may name files: they go into the log only. */
 function detailsOf({ code, message, field, expected, got }: SpillwayError): object {
   if (code === "append-unknown") return { detail: unknownDetail, outcome: "unknown" };
   return code.startsWith("store-") ? {} : { detail: message, field, expected, got };

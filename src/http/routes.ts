@@ -11,16 +11,16 @@ import { health, listStreams, liveness, metrics, readiness, simpleMetrics, simpl
 import { subscribe } from "./subscribe.ts";
 import { issueTicket } from "./tickets.ts";
 
-/** Answers a request; `undefined` if the path is none of ours. */
+/** Answers a request; `undefined` if the path does not belong to the gateway. */
 export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse | undefined>;
 
 interface Route {
   readonly methods: readonly string[];
-  /** What a caller needs; absent where everyone may ask. */
+  /** The right a caller needs; absent for public routes. */
   readonly right?: Right;
-  /** The stream that the right is needed for; absent where any will do. */
+  /** The stream that the right is needed for; absent where the right on any stream is enough. */
   readonly stream?: string | undefined;
-  /** Whether what it answers is a subscription. */
+  /** Whether it answers with a subscription. */
   readonly subscribes?: boolean;
   handle(request: HttpRequest, caller: Caller): HttpResponse | Promise<HttpResponse>;
 }
@@ -30,7 +30,7 @@ const reading = ["GET", "HEAD"];
 /** In the place of a stream's name: the right is needed for all of them. */
 const everyStream = "*";
 
-/** Whose paths a handler serves: only those of a gateway in somebody's server, or all of a server of its own. */
+/** Which paths a handler serves: those of a gateway inside another server, or all paths of its own server. */
 export type HandlerOf = "gateway" | "own server";
 
 /** Makes the handler of a gateway: finds the route, checks method and right, turns errors into problems. */
@@ -54,7 +54,7 @@ export function createHandler(gateway: GatewayContext, of: HandlerOf = "gateway"
 /** What monitoring and orchestration ask for, by whatever name or address, and are answered whatever the limits say. */
 const probes: ReadonlySet<string> = new Set(["/health", "/healthz", "/readyz"]);
 
-/** What comes before anything is done for a request, and before it is known who sends it. */
+/** The checks before authentication, and before any work is done for a request. */
 function receive(
   request: HttpRequest,
   route: Route | undefined,
@@ -70,7 +70,7 @@ function refuse(error: unknown, request: HttpRequest, gateway: GatewayContext): 
   const { method, path } = request;
   if (error instanceof SpillwayError) {
     noteRefusal(gateway, error.code, { method, path, address: gateway.policy.addressOf(request) });
-    // One that has gone while it waited is nobody's fault, and will not read the answer.
+    // A client that left while it waited is no fault, and does not read the answer.
   } else if ((error as Error).name !== "AbortError") gateway.logger.error({ err: error }, "request failed");
   return problem(error);
 }
@@ -112,7 +112,7 @@ async function answer(route: Route, request: HttpRequest, gateway: GatewayContex
   return route.handle(request, caller);
 }
 
-/** For routes that are everyone's, who it is does not matter. */
+/** Public routes do not depend on the caller. */
 const nobody: Caller = {
   identity: { subject: "anonymous", grant: { can: [] }, recognized: { by: "anonymous" } },
   address: undefined,

@@ -9,30 +9,30 @@ import type { Logger } from "../util/logger.ts";
 import { callHook, patternsOf, type ClientConnection, type ConnectionHooks } from "./connection-hooks.ts";
 import { narrow, type RequestedFilter } from "./filter.ts";
 
-/** Which sessions are meant. */
+/** Selects sessions. */
 export type SessionMatch =
   | { readonly subject: string; readonly stream?: string | undefined }
-  /** Those that were opened with a ticket, up to this number. */
+  /** The sessions opened with a ticket, up to this number. */
   | { readonly ticket: string; readonly upTo: number };
 
-/** Somebody who is being served: a subscription, or a long poll that is held. */
+/** A client that is being served: a subscription, or a long poll that is held. */
 export interface SessionParts {
   readonly identity: Identity;
   readonly address: string | undefined;
   readonly stream: string;
-  /** What was asked for, before it was narrowed to what is granted. */
+  /** The requested filter, before it was narrowed to the grant. */
   readonly asked: RequestedFilter | undefined;
-  /** Gives back its place among the connections. */
+  /** Frees its place among the connections. */
   readonly release: () => void;
 }
 
 /** All sessions of a process. */
 export interface Sessions {
-  /** One more; `stop` is called when it has to end before its client wants to. It ends another one with the same ticket. */
+  /** Opens a session; `stop` is called when the server has to end it. It ends another session with the same ticket. */
   open(parts: SessionParts, stop: (reason: EndReason) => void): Session;
-  /** Ends those that match; returns how many. */
+  /** Ends the sessions that match; returns how many. */
   end(match: SessionMatch, reason: EndReason): number;
-  /** Ends those that are no longer granted what they have; or only this one, if it is one of those. */
+  /** Ends the sessions whose grant no longer covers them, or checks only one. */
   review(access: Access, only?: Session): void;
 }
 
@@ -51,9 +51,9 @@ export class Session implements SubscriptionOwner {
   readonly number: number;
   readonly parts: SessionParts;
   readonly stop: (reason: EndReason) => void;
-  /** Gives back its place among those that are replayed to. */
+  /** Frees its place among the replays. */
   leaveReplay: (() => void) | undefined;
-  /** What the hooks are told, if there are any. */
+  /** What the hooks receive, if there are any. */
   #connection: ClientConnection | undefined;
   readonly #startedAt = Date.now();
   readonly #host: SessionHost;
@@ -68,7 +68,7 @@ export class Session implements SubscriptionOwner {
     host.logger.debug({ subject: parts.identity.subject, address, stream }, "subscription began");
   }
 
-  /** Tells the hooks that a client subscribes; they are then told of the end as well. */
+  /** Calls the hook for a new subscription; from then on the end is reported as well. */
   announce(client: string, filter: LogFilter | undefined): void {
     const { hooks, logger } = this.#host;
     if (!hooks.onConnect && !hooks.onDisconnect) return;
@@ -94,7 +94,7 @@ export class Session implements SubscriptionOwner {
       callHook(hooks.onDisconnect, { ...connection, subject, reason, duration, events, bytes: sink.sent }, logger);
   }
 
-  /** It is over. Idempotent. */
+  /** Ends it. Idempotent. */
   close(): void {
     this.onLive();
     this.parts.release();
@@ -109,7 +109,7 @@ interface BeginContext {
   readonly tickets: Pick<Tickets, "use">;
 }
 
-/** To be called once a session can be ended: what is granted may have changed while it waited, and its ticket may be in use elsewhere. */
+/** Call it once the session can be ended: the grant may have changed while it waited, and its ticket may be in use elsewhere. */
 export function begin(session: Session, { sessions, policy, tickets }: BeginContext): void {
   sessions.review(policy.access, session);
   if (session.identity.ticket !== undefined) tickets.use(session.identity.ticket, session.number);
@@ -165,7 +165,7 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
     review(access, only) {
       for (const session of only ? [only] : all) {
         const identity = access.review(session.identity);
-        // What every session finds that nothing has changed for since it was let in.
+        // Nothing has changed for this session since it was admitted.
         if (identity === session.identity) continue;
         if (!identity || !keeps(session, identity)) session.stop("revoked");
         else {
@@ -182,7 +182,7 @@ function isMeant({ identity, number, parts }: Session, match: SessionMatch): boo
   return identity.subject === match.subject && (match.stream === undefined || parts.stream === match.stream);
 }
 
-/** Whether the session would be served the very same under another grant. */
+/** Whether the session would get exactly the same under another grant. */
 function keeps({ identity, parts }: Session, { grant }: Identity): boolean {
   if (!permits(grant, "subscribe", parts.stream)) return false;
   try {

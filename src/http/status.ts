@@ -73,7 +73,7 @@ function replicationStatus({ replication }: ServedStream): object {
   return { replication: { connected, lag: lag === undefined ? null : Number(lag.toFixed(3)), reconnects } };
 }
 
-/** `GET /streams`: what there is to subscribe to. */
+/** `GET /streams`: the streams that the caller may subscribe to. */
 export function listStreams(gateway: GatewayContext, { identity }: Caller): HttpBody {
   const granted = [...gateway.streams.values()].filter(({ name }) => allows(identity.grant.streams, name));
   return json({ streams: granted.map(place) });

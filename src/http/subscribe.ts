@@ -53,9 +53,9 @@ async function respond(
   const search = request.method === "HEAD" ? undefined : context.search;
   const granted = narrow(undefined, parts.identity.grant);
   const start = await findStart(readStartPosition(request), to, { filter, granted, search });
-  // Looking it up took time, in which the server may have begun to stop.
+  // The server may have begun to stop during the lookup.
   if (to.hub.closed) {
-    // Another one may have been put in the place of the stream.
+    // A reload may have replaced the stream.
     const now = gateway.closing ? undefined : gateway.streams.get(to.name);
     if (now && now !== to) return respond({ ...context, to: now }, representation, failOnGap);
     throw new SpillwayError("shutting-down");
@@ -85,7 +85,7 @@ async function openStream(
       session.announce(client, filter);
       session.leaveReplay = leaveReplay;
       if (start.gap || start.reset) to.hub.stats.gaps++;
-      // A filter may hide the event whose id the place has.
+      // A filter may hide the event whose id belongs to this place.
       const id = start.id ?? (filter ? undefined : to.hub.idAt(start.position));
       const subscription: Subscription = to.hub.subscribe({
         position: start.position,
@@ -105,7 +105,7 @@ async function openStream(
   };
 }
 
-/** Waits for its turn to be replayed to; returns what is to be called when it has reached the head, or goes away before. */
+/** Waits for a place among the replays; returns the function to call when the client has reached the head or is gone. */
 async function enterReplay(
   signal: () => AbortSignal,
   gateway: GatewayContext,
@@ -145,8 +145,8 @@ function streamHeaders(representation: "sse" | "ndjson", start: Start): HttpHead
 }
 
 /**
- * What comes first: who and where you are, then the hole if there is one. The last of it has the id of the place, so that even a client
- * that has seen no event yet comes back to it; one that is cut before it hears of a hole comes back with its old id.
+ * The first events: `connected`, then the hole if there is one. The last of them carries the id of the place, so that a client that has
+ * seen no event yet resumes there; a client that is cut before it receives the hole resumes with its old id.
  */
 function preamble(client: string, stream: ServedStream, start: Start, format: Format): string {
   const { log, hub } = stream;

@@ -25,14 +25,14 @@ export async function issueTicket(
     readRequest(body, gateway.policy.limits.channels),
   );
   const { ticket, expiresAt } = await gateway.tickets.issue({ holder: identity, address, stream, channels });
-  // Behind the grant, so that only who may subscribe to it hears whether it exists.
+  // After the grant, so that only callers who may subscribe learn whether the stream exists.
   if (!gateway.streams.has(stream)) throw new SpillwayError("stream-unknown", undefined, { field: "stream" });
   const base = `${gateway.policy.originOf(request) ?? ""}${request.mount}`;
   const url = `${base}/streams/${encodeURIComponent(stream)}?ticket=${encodeURIComponent(ticket)}`;
   return json({ ticket, url, expiresAt: new Date(expiresAt).toISOString() }, {}, 201);
 }
 
-/** Who shows nothing can subscribe without a ticket, and is told from others by nothing but an address. */
+/** An anonymous caller can subscribe without a ticket, and is identified by its address alone. */
 function assertMayAsk({ recognized }: Identity, { anonymousTickets, takesCredentials }: Access): void {
   if (recognized.by !== "anonymous" || anonymousTickets) return;
   const code = takesCredentials ? "credential-required" : "access-denied";

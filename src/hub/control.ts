@@ -26,7 +26,7 @@ export interface ControlEvents {
     readonly cursor: string;
     /** The log's head at that moment; what comes up to it is replay. */
     readonly head: string;
-    /** The time in ms after which to come back when the connection breaks, if the stream says so. */
+    /** The reconnect delay in ms, if the stream has one. */
     readonly retry: number | undefined;
   };
   readonly "spillway.gap": Gap;
@@ -34,11 +34,11 @@ export interface ControlEvents {
   readonly "spillway.reset": { readonly epoch: string; readonly requested: string; readonly earliest: string };
   /** The upstream connection changed. */
   readonly "spillway.upstream": { readonly state: "open" | "waiting" | "idle" | "stopped" };
-  /** The server ends the stream; `retry` is the time in ms after which to come back. */
+  /** The server ends the stream; `retry` is the reconnect delay in ms. */
   readonly "spillway.bye": { readonly reason: ByeReason; readonly retry: number };
 }
 
-/** Why a client that was welcome is so no longer. */
+/** Why the server ends the subscription of one client. */
 export type EndReason =
   /** Its credential has expired. */
   | "token-expired"
@@ -47,7 +47,7 @@ export type EndReason =
   /** Its ticket is used on another connection. */
   | "replaced";
 
-/** Why the server ends a stream: it stops, the stream was taken out of the configuration, or the client is to go. */
+/** Why the server ends a stream: it stops, the stream was removed from the configuration, or a reason of the client's own. */
 export type ByeReason = "drain" | "removed" | EndReason;
 
 export type ControlName = keyof ControlEvents;

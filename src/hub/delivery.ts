@@ -28,7 +28,7 @@ export interface DeliveryOptions {
 
 /**
  * Brings pages to subscribers: at once to those at the head, and to those that are behind a page each in turn, with a pause between the
- * turns for the live ones and for those who connect. As they advance side by side, a page that was read for one is still there for the
+ * turns for live subscribers and new connections. As they advance side by side, a page that was read for one is still there for the
  * others.
  */
 export class Delivery implements SubscriberDelivery {

@@ -16,7 +16,7 @@ export interface HubOptions {
   readonly outbox: number;
   /** A subscriber whose socket takes nothing for this long, in ms, is cut. */
   readonly stall: number;
-  /** Events of the log's end that are read at the start, for clients that come back: at most so many. */
+  /** How many events of the log's end are read at the start, for clients that reconnect; at most. */
   readonly warmUp: number;
   readonly logger: Logger;
   /** Called with the number of subscribers whenever it changes. */
@@ -29,7 +29,7 @@ export interface SubscriberStats {
   delivered: number;
   /** Bytes of them, framing included. */
   sentBytes: number;
-  /** Those of them that were read for subscribers who were behind. */
+  /** Events of these that were read for subscribers that were behind. */
   replayed: number;
   /** Holes that were announced to subscribers. */
   gaps: number;
@@ -40,11 +40,11 @@ export interface SubscriberStats {
 export interface SubscribeRequest extends SubscriberParts {
   readonly filter?: LogFilter | undefined;
   readonly format: Format["name"];
-  /** Encoded already: what goes out before anything else. */
+  /** Encoded text that is sent first. */
   readonly preamble: string;
 }
 
-/** A subscription as its adapter sees it, and as those who may end it do. */
+/** A subscription, as its adapter and the code that may end it see it. */
 export interface Subscription extends SinkListener {
   /** Ends the subscription with a final event that says why. */
   end(reason: EndReason): void;
@@ -67,9 +67,9 @@ export interface Hub {
   readonly stats: SubscriberStats;
   /** How many subscribers there are. */
   readonly subscribers: number;
-  /** How many of them there are by each name and pattern of channels in their filters. */
+  /** The number of subscribers by each channel name and pattern in their filters. */
   subscribersByChannel(): ReadonlyMap<string, number>;
-  /** What subscribers have yet to get: how many events the slowest is behind, and the unsent bytes of all. */
+  /** How many events the slowest subscriber is behind, and the unsent bytes of all. */
   backlog(): { readonly lag: number; readonly unsent: number };
   /**
    * The id that a client without a filter resumes with at a place of the log: at the head that of its event, where the upstream's ids are

@@ -1,4 +1,4 @@
-/** Encoded events in one buffer, written as it is to every subscriber that is to see them. */
+/** Encoded events in one buffer, written unchanged to every subscriber that sees them. */
 export interface Page {
   /** The bytes framed as one chunk of HTTP/1.1's chunked transfer coding (RFC 9112 §7.1). */
   readonly framed: Uint8Array;
@@ -10,7 +10,7 @@ export interface Page {
   readonly to: number;
   /** How many events it holds. */
   readonly count: number;
-  /** How many holes it tells of. */
+  /** How many holes it announces. */
   readonly gaps: number;
   /** Closed for size: a rebuilt page would be the same. A page that is not full ends at what was the head. */
   readonly full: boolean;
@@ -18,7 +18,7 @@ export interface Page {
 
 const crlf = "\r\n";
 
-/** Frames a text; `range` says which part of the log it stands for. */
+/** Frames a text; `range` is the part of the log that it covers. */
 export function createPage(text: string, range: Omit<Page, "framed" | "payload"> = loose): Page {
   const length = Buffer.byteLength(text);
   // An empty chunk would end an HTTP/1.1 body.
@@ -34,7 +34,7 @@ export function createPage(text: string, range: Omit<Page, "framed" | "payload">
 const loose = { from: 0, to: 0, count: 0, gaps: 0, full: false };
 const nothing = Buffer.alloc(0);
 
-/** Pages kept for those who come to the same place a little later, over all views of a hub: the oldest go beyond `bytes`. */
+/** Pages kept for subscribers that reach the same place a little later, over all views of a hub: beyond `bytes` the oldest are evicted. */
 export class PageCache {
   readonly #bytes: number;
   readonly #homes = new Map<Page, Map<number, Page>>();

@@ -37,7 +37,7 @@ export class Ring {
     return this.#events[this.#start + seq - this.first]!;
   }
 
-  /** Takes the next event and lets the oldest go beyond the limits. If there is a hole before it, the ring starts anew. */
+  /** Adds the next event and evicts the oldest beyond the limits. If there is a hole before it, the ring starts again. */
   push(event: LogEvent): void {
     if (event.seq !== this.head + 1) this.restart(event.seq - 1);
     this.#events.push(event);
@@ -61,7 +61,7 @@ export class Ring {
   }
 }
 
-/** How many of a log's last events fit into so many bytes, if they are as large as its events are on average. */
+/** How many of a log's last events fit into `limit` bytes, if they have the average size of its events. */
 export function eventsThatFit({ events, bytes }: LogState, limit: number): number {
   return Math.min(events, Math.floor((limit * events) / Math.max(bytes, 1)));
 }

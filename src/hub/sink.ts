@@ -8,7 +8,7 @@ export interface Sink {
   readonly sent: number;
   /** True from a write that found no room until `onDrain`. */
   readonly full: boolean;
-  /** Takes the page in any case; the caller minds `full` and `pending`. */
+  /** Accepts the page in any case; the caller checks `full` and `pending`. */
   write(page: Page): void;
   /** Ends the response behind what is pending. */
   end(): void;
@@ -16,12 +16,12 @@ export interface Sink {
   destroy(): void;
 }
 
-/** What a sink tells its subscriber. */
+/** What a sink reports to its subscriber. */
 export interface SinkListener {
   /** There is room again after `full`. */
   onDrain(): void;
   /** The client has ended its side: it may still read, but cannot be told from one that is gone. */
   onHalfClose(): void;
-  /** The connection is gone, whoever ended it. Called once. */
+  /** The connection is closed, by either side. Called once. */
   onClose(): void;
 }

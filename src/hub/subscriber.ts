@@ -87,7 +87,7 @@ export class Subscriber implements SinkListener {
     return this.live ? Math.max(this.position, this.view.position) : this.position;
   }
 
-  /** Whether the sink takes so many bytes more. A single page always fits an empty sink. */
+  /** Whether the sink has room for `bytes` more. A single page always fits an empty sink. */
   hasRoom(bytes: number): boolean {
     return !this.sink.full || this.sink.pending + bytes <= this.#delivery.outbox;
   }

@@ -1,13 +1,13 @@
 import type { Log, LogEvent, LogHint } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 
-/** Who is told of the log's events. */
+/** What receives the log's events. */
 export interface TailTarget {
-  /** The last sequence number it was told of. */
+  /** The last sequence number it received. */
   readonly head: number;
   /** The next events; there is a hole before them if retention was faster. */
   take(events: readonly LogEvent[]): void;
-  /** Nothing is left up to here. */
+  /** No event is left up to here. */
   skip(head: number): void;
 }
 

@@ -22,7 +22,7 @@ export interface ViewContext {
 const pageSize = 64 * 1024;
 /** Events of one page read from the log. */
 const pageEvents = 1024;
-/** Without a filter no page goes beyond a multiple of this, so that those who come from different places soon share pages. */
+/** Without a filter no page goes beyond a multiple of this, so that subscribers from different places soon share pages. */
 const block = 512;
 
 /** What a view knows of its subscribers. */
@@ -46,7 +46,7 @@ export class View<Subscriber extends Viewer> {
   /** The same as a list, made when it is asked for. */
   #list: readonly Subscriber[] | undefined;
   readonly #pages = new Map<number, Page>();
-  /** The page asked for last: most likely the next one asks for the same. */
+  /** The page returned last: the next caller most likely asks for the same. */
   #latest: Page | undefined;
   readonly #loading = new Map<number, Promise<Page>>();
 
@@ -88,7 +88,7 @@ export class View<Subscriber extends Viewer> {
     return ring.holds(from) ? this.#keep(this.#fromRing(from)) : undefined;
   }
 
-  /** The next page behind `from`, out of the log; shared by all who ask for it meanwhile. */
+  /** The next page behind `from`, read from the log; shared by all callers that ask for it meanwhile. */
   load(from: number): Promise<Page> {
     let loading = this.#loading.get(from);
     if (!loading) {
@@ -99,7 +99,7 @@ export class View<Subscriber extends Viewer> {
   }
 
   async #loadNow(from: number): Promise<Page> {
-    // Some stores answer at once: without this, all who wait would be served in one turn of the event loop.
+    // Some stores answer at once: without this, all waiting subscribers would be served in one turn of the event loop.
     await nextTurn();
     // All subscribers that waited for it have gone.
     if (this.size === 0) return createPage("", { from, to: from, count: 0, gaps: 0, full: false });
@@ -146,7 +146,7 @@ export class View<Subscriber extends Viewer> {
   }
 }
 
-/** Whether it would be the same if it was made now. */
+/** Whether a page made now would be the same. */
 function isCurrent(page: Page, ring: Ring): boolean {
   return page.full || page.to === ring.head;
 }

@@ -37,7 +37,7 @@ export class Views {
     return view;
   }
 
-  /** Forgets a view that nobody uses. */
+  /** Removes a view without subscribers. */
   release(view: View<Subscriber>): void {
     if (view.size > 0) return;
     this.#all.delete(keyOf(view.filter, view.format));

@@ -3,12 +3,12 @@ import type { LogEvent, LogFilter } from "../log/log.ts";
 
 interface Waiter {
   readonly filter: LogFilter | undefined;
-  /** The first event that it waits for, once there is one. */
+  /** The first event that matches, once there is one. */
   found: number | undefined;
   settle(this: void): void;
 }
 
-/** Those who wait for the log to grow: long polls and iterators. */
+/** Long polls and iterators that wait for the log to grow. */
 export class Waiters {
   readonly #waiting = new Set<Waiter>();
   readonly #ready = new Set<Waiter>();
@@ -32,7 +32,7 @@ export class Waiters {
     });
   }
 
-  /** Lets those go on who wait for one of these events. */
+  /** Wakes those that wait for one of these events. */
   take(events: readonly LogEvent[]): void {
     for (const waiter of this.#waiting) {
       const found = events.find((event) => matches(waiter.filter, event));
@@ -40,12 +40,12 @@ export class Waiters {
     }
   }
 
-  /** Lets everyone go on. */
+  /** Wakes all. */
   release(): void {
     for (const waiter of this.#waiting) this.#wake(waiter, undefined);
   }
 
-  /** At the end of this turn: what comes together wakes one once. */
+  /** At the end of this turn, so that several events wake a waiter once. */
   #wake(waiter: Waiter, found: number | undefined): void {
     waiter.found = found;
     this.#waiting.delete(waiter);
