@@ -41,10 +41,14 @@ export type {
   ClientConnection,
   ConnectionHooks,
   EndedConnection,
-  Gateway,
   EventInput,
+  Gateway,
+  GatewayStatus,
   PublishOptions,
+  StreamStatus,
+  StreamUpstreamStatus,
   Subscribers,
+  WorkerStatus,
 } from "./gateway/gateway.ts";
 export type { CloseReason } from "./hub/subscriber.ts";
 export type { FilterPatterns } from "./log/log.ts";

@@ -7,6 +7,7 @@ import { idsOf, libraryKey } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
 import { createHandler, noteRefusal } from "../http/routes.ts";
 import type { GatewayContext, ServedStream } from "../http/gateway-context.ts";
+import type { GatewayStatus } from "../http/gateway-status.ts";
 import { createSessions, type Sessions } from "../http/sessions.ts";
 import { describe } from "../http/status.ts";
 import type { NewEvent } from "../log/log.ts";
@@ -17,6 +18,7 @@ import { startServer, type GatewayServer } from "./server.ts";
 import { iterate, type SubscribeOptions } from "./subscribe.ts";
 
 export type { ClientConnection, ConnectionHooks, EndedConnection } from "../http/connection-hooks.ts";
+export type { GatewayStatus, StreamStatus, StreamUpstreamStatus, WorkerStatus } from "../http/gateway-status.ts";
 
 /** An event to publish. */
 export interface EventInput {
@@ -61,8 +63,8 @@ export interface Gateway {
    * @throws {SpillwayError} `listen-failed`, after which it may be called again; `shutting-down`
    */
   listen(): Promise<{ readonly host: string; readonly port: number }>;
-  /** What `GET /status` says. */
-  status(): object;
+  /** The state of the gateway, as `GET /status` serves it, with all streams. */
+  status(): GatewayStatus;
   /**
    * How many clients subscribe to a stream in this process, and how many of them to each channel.
    * @throws {SpillwayError} `stream-unknown`

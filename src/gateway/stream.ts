@@ -1,5 +1,6 @@
 import { createHub } from "../hub/create-hub.ts";
-import type { SubscriberStats, ServedStream } from "../http/gateway-context.ts";
+import type { ServedStream } from "../http/gateway-context.ts";
+import type { SubscriberStats } from "../http/gateway-status.ts";
 import type { Hub } from "../hub/hub.ts";
 import { withFields, type Logger } from "../util/logger.ts";
 import type { Limits } from "../limits/options.ts";

@@ -7,7 +7,6 @@ import type { Tickets } from "../access/tickets.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { IdMode } from "../hub/format.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { CloseReason } from "../hub/subscriber.ts";
 import type { Log } from "../log/log.ts";
 import type { Admission } from "../limits/admission.ts";
 import type { BodyBudget } from "../limits/body-budget.ts";
@@ -17,6 +16,7 @@ import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Durations } from "../util/durations.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Cors } from "./cors.ts";
+import type { SubscriberStats, WorkerStatus } from "./gateway-status.ts";
 import type { StaticFiles } from "./static-files.ts";
 import type { SessionMatch, Sessions } from "./sessions.ts";
 
@@ -44,31 +44,6 @@ export interface ServedStream {
   paused(): string | undefined;
   /** Counts a client that waits for events without being a subscriber of the hub; returns the function that stops counting it. */
   hold(): () => void;
-}
-
-/** The subscribers of a stream, and what was brought to them. */
-export interface SubscriberStats {
-  readonly subscribers: number;
-  /** How many events the slowest is behind. */
-  readonly lag: number;
-  /** Accepted bytes that have not left yet, of all. */
-  readonly unsent: number;
-  /** Events written to subscribers, ever, and their bytes. */
-  readonly delivered: number;
-  readonly sentBytes: number;
-  /** Events of these that were read for subscribers that were behind. */
-  readonly replayed: number;
-  /** Holes that were announced to subscribers. */
-  readonly gaps: number;
-  /** Subscriptions ended, ever, by reason. */
-  readonly closed: Readonly<Record<CloseReason, number>>;
-}
-
-/** A process that serves clients beside others. */
-export interface WorkerStatus {
-  readonly pid: number;
-  /** Of all streams. */
-  readonly subscribers: number;
 }
 
 /** The right to ingest a stream, where nodes share the store. */

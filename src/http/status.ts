@@ -1,8 +1,10 @@
 import { allows } from "../access/grant.ts";
 import { formatCursor } from "../log/cursor.ts";
+import type { UpstreamStatus } from "../upstream/upstream.ts";
 import { narrow } from "./filter.ts";
 import { json, type HttpBody } from "./message.ts";
 import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
+import type { GatewayStatus, StreamRange, StreamStatus, StreamUpstreamStatus } from "./gateway-status.ts";
 
 /** `GET /status`: everything an operator asks first, of the streams that are granted. */
 export function status(gateway: GatewayContext, { identity }: Caller): HttpBody {
@@ -16,20 +18,23 @@ export async function metrics(gateway: GatewayContext): Promise<HttpBody> {
 }
 
 /** The facts behind `GET /status`. */
-export function describe(gateway: GatewayContext, isShown: (stream: ServedStream) => boolean = () => true): object {
+export function describe(
+  gateway: GatewayContext,
+  isShown: (stream: ServedStream) => boolean = () => true,
+): GatewayStatus {
   return {
     version: gateway.version,
     uptime: secondsSince(gateway.startedAt),
     ready: isReady(gateway),
     listener: gateway.listener,
-    workers: gateway.workers?.(),
+    ...(gateway.workers && { workers: gateway.workers() }),
     streams: Object.fromEntries(
       [...gateway.streams.values()].filter(isShown).map((stream) => [stream.name, streamStatus(stream)]),
     ),
   };
 }
 
-function streamStatus(stream: ServedStream): object {
+function streamStatus(stream: ServedStream): StreamStatus {
   const { log, ids } = stream;
   const { events, bytes, lastTime, upstreamCursor } = log.state();
   const upstream = stream.upstream();
@@ -43,31 +48,33 @@ function streamStatus(stream: ServedStream): object {
     paused: stream.paused() ?? null,
     ...leaseStatus(stream),
     ...replicationStatus(stream),
-    upstream: upstream
-      ? {
-          state: upstream.state,
-          target: upstream.target ?? null,
-          lastEventId: upstreamCursor ?? null,
-          reconnects: upstream.reconnects,
-          received: upstream.received,
-          repeated: upstream.repeated,
-          refused: upstream.refused,
-          errors: upstream.errors,
-          lastError: upstream.lastError ?? null,
-          openSince: time(upstream.openedAt ?? 0),
-          retryAt: time(upstream.retryAt ?? 0),
-        }
-      : null,
+    upstream: upstream ? upstreamStatus(upstream, upstreamCursor) : null,
+  };
+}
+
+function upstreamStatus(upstream: UpstreamStatus, cursor: string | undefined): StreamUpstreamStatus {
+  return {
+    state: upstream.state,
+    target: upstream.target ?? null,
+    lastEventId: cursor ?? null,
+    reconnects: upstream.reconnects,
+    received: upstream.received,
+    repeated: upstream.repeated,
+    refused: upstream.refused,
+    errors: upstream.errors,
+    lastError: upstream.lastError ?? null,
+    openSince: time(upstream.openedAt ?? 0),
+    retryAt: time(upstream.retryAt ?? 0),
   };
 }
 
 /** Where nodes share the store. */
-function leaseStatus({ lease }: ServedStream): object {
+function leaseStatus({ lease }: ServedStream): Pick<StreamStatus, "leader" | "lease"> {
   const found = lease?.();
   return found ? { leader: found.leader, lease: { holder: found.holder ?? null, fence: found.fence ?? null } } : {};
 }
 
-function replicationStatus({ replication }: ServedStream): object {
+function replicationStatus({ replication }: ServedStream): Pick<StreamStatus, "replication"> {
   if (!replication) return {};
   const { connected, lag, reconnects } = replication();
   return { replication: { connected, lag: lag === undefined ? null : Number(lag.toFixed(3)), reconnects } };
@@ -80,7 +87,7 @@ export function listStreams(gateway: GatewayContext, { identity }: Caller): Http
 }
 
 /** A stream's name, and which of its events are held. */
-export function place({ name, log }: ServedStream): object {
+export function place({ name, log }: ServedStream): StreamRange {
   const { head, earliest } = log.state();
   return { name, head: formatCursor(log.epoch, head), earliest: formatCursor(log.epoch, earliest) };
 }

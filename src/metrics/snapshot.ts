@@ -1,5 +1,6 @@
 /** What metrics are made of: plain numbers, read once for each answer. */
-import type { SubscriberStats, LeaseStatus, ReplicationStatus, ServedStream } from "../http/gateway-context.ts";
+import type { LeaseStatus, ReplicationStatus, ServedStream } from "../http/gateway-context.ts";
+import type { SubscriberStats } from "../http/gateway-status.ts";
 import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Limits } from "../limits/options.ts";
 import type { LogState, StoreConnection } from "../log/log.ts";

@@ -128,8 +128,7 @@ test(
       fc.asyncProperty(round, async (inputs) => void (await Promise.all(inputs.map(check)))),
       budget(100),
     );
-    const subscribers = (): number =>
-      (gateway.status() as { streams: { s: { subscribers: number } } }).streams.s.subscribers;
+    const subscribers = (): number => gateway.status().streams["s"]!.subscribers;
     await eventually(() => subscribers() === 0, "the end of all subscriptions");
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
   },

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Gateway } from "spillway";
+import type { Gateway, StreamStatus } from "spillway";
 import { openGateway, stores, type Opened } from "../support/gateways.ts";
 import { doors } from "../support/doors.ts";
 import { eventually, read } from "../support/reader.ts";
@@ -10,12 +10,6 @@ const outbox = 64 * 1024;
 const events = 400;
 const data = "x".repeat(32 * 1024);
 const page = 128 * 1024;
-
-interface Status {
-  readonly streams: {
-    readonly s: { lag: number; unsent: number; subscribers: number; closed: Record<string, number> };
-  };
-}
 
 describe.each(stores)("over %s", (store) => {
   let opened: Opened;
@@ -49,7 +43,7 @@ describe.each(stores)("over %s", (store) => {
     }
   }
 
-  const statusOf = (gateway: Gateway): Status["streams"]["s"] => (gateway.status() as Status).streams.s;
+  const statusOf = (gateway: Gateway): StreamStatus => gateway.status().streams["s"]!;
 
   test("stalled readers cost a bounded outbox each, and the others nothing", async () => {
     const { gateway, url } = await open("60s");
@@ -86,10 +80,10 @@ describe.each(stores)("over %s", (store) => {
       expect(done).toBe(false);
       received += value!.length;
       // Slower than what comes, as long as the others have not been cut.
-      if (statusOf(gateway).closed["stalled"]! < 3) await new Promise((resolve) => setTimeout(resolve, 8));
+      if (statusOf(gateway).closed.stalled < 3) await new Promise((resolve) => setTimeout(resolve, 8));
     }
     await publishing;
-    await eventually(() => statusOf(gateway).closed["stalled"] === 3, "three cuts");
+    await eventually(() => statusOf(gateway).closed.stalled === 3, "three cuts");
     expect(statusOf(gateway).subscribers).toBe(1);
     await slow.cancel();
   });

@@ -59,7 +59,7 @@ async function openEdge(): Promise<Gateway> {
 
 /** Resolves when an edge holds so many events. */
 function holds(edge: Gateway, count: number): Promise<void> {
-  const held = (): number => (edge.status() as { streams: { events: { events: number } } }).streams.events.events;
+  const held = (): number => edge.status().streams["events"]!.events;
   return eventually(() => held() === count, `${count} events at an edge`);
 }
 

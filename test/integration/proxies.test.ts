@@ -226,7 +226,7 @@ async function publishThrough(request: Request, stream: string, data: readonly s
 }
 
 function subscribers(stream: string): number {
-  const { streams } = gateway.status() as { streams: Record<string, { subscribers: number }> };
+  const { streams } = gateway.status();
   return streams[stream]!.subscribers;
 }
 

@@ -9,7 +9,7 @@ import type { SessionMatch } from "../../http/sessions.ts";
 import type { Arrival, Caller } from "../../limits/admission.ts";
 import type { ProcessStats } from "../../metrics/process-stats.ts";
 import type { IngestStats, ProcessSnapshot } from "../../metrics/snapshot.ts";
-import type { SubscriberStats, WorkerStatus } from "../../http/gateway-context.ts";
+import type { SubscriberStats, WorkerStatus } from "../../http/gateway-status.ts";
 import type { UpstreamStatus } from "../../upstream/upstream.ts";
 import type { Appended, AppendOptions, LogEvent, NewEvent } from "../../log/log.ts";
 

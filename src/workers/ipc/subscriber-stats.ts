@@ -1,4 +1,4 @@
-import type { SubscriberStats } from "../../http/gateway-context.ts";
+import type { SubscriberStats } from "../../http/gateway-status.ts";
 import type { StatsByStream } from "./messages.ts";
 
 const neverClosed: SubscriberStats["closed"] = {

@@ -1,5 +1,5 @@
 import type { OwnSource } from "../../gateway/source.ts";
-import type { SubscriberStats } from "../../http/gateway-context.ts";
+import type { SubscriberStats } from "../../http/gateway-status.ts";
 import type { ProcessMonitor } from "../../metrics/process-stats.ts";
 import { addStats, countSubscribers, noSubscribers, withoutConnected } from "../ipc/subscriber-stats.ts";
 import type { StatsByStream, Counts, Facts, Report, StreamFacts } from "../ipc/messages.ts";

@@ -7,7 +7,8 @@ import {
   type StreamDependencies,
 } from "../../gateway/stream.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
-import type { SubscriberStats, ServedStream } from "../../http/gateway-context.ts";
+import type { ServedStream } from "../../http/gateway-context.ts";
+import type { SubscriberStats } from "../../http/gateway-status.ts";
 import type { LogReader } from "../../log/log.ts";
 import { isSameStats, noSubscribers } from "../ipc/subscriber-stats.ts";
 import { createFollower, type Follower } from "./follower.ts";

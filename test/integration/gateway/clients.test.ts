@@ -1,12 +1,8 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createGateway, type Gateway } from "spillway";
+import { createGateway, type Gateway, type StreamStatus } from "spillway";
 import { eventually } from "../../support/reader.ts";
-
-interface Status {
-  readonly streams: { readonly s: { subscribers: number; closed: Record<string, number> } };
-}
 
 let gateway: Gateway;
 let port: number;
@@ -29,7 +25,7 @@ afterEach(async () => {
   await gateway.close();
 });
 
-const status = (): Status["streams"]["s"] => (gateway.status() as Status).streams.s;
+const status = (): StreamStatus => gateway.status().streams["s"]!;
 const subscribe = "GET /streams/s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
 
 function open(request: string): { socket: Socket; text: () => string } {

@@ -1,12 +1,8 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { createGateway, type Gateway, type GatewayConfig } from "spillway";
+import { createGateway, type Gateway, type GatewayConfig, type StreamStatus } from "spillway";
 import { eventually, read } from "../../support/reader.ts";
-
-interface Status {
-  readonly streams: { readonly s: { subscribers: number; unsent: number } };
-}
 
 let gateway: Gateway;
 const sockets: Socket[] = [];
@@ -26,7 +22,7 @@ async function start(config: Partial<GatewayConfig>): Promise<void> {
   });
 }
 
-const status = (): Status["streams"]["s"] => (gateway.status() as Status).streams.s;
+const status = (): StreamStatus => gateway.status().streams["s"]!;
 
 function open(port: number, request: string): Socket {
   const socket = connect(port, "127.0.0.1").on("error", () => {});

@@ -43,8 +43,7 @@ function open(bytes: string): Client {
   return client;
 }
 
-const subscribers = (): number =>
-  (gateway.status() as { streams: { s: { subscribers: number } } }).streams.s.subscribers;
+const subscribers = (): number => gateway.status().streams["s"]!.subscribers;
 const request = "GET /streams/s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n";
 
 test("a request may arrive in pieces", async () => {

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import type { AccessConfig, GatewayConfig } from "spillway";
+import type { AccessConfig, CloseReason, GatewayConfig } from "spillway";
 import { bearer, jwtSecret, makeKey, makeToken, secondsFromNow } from "../../support/credentials.ts";
 import { doors, leastDoors, type Door, type DoorKind } from "../../support/doors.ts";
 import { openGateway, type Opened } from "../../support/gateways.ts";
@@ -64,8 +64,7 @@ async function publishMany({ gateway }: Opened): Promise<void> {
 
 const untilEnded = (reading: Reading): Promise<void> => eventually(() => reading.ended, "the end of the response");
 
-const closedBy = ({ gateway }: Opened, reason: string): number =>
-  (gateway.status() as { streams: { s: { closed: Record<string, number> } } }).streams.s.closed[reason]!;
+const closedBy = ({ gateway }: Opened, reason: CloseReason): number => gateway.status().streams["s"]!.closed[reason];
 
 /** Holds that it has ended with this reason, and that nothing came behind it. */
 async function expectBye(reading: Reading, reason: string): Promise<void> {

@@ -24,8 +24,7 @@ async function openOwn(extra: GatewayConfig): Promise<Filled> {
   const gateway = await createGateway({ listen: "127.0.0.1:0", store: "memory:", ...config, ...extra });
   await gateway.publish("s", events);
   const { port } = await gateway.listen();
-  const subscribers = (): number =>
-    (gateway.status() as { streams: { s: { subscribers: number } } }).streams.s.subscribers;
+  const subscribers = (): number => gateway.status().streams["s"]!.subscribers;
   return { port, subscribers, close: () => gateway.close() };
 }
 

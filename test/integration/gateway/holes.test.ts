@@ -59,8 +59,7 @@ test("a long poll that failed does not keep the upstream open", async () => {
     streams: { s: { upstream } },
   });
   gateway = await startGateway(options, { store, logger: silentLogger });
-  const state = (): string =>
-    (gateway!.status() as { streams: { s: { upstream: { state: string } } } }).streams.s.upstream.state;
+  const state = (): string => gateway!.status().streams["s"]!.upstream!.state;
   const answer = gateway.fetch(poll("wait=20&channels=none"));
   await eventually(() => state() === "open");
   failing = true;

@@ -274,7 +274,7 @@ async function subscribe(
 }
 
 function subscribers(gateway: Gateway): number {
-  return (gateway.status() as { streams: { s: { subscribers: number } } }).streams.s.subscribers;
+  return gateway.status().streams["s"]!.subscribers;
 }
 
 const openSockets = (): number => process.getActiveResourcesInfo().filter((name) => /TCPSocket|TLS/.test(name)).length;

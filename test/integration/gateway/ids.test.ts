@@ -68,7 +68,7 @@ describe.each(stores)("on $name", ({ openPlace }) => {
     return reading.data().map(numberIn);
   }
 
-  const held = (): number => (gateway.status() as { streams: { s: { events: number } } }).streams.s.events;
+  const held = (): number => gateway.status().streams["s"]!.events;
 
   test.each(["gateway", "upstream"] as const)(
     "events of a source are all there, though others were published with their ids: %s ids",

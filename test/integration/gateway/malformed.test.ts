@@ -44,7 +44,7 @@ async function answersTo(...packets: string[]): Promise<RawAnswer[]> {
 const facts = (answers: readonly RawAnswer[]): Array<[number, string | undefined]> =>
   answers.map(({ status, code }) => [status, code]);
 
-const published = (): string => (gateway.status() as { streams: { s: { head: string } } }).streams.s.head;
+const published = (): string => gateway.status().streams["s"]!.head;
 
 function post(body: string, ...headers: string[]): string {
   const framing = headers.some((header) => /^(content-length|transfer-encoding)/i.test(header))

@@ -185,6 +185,6 @@ describe.each(["memory", "sqlite"])("over %s", (kind) => {
   });
 
   function subscribers(): number {
-    return (gateway.status() as { streams: { s: { subscribers: number } } }).streams.s.subscribers;
+    return gateway.status().streams["s"]!.subscribers;
   }
 });

@@ -128,7 +128,7 @@ async function expectService(request: Door["request"], slow: readonly Slow[]): P
   expect(reading.data()).toEqual(Array.from({ length: published }, (_, n) => String(n)));
   for (const { kind, text } of slow)
     expect([kind.name, text()]).toEqual([kind.name, expect.stringMatching(kind.answer)]);
-  expect((gateway.status() as { streams: { s: { subscribers: number } } }).streams.s.subscribers).toBe(1);
+  expect(gateway.status().streams["s"]!.subscribers).toBe(1);
 }
 
 test("500 slow sockets are closed while others are served", async () => {

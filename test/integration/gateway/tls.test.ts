@@ -221,7 +221,7 @@ test("a stream whose reader has stopped stops no other of its session", async ()
   await eventually(() => subscribers() === 2);
   for (let n = 0; n < 40; n++) await gateway.publish("s", { data: `${n} ${"x".repeat(50_000)}` });
   await reading.until(() => reading.data().length === 40);
-  const { unsent } = (gateway.status() as { streams: { s: { unsent: number } } }).streams.s;
+  const { unsent } = gateway.status().streams["s"]!;
   expect(unsent).toBeGreaterThan(0);
   expect(unsent).toBeLessThan(2 * 256 * 1024);
   let length = 0;
@@ -295,5 +295,5 @@ test("of a request that is broken off nothing is published", async () => {
 });
 
 function subscribers(): number {
-  return (gateway.status() as { streams: { s: { subscribers: number } } }).streams.s.subscribers;
+  return gateway.status().streams["s"]!.subscribers;
 }

@@ -3,7 +3,15 @@ import { createServer, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createGateway, type Gateway, type GatewayConfig, type Logger, type StreamConfig } from "spillway";
+import {
+  createGateway,
+  type Gateway,
+  type GatewayConfig,
+  type Logger,
+  type StreamConfig,
+  type StreamStatus,
+  type StreamUpstreamStatus,
+} from "spillway";
 import { startNumberedClient } from "../../support/numbered-client.ts";
 import { startNumberedUpstream, type NumberedUpstream } from "../../support/numbered-upstream.js";
 import { portOf } from "../../support/ports.ts";
@@ -52,13 +60,8 @@ async function start(upstream: StreamConfig["upstream"], more: Partial<GatewayCo
 const get = async (path: string): Promise<Record<string, unknown>> =>
   (await (await fetch(base + path)).json()) as Record<string, unknown>;
 
-interface StreamStatus {
-  readonly upstream: { state: string; target: string; reconnects: number; lastError: string | null };
-  readonly head: string;
-  readonly paused: string | null;
-}
-const statusOf = (name = "numbers"): StreamStatus =>
-  (gateway.status() as { streams: Record<string, StreamStatus> }).streams[name]!;
+type FedStream = StreamStatus & { readonly upstream: StreamUpstreamStatus };
+const statusOf = (name = "numbers"): FedStream => gateway.status().streams[name] as FedStream;
 
 test("200 clients are served by one upstream connection, ever", async () => {
   await start({ url: source.url });

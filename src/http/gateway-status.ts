@@ -1,0 +1,117 @@
+/** What `GET /status` serves; documented in PROTOCOL.md, "Lists, status, health". */
+import type { ErrorCode } from "../errors.ts";
+import type { CloseReason } from "../hub/subscriber.ts";
+import type { UpstreamState } from "../upstream/upstream.ts";
+
+/** The state of a gateway: what `gateway.status()` returns and `GET /status` serves as JSON. Times are in ISO 8601, UTC. */
+export interface GatewayStatus {
+  readonly version: string;
+  /** Whole seconds since the start. */
+  readonly uptime: number;
+  /** Whether traffic should be sent here; the answer of `GET /readyz`. */
+  readonly ready: boolean;
+  /** What serves HTTP/1.1 at the gateway's own address: its raw listener, or Node's HTTP server. */
+  readonly listener: "raw" | "node";
+  /** The processes that serve clients; absent if there is only one. */
+  readonly workers?: readonly WorkerStatus[];
+  /** By name. `GET /status` shows those that the caller is granted, `gateway.status()` all of them. */
+  readonly streams: Readonly<Record<string, StreamStatus>>;
+}
+
+/** A process that serves clients beside others. */
+export interface WorkerStatus {
+  readonly pid: number;
+  /** Of all streams. */
+  readonly subscribers: number;
+}
+
+/** The name of a stream, and the range of events that its log holds. */
+export interface StreamRange {
+  readonly name: string;
+  /** The cursor of the last event. */
+  readonly head: string;
+  /** The cursor of the first event still held. */
+  readonly earliest: string;
+}
+
+/** The subscribers of a stream, in all processes of this node, and what was delivered to them since the start. */
+export interface SubscriberStats {
+  /** Open streaming responses. */
+  readonly subscribers: number;
+  /** How many events the slowest subscriber is behind. */
+  readonly lag: number;
+  /** Accepted bytes that have not been sent yet, of all subscribers. */
+  readonly unsent: number;
+  /** Events written to subscribers. */
+  readonly delivered: number;
+  /** The bytes of {@link SubscriberStats.delivered}. */
+  readonly sentBytes: number;
+  /** Those of {@link SubscriberStats.delivered} that were read for subscribers who were behind. */
+  readonly replayed: number;
+  /** Gaps announced to subscribers. */
+  readonly gaps: number;
+  /** Ended subscriptions, by reason. */
+  readonly closed: Readonly<Record<CloseReason, number>>;
+}
+
+/** The state of a stream. */
+export interface StreamStatus extends StreamRange, SubscriberStats {
+  /** Whose ids clients see: cursors of the gateway, or the ids of the upstream. */
+  readonly ids: "gateway" | "upstream";
+  /** Events held. */
+  readonly events: number;
+  /** Bytes held, as retention counts them. */
+  readonly bytes: number;
+  /** When the last event was appended; `null` before the first. */
+  readonly lastEvent: string | null;
+  /** Why the log takes no events at the moment, as an error code; `null` if it takes them. */
+  readonly paused: string | null;
+  /** Whether this node ingests the stream; absent unless nodes share the store and the stream has an upstream. */
+  readonly leader?: boolean;
+  /** The lease under which a node ingests the stream; absent where `leader` is. */
+  readonly lease?: {
+    /** The name of the node that held it at the last check; `null` if no node did. */
+    readonly holder: string | null;
+    /** Greater with each new holder; `null` without one. */
+    readonly fence: number | null;
+  };
+  /** How this node follows the log; absent unless nodes share the store. */
+  readonly replication?: {
+    /** Whether the engine of the store can be reached. */
+    readonly connected: boolean;
+    /**
+     * How late the last event arrived here, in seconds, or for how long nothing has been heard of the engine if that is longer; `null`
+     * before the first event.
+     */
+    readonly lag: number | null;
+    /** How often the engine was reached again after an outage. */
+    readonly reconnects: number;
+  };
+  /** `null` for a stream that is only published to. */
+  readonly upstream: StreamUpstreamStatus | null;
+}
+
+/** The connection of a stream to its upstream. Counts are since the start. */
+export interface StreamUpstreamStatus {
+  readonly state: UpstreamState;
+  /** Name of the target in use or tried last; never its URL. `null` before the first attempt. */
+  readonly target: string | null;
+  /** The id at which ingest resumes; `null` if there is none. */
+  readonly lastEventId: string | null;
+  /** Attempts that followed a break. */
+  readonly reconnects: number;
+  /** Events received, including those in `repeated`. */
+  readonly received: number;
+  /** Events dropped because they were already in the log. */
+  readonly repeated: number;
+  /** Events dropped because their type is reserved for Spillway. */
+  readonly refused: number;
+  /** Failed attempts and broken streams. */
+  readonly errors: number;
+  /** Why the last attempt or connection ended; `null` if none has. */
+  readonly lastError: ErrorCode | null;
+  /** When the connection was opened; `null` if it is not open. */
+  readonly openSince: string | null;
+  /** When the next attempt is due; `null` if none is. */
+  readonly retryAt: string | null;
+}
