@@ -1,7 +1,7 @@
 import { matchesGlob } from "../util/glob.ts";
 import { reservedPrefix, type LogFilter, type NewEvent } from "./log.ts";
 
-/** Whether a subscriber with this filter is to see the event. Spillway's own events are for everyone. */
+/** Whether a subscriber with this filter gets the event. Spillway's own events pass every filter. */
 export function matches(filter: LogFilter | undefined, event: Pick<NewEvent, "event" | "channel">): boolean {
   if (filter === undefined || event.event.startsWith(reservedPrefix)) return true;
   const { channels, events, within } = filter;

@@ -23,7 +23,7 @@ export function replayAppend(remembered: RememberedAppend, fingerprint: string):
   return { first: remembered.first, last: remembered.last, replayed: true };
 }
 
-/** So many of the first characters of a key's name stand for its owner. */
+/** How many of the first characters of a key's name identify its owner. */
 export const ownerLength = 16;
 
 /** The name under which a key is stored: 64 hexadecimal digits, whatever the owner and the key are. */
@@ -36,12 +36,12 @@ function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** Whether so many keys are enough beyond their bound to look for those that are to go, which takes time. */
+/** Whether `count` is far enough beyond the bound to search for surplus keys, which takes time. */
 export function isOverfull(count: number, max: number): boolean {
   return count > max + Math.floor(max / 100);
 }
 
-/** Which of the keys with these names, oldest first, are to go so that `max` are left: the oldest of each owner that has most. */
+/** Which of the keys with these names, oldest first, to remove so that `max` are left: the oldest ones of the owners that have most. */
 export function surplusKeys(names: readonly string[], max: number): string[] {
   const counts = new Map<string, number>();
   for (const name of names) counts.set(ownerOf(name), (counts.get(ownerOf(name)) ?? 0) + 1);
@@ -57,7 +57,7 @@ function ownerOf(name: string): string {
   return name.slice(0, ownerLength);
 }
 
-/** How many each may have at most so that there is room for all: who wants less leaves the rest to the others. */
+/** How many each may have at most so that all fit: what one does not use is left to the others. */
 function fairShare(wanted: readonly number[], room: number): number {
   let left = room;
   for (const [index, count] of wanted.toSorted((a, b) => a - b).entries()) {

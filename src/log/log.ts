@@ -17,7 +17,7 @@ export interface NewEvent {
   readonly channel: string | undefined;
   /**
    * The id that clients of the upstream have from this event on, where it is another than before, or the one that the publisher gave.
-   * `""` where the upstream makes its clients forget theirs: nobody looks that up.
+   * `""` where the upstream resets the id of its clients: it is never looked up.
    */
   readonly upstreamId: string | undefined;
   /** True for an event that was published; absent for one that was ingested from the stream's source. */
@@ -35,7 +35,7 @@ export interface LogEvent extends NewEvent {
 export interface LogFilter {
   readonly channels?: readonly string[] | undefined;
   readonly events?: readonly string[] | undefined;
-  /** Names and patterns that must match as well; in a pattern `*` stands for any characters. */
+  /** Names and patterns that must match as well; in a pattern `*` matches any characters. */
   readonly within?: FilterPatterns | undefined;
 }
 
@@ -120,7 +120,7 @@ export interface LogPage {
   readonly earliest: number;
 }
 
-/** Of the events held that have one id, {@link LogPosition} looks at so many, the first ones. */
+/** How many events with the same id {@link LogPosition} looks at: the first ones held. */
 export const maxAlike = 32;
 
 /** A place in the log, named otherwise than by number. */
@@ -204,7 +204,7 @@ export interface Retention {
   readonly bytes: number | undefined;
   /**
    * Idempotency keys. Beyond it (by up to a hundredth, and for up to a minute) the oldest ones go of the owner that has most, so that
-   * nobody's keys are displaced by somebody who has more. Default: no bound.
+   * an owner's keys are never displaced by another owner that has more. Default: no bound.
    */
   readonly keys?: number | undefined;
 }
@@ -223,7 +223,7 @@ export interface LogStore {
   connection?(): StoreConnection;
   /** Opens a stream's log, making it on first use. */
   open(stream: string, options: LogOptions): Promise<Log>;
-  /** Waits for what is being appended, then lets go of everything. Idempotent. */
+  /** Waits for appends under way, then closes all connections. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -245,7 +245,7 @@ export interface Coordination {
    */
   acquire(stream: string, ttl: number): Promise<Lease | undefined>;
   /**
-   * Who has it now; `undefined` if nobody has.
+   * The node that has it now; `undefined` if none has.
    * @throws {SpillwayError} `store-unavailable`
    */
   holder(stream: string): Promise<LeaseHolder | undefined>;

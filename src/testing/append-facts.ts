@@ -55,7 +55,7 @@ export const appendFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "an event comes back with all its fields, its origin, its number and its time",
+    title: "an event is read with all its fields, its origin, its number and its time",
     async check({ open, time }) {
       const log = await open();
       const event = newEvent("line 1\nline 2", { event: "trade", channel: "btc-usd", upstreamId: "u-1" });

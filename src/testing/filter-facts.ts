@@ -62,7 +62,7 @@ export const filterFacts: readonly LogStoreFact[] = [
       }) satisfies LogStoreFact,
   ),
   {
-    title: "where few events match, pages go on to the head",
+    title: "where few events match, pages continue to the head",
     async check({ open }) {
       const log = await open();
       const batch = Array.from({ length: 3_000 }, (_, index) =>

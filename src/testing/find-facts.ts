@@ -65,7 +65,7 @@ export const findFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "what a source gave an id to is told from what a publisher did",
+    title: "ids of the source and ids of publishers are kept apart",
     async check({ open }) {
       const log = await open("s", { events: 6 });
       const [ofSource, ofPublisher] = [

@@ -28,7 +28,7 @@ export const reopenFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a log of which nothing is left goes on with its numbers when it is opened again",
+    title: "a log whose events are all gone continues its numbers when it is opened again",
     persistent: true,
     async check({ open, reopen }) {
       const before = await open("s", { events: 0 });

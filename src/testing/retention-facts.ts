@@ -71,7 +71,7 @@ export const retentionFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a log of which nothing is left keeps its head, and its numbers go on",
+    title: "a log whose events are all gone keeps its head, and its numbers continue",
     async check({ open, pass, time }) {
       const log = await open("s", { age: 1_000 });
       await log.append(numbered(1, 5), { upstreamCursor: "u-5" });

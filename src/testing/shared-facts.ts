@@ -166,7 +166,7 @@ export const sharedFacts: readonly LogStoreFact[] = [
         next ??= await other.coordination!.acquire("s", 60_000);
         return next !== undefined;
       });
-      // Whoever takes over goes on where the other one stopped.
+      // The node that takes over continues where the other one stopped.
       equal(there.state().upstreamCursor, "u1");
       equal(there.state().head, 1);
       await assertCode("lease-lost", () => here.append(numbered(2, 2), { fence: lease.fence, upstreamCursor: "u2" }));

@@ -4,7 +4,7 @@ import type { Log, LogStore, Retention } from "../log/log.ts";
 export interface LogStorePlace {
   /**
    * Opens the store; again only after the one before is closed, unless it is shared. `now` is its clock, in ms since 1970, `node` the
-   * name by which others are to know it.
+   * name by which other nodes know it.
    */
   open(now: () => number, node: string): Promise<LogStore>;
   /**
@@ -30,7 +30,7 @@ export interface Stage {
   loseAnswers(): () => void;
   /** The store's clock, in ms since 1970. */
   readonly time: number;
-  /** Moves the clock by so many ms, backward too. */
+  /** Moves the clock by this many ms, also backward. */
   pass(milliseconds: number): void;
   /** Closes the store and removes its place. */
   clear(): Promise<void>;

@@ -5,7 +5,7 @@ import type { LogStoreFact } from "./log-store-fact.ts";
 /** What happens to texts. */
 export const textFacts: readonly LogStoreFact[] = [
   {
-    title: "texts of any characters come back as they were, NUL and CR included",
+    title: "texts of any characters are read unchanged, NUL and CR included",
     async check({ open }) {
       const log = await open();
       const texts = [
@@ -48,7 +48,7 @@ export const textFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a lone surrogate comes back as it was or as U+FFFD",
+    title: "a lone surrogate is read unchanged or as U+FFFD",
     async check({ open }) {
       const log = await open();
       await log.append([newEvent("a\uD800b")]);
@@ -57,7 +57,7 @@ export const textFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "an event of 1 MiB comes back whole",
+    title: "an event of 1 MiB is read whole",
     async check({ open }) {
       const log = await open();
       const data = "0123456789abcde\n".repeat(65_536);

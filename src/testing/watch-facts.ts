@@ -55,7 +55,7 @@ export const watchFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a trim is told with the new earliest",
+    title: "a trim notifies the watchers of the new earliest",
     async check({ open }) {
       const log = await open("s", { events: 3 });
       let last: LogHint | undefined;

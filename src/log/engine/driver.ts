@@ -42,7 +42,7 @@ export interface GroupResult {
   readonly outcomes: readonly BatchOutcome[];
   /** The log behind the group; absent where the driver reports it in another way. */
   readonly state?: StoredState | undefined;
-  /** The events of the group as they stand in the log, in order and without a hole; absent where they are to be read. */
+  /** The events of the group as they stand in the log, in order and without a hole; absent where the engine has to read them. */
   readonly events?: readonly LogEvent[] | undefined;
 }
 
@@ -158,7 +158,7 @@ export interface OpenLog {
   observe(state: StoredState, events?: readonly LogEvent[]): void;
   /** Reads on, since the log may have grown. */
   catchUp(): void;
-  /** Whether reading on failed, or has not ended: {@link catchUp} is to be called again. */
+  /** Whether events are left to read, or reading failed: call {@link catchUp} again. */
   readonly behind: boolean;
   /** Ends the log, since the store has another in its place. */
   replace(): void;

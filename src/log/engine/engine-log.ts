@@ -197,7 +197,7 @@ export class EngineLog implements Log, OpenLog {
     const { earliest } = this.#known;
     if (state.revision >= this.#known.revision) this.#known = state;
     const follows = (): boolean => events[0] !== undefined && events[0].seq <= this.#position + 1;
-    // Retention removed what the watchers have not seen: whoever wanted it finds out by a read of its own.
+    // Retention removed events that the watchers have not seen: a reader that wants them finds the hole itself.
     if (!follows()) this.#position = Math.max(this.#position, this.#known.earliest - 1);
     if (follows()) this.#notify(events);
     else if (this.#known.earliest !== earliest) this.#notifyOf(this.#position);

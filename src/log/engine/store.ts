@@ -45,7 +45,7 @@ export function createEngineStore(driver: StoreDriver, options: EngineStoreOptio
     const { stream, epoch } = log;
     if (logs.get(stream) === log) logs.delete(stream);
     logger.error({ stream, epoch }, "the store has lost the log, or events of it: another log takes its place");
-    // Not at once: whoever found out is to be answered first.
+    // In a microtask: the caller that found out is answered first.
     queueMicrotask(() => onReset?.(stream));
   }
 

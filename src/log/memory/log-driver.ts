@@ -72,7 +72,7 @@ export class MemoryLogDriver implements LogDriver {
 
   async scan({ direction, filter, from, limit }: ScanRange): Promise<ScanStep> {
     const step = direction === "forward" ? this.#forward(from, filter ? scanEvents : limit) : this.#backward(from);
-    // A search that goes on has everything else take its turn in between.
+    // A search lets everything else take its turn between two steps.
     if (!step.end && (filter || direction === "backward")) await nextTurn();
     return step;
   }

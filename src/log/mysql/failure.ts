@@ -21,7 +21,7 @@ const contention: ReadonlySet<number> = new Set([1020, 1205, 1213]);
 /** Shutdown, query interrupted, connection killed, closed for idleness: the last words of a session, which say nothing of a statement. */
 const lastWords: ReadonlySet<number> = new Set([1053, 1077, 1079, 1317, 1927, 4031]);
 
-/** No such table: somebody removed the schema under an open store. */
+/** No such table: the schema was removed under an open store. */
 const missingTable = 1146;
 
 /** A column is there already: its migration was run before. */

@@ -2,8 +2,8 @@ import { crc32 } from "node:zlib";
 import { reservedPrefix } from "../log.ts";
 
 /**
- * A small number that stands for a text in an index, since an index takes no text of any length. Different texts may have the
- * same number: whoever reads by it looks at the text too.
+ * A small number in the place of a text in an index, since an index takes no text of any length. Different texts may have the
+ * same number, so a read by it compares the text too.
  */
 export function hashText(text: string): number {
   return crc32(text);

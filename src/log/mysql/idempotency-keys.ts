@@ -12,7 +12,7 @@ export interface IdempotencyKeys {
   replay(batch: Batch): Appended | undefined;
   /** Takes note of the key of a batch that is appended, if it has one. */
   remember(batch: Batch, appended: Appended): void;
-  /** What is to be stored, by the digests of the keys. */
+  /** The keys to store, by their digests. */
   readonly added: ReadonlyMap<string, RememberedAppend>;
 }
 

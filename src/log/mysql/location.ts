@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { invalidStoreUrl } from "../engine/store-url.ts";
 import type { TlsSettings } from "./driver.ts";
 
-/** Where a store's tables are, and who may go there. */
+/** Where a store's tables are, and the credentials for them. */
 export interface Location {
   readonly host: string;
   readonly port: number;

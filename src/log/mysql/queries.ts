@@ -29,7 +29,7 @@ export interface Range extends Bounds {
   readonly from: number;
 }
 
-/** Beyond this many values it is cheaper to look at every event than to merge so many index ranges. */
+/** Beyond this many values scanning every event is cheaper than merging the index ranges. */
 const maxMerged = 32;
 
 /** Going backward events are only counted, so their data is not read. */

@@ -87,7 +87,7 @@ const migrations: readonly ((tables: Tables) => readonly string[])[] = [
 ];
 
 /**
- * Brings the tables to the current version, one node at a time. `repair` makes those that somebody removed.
+ * Brings the tables to the current version, one node at a time. `repair` recreates missing ones.
  * @throws {SpillwayError} `store-schema` for tables of a newer Spillway, `store-locked` where another node takes too long.
  */
 export async function prepareSchema(

@@ -80,7 +80,7 @@ interface Locked {
   readonly keyRows: readonly SqlRow[];
 }
 
-/** Locks the stream, in one round trip with all that is to be read. */
+/** Locks the stream, in one round trip with everything that is read. */
 async function lockStream(
   connection: Connection,
   tables: Tables,

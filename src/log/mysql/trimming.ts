@@ -80,7 +80,7 @@ async function readRow(connection: Connection, { streams }: Tables, { id, epoch 
   return row;
 }
 
-/** The stream's row without the oldest events that are outside the bounds, at most so many of them; the same row if there are none. */
+/** The stream's row without the oldest events that are outside the bounds, at most `limit` of them; the same row if there are none. */
 async function trimmedRow(
   connection: Connection,
   { events: table }: Tables,

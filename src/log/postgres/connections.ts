@@ -9,7 +9,7 @@ export const connectTimeout = 3_000;
 /** How long an answer may take, in ms. */
 export const queryTimeout = 5_000;
 
-/** How long to wait for connections that are to be closed, in ms. */
+/** How long closing waits for connections, in ms. */
 const closeTimeout = 1_000;
 
 /** Runs a statement. */
@@ -42,7 +42,7 @@ export function createConnections(driver: PgDriver, settings: PgSettings, max: n
     clients.set(made, open);
     made.on("connect", (client) => {
       open.add(client);
-      // Told to whoever waits for an answer, too.
+      // The query under way gets the error, too.
       client.on("error", () => {});
     });
     made.on("remove", (client) => open.delete(client));
@@ -59,7 +59,7 @@ export function createConnections(driver: PgDriver, settings: PgSettings, max: n
     clients.delete(left);
   }
 
-  /** If one connection is lost, so are the others: none of them, and nobody who waits, shall wait for another timeout. */
+  /** If one connection is lost, so are the others: neither they nor the waiting callers cost another timeout. */
   function leave(left: PgPool, error: unknown): void {
     if (left !== pool || closed) return;
     pool = createPool();
@@ -106,7 +106,7 @@ export function createConnections(driver: PgDriver, settings: PgSettings, max: n
 }
 
 async function transact<T>(client: PgClient, work: (run: RunStatement) => Promise<T>): Promise<T> {
-  // Whoever holds locks and does not come back for them loses them.
+  // A session that holds locks and falls silent loses them.
   await client.query({ text: `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${2 * queryTimeout}` });
   try {
     const result = await work(async (statement) => (await client.query(statement)).rows);

@@ -46,7 +46,7 @@ export interface PgPool {
   on(event: "connect" | "remove", listener: (client: PgClient) => void): unknown;
 }
 
-/** How `pg` is told to connect. */
+/** The connection settings of `pg`. */
 export interface PgSettings {
   readonly connectionString: string;
   /** Name under which the server lists the connection, unless the URL has another. */

@@ -5,7 +5,7 @@ import type { SqlValue } from "./driver.ts";
 import { hashed, indexed, isReserved } from "./schema.ts";
 import { encodeText } from "./text.ts";
 
-/** What is to be read of a stream beside its row. Its parameters stand behind the two of `inSnapshot`. */
+/** What is read of a stream besides its row. Its parameters follow the two of `inSnapshot`. */
 export interface SnapshotQuery {
   readonly name?: string;
   readonly text: string;
@@ -32,7 +32,7 @@ export interface EventQueries {
   selectByTime(since: number): SnapshotQuery;
 }
 
-/** Beyond this many values it is cheaper to look at every event than to merge so many index ranges. */
+/** Beyond this many values scanning every event is cheaper than merging the index ranges. */
 const maxMerged = 32;
 
 /** Whether every event that {@link EventQueries.selectEvents} selects with this filter matches it. */

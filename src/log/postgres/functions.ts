@@ -1,6 +1,6 @@
 /**
  * What is done under a stream's row lock is done by functions in the database: one statement takes the lock, does all, commits and
- * gives it back. So nobody waits for a node that was paused, or cut off, in the midst of it. Each statement in them sees all that was
+ * gives it back. So no node waits for another that was paused, or cut off, in the middle of it. Each statement in them sees all that was
  * committed before the lock was had. `$schema` and `$channel` stand for the names in use.
  */
 import { eventOverhead } from "../event-bytes.ts";

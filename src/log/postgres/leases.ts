@@ -12,7 +12,7 @@ const after = (ttl: string): string => `clock_timestamp() + ${ttl}::float8 * int
 const milliseconds = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /**
- * Makes the leases of a schema. A lease is part of the stream's own row, so that whoever takes one waits for the append under way, and
+ * Makes the leases of a schema. A lease is part of the stream's own row, so that taking one waits for the append under way, and
  * every later append sees it.
  */
 export function createLeases(run: RunStatement, schema: string, node: string): LeaseDriver {

@@ -6,10 +6,10 @@ import { appendFunction, findTimeFunction, trimFunction } from "./functions.ts";
 /** True of Spillway's own events, as a range that an index can serve: "/" follows "." in the order of characters. */
 export const isReserved: string = `event >= '${reservedPrefix}' AND event < '${reservedPrefix.slice(0, -1)}/'`;
 
-/** So much of a text stands in an index: an entry has an upper bound (about 2,700 bytes), a text has none. */
+/** The part of a text that is indexed: an index entry is bounded (about 2,700 bytes), a text is not. */
 export const indexed = (column: string): string => `left(${column}, 100)`;
 
-/** A number that stands for a text in an index: nobody can make many texts share an entry by giving them the same beginning. */
+/** The hash of a text, for an index: texts with the same beginning do not share an entry. */
 export const hashed = (column: string): string => `hashtextextended(${column}, 0)`;
 
 /**

@@ -5,7 +5,7 @@ import { RefusedError, UnansweredError } from "./failure.ts";
 export interface Connection {
   /**
    * Sends a command; commands are answered in the order of the calls. Without an answer within `patience` ms (default: 5000) the
-   * connection ends: whatever a broken network swallowed, nobody waits for it for ever.
+   * connection ends: a request that a broken network swallowed does not wait for ever.
    * @throws {RefusedError} The server's answer is an error.
    * @throws {UnansweredError} The connection ended before the answer.
    */

@@ -4,7 +4,7 @@ import type { DriverFailure } from "../engine/driver.ts";
 /** The server's error codes (the first word of an answer). Whatever the table does not name is `store-unavailable`. */
 const codes: Readonly<Record<string, ErrorCode>> = {
   OOM: "store-full", // beyond maxmemory
-  MISCONF: "store-readonly", // it cannot save to its disk and is told to refuse writes then
+  MISCONF: "store-readonly", // it cannot save to its disk, and is configured to refuse writes then
   WRONGTYPE: "store-corrupt",
 };
 

@@ -5,7 +5,7 @@
 import { maxAlike } from "../log.ts";
 import type { Command, Reply } from "./driver.ts";
 
-/** Digits of a number: the largest that JavaScript counts to has so many. */
+/** Digits of a number: as many as the largest safe integer has. */
 const digits = 16;
 
 /** A part of scripts: the member for an event. */

@@ -104,7 +104,7 @@ function clientOptions({ location, node, client }: RouteSettings, { host, port }
     name: `spillway-${node.replaceAll(/[^\x21-\x7e]/g, "_")}`,
     database,
     maintNotifications: "disabled",
-    // A command that could not be sent must not be sent later, unknown to who asked for it.
+    // A command that could not be sent must not be sent later, after its caller was told that it failed.
     disableOfflineQueue: true,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),

@@ -14,7 +14,7 @@ import { readMeta, type Script, script } from "./script.ts";
 
 /**
  * Is this still the log that the node knows? If the server has lost events that the node knows of, or what it holds does not add up,
- * what is left becomes the log of a new epoch. It keeps its numbers and its upstream cursor, so that ingest goes on from there.
+ * what is left becomes the log of a new epoch. It keeps its numbers and its upstream cursor, so that ingest continues from there.
  */
 const begin = `${readMeta}
 local meta, events, ids, lease, places = KEYS[1], KEYS[2], KEYS[4], KEYS[8], KEYS[9]

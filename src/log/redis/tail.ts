@@ -25,7 +25,7 @@ const grace = 2_000;
 /** The pause after a failure, and between two tries to wake the server, in ms. */
 const retryDelay = 50;
 
-/** Makes a tail that follows nothing. `link` is its own; `control` another one to the same server, to interrupt the read by. */
+/** Makes a tail that follows nothing. `link` is its own; `control` is another link to the same server, which interrupts the read. */
 export function createTail(link: Link, control: Link, outage: Outage): Tail {
   const logs = new Set<FollowedLog>();
   const stopping = new AbortController();

@@ -29,7 +29,7 @@ export interface SqliteDriver {
 const packageName = "@photostructure/sqlite";
 
 /**
- * Loads Node's own SQLite, or the package of the same shape where Node has none.
+ * Loads Node's own SQLite, or a package with the same API where Node does not have it.
  * @throws {SpillwayError} `driver-missing`, naming the package to install.
  */
 export async function loadDriver(): Promise<SqliteDriver> {

@@ -34,7 +34,7 @@ export interface Heads {
 /** A record never crosses a page or a sector, so it is written whole or not at all. */
 const recordSize = 64;
 
-/** Opens the heads of a database. The record of stream 1 is the first; it is text, for whoever looks into the file. */
+/** Opens the heads of a database. The record of stream 1 is the first. Records are text, so that the file can be read by a person. */
 export function openHeads(path: string): Heads {
   const file = openPrivate(path);
   let records = readAll(file);

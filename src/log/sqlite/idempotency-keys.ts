@@ -3,7 +3,7 @@ import type { Appended, Idempotency } from "../log.ts";
 import type { SqliteDatabase } from "./driver.ts";
 import { decodeText, encodeText } from "./text.ts";
 
-/** The idempotency keys of all streams. All is to be called in a transaction. */
+/** The idempotency keys of all streams. Call every method in a transaction. */
 export interface IdempotencyKeys {
   /**
    * The answer to an append whose key was used at most 24 h before `now`; `undefined` for a new key.

@@ -4,13 +4,13 @@ import type { SqlValue } from "./driver.ts";
 import { isReserved } from "./schema.ts";
 import { encodeText } from "./text.ts";
 
-/** A statement and what to bind behind the stream and the sequence number to go on from (not included). */
+/** A statement, and the values that follow the stream and the sequence number to start from (not included). */
 export interface Query {
   readonly sql: string;
   readonly values: readonly SqlValue[];
 }
 
-/** Beyond this many values it is cheaper to look at every event than to merge so many index ranges. */
+/** Beyond this many values scanning every event is cheaper than merging the index ranges. */
 const maxMerged = 32;
 
 /** A backward scan only counts, so it leaves out the data. */

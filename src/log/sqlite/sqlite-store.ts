@@ -44,7 +44,7 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<Lo
   const writer = createWriterClient({ path, synchronous }, onReopened, logger);
   try {
     await writer.start();
-    // Not before it is known to be a log: the file may be somebody else's.
+    // Only once it is known to be a log: the file may belong to something else.
     keepFromOthers(path, logger);
     const storeDriver = createStoreDriver({ path, writer, snapshots: openSnapshots(driver, path), lock, logs });
     return createEngineStore(storeDriver, { node: "", now, logger });

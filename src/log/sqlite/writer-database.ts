@@ -22,7 +22,7 @@ export function openWriterDatabase(driver: SqliteDriver, { path, synchronous }: 
   const database = new driver.DatabaseSync(path, { readOnly: false });
   try {
     database.exec("PRAGMA busy_timeout = 2000");
-    // Before anything is written: the file may be somebody else's.
+    // Before anything is written: the file may belong to something else.
     checkSchema(database);
     useWriteAheadLog(database);
     database.exec(`${pragmas} PRAGMA synchronous = ${synchronous};`);
@@ -45,7 +45,7 @@ export function closeWriterDatabase(database: SqliteDatabase): void {
   database.close();
 }
 
-/** Readers go on while the writer writes. Not every file system can do it. */
+/** Readers read while the writer writes. Not every file system supports it. */
 function useWriteAheadLog(database: SqliteDatabase): void {
   const mode = database.prepare("PRAGMA journal_mode = WAL").get()?.journal_mode;
   if (mode !== "wal")

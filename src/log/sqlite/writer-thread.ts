@@ -63,7 +63,7 @@ export function startWriterThread(
     return request;
   }
 
-  /** Lets the process end if nobody waits for this thread. */
+  /** Lets the process exit while no request waits for this thread. */
   function rest(): void {
     if (pending.size === 0 && !closing) worker.unref();
   }

@@ -35,7 +35,7 @@ const send = (message: WriterMessage): void => port.postMessage(message);
 /** Does what a request asks for. */
 type Handle = (call: Exclude<WriterCall, { readonly kind: "close" }>) => WriterResult;
 
-/** The heads beside the database, written so that a failure concerns nobody who appends. */
+/** The heads beside the database. A failure to write them fails no append. */
 interface SafeHeads extends Pick<Heads, "set" | "raise" | "write"> {
   tryWrite(): void;
   trySync(): void;
