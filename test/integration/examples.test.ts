@@ -3,8 +3,15 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { pathToFileURL } from "node:url";
+import type { LogStore } from "spillway/log";
+import { describeLogStore } from "spillway/testing";
+import { describe, expect, it, onTestFinished, test } from "vitest";
 import { eventually, read, type Reading } from "../support/reader.ts";
+
+interface ArrayStoreModule {
+  createArrayStore(options: { readonly now: () => number }): LogStore;
+}
 
 interface Example {
   /** The address it has printed, with path. */
@@ -90,6 +97,28 @@ test("publish-and-follow.js prints its own events and serves them", async () => 
   await expectGoodbye(example, reading);
   expect(example.output()).toMatch(/closed\n$/);
 });
+
+test("own-store/serve.js serves what is published to its store", async () => {
+  const example = await start("own-store/serve.js");
+  const reading = await follow(example.url);
+  expect((await post(`${example.url}/events`, { data: "tea" })).status).toBe(200);
+  await reading.until((all) => all.data().length === 1);
+  expect(reading.data()).toEqual(["tea"]);
+  await expectGoodbye(example, reading);
+});
+
+describeLogStore(
+  "examples/own-store/array-store.js",
+  {
+    persistent: false,
+    async createPlace() {
+      const path = resolve(import.meta.dirname, "../../examples/own-store/array-store.js");
+      const { createArrayStore } = (await import(pathToFileURL(path).href)) as ArrayStoreModule;
+      return { open: async (now) => createArrayStore({ now }), remove: async () => {} };
+    },
+  },
+  { describe, it },
+);
 
 test("the demo shows a page, and the market's events with none missing and none twice", async () => {
   const example = await start("demo/start.js");

@@ -9,6 +9,8 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "../..");
+/** In `docs`; links to sources, like CONTRIBUTING.md. */
+const contributorGuide = join("guides", "add-an-engine.md");
 const folder = await mkdtemp(join(tmpdir(), "spillway-tarball-"));
 
 try {
@@ -16,6 +18,7 @@ try {
   await checkLinks(join(folder, "node_modules/spillway"));
   await serve();
   await embed();
+  await bringStore();
   console.log("the tarball installs without a warning, its links lead somewhere, and it serves");
 } finally {
   await rm(folder, { recursive: true });
@@ -37,7 +40,7 @@ async function checkLinks(home) {
   const pages = [
     "README.md",
     "PROTOCOL.md",
-    ...docs.filter((page) => page.endsWith(".md")).map((page) => join("docs", page)),
+    ...docs.filter((page) => page.endsWith(".md") && page !== contributorGuide).map((page) => join("docs", page)),
   ];
   const broken = [];
   for (const page of pages) {
@@ -87,4 +90,19 @@ async function embed() {
   await writeFile(join(folder, "embed.js"), program);
   const { stdout } = await run(process.execPath, ["embed.js"], { cwd: folder });
   assert.equal(stdout, "1\n");
+}
+
+/** A store of the program's own: the example, and what it imports from `spillway/log`. */
+async function bringStore() {
+  const program = `
+    import { createGateway } from "spillway";
+    import { matches } from "spillway/log";
+    import { describeLogStore } from "spillway/testing";
+    import { createArrayStore } from "./node_modules/spillway/examples/own-store/array-store.js";
+    const gateway = await createGateway({ store: createArrayStore(), streams: { orders: {} } });
+    console.log((await gateway.publish("orders", { data: "x" })).length, typeof matches, typeof describeLogStore);
+    await gateway.close();`;
+  await writeFile(join(folder, "store.js"), program);
+  const { stdout } = await run(process.execPath, ["store.js"], { cwd: folder });
+  assert.equal(stdout, "1 function function\n");
 }
