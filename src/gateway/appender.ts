@@ -9,6 +9,8 @@ import type { Logger } from "../util/logger.ts";
 export interface Appender {
   /** As the log's own. */
   readonly append: Log["append"];
+  /** Appends under the lease to ingest, if this node holds one. */
+  readonly ingest: Log["append"];
   /** Why the log takes nothing; `undefined` while it does. */
   paused(): ErrorCode | undefined;
   /** What came through it. */
@@ -17,11 +19,19 @@ export interface Appender {
   stop(): void;
 }
 
+/** The right to ingest, where nodes share the store. */
+export interface IngestLease {
+  /** The fence of the lease that this node holds; `undefined` without one. */
+  fence(): number | undefined;
+  /** Called when the store refuses an append because another node holds the lease. */
+  onLost(): void;
+}
+
 /** How often a log that took nothing is asked whether it does again, in ms. */
 const probeInterval = 1000;
 
 /** Makes the appender of a log. */
-export function createAppender(log: Log, logger: Logger): Appender {
+export function createAppender(log: Log, logger: Logger, lease: IngestLease): Appender {
   let paused: ErrorCode | undefined;
   let probe: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -40,10 +50,13 @@ export function createAppender(log: Log, logger: Logger): Appender {
     } catch (error) {
       const code = error instanceof SpillwayError ? error.code : undefined;
       if (code && isStoreFailure(code)) pause(code);
+      if (code === "lease-lost" && options?.fence !== undefined) lease.onLost();
       span.end({}, code ?? "internal");
       throw error;
     }
   };
+
+  const ingest: Appender["ingest"] = (events, options) => append(events, { ...options, fence: lease.fence() });
 
   function pause(code: ErrorCode): void {
     if (paused !== code) logger.error({ code }, "the log takes no events");
@@ -65,7 +78,7 @@ export function createAppender(log: Log, logger: Logger): Appender {
     clearInterval(probe);
   }
 
-  return { append, paused: () => paused, stats, stop };
+  return { append, ingest, paused: () => paused, stats, stop };
 }
 
 function isStoreFailure(code: ErrorCode): boolean {

@@ -1,4 +1,3 @@
-import { SpillwayError } from "../errors.ts";
 import type { ControlEvents } from "../hub/control.ts";
 import type { LeaseChange, LeaseStatus, ReplicationStatus } from "../http/gateway-context.ts";
 import type { Coordination, Log, LogStore } from "../log/log.ts";
@@ -71,24 +70,24 @@ export async function openSource(
 ): Promise<OwnSource> {
   const logger = withFields(parent, { stream: name });
   const log = await store.open(name, { retention: first.retention });
-  const { append, paused, stats, stop } = createAppender(log, logger);
+  const {
+    append,
+    ingest: appendIngested,
+    paused,
+    stats,
+    stop,
+  } = createAppender(log, logger, {
+    fence: () => feed?.leadership?.fence,
+    onLost: () => feed?.leadership?.lose(),
+  });
   const listeners: Array<(state: Announced) => void> = [];
   const announce = (state: Announced): void => listeners.forEach((listener) => listener(state));
   const holds = new Set<Hold>();
   let current = first;
-  /** Under the lease, if there are such; the loss of it is told to whoever holds it. */
-  const ingestAppend: Log["append"] = async (events, options = {}) => {
-    try {
-      return await append(events, { ...options, fence: feed?.leadership?.fence });
-    } catch (error) {
-      if (error instanceof SpillwayError && error.code === "lease-lost") feed?.leadership?.lose();
-      throw error;
-    }
-  };
   const changes: LeaseChanges = { taken: 0, lost: 0, released: 0 };
   const parts = { stream: name, announce, coordination: store.coordination, ttl: lease, changes, logger };
   const replication = store.connection && watchReplication(log, () => store.connection!());
-  let ingest = createIngest(log, ingestAppend, first.channel);
+  let ingest = createIngest(log, appendIngested, first.channel);
   let feed = first.upstream && createFeed(first.upstream, ingest, parts);
   let started = false;
 
@@ -99,7 +98,7 @@ export async function openSource(
 
   async function feedAnew({ upstream, channel }: StreamOptions): Promise<void> {
     await stopFeed();
-    ingest = createIngest(log, ingestAppend, channel, ingest.stats);
+    ingest = createIngest(log, appendIngested, channel, ingest.stats);
     feed = upstream && createFeed(upstream, ingest, parts);
     for (const held of holds) held.release = feed?.demand?.hold();
     if (started) start();
