@@ -3,10 +3,14 @@ import { expect, test } from "vitest";
 import { formatCheck, warn } from "../../../src/doctor/check.ts";
 import { checkClock } from "../../../src/doctor/clock.ts";
 import { checkDisk, checkFileSystem } from "../../../src/doctor/disk.ts";
-import { checkFileLimit, parseFileLimit } from "../../../src/doctor/file-limit.ts";
-import { checkKernel, type KernelReading } from "../../../src/doctor/kernel.ts";
-import { checkMemory } from "../../../src/doctor/memory.ts";
-import { checkNodeVersion } from "../../../src/doctor/node-version.ts";
+import {
+  checkFileLimit,
+  checkKernel,
+  checkMemory,
+  checkNodeVersion,
+  parseFileLimit,
+  type KernelReading,
+} from "../../../src/doctor/check-machine.ts";
 
 const GiB = 2 ** 30;
 
