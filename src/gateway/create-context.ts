@@ -8,6 +8,7 @@ import { createBodyBudget } from "../limits/body-budget.ts";
 import { createReplayGate, type ReplayLimits } from "../limits/replay-gate.ts";
 import type { Logger } from "../util/logger.ts";
 import type { GatewayOptions } from "./options.ts";
+import type { Reconfigurable } from "./reconfigurable.ts";
 import { version } from "./version.ts";
 
 /** What a gateway is made of. */
@@ -17,6 +18,8 @@ export interface GatewayParts extends Pick<
 > {
   /** May change while the gateway runs. */
   readonly streams: ReadonlyMap<string, ServedStream>;
+  /** Gets the gateway's parts that take new options. */
+  readonly reconfigurable: Pick<Reconfigurable, "add">;
   /** Ends sessions in the other processes; resolves to how many. Absent without any. */
   endElsewhere?(match: SessionMatch, reason: EndReason): Promise<number>;
   /** What the program around it does as clients come and go. Default: nothing. */

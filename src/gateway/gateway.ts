@@ -89,11 +89,6 @@ export interface Subscribers {
 
 /** A gateway as those see it who run it. */
 export interface RunningGateway extends Gateway {
-  /**
-   * Goes on under other options; the streams are for whoever opened them to change. Sessions that are no longer granted end.
-   * @throws {SpillwayError} `config-invalid`, and nothing has changed.
-   */
-  apply(options: GatewayOptions): void;
   /** Ends sessions of this process; returns how many. */
   end: Sessions["end"];
   /** Requests refused by this process, by the code of the error. */
@@ -111,7 +106,7 @@ function toEvents(events: EventInput | readonly EventInput[], ids: IdMode): NewE
 const firstReturn = 1000;
 const leastSpread = 4000;
 
-/** Puts a gateway together around streams that are in operation. */
+/** Puts a gateway together around streams that are in operation, and adds its parts to `reconfigurable`. */
 export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): RunningGateway {
   const { streams, logger, tickets } = parts;
   let options = initial;
@@ -131,6 +126,17 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   });
   const handler = createHandler(context);
   const node = toNodeHandler(handler);
+
+  parts.reconfigurable.add(
+    // Throws `config-invalid` for options that it cannot apply.
+    (next) => void (policy = createPolicy(next, tickets, logger, policy)),
+    (next) => void (options = next),
+    ({ limits }) => pressure.change(limits),
+    ({ limits }) => void server?.then((running) => running.apply(limits)).catch(() => {}),
+    ({ limits }) => gates.change(limits),
+    () => tickets.review((holder) => policy.access.review(holder)),
+    () => sessions.review(policy.access),
+  );
 
   const find = (name: string): ServedStream => findStream(streams, name);
 
@@ -164,15 +170,6 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
       if (closed) throw new SpillwayError("shutting-down");
       if (!parts.reload) throw new SpillwayError("not-found", "nothing says where the configuration is read");
       await parts.reload();
-    },
-    apply(next) {
-      policy = createPolicy(next, tickets, logger, policy);
-      options = next;
-      pressure.change(next.limits);
-      void server?.then((running) => running.apply(next.limits)).catch(() => {});
-      gates.change(next.limits);
-      tickets.review((holder) => policy.access.review(holder));
-      sessions.review(policy.access);
     },
     end: sessions.end,
     refused: context.refused,

@@ -6,6 +6,7 @@ import type { GatewayParts } from "./create-context.ts";
 import { assembleGateway, type Gateway, type RunningGateway } from "./gateway.ts";
 import type { GatewayOptions } from "./options.ts";
 import { openStreams } from "./own-streams.ts";
+import { countingParts, createReconfigurable } from "./reconfigurable.ts";
 import { createReload } from "./reload.ts";
 import { SharedTickets, ticketLog } from "./shared-tickets.ts";
 import type { SourceDependencies } from "./source.ts";
@@ -38,14 +39,10 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     });
   const tickets = shared ?? local;
   const admission = createAdmission(options.limits);
-  const apply = (next: GatewayOptions): void => {
-    gateway.apply(next);
-    current = next;
-    admission.change(next.limits);
-    tickets.change(next.access.tickets);
-  };
+  const reconfigurable = createReconfigurable();
   const { prepare, remove } = own;
-  const reload = readOptions && createReload(options, readOptions, { prepare, remove, apply }, logger);
+  const reload =
+    readOptions && createReload(options, readOptions, { prepare, remove, apply: reconfigurable.apply }, logger);
   const monitor = createProcessMonitor(() => gateway.bodies.bytes);
   const metrics = createMetrics({
     version,
@@ -58,6 +55,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   });
   const gateway: RunningGateway = assembleGateway(options, {
     streams: own.streams,
+    reconfigurable,
     hooks,
     logger,
     startedAt: Date.now(),
@@ -75,6 +73,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
       if (!keepsStore) await store.close();
     },
   });
+  reconfigurable.add((next) => void (current = next), ...countingParts(admission, tickets));
   host.onResets?.((stream) => (stream === ticketLog ? shared?.renew() : void own.renew(stream)));
   own.start();
   return gateway;

@@ -1,10 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { createTickets } from "../../access/tickets.ts";
+import { createTickets, type LocalTickets } from "../../access/tickets.ts";
 import { createPolicy } from "../../gateway/policy.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
+import { countingParts, createReconfigurable, type Reconfigure } from "../../gateway/reconfigurable.ts";
 import { createReload, type Reload } from "../../gateway/reload.ts";
 import { openSource, openSources, stopSources, type OwnSource } from "../../gateway/source.ts";
+import type { Policy } from "../../http/gateway-context.ts";
 import { createAdmission } from "../../limits/admission.ts";
 import type { Log, LogStore } from "../../log/log.ts";
 import { createProcessMonitor } from "../../metrics/process-stats.ts";
@@ -104,18 +106,17 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
   const notifiers = (): Notifier[] => pool.members.flatMap(({ process }) => process?.notifier ?? []);
   const workerStats: WorkerStats = createWorkerStats(() => pool.members, sources, createProcessMonitor());
 
-  const followed = new WeakSet<Log>();
+  const follow = createForwarding(notifiers);
 
-  function follow(stream: string, source: OwnSource): void {
-    // A stream that was taken out and comes back has the same log.
-    if (!followed.has(source.log)) forwardHints(stream, source.log, notifiers);
-    followed.add(source.log);
-    source.onUpstream((state) => {
-      const frame = encodeFrame({ kind: "upstream", stream, state } satisfies ToWorker);
-      const encoded = (): Buffer => frame;
-      for (const notifier of notifiers()) notifier.notify(`upstream ${stream}`, encoded, encoded);
-    });
-  }
+  const access = createAccessParts(tickets, logger);
+  const reconfigurable = createReconfigurable();
+  reconfigurable.add(
+    access.check,
+    (next) => void (options = next),
+    ...countingParts(admission, tickets),
+    access.reviewTickets,
+    (next) => commands.apply(withoutUpstreams(next)),
+  );
 
   const reload = createReload(
     first,
@@ -137,14 +138,7 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
         await sources.get(name)!.stop();
         sources.delete(name);
       },
-      apply(next) {
-        const { access } = createPolicy(next, tickets, logger);
-        options = next;
-        admission.change(next.limits);
-        tickets.change(next.access.tickets);
-        tickets.review((holder) => access.review(holder));
-        return commands.apply(withoutUpstreams(next));
-      },
+      apply: reconfigurable.apply,
     },
     logger,
   );
@@ -178,6 +172,31 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
   };
   for (const [stream, source] of sources) follow(stream, source);
   return { pool, reload, drain: () => options.drain };
+}
+
+/** Creates the function that notifies the workers of a source's new events and of its upstream's state. */
+function createForwarding(notifiers: () => Notifier[]): (stream: string, source: OwnSource) => void {
+  const followed = new WeakSet<Log>();
+  return (stream, source) => {
+    // A stream that was removed and comes back has the same log.
+    if (!followed.has(source.log)) forwardHints(stream, source.log, notifiers);
+    followed.add(source.log);
+    source.onUpstream((state) => {
+      const frame = encodeFrame({ kind: "upstream", stream, state } satisfies ToWorker);
+      const encoded = (): Buffer => frame;
+      for (const notifier of notifiers()) notifier.notify(`upstream ${stream}`, encoded, encoded);
+    });
+  };
+}
+
+/** What the primary does about changed access: it checks the options, and keeps only the tickets that they still grant. */
+function createAccessParts(tickets: LocalTickets, logger: Logger): Record<"check" | "reviewTickets", Reconfigure> {
+  let policy: Policy;
+  return {
+    // Throws `config-invalid` for options that cannot be applied.
+    check: (next) => void (policy = createPolicy(next, tickets, logger)),
+    reviewTickets: () => tickets.review((holder) => policy.access.review(holder)),
+  };
 }
 
 function withoutUpstreams(options: GatewayOptions): GatewayOptions {

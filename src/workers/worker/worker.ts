@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { assembleGateway, type RunningGateway } from "../../gateway/gateway.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
+import { createReconfigurable } from "../../gateway/reconfigurable.ts";
 import { changeTo } from "../../gateway/reload.ts";
 import { version } from "../../gateway/version.ts";
 import type { Limits } from "../../limits/options.ts";
@@ -92,19 +93,14 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
     logger,
   });
   const metrics = createWorkerMetrics(shown, primary, limits);
+  const reconfigurable = createReconfigurable();
   let readers: LogReaders;
   let gateway: RunningGateway | undefined;
   /** What takes its time: one after the other. */
   let busy: Promise<void> = Promise.resolve();
 
   async function apply(next: GatewayOptions): Promise<void> {
-    await changeTo(options, next, {
-      ...changing,
-      apply(changed) {
-        gateway!.apply(changed);
-        options = changed;
-      },
-    });
+    await changeTo(options, next, { ...changing, apply: reconfigurable.apply });
   }
 
   function report(): void {
@@ -141,6 +137,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
     await changing.start(options);
     gateway = assembleGateway(options, {
       streams: shown,
+      reconfigurable,
       logger,
       startedAt: start.facts.startedAt,
       workers: () => primary.facts().workers,
@@ -159,6 +156,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
       },
       end: async () => readers.close(),
     });
+    reconfigurable.add((next) => void (options = next));
     setInterval(report, reportInterval).unref();
   }
 }
