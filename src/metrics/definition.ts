@@ -27,7 +27,7 @@ export interface DurationMetric extends Described {
 /** A metric: what it is called, and how its values are found. Labels take few values: never one that a client can choose. */
 export type Metric = NumberMetric | DurationMetric;
 
-/** The samples of a metric that each stream has once; a stream without a value has none. */
+/** The samples of a metric that each stream has once; streams without a value are left out. */
 export function eachStream<Value>(
   read: (stream: StreamSnapshot, snapshot: Snapshot) => Value | undefined,
 ): (snapshot: Snapshot) => Sample<Value>[] {

@@ -26,21 +26,21 @@ export const logMetrics: readonly Metric[] = [
   {
     name: "spillway_log_last_event_timestamp_seconds",
     type: "gauge",
-    help: "When the last event was appended, since 1970",
+    help: "Unix time of the last append",
     labels: ["stream"],
     samples: eachStream(({ log }) => (log.lastTime === 0 ? undefined : log.lastTime / 1000)),
   },
   {
     name: "spillway_log_paused",
     type: "gauge",
-    help: "1 while the log takes no events",
+    help: "1 while the log accepts no events",
     labels: ["stream"],
     samples: eachStream(({ paused }) => (paused ? 1 : 0)),
   },
   {
     name: "spillway_log_append_seconds",
     type: "histogram",
-    help: "From the call of an append to the moment when its events are durable",
+    help: "Time from the call of an append until its events are durable",
     labels: ["stream"],
     samples: eachStream(({ ingestStats }) => ingestStats?.appendSeconds),
   },
@@ -54,7 +54,7 @@ export const logMetrics: readonly Metric[] = [
   {
     name: "spillway_log_append_failures_total",
     type: "counter",
-    help: "Appends that the store could not take, repeated tries included",
+    help: "Appends that failed in the store, including retries",
     labels: ["stream"],
     samples: eachStream(({ ingestStats }) => ingestStats?.failed),
   },

@@ -1,6 +1,6 @@
 import { eachStream, sample, type Metric } from "./definition.ts";
 
-/** Codes that are there from the start, with 0: the first refusal could else not be told from the time before. */
+/** Codes reported as 0 from the start, so that the first refusal shows as an increase. */
 const refusals = [
   "access-denied",
   "at-capacity",
@@ -20,33 +20,33 @@ const refusals = [
   "too-many-connections",
 ] as const;
 
-/** Subscribers, what they got, and who was refused. Over all processes. */
+/** Subscribers, deliveries and refused requests, over all processes. */
 export const servingMetrics: readonly Metric[] = [
   {
     name: "spillway_subscribers",
     type: "gauge",
-    help: "Live subscribers, those who are still replayed to included",
+    help: "Live subscribers, including those that are still in replay",
     labels: ["stream"],
     samples: eachStream(({ subscriberStats }) => subscriberStats.subscribers),
   },
   {
     name: "spillway_subscriber_lag_events",
     type: "gauge",
-    help: "How many events the slowest subscriber is behind",
+    help: "Number of events that the slowest subscriber is behind",
     labels: ["stream"],
     samples: eachStream(({ subscriberStats }) => subscriberStats.lag),
   },
   {
     name: "spillway_unsent_bytes",
     type: "gauge",
-    help: "Bytes accepted for subscribers that have not left the process",
+    help: "Bytes queued for subscribers that have not left the process",
     labels: ["stream"],
     samples: eachStream(({ subscriberStats }) => subscriberStats.unsent),
   },
   {
     name: "spillway_events_delivered_total",
     type: "counter",
-    help: "Events written to subscribers, each counted once for every subscriber",
+    help: "Events written to subscribers, counted once per subscriber",
     labels: ["stream"],
     samples: eachStream(({ subscriberStats }) => subscriberStats.delivered),
   },
@@ -60,21 +60,21 @@ export const servingMetrics: readonly Metric[] = [
   {
     name: "spillway_events_replayed_total",
     type: "counter",
-    help: "Delivered events that were for a subscriber who was behind",
+    help: "Events delivered to subscribers that were behind",
     labels: ["stream"],
     samples: eachStream(({ subscriberStats }) => subscriberStats.replayed),
   },
   {
     name: "spillway_gaps_announced_total",
     type: "counter",
-    help: "Holes that subscribers were told of",
+    help: "Gaps announced to subscribers",
     labels: ["stream"],
     samples: eachStream(({ subscriberStats }) => subscriberStats.gaps),
   },
   {
     name: "spillway_subscriptions_closed_total",
     type: "counter",
-    help: "Subscriptions that ended, by reason",
+    help: "Ended subscriptions, by reason",
     labels: ["stream", "reason"],
     samples: ({ streams }) =>
       streams.flatMap(({ name, subscriberStats }) =>
@@ -84,7 +84,7 @@ export const servingMetrics: readonly Metric[] = [
   {
     name: "spillway_requests_refused_total",
     type: "counter",
-    help: "Requests answered with an error, by its code",
+    help: "Requests answered with an error, by error code",
     labels: ["code"],
     samples: ({ refused }) =>
       Object.entries({ ...Object.fromEntries(refusals.map((code) => [code, 0])), ...refused }).map(([code, value]) => ({
@@ -95,7 +95,7 @@ export const servingMetrics: readonly Metric[] = [
   {
     name: "spillway_connections_limit",
     type: "gauge",
-    help: "Subscriptions and held long polls that are let in over all streams",
+    help: "Maximum number of subscriptions and held long polls over all streams",
     labels: [],
     samples: ({ limits }) => sample({}, limits.connections),
   },

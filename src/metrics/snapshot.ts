@@ -9,7 +9,7 @@ import type { ProcessStats } from "./process-stats.ts";
 
 /** How events came into a log, since the start of the process that has it. */
 export interface IngestStats {
-  /** From the call of an append to the moment when its events are durable. */
+  /** Time from the call of an append until its events are durable. */
   readonly appendSeconds: Durations;
   /** Events appended. */
   readonly appended: number;
@@ -21,7 +21,7 @@ export interface IngestStats {
   readonly lastEventAt: number | undefined;
 }
 
-/** A stream at one moment. Counters are over all processes, those that have ended included. */
+/** A stream at one moment. Counters cover all processes, including ended ones. */
 export interface StreamSnapshot {
   readonly name: string;
   readonly subscriberStats: SubscriberStats;

@@ -9,28 +9,28 @@ export const upstreamMetrics: readonly Metric[] = [
   {
     name: "spillway_upstream_state",
     type: "gauge",
-    help: "1 for the state that the upstream is in, 0 for the others",
+    help: "1 for the current state of the upstream, 0 for the others",
     labels: ["stream", "state"],
     samples: ({ streams }) => streams.flatMap(({ name, upstream }) => (upstream ? statesOf(name, upstream) : [])),
   },
   {
     name: "spillway_upstream_reconnects_total",
     type: "counter",
-    help: "Attempts to connect that followed a break",
+    help: "Connection attempts after a break",
     labels: ["stream"],
     samples: eachStream(({ upstream }) => upstream?.reconnects),
   },
   {
     name: "spillway_upstream_events_received_total",
     type: "counter",
-    help: "Events received, those that were dropped included",
+    help: "Events received, including dropped ones",
     labels: ["stream"],
     samples: eachStream(({ upstream }) => upstream?.received),
   },
   {
     name: "spillway_upstream_events_repeated_total",
     type: "counter",
-    help: "Events dropped because they were durable already",
+    help: "Events dropped because they were already durable",
     labels: ["stream"],
     samples: eachStream(({ upstream }) => upstream?.repeated),
   },
@@ -44,14 +44,14 @@ export const upstreamMetrics: readonly Metric[] = [
   {
     name: "spillway_upstream_errors_total",
     type: "counter",
-    help: "Attempts that failed and streams that broke",
+    help: "Failed attempts and broken streams",
     labels: ["stream"],
     samples: eachStream(({ upstream }) => upstream?.errors),
   },
   {
     name: "spillway_upstream_last_event_age_seconds",
     type: "gauge",
-    help: "Time since the upstream's last event arrived; since the log's last event before the first one",
+    help: "Time since the last event from the upstream; before the first one, since the last event in the log",
     labels: ["stream"],
     samples: eachStream((stream, { now }) => {
       const last = lastEvent(stream);
@@ -61,7 +61,7 @@ export const upstreamMetrics: readonly Metric[] = [
   {
     name: "spillway_ingest_lag_seconds",
     type: "histogram",
-    help: "From the arrival of a batch of events to the moment when it is durable",
+    help: "Time from the arrival of a batch of events until it is durable",
     labels: ["stream"],
     samples: eachStream(({ upstream, ingestStats }) => upstream && ingestStats?.ingestSeconds),
   },
