@@ -32,7 +32,7 @@ interface Question {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Asks the user's service who sends a request. Default deny: an answer that is not understood is a refusal. */
+/** Asks the user's service to identify the sender of a request. Default deny: an invalid answer is a refusal. */
 export function createAuthorizeService(
   { url, timeout, cache, stale }: AuthorizeOptions,
   recognized: Recognition,
@@ -63,7 +63,7 @@ export function createAuthorizeService(
 
 const noAnswers: ReadonlySet<string> = new Set(["authorize-unavailable", "rate-limited"]);
 
-/** A refusal is an answer as well; that nobody was asked, or answered, is none. */
+/** A refusal is an answer too; a request that was not sent or not answered is not. */
 function isAnswer(error: unknown): boolean {
   return error instanceof SpillwayError && !noAnswers.has(error.code);
 }

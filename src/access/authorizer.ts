@@ -8,7 +8,7 @@ import { fingerprint } from "./secret-hash.ts";
 
 /** The user's own access decision, by a function or a service. */
 export interface Authorizer {
-  /** What those are recognized by whom it lets in. */
+  /** How admitted clients are identified. */
   readonly recognized: Recognition & { readonly by: "authorize" };
   /**
    * Who sends a request.

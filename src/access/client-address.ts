@@ -1,7 +1,7 @@
 import { createNetworkMatcher, normalizeAddress } from "../util/ip-address.ts";
 import type { AuthorizeRequest } from "./authorize.ts";
 
-/** Says who a request came from where proxies stand between. */
+/** Determines the client address of a request that passed through proxies. */
 export interface ClientAddress {
   /** The client's address: that of the connection, or if it is a trusted proxy's, the last in `X-Forwarded-For` that is not. */
   addressOf(request: AuthorizeRequest): string | undefined;

@@ -23,7 +23,7 @@ export interface CoalescingCacheOptions {
 
 /** Values that are cached at most, and as many rejections: neither displaces the other. */
 const maxEntries = 10_000;
-/** Of them, those of one address. Beyond it a further one is not cached, so that nobody displaces the answers of others. */
+/** Maximum per address. Further answers are not cached, so that one client cannot displace the answers of others. */
 const maxPerAddress = 1000;
 
 /** Makes an empty cache. */

@@ -22,7 +22,7 @@ export interface HeldTicket {
   readonly ticket: string;
   readonly holder: Identity;
   readonly scope: Scope;
-  /** What stands for the address that it was made for. */
+  /** Represents the address that the ticket was made for. */
   readonly address: string | undefined;
   /** ms since 1970, as is `expiresAt`. */
   readonly issuedAt: number;
@@ -50,7 +50,7 @@ interface Account {
   bytes: number;
 }
 
-/** How often tickets are looked through for those that have ended, in ms. */
+/** Interval between scans for ended tickets, in ms. */
 const sweepEvery = 60_000;
 
 /** What a ticket takes beside its text, in bytes: an estimate of its objects and its places in maps and sets. */
@@ -66,7 +66,7 @@ export class HeldTickets {
   readonly #now: () => number;
   readonly #entries = new Map<string, Entry>();
   readonly #accounts = new Map<string, Account>();
-  // In the order of their making, which is that in which they lapse. No timers: who is late is found out when he comes.
+  // In order of creation, which is the order of expiry. No timers: an expired ticket is detected when it is used.
   readonly #unused = new Set<Entry>();
   readonly #addresses = createTally();
   #bytes = 0;
@@ -129,7 +129,7 @@ export class HeldTickets {
     if (entry.held.address !== undefined) this.#addresses.remove(entry.held.address);
   }
 
-  /** Removes those that have lapsed, and now and then those that have ended otherwise. */
+  /** Removes expired tickets, and periodically those that ended otherwise. */
   sweep(): void {
     for (const entry of this.#unused) {
       if (!this.isOver(entry)) break;

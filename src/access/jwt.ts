@@ -11,7 +11,7 @@ import { fingerprint } from "./secret-hash.ts";
 
 /** Recognizes the JSON Web Tokens of an issuer. */
 export interface Tokens {
-  /** What those are recognized by who show such a token. */
+  /** How the holders of such a token are identified. */
   readonly recognized: Recognition & { readonly by: "jwt" };
   /**
    * Whose token it is.
@@ -142,7 +142,7 @@ function names(own: Claims, member: string): readonly string[] | undefined {
   return value === undefined ? undefined : Array.isArray(value) ? texts(value) : [];
 }
 
-/** A value comes from whoever filled in a form somewhere: it must name one thing, and not be a pattern for others. */
+/** A value may be user input: it must name one thing and must not be a pattern that matches others. */
 function mapped(claims: Claims, { claim, template }: ClaimMapping): readonly string[] {
   const value = valueOf(claims, claim);
   return texts(typeof value === "string" ? [value] : value)

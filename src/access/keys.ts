@@ -7,7 +7,7 @@ import type { Identity } from "./identity.ts";
 import type { KeyOptions } from "./options.ts";
 import { hashFast, isWeak, readHash } from "./secret-hash.ts";
 
-/** What every API key begins with that Spillway makes: so that it is told from a token, and found where it must not be. */
+/** Prefix of every API key that Spillway makes. It distinguishes keys from tokens and lets scanners find leaked keys. */
 const keyPrefix = "spw_";
 
 /** Whether a text is meant as an API key of Spillway. */
@@ -20,7 +20,7 @@ export function createKey(): string {
   return keyPrefix + randomBytes(32).toString("base64url");
 }
 
-/** What the configuration holds of a key. A fast hash will do: nobody guesses 256 random bits. */
+/** What the configuration holds of a key. A fast hash is sufficient: 256 random bits cannot be guessed. */
 export function hashKey(key: string): string {
   return hashFast(key);
 }
@@ -47,7 +47,7 @@ export interface Keys {
 
 /** Of 4 threads that the process has for such work, files and name look-ups use the others. */
 const checks = { atOnce: 2, waitingPerKey: 20, waiting: 1000, acquireTimeout: 5000 };
-/** Secrets that are remembered to be nobody's. */
+/** Maximum number of secrets remembered as unknown. */
 const mostUnknown = 10_000;
 const longestSlow = 1024;
 

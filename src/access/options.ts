@@ -1,4 +1,4 @@
-/** What decides who may do what, as the config resolver leaves it: complete, checked, frozen. Times in ms. */
+/** Access options as returned by the config resolver: complete, validated, frozen. Times in ms. */
 import type { AuthorizeFunction } from "./authorize.ts";
 import type { Grant } from "./grant.ts";
 import type { TicketRules } from "./held-tickets.ts";
@@ -32,7 +32,7 @@ export interface JwtOptions {
   readonly algorithms: readonly string[];
   /** How far the clocks of issuer and gateway may differ. */
   readonly clockTolerance: number;
-  /** Rights that every accepted token has beside those of its `spillway` claim. */
+  /** Rights of every accepted token, in addition to those of its `spillway` claim. */
   readonly can: readonly Grant["can"][number][];
   /** Whether every accepted token also gets events without a channel. */
   readonly broadcast: boolean;
@@ -49,7 +49,7 @@ export interface AuthorizeOptions {
   readonly timeout: number;
   /** How long an answer is used again for the same question; 0 for never. */
   readonly cache: number;
-  /** How much longer one that let somebody in is used while the service cannot be asked. */
+  /** How much longer an answer that granted access is used while the service is unreachable. */
   readonly stale: number;
 }
 
@@ -63,14 +63,14 @@ export interface CorsOptions {
 }
 
 export interface AccessOptions {
-  /** The rights of who shows no credential. */
+  /** Rights of clients without a credential. */
   readonly anonymous: Grant;
   readonly keys: readonly KeyOptions[];
   readonly jwt: JwtOptions | undefined;
   /** Name of the cookie that may hold a JWT instead of the Authorization header. */
   readonly cookie: string | undefined;
   readonly tickets: TicketRules & {
-    /** Whether who shows no credential gets tickets. */
+    /** Whether clients without a credential can get tickets. */
     readonly anonymous: boolean;
   };
   readonly authorize: AuthorizeOptions | AuthorizeFunction | undefined;

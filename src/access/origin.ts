@@ -44,7 +44,7 @@ export function createOriginCheck(
 export type HostCheck = (request: AuthorizeRequest) => void;
 
 export interface HostCheckOptions {
-  /** Names beside those of loopback; `*` stands for any characters. */
+  /** Names allowed in addition to loopback names; `*` matches any characters. */
   readonly hosts: readonly string[];
   /** Origins whose pages may use the gateway, or `*`. */
   readonly origins: readonly string[];

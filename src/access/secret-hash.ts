@@ -1,6 +1,6 @@
 import { createHash, randomBytes, scrypt, scryptSync, timingSafeEqual } from "node:crypto";
 
-/** Says whether a secret is the one that was hashed. All comparisons take the same time for the same length. */
+/** Compares a secret with a hash. All comparisons take the same time for the same length. */
 export type SecretHash =
   | { readonly slow: false; matches(secret: string): boolean }
   /** Takes milliseconds of CPU time on purpose, in Node's thread pool. */
@@ -50,12 +50,12 @@ function readScrypt(text: string): SecretHash | undefined {
   };
 }
 
-/** The hash of a secret that nobody can guess. */
+/** Hash of a secret that cannot be guessed. */
 export function hashFast(secret: string): string {
   return `sha256:${digest(secret).toString("hex")}`;
 }
 
-/** The hash of a secret that somebody could guess: 2^15 rounds of scrypt take about 60 ms and 32 MiB for each attempt. */
+/** Hash of a secret that could be guessed: 2^15 rounds of scrypt take about 60 ms and 32 MiB for each attempt. */
 export function hashSlowly(secret: string): string {
   const salt = randomBytes(16);
   const hash = scryptSync(secret, salt, 32, { N: 2 ** 15, r: 8, p: 1, maxmem: mostMemory });

@@ -7,12 +7,12 @@ import { narrowGrant, type Identity, type Scope } from "./identity.ts";
 /** What a ticket is made for. */
 export interface TicketRequest extends Scope {
   readonly holder: Identity;
-  /** The address that asks for it, if it is known. */
+  /** Address of the client that requests the ticket, if known. */
   readonly address?: string | undefined;
 }
 
 export interface Ticket {
-  /** Unguessable; whoever has it has what it grants. */
+  /** Unguessable bearer secret: its holder has the rights that it grants. */
   readonly ticket: string;
   /** When it ends, ms since 1970: with its holder's credential, at the latest after `lifetime`. */
   readonly expiresAt: number;
