@@ -4,7 +4,7 @@ import type { Limits, Rate } from "./options.ts";
 import { createRateCounter, type RateCounter } from "./rate-counter.ts";
 import { createTally, type Tally } from "../util/tally.ts";
 
-/** The client that asks for admission. */
+/** The client to admit. */
 export interface Caller {
   /** As an identity has it; `anonymous` counts by address alone. */
   readonly subject: string;
@@ -16,14 +16,14 @@ export interface Caller {
 export interface Arrival {
   /** Absent where it is not known: then nothing counts. */
   readonly address: string | undefined;
-  /** Whether it asks for a subscription or a long poll. */
+  /** Whether it requests a subscription or a long poll. */
   readonly subscribes: boolean;
 }
 
 /** Counts connections and requests, and admits those within the limits. */
 export interface Admission {
   /**
-   * One more request, before it is known who sends it: those that are refused later count as well.
+   * Counts a request before its sender is identified: requests that are refused later count too.
    * @throws {SpillwayError} `rate-limited` with `retryAfter`.
    */
   arrive(arrival: Arrival): void | Promise<void>;

@@ -3,7 +3,7 @@ import { createTally } from "../util/tally.ts";
 
 /** What the bodies of all requests of a process take together, from their first byte until the request is answered. */
 export interface BodyBudget {
-  /** Begins a body; `key` is that of whoever may have half of the budget at most. */
+  /** Begins a body; `key` identifies a client, which may use at most half of the budget. */
   open(key: string | undefined): BodyShare;
   /** Bytes that are taken now. */
   readonly bytes: number;
@@ -14,7 +14,7 @@ export interface BodyBudget {
 /** The part of one body. */
 export interface BodyShare {
   /**
-   * Takes so many bytes more.
+   * Takes the given number of further bytes.
    * @throws {SpillwayError} `overloaded` with `retryAfter`: there is no room for them.
    */
   take(this: void, bytes: number): void;

@@ -3,7 +3,7 @@ import { watchLateness } from "../util/lateness.ts";
 import type { Admission } from "./admission.ts";
 import type { Limits } from "./options.ts";
 
-/** What this process may use up before it lets nobody else in. */
+/** Resource limits above which this process refuses new clients. */
 export type PressureBounds = Pick<Limits, "memory" | "lag">;
 
 /** Watches the time and the memory of this process. */

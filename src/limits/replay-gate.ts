@@ -5,14 +5,14 @@ import { createTally } from "../util/tally.ts";
 /** How many are let in at once, and how long others wait. */
 export type ReplayLimits = Pick<Limits, "replays" | "replayWait">;
 
-/** Lets so many replays, or searches, run at once; others wait in order, as many again at most. */
+/** Limits concurrent replays or searches. Others wait in order; the queue is at most as long as the limit. */
 export interface ReplayGate {
   /**
    * Takes a place: at once while there is one, else as soon as it is this caller's turn. Returns the way to leave it, which does
    * nothing a second time. Who was let in has to leave, whatever has become of the signal.
    *
    * @param signal gives what leaves the queue; the promise then rejects with its reason. Not called while there is room.
-   * @param key of whoever may have half of the places, and half of the queue, at most; absent for one that is not bounded so
+   * @param key identifies a client, which may take at most half of the places and half of the queue; absent for no such bound
    * @throws {SpillwayError} `replay-busy` with `retryAfter`: at once if too many wait, else when `replayWait` has passed
    */
   enter(signal: () => AbortSignal, key?: string): (() => void) | Promise<() => void>;
@@ -20,7 +20,7 @@ export interface ReplayGate {
   readonly running: number;
   /** Those that wait for one. */
   readonly waiting: number;
-  /** Takes other limits from now on. Nobody is put out; who waits keeps the wait it came with. */
+  /** Changes the limits. Running entries continue; waiting ones keep their original wait. */
   change(limits: ReplayLimits): void;
 }
 
@@ -33,7 +33,7 @@ interface Waiter {
 /** Seconds after which there may be room. */
 const retryAfter = 5;
 
-/** Makes a gate that nobody has entered. */
+/** Makes an empty gate. */
 export function createReplayGate(limits: ReplayLimits): ReplayGate {
   let bounds = limits;
   let running = 0;
@@ -61,7 +61,7 @@ export function createReplayGate(limits: ReplayLimits): ReplayGate {
     };
   }
 
-  /** Called whenever there may be room, so that nobody waits beside a free place. */
+  /** Called whenever a place may be free, so that no entry waits while one is. */
   function admitNext(): void {
     for (const waiter of queue) {
       if (running >= bounds.replays) return;

@@ -3,7 +3,7 @@ const widestSpread = 60;
 
 /**
  * Whole seconds for a `Retry-After` header: at random from `base` up to the double of it (at most a minute more), so that many
- * clients that were refused together don't come back together.
+ * clients that were refused together do not retry together.
  *
  * @param base seconds after which there may be room; at least 1 is taken
  * @param random a number from 0 up to 1, such as `Math.random()` gives
