@@ -64,7 +64,7 @@ async function follow(
 
 const redirectStatus: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** Trying again soon would not help: somebody has to give a new key or correct the address first. */
+/** A quick retry would not help: the operator has to set a new key or correct the address first. */
 const slowStatus: ReadonlySet<number> = new Set([401, 403, 404]);
 
 function accept({ statusCode: status, headers, body }: Dispatcher.ResponseData): Connection | undefined {
@@ -87,7 +87,7 @@ function mediaType(text: string | undefined): string | undefined {
   return /^[a-z]{1,20}\/[\w.+-]{1,60}(?=\s*(;|$))/i.exec(text ?? "")?.[0].toLowerCase();
 }
 
-/** Ends a response nobody reads; what its stream has to say about that is of no interest. */
+/** Destroys an unread response and ignores the errors of its stream. */
 function discard(body: Readable): void {
   body.on("error", () => {}).destroy();
 }

@@ -6,11 +6,11 @@ import type { Logger } from "../util/logger.ts";
 import type { ErrorCode } from "../errors.ts";
 
 /**
- * - `idle`: never started, or closed because nobody listens
+ * - `idle`: never started, or closed because it has no subscribers
  * - `connecting`: a request is under way
  * - `open`: the stream flows
  * - `waiting`: an attempt failed or the stream broke; the next attempt is due at `retryAt`
- * - `stopped`: stopped for good, by us or by a `204`
+ * - `stopped`: stopped permanently, by us or by a `204`
  */
 export type UpstreamState = "idle" | "connecting" | "open" | "waiting" | "stopped";
 
@@ -107,7 +107,7 @@ export interface UpstreamStatus {
   readonly target: string | undefined;
   /** Attempts that followed a break, ever. */
   readonly reconnects: number;
-  /** Events received, ever, those dropped as repeated included. */
+  /** Events received in total, including those dropped as repeated. */
   readonly received: number;
   /** Events dropped because they were durable already. */
   readonly repeated: number;
