@@ -8,7 +8,7 @@ export interface BackoffBounds {
 
 /**
  * The delay before the next attempt, in ms: evenly random ("full jitter") between a floor and a ceiling that doubles with each
- * failure in a row, so that many clients of one server that failed together don't come back together.
+ * failure in a row, so that many clients of one server that failed together do not retry together.
  *
  * @param failures failures in a row, from 1
  * @param floor what the server asked for, in ms: raises the lower bound, beyond `max` if need be

@@ -1,4 +1,4 @@
-/** Upper bounds of the buckets that durations are counted in, in seconds; the last bucket has none. */
+/** Upper bounds of the buckets that durations are counted in, in seconds; the last bucket is unbounded. */
 export const durationBounds: readonly number[] = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];

@@ -7,7 +7,7 @@ export interface ExpiringEntry<T> {
   readonly setAt: number;
 }
 
-/** Values that all live equally long. Removing those that have expired takes constant time for each, and no timer. */
+/** A map whose values all have the same lifetime. Removing an expired value takes constant time and needs no timer. */
 export interface ExpiringMap<T> {
   /** The entry of a key that has not expired. */
   get(key: string): ExpiringEntry<T> | undefined;
@@ -29,7 +29,7 @@ export interface ExpiringMapOptions<T> {
 
 /** Makes an empty {@link ExpiringMap}. */
 export function createExpiringMap<T>({ ttl, max, onRemove }: ExpiringMapOptions<T>): ExpiringMap<T> {
-  // The order of insertion is the order of expiry. `lru-cache` would have to scan all entries for those that have expired.
+  // The order of insertion is the order of expiry. `lru-cache` would have to scan all entries for expired ones.
   const entries = new Map<string, ExpiringEntry<T>>();
   const remove = (key: string): void => {
     const entry = entries.get(key);

@@ -1,5 +1,5 @@
 /**
- * Whether a text fits a pattern, in which `*` stands for any characters, also none, and everything else for itself. Linear in the
+ * Whether a text fits a pattern, in which `*` matches zero or more characters and everything else matches itself. Linear in the
  * length of both, whatever the pattern, but for a factor of the distance between two asterisks.
  */
 export function matchesGlob(pattern: string, text: string): boolean {

@@ -1,2 +1,2 @@
-/** The same, but to be changed in place by who owns it. */
+/** The same type with writable properties, for its owner. */
 export type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };

@@ -1,4 +1,4 @@
-/** Resolves after so many ms, or when the signal aborts. */
+/** Resolves after the given number of ms, or when the signal aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();

@@ -21,7 +21,7 @@ interface Waiter {
   reject(error: Error): void;
 }
 
-/** Makes a {@link Semaphore} with so many permits. */
+/** Makes a {@link Semaphore} with the given number of permits. */
 export function createSemaphore(permits: number, { acquireTimeout }: SemaphoreOptions = {}): Semaphore {
   let free = permits;
   // A set keeps the order of insertion, and removes a waiter that gives up in constant time.

@@ -7,7 +7,7 @@ export const sliceSize = 64;
 
 /**
  * Calls `visit` for every item, `size` at a time, and lets the event loop turn between slices, so that no long pass starves
- * accepts and timers. What has become of an item meanwhile is for `visit` to see. `done` is told how long all visits took, in ms.
+ * accepts and timers. What has become of an item meanwhile is for `visit` to see. `done` receives the total duration of all visits, in ms.
  */
 export function inSlices<T>(
   items: readonly T[],
