@@ -71,6 +71,18 @@ export const retentionFacts: readonly LogStoreFact[] = [
     },
   },
   {
+    title: "the upstream cursor of an empty append is kept while trimmed events are still on their way to the watchers",
+    async check({ open }) {
+      for (let round = 0; round < 10; round++) {
+        const log = await open(`s${round}`, { events: 1 });
+        await log.append(numbered(1, 2));
+        await log.append([], { upstreamCursor: "u" });
+        await log.read(0, { limit: 1 });
+        equal(log.state().upstreamCursor, "u");
+      }
+    },
+  },
+  {
     title: "a log whose events are all gone keeps its head, and its numbers continue",
     async check({ open, pass, time }) {
       const log = await open("s", { age: 1_000 });

@@ -136,7 +136,8 @@ export class EngineLog implements Log, OpenLog {
   }
 
   observe(state: StoredState, events: readonly LogEvent[] = []): void {
-    this.#take(state, events);
+    // Not every store counts a change of the upstream cursor alone.
+    this.#take(state, events, state.revision >= this.#known.revision);
     if (this.#position < this.#known.head) this.catchUp();
   }
 
@@ -190,12 +191,12 @@ export class EngineLog implements Log, OpenLog {
     return result;
   }
 
-  /** Takes over a state if it is news, and notifies the watchers of it and of the events. */
-  #take(state: StoredState, events: readonly LogEvent[]): void {
+  /** Takes over a state if it is newer, and notifies the watchers of it and of the events. */
+  #take(state: StoredState, events: readonly LogEvent[], isNewer: boolean): void {
     if (this.#replaced) return;
     if (state.epoch !== this.epoch) return this.replace();
     const { earliest } = this.#known;
-    if (state.revision >= this.#known.revision) this.#known = state;
+    if (isNewer) this.#known = state;
     const follows = (): boolean => events[0] !== undefined && events[0].seq <= this.#position + 1;
     // Retention removed events that the watchers have not seen: a reader that wants them finds the hole itself.
     if (!follows()) this.#position = Math.max(this.#position, this.#known.earliest - 1);
@@ -211,7 +212,8 @@ export class EngineLog implements Log, OpenLog {
         before = this.#position;
         this.#stale = false;
         const { state, events } = await this.driver.scan({ ...followRange, from: before });
-        this.#take(state, events);
+        // A read may be processed behind the answer to a later append: with the same revision it is the older state.
+        this.#take(state, events, state.revision > this.#known.revision);
       }
     } catch (error) {
       // The follower calls again.
