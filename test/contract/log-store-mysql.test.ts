@@ -1,16 +1,22 @@
 import { describe, it } from "vitest";
 import { createMysqlStore } from "../../src/log/mysql/index.ts";
 import { describeLogStore } from "../../src/testing/index.ts";
-import { openMysqlPlace } from "../support/mysql.ts";
+import { openMysqlPlace, throughPort } from "../support/mysql.ts";
+import { openProxiedPlace } from "../support/proxied-place.ts";
 
 describeLogStore(
   "mysql",
   {
     persistent: true,
     shared: true,
-    async createPlace() {
+    losesAnswers: true,
+    createPlace() {
       const { url, remove } = openMysqlPlace();
-      return { open: (now, node) => createMysqlStore({ url, node, now }), remove };
+      return openProxiedPlace(
+        Number(new URL(url).port || 3306),
+        (port, now, node) => createMysqlStore({ url: throughPort(url, port), node, now }),
+        remove,
+      );
     },
   },
   { describe, it },
