@@ -3,24 +3,11 @@ import { createMysqlStore } from "../../src/log/mysql/index.ts";
 import type { EngineStoreOptions } from "../../src/log/engine/store.ts";
 import type { LogStore } from "../../src/log/log.ts";
 import { createPostgresStore } from "../../src/log/postgres/index.ts";
-import { openMysqlPlace, startMysql } from "./mysql.ts";
+import { type MysqlServer, openMysqlPlace, startMysql } from "./mysql.ts";
 import { openPostgresPlace, startPostgres } from "./postgres.ts";
 
 /** A server of one's own, as both engines have it. */
-export interface SqlServer {
-  readonly port: number;
-  readonly url: string;
-  start(): Promise<void>;
-  /** Stops it as an administrator does: connections are cut, what was committed is there afterwards. */
-  stop(): Promise<void>;
-  /** Ends it as a power cut does. */
-  kill(): Promise<void>;
-  /** Keeps a copy of what it holds; it is stopped for that, and runs afterwards. */
-  save(): Promise<void>;
-  /** Kills it and starts it with the copy. */
-  restore(): Promise<void>;
-  remove(): Promise<void>;
-}
+export type SqlServer = Omit<MysqlServer, "folder">;
 
 /** What the tests of both SQL servers need of one. */
 export interface SqlEngine {

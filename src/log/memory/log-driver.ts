@@ -16,6 +16,7 @@ import type {
   TrimStep,
 } from "../engine/driver.ts";
 import { createIdIndex } from "../engine/id-index.ts";
+import { toLogEvent } from "../engine/logged-events.ts";
 import { heldBytes, textBytes } from "../event-bytes.ts";
 import { type RememberedAppend, replayAppend } from "../idempotency.ts";
 import type { LogEvent } from "../log.ts";
@@ -119,12 +120,13 @@ export class MemoryLogDriver implements LogDriver {
     if (remembered) return replayed(remembered, idempotency.fingerprint);
     const first = this.#head + 1;
     const time = Math.max(clock, this.#lastTime);
-    for (const { event, data, channel, upstreamId, published } of events) {
-      const logged = { seq: ++this.#head, time, event, data, channel, upstreamId, published };
+    for (const event of events) {
+      const logged = toLogEvent(event, ++this.#head, time);
       this.#bytes += textBytes(logged);
       this.#lastTime = time;
       this.#ring.push(logged);
       appended.push(logged);
+      const { upstreamId, published } = logged;
       const ids = published ? this.#ids.publisher : this.#ids.source;
       if (upstreamId !== undefined) ids.add(upstreamId, logged.seq, this.#earliest);
     }

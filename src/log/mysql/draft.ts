@@ -1,3 +1,4 @@
+import { toLogEvent } from "../engine/logged-events.ts";
 import { SpillwayError } from "../../errors.ts";
 import type { Batch, BatchOutcome, GroupResult } from "../engine/driver.ts";
 import { textBytes } from "../event-bytes.ts";
@@ -43,7 +44,7 @@ export function draftGroup(group: readonly Batch[], { locked, node, keys, encode
     const replayed = keys.replay(batch);
     if (replayed) return replayed;
     const time = Math.max(clock, row.lastTime);
-    const numbered = batch.events.map((event, index) => numberEvent(event, row.head + 1 + index, time));
+    const numbered = batch.events.map((event, index) => toLogEvent(event, row.head + 1 + index, time));
     const rows = numbered.map(encode);
     writes = true;
     const appended = { first: row.head + 1, last: row.head + numbered.length, replayed: false };
@@ -61,11 +62,6 @@ export function draftGroup(group: readonly Batch[], { locked, node, keys, encode
 
   const outcomes = group.map((batch) => orRefused(() => append(batch)));
   return { state: writes ? row : locked, events, encoded, outcomes, writes };
-}
-
-function numberEvent(event: Batch["events"][number], seq: number, time: number): LogEvent {
-  const { event: type, data, channel, upstreamId, published } = event;
-  return { seq, time, event: type, data, channel, upstreamId, published };
 }
 
 /** The latest lease is the only one that counts, even if no node has it any more. */

@@ -1,3 +1,4 @@
+import { toLogEvent } from "../engine/logged-events.ts";
 import { newEpoch } from "../cursor.ts";
 import { keyName } from "../idempotency.ts";
 import type { Appended, LogEvent } from "../log.ts";
@@ -72,11 +73,7 @@ export function cursorOf(group: readonly EncodedBatch[]): string | undefined {
 
 function place(group: readonly EncodedBatch[], head: number, time: number): LogEvent[] {
   let seq = head;
-  return group.flatMap(({ batch }) =>
-    batch.events.map(({ event, data, channel, upstreamId, published }) => {
-      return { seq: ++seq, time, event, data, channel, upstreamId, published };
-    }),
-  );
+  return group.flatMap(({ batch }) => batch.events.map((event) => toLogEvent(event, ++seq, time)));
 }
 
 function numbersOf(group: readonly EncodedBatch[], head: number): Appended[] {

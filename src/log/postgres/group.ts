@@ -3,7 +3,6 @@ import { SpillwayError } from "../../errors.ts";
 import { keyName, replayAppend, type RememberedAppend } from "../idempotency.ts";
 import type { Batch, BatchOutcome } from "../engine/driver.ts";
 import { publisherIdOf, sourceIdOf } from "../engine/ids.ts";
-import type { LogEvent } from "../log.ts";
 import { textBytes } from "../event-bytes.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
 import { decodeText, encodeOptionalText, encodeText } from "./text.ts";
@@ -70,19 +69,4 @@ function exceptionOutcome({ options }: Batch, { remembered }: GroupException): B
   } catch (error) {
     return error as SpillwayError;
   }
-}
-
-/** The events of a group as they stand in the log. */
-export function loggedEvents(
-  group: readonly Batch[],
-  outcomes: readonly BatchOutcome[],
-  times: NonNullable<GroupAnswer["times"]>,
-): LogEvent[] {
-  return group.flatMap(({ events }, place) => {
-    const outcome = outcomes[place]!;
-    if (outcome instanceof SpillwayError || outcome.replayed) return [];
-    return events.map(({ event, data, channel, upstreamId, published }, index) => {
-      return { seq: outcome.first + index, time: times[place]!, event, data, channel, upstreamId, published };
-    });
-  });
 }

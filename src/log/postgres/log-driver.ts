@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { SpillwayError } from "../../errors.ts";
 import { newEpoch } from "../cursor.ts";
 import { originOf } from "../engine/ids.ts";
+import { loggedEvents } from "../engine/logged-events.ts";
 import {
   type AlikeEvent,
   type Batch,
@@ -20,7 +21,7 @@ import type { RunStatement } from "./connections.ts";
 import type { SqlRow } from "./driver.ts";
 import { isExact, type SnapshotQuery } from "./event-queries.ts";
 import { driverFailure, isAbsent } from "./failure.ts";
-import { encodeGroup, type GroupAnswer, loggedEvents, readOutcomes } from "./group.ts";
+import { encodeGroup, type GroupAnswer, readOutcomes } from "./group.ts";
 import type { Queries } from "./queries.ts";
 import { type StreamRow, toRow } from "./streams.ts";
 import { decodeOptionalText, decodeText } from "./text.ts";
@@ -166,7 +167,8 @@ async function orReplaced<T>(work: Promise<T>): Promise<T> {
 
 function toResult(group: readonly Batch[], answer: GroupAnswer): GroupResult {
   const outcomes = readOutcomes(group, answer);
-  return { outcomes, state: toRow(answer), events: answer.times && loggedEvents(group, outcomes, answer.times) };
+  const { times } = answer;
+  return { outcomes, state: toRow(answer), events: times && loggedEvents(group, outcomes, (place) => times[place]!) };
 }
 
 /** An event out of its row. */

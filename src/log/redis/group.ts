@@ -3,7 +3,7 @@ import { SpillwayError } from "../../errors.ts";
 import type { Batch, BatchOutcome, StoredState } from "../engine/driver.ts";
 import { publisherIdOf, sourceIdOf } from "../engine/ids.ts";
 import { keyName } from "../idempotency.ts";
-import type { LogEvent, Retention } from "../log.ts";
+import type { Retention } from "../log.ts";
 
 /** What the script that appends answers. */
 export interface GroupAnswer {
@@ -37,17 +37,6 @@ export function toOutcomes(results: GroupAnswer["results"]): BatchOutcome[] {
     if (code === status.conflict) return new SpillwayError("idempotency-conflict");
     if (code === status.leaseLost) return new SpillwayError("lease-lost");
     return { first, last, replayed: code === status.replayed };
-  });
-}
-
-/** The events of a group as they stand in the log: without a hole, since a script appends the whole group. */
-export function loggedEvents(group: readonly Batch[], outcomes: readonly BatchOutcome[], time: number): LogEvent[] {
-  return group.flatMap(({ events }, place) => {
-    const outcome = outcomes[place]!;
-    if (outcome instanceof SpillwayError || outcome.replayed) return [];
-    return events.map(({ event, data, channel, upstreamId, published }, index) => {
-      return { seq: outcome.first + index, time, event, data, channel, upstreamId, published };
-    });
   });
 }
 

@@ -12,12 +12,13 @@ import {
   type TrimBounds,
   type TrimStep,
 } from "../engine/driver.ts";
+import { loggedEvents } from "../engine/logged-events.ts";
 import { maxAlike } from "../log.ts";
 import type { Connection } from "./connection.ts";
 import type { Command, Reply } from "./driver.ts";
 import { entriesFor, toEntries, toEvent } from "./entry.ts";
 import { driverFailure, UnansweredError } from "./failure.ts";
-import { type GroupAnswer, groupArguments, loggedEvents, toOutcomes } from "./group.ts";
+import { type GroupAnswer, groupArguments, toOutcomes } from "./group.ts";
 import { boundKeys } from "./idempotency-keys.ts";
 import type { Link } from "./link.ts";
 import type { FollowedLog } from "./log-scripts.ts";
@@ -151,7 +152,7 @@ export class RedisLogDriver implements LogDriver {
 
 function toResult(group: readonly Batch[], answer: GroupAnswer): GroupResult {
   const outcomes = toOutcomes(answer.results);
-  return { outcomes, state: answer.state, events: loggedEvents(group, outcomes, answer.time) };
+  return { outcomes, state: answer.state, events: loggedEvents(group, outcomes, () => answer.time) };
 }
 
 /** Until enough replicas have the group its outcome is unknown: a failover may lose it. */

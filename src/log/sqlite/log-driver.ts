@@ -15,9 +15,10 @@ import type {
   TrimStep,
 } from "../engine/driver.ts";
 import { originOf, publisherIdOf, sourceIdOf } from "../engine/ids.ts";
+import { toLogEvent } from "../engine/logged-events.ts";
 import { eventOverhead } from "../event-bytes.ts";
 import { matches } from "../filter.ts";
-import type { LogEvent, NewEvent } from "../log.ts";
+import type { LogEvent } from "../log.ts";
 import type { SqlRow } from "./driver.ts";
 import { failureError, storeError } from "./failure.ts";
 import type { AppendOutcome, AppendRequest, AppendResult, StreamRow } from "./messages.ts";
@@ -102,7 +103,7 @@ export class SqliteLogDriver extends SqliteLogReader implements LogDriver {
       const batch = group[index]!;
       state = behind(state, batch, outcome);
       for (const [place, event] of batch.events.entries())
-        events.push(logged(event, outcome.first + place, outcome.time));
+        events.push(toLogEvent(event, outcome.first + place, outcome.time));
     }
     return { outcomes: outcomes.map((outcome) => this.#toOutcome(outcome)), state, events };
   }
@@ -160,10 +161,6 @@ function behind(before: StoredState, { events, options }: Batch, { last, time, b
     options.upstreamCursor === undefined ? before.upstreamCursor : options.upstreamCursor || undefined;
   const lastTime = events.length === 0 ? before.lastTime : time;
   return { ...before, head: last, lastTime, bytes, upstreamCursor, revision: before.revision + 1 };
-}
-
-function logged({ event, data, channel, upstreamId, published }: NewEvent, seq: number, time: number): LogEvent {
-  return { seq, time, event, data, channel, upstreamId, published };
 }
 
 function readRow(statement: Statements, id: number): StreamRow {
