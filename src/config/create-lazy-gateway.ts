@@ -18,15 +18,15 @@ export interface LazyGatewayRuntime extends GatewayRuntime {
 }
 
 interface Opened {
-  /** The configuration as text. */
-  readonly signature: string;
+  readonly signature: Signature;
   readonly gateway: Promise<Gateway>;
 }
 
 /**
  * Makes a gateway for frameworks that load a module several times, or to build the application: nothing is opened, and a function that
  * gives the configuration is not called, before the first use. All that are made with the same name in one process are one; when a
- * module was changed and loaded again, the gateway of the old configuration is closed before the new one is opened.
+ * module was changed and loaded again, the gateway of the old configuration is closed before the new one is opened. Another open store is
+ * another configuration; two functions that open a store are the same one.
  */
 export function createLazyGateway(
   config: CreateGatewayConfig | (() => CreateGatewayConfig),
@@ -44,9 +44,13 @@ export function createLazyGateway(
   /** Shares the gateway that is there, or takes its place. */
   async function openAs(read: CreateGatewayConfig, current: Opened | undefined): Promise<Gateway> {
     const signature = signatureOf(read);
-    if (current?.signature !== signature) {
+    if (!current || !isSame(current.signature, signature)) {
       // A module that was loaded again is used from then on; of two that take turns, each would close the other's.
-      if (current && own) throw new SpillwayError("config-invalid", `another lazy gateway has the name "${name}" too`);
+      if (current && own)
+        throw new SpillwayError(
+          "config-invalid",
+          `another lazy gateway has the name "${name}" too, with another configuration or store`,
+        );
       const closing = current?.gateway.then((gateway) => gateway.close()).catch(() => {});
       const gateway = Promise.resolve(closing).then(() => createGateway(read, runtime));
       all.set(name, { signature, gateway });
@@ -74,9 +78,20 @@ export function createLazyGateway(
   };
 }
 
-/** Stores that the program opens are equal: a module that is loaded again has another function of the same text. */
-function signatureOf({ store, ...rest }: CreateGatewayConfig): string {
-  return JSON.stringify({ store: typeof store === "string" ? store : typeof store, ...rest });
+/** What tells one configuration from another. */
+interface Signature {
+  readonly text: string;
+  readonly store: CreateGatewayConfig["store"];
+}
+
+function signatureOf({ store, ...rest }: CreateGatewayConfig): Signature {
+  return { text: JSON.stringify(rest), store };
+}
+
+/** Functions that open a store are equal: a module that is loaded again has another one, and bundlers change its text. */
+function isSame(one: Signature, other: Signature): boolean {
+  const isSameStore = typeof one.store === "function" ? typeof other.store === "function" : one.store === other.store;
+  return isSameStore && one.text === other.text;
 }
 
 /** Those of this process. Bundlers may give each route a copy of this module, so that they are kept where all copies find them. */

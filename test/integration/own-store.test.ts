@@ -1,4 +1,4 @@
-import { createGateway, createLazyGateway, SpillwayError, type CreateGatewayConfig } from "spillway";
+import { createGateway, createLazyGateway, SpillwayError, type CreateGatewayConfig, type LazyGateway } from "spillway";
 import type { LogStore } from "spillway/log";
 import { createMemoryStore } from "spillway/memory";
 import { expect, test } from "vitest";
@@ -140,4 +140,20 @@ test("a lazy gateway opens the store of the program on first use, once", async (
   await gateway.publish("orders", { data: "cake" });
   expect(opened).toBe(1);
   await gateway.close();
+});
+
+test("lazy gateways of one name share an open store, but not two different ones", async () => {
+  const [one, other] = [countedStore(), countedStore()];
+  const make = ({ store }: { store: LogStore }): LazyGateway =>
+    createLazyGateway(withStore(store), { name: "open-stores" });
+  const [first, copy, changed] = [make(one), make(one), make(other)];
+  try {
+    expect(await copy.open()).toBe(await first.open());
+    await first.publish("orders", { data: "tea" });
+    // The log of the other store begins anew.
+    expect(await changed.publish("orders", { data: "cake" })).toEqual([expect.stringMatching(/\.1$/)]);
+    await expect(first.publish("orders", { data: "milk" })).rejects.toMatchObject({ code: "config-invalid" });
+  } finally {
+    await changed.close();
+  }
 });
