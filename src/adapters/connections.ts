@@ -2,31 +2,31 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
 
-/** A `net.Socket`, or what does its work. */
+/** A `net.Socket`, or a connection that Spillway handles without one. */
 export interface Connection {
   readonly writableLength: number;
   on(event: "close", listener: () => void): unknown;
   destroy(): unknown;
 }
 
-/** The connections of a server, and how many answers are under way on each. */
+/** The connections of a server, and the number of responses in progress on each. */
 export interface Connections {
-  /** One that the server does not know of. */
+  /** Adds a connection that the server does not announce itself. */
   add(connection: Connection): void;
-  /** One more answer is under way; returns the way to say that it is over. */
+  /** Counts one more response in progress; the returned function marks it as finished. */
   begin(connection: Connection): () => void;
-  /** Whether it can carry requests: not before its TLS handshake, nor after its close. */
+  /** Whether the connection can carry requests: it has finished its TLS handshake and has not closed. */
   has(connection: Connection): boolean;
-  /** Whether an answer is under way. */
+  /** Whether a response is in progress. */
   isBusy(connection: Connection): boolean;
-  /** Resolves once there is none that can carry requests. */
+  /** Resolves once no connection is left that can carry requests. */
   allClosed(): Promise<void>;
-  /** Closes the connections that carry nothing. */
+  /** Closes the connections without a response in progress or unsent bytes, and unfinished TLS handshakes. */
   destroyIdle(): void;
   destroyAll(): void;
 }
 
-/** The event with which a server announces a connection that can carry requests; with TLS that is after the handshake. */
+/** The event by which a server announces a connection that can carry requests; with TLS, after the handshake. */
 export function connectionEvent(server: Server): "connection" | "secureConnection" {
   return server instanceof TlsServer ? "secureConnection" : "connection";
 }
@@ -37,8 +37,8 @@ export function speaksHttp2(socket: Socket & { readonly alpnProtocol?: unknown }
 }
 
 /**
- * Keeps count for a server. Node's own `closeIdleConnections` takes an answer for over as soon as it was written, and cuts it off
- * on its way to a slow reader; this one waits until the bytes have left.
+ * Tracks the connections of a server. Node's own `closeIdleConnections` considers a response finished as soon as it is
+ * written, and cuts it off on its way to a slow reader; this one waits until the bytes have been sent.
  */
 export function trackConnections(server: Server): Connections {
   const answers = new Map<Connection, number>();
@@ -84,8 +84,8 @@ export function trackConnections(server: Server): Connections {
 }
 
 /**
- * The connections whose handshake is not done. Node announces the TCP socket before it and the TLS socket after it; what they have in
- * common is the address of the client.
+ * The connections whose handshake is not finished. Node announces the TCP socket before the handshake and the TLS
+ * socket after it; the client's address and port connect the two.
  */
 function trackHandshakes(server: TlsServer): Iterable<Socket> {
   const sockets = new Map<string, Socket>();

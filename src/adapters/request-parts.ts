@@ -7,12 +7,12 @@ export function splitTarget(target: string): Pick<HttpRequest, "path" | "query">
   return { path: target.slice(0, mark), query: new URLSearchParams(target.slice(mark + 1)) };
 }
 
-/** What carries an answer, and closes with it. */
+/** The object that carries a response, and closes with it. */
 interface Carrier {
   on(event: "close", listener: () => void): unknown;
 }
 
-/** The connection that a request came on, or what does its work. */
+/** The connection that a request arrived on: a socket, or a connection without one. */
 interface Input {
   /** Whether the client has ended its side. */
   readonly readableEnded: boolean;
@@ -26,17 +26,21 @@ export function onHalfClose(input: Input, carrier: Carrier, listener: () => void
   if (input.readableEnded) return listener();
   input.on("end", listener);
   if ((input as object) === carrier) return;
-  // Requests of a connection that goes on, perhaps many at once.
+  // The connection outlives the request, and may have many requests at once: no warning about too many listeners.
   input.setMaxListeners?.(0);
   carrier.on("close", () => input.off?.("end", listener));
 }
 
-/** How long a client that has ended its side is waited for, in ms: it may read its answer, or be gone. Only writing to it would tell. */
+/**
+ * How long a client that has ended its side may still read its response, in ms. Only a write would show that it is
+ * gone.
+ */
 const halfCloseGrace = 1000;
 
 /**
- * A signal that aborts when `carrier` closes, at once if it `isClosed` already, or when nothing was sent to a client for a while after it ended its side. To be made
- * on use: a subscriber, who may stay for days, needs none. `input` is absent where a client cannot end its side alone.
+ * A signal that aborts when `carrier` closes (at once if it `isClosed` already), or one second after the client ended
+ * its side. Created on demand, since a subscription, which may last for days, does not need one. `input` is absent
+ * where a client cannot end its side alone.
  */
 export function closeSignal(carrier: Carrier, isClosed: boolean, input?: Input): AbortSignal {
   if (isClosed) return AbortSignal.abort();
@@ -49,7 +53,7 @@ export function closeSignal(carrier: Carrier, isClosed: boolean, input?: Input):
 /** `uri-host [ ":" port ]` (RFC 9112 §3.2, RFC 3986 §3.2.2): a name or IPv4 address, or an IP literal in brackets. */
 const host = /^(?:\[[0-9a-z:.%]+\]|(?:[\w\-.~!$&'()*+,;=]|%[0-9a-f]{2})*)(?::\d*)?$/i;
 
-/** Whether a `Host` header has a valid value. An empty one is valid: its sender knows no name (RFC 9112 §3.2). */
+/** Whether the value of a `Host` header is valid. An empty one is: the target then has no authority (RFC 9112 §3.2). */
 export function isHost(value: string): boolean {
   return host.test(value);
 }

@@ -6,10 +6,10 @@ import type { HttpRequest, HttpStream } from "../../http/message.ts";
 import { problem } from "../../http/problem.ts";
 import type { HttpHandler } from "../../http/routes.ts";
 
-/** A handler in the shape of Fetch: Next.js route handlers, Hono, Bun, Deno. */
+/** A handler with the Fetch signature, for Next.js route handlers, Hono, Bun and Deno. */
 export type FetchHandler = (request: Request) => Promise<Response>;
 
-/** Serves a gateway through Fetch's `Request` and `Response`. `mount` is the path below which the gateway lives, such as `/live`. */
+/** Serves a gateway through Fetch's `Request` and `Response`. `mount` is the gateway's base path, such as `/live`. */
 export function toFetchHandler(handler: HttpHandler, mount = ""): FetchHandler {
   return async (request) => {
     const answer = (await handler(toHttpRequest(request, mount))) ?? problem(new SpillwayError("not-found"));
@@ -51,7 +51,7 @@ async function readBody(request: Request, limit: number, take: (bytes: number) =
   return text + decoder.decode();
 }
 
-/** Bytes the stream takes before it counts as full. */
+/** Bytes the stream buffers before it counts as full. */
 const highWaterMark = 16 * 1024;
 
 function toReadable(answer: HttpStream, signal: AbortSignal): ReadableStream<Uint8Array> {
@@ -76,7 +76,7 @@ class StreamSink implements Sink {
   readonly #signal: AbortSignal;
   #accepted = 0;
   #closed = false;
-  /** Nobody takes what is left. */
+  /** Nobody reads the remaining bytes. */
   #gone = false;
 
   constructor(controller: ReadableStreamDefaultController<Uint8Array>, signal: AbortSignal) {
@@ -86,7 +86,7 @@ class StreamSink implements Sink {
   }
 
   get pending(): number {
-    // A stream that was cancelled says that it wants nothing, which would look like one that is full.
+    // A cancelled stream has a desired size of 0, as a full one has.
     return this.#gone ? 0 : highWaterMark - (this.#controller.desiredSize ?? highWaterMark);
   }
 
@@ -99,9 +99,9 @@ class StreamSink implements Sink {
   }
 
   write(page: Page): void {
-    // A copy: whoever reads it may transfer its buffer, which all subscribers share.
     if (this.#closed) return;
     this.#accepted += page.payload.length;
+    // A copy: the reader may transfer the buffer, which all subscribers share.
     this.#controller.enqueue(new Uint8Array(page.payload));
   }
 
@@ -111,19 +111,19 @@ class StreamSink implements Sink {
   }
 
   destroy(): void {
-    // Also behind its end: what nobody reads is held for nobody.
+    // Also after the end, to release the bytes that nobody reads.
     if (!this.#gone) this.#controller.error(new DOMException("the stream was cut", "AbortError"));
     this.#gone = true;
     this.close();
   }
 
-  /** The reader is gone. */
+  /** The reader has cancelled the stream. */
   cancel(): void {
     this.#gone = true;
     this.close();
   }
 
-  /** The reader is gone, or nothing more will come. */
+  /** The reader is gone, or the stream has ended. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -14,7 +14,7 @@ type Response = ServerResponse | Http2ServerResponse;
 /** A handler for `node:http`, `node:https`, the compatibility API of `node:http2`, and Express-like frameworks. */
 export type NodeHandler = (request: Request, response: Response, next?: (error?: unknown) => void) => void;
 
-/** Serves a gateway through Node's servers. Paths that are not the gateway's go to `next`, or are answered with 404. */
+/** Serves a gateway through Node's servers. Unknown paths go to `next`, or are answered with 404. */
 export function toNodeHandler(handler: HttpHandler): NodeHandler {
   return (request, response, next) => {
     handler(toHttpRequest(request, response, next !== undefined))
@@ -32,14 +32,17 @@ export function toNodeHandler(handler: HttpHandler): NodeHandler {
   };
 }
 
-/** Asked of what carries the response: one of HTTP/2, or one that waits behind another, does not know it itself. */
+/** Checks the underlying stream or socket: an HTTP/2 or queued pipelined response does not show its own closing. */
 function isGone(response: Response): boolean {
-  // The server has answered in its place: the request took too long.
+  // The server itself has answered, because the request took too long.
   if (response.writableEnded) return true;
   return isHttp2(response) ? response.stream.destroyed : response.req.socket.destroyed;
 }
 
-/** Not asked of the request, which says what its client has written: "HTTP/2.0" may come over any connection. */
+/**
+ * Does not rely on the request's `httpVersion`, which is what the client wrote: "HTTP/2.0" may arrive on any
+ * connection.
+ */
 function isHttp2(response: Response): response is Http2ServerResponse {
   return "stream" in response;
 }
@@ -49,48 +52,48 @@ function toHttpRequest(request: Request, response: Response, isShared: boolean):
     isShared,
     ...splitTarget(originForm(request.url ?? "/")),
     method: request.method ?? "GET",
-    // Express's name for where it has mounted the handler.
+    // The path at which Express mounted the handler.
     mount: (request as { readonly baseUrl?: string }).baseUrl ?? "",
     secure: (request.socket as { readonly encrypted?: boolean }).encrypted === true,
     address: request.socket.remoteAddress,
     header(name) {
-      // HTTP/2 has another name for it (RFC 9113 §8.3.1).
+      // HTTP/2 calls it `:authority` (RFC 9113 §8.3.1).
       const value = request.headers[name] ?? (name === "host" ? request.headers[":authority"] : undefined);
       return Array.isArray(value) ? value.join(", ") : value;
     },
     body: (limit, take) => readBody(request, response, limit, take),
-    // On the response: a request whose body was read emits its `close` early.
+    // Listens on the response, because a request emits `close` as soon as its body has been read.
     get signal() {
       return closeSignal(response, isGone(response), isHttp2(response) ? undefined : response.req.socket);
     },
   };
 }
 
-/** Clients may also name the whole URL, as they do to a proxy (RFC 9112 §3.2.2). */
+/** Clients may also send the whole URL, as they do to a proxy (RFC 9112 §3.2.2). */
 function originForm(target: string): string {
   if (target.startsWith("/") || !URL.canParse(target)) return target;
   const { pathname, search } = new URL(target);
   return pathname + search;
 }
 
-/** Requests whose clients send no body before they are told to. */
+/** Requests whose clients wait for `100 Continue` before they send the body. */
 const deferred = new WeakSet<Request>();
 
 /**
- * Has a client that expects `100 Continue` (RFC 9110 §10.1.1) wait until its body is read. A refused request's never is, and Node closes
- * its connection: only the client knows whether the body follows all the same.
+ * Delays `100 Continue` (RFC 9110 §10.1.1) until the body is read. The body of a refused request is never read, and
+ * Node closes the connection: the gateway cannot know whether the client sends the body anyway.
  */
 export function deferContinue(request: Request): void {
   deferred.add(request);
 }
 
-/** Requests whose body is malformed behind what came of it. */
+/** Requests whose body is malformed after the part that was received. */
 const broken = new WeakSet<Request>();
 
-/** Has whoever reads the body find that it broke off. Others may answer the request as if nothing had happened. */
+/** Makes reading the body fail. Handlers that do not read it can still answer the request normally. */
 export function breakOff(request: IncomingMessage): void {
   broken.add(request);
-  // Node would else take its socket away.
+  // Otherwise Node would detach the socket.
   request.complete = true;
   request.push(null);
 }
@@ -102,7 +105,7 @@ async function readBody(
   take: (bytes: number) => void,
 ): Promise<string> {
   if (request.readableEnded) {
-    const message = "the body was read before it came here: mount the gateway before any body parser";
+    const message = "the body has already been read: mount the gateway before any body parser";
     throw new SpillwayError("request-invalid", message, { field: "body" });
   }
   if (Number(request.headers["content-length"] ?? 0) > limit) throw tooLarge(limit);
@@ -118,7 +121,7 @@ async function readBody(
       chunks.push(chunk);
     }
   } catch (cause) {
-    // No fault of the server, whose log is not to be filled from outside.
+    // A client error: it must not be logged as a server error, or clients could fill the log.
     throw cause instanceof SpillwayError ? cause : brokenOff(cause);
   }
   if (broken.has(request)) throw brokenOff();
@@ -126,7 +129,7 @@ async function readBody(
 }
 
 function brokenOff(cause?: unknown): SpillwayError {
-  return new SpillwayError("request-invalid", "the body broke off", { field: "body", cause });
+  return new SpillwayError("request-invalid", "the request body is incomplete", { field: "body", cause });
 }
 
 function tooLarge(limit: number): SpillwayError {
@@ -143,7 +146,7 @@ function send(answer: HttpResponse, request: Request, response: Response): void 
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
   if (body !== undefined) response.setHeader("content-length", Buffer.byteLength(body));
   response.statusCode = answer.status;
-  // Too large, or too much beside others.
+  // The body is too large, or all bodies together are.
   if (
     (answer.status === 413 || answer.status === 503) &&
     isArriving(request) &&
@@ -156,24 +159,24 @@ function send(answer: HttpResponse, request: Request, response: Response): void 
 
 function sendFile({ status, headers, file }: HttpFile, response: Response): void {
   response.writeHead(status, headers);
-  // What breaks off is cut on both sides.
+  // If either side fails, `pipeline` destroys the other.
   pipeline(file, response as Writable, () => {});
 }
 
-/** Whether a body was begun to be read, and has not ended. */
+/** Whether reading of the body has begun and not ended. */
 function isArriving(request: Request): boolean {
   return request.readableDidRead && !request.readableEnded;
 }
 
-/** How long a client may go on sending a body that was refused, in ms. */
+/** How long a client may continue to send a body that was refused, in ms. */
 const patience = 2000;
 
 /**
- * Answers while the body is still coming, and reads on for a while: a client that writes all before it reads would find its
- * connection reset instead of the answer.
+ * Answers while the body is still arriving, and keeps reading for a while: a client that sends the whole body before it
+ * reads would otherwise get a connection reset instead of the response.
  */
 function refuseBody(body: string, request: Request, response: Response): void {
-  // The rest of the body would be taken for the next request.
+  // The rest of the body would be parsed as the next request.
   if (!isHttp2(response)) response.setHeader("connection", "close");
   (response as ServerResponse).write(body);
   const end = (): void => void response.end();

@@ -15,7 +15,7 @@ export function serveNodeHttp(server: Server, { serveHttp2 }: NodeListenerOption
   const connections = trackConnections(server);
   server.on(event, (socket: Socket) => {
     if (speaksHttp2(socket)) return serveHttp2(socket, connections.begin(socket));
-    // Without TLS Node's HTTP sets it itself: a client that has ended its side still gets its answer.
+    // Node's HTTP sets this itself only without TLS: a client that has ended its side still gets its response.
     socket.allowHalfOpen = true;
     for (const listener of listeners) listener.call(server, socket);
   });

@@ -2,44 +2,47 @@ import type { Server } from "node:net";
 import { internals, type TcpHandle } from "./node-internals.ts";
 import { writeDirect, type DirectHandle } from "./direct-writer.ts";
 
-/** A TCP connection without a `net.Socket`, under the names that a socket has for the same. */
+/** A TCP connection without a `net.Socket`, with the member names of a socket. */
 export interface HandleConnection {
   readonly destroyed: boolean;
   /** Whether the client has ended its side. It may still read. */
   readonly readableEnded: boolean;
-  /** What may be written to instead of {@link HandleConnection.write}. */
+  /** A handle for direct writes, instead of {@link HandleConnection.write}. */
   readonly tcp: DirectHandle;
-  /** What is queued below is not counted, as it is not for a socket that is written past. */
+  /** Always 0: bytes queued in the handle are not counted, as with direct writes to a socket. */
   readonly writableLength: number;
   readonly remoteAddress: string | undefined;
-  /** Returns false if the connection has no room. */
+  /** Returns false if the bytes were queued or the connection is closed. */
   write(bytes: Uint8Array): boolean;
-  /** Ends it once all has left. */
+  /** Closes the connection once all bytes have been sent. */
   destroySoon(): void;
   destroy(): void;
-  /** `end`: the client has ended its side. `close`: it is over; emitted once, in a later turn of the event loop. */
+  /**
+   * `end`: the client has ended its side. `close`: the connection is closed; emitted once, in a later event loop turn.
+   */
   on(event: "close" | "drain" | "end", listener: () => void): unknown;
 }
 
-/** Who is told of the connections of a server. */
+/** Receives the connections of a server. */
 export interface HandleListener {
-  /** One has come; it has said nothing yet. */
+  /** A connection was accepted; it has sent nothing yet. */
   onOpen(connection: HandleConnection): void;
   /**
-   * Its first bytes. Where this returns false, the connection is over, and another begins for the server's own listeners, with these
-   * bytes. Where it returns true, whatever follows is dropped.
+   * The first bytes of a connection. False hands it over, with these bytes, to the server's own listeners as a new
+   * connection; this one counts as closed. True keeps it; all further input is dropped.
    */
   onFirstBytes(connection: HandleConnection, bytes: Buffer): boolean;
 }
 
-/** The handle of a server that listens. */
+/** The handle of a listening server. */
 interface ListenHandle {
   onconnection(this: ListenHandle, status: number, handle: unknown): void;
 }
 
 /**
- * Takes the connections of a server that listens on TCP before sockets are made of them, which need more time and memory than all
- * the rest of a subscriber. Where Node lacks what this takes, nothing happens, and all go to the server's own listeners.
+ * Takes over the connections of a server that listens on TCP before Node creates sockets for them, which need more time
+ * and memory than the rest of a subscriber. Where Node lacks the internals for it, this does nothing, and all
+ * connections go to the server's own listeners.
  */
 export function acceptHandles(server: Server, listener: HandleListener): void {
   let putBack: Buffer | undefined;
@@ -62,7 +65,7 @@ export function acceptHandles(server: Server, listener: HandleListener): void {
   });
 }
 
-/** A handle, and the connection that it belongs to. */
+/** A handle with a reference to its connection. */
 type OwnedHandle = TcpHandle & { [owner]?: Connection | undefined };
 const owner: unique symbol = Symbol("connection");
 
@@ -101,7 +104,7 @@ class Connection implements HandleConnection {
     this.#leave(this.#handle, bytes);
   }
 
-  /** The client says no more. Whether it still reads shows once it is written to. */
+  /** The client has ended its side. Only a write shows whether it still reads. */
   readEnd(): void {
     if (!this.#begun) return this.destroy();
     this.readableEnded = true;
@@ -150,10 +153,10 @@ class Connection implements HandleConnection {
   }
 }
 
-/** libuv's `UV_EOF`: the other side has ended. Any other negative number is an error. */
+/** libuv's `UV_EOF`: the peer has ended its side. Any other negative number is an error. */
 const endOfFile = -4095;
 
-/** One function for all connections: a closure for each would stay as long as it does. */
+/** One function for all connections: a closure for each would use memory as long as the connection lives. */
 function onRead(this: OwnedHandle, bytes: ArrayBuffer | undefined): void {
   const { length, offset } = internals!.lastRead();
   const connection = this[owner];

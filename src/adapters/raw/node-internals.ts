@@ -1,29 +1,29 @@
 /**
- * The parts of Node below its sockets that Spillway uses (docs/decisions/009): the handle that a `net.Socket` is made around, and
- * what is needed to write to it. Where any of them is missing, there are none, and Node's own sockets are used throughout.
+ * The internals of Node that Spillway uses (docs/decisions/009): the handle that a `net.Socket` wraps, and what is
+ * needed to write to it. If any of them is missing, none is used, and everything goes through Node's own sockets.
  */
 
-/** The handle of a TCP connection, as far as it is used here (Node: `src/stream_base.cc`, `src/tcp_wrap.cc`). */
+/** The members used here of the handle of a TCP connection (Node: `src/stream_base.cc`, `src/tcp_wrap.cc`). */
 export interface TcpHandle {
-  /** Called as {@link Internals.lastRead} says, with the handle as `this`. */
+  /** Called with the handle as `this`; {@link Internals.lastRead} returns the length and offset of the bytes. */
   onread: (this: TcpHandle, bytes: ArrayBuffer | undefined) => void;
-  /** All that may fail returns 0 or a negative error number, `shutdown` also 1 for what is done already. */
+  // Methods that can fail return 0 or a negative error number; `shutdown` also returns 1 if it is already done.
   readStart(): number;
   readStop(): number;
-  /** Writes what the kernel takes at once and queues the rest. */
+  /** Writes as much as the kernel accepts at once, and queues the rest. */
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
-  /** Ends this side behind what is queued. */
+  /** Ends this side after the queued bytes. */
   shutdown(request: ShutdownRequest): number;
-  /** Calls back in a later turn of the event loop. What is queued is given up. */
+  /** Discards queued bytes. Calls back in a later turn of the event loop. */
   close(closed: () => void): void;
   setNoDelay(on: boolean): number;
   getpeername(out: { address?: string }): number;
 }
 
-/** Taken by a write that is queued: it may be used for others until then. */
+/** Belongs to a write once that is queued; until then it can be reused for other writes. */
 export interface WriteRequest {
   oncomplete?: (status: number) => void;
-  /** Holds the bytes until they have left. */
+  /** Keeps a reference to the bytes until they have been sent. */
   buffer?: Uint8Array;
 }
 
@@ -36,14 +36,14 @@ interface Internals {
   readonly ShutdownRequest: new () => ShutdownRequest;
   /** Whether the last write was queued. */
   wasQueued(): boolean;
-  /** Of the call of `onread` that is under way: how many bytes were read, or a negative error number, and where they begin. */
+  /** For the current call of `onread`: the number of bytes read, or a negative error number, and their offset. */
   lastRead(): { readonly length: number; readonly offset: number };
   isTcp(value: unknown): value is TcpHandle;
 }
 
 const methods = ["readStart", "readStop", "writeBuffer", "shutdown", "close", "setNoDelay", "getpeername"] as const;
 
-/** `undefined` if this Node has not all of them. */
+/** `undefined` if this version of Node lacks any of them. */
 export const internals: Internals | undefined = findInternals();
 
 function findInternals(): Internals | undefined {

@@ -2,9 +2,9 @@ import { isHost } from "../request-parts.ts";
 
 /** The head of a request, read from the bytes of its connection. */
 export interface RequestHead {
-  /** Path and query as they came. */
+  /** Path and query as received. */
   readonly target: string;
-  /** By lower-case name. None occurs twice. */
+  /** Headers by lower-case name. None occurs twice. */
   readonly headers: ReadonlyMap<string, string>;
 }
 
@@ -19,12 +19,12 @@ const fieldName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9110 §5.5, without obsolete folding. */
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** With one of these there is more to the request than its head, or more to the connection than one answer. */
+/** Headers that imply a body, or more than one response on the connection. */
 const involved: ReadonlySet<string> = new Set(["content-length", "expect", "trailer", "transfer-encoding", "upgrade"]);
 
 /**
- * Reads a plain GET of HTTP/1.1 that is complete in this chunk and is followed by nothing. `undefined` for whatever else, right or
- * wrong: that is for a full HTTP parser to answer.
+ * Reads a plain HTTP/1.1 GET that is complete in this chunk and is followed by nothing. `undefined` for everything
+ * else, valid or not, which is left to a full HTTP parser.
  */
 export function readPlainGet(chunk: Buffer): RequestHead | undefined {
   if (chunk.length > longestHead || chunk.length < 18) return undefined;
@@ -42,7 +42,7 @@ function readHeaders(lines: readonly string[]): Map<string, string> | undefined 
     const colon = line.indexOf(":");
     if (!fieldName.test(line.slice(0, Math.max(colon, 0))) || !fieldValue.test(line)) return undefined;
     const name = line.slice(0, colon).toLowerCase();
-    // Whether a repeated header is joined, dropped or refused depends on its name: Node has the table.
+    // Whether a repeated header is joined, dropped or refused depends on its name, and is left to Node.
     if (involved.has(name) || headers.has(name)) return undefined;
     headers.set(name, withoutBlanks(line.slice(colon + 1)));
   }
@@ -52,7 +52,9 @@ function readHeaders(lines: readonly string[]): Map<string, string> | undefined 
   return host !== undefined && isHost(host) && persistent ? headers : undefined;
 }
 
-/** Not `trim`, which takes more for blank than HTTP does; not a regular expression, which a long run of blanks would keep busy. */
+/**
+ * Not `trim`, which removes more than HTTP's blanks, nor a regular expression, which is slow on a long run of blanks.
+ */
 function withoutBlanks(text: string): string {
   let start = 0;
   let end = text.length;

@@ -1,22 +1,22 @@
 import type { HandleConnection } from "./handle-connections.ts";
 
-/** Closes connections that say nothing. */
+/** Closes connections that send nothing. */
 export interface SilenceWatch {
-  /** One that has just come. */
+  /** Adds a connection that was just accepted. */
   add(connection: HandleConnection): void;
-  /** It has said something. */
+  /** Removes a connection that has sent something. */
   remove(connection: HandleConnection): void;
 }
 
-/** Between two looks, in ms. */
+/** Bounds of the interval between two checks, in ms. */
 const pauses = { min: 50, max: 1000 };
 
 /**
- * Watches over all with one timer: one for each connection would be made and cleared at every connect. `limit` is how long one may
- * be silent, in ms; it may take a quarter, at most a second, longer.
+ * Watches all connections with a single timer instead of creating and clearing one per connection. `limit` returns how
+ * long a connection may be silent, in ms; closing it may take a quarter of that longer, at most a second.
  */
 export function createSilenceWatch(limit: () => number): SilenceWatch {
-  /** Since when. */
+  /** When each silent connection was added. */
   const silent = new Map<HandleConnection, number>();
   let timer: NodeJS.Timeout | undefined;
 
@@ -30,7 +30,7 @@ export function createSilenceWatch(limit: () => number): SilenceWatch {
     const last = performance.now() - limit();
     for (const [connection, since] of silent) {
       if (since <= last) connection.destroy();
-      // Also one that has gone by itself.
+      // Also drops connections that closed by themselves.
       if (connection.destroyed) silent.delete(connection);
     }
     if (silent.size > 0) schedule();

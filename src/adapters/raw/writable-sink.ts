@@ -8,25 +8,27 @@ import { onHalfClose } from "../request-parts.ts";
 import { writeDirect, type DirectHandle } from "./direct-writer.ts";
 import type { HandleConnection } from "./handle-connections.ts";
 
-/** Begins an answer on a sink. */
+/** Begins a response on a sink. */
 export type OpenSink = (sink: Sink) => SinkListener;
 
-/** What is handed over in one piece, one after the other: the progress within a piece is not to be seen. */
+/** The most bytes that are handed over at once: progress within a piece is not observable. */
 const pieceSize = 128 * 1024;
 
-/** The sink of a connection, response or HTTP/2 stream of Node: writes to its TCP handle where there is one, else to its stream. */
+/**
+ * The sink of a connection, response or HTTP/2 stream of Node: writes to its TCP handle if it has one, or its stream.
+ */
 export class WritableSink implements Sink {
   full = false;
   readonly #end: () => void;
   readonly #writable: Writable | HandleConnection;
   readonly #framed: boolean;
-  /** What goes before the first page, in one piece with it. */
+  /** Sent together with the first page, before it. */
   #head: Buffer | undefined;
   #listener: SinkListener | undefined;
-  /** What has not been handed over yet; while there is something, the sink is full. */
+  /** Bytes that have not been handed over yet; while there are any, the sink is full. */
   readonly #queue: Uint8Array[] = [];
   #queued = 0;
-  /** The way past `#writable`, and what has not left yet on it. */
+  /** The handle for direct writes instead of `#writable`, and the bytes in flight on it. */
   #handle: DirectHandle | undefined;
   #underway = 0;
   #accepted = 0;
@@ -39,7 +41,7 @@ export class WritableSink implements Sink {
     this.#head = head;
   }
 
-  /** `carrier` closes when this answer is over. On `input` the client may end its side before. */
+  /** `carrier` closes when this response is over. On `input` the client may end its side before that. */
   start(
     carrier: Socket | ServerResponse | Http2ServerResponse | HandleConnection,
     open: OpenSink,
@@ -52,7 +54,7 @@ export class WritableSink implements Sink {
     if (input) onHalfClose(input, carrier, () => listener.onHalfClose());
   }
 
-  /** From here on past Node's stream, if there is a way. */
+  /** Writes to the handle from now on instead of Node's stream; `undefined` keeps the stream. */
   goDirect(handle: DirectHandle | undefined): void {
     this.#handle = handle;
   }
@@ -87,7 +89,7 @@ export class WritableSink implements Sink {
     this.#writable.destroy();
   }
 
-  /** Hands over pieces as long as they are taken. */
+  /** Hands over pieces until the sink is full. */
   #writeOn(): void {
     while (this.#queued > 0 && !this.full) {
       const first = this.#queue[0]!;
