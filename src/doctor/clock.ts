@@ -1,5 +1,4 @@
-import { fail, ok, warn, type Check } from "./check.ts";
-import { readableTime } from "./quantity.ts";
+import { fail, ok, readableTime, warn, type Check } from "./check.ts";
 
 /** What the clocks say, in ms. */
 export interface ClockReading {

@@ -1,5 +1,18 @@
-import { fail, ok, warn, type Check } from "./check.ts";
-import { readableSize } from "./quantity.ts";
+import { statfs } from "node:fs/promises";
+import { fail, ok, readableSize, warn, type Check } from "./check.ts";
+
+/** The folder of the log: its space and its kind. Sizes in bytes. */
+export async function checkFolder(
+  folder: string,
+  held: number,
+  retention: number | undefined,
+): Promise<readonly Check[]> {
+  const { bavail, bsize, type } = await statfs(folder);
+  return [
+    checkDisk({ folder, free: bavail * bsize, held, retention }),
+    checkFileSystem(folder, process.platform === "linux" ? type : undefined),
+  ];
+}
 
 /** The place of the log's file. Sizes in bytes. */
 export interface DiskReading {

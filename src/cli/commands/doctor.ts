@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { longestTimer, parseDuration } from "../../config/units.ts";
 import { formatCheck, type Check } from "../../doctor/check.ts";
-import { checkPath } from "../../doctor/check-path.ts";
+import { checkPath } from "../../doctor/path.ts";
 import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
 import { headerFlag } from "../header-flag.ts";
 import { checkHere } from "../local-checks.ts";

@@ -10,7 +10,7 @@ import {
   checkNodeVersion,
   parseFileLimit,
   type KernelReading,
-} from "../../../src/doctor/check-machine.ts";
+} from "../../../src/doctor/machine.ts";
 
 const GiB = 2 ** 30;
 

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import type { ResponseEnd, ResponseHead } from "../../../src/doctor/exchange.ts";
 import { findHops, hops, settingFor } from "../../../src/doctor/hops.ts";
-import { judgeIdle } from "../../../src/doctor/judge-idle.ts";
 import { judgeHeaders, judgeResponse } from "../../../src/doctor/judge-response.ts";
+import { judgeIdle } from "../../../src/doctor/judge-stream.ts";
 import type { Arrival, StreamProbe } from "../../../src/doctor/stream-probe.ts";
 
 const own: readonly (readonly [string, string])[] = [

@@ -2,8 +2,7 @@ import { connect } from "../upstream/connect.ts";
 import { toFailure } from "../upstream/failure.ts";
 import { createTransport } from "../upstream/transport.ts";
 import type { UpstreamOptions, UpstreamTarget } from "../upstream/upstream.ts";
-import { fail, ok, warn, type Check } from "./check.ts";
-import { readableTime } from "./quantity.ts";
+import { fail, ok, readableTime, warn, type Check } from "./check.ts";
 
 /** One attempt at each address of a stream's source, as the gateway makes it. What the source sends is not read. */
 export function checkUpstream(stream: string, options: UpstreamOptions): Promise<readonly Check[]> {

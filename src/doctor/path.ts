@@ -1,15 +1,25 @@
 /** The checks of the path to a stream: requests as browsers make them, one after the other, and what they tell. */
-import { fail, ok, warn, type Check } from "./check.ts";
+import { fail, ok, readableTime, warn, type Check } from "./check.ts";
 import { headerOf, type Exchange } from "./exchange.ts";
-import { askForRefusal } from "./fingerprint.ts";
 import { findHops, type FoundHop } from "./hops.ts";
-import { judgeBursts, judgePublications, notPublished, type Publication } from "./judge-bursts.ts";
-import { judgeBuffering, judgeCompression, judgeHeaderDelay, type FlowFacts } from "./judge-flow.ts";
-import { judgeIdle } from "./judge-idle.ts";
-import { judgeHeaders, judgeResponse } from "./judge-response.ts";
+import {
+  judgeBuffering,
+  judgeCompression,
+  judgeHeaderDelay,
+  judgeHeaders,
+  judgeResponse,
+  type FlowFacts,
+} from "./judge-response.ts";
+import { judgeBursts, judgeIdle, judgePublications, notPublished, type Publication } from "./judge-stream.ts";
 import { openExchange } from "./open-exchange.ts";
-import { askTimes, fromTheBeginning, publishProbe, streamRequest, type PathRequests } from "./path-requests.ts";
-import { readableTime } from "./quantity.ts";
+import {
+  askForRefusal,
+  askTimes,
+  fromTheBeginning,
+  publishProbe,
+  streamRequest,
+  type PathRequests,
+} from "./path-requests.ts";
 import { greetingOf, openStreamProbe, type StreamProbe } from "./stream-probe.ts";
 
 export interface PathOptions {

@@ -1,8 +1,6 @@
-import { readFile, statfs } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { totalmem } from "node:os";
-import { checkDisk, checkFileSystem } from "./disk.ts";
-import { readableSize } from "./quantity.ts";
-import { fail, ok, warn, type Check } from "./check.ts";
+import { fail, ok, readableSize, warn, type Check } from "./check.ts";
 
 /** What the gateway is to carry on this machine. */
 export interface MachineNeeds {
@@ -22,19 +20,6 @@ export async function checkMachine(needs: MachineNeeds): Promise<readonly Check[
     checkFileLimit(await readFileLimit(), Math.ceil(connections / workers)),
     checkMemory({ total: memoryHere(), limit, connections, workers, streams }),
     ...checkKernel(await readKernel(), connections),
-  ];
-}
-
-/** The folder of the log: its space and its kind. Sizes in bytes. */
-export async function checkFolder(
-  folder: string,
-  held: number,
-  retention: number | undefined,
-): Promise<readonly Check[]> {
-  const { bavail, bsize, type } = await statfs(folder);
-  return [
-    checkDisk({ folder, free: bavail * bsize, held, retention }),
-    checkFileSystem(folder, process.platform === "linux" ? type : undefined),
   ];
 }
 
