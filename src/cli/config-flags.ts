@@ -1,4 +1,4 @@
-/** The flags of `serve` and `check`: one line of configuration each, laid over the file. */
+/** The flags of `serve`, `check` and `doctor`. Each sets one option of the configuration and overrides the file. */
 import { Option, type Command } from "commander";
 import { formatListen, parseListen } from "../config/listen.ts";
 import { findConfig, loadConfig } from "../config/load.ts";
@@ -20,7 +20,7 @@ import type { GatewayOptions } from "../gateway/options.ts";
 import { createDevCertificate } from "./dev-certificate.ts";
 import { wholeNumber } from "./number-flag.ts";
 
-/** As commander hands them over. */
+/** The flags as commander parses them. */
 export interface ConfigFlags {
   readonly config?: string;
   readonly preset?: string;
@@ -37,40 +37,43 @@ export interface ConfigFlags {
   readonly devTls?: true;
 }
 
-/** Gives a command these flags; each that takes a value can also be set as `SPILLWAY_<NAME>`. */
+/** Adds these flags to a command. Each flag that takes a value can also be set as `SPILLWAY_<NAME>`. */
 export function addConfigFlags(command: Command): Command {
   const flags: readonly [flags: string, description: string][] = [
-    ["-c, --config <file>", "configuration file (default: spillway.yaml and the like in this directory)"],
+    [
+      "-c, --config <file>",
+      "configuration file (default: spillway.yaml, .yml, .json, .config.ts, .config.js or .config.mjs here)",
+    ],
     ["--preset <name>", "ready-made configuration from the environment: surflux"],
     [
       "--upstream <url>",
-      "event source to connect to, without a configuration file; '${NAME}' is a variable of the environment or .env",
+      "URL of the event source, instead of a configuration file; '${NAME}' reads a variable of the environment or .env",
     ],
-    ["--resume-param <name>", "query parameter that takes the last event id (default: the Last-Event-ID header)"],
-    ["--stream <name>", 'the stream that the flags are about (default: the only one, else "events")'],
-    ["--channel <pointer>", "where an event's channel is found in its JSON data, such as /symbol"],
-    ["--ids <whose>", "ids that clients see: gateway or upstream"],
-    ["--store <url>", "sqlite:<path>, memory, postgres://…, mysql://…, redis://… or nats://…"],
+    ["--resume-param <name>", "send the last event id in this query parameter (default: in the Last-Event-ID header)"],
+    ["--stream <name>", 'stream that these flags configure (default: the only one in the file, else "events")'],
+    ["--channel <pointer>", "JSON pointer to the channel in an event's data, such as /symbol"],
+    ["--ids <whose>", "whose event ids clients get: gateway or upstream"],
+    ["--store <url>", "where events are stored: sqlite:<path>, memory, postgres://…, mysql://…, redis://… or nats://…"],
     ["--listen <address>", "address to listen on, such as 127.0.0.1:8080"],
     ["--port <number>", "port to listen on"],
-    ["--workers <n|auto>", "processes that serve clients: a number, or auto"],
-    ["--anonymous <rights>", "what clients without credentials may do: subscribe,publish,admin"],
-    ["--dev-tls", "serve HTTPS and HTTP/2 with a new certificate for localhost"],
+    ["--workers <n|auto>", "number of processes that serve clients, or auto"],
+    ["--anonymous <rights>", "rights of clients without credentials, separated by commas: subscribe,publish,admin"],
+    ["--dev-tls", "serve HTTPS and HTTP/2 with a new self-signed certificate for localhost"],
   ];
   for (const [name, description] of flags) command.addOption(withVariable(new Option(name, description)));
   return command;
 }
 
-/** `--resume-param` is also `SPILLWAY_RESUME_PARAM`. */
+/** Adds the environment variable of a flag, such as `SPILLWAY_RESUME_PARAM` for `--resume-param`. */
 function withVariable(option: Option): Option {
-  // Any value of the variable would turn it on, "false" too.
+  // Any value of the variable would set the flag, even "false".
   if (option.isBoolean()) return option;
   option.env(`SPILLWAY_${option.name().toUpperCase().replaceAll("-", "_")}`);
   return option.name() === "port" ? option.conflicts("listen").argParser(wholeNumber(0, 65_535)) : option;
 }
 
 /**
- * The options that flags and configuration file make together.
+ * Resolves the options from the flags and the configuration file.
  * @throws {SpillwayError} `config-not-found`, `config-invalid`, `access-required`.
  */
 export async function resolveFlags(flags: ConfigFlags): Promise<GatewayOptions> {
@@ -88,22 +91,22 @@ async function loadFor(flags: ConfigFlags): Promise<LoadedConfig> {
   if (!needsFile) return { input: {}, source: codeSource(withDotEnv(process.cwd(), process.env)) };
   throw new SpillwayError(
     "config-not-found",
-    "there is no spillway.yaml here; write one, name another with --config <file>, or start without one:\n" +
+    "this directory has no spillway.yaml: create one, pass --config <file>, or start without a file:\n" +
       "spillway serve --upstream <url>",
   );
 }
 
-/** What a flag sets. */
+/** The option that a flag sets. */
 interface Setting {
   readonly flag: string;
   readonly path: ConfigPath;
   readonly value: unknown;
-  /** Whether it came out of a variable. */
+  /** Whether the value contains a variable. */
   readonly fromEnvironment?: boolean;
   readonly problems?: readonly string[];
 }
 
-/** `${NAME}` in a flag is filled in as in a file, so that a secret need not be in the list of processes. */
+/** Replaces `${NAME}` in a flag as in a file, so that a secret need not be visible in the process list. */
 function fillIn(setting: Setting, env: Environment): Setting {
   if (typeof setting.value !== "string") return setting;
   const { text, changed, problems } = substitute(setting.value, env);
@@ -142,7 +145,7 @@ function onlyStream({ streams }: Readonly<Record<string, unknown>>): string | un
   return names.length === 1 ? names[0] : undefined;
 }
 
-/** The port on the host that is configured. */
+/** The configured host with this port. */
 function onPort(listen: unknown, port: number): string | number {
   const address = parseListen(listen);
   return address ? formatListen({ ...address, port }) : port;
@@ -152,7 +155,7 @@ function nest(path: ConfigPath, value: unknown): unknown {
   return path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
 }
 
-/** The same source, but what a flag has set is found at the flag. */
+/** The source with the flags added: an error in an option that a flag sets points to the flag. */
 function withFlags(source: ConfigSource, settings: readonly Setting[]): ConfigSource {
   const settingAt = (path: ConfigPath): Setting | undefined =>
     settings.findLast((setting) => setting.path.every((key, index) => key === path[index]));

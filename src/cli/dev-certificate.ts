@@ -1,11 +1,11 @@
 import type { TlsOptions } from "../gateway/options.ts";
 
-/** How long it is valid, in ms. It lives no longer than the process. */
+/** How long the certificate is valid, in ms. It is used only while the process runs. */
 const validity = 30 * 24 * 60 * 60 * 1000;
 
-/** Makes a certificate for this machine's own names, signed by itself, for a server that nobody else is to trust. */
+/** Creates a self-signed certificate for the loopback names of this machine, for development. */
 export async function createDevCertificate(): Promise<TlsOptions> {
-  // Loaded here, for hardly anybody needs it.
+  // Loaded on use, because few runs need it.
   const { generate } = await import("selfsigned");
   const now = Date.now();
   const { cert, private: key } = await generate([{ name: "commonName", value: "localhost" }], {
@@ -26,7 +26,7 @@ export async function createDevCertificate(): Promise<TlsOptions> {
 
 type SubjectAltNames = Array<{ type: 2; value: string } | { type: 7; ip: string }>;
 
-/** RFC 5280 §4.2.1.6: 2 is the name of a host, 7 an address. */
+/** RFC 5280 §4.2.1.6: type 2 is a DNS name, type 7 an IP address. */
 function localNames(): SubjectAltNames {
   return [
     { type: 2, value: "localhost" },

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import type { UpstreamEvent } from "../upstream/upstream.ts";
 
-/** One event for people: time, type, id, data; further lines of data are indented. */
+/** Formats an event for a terminal: time, type, id and data, with further lines of data indented. */
 export function formatEvent({ event, id, data }: UpstreamEvent): string {
   const time = new Date().toISOString().slice(11, 23);
   const [first = "", ...others] = printable(data).split("\n");
@@ -9,12 +9,12 @@ export function formatEvent({ event, id, data }: UpstreamEvent): string {
   return `${[head.join(" "), ...others.map((line) => `    ${line}`)].join("\n")}\n`;
 }
 
-/** One event for programs: a line of JSON. */
+/** Formats an event as one line of JSON. */
 export function formatEventJson({ event, id, data }: UpstreamEvent): string {
   return `${JSON.stringify({ time: new Date().toISOString(), event, id: id || undefined, data })}\n`;
 }
 
-/** The text without what a terminal would obey. */
+/** Escapes control characters, which a terminal would interpret. */
 function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex
   return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (char) => {

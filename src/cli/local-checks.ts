@@ -1,4 +1,4 @@
-/** The checks of `spillway doctor` without a URL: what the gateway of this configuration would find here. */
+/** The checks of `spillway doctor` without a URL: whether a gateway with this configuration can run on this machine. */
 import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { ConfigError, formatIssue } from "../config/issues.ts";
@@ -14,7 +14,7 @@ import type { GatewayOptions } from "../gateway/options.ts";
 import { silentLogger } from "../util/logger.ts";
 import { resolveFlags, type ConfigFlags } from "./config-flags.ts";
 
-/** Yields each check as soon as it is done; with a configuration that cannot be used only what is wrong with it. */
+/** Yields each check as soon as it is done. An invalid configuration yields only its errors. */
 export async function* checkHere(flags: ConfigFlags, upstreams: boolean): AsyncGenerator<Check, void> {
   const options = await resolveFlags(flags).catch((error: unknown) => error);
   if (options instanceof Error) return yield* configIssues(options);
@@ -38,30 +38,30 @@ async function* checkOptions(options: GatewayOptions, upstreams: boolean): Async
   }
 }
 
-/** The log and the clock, which must not be behind it. */
+/** Checks the log, and that the clock is not behind the log's last event. */
 async function checkLog(options: GatewayOptions): Promise<readonly Check[]> {
   const engine = engineOf(options.store);
   if (engine) return [...(await checkEngine(engine)), clock(new Map())];
   const path = fileOf(options.store);
   if (path === undefined) {
-    const nothing = warn(
+    const volatile = warn(
       "store",
-      "the log is in memory",
-      "choose store: sqlite:<path> if events are to outlive a restart",
+      "the log is in memory, so a restart loses all events",
+      "set store: sqlite:<path> to keep events across restarts",
     );
-    return [nothing, clock(new Map())];
+    return [volatile, clock(new Map())];
   }
   const folder = await realpath(dirname(resolve(path))).catch(() => undefined);
   if (folder === undefined) {
     return [
-      fail("store", `the folder ${dirname(path)} does not exist`, "make it, or choose another one"),
+      fail("store", `the folder ${dirname(path)} does not exist`, "create the folder, or set another path in store"),
       clock(new Map()),
     ];
   }
   const held = (await stat(path).catch(() => undefined))?.size;
   return [
     held === undefined
-      ? ok("store", `${path} is made at the first start`)
+      ? ok("store", `${path} does not exist yet and is created at the first start`)
       : await checkStore(path, () => open(options)),
     await checkStoreWrites(folder, () => append(folder)),
     ...(await checkFolder(folder, held ?? 0, retention(options))),
@@ -74,7 +74,7 @@ async function open(options: GatewayOptions): Promise<void> {
   await store.close();
 }
 
-/** Appends to a log that is thrown away. */
+/** Appends to a temporary log; resolves to the duration in ms. */
 async function append(folder: string): Promise<number> {
   const own = await mkdtemp(join(folder, ".spillway-doctor-"));
   try {
@@ -92,13 +92,13 @@ async function append(folder: string): Promise<number> {
   }
 }
 
-/** In bytes; `undefined` where a stream has no bound. */
+/** The sum over all streams in bytes; `undefined` if a stream has no limit. */
 function retention({ streams }: GatewayOptions): number | undefined {
   const bounds = Object.values(streams).map((stream) => stream.retention.bytes);
   return bounds.reduce((sum, bytes) => (sum === undefined || bytes === undefined ? undefined : sum + bytes), 0);
 }
 
-/** The time of each stream's last event; a log that cannot be read was reported already, and one that is new has none. */
+/** The time of each stream's last event. Leaves out new logs, and unreadable ones, which another check has reported. */
 async function lastEvents(options: GatewayOptions): Promise<ReadonlyMap<string, number>> {
   const times = new Map<string, number>();
   const readers = await openReaders(options).catch(() => undefined);
@@ -107,7 +107,7 @@ async function lastEvents(options: GatewayOptions): Promise<ReadonlyMap<string, 
       const time = readers?.open(name).state().lastTime;
       if (time !== undefined) times.set(name, time);
     } catch {
-      // It has not been opened before.
+      // The stream is new.
     }
   }
   readers?.close();

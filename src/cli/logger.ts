@@ -4,24 +4,24 @@ import { pino, stdTimeFunctions } from "pino";
 import type { Logger } from "../util/logger.ts";
 import { redact } from "../util/redact.ts";
 
-/** What `--log-level` takes, from everything to nothing. */
+/** The values of `--log-level`, from most to fewest lines. */
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 
 export type LogLevel = (typeof logLevels)[number];
 
-/** A logger that a program ends with. */
+/** The logger of a program, which is flushed before the process exits. */
 export interface ProgramLogger extends Logger {
-  /** Shows lines to a person who is watching a terminal, at the level `info`; they are in no log. */
+  /** Prints lines to a terminal if the level includes `info`; without a terminal they are dropped. */
   note(lines: readonly string[]): void;
   /**
-   * Resolves once what was logged is written, or nobody reads it any more; in a bounded time. To be called before the process ends:
-   * pino's own way out tries for ever to write to a pipe that is closed.
+   * Resolves once all lines are written or cannot be written, at the latest after {@link flushTimeout}. Call it before
+   * the process exits: pino's own exit handler retries a write to a closed pipe indefinitely.
    */
   flush(): Promise<void>;
 }
 
 /**
- * Logs to stdout: one JSON object a line, or something shorter where a person is watching. Every line goes through {@link redact}, so
+ * Logs to stdout: one JSON object per line, or a shorter format on a terminal. Every line passes {@link redact}, so
  * that no caller can print a secret.
  */
 export function createLogger(level: LogLevel): ProgramLogger {
@@ -48,12 +48,12 @@ export function createLogger(level: LogLevel): ProgramLogger {
   };
 }
 
-/** How long whoever reads the log may take for what is left of it, in ms. */
-const patience = 500;
+/** How long a flush waits for the reader of stdout, in ms. */
+const flushTimeout = 500;
 
 function untilWritten(stdout: EventEmitter): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, patience);
+    const timer = setTimeout(resolve, flushTimeout);
     const done = (): void => {
       clearTimeout(timer);
       resolve();
@@ -62,7 +62,7 @@ function untilWritten(stdout: EventEmitter): Promise<void> {
   });
 }
 
-/** Of a request only what cannot hold a secret: no header, and the path without its query. */
+/** The parts of a request that cannot hold a secret: the method, and the path without its query. */
 function request(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return undefined;
   const { method, url, path = url } = value as Readonly<Record<"method" | "url" | "path", unknown>>;

@@ -1,10 +1,10 @@
 import { InvalidArgumentError } from "commander";
 
-/** A flag's parser that takes whole numbers of a range. */
+/** Creates a parser for a flag that accepts whole numbers in a range. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`Write a whole number from ${min} to ${max}.`);
+    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
   };
 }

@@ -3,7 +3,7 @@ import { errorCodes, SpillwayError, type ErrorCode } from "../errors.ts";
 /**
  * Publishes events in one request.
  * @returns their ids.
- * @throws {SpillwayError} `upstream-connect` where nobody answers, else the code of the answer.
+ * @throws {SpillwayError} `upstream-connect` if the server does not answer, else the error code of its answer.
  */
 export async function postEvents(
   endpoint: URL,
@@ -23,10 +23,10 @@ export async function postEvents(
   throw problemError(response.status, answer);
 }
 
-/** The error that a problem+json answer (RFC 9457) tells of. */
+/** The error that a problem+json answer (RFC 9457) describes. */
 function problemError(status: number, { code, detail, title }: Readonly<Record<string, unknown>>): SpillwayError {
   const known = typeof code === "string" && Object.hasOwn(errorCodes, code);
-  const text = [detail, title].find((part): part is string => typeof part === "string") ?? "no ids in the answer";
+  const text = [detail, title].find((part): part is string => typeof part === "string") ?? "the answer contains no ids";
   return new SpillwayError(known ? (code as ErrorCode) : "upstream-status", `${text} (HTTP ${status})`);
 }
 
@@ -39,7 +39,7 @@ function parseJson(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** fetch wraps the error of the socket. */
+/** The socket's error code, which `fetch` puts into `cause`. */
 function reasonOf(error: unknown): string {
   const { cause } = error as { cause?: NodeJS.ErrnoException };
   return cause?.code ?? (error as Error).message;

@@ -7,14 +7,14 @@ import { addPublish } from "./commands/publish.ts";
 import { addServe } from "./commands/serve.ts";
 import { addTail } from "./commands/tail.ts";
 
-/** The command line, ready to be parsed. It throws instead of exiting. */
+/** Creates the command line parser. It throws instead of exiting. */
 export function createProgram(): Command {
   const program = new Command("spillway")
-    .description("A durable gateway for Server-Sent Events: one upstream connection, everyone served.")
+    .description("A durable gateway for Server-Sent Events: one upstream connection for any number of clients.")
     .version(version)
-    .showHelpAfterError("(spillway --help shows what there is)")
+    .showHelpAfterError("(run spillway --help for usage)")
     .exitOverride()
-    // It takes the place of the arguments in the list of processes: they may hold a key.
+    // Hides the arguments in the process list, because they may contain a key.
     .hook("preAction", (_, command) => void (process.title = `spillway ${command.name()}`));
   addServe(program);
   addCheck(program);

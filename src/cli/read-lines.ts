@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 
-/** The lines of a stream as they come in, those of one read together; with `whole` all of them at the end. */
+/** Yields the lines of a stream in batches, one for each read; with `whole`, all lines in one batch at the end. */
 export async function* readLines(input: Readable, whole: boolean): AsyncGenerator<string[]> {
   let rest = "";
   input.setEncoding("utf8");

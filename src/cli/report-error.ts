@@ -2,7 +2,7 @@ import { CommanderError } from "commander";
 import { SpillwayError } from "../errors.ts";
 
 /**
- * Says on stderr what went wrong, without a stack where the error was raised on purpose.
+ * Prints an error to stderr; with its stack only if it is not a {@link SpillwayError}.
  * @returns the exit code: 0 after help and version, 2 for wrong usage, else 1.
  */
 export function reportError(error: unknown): number {

@@ -1,9 +1,15 @@
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** How long a signal that comes again counts as the same one, in ms: npm passes on a Ctrl-C that the terminal has sent to everyone. */
-const echo = 1_000;
+/**
+ * How long a repeated signal counts as the same one, in ms: npm forwards the Ctrl-C that the terminal has sent to every
+ * process.
+ */
+const duplicateWindow = 1_000;
 
-/** Calls back at the first SIGINT or SIGTERM; one that comes later than its echo ends the process at once, as the shell expects it to. */
+/**
+ * Calls back at the first SIGINT or SIGTERM. A second one after {@link duplicateWindow} exits at once with the shell's
+ * exit code.
+ */
 export function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
   let stoppedAt: number | undefined;
   for (const [signal, exitCode] of Object.entries(exitCodes) as [NodeJS.Signals, number][]) {
@@ -11,7 +17,7 @@ export function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
       if (stoppedAt === undefined) {
         stoppedAt = performance.now();
         stop(signal);
-      } else if (performance.now() - stoppedAt > echo) process.exit(exitCode);
+      } else if (performance.now() - stoppedAt > duplicateWindow) process.exit(exitCode);
     });
   }
 }

@@ -1,15 +1,15 @@
 import type { UpstreamBatch, UpstreamEvent, UpstreamHistory } from "../upstream/upstream.ts";
 
-/** Ids and events remembered, so that a tail that runs for weeks stays small. */
+/** The largest number of ids, and of events without an id, kept in memory. */
 const limit = 10_000;
 
-/** What `tail` has printed: enough of it to tell an event that is sent again. */
+/** What `tail` has printed, to recognize events that the source sends again. */
 export interface TailHistory extends UpstreamHistory {
-  /** Remembers what was printed. */
+  /** Adds a printed batch. */
   add(batch: UpstreamBatch): void;
 }
 
-/** A history in memory that begins behind `lastEventId`. */
+/** Creates a history in memory that begins after `lastEventId`. */
 export function createTailHistory(lastEventId: string | undefined): TailHistory {
   const ids = new Set<string>(lastEventId === undefined ? [] : [lastEventId]);
   let cursor = lastEventId;

@@ -3,7 +3,8 @@ import { describeUrl } from "../config/secrets.ts";
 import { SpillwayError } from "../errors.ts";
 
 /**
- * Fills in `${NAME}` from the environment or the `.env` file of this directory, so that a secret need not be in the list of processes.
+ * Replaces `${NAME}` by its value in the environment or in `.env`, so that a secret need not be visible in the process
+ * list.
  * @throws {SpillwayError} `request-invalid` for a variable that is not set.
  */
 export function withVariables(text: string): string {
@@ -14,8 +15,8 @@ export function withVariables(text: string): string {
 }
 
 /**
- * Reads the address that a command is given, with its variables filled in.
- * @throws {SpillwayError} `request-invalid` where it is none.
+ * Parses a URL argument and replaces its variables.
+ * @throws {SpillwayError} `request-invalid` if it is not an HTTP URL, or a variable is not set.
  */
 export function readUrl(text: string): URL {
   const filled = withVariables(text);

@@ -1,4 +1,4 @@
-/** The program of one worker of `spillway serve --workers`: started by the primary, never by a person. */
+/** The program of one worker of `spillway serve --workers`. Only the primary starts it. */
 import { Socket } from "node:net";
 import { openReaders } from "../config/open-store.ts";
 import { withFields } from "../util/logger.ts";
@@ -6,7 +6,8 @@ import { channelDescriptor } from "../workers/ipc/channel.ts";
 import { runWorker } from "../workers/worker/worker.ts";
 import { createLogger, type LogLevel } from "./logger.ts";
 
-// Ctrl-C, a closed terminal and systemd signal every process of the group; the primary alone obeys, and tells the workers.
+// Ctrl-C, a closed terminal and systemd signal every process of the group. Only the primary handles them; it stops the
+// workers itself.
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
 
 let flush = async (): Promise<void> => {};

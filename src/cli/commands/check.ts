@@ -13,7 +13,7 @@ export function addCheck(program: Command): void {
     .command("check")
     .description("check the configuration and print it fully resolved, with secrets masked");
   addConfigFlags(command)
-    .option("--schema", "print the JSON schema of the configuration, for editors, instead")
+    .option("--schema", "print the JSON schema for editors instead of the configuration")
     .action(async ({ schema, ...flags }: CheckFlags) => {
       process.stdout.write(schema ? printJsonSchema() : printConfig(await resolveFlags(flags)));
     });

@@ -17,20 +17,23 @@ interface DoctorFlags extends ConfigFlags {
   readonly json?: true;
 }
 
-/** `spillway doctor`: will it run here, and does a stream come through the proxies in front of it? */
+/**
+ * `spillway doctor`: checks whether the gateway can run on this machine, or whether a stream passes the proxies in
+ * front of it.
+ */
 export function addDoctor(program: Command): void {
   const command = program
     .command("doctor")
-    .description("check this machine for the configuration, or the path to a stream")
-    .argument("[url]", "address of a stream as clients reach it; without one, this machine is checked");
+    .description("check this machine against the configuration, or the network path to a stream")
+    .argument("[url]", "URL of a stream as clients reach it; without a URL, this machine is checked");
   addConfigFlags(command)
-    .option("--check-upstream", "without a URL: also connect to the sources once")
+    .option("--check-upstream", "without a URL: also connect to each upstream once")
     .addOption(headerFlag())
-    .addOption(durationFlag("--timeout <duration>", "how long headers or an event may take", 5_000))
-    .addOption(durationFlag("--idle <duration>", "how long the stream is held open", 60_000))
-    .option("--publish", "publish three events to the stream to see them arrive")
+    .addOption(durationFlag("--timeout <duration>", "how long to wait for headers or an event", 5_000))
+    .addOption(durationFlag("--idle <duration>", "how long to keep the stream open", 60_000))
+    .option("--publish", "publish three events to the stream and check that they arrive")
     .addOption(new Option("--publish-key <key>", "key to publish with; implies --publish").env("SPILLWAY_PUBLISH_KEY"))
-    .option("--json", "print every check as a line of JSON")
+    .option("--json", "print each check as one line of JSON")
     .action(async (url: string | undefined, flags: DoctorFlags) => {
       const checks = url === undefined ? checkHere(flags, flags.checkUpstream === true) : checkUrl(url, flags);
       process.exit((await report(checks, flags.json === true)) ? 0 : 1);
@@ -38,26 +41,26 @@ export function addDoctor(program: Command): void {
 }
 
 function checkUrl(text: string, flags: DoctorFlags): AsyncGenerator<Check, void> {
-  const wanted = flags.publish === true || flags.publishKey !== undefined;
+  const publishes = flags.publish === true || flags.publishKey !== undefined;
   return checkPath(readUrl(text), {
     headers: flags.header,
     timeout: flags.timeout,
     idle: flags.idle,
-    publish: wanted ? { key: flags.publishKey } : undefined,
+    publish: publishes ? { key: flags.publishKey } : undefined,
   });
 }
 
-/** Prints checks as they come; resolves to whether none failed. */
+/** Prints each check as soon as it is done; resolves to whether none failed. */
 async function report(checks: AsyncGenerator<Check, void>, json: boolean): Promise<boolean> {
-  let good = true;
+  let passed = true;
   for await (const check of checks) {
-    good &&= check.outcome !== "fail";
+    passed &&= check.outcome !== "fail";
     await print(json ? JSON.stringify(check) : formatCheck(check));
   }
-  return good;
+  return passed;
 }
 
-/** Resolves once the line has left, for the process exits behind the last one. */
+/** Resolves once the line is written, because the process exits after the last one. */
 function print(line: string): Promise<void> {
   return new Promise((resolve) => void process.stdout.write(`${line}\n`, () => resolve()));
 }
@@ -66,6 +69,6 @@ function durationFlag(flags: string, description: string, fallback: number): Opt
   return new Option(flags, description).default(fallback, `${fallback / 1_000}s`).argParser((text: string) => {
     const ms = parseDuration(text);
     if (ms !== undefined && ms >= 1 && ms <= longestTimer) return ms;
-    throw new InvalidArgumentError('Write a duration such as "5s".');
+    throw new InvalidArgumentError('Expected a duration such as "5s".');
   });
 }

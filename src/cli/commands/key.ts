@@ -17,19 +17,19 @@ interface KeyFlags {
   readonly expires?: string;
 }
 
-/** `spillway key new` makes an API key; `spillway key hash` takes one that exists. Both print the entry of the configuration. */
+/**
+ * `spillway key new` creates an API key; `spillway key hash` reads an existing one. Both print its configuration entry.
+ */
 export function addKey(program: Command): void {
-  const command = program.command("key").description("make API keys, and entries for keys that you have");
+  const command = program.command("key").description("create API keys, or configuration entries for existing keys");
   addEntryFlags(command.command("new"))
-    .description("make an API key; prints it, and the entry of the configuration that makes it count")
+    .description("create an API key and print it with its configuration entry")
     .action((flags: KeyFlags) => {
       const key = createKey();
       process.stdout.write(`${key}\n\n${entryOf(hashKey(key), flags)}`);
     });
   addEntryFlags(command.command("hash"))
-    .description(
-      "read a key from stdin and print its entry of the configuration; the key is in no argument, so not in ps",
-    )
+    .description("read an existing key from stdin and print its configuration entry")
     .action(async (flags: KeyFlags) => {
       const secret = await readSecret();
       if (isWeak(secret)) process.stderr.write(weakness);
@@ -38,30 +38,45 @@ export function addKey(program: Command): void {
 }
 
 const weakness =
-  "warning: this key is shorter than 16 characters or has few different ones, so it can be guessed. It is hashed slowly (scrypt), " +
-  "which makes guessing harder, not impossible. Replace it: spillway key new.\n";
+  "warning: this key can be guessed: it has fewer than 16 characters or too few different ones. " +
+  "Its hash is slow (scrypt), which makes guessing harder, not impossible. Create a new key with: spillway key new\n";
 
 function addEntryFlags(command: Command): Command {
   return command
-    .addOption(new Option("--name <name>", "what logs call it").argParser(readName).makeOptionMandatory())
     .addOption(
-      new Option("--can <rights>", "subscribe,publish,admin").argParser(readRights).default(["subscribe"], "subscribe"),
+      new Option("--name <name>", "name of the key in logs and metrics").argParser(readName).makeOptionMandatory(),
     )
     .addOption(
-      new Option("--streams <names>", "names or patterns, separated by commas (default: all)").argParser(readNames),
+      new Option("--can <rights>", "rights, separated by commas: subscribe,publish,admin")
+        .argParser(readRights)
+        .default(["subscribe"], "subscribe"),
     )
-    .addOption(new Option("--channels <names>", "the same for channels").argParser(readNames))
-    .addOption(new Option("--events <names>", "the same for event types").argParser(readNames))
     .addOption(
-      new Option("--expires <time>", "when it ends: 2027-01-31T09:00:00Z, or 90d from now (default: never)").argParser(
-        readEnd,
+      new Option("--streams <names>", "stream names or patterns, separated by commas (default: all)").argParser(
+        readNames,
       ),
+    )
+    .addOption(
+      new Option("--channels <names>", "channel names or patterns, separated by commas (default: all)").argParser(
+        readNames,
+      ),
+    )
+    .addOption(
+      new Option("--events <names>", "event types or patterns, separated by commas (default: all)").argParser(
+        readNames,
+      ),
+    )
+    .addOption(
+      new Option(
+        "--expires <time>",
+        "expiry: a time such as 2027-01-31T09:00:00Z, or a duration such as 90d (default: never)",
+      ).argParser(readExpiry),
     );
 }
 
 /**
- * One line of stdin, without its end.
- * @throws {SpillwayError} `request-invalid` for none, for several lines, and for what no header can carry.
+ * Reads the key from stdin: one line, without its line break.
+ * @throws {SpillwayError} `request-invalid` for empty input, several lines, or characters that a header cannot carry.
  */
 async function readSecret(): Promise<string> {
   if (process.stdin.isTTY) process.stderr.write("Key, then Enter: ");
@@ -76,7 +91,7 @@ async function readSecret(): Promise<string> {
   throw new SpillwayError("request-invalid", `stdin: expected ${expected}`, { field: "stdin", expected });
 }
 
-/** The section to be merged into a configuration, in YAML. JSON's quotes keep any text what it is. */
+/** The configuration section in YAML. Values are quoted as JSON, so that YAML reads every text as a string. */
 function entryOf(hash: string, { name, can, streams, channels, events, expires }: KeyFlags): string {
   const members = Object.entries({ name, hash, can, streams, channels, events, expires })
     .filter(([, value]) => value !== undefined)
@@ -86,13 +101,13 @@ function entryOf(hash: string, { name, can, streams, channels, events, expires }
 
 function readName(text: string): string {
   if (/^[\w.-]{1,64}$/.test(text)) return text;
-  throw new InvalidArgumentError("It may have letters, digits, _ . and -");
+  throw new InvalidArgumentError("A name has 1 to 64 letters, digits, _ . and -");
 }
 
 function readRights(text: string): string[] {
   const named = text.split(",").filter(Boolean);
   if (named.length > 0 && named.every((right) => (rights as readonly string[]).includes(right))) return named;
-  throw new InvalidArgumentError(`Rights are ${rights.join(", ")}.`);
+  throw new InvalidArgumentError(`The rights are ${rights.join(", ")}.`);
 }
 
 function readNames(text: string): string[] {
@@ -101,9 +116,9 @@ function readNames(text: string): string[] {
   throw new InvalidArgumentError("Names have 1 to 256 characters and no control characters.");
 }
 
-function readEnd(text: string): string {
+function readExpiry(text: string): string {
   const duration = parseDuration(text);
   const end = new Date(duration === undefined ? parseDateOrTime(text) : Date.now() + duration);
   if (end.getTime() > Date.now()) return end.toISOString();
-  throw new InvalidArgumentError("Write an RFC 3339 time that is to come, or a duration such as 90d.");
+  throw new InvalidArgumentError("Expected an RFC 3339 time in the future, or a duration such as 90d.");
 }

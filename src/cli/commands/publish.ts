@@ -19,18 +19,18 @@ interface PublishFlags {
 export function addPublish(program: Command): void {
   const command = program
     .command("publish")
-    .description("publish events and print their ids, one a line")
+    .description("publish events and print their ids, one per line")
     .argument("[url]", "address of the stream, such as http://127.0.0.1:8080/streams/chat")
     .option("--server <url>", "address of the gateway, with --stream", "http://127.0.0.1:8080")
     .option("--stream <name>", "name of the stream")
     .addOption(headerFlag())
     .option("--event <type>", "event type (default: message)")
     .option("--channel <name>", "channel (default: none)")
-    .option("--data <text>", "data of one event; without it, events are read from stdin, one JSON object a line")
-    .option("--idempotency-key <key>", "the same key publishes once, however often it is sent")
+    .option("--data <text>", "data of a single event (default: read events from stdin, one JSON object per line)")
+    .option("--idempotency-key <key>", "publish the events only once, even if the command is repeated with this key")
     .action(async (url: string | undefined, flags: PublishFlags) => {
       if (url === undefined && flags.stream === undefined)
-        command.error("error: give the stream's URL, or --stream <name>");
+        command.error("error: expected the URL of a stream, or --stream <name>");
       const endpoint = endpointOf(url ?? `${flags.server.replace(/\/$/, "")}/streams/${flags.stream}`);
       for await (const events of eventsOf(flags)) {
         const ids = await postEvents(endpoint, events, headersOf(flags));
@@ -49,7 +49,7 @@ function headersOf({ header, idempotencyKey }: PublishFlags): Readonly<Record<st
   return idempotencyKey === undefined ? header : { ...header, "idempotency-key": idempotencyKey };
 }
 
-/** The events in batches: what came in together goes out together; a key covers all of them, so they stay whole. */
+/** The events in batches: those of one read form one request. With an idempotency key, all events form one request. */
 async function* eventsOf(flags: PublishFlags): AsyncGenerator<object[], void> {
   const { event, channel, data, idempotencyKey } = flags;
   if (data !== undefined) {
@@ -72,7 +72,7 @@ function parseEvent(line: string, number: number): object {
     const event: unknown = JSON.parse(line);
     if (typeof event === "object" && event !== null && "data" in event) return event;
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new SpillwayError("request-invalid", `stdin, line ${number}: expected a JSON object such as {"data":"…"}`);
 }

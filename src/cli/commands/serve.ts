@@ -13,21 +13,21 @@ interface ServeFlags extends ConfigFlags {
   readonly logLevel: LogLevel;
 }
 
-/** `spillway serve`: runs the gateway until it is told to stop. */
+/** `spillway serve`: runs the gateway until SIGINT or SIGTERM. */
 export function addServe(program: Command): void {
   const command = program.command("serve").description("connect to the upstreams and serve their streams");
-  const logLevel = new Option("--log-level <level>", "what to log").choices(logLevels).default("info");
+  const logLevel = new Option("--log-level <level>", "lowest level to log").choices(logLevels).default("info");
   addConfigFlags(command)
     .addOption(logLevel.env("SPILLWAY_LOG_LEVEL"))
     .action(async (flags: ServeFlags) => {
-      // From the first moment on: as process 1 of a container it would else miss a signal for good.
+      // Registered first: process 1 of a container ignores a signal that has no handler.
       const stopped = new Promise<string>((resolve) => onStopSignal(resolve));
       const options = await resolveFlags(flags);
       const logger = createLogger(flags.logLevel);
       if (command.getOptionValueSource("upstream") === "cli" && /[?@]/.test(flags.upstream ?? "")) {
         logger.warn(
           { flag: "--upstream" },
-          "other users can read a key in an argument; set a variable in .env and pass '${NAME}'",
+          "other users of this machine can read a key in an argument: set a variable in .env and pass '${NAME}'",
         );
       }
       const runtime: Runtime = { logger, stopped, readOptions: () => readAgain(flags, options) };
@@ -37,15 +37,15 @@ export function addServe(program: Command): void {
     });
 }
 
-/** The configuration as it is now. A certificate that was made for this process stays the same. */
+/** Reads the current configuration. Keeps the certificate that `--dev-tls` created at the start. */
 async function readAgain({ devTls, ...flags }: ServeFlags, { tls }: GatewayOptions): Promise<GatewayOptions> {
   const next = await resolveFlags(flags);
   return devTls ? { ...next, tls } : next;
 }
 
-/** A terminal that closes sends the signal too: there it ends the process, as it does any other. */
+/** Reloads on SIGHUP, except in a terminal: a closing terminal sends the signal too, and should end the process. */
 function onReloadSignal(reload: () => Promise<void>): void {
-  // What is wrong with the configuration is in the log.
+  // The reload itself logs a failure.
   if (!process.stdin.isTTY) process.on("SIGHUP", () => void reload().catch(() => {}));
 }
 
@@ -70,7 +70,7 @@ async function serve(options: GatewayOptions, { logger, readOptions, stopped }: 
   logger.info({}, "stopped");
 }
 
-/** Node runs it by itself, so it has the name that it has once it is compiled. */
+/** The path of the compiled program, which Node starts in a process of its own. */
 const workerProgram = fileURLToPath(new URL("../worker.js", import.meta.url));
 
 async function serveWithWorkers(
@@ -88,12 +88,12 @@ async function serveWithWorkers(
   logger.info({}, "stopped");
 }
 
-/** Logs the address; a terminal also gets the URLs of the streams, to be clicked on. */
+/** Logs the address; prints the URLs of the streams to a terminal. */
 function announce(listen: ListenAddress, options: GatewayOptions, logger: ProgramLogger): void {
   const scheme = options.tls ? "https" : "http";
   const workers = options.workers > 1 ? { workers: options.workers } : {};
   logger.info({ address: `${scheme}://${formatListen(listen)}`, ...summary(options), ...workers }, "listening");
-  // An address of all interfaces is none that a browser can go to.
+  // A browser cannot open the wildcard address.
   const host = /^(0\.0\.0\.0|::)$/.test(listen.host) ? "localhost" : listen.host;
   const names = Object.keys(options.streams);
   const shown = names
@@ -102,7 +102,7 @@ function announce(listen: ListenAddress, options: GatewayOptions, logger: Progra
   logger.note([...shown, ...(names.length > mostUrls ? [`and ${names.length - mostUrls} more`] : [])]);
 }
 
-/** How many streams are listed on a terminal. */
+/** The largest number of streams listed on a terminal. */
 const mostUrls = 10;
 
 function summary({ streams, store, listener = "raw" }: GatewayOptions): object {

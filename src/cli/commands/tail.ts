@@ -19,25 +19,28 @@ interface TailFlags {
   readonly count?: number;
 }
 
-/** `spillway tail`: follows any SSE endpoint, resuming after every break. */
+/** `spillway tail`: follows any SSE endpoint and resumes when the connection breaks. */
 export function addTail(program: Command): void {
   program
     .command("tail")
-    .description("follow any SSE endpoint, reconnecting and resuming where it stopped")
-    .argument("<url>", "address of the stream")
+    .description("follow any SSE endpoint; reconnect and resume when the connection breaks")
+    .argument("<url>", "URL of the stream")
     .addOption(headerFlag())
-    .option("--last-event-id <id>", "resume behind the event with this id")
-    .option("--after <position>", "start of a Spillway stream: an id, earliest or now")
-    .option("--resume-param <name>", "query parameter that takes the last event id (default: the Last-Event-ID header)")
-    .option("--json", "print every event as a line of JSON")
-    .addOption(new Option("--count <n>", "end after this many events").argParser(wholeNumber(1, 1e9)))
+    .option("--last-event-id <id>", "resume after the event with this id")
+    .option("--after <position>", "where to start in a Spillway stream: an event id, earliest or now")
+    .option(
+      "--resume-param <name>",
+      "send the last event id in this query parameter (default: in the Last-Event-ID header)",
+    )
+    .option("--json", "print each event as one line of JSON")
+    .addOption(new Option("--count <n>", "exit after this many events").argParser(wholeNumber(1, 1e9)))
     .action(async (url: string, flags: TailFlags) => {
       await tail(url, flags);
       process.exit(0);
     });
 }
 
-/** Resolves once enough was printed, the source has ended or the user has. */
+/** Resolves once `--count` events are printed, the source has ended the stream, or the user has stopped the command. */
 async function tail(url: string, flags: TailFlags): Promise<void> {
   const options = resolveUpstream({
     url: startingAt(readUrl(url), flags.after),
@@ -75,7 +78,10 @@ async function tail(url: string, flags: TailFlags): Promise<void> {
   });
 }
 
-/** The upstream logs each break with the wait that follows; the rest of its log is the state that is noted anyway. */
+/**
+ * Prints only the log lines about lost connections, which have a `delay`: the others repeat the state that `onState`
+ * prints.
+ */
 const breakLogger: Logger = { ...silentLogger, info: noteBreak, warn: noteBreak };
 
 function noteBreak(fields: object, message: string): void {
@@ -87,7 +93,7 @@ function startingAt(url: URL, after: string | undefined): string {
   return url.href;
 }
 
-/** Resolves once the text has left; where nobody reads any longer (`| head`) the process is done. */
+/** Resolves once the text is written. Exits when the reader has closed the pipe, as `| head` does. */
 function print(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => {

@@ -54,7 +54,7 @@ test("a directory without a configuration is a failure that says so", () =>
   withDirectory(async (cwd) => {
     const report = await examine(cwd);
     expect([report.code, report.of("config").outcome]).toEqual([1, "fail"]);
-    expect(report.of("config").found).toContain("there is no spillway.yaml here");
+    expect(report.of("config").found).toContain("this directory has no spillway.yaml");
   }));
 
 test("a log that a running gateway holds is a warning, and one that is none a failure", () =>
