@@ -7,7 +7,7 @@ export {
 } from "./config/create-gateway.ts";
 export { createLazyGateway, type LazyGateway, type LazyGatewayRuntime } from "./config/create-lazy-gateway.ts";
 export type { AuthorizeFunction, AuthorizeRequest, AuthorizeResult } from "./access/authorize.ts";
-export type { Grant, Right } from "./access/grant.ts";
+export type { Grant, Right } from "./access/identity.ts";
 export type {
   AccessConfig,
   AuthorizeConfig,

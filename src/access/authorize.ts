@@ -1,7 +1,6 @@
 import { SpillwayError } from "../errors.ts";
 import { parseDateTime } from "../util/rfc3339.ts";
-import { rights, type Grant, type Right } from "./grant.ts";
-import type { Identity, Recognition } from "./identity.ts";
+import { rights, type Grant, type Identity, type Recognition, type Right } from "./identity.ts";
 
 /** A request as the access check sees it: everything but its body. */
 export interface AuthorizeRequest {

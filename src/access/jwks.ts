@@ -9,7 +9,7 @@ import {
 } from "jose";
 import { SpillwayError } from "../errors.ts";
 import type { Logger } from "../util/logger.ts";
-import { readText } from "./response-text.ts";
+import { readText, reasonOf } from "./remote-response.ts";
 
 /** How long the last answer is used while there is no new one, in ms. */
 const survives = 24 * 3_600_000;
@@ -76,14 +76,6 @@ async function fetchKeySet(...[url, init]: Parameters<FetchImplementation>): Pro
   // What is no key set must not take the place of the last one that was.
   createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
   return text;
-}
-
-/** Not its whole text: that of `fetch` may hold the URL. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return "unknown";
-  const { cause } = error;
-  if (cause instanceof Error && "code" in cause) return String(cause.code);
-  return error.message.startsWith("status ") ? error.message : error.name;
 }
 
 function unavailable(): SpillwayError {

@@ -3,8 +3,7 @@ import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey, type JWTVerif
 import { SpillwayError } from "../errors.ts";
 import { isGlob } from "../util/glob.ts";
 import type { Logger } from "../util/logger.ts";
-import { nothing, rights, type Grant, type Right } from "./grant.ts";
-import type { Identity, Recognition } from "./identity.ts";
+import { nothing, rights, type Grant, type Identity, type Recognition, type Right } from "./identity.ts";
 import { createIssuerKeys } from "./jwks.ts";
 import type { ClaimMapping, JwtOptions } from "./options.ts";
 import { fingerprint } from "./secret-hash.ts";

@@ -1,6 +1,6 @@
 /** Access options as returned by the config resolver: complete, validated, frozen. Times in ms. */
 import type { AuthorizeFunction } from "./authorize.ts";
-import type { Grant } from "./grant.ts";
+import type { Grant } from "./identity.ts";
 import type { TicketRules } from "./held-tickets.ts";
 
 export interface KeyOptions {

@@ -1,7 +1,7 @@
 /** The `access` section. */
 import { z } from "zod";
 import type { AuthorizeFunction } from "../access/authorize.ts";
-import { nothing, rights, type Grant } from "../access/grant.ts";
+import { nothing, rights, type Grant } from "../access/identity.ts";
 import type { AccessOptions, ClaimMapping, JwtOptions, KeyOptions } from "../access/options.ts";
 import { hashExpected, readHash } from "../access/secret-hash.ts";
 import { parseDateOrTime } from "../util/rfc3339.ts";

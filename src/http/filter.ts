@@ -1,4 +1,4 @@
-import { allows, type Grant } from "../access/grant.ts";
+import { allows, type Grant } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
 import type { LogFilter } from "../log/log.ts";
 import { isGlob } from "../util/glob.ts";

@@ -1,4 +1,4 @@
-import { permits } from "../access/grant.ts";
+import { permits } from "../access/identity.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { homePage, homePolicy } from "./home-page.ts";
 import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";

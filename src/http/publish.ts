@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import { allows, type Grant } from "../access/grant.ts";
-import type { Identity } from "../access/identity.ts";
+import { allows, type Grant, type Identity } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
 import { ownIdOf } from "../hub/format.ts";
 import { formatCursor } from "../log/cursor.ts";

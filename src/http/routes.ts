@@ -1,5 +1,5 @@
 import { refuseCredentialsInUrl } from "../access/credentials.ts";
-import { permits, type Right } from "../access/grant.ts";
+import { permits, type Right } from "../access/identity.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import { endSubscribers, reload } from "./admin.ts";
 import { home, homeFacts, wantsJson } from "./home.ts";

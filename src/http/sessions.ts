@@ -1,6 +1,5 @@
 import type { Access } from "../access/access.ts";
-import { permits } from "../access/grant.ts";
-import type { Identity } from "../access/identity.ts";
+import { permits, type Identity } from "../access/identity.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { CloseReason, Subscriber, SubscriptionOwner } from "../hub/subscriber.ts";

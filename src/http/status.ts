@@ -1,4 +1,4 @@
-import { allows } from "../access/grant.ts";
+import { allows } from "../access/identity.ts";
 import { formatCursor } from "../log/cursor.ts";
 import type { UpstreamStatus } from "../upstream/upstream.ts";
 import { narrow } from "./filter.ts";

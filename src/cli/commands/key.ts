@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { rights } from "../../access/grant.ts";
+import { rights } from "../../access/identity.ts";
 import { createKey, hashKey } from "../../access/keys.ts";
 import { hashFast, hashSlowly, isWeak } from "../../access/secret-hash.ts";
 import { parseDuration } from "../../config/units.ts";

@@ -1,7 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { allows, permits, type Grant } from "../../../src/access/grant.ts";
-import { narrowGrant } from "../../../src/access/identity.ts";
+import { allows, narrowGrant, permits, type Grant } from "../../../src/access/identity.ts";
 
 const name = fc.string({ unit: fc.constantFrom("a", "b", ":"), maxLength: 5 });
 const pattern = fc.string({ unit: fc.constantFrom("a", "b", ":", "*"), maxLength: 5 });

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { SignJWT, type JWTPayload } from "jose";
 import { expect, test } from "vitest";
-import { allows, permits, type Grant } from "../../../src/access/grant.ts";
+import { allows, permits, type Grant } from "../../../src/access/identity.ts";
 import { grantOf } from "../../../src/access/jwt.ts";
 import type { JwtConfig } from "../../../src/config/config.ts";
 import { accessOf, bearer, outcome } from "./support.ts";

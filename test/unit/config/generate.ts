@@ -68,7 +68,7 @@ const preamble = `/**
  * Generated from the declarations in this folder by \`npm run generate\`.
  */
 import type { AuthorizeFunction } from "../access/authorize.ts";
-import type { Right } from "../access/grant.ts";
+import type { Right } from "../access/identity.ts";
 import type { UpstreamHeaders } from "../upstream/upstream.ts";
 
 /** A number of milliseconds, or text: \`500ms\`, \`10s\`, \`5m\`, \`24h\`, \`7d\`. */

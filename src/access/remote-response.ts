@@ -9,3 +9,11 @@ export async function readText(response: Response, limit: number): Promise<strin
   }
   return Buffer.concat(chunks).toString();
 }
+
+/** Why a request failed, for logs: without the text of what `fetch` or `JSON.parse` throws, which may hold a part of the URL or of the answer. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown";
+  const { cause } = error;
+  if (cause instanceof Error && "code" in cause) return String(cause.code);
+  return error.name === "Error" ? error.message : error.name;
+}
