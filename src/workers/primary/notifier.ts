@@ -1,3 +1,4 @@
+import type { OwnSource } from "../../gateway/source.ts";
 import type { Log, LogEvent, LogHint } from "../../log/log.ts";
 import type { Channel } from "../ipc/channel.ts";
 import { encodeFrame } from "../ipc/frame.ts";
@@ -38,8 +39,23 @@ export function createNotifier(
   };
 }
 
+/** Creates the function that notifies the workers of a source's new events and of its upstream's state. */
+export function createForwarding(notifiers: () => Notifier[]): (stream: string, source: OwnSource) => void {
+  const followed = new WeakSet<Log>();
+  return (stream, source) => {
+    // A stream that was removed and comes back has the same log.
+    if (!followed.has(source.log)) forwardHints(stream, source.log, notifiers);
+    followed.add(source.log);
+    source.onUpstream((state) => {
+      const frame = encodeFrame({ kind: "upstream", stream, state } satisfies ToWorker);
+      const encoded = (): Buffer => frame;
+      for (const notifier of notifiers()) notifier.notify(`upstream ${stream}`, encoded, encoded);
+    });
+  };
+}
+
 /** Forwards a log's hints to the notifiers: hints of one turn of the event loop go together and are encoded once. */
-export function forwardHints(stream: string, log: Log, notifiers: () => Iterable<Notifier>): void {
+function forwardHints(stream: string, log: Log, notifiers: () => Iterable<Notifier>): void {
   let waiting: LogHint[] = [];
 
   function flush(): void {

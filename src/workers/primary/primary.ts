@@ -1,6 +1,9 @@
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { createTickets, type LocalTickets } from "../../access/tickets.ts";
+import { SpillwayError } from "../../errors.ts";
 import { createPolicy } from "../../gateway/policy.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import { countingParts, createReconfigurable, type Reconfigure } from "../../gateway/reconfigurable.ts";
@@ -8,18 +11,15 @@ import { createReload, type Reload } from "../../gateway/reload.ts";
 import { openSource, openSources, stopSources, type OwnSource } from "../../gateway/source.ts";
 import type { Policy } from "../../http/gateway-context.ts";
 import { createAdmission } from "../../limits/admission.ts";
-import type { Log, LogStore } from "../../log/log.ts";
+import type { LogStore } from "../../log/log.ts";
 import { createProcessMonitor } from "../../metrics/process-stats.ts";
 import type { Logger } from "../../util/logger.ts";
 import { createWorkerRequests } from "./worker-requests.ts";
-import { forwardHints, type Notifier } from "./notifier.ts";
+import { createForwarding, type Notifier } from "./notifier.ts";
 import { setUpWorkers, type WorkerProcess } from "./fork.ts";
-import { encodeFrame } from "../ipc/frame.ts";
 import { createWorkerStats, type WorkerStats } from "./worker-stats.ts";
-import type { ToWorker } from "../ipc/messages.ts";
 import { createWorkerCommands } from "./worker-commands.ts";
 import { createPool, type Pool } from "./pool.ts";
-import { withPort } from "./listen-address.ts";
 
 export interface PrimaryParts {
   /** Belongs to the primary from here on. */
@@ -85,6 +85,26 @@ export async function startPrimary(options: GatewayOptions, parts: PrimaryParts)
     await ended;
     await store.close();
   }
+}
+
+/**
+ * The address with a free port in the place of 0. Workers that each ask for port 0 share one, but when all of them die at once the
+ * next would get another.
+ * @throws {SpillwayError} `listen-failed`
+ */
+async function withPort(address: GatewayOptions["listen"]): Promise<GatewayOptions["listen"]> {
+  if (address.port !== 0) return address;
+  const server = createServer().listen(address);
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    const reason = `cannot listen on ${address.host}:0: ${(cause as NodeJS.ErrnoException).code}`;
+    throw new SpillwayError("listen-failed", reason, { field: "listen", cause });
+  }
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return { ...address, port };
 }
 
 /** The workers, and what they are told. */
@@ -172,21 +192,6 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
   };
   for (const [stream, source] of sources) follow(stream, source);
   return { pool, reload, drain: () => options.drain };
-}
-
-/** Creates the function that notifies the workers of a source's new events and of its upstream's state. */
-function createForwarding(notifiers: () => Notifier[]): (stream: string, source: OwnSource) => void {
-  const followed = new WeakSet<Log>();
-  return (stream, source) => {
-    // A stream that was removed and comes back has the same log.
-    if (!followed.has(source.log)) forwardHints(stream, source.log, notifiers);
-    followed.add(source.log);
-    source.onUpstream((state) => {
-      const frame = encodeFrame({ kind: "upstream", stream, state } satisfies ToWorker);
-      const encoded = (): Buffer => frame;
-      for (const notifier of notifiers()) notifier.notify(`upstream ${stream}`, encoded, encoded);
-    });
-  };
 }
 
 /** What the primary does about changed access: it checks the options, and keeps only the tickets that they still grant. */
