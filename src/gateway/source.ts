@@ -1,22 +1,17 @@
-import type { ControlEvents } from "../hub/control.ts";
-import type { LeaseChange, LeaseStatus, ReplicationStatus } from "../http/gateway-context.ts";
-import type { Coordination, Log, LogStore } from "../log/log.ts";
-import type { IngestStats } from "../metrics/snapshot.ts";
-import { createUpstream } from "../upstream/create-upstream.ts";
-import type { Upstream, UpstreamState, UpstreamStatus } from "../upstream/upstream.ts";
 import { isDeepStrictEqual } from "node:util";
-import { mapLimited } from "../util/semaphore.ts";
+import type { LeaseStatus, ReplicationStatus } from "../http/gateway-context.ts";
+import type { Log, LogStore } from "../log/log.ts";
+import type { IngestStats } from "../metrics/snapshot.ts";
+import type { UpstreamStatus } from "../upstream/upstream.ts";
 import { withFields, type Logger } from "../util/logger.ts";
+import { mapLimited } from "../util/semaphore.ts";
 import { createAppender } from "./appender.ts";
-import { createDemand, type Demand } from "./demand.ts";
-import { createIngest, type Ingest } from "./ingest.ts";
-import { createLeadership, type Leadership } from "./leadership.ts";
-import type { GatewayOptions, StreamOptions, StreamUpstreamOptions } from "./options.ts";
+import { createFeed, type Announced, type LeaseChanges } from "./feed.ts";
+import { createIngest } from "./ingest.ts";
+import type { Leadership } from "./leadership.ts";
+import type { GatewayOptions, StreamOptions } from "./options.ts";
 import type { Prepared } from "./reload.ts";
 import { watchReplication } from "./replication.ts";
-
-/** What subscribers are told of an upstream. */
-export type Announced = ControlEvents["spillway.upstream"]["state"];
 
 /** Where a stream's events come from, as those need it who serve them: in this process, or in another one. */
 export interface StreamSource {
@@ -153,66 +148,6 @@ function fedBy({ upstream, channel }: StreamOptions): object {
 /** Somebody who needs the upstream, whichever it is. */
 interface Hold {
   release: (() => void) | undefined;
-}
-
-interface Feed {
-  readonly upstream: Upstream;
-  /** What opens and closes it; absent where it stays open. */
-  readonly demand: Demand | undefined;
-  /** What says whether it runs on this node; absent where there is but one. */
-  readonly leadership: Leadership | undefined;
-  start(): void;
-  stop(): Promise<void>;
-}
-
-type LeaseChanges = Record<LeaseChange, number>;
-
-interface FeedParts {
-  readonly stream: string;
-  readonly announce: (state: Announced) => void;
-  readonly coordination: Coordination | undefined;
-  readonly ttl: number;
-  /** Where the leases are counted. */
-  readonly changes: LeaseChanges;
-  readonly logger: Logger;
-}
-
-/** The upstream, and what opens and closes it; the flow's begin and its break are announced once each. */
-function createFeed(options: StreamUpstreamOptions, { deliver, history }: Ingest, parts: FeedParts): Feed {
-  const { stream, announce, coordination, ttl, changes, logger } = parts;
-  let announced: UpstreamState = "idle";
-  const upstream = createUpstream(options, {
-    stream,
-    history,
-    deliver,
-    logger,
-    onState({ state }) {
-      if (state === "connecting" || state === announced) return;
-      announced = state;
-      announce(state);
-    },
-  });
-  const always = options.connect === "always";
-  const onChange = (change: LeaseChange): void => void changes[change]++;
-  const leadership =
-    coordination && createLeadership(upstream, { stream, coordination, ttl, always, onChange, logger });
-  const open = (): void => (leadership ? leadership.need(true) : upstream.start());
-  const close = (): void => (leadership ? leadership.need(false) : void upstream.stop());
-  const demand = always ? undefined : createDemand(options.linger, open, close);
-  return {
-    upstream,
-    demand,
-    leadership,
-    start() {
-      if (leadership) leadership.start();
-      else if (always) upstream.start();
-    },
-    async stop() {
-      demand?.end();
-      await leadership?.stop();
-      await upstream.stop();
-    },
-  };
 }
 
 function leaseOf(leadership: Leadership, changes: LeaseChanges): LeaseStatus {

@@ -2,8 +2,8 @@
 import type { Identity } from "../../access/identity.ts";
 import type { Ticket, TicketRequest } from "../../access/tickets.ts";
 import { SpillwayError, type ErrorCode } from "../../errors.ts";
+import type { Announced } from "../../gateway/feed.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
-import type { Announced } from "../../gateway/source.ts";
 import type { EndReason } from "../../hub/control.ts";
 import type { SessionMatch } from "../../http/sessions.ts";
 import type { Arrival, Caller } from "../../limits/admission.ts";

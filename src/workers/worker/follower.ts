@@ -1,4 +1,5 @@
-import type { Announced, StreamSource } from "../../gateway/source.ts";
+import type { Announced } from "../../gateway/feed.ts";
+import type { StreamSource } from "../../gateway/source.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { Log, LogHint, LogReader } from "../../log/log.ts";
 import { createWatchers } from "../../log/watchers.ts";
