@@ -32,6 +32,7 @@ export interface ConfigFlags {
   readonly store?: string;
   readonly listen?: string;
   readonly port?: number;
+  readonly listener?: string;
   readonly workers?: string;
   readonly anonymous?: string;
   readonly devTls?: true;
@@ -56,6 +57,7 @@ export function addConfigFlags(command: Command): Command {
     ["--store <url>", "where events are stored: sqlite:<path>, memory, postgres://…, mysql://…, redis://… or nats://…"],
     ["--listen <address>", "address to listen on, such as 127.0.0.1:8080"],
     ["--port <number>", "port to listen on"],
+    ["--listener <name>", "what serves subscriptions over HTTP/1.1: raw, or node for Node's own HTTP server"],
     ["--workers <n|auto>", "number of processes that serve clients, or auto"],
     ["--anonymous <rights>", "rights of clients without credentials, separated by commas: subscribe,publish,admin"],
     ["--dev-tls", "serve HTTPS and HTTP/2 with a new self-signed certificate for localhost"],
@@ -130,6 +132,7 @@ function settingsOf(flags: ConfigFlags, input: unknown): Setting[] {
       path: ["listen"],
       value: flags.port === undefined ? undefined : onPort(section["listen"], flags.port),
     },
+    { flag: "--listener", path: ["listener"], value: flags.listener },
     { flag: "--workers", path: ["workers"], value: flags.workers },
     { flag: "--anonymous", path: ["access", "anonymous"], value: flags.anonymous?.split(",").filter(Boolean) },
   ];

@@ -31,12 +31,18 @@ async function* checkOptions(options: GatewayOptions, upstreams: boolean): Async
   const streams = Object.entries(options.streams);
   yield ok("config", `${streams.length} stream${streams.length === 1 ? "" : "s"} configured`);
   yield* await checkLog(options);
+  yield ok("listener", listeners[options.listener]);
   const { connections, memory } = options.limits;
   yield* await checkMachine({ connections, memory, workers: options.workers, streams: streams.length });
   for (const [name, { upstream }] of streams) {
     if (upstreams && upstream) yield* await checkUpstream(name, upstream);
   }
 }
+
+const listeners = {
+  raw: "raw: subscriptions over HTTP/1.1 are written straight to their sockets; start with --listener node to rule that out",
+  node: "node: every connection is served by Node's own HTTP server; `raw` takes less memory and CPU time",
+} as const;
 
 /** Checks the log, and that the clock is not behind the log's last event. */
 async function checkLog(options: GatewayOptions): Promise<readonly Check[]> {

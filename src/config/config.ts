@@ -25,6 +25,12 @@ export interface GatewayConfig {
    */
   readonly listen?: string | number | undefined;
   /**
+   * What serves subscriptions over HTTP/1.1 at that address. `raw` writes them straight to their sockets, which takes
+   * less memory and CPU time. `node` serves every connection through Node's own HTTP server, to tell a fault of one
+   * from the other. Default: `raw`.
+   */
+  readonly listener?: "raw" | "node" | undefined;
+  /**
    * Where the log is kept: `sqlite:<path>` (relative to the working directory), `memory:` (gone at the end of the
    * process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…`. Default:
    * `sqlite:./spillway.db`.

@@ -45,6 +45,7 @@ function parse<Output>(schema: z.ZodType<Output>, input: unknown, source: Config
 function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
   return {
     listen: config.listen,
+    listener: config.listener,
     store: config.store,
     synchronous: config.sqlite.synchronous,
     cluster: { lease: config.cluster.lease, node: config.cluster.node ?? thisNode },

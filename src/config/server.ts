@@ -18,6 +18,7 @@ import { parseCount } from "./units.ts";
 export interface ParsedConfig {
   readonly preset?: "surflux" | undefined;
   readonly listen: ListenAddress;
+  readonly listener: "raw" | "node";
   readonly store: string;
   readonly sqlite: { readonly synchronous: "full" | "normal" };
   readonly cluster: { readonly lease: number; readonly node?: string | undefined };
@@ -112,6 +113,12 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
     .prefault("127.0.0.1:8080")
     .describe(
       "Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `:8080` (every IPv4 address), or a number: that port on 127.0.0.1. An address other than loopback needs `access`.",
+    ),
+  listener: z
+    .enum(["raw", "node"])
+    .default("raw")
+    .describe(
+      "What serves subscriptions over HTTP/1.1 at that address. `raw` writes them straight to their sockets, which takes less memory and CPU time. `node` serves every connection through Node's own HTTP server, to tell a fault of one from the other ([how](../guides/operate.md#the-listener)).",
     ),
   store: store
     .prefault("sqlite:./spillway.db")

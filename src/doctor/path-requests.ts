@@ -36,6 +36,14 @@ export async function askTimes(requests: PathRequests, cursor: string): Promise<
   return new Map(list.map(({ id, time }) => [String(id), Date.parse(String(time))]));
 }
 
+/** What serves HTTP/1.1 at the gateway's own address; `undefined` where the credentials do not open `/status`. */
+export async function askListener(requests: PathRequests): Promise<string | undefined> {
+  const request = streamRequest({ ...requests, url: beside(requests.url, "status") });
+  const headers = { ...request.headers, accept: "application/json" };
+  const { listener } = (await ask({ ...request, headers, method: "GET" }, requests.timeout)).json;
+  return typeof listener === "string" ? listener : undefined;
+}
+
 /**
  * Publishes one event to the stream of a name at the same server.
  * @returns its id, or what was answered instead
@@ -45,10 +53,7 @@ export async function publishProbe(
   stream: string,
   key: string | undefined,
 ): Promise<{ readonly id: string } | { readonly problem: string }> {
-  const url = new URL(requests.url);
-  url.pathname = `${url.pathname.replace(/\/(streams\/.*|api\/sse\/?)$/, "")}/streams/${stream}/events`;
-  url.search = "";
-  const request = streamRequest({ ...requests, url });
+  const request = streamRequest({ ...requests, url: beside(requests.url, `streams/${stream}/events`) });
   const credential = key === undefined ? {} : { authorization: `Bearer ${key}` };
   const headers = { ...request.headers, "accept": "*/*", ...credential, "content-type": "application/json" };
   // With an id of its own, for a stream may pass on no others.
@@ -59,6 +64,14 @@ export async function publishProbe(
   if (typeof id === "string") return { id };
   const code = typeof json["code"] === "string" ? ` ${json["code"]}` : "";
   return { problem: status === undefined ? "no answer" : `status ${status}${code}` };
+}
+
+/** Another resource of the gateway that serves a stream. */
+function beside(stream: URL, path: string): URL {
+  const url = new URL(stream);
+  url.pathname = `${url.pathname.replace(/\/(streams\/.*|api\/sse\/?)$/, "")}/${path}`;
+  url.search = "";
+  return url;
 }
 
 /** More is not needed to know a server by its words, in bytes. */

@@ -14,6 +14,7 @@ import { judgeBursts, judgeIdle, judgePublications, notPublished, type Publicati
 import { openExchange } from "./open-exchange.ts";
 import {
   askForRefusal,
+  askListener,
   askTimes,
   fromTheBeginning,
   publishProbe,
@@ -56,6 +57,8 @@ export async function* checkPath(url: URL, options: PathOptions): AsyncGenerator
   };
   const usable = yield* judgeFirst(first, facts);
   if (!usable) return;
+  const listener = facts.spillway ? await askListener(requests) : undefined;
+  if (listener !== undefined) yield ok("listener", `${listener} (from /status)`);
   yield judgeBuffering(first, facts, await replayedBytes(requests, first, facts));
   yield judgeCompression(await look(requests, "gzip, deflate, br"), facts);
   // A source that is no Spillway may just be silent.

@@ -83,7 +83,7 @@ export function createContext(parts: GatewayParts, state: ContextState): Gateway
   return {
     version,
     startedAt: parts.startedAt,
-    listener: options().listener ?? "raw",
+    listener: options().listener,
     streams,
     get default() {
       const { default: name } = options();

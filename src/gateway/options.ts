@@ -51,11 +51,8 @@ export interface ClusterOptions {
 export interface GatewayOptions {
   /** Where `listen()` and `spillway serve` listen. */
   readonly listen: { readonly host: string; readonly port: number };
-  /**
-   * What serves subscriptions over HTTP/1.1: `raw` writes them past `node:http`, `node` serves every connection through Node's own HTTP.
-   * Absent for `raw`.
-   */
-  readonly listener?: "raw" | "node" | undefined;
+  /** What serves subscriptions over HTTP/1.1 there: `raw` writes them straight to their sockets, `node` through Node's HTTP server. */
+  readonly listener: "raw" | "node";
   /** URL of the store: `memory:`, `sqlite:<path>`, `postgres://…` and the like. */
   readonly store: string;
   /** How nodes that share a store agree. */

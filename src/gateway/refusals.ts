@@ -88,6 +88,8 @@ export function refuseMalformed(server: Server, { connections, limits, onRefused
     if (refused.has(socket)) return;
     refused.add(socket);
     if (socket.destroyed || !connections.has(socket)) return void socket.destroy();
+    // A client that has asked for nothing gets no answer: it may have connected in advance.
+    if (socket.bytesRead === 0) return void socket.destroy();
     const last = exchanges.get(socket);
     if (last && !last.request.complete) return endWith(last);
     if (!last) return refuseNow(refusal, socket);

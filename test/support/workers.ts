@@ -10,6 +10,7 @@ import { eventually } from "./reader.ts";
 /** What `/status` says of a gateway with workers. */
 export interface WorkersStatus {
   readonly ready: boolean;
+  readonly listener: string;
   readonly workers: ReadonlyArray<{ readonly pid: number; readonly subscribers: number }>;
   readonly streams: Readonly<Record<string, StreamStatus>>;
 }

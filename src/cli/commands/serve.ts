@@ -105,6 +105,6 @@ function announce(listen: ListenAddress, options: GatewayOptions, logger: Progra
 /** The largest number of streams listed on a terminal. */
 const mostUrls = 10;
 
-function summary({ streams, store, listener = "raw" }: GatewayOptions): object {
+function summary({ streams, store, listener }: GatewayOptions): object {
   return { streams: Object.keys(streams), store: store.slice(0, store.indexOf(":")), listener };
 }

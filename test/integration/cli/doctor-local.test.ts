@@ -32,11 +32,18 @@ test("a configuration that works here has no failure, and nothing is left behind
     await writeFile(join(cwd, "spillway.json"), JSON.stringify({ streams: { s: {} }, limits: { connections: 100 } }));
     const report = await examine(cwd);
     expect(report.code).toBe(0);
-    const names = ["config", "store", "store-write", "disk", "clock", "node", "open-files", "memory"];
+    const names = ["config", "store", "store-write", "disk", "clock", "listener", "node", "open-files", "memory"];
     expect(names.map((name) => [name, report.of(name).outcome])).toEqual(names.map((name) => [name, "ok"]));
     expect(report.of("file-system")).toBeDefined();
     expect(report.of("net.core.somaxconn")).toBeDefined();
     expect(await readdir(cwd)).toEqual(["spillway.json"]);
+  }));
+
+test("names the listener that the configuration chooses", () =>
+  withDirectory(async (cwd) => {
+    const flags = ["--stream", "s", "--store", "memory:"];
+    expect((await examine(cwd, ...flags)).of("listener").found).toMatch(/^raw: /);
+    expect((await examine(cwd, ...flags, "--listener", "node")).of("listener").found).toMatch(/^node: /);
   }));
 
 test("every error of the configuration is a failure of its own", () =>

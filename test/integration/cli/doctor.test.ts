@@ -97,6 +97,18 @@ test("a path without hops gets no complaint, and is said to have none", async ()
   ]);
 });
 
+test("the listener is named to those who may read the status", () =>
+  withDirectory(async (cwd) => {
+    const flags = ["--stream", "s", "--store", "memory:", "--anonymous", "subscribe,admin", "--listener", "node"];
+    const own = await startServe(flags, { cwd });
+    try {
+      expect((await examine(own.url)).of("listener")).toMatchObject({ outcome: "ok", found: "node (from /status)" });
+    } finally {
+      own.child.kill("SIGTERM");
+      await own.result;
+    }
+  }));
+
 describe.skipIf(missing.length > 0)("through real proxies", () => {
   const cleanHops = [
     ["nginx", () => startHop(hopPrograms.nginx, nginxTo(upstream(), "")), "nginx"],

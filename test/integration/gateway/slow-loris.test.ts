@@ -18,9 +18,10 @@ afterEach(async () => {
   await gateway.close();
 });
 
-async function start(tls: boolean): Promise<void> {
+async function start(tls: boolean, listener: "raw" | "node" = "raw"): Promise<void> {
   gateway = await createGateway({
     listen: "127.0.0.1:0",
+    listener,
     store: "memory:",
     access: { anonymous: ["subscribe", "publish", "admin"] },
     streams: { s: {} },
@@ -131,11 +132,14 @@ async function expectService(request: Door["request"], slow: readonly Slow[]): P
   expect(gateway.status().streams["s"]!.subscribers).toBe(1);
 }
 
-test("500 slow sockets are closed while others are served", async () => {
-  await start(false);
-  const request: Door["request"] = (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init);
-  await expectService(request, openMany(500, http1));
-});
+test.each(["raw", "node"] as const)(
+  "500 slow sockets are closed while the %s listener serves others",
+  async (listener) => {
+    await start(false, listener);
+    const request: Door["request"] = (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init);
+    await expectService(request, openMany(500, http1));
+  },
+);
 
 test("a slow body over HTTP/2 is answered with 408, and its session goes on", async () => {
   await start(true);
@@ -154,10 +158,13 @@ test("a slow body over HTTP/2 is answered with 408, and its session goes on", as
   await reading.until(() => reading.data().includes("on"));
 });
 
-test("200 slow sockets are closed while others are served over TLS", async () => {
-  await start(true);
-  const session = connectHttp2(`https://127.0.0.1:${port}`, { ca: certificate.cert });
-  undo.push(() => session.destroy());
-  const beforeHandshake: Kind = { name: "starts no handshake", first: "", more: "", answer: /^$/ };
-  await expectService(requestOver(session), openMany(200, [beforeHandshake, ...http1.map(overTls), ...http2]));
-});
+test.each(["raw", "node"] as const)(
+  "200 slow sockets are closed while the %s listener serves others over TLS",
+  async (listener) => {
+    await start(true, listener);
+    const session = connectHttp2(`https://127.0.0.1:${port}`, { ca: certificate.cert });
+    undo.push(() => session.destroy());
+    const beforeHandshake: Kind = { name: "starts no handshake", first: "", more: "", answer: /^$/ };
+    await expectService(requestOver(session), openMany(200, [beforeHandshake, ...http1.map(overTls), ...http2]));
+  },
+);

@@ -97,3 +97,19 @@ test("the status of a gateway without workers names none", async () => {
   server = await startWorkers(1, { streams: { s: {} } });
   expect(await server.status()).not.toHaveProperty("workers");
 });
+
+test("with Node's HTTP server, workers deliver as well, and each of them says so", async () => {
+  const own = await startWorkers(2, { listener: "node", streams: { s: {} } });
+  try {
+    const responses = await Promise.all([1, 2, 3, 4].map(() => askAgain(() => fetch(`${own.url}/streams/s`))));
+    for (const response of responses) expect(response.headers.get("connection")).not.toBe("close");
+    const readers = responses.map((response) => read(response));
+    await Promise.all(readers.map((reading) => reading.until(({ events }) => events.length > 0)));
+    await own.publish("s", { data: "hello" });
+    await Promise.all(readers.map((reading) => reading.until(() => reading.data().includes("hello"))));
+    expect([await own.status(), await own.status()]).toMatchObject([{ listener: "node" }, { listener: "node" }]);
+    await Promise.all(readers.map((reading) => reading.cancel()));
+  } finally {
+    await own.close();
+  }
+});

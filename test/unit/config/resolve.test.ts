@@ -12,6 +12,7 @@ describe("a resolved configuration", () => {
   test("has every default", () => {
     expect(resolveConfig({ streams: { prices: { upstream: { url: "https://source.example/events" } } } })).toEqual({
       listen: { host: "127.0.0.1", port: 8080 },
+      listener: "raw",
       store: "sqlite:./spillway.db",
       synchronous: "full",
       cluster: { lease: 10_000, node: expect.stringMatching(/^[\w.-]+:\d+$/) as string },
