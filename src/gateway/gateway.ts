@@ -5,7 +5,7 @@ import type { DrainPlan } from "../hub/hub.ts";
 import type { DeliveredEvent, IdMode } from "../hub/format.ts";
 import { idsOf, libraryKey } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
-import { createHandler, noteRefusal } from "../http/routes.ts";
+import { createHandler, noteRefusal } from "../http/handler.ts";
 import type { GatewayContext, ServedStream } from "../http/gateway-context.ts";
 import type { GatewayStatus } from "../http/gateway-status.ts";
 import { createSessions, type Sessions } from "../http/sessions.ts";

@@ -6,7 +6,7 @@ import type { Connections } from "../adapters/connections.ts";
 import { serveNodeHttp } from "../adapters/node/listener.ts";
 import { serveRawStreams } from "../adapters/raw/listener.ts";
 import { SpillwayError } from "../errors.ts";
-import type { HttpHandler } from "../http/routes.ts";
+import type { HttpHandler } from "../http/handler.ts";
 import type { Limits } from "../limits/options.ts";
 import type { Logger } from "../util/logger.ts";
 import { describeCertificate, loadCertificate, watchCertificate, type CertificatePair } from "./certificate.ts";

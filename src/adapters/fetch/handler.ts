@@ -4,7 +4,7 @@ import type { Page } from "../../hub/page.ts";
 import type { Sink, SinkListener } from "../../hub/sink.ts";
 import type { HttpRequest, HttpStream } from "../../http/message.ts";
 import { problem } from "../../http/problem.ts";
-import type { HttpHandler } from "../../http/routes.ts";
+import type { HttpHandler } from "../../http/handler.ts";
 
 /** A handler with the Fetch signature, for Next.js route handlers, Hono, Bun and Deno. */
 export type FetchHandler = (request: Request) => Promise<Response>;

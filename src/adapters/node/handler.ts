@@ -3,7 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { pipeline, type Writable } from "node:stream";
 import { SpillwayError } from "../../errors.ts";
 import type { HttpFile, HttpRequest, HttpResponse } from "../../http/message.ts";
-import type { HttpHandler } from "../../http/routes.ts";
+import type { HttpHandler } from "../../http/handler.ts";
 import { problem } from "../../http/problem.ts";
 import { openHttp1, openHttp2 } from "./sink.ts";
 import { closeSignal, splitTarget } from "../request-parts.ts";

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { SpillwayError } from "../../errors.ts";
 import type { HttpBody, HttpHeaders, HttpRequest } from "../../http/message.ts";
 import { problem } from "../../http/problem.ts";
-import type { HttpHandler } from "../../http/routes.ts";
+import type { HttpHandler } from "../../http/handler.ts";
 import { createSlicedQueue } from "../../util/slices.ts";
 import { acceptHandles, type HandleConnection } from "./handle-connections.ts";
 import { createSilenceWatch } from "./silence-watch.ts";

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { toNodeHandler } from "../../../src/adapters/node/handler.ts";
-import type { HttpHandler } from "../../../src/http/routes.ts";
+import type { HttpHandler } from "../../../src/http/handler.ts";
 import { portOf } from "../../support/ports.ts";
 
 let cleanUp: () => void = () => {};

@@ -1,0 +1,115 @@
+import { refuseCredentialsInUrl } from "../access/credentials.ts";
+import { permits } from "../access/identity.ts";
+import { SpillwayError, type ErrorCode } from "../errors.ts";
+import type { Caller, GatewayContext } from "./gateway-context.ts";
+import type { HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
+import { problem } from "./problem.ts";
+import { findHome, findRoute, type Route } from "./routes.ts";
+
+/** Answers a request; `undefined` if the path does not belong to the gateway. */
+export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse | undefined>;
+
+/** Which paths a handler serves: those of a gateway inside another server, or all paths of its own server. */
+export type HandlerOf = "gateway" | "own server";
+
+/** Makes the handler of a gateway: finds the route, checks method and right, turns errors into problems. */
+export function createHandler(gateway: GatewayContext, of: HandlerOf = "gateway"): HttpHandler {
+  return async (request) => {
+    const { cors, files } = gateway.policy;
+    try {
+      const known = findRoute(request.path, gateway);
+      const received = known || of === "own server" ? receive(request, known, of, gateway) : undefined;
+      if (received) await received;
+      const file = known ? undefined : await files?.(request);
+      if (file) return file;
+      const route = known ?? findHome(request);
+      return route && withHeaders(await answer(route, request, gateway), cors.headers(request.header("origin")));
+    } catch (error) {
+      return withHeaders(refuse(error, request, gateway), cors.headers(request.header("origin")));
+    }
+  };
+}
+
+/** What monitoring and orchestration ask for, by whatever name or address, and are answered whatever the limits say. */
+const probes: ReadonlySet<string> = new Set(["/health", "/healthz", "/readyz"]);
+
+/** The checks before authentication, and before any work is done for a request. */
+function receive(
+  request: HttpRequest,
+  route: Route | undefined,
+  of: HandlerOf,
+  { policy, admission }: GatewayContext,
+): void | Promise<void> {
+  if (probes.has(request.path)) return;
+  if (of === "own server") policy.checkHost(request);
+  return admission.arrive({ address: policy.addressOf(request), subscribes: route?.subscribes === true });
+}
+
+function refuse(error: unknown, request: HttpRequest, gateway: GatewayContext): HttpResponse {
+  const { method, path } = request;
+  if (error instanceof SpillwayError) {
+    noteRefusal(gateway, error.code, { method, path, address: gateway.policy.addressOf(request) });
+    // A client that left while it waited is no fault, and does not read the answer.
+  } else if ((error as Error).name !== "AbortError") gateway.logger.error({ err: error }, "request failed");
+  return problem(error);
+}
+
+/** Counts a refusal by its error code and logs it at `debug`. */
+export function noteRefusal(
+  { refused, logger }: Pick<GatewayContext, "refused" | "logger">,
+  code: ErrorCode,
+  facts = {},
+): void {
+  refused[code] = (refused[code] ?? 0) + 1;
+  logger.debug({ code, ...facts }, "request refused");
+}
+
+/** Adds headers to an answer; of `Vary` both count. */
+function withHeaders(response: HttpResponse, added: HttpHeaders): HttpResponse {
+  if (Object.keys(added).length === 0) return response;
+  const { Vary: known } = response.headers;
+  const vary = known !== undefined && added["Vary"] !== undefined ? { Vary: `${known}, ${added["Vary"]}` } : {};
+  return { ...response, headers: { ...response.headers, ...added, ...vary } };
+}
+
+async function answer(route: Route, request: HttpRequest, gateway: GatewayContext): Promise<HttpResponse> {
+  const allow = [...route.methods, "OPTIONS"].join(", ");
+  if (request.method === "OPTIONS") return gateway.policy.cors.preflight(request.header("origin"), allow);
+  refuseCredentialsInUrl(request.query);
+  if (!route.methods.includes(request.method)) {
+    const hint =
+      request.method === "POST" ? "the resource does not take POST: events go to /streams/<name>/events" : undefined;
+    return problem(new SpillwayError("method-not-allowed", hint, { expected: allow }), {}, { Allow: allow });
+  }
+  if (!route.right) {
+    return route.handle(request, route.identifies ? await identify(route, request, gateway) : nobody, gateway);
+  }
+  const { policy } = gateway;
+  const caller = await identify(route, request, gateway);
+  // A stream that came with another policy meanwhile must not be served under the one of before.
+  if (gateway.policy !== policy) return answer(route, request, gateway);
+  assertPermitted(route, caller, gateway);
+  if (gateway.closing) throw new SpillwayError("shutting-down");
+  return route.handle(request, caller, gateway);
+}
+
+/** Public routes do not depend on the caller. */
+const nobody: Caller = {
+  identity: { subject: "anonymous", grant: { can: [] }, recognized: { by: "anonymous" } },
+  address: undefined,
+};
+
+async function identify({ stream }: Route, request: HttpRequest, { policy }: GatewayContext): Promise<Caller> {
+  const found = policy.access.identify(request, stream);
+  const identity = found instanceof Promise ? await found : found;
+  return { identity, address: policy.addressOf(request) };
+}
+
+function assertPermitted({ right, stream }: Route, { identity }: Caller, { policy }: GatewayContext): void {
+  if (permits(identity.grant, right!, stream)) return;
+  if (identity.recognized.by === "anonymous" && policy.access.takesCredentials) {
+    throw new SpillwayError("credential-required", `this needs the right "${right}"`);
+  }
+  const what = stream === undefined ? `the right "${right}"` : `the right "${right}" for the stream`;
+  throw new SpillwayError("access-denied", `this needs ${what} (config: access)`);
+}
