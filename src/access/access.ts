@@ -15,8 +15,8 @@ import type { Tickets } from "./tickets.ts";
 /** Identifies the sender of a request and its rights. */
 export interface Access {
   /**
-   * Synchronous without a credential or with a fast key, asynchronous otherwise. A request with a credential never counts as anonymous.
-   * Throws or rejects.
+   * Synchronous without a credential or with a fast key, asynchronous otherwise. A request with a credential never
+   * counts as anonymous. Throws or rejects.
    * @throws {SpillwayError} `credential-invalid`, `credential-expired`, `ticket-invalid`, `origin-denied`,
    * `access-denied` (the user's service refuses), `authorize-unavailable`, `issuer-unavailable`.
    */
@@ -25,13 +25,13 @@ export interface Access {
   review(identity: Identity): Identity | undefined;
   /** Whether any kind of credential is configured. */
   readonly takesCredentials: boolean;
-  /** Whether anonymous clients get tickets. */
+  /** Whether anonymous clients can get tickets. */
   readonly anonymousTickets: boolean;
 }
 
 export interface AccessDependencies {
   readonly tickets: Tickets;
-  /** The gateway's origin as the sender's browser sees it, for cookies; `undefined` if the request does not tell. */
+  /** The gateway's origin as the sender's browser sees it, for cookies; `undefined` if the request names no host. */
   readonly originOf: (request: AuthorizeRequest) => string | undefined;
   /** The client's address, for the user's service. Default: that of the connection. */
   readonly addressOf?: (request: AuthorizeRequest) => string | undefined;
@@ -104,10 +104,10 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
         return ask();
     }
   };
-  /** Not held against slow hashes before it is known to be no token. */
+  /** Compares with slow hashes only what is not a valid token. */
   const byBearer = async (text: string, request: AuthorizeRequest, ask: () => Promise<Identity>): Promise<Identity> =>
     (await byToken(text)) ?? (await checkKey(text, request)) ?? ask();
-  /** The identity without regard to a ticket that it came with. */
+  /** The current identity of the caller, ignoring the ticket that it came with. */
   const recognize = (identity: Identity): Identity | undefined => {
     const { recognized } = identity;
     switch (recognized.by) {
@@ -145,8 +145,8 @@ function unknown(): never {
 }
 
 /**
- * The credential that a brute-force attack would vary. Tickets are exempt: 256 bits cannot be guessed, and after a restart all clients of an
- * address send tickets that have expired.
+ * The credential that a brute-force attack would vary. Tickets are exempt: 256 bits cannot be guessed, and after a
+ * restart all clients of an address send tickets that have expired.
  */
 function guessable(shown: PresentedCredential, request: AuthorizeRequest): string | undefined {
   if (shown.kind === "none" || shown.kind === "ticket") return undefined;

@@ -25,8 +25,9 @@ export interface AuthorizeResult extends Partial<Grant> {
 }
 
 /**
- * Decides about a request: returns rights, or `undefined` to refuse it. If it throws, the request is refused too: with a `SpillwayError`
- * as it is, otherwise with `authorize-unavailable`. It is called for every request, without a timeout.
+ * Decides about a request: returns rights, or `undefined` to refuse it. If it throws, the request is refused too: with
+ * the thrown `SpillwayError`, or with `authorize-unavailable` for any other error. It is called for every request,
+ * without a timeout.
  */
 export type AuthorizeFunction = (call: {
   /** The request without its body. */
@@ -46,12 +47,14 @@ const members: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Makes an identity of an authorize result. Every member must be valid: a restriction that is not understood must not be ignored.
+ * Turns an authorize result into an identity. Every member must be valid: a restriction that is not understood must not
+ * be ignored.
  * @throws {SpillwayError} `credential-expired` if the rights have expired.
  * @throws {TypeError} naming the invalid member.
  */
 export function readAuthorizeResult(result: unknown, recognized: Recognition): Identity {
-  if (typeof result !== "object" || result === null || Array.isArray(result)) throw new TypeError("no object");
+  if (typeof result !== "object" || result === null || Array.isArray(result))
+    throw new TypeError("the result is not an object");
   const unknown = Object.keys(result).find((name) => !members.has(name));
   if (unknown !== undefined) throw new TypeError(`unknown member ${unknown.slice(0, 100)}`);
   const { subject, can, streams, channels, events, broadcast, expiresAt } = result as Readonly<Record<string, unknown>>;
@@ -74,13 +77,13 @@ export function readAuthorizeResult(result: unknown, recognized: Recognition): I
 function readSubject(subject: unknown): string {
   if (subject === undefined) return "anonymous";
   if (isName(subject)) return subject;
-  throw new TypeError("subject is no name");
+  throw new TypeError("subject: expected 1 to 256 characters without control characters");
 }
 
 function readRights(can: unknown): readonly Right[] {
   if (can === undefined) return ["subscribe"];
   if (Array.isArray(can) && can.every(isRight)) return can;
-  throw new TypeError("can is no list of rights");
+  throw new TypeError(`can: expected an array of ${rights.join(", ")}`);
 }
 
 function isRight(value: unknown): value is Right {
@@ -89,12 +92,12 @@ function isRight(value: unknown): value is Right {
 
 function readNames(member: string, names: unknown): readonly string[] | undefined {
   if (names === undefined || (Array.isArray(names) && names.every(isName))) return names;
-  throw new TypeError(`${member} is no list of names`);
+  throw new TypeError(`${member}: expected an array of names of 1 to 256 characters without control characters`);
 }
 
 function readFlag(member: string, flag: unknown): boolean | undefined {
   if (flag === undefined || typeof flag === "boolean") return flag;
-  throw new TypeError(`${member} is neither true nor false`);
+  throw new TypeError(`${member}: expected true or false`);
 }
 
 function isName(value: unknown): value is string {
@@ -105,5 +108,5 @@ function readTime(time: unknown): number | undefined {
   if (time === undefined) return undefined;
   const ms = time instanceof Date ? time.getTime() : typeof time === "string" ? parseDateTime(time) : time;
   if (typeof ms === "number" && Number.isFinite(ms)) return ms;
-  throw new TypeError("expiresAt is no time");
+  throw new TypeError("expiresAt: expected ms since 1970, a Date, or RFC 3339 text");
 }

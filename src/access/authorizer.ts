@@ -14,7 +14,7 @@ export interface Authorizer {
   /** How admitted clients are identified. */
   readonly recognized: Recognition & { readonly by: "authorize" };
   /**
-   * Who sends a request.
+   * Identifies the sender of a request.
    * @throws {SpillwayError} `credential-invalid`, `credential-expired`, `access-denied`, `authorize-unavailable`.
    */
   identify(request: AuthorizeRequest, stream: string | undefined): Promise<Identity>;
@@ -60,7 +60,7 @@ async function callFunction(
 const numbers = new WeakMap<AuthorizeFunction, string>();
 let made = 0;
 
-/** Functions have no value to compare: what two of them decide is the same only if they are one. */
+/** Functions cannot be compared by value, so each gets a number: only the same function makes the same decisions. */
 function numberOf(authorize: AuthorizeFunction): string {
   const number = numbers.get(authorize) ?? String(++made);
   numbers.set(authorize, number);
@@ -69,8 +69,9 @@ function numberOf(authorize: AuthorizeFunction): string {
 
 /** Request headers that the service may need to identify the sender. */
 const forwarded = ["authorization", "cookie", "x-api-key", "origin"] as const;
-/** Concurrent requests to the service, and those that wait, for no longer than the timeout of an answer. */
+/** Maximum number of concurrent and of waiting requests to the service. They wait at most as long as `timeout`. */
 const bounds = { atOnce: 128, waitingPerKey: 1000, waiting: 10_000 };
+/** Maximum size of an answer, in bytes. */
 const largest = 64 * 1024;
 
 /** The body of the request to the service, as JSON. */
@@ -115,14 +116,14 @@ function createAuthorizeService(
 
 const noAnswers: ReadonlySet<string> = new Set(["authorize-unavailable", "rate-limited"]);
 
-/** A refusal is an answer too; a request that was not sent or not answered is not. */
+/** A refusal is an answer too; the failure of a request that was not sent or not answered is not. */
 function isAnswer(error: unknown): boolean {
   return error instanceof SpillwayError && !noAnswers.has(error.code);
 }
 
 function refuse(why: NotRun): Error {
   if (why !== "key") return new SpillwayError("authorize-unavailable", undefined, { retryAfter: 5 });
-  const message = `at most ${bounds.waitingPerKey} requests of one address wait for the authorize service`;
+  const message = `at most ${bounds.waitingPerKey} requests per address may wait for the authorize service`;
   return new SpillwayError("rate-limited", message, { retryAfter: 5 });
 }
 

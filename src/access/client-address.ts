@@ -3,18 +3,18 @@ import type { AuthorizeRequest } from "./authorize.ts";
 
 /** Determines the client address of a request that passed through proxies. */
 export interface ClientAddress {
-  /** The client's address: that of the connection, or if it is a trusted proxy's, the last in `X-Forwarded-For` that is not. */
+  /** The address of the connection or, if that is a trusted proxy, the last one in `X-Forwarded-For` that is not. */
   addressOf(request: AuthorizeRequest): string | undefined;
   /**
-   * Scheme, host and port as the client's browser knows the gateway by them, such as `https://app.example`; `undefined` where the
-   * request names no host. `secure`: whether the connection itself is encrypted.
+   * The gateway's origin as the client's browser sees it, such as `https://app.example`; `undefined` if the request
+   * names no host. `secure`: whether the connection itself is encrypted.
    */
   originOf(request: AuthorizeRequest, secure: boolean): string | undefined;
-  /** Whether the connection comes from a proxy that is trusted. */
+  /** Whether the connection comes from a trusted proxy. */
   isProxied(request: AuthorizeRequest): boolean;
 }
 
-/** Makes the reader of `X-Forwarded-*`, which are believed of connections from these addresses and networks (CIDR) alone. */
+/** Makes a {@link ClientAddress} that trusts `X-Forwarded-*` only from these addresses and networks (CIDR). */
 export function createClientAddress(trustProxy: readonly string[]): ClientAddress {
   const isTrusted = createNetworkMatcher(trustProxy);
   const peerOf = ({ address }: AuthorizeRequest): string | undefined => address && normalizeAddress(address);
@@ -24,7 +24,7 @@ export function createClientAddress(trustProxy: readonly string[]): ClientAddres
     addressOf(request) {
       let address = peerOf(request);
       if (!isProxied(request)) return address;
-      // From the nearest proxy outwards: what stands left of the first stranger is what the stranger says.
+      // From the nearest proxy outwards: entries left of the first untrusted address could be forged by it.
       for (const hop of splitList(request.header("x-forwarded-for")).toReversed()) {
         const next = normalizeAddress(hop);
         if (next === undefined) break;

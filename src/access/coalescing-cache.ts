@@ -5,8 +5,8 @@ import { createTally } from "../util/tally.ts";
 /** Caches answers, and lets callers that ask the same question at the same time share one request. */
 export interface CoalescingCache<T> {
   /**
-   * Resolves to the cached answer, to that of a pending request for the same question, or to what `ask` brings. If that fails, a
-   * recent answer is used although it is stale.
+   * Resolves to the cached answer, to that of a pending request for the same question, or to the result of `ask`. If
+   * `ask` fails without an answer, a recent stale value is used.
    * @param address the client that the answer is cached for
    */
   get(question: string, address: string, ask: () => Promise<T>): Promise<T>;
@@ -21,7 +21,9 @@ export interface CoalescingCacheOptions {
   readonly isAnswer: (error: unknown) => boolean;
 }
 
-/** Values that are cached at most, and as many rejections: neither displaces the other. */
+/**
+ * Maximum number of cached values, and of cached rejections. They are counted apart, so neither displaces the other.
+ */
 const maxEntries = 10_000;
 /** Maximum per address. Further answers are not cached, so that one client cannot displace the answers of others. */
 const maxPerAddress = 1000;
@@ -84,7 +86,7 @@ function createBoundedMap<T>(ttl: number): BoundedMap<T> {
     get: (question) => entries.get(question),
     delete: (question) => entries.delete(question),
     set(question, address, value) {
-      // Looking it up also removes what has expired, which must not count for the address.
+      // The lookup also removes expired entries, which must not count for the address.
       if (entries.get(question)) entries.delete(question);
       if (ttl === 0 || addresses.of(address) >= maxPerAddress) return;
       entries.set(question, { value, address });

@@ -2,7 +2,7 @@ import { SpillwayError } from "../errors.ts";
 import type { AuthorizeRequest } from "./authorize.ts";
 import { isKey } from "./keys.ts";
 
-/** The credential of a request that is checked, if it has several; not yet verified. */
+/** The credential of a request, not yet verified. If there are several, the one that is checked. */
 export type PresentedCredential =
   | { readonly kind: "none" }
   | { readonly kind: "key"; readonly text: string }
@@ -18,11 +18,14 @@ export type PresentedCredential =
 export interface CredentialReading {
   /** The name of the cookie that may hold a token; `undefined` to read no cookie. */
   readonly cookie: string | undefined;
-  /** Whether what is none of ours is somebody else's business, as if it was not there: nothing is taken here but tickets. */
+  /** Whether to ignore headers with anything but a Spillway key, because only tickets are accepted. */
   readonly ignoreForeign: boolean;
 }
 
-/** Reads the first of: `Authorization`, `X-API-Key`, `?ticket=`, the cookie. Only the first is used, whether it is valid or not. */
+/**
+ * Reads the first of: `Authorization`, `X-API-Key`, `?ticket=`, the cookie. Only the first is used, whether it is valid
+ * or not.
+ */
 export function readCredential(
   request: AuthorizeRequest,
   { cookie, ignoreForeign }: CredentialReading,
@@ -47,7 +50,7 @@ function ofHeaders(request: AuthorizeRequest): PresentedCredential | undefined {
   return isKey(key) ? { kind: "key", text: key } : { kind: "secret", text: key };
 }
 
-/** Parameters by which services take keys and tokens: such a value ends up where proxies and browsers write URLs down. */
+/** Usual names of parameters for keys and tokens. Proxies and browsers record URLs with such values. */
 const credentialParameters: ReadonlySet<string> = new Set([
   "access_token",
   "api-key",
@@ -60,11 +63,12 @@ const credentialParameters: ReadonlySet<string> = new Set([
   "x-api-key",
 ]);
 
-/** Header and claims of a JSON Web Token are JSON objects: their base64url begins with that of `{"`. */
+/** Header and claims of a JSON Web Token are JSON objects, whose base64url starts with the encoding of `{"`. */
 const token = /^eyJ[\w-]+\.eyJ[\w-]*\.[\w-]*$/;
 
 /**
- * Refuses long-lived credentials in the query: by the parameter's name, or what looks like one under any name. The value is not repeated.
+ * Refuses long-lived credentials in the query: parameters with a usual name for one, and values that look like one
+ * under any name. The error does not repeat the value.
  * @throws {SpillwayError} `credential-in-url`.
  */
 export function refuseCredentialsInUrl(query: URLSearchParams): void {
@@ -80,7 +84,7 @@ export function refuseCredentialsInUrl(query: URLSearchParams): void {
 
 /** The value of the first cookie with this name in a `Cookie` header; `undefined` if it is absent or empty. */
 export function readCookie(header: string | undefined, name: string): string | undefined {
-  // A cookie that was deleted may leave an empty value.
+  // A deleted cookie may leave an empty value.
   return header
     ?.split(";")
     .map(readPair)

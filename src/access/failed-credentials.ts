@@ -11,8 +11,8 @@ export interface FailureRate {
 /** Slows down brute-force attacks on credentials. */
 export interface FailedCredentials {
   /**
-   * Looks a credential up by `identify`, and counts it for the address if it is unknown. An address with too many failures is refused
-   * for a time that doubles with each refusal, unless the credential was valid from there before.
+   * Checks a credential by calling `identify`, and counts it for the address if it is unknown. An address with too many
+   * failures is blocked for a time that doubles each time, except for credentials that were valid from there before.
    * @throws {SpillwayError} `rate-limited` with `retryAfter`, and what `identify` throws.
    */
   guard<T>(address: string, credential: string, identify: () => T | Promise<T>): T | Promise<T>;
@@ -21,18 +21,20 @@ export interface FailedCredentials {
 }
 
 interface Failures {
-  /** What was shown; the same credential again tells who guesses nothing, and is what a client with an old one does. */
+  /**
+   * Digests of the unknown credentials. A repeated one does not count: a client with an old credential is not guessing.
+   */
   readonly seen: Set<string>;
-  /** How often the address was refused for a while. */
+  /** How many times the address was blocked. */
   blocks: number;
-  /** Until when it is refused, in ms of the monotonic clock. */
+  /** When the block ends, in ms of the monotonic clock. */
   until: number;
   lastAt: number;
 }
 
-/** The first time that an address is refused for, and the longest, in ms. */
+/** How long an address is blocked the first time, and at most, in ms. */
 const [shortest, longest] = [1000, 300_000];
-/** Addresses whose failures are remembered, and credentials that were good at an address. */
+/** Maximum number of addresses whose failures are remembered, and of pairs of an address and a valid credential. */
 const mostAddresses = 10_000;
 const mostGood = 10_000;
 

@@ -4,25 +4,25 @@ import type { Identity, Scope } from "./identity.ts";
 
 /** Times in ms. */
 export interface TicketRules {
-  /** The longest that a ticket can be used. */
+  /** Maximum lifetime of a ticket. */
   readonly lifetime: number;
-  /** From its making to its first use. */
+  /** Maximum time from its creation to its first use. */
   readonly firstUse: number;
-  /** Tickets of one subject, or of one address without a subject. */
+  /** Maximum number of tickets of one subject, or of one address if anonymous. */
   readonly perSubject: number;
-  /** Unused tickets that were made for one address. */
+  /** Maximum number of unused tickets created for one address. */
   readonly perAddress: number;
-  /** What the tickets of one subject may take, in bytes. */
+  /** Maximum memory for the tickets of one subject, in bytes. */
   readonly bytes: number;
 }
 
-/** What is known of a ticket: not the ticket. Plain JSON. */
+/** The record of a ticket, without the ticket itself. Plain JSON. */
 export interface HeldTicket {
   /** Its hash. */
   readonly ticket: string;
   readonly holder: Identity;
   readonly scope: Scope;
-  /** Represents the address that the ticket was made for. */
+  /** The key of the address that the ticket was created for. */
   readonly address: string | undefined;
   /** ms since 1970, as is `expiresAt`. */
   readonly issuedAt: number;
@@ -43,23 +43,23 @@ interface Entry extends TicketEntry {
 /** All tickets of one subject. */
 interface Account {
   readonly key: string;
-  /** In the order of their making. */
+  /** In order of creation. */
   readonly unused: Set<Entry>;
-  /** In the order of their last use. */
+  /** In order of their last use. */
   readonly used: Set<Entry>;
   bytes: number;
 }
 
-/** Interval between scans for ended tickets, in ms. */
+/** Interval between scans for expired tickets, in ms. */
 const sweepEvery = 60_000;
 
-/** What a ticket takes beside its text, in bytes: an estimate of its objects and its places in maps and sets. */
+/** Estimated memory of a ticket in addition to its text, in bytes: its objects, and its entries in maps and sets. */
 const overhead = 512;
 
-/** What all tickets may take, in bytes. */
+/** Maximum memory for all tickets, in bytes. */
 const mostBytes = 64 * 1024 * 1024;
 
-/** The tickets that a process holds, counted by their subject and by the address that they were made for. */
+/** The tickets that a process holds, counted by subject and by the address that they were created for. */
 export class HeldTickets {
   rules: TicketRules;
   readonly #most: number;
@@ -92,7 +92,7 @@ export class HeldTickets {
     return expiresAt <= this.#now() || (this.#unused.has(entry) && issuedAt + this.rules.firstUse <= this.#now());
   }
 
-  /** Adds an unused one. */
+  /** Adds an unused ticket. */
   add(held: HeldTicket): void {
     const key = accountOf(held);
     const account = this.#accounts.get(key) ?? { key, unused: new Set(), used: new Set(), bytes: 0 };
@@ -106,7 +106,7 @@ export class HeldTickets {
     if (held.address !== undefined) this.#addresses.add(held.address);
   }
 
-  /** It is in use from here on; behind all others of its subject. */
+  /** Marks a ticket as used now: it becomes the subject's most recently used one. */
   use(entry: Entry): void {
     this.#leaveUnused(entry);
     entry.account.used.delete(entry);
@@ -129,7 +129,7 @@ export class HeldTickets {
     if (entry.held.address !== undefined) this.#addresses.remove(entry.held.address);
   }
 
-  /** Removes expired tickets, and periodically those that ended otherwise. */
+  /** Removes expired unused tickets and, once per interval, all other expired ones. */
   sweep(): void {
     for (const entry of this.#unused) {
       if (!this.isOver(entry)) break;
@@ -145,7 +145,7 @@ export class HeldTickets {
   }
 
   /**
-   * Makes room for one more. Nothing is taken from other subjects: theirs are not the price of this one's.
+   * Makes room for one more ticket by removing used tickets of the same subject, never those of other subjects.
    * @throws {SpillwayError} `too-many-tickets`, `at-capacity`.
    */
   makeRoom(held: HeldTicket): void {
@@ -162,17 +162,18 @@ export class HeldTickets {
     if (held.address !== undefined && this.#addresses.of(held.address) >= perAddress) {
       throw tooMany("address", "perAddress", firstUse);
     }
-    if (!this.hasRoom(held)) throw new SpillwayError("at-capacity", "the gateway holds as many tickets as it may");
+    if (!this.hasRoom(held)) throw new SpillwayError("at-capacity", "the gateway has reached its limit of tickets");
   }
 }
 
 function tooMany(whose: string, setting: string, firstUse: number): SpillwayError {
   const seconds = firstUse / 1000;
-  const message = `this ${whose} has as many tickets as access.tickets allows (${setting}); unused ones lapse after ${seconds} s`;
+  const limit = `access.tickets: ${setting}`;
+  const message = `this ${whose} has reached its limit of tickets (${limit}); unused ones expire after ${seconds} s`;
   return new SpillwayError("too-many-tickets", message, { retryAfter: Math.ceil(seconds) });
 }
 
-/** Whose bounds a ticket counts for. Clients without a subject are told from each other by their address. */
+/** The account that a ticket counts for: its subject or, for anonymous clients, its address. */
 function accountOf({ holder: { subject }, address = "" }: HeldTicket): string {
   return subject === "anonymous" ? `a ${address}` : `s ${subject}`;
 }

@@ -6,7 +6,10 @@ export type Right = "subscribe" | "publish" | "admin";
 /** All rights. */
 export const rights: readonly Right[] = ["subscribe", "publish", "admin"];
 
-/** The rights of a caller, and what they apply to. A list allows what matches any of its entries; `*` in a name matches any characters. */
+/**
+ * The rights of a caller, and what they apply to. A list allows every name that matches one of its entries; `*` in an
+ * entry matches any characters.
+ */
 export interface Grant {
   readonly can: readonly Right[];
   /** Names or patterns of streams; absent for all. */
@@ -22,7 +25,7 @@ export interface Grant {
 /** Grants nothing. */
 export const nothing: Grant = { can: [] };
 
-/** Whether the grant holds the right, on this stream if one is named. */
+/** Whether the grant includes the right, for this stream if one is given. */
 export function permits(grant: Grant, right: Right, stream?: string): boolean {
   return grant.can.includes(right) && (stream === undefined || allows(grant.streams, stream));
 }
@@ -37,13 +40,15 @@ export type Recognition =
   | { readonly by: "anonymous" }
   /** The key's hash. */
   | { readonly by: "key"; readonly hash: string }
-  /** `under`: the fingerprint of the options that the token, or the user's own decision, counted by. */
+  /** `under`: the fingerprint of the options by which the token, or the user's own decision, was accepted. */
   | { readonly by: "jwt"; readonly under: string }
   | { readonly by: "authorize"; readonly under: string };
 
 /** Who a caller is, and its rights. Plain JSON: it is sent between processes. */
 export interface Identity {
-  /** `anonymous`, `key:<name>`, `jwt:<sub>`, or what the user's own decision said: for limits, logs and `/admin/subscribers`. */
+  /**
+   * `anonymous`, `key:<name>`, `jwt:<sub>`, or the authorizer's `subject`; for limits, logs and `/admin/subscribers`.
+   */
   readonly subject: string;
   readonly grant: Grant;
   /** When the credential expires, ms since 1970; absent for never. */
@@ -65,12 +70,14 @@ export interface Scope {
 /** Narrows a grant to subscribing to a scope; `undefined` if the scope exceeds the grant. */
 export function narrowGrant(grant: Grant, { stream, channels }: Scope): Grant | undefined {
   if (!permits(grant, "subscribe", stream)) return undefined;
-  // A pattern is within another exactly if that one fits its text: an asterisk only fits into the place of an asterisk.
+  // One pattern covers another exactly if it matches the other's text: an asterisk in it only matches an asterisk.
   if (channels && !channels.every((channel) => allows(grant.channels, channel))) return undefined;
   return { ...grant, can: ["subscribe"], streams: [stream], channels: channels ?? grant.channels };
 }
 
-/** Updates an identity that came with a ticket to the holder's current rights; `undefined` if they no longer cover the ticket's scope. */
+/**
+ * Gives an identity of a ticket the holder's current rights; `undefined` if these no longer cover the ticket's scope.
+ */
 export function renewScoped<Scoped extends Identity>(identity: Scoped, holder: Identity): Scoped | undefined {
   const grant = identity.scope && narrowGrant(holder.grant, identity.scope);
   if (!grant) return undefined;

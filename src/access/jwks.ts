@@ -11,16 +11,18 @@ import { SpillwayError } from "../errors.ts";
 import type { Logger } from "../util/logger.ts";
 import { readText, reasonOf } from "./remote-response.ts";
 
-/** How long the last answer is used while there is no new one, in ms. */
+/** How long the last key set is used while no new one is available, in ms. */
 const survives = 24 * 3_600_000;
-/** After a failure with no answer to fall back on: how long before the issuer is asked again, in ms. */
+/** Minimum time between two requests to the issuer while no key set is available, in ms. */
 const pause = 1000;
+/** Maximum size of a key set, in bytes. */
 const largest = 1024 * 1024;
 
 /**
- * The keys of an issuer, by its key set's URL. Fetched when first needed and then every ten minutes, or when a token names a key that is
- * not among them, though not more often than every thirty seconds. While the issuer cannot be reached, its last answer counts, for a day.
- * Throws `issuer-unavailable` where there is none, and for a key that may be newer than it.
+ * The keys of an issuer, from the URL of its key set. They are fetched on first use and every ten minutes, and when a
+ * token names an unknown key, but at most every thirty seconds. While the issuer is unreachable, the last key set is
+ * used for up to a day. Throws `issuer-unavailable` if there is none, or if it lacks the token's key, which may be
+ * newer.
  */
 export function createIssuerKeys(url: string, logger: Logger): JWTVerifyGetKey {
   const source = createKeySource(logger);
@@ -73,7 +75,7 @@ async function fetchKeySet(...[url, init]: Parameters<FetchImplementation>): Pro
     throw new Error(`status ${response.status}`);
   }
   const text = await readText(response, largest);
-  // What is no key set must not take the place of the last one that was.
+  // Throws if this is not a key set, so that it does not replace the last valid one.
   createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
   return text;
 }

@@ -8,20 +8,22 @@ import { createIssuerKeys } from "./jwks.ts";
 import type { ClaimMapping, JwtOptions } from "./options.ts";
 import { fingerprint } from "./secret-hash.ts";
 
-/** Recognizes the JSON Web Tokens of an issuer. */
+/** Verifies the JSON Web Tokens of an issuer. */
 export interface Tokens {
-  /** How the holders of such a token are identified. */
+  /** How the holders of these tokens are identified. */
   readonly recognized: Recognition & { readonly by: "jwt" };
   /**
-   * Whose token it is.
-   * @throws {SpillwayError} `credential-invalid`, `credential-expired`, `issuer-unavailable`; none of them says anything of the token.
+   * Identifies the holder of a token.
+   * @throws {SpillwayError} `credential-invalid`, `credential-expired`, `issuer-unavailable`. The errors do not contain
+   * values of the token.
    */
   identify(token: string): Promise<Identity>;
 }
 
 /**
- * Makes the reader of tokens, or takes the one before if it is the same: it may have the keys of an issuer that cannot be reached now.
- * @throws {SpillwayError} `config-invalid` where the public key is none.
+ * Makes the verifier of tokens. If the options have not changed, `before` is reused: it may have the keys of an issuer
+ * that is unreachable now.
+ * @throws {SpillwayError} `config-invalid` if `publicKey` is not a public key.
  */
 export function createTokens(options: JwtOptions, logger: Logger, before?: Tokens): Tokens {
   const recognized = { by: "jwt", under: fingerprint(options) } as const;
@@ -57,11 +59,11 @@ async function verify(token: string, findKey: JWTVerifyGetKey, rules: JWTVerifyO
   } catch (error) {
     if (error instanceof SpillwayError) throw error;
     if (error instanceof errors.JWTExpired) throw new SpillwayError("credential-expired", "the token has expired");
-    // The error underneath holds all claims, so it is not passed on, but for the name of the one at fault.
+    // The original error contains all claims, so only the name of the invalid claim is passed on.
     const field = error instanceof errors.JWTClaimValidationFailed ? error.claim : undefined;
     throw new SpillwayError(
       "credential-invalid",
-      field === undefined ? "the token is not known" : `the token's ${field} does not fit`,
+      field === undefined ? "the token is invalid" : `the token's claim ${field} is missing or invalid`,
       {
         field,
       },
@@ -69,7 +71,7 @@ async function verify(token: string, findKey: JWTVerifyGetKey, rules: JWTVerifyO
   }
 }
 
-/** Who comes in the time between the end of the token and that of our patience is let go at the end of the latter. */
+/** A client that arrives after its token expired, but within the clock tolerance, may stay until the tolerance ends. */
 function endOf(exp: number, tolerance: number): number {
   const end = Math.min(exp * 1000, 8.64e15);
   return end > Date.now() ? end : end + tolerance;
@@ -94,14 +96,15 @@ function readPublicKey(pem: string): ReturnType<typeof createPublicKey> {
   }
 }
 
-/** The claims of a token that was accepted. */
+/** The claims of an accepted token. */
 export type Claims = Readonly<Record<string, unknown>>;
 
 const members: ReadonlySet<string> = new Set(["can", "streams", "channels", "events", "broadcast"]);
 
 /**
- * What a token grants: its claim `spillway`, the rights of every token, and what other claims are mapped to. What is wrongly typed
- * grants nothing; nor does a `spillway` claim with a member that does not exist, which may be a misspelt bound.
+ * The grant of a token: its `spillway` claim, the rights of every token, and the names that other claims are mapped to.
+ * Values of the wrong type grant nothing. Nor does a token whose `spillway` claim has an unknown member, which may be a
+ * misspelt restriction.
  */
 export function grantOf(
   claims: Claims,
@@ -120,7 +123,7 @@ export function grantOf(
   };
 }
 
-/** The claim `spillway`, or an empty one; `undefined` if it is of no use. */
+/** The claim `spillway`, empty if absent; `undefined` if it is invalid. */
 function readOwn(claims: Claims): Claims | undefined {
   const own = valueOf(claims, "spillway");
   if (own === undefined) return {};
@@ -128,7 +131,7 @@ function readOwn(claims: Claims): Claims | undefined {
   return Object.keys(own).every((name) => members.has(name)) ? (own as Claims) : undefined;
 }
 
-/** Who says nothing of rights in a `spillway` claim means the plainest. */
+/** A `spillway` claim without `can` grants `subscribe`. */
 function readRights(claims: Claims, own: Claims): readonly Right[] {
   if (valueOf(claims, "spillway") === undefined) return [];
   const can = valueOf(own, "can");

@@ -7,10 +7,13 @@ import type { Identity } from "./identity.ts";
 import type { KeyOptions } from "./options.ts";
 import { hashFast, isWeak, readHash } from "./secret-hash.ts";
 
-/** Prefix of every API key that Spillway makes. It distinguishes keys from tokens and lets scanners find leaked keys. */
+/**
+ * Prefix of every API key that Spillway generates. It distinguishes keys from tokens, and lets scanners find leaked
+ * keys.
+ */
 const keyPrefix = "spw_";
 
-/** Whether a text is meant as an API key of Spillway. */
+/** Whether a text has the form of an API key that Spillway generates. */
 export function isKey(text: string): boolean {
   return text.startsWith(keyPrefix);
 }
@@ -20,7 +23,7 @@ export function createKey(): string {
   return keyPrefix + randomBytes(32).toString("base64url");
 }
 
-/** What the configuration holds of a key. A fast hash is sufficient: 256 random bits cannot be guessed. */
+/** The hash of a key for the configuration. A fast hash is sufficient: 256 random bits cannot be guessed. */
 export function hashKey(key: string): string {
   return hashFast(key);
 }
@@ -28,32 +31,34 @@ export function hashKey(key: string): string {
 /** The API keys of a configuration. */
 export interface Keys {
   /**
-   * Whose key a secret is, if that can be said at once; `undefined` for one that is not known, or not yet.
+   * The identity of a key with a fast hash, or of one that was checked before; `undefined` for other secrets.
    * @throws {SpillwayError} `credential-expired`.
    */
   find(secret: string): Identity | undefined;
   /**
-   * Whose key a secret is that `find` does not know. Where there are slow hashes it is held against slow hashes, a few at once, in turn for each `address`.
-   * @throws {SpillwayError} `credential-expired`; `rate-limited`, `overloaded` where too many are to be checked.
+   * The identity of a key that `find` does not know: compares the secret with the slow hashes. A few checks run at
+   * once, and `address` is the client that they are shared fairly by.
+   * @throws {SpillwayError} `credential-expired`; `rate-limited`, `overloaded` if too many checks wait.
    */
   check(secret: string, address: string): Promise<Identity | undefined>;
-  /** Whether `check` may know more than `find`. */
+  /** Whether any key has a slow hash, so that `check` may know more than `find`. */
   readonly hasSlow: boolean;
-  /** Who the key with this hash is for now. */
+  /** The identity of the key with this hash in this configuration. */
   ofHash(hash: string): Identity | undefined;
-  /** The hashes of the secrets that were checked, by a name that tells nothing of the secret: for the keys that come after. */
+  /** The hashes of the keys that were checked, by a digest of the secret; for the next configuration. */
   readonly checked: ReadonlyMap<string, string>;
 }
 
-/** Of 4 threads that the process has for such work, files and name look-ups use the others. */
+/** Uses 2 of the 4 threads in libuv's pool, and leaves the others to files and name look-ups. */
 const checks = { atOnce: 2, waitingPerKey: 20, waiting: 1000, acquireTimeout: 5000 };
 /** Maximum number of secrets remembered as unknown. */
 const mostUnknown = 10_000;
 const longestSlow = 1024;
 
 /**
- * Makes the keys' reader. Fast hashes are all compared each time, so that the time it takes tells nothing.
- * @param previous the secrets that it has checked are not checked again
+ * Makes the {@link Keys} of a configuration. Every lookup compares all fast hashes, so that its duration reveals
+ * nothing.
+ * @param previous the keys of the previous configuration; secrets that it has checked are not checked again
  */
 export function createKeys(options: readonly KeyOptions[], logger: Logger, previous?: Keys): Keys {
   const entries = options.map((key) => ({ hash: readHash(key.hash)!, identity: identityOf(key) }));
@@ -64,7 +69,7 @@ export function createKeys(options: readonly KeyOptions[], logger: Logger, previ
   const pending = new Map<string, Promise<Identity | undefined>>();
   const limit = createFairLimiter(checks, (why) =>
     why === "key"
-      ? new SpillwayError("rate-limited", "too many keys of this address are being checked", { retryAfter: 5 })
+      ? new SpillwayError("rate-limited", "too many keys from this address are being checked", { retryAfter: 5 })
       : new SpillwayError("overloaded", "too many keys are being checked", { retryAfter: 5 }),
   );
   const warnIfWeak = createWeaknessWarning(logger);
@@ -122,7 +127,7 @@ function assertCurrent(identity: Identity): Identity {
   throw new SpillwayError("credential-expired", "the API key has expired");
 }
 
-/** The configuration does not know how long a secret is; the first request with it tells. */
+/** The configuration only has the hash of a secret, so its length is not known before the first request with it. */
 function createWeaknessWarning(logger: Logger): (identity: Identity, secret: string) => void {
   const warned = new Set<string>();
   return ({ subject }, secret) => {

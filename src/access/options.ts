@@ -4,16 +4,16 @@ import type { Grant } from "./identity.ts";
 import type { TicketRules } from "./held-tickets.ts";
 
 export interface KeyOptions {
-  /** What logs and metrics call it; unique. */
+  /** Its name in logs and metrics; unique. */
   readonly name: string;
-  /** Of the key, in a form that `readHash` reads; the key itself is nowhere. */
+  /** The hash of the key, in a format of `readHash`. The key itself is not stored. */
   readonly hash: string;
   readonly grant: Grant;
-  /** When it ends, ms since 1970. */
+  /** When the key expires, ms since 1970. */
   readonly expiresAt: number | undefined;
 }
 
-/** Where a part of a grant is found in a token: each value of the claim is put in the place of `{}`. */
+/** Maps a claim of a token to names of a grant: each value of the claim replaces `{}` in the template. */
 export interface ClaimMapping {
   readonly claim: string;
   readonly template: string;
@@ -44,10 +44,10 @@ export interface JwtOptions {
 }
 
 export interface AuthorizeOptions {
-  /** The user's service, asked with a POST. */
+  /** URL of the user's service, called with POST. */
   readonly url: string;
   readonly timeout: number;
-  /** How long an answer is used again for the same question; 0 for never. */
+  /** How long an answer is cached; 0 to cache nothing. */
   readonly cache: number;
   /** How much longer an answer that granted access is used while the service is unreachable. */
   readonly stale: number;
@@ -58,7 +58,7 @@ export interface CorsOptions {
   readonly origins: readonly string[];
   /** Whether pages may send cookies. */
   readonly credentials: boolean;
-  /** How long a browser may keep the answer of a preflight. */
+  /** How long a browser may cache the response to a preflight request. */
   readonly maxAge: number;
 }
 

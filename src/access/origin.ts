@@ -3,13 +3,13 @@ import { matchesGlob } from "../util/glob.ts";
 import { isLoopback } from "../util/ip-address.ts";
 import type { AuthorizeRequest } from "./authorize.ts";
 
-/** Refuses requests whose cookie may have been sent by a page that has no business here. */
+/** Refuses requests whose cookie a browser may have sent for a page of a foreign origin. */
 export type OriginCheck = (request: AuthorizeRequest) => void;
 
 /**
- * Makes the check for cookies, which browsers send along whoever asks them to. A request must come from an allowed origin or from the
- * gateway's own; without an `Origin` header the browser must call it one of the same origin; of what says nothing at all only reading
- * is let through, as browsers of old did not say more for it. The check throws `origin-denied`.
+ * Makes the check for cookies, which browsers send with the requests of any page. `Origin` must be an allowed origin or
+ * the gateway's own. Without it, `Sec-Fetch-Site` must be `same-origin` or `none`. Without both, only GET and HEAD are
+ * allowed, because older browsers send neither header with them. The check throws `origin-denied`.
  */
 export function createOriginCheck(
   origins: readonly string[],
@@ -26,7 +26,7 @@ export function createOriginCheck(
     if (isAllowed(request)) return;
     throw new SpillwayError(
       "origin-denied",
-      "a cookie counts only from the gateway's own origin and those of access.cors.origins",
+      "cookies are accepted only from the gateway's own origin and those in access.cors.origins",
       {
         field: "Origin",
         got: request.header("origin")?.slice(0, 100),
@@ -36,10 +36,10 @@ export function createOriginCheck(
 }
 
 /**
- * Refuses requests that name a host which is none of the gateway's, and changes that are asked for by pages of such hosts.
+ * Refuses requests for a host that is not the gateway's, and changes requested by pages of such hosts.
  *
- * A page on the internet can have its own name lead to 127.0.0.1 (DNS rebinding): to the browser the gateway is then of that page's
- * origin. The name in `Host` gives it away. Throws `host-denied`, `origin-denied`.
+ * A page on the internet can make its own host name resolve to 127.0.0.1 (DNS rebinding), so that the browser takes the
+ * gateway for that page's origin. The `Host` header reveals this. Throws `host-denied`, `origin-denied`.
  */
 export type HostCheck = (request: AuthorizeRequest) => void;
 
@@ -48,13 +48,13 @@ export interface HostCheckOptions {
   readonly hosts: readonly string[];
   /** Origins whose pages may use the gateway, or `*`. */
   readonly origins: readonly string[];
-  /** Whether a proxy that is trusted has looked at the request. */
+  /** Whether the request came through a trusted proxy. Such requests are not checked. */
   readonly isProxied: (request: AuthorizeRequest) => boolean;
 }
 
 const reading: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
-/** Makes the check. */
+/** Makes a {@link HostCheck}. */
 export function createHostCheck({ hosts, origins, isProxied }: HostCheckOptions): HostCheck {
   const isKnown = (name: string): boolean =>
     isLoopback(name) || name.endsWith(".localhost") || hosts.some((host) => matchesGlob(host.toLowerCase(), name));
@@ -65,9 +65,9 @@ export function createHostCheck({ hosts, origins, isProxied }: HostCheckOptions)
   return (request) => {
     if (isProxied(request)) return;
     const host = request.header("host");
-    // Only clients of HTTP/1.0 send none, and browsers are not among them.
+    // Only HTTP/1.0 clients send no `Host` header. Browsers always send one.
     if (host !== undefined && !isKnown(nameOf(host))) {
-      throw new SpillwayError("host-denied", "this gateway is not known by that host name: add it to hosts", {
+      throw new SpillwayError("host-denied", "the gateway does not serve that host: add it to hosts", {
         field: "Host",
         expected: "localhost, or a name in hosts",
         got: host.slice(0, 100),
@@ -77,13 +77,13 @@ export function createHostCheck({ hosts, origins, isProxied }: HostCheckOptions)
     if (origin === undefined || reading.has(request.method) || isAllowed(origin)) return;
     throw new SpillwayError(
       "origin-denied",
-      "a page of that origin may change nothing here: add it to access.cors.origins, or its host to hosts",
+      "pages of that origin may only read: add it to access.cors.origins, or its host to hosts",
       { field: "Origin", got: origin.slice(0, 100) },
     );
   };
 }
 
-/** Without port, brackets and a dot at the end, in lower case. */
+/** The host in lower case, without port, brackets and trailing dot. */
 function nameOf(host: string): string {
   const [, name = ""] = /^\[([^\]]*)\](?::\d*)?$/.exec(host) ?? /^([^:]*?)\.?(?::\d*)?$/.exec(host) ?? [];
   return name.toLowerCase();

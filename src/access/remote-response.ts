@@ -1,4 +1,4 @@
-/** The body of a response as text; it rejects once there are more bytes than `limit`. */
+/** Reads the body of a response as text. Rejects if it has more bytes than `limit`. */
 export async function readText(response: Response, limit: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -10,7 +10,10 @@ export async function readText(response: Response, limit: number): Promise<strin
   return Buffer.concat(chunks).toString();
 }
 
-/** Why a request failed, for logs: without the text of what `fetch` or `JSON.parse` throws, which may hold a part of the URL or of the answer. */
+/**
+ * Why a request failed, for logs. Leaves out the messages of `fetch` and `JSON.parse`, which may contain a part of the
+ * URL or of the answer.
+ */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
   const { cause } = error;

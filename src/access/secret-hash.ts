@@ -8,12 +8,12 @@ export type SecretHash =
 
 /** What {@link readHash} reads, for error messages. */
 export const hashExpected: string =
-  '"sha256:" and 64 hexadecimal digits, "sha256:<salt>:" and the same, or "$scrypt$ln=…,r=…,p=…$<salt>$<hash>" ' +
-  '("spillway key hash" makes one)';
+  '"sha256:" and 64 hexadecimal digits, "sha256:<salt>:" and 64 hexadecimal digits, or ' +
+  '"$scrypt$ln=…,r=…,p=…$<salt>$<hash>" ("spillway key hash" makes one)';
 
 const sha256 = /^sha256:(?:([\w.+/=-]{1,128}):)?([0-9a-f]{64})$/;
 
-/** The PHC string format, as Passlib and others write it. */
+/** The PHC string format, as Passlib and other libraries write it. */
 const phc =
   /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{8,128})={0,2}\$([A-Za-z0-9+/]{22,128})={0,2}$/;
 
@@ -21,8 +21,9 @@ const phc =
 const mostMemory = 64 * 1024 * 1024;
 
 /**
- * Reads the hash of a secret: SHA-256 of it, SHA-256 of a salt and the secret behind it, or scrypt in the PHC string format. `undefined`
- * for anything else, and for a scrypt that needs more than 64 MiB or is cheaper than 2^10 rounds.
+ * Reads the hash of a secret: SHA-256 of the secret, SHA-256 of a salt followed by the secret, or scrypt in the PHC
+ * string format. `undefined` for anything else, and for scrypt with more than 64 MiB of memory or fewer than 2^10
+ * rounds.
  */
 export function readHash(text: string): SecretHash | undefined {
   const [, salt = "", hex] = sha256.exec(text) ?? [];
@@ -79,7 +80,9 @@ export function isWeak(secret: string): boolean {
   return secret.length < leastLength || bits < leastBits;
 }
 
-/** A text that is equal for equal values, and tells nothing of them. For plain values; members that are undefined do not count. */
+/**
+ * A digest that is equal for equal plain values, and does not reveal them. Members that are `undefined` are ignored.
+ */
 export function fingerprint(value: unknown): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("base64url");
 }

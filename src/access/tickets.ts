@@ -4,7 +4,7 @@ import { addressKey } from "../util/ip-address.ts";
 import { HeldTickets, type HeldTicket, type TicketEntry, type TicketRules } from "./held-tickets.ts";
 import { narrowGrant, type Identity, type Scope } from "./identity.ts";
 
-/** What a ticket is made for. */
+/** The holder and scope of a new ticket. */
 export interface TicketRequest extends Scope {
   readonly holder: Identity;
   /** Address of the client that requests the ticket, if known. */
@@ -14,57 +14,59 @@ export interface TicketRequest extends Scope {
 export interface Ticket {
   /** Unguessable bearer secret: its holder has the rights that it grants. */
   readonly ticket: string;
-  /** When it ends, ms since 1970: with its holder's credential, at the latest after `lifetime`. */
+  /** When it expires, ms since 1970: with its holder's credential, at the latest after `lifetime`. */
   readonly expiresAt: number;
 }
 
-/** The tickets that were given out. */
+/** Issues and redeems tickets. */
 export interface Tickets {
   /**
-   * Makes a ticket for subscribing. Beyond the bounds of its subject, the subject's used ticket goes that was not used for longest.
-   * @throws {SpillwayError} `access-denied` for more than the holder has, and for who has but a ticket; `too-many-tickets` where the
-   * subject or the address has too many that are unused; `at-capacity`.
+   * Issues a ticket for subscribing. Beyond the limits of its subject, the subject's least recently used ticket is
+   * removed.
+   * @throws {SpillwayError} `access-denied` if the scope exceeds the holder's rights, or the holder itself used a
+   * ticket; `too-many-tickets` if the subject or the address has too many unused tickets; `at-capacity`.
    */
   issue(request: TicketRequest): Ticket | Promise<Ticket>;
   /**
-   * The identity behind a ticket, with its `ticket` and `scope` set: its holder's, narrowed to what it was made for.
-   * @throws {SpillwayError} `ticket-invalid` for one that is unknown, expired, or was not used soon enough.
+   * The identity of a ticket: its holder's, narrowed to the ticket's scope, with `ticket` and `scope` set.
+   * @throws {SpillwayError} `ticket-invalid` if it is unknown, has expired, or was not used in time.
    */
   redeem(ticket: string): Identity | Promise<Identity>;
   /**
-   * Says that a connection with the ticket was let in and opened: from here on it is used, and a connection with it in another process
-   * ends. `number` tells connections of this process from each other; later ones have higher ones.
-   * @param ticket by its hash
+   * Marks a ticket as used by a connection that was admitted and opened. A connection with the same ticket in another
+   * process is closed.
+   * @param ticket the hash of the ticket
+   * @param number identifies the connection in this process; later connections have higher numbers
    */
   use(ticket: string, number: number): void;
-  /** Forgets the tickets of those who no longer count; `keep` says what becomes of a holder. */
+  /** Updates the holders of all tickets by `keep`, and removes tickets whose holder is no longer valid. */
   review(keep: (holder: Identity) => Identity | undefined): void;
 }
 
 export interface TicketsOptions extends TicketRules {
-  /** Tickets of all subjects. Beyond it none is made. Default: 100,000. */
+  /** Maximum number of tickets of all subjects; beyond it no ticket is issued. Default: 100,000. */
   readonly most?: number;
-  /** The time, in ms since 1970. Default: the clock's. */
+  /** The current time, in ms since 1970. Default: `Date.now`. */
   readonly now?: () => number;
 }
 
-/** Tickets of one process: they are issued and redeemed at once. */
+/** Tickets held by this process: issuing and redeeming is synchronous. */
 export interface LocalTickets extends Tickets {
   issue(request: TicketRequest): Ticket;
   redeem(ticket: string): Identity;
   use(ticket: string): void;
-  /** What is known of one that is held, by its hash; the same object for as long as it is held. */
+  /** The entry of a held ticket, by its hash; the same object for as long as the ticket is held. */
   entryOf(id: string): TicketEntry | undefined;
-  /** Takes one that was issued elsewhere, if there is room. Idempotent. */
+  /** Adds a ticket that was issued elsewhere, if there is room. Idempotent. */
   hold(held: HeldTicket): void;
-  /** Other rules from now on; a ticket that was given out keeps its end. */
+  /** Changes the rules. Tickets that were already issued keep their expiry. */
   change(rules: TicketRules): void;
 }
 
-/** Not that of keys, or the dice could make a ticket that is taken for one. */
+/** Distinct from the prefix of keys, so that a ticket is never taken for a key. */
 const prefix = "spt_";
 
-/** Makes a holder of tickets that is empty. */
+/** Makes a {@link LocalTickets} without tickets. */
 export function createTickets({ most = 100_000, now = Date.now, ...rules }: TicketsOptions): LocalTickets {
   const tickets = new HeldTickets(rules, most, now);
   return {
@@ -112,22 +114,23 @@ function makeHeld(
   issuedAt: number,
   lifetime: number,
 ): HeldTicket {
-  if (holder.ticket !== undefined) throw new SpillwayError("access-denied", "a ticket brings no further tickets");
+  if (holder.ticket !== undefined)
+    throw new SpillwayError("access-denied", "a ticket cannot be used to get another ticket");
   const scope = { stream, channels };
   if (!narrowGrant(holder.grant, scope)) {
-    throw new SpillwayError("access-denied", "the ticket would allow more than is granted");
+    throw new SpillwayError("access-denied", "the ticket's stream or channels exceed what is granted");
   }
   const expiresAt = Math.min(holder.expiresAt ?? Infinity, issuedAt + lifetime);
   return { ticket, holder, scope, address: address && addressKey(address), issuedAt, expiresAt };
 }
 
-/** The holder as the ticket shows him. */
+/** The holder's identity, narrowed to the ticket's scope. */
 function identityOf({ ticket, holder, scope, expiresAt }: HeldTicket): Identity | undefined {
   const grant = narrowGrant(holder.grant, scope);
   return grant && { ...holder, grant, expiresAt, ticket, scope };
 }
 
-/** The hash that a ticket is known by. */
+/** The hash that identifies a ticket. */
 export function ticketId(ticket: string): string {
   return createHash("sha256").update(ticket).digest("base64url");
 }

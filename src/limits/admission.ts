@@ -6,15 +6,15 @@ import { createTally, type Tally } from "../util/tally.ts";
 
 /** The client to admit. */
 export interface Caller {
-  /** As an identity has it; `anonymous` counts by address alone. */
+  /** The subject of its identity; `anonymous` counts by address only. */
   readonly subject: string;
-  /** Absent where it is not known: then nothing counts by address. */
+  /** `undefined` if unknown: then nothing counts by address. */
   readonly address: string | undefined;
 }
 
 /** A request of which only the sender's address is known. */
 export interface Arrival {
-  /** Absent where it is not known: then nothing counts. */
+  /** `undefined` if unknown: then nothing counts. */
   readonly address: string | undefined;
   /** Whether it requests a subscription or a long poll. */
   readonly subscribes: boolean;
@@ -28,12 +28,12 @@ export interface Admission {
    */
   arrive(arrival: Arrival): void | Promise<void>;
   /**
-   * One more subscription or held long poll; returns the function that releases it, which is idempotent.
+   * Admits one more subscription or held long poll; returns the function that releases it, which is idempotent.
    * @throws {SpillwayError} `at-capacity`, `overloaded`, `too-many-connections`, `rate-limited`, with `retryAfter`.
    */
   connect(caller: Caller): (() => void) | Promise<() => void>;
   /**
-   * One more publish request.
+   * Admits one more publish request.
    * @throws {SpillwayError} `rate-limited` with `retryAfter`.
    */
   publish(caller: Caller): void | Promise<void>;
@@ -45,18 +45,18 @@ export type AdmissionLimits = Pick<
   "connections" | "perSubject" | "perAddress" | "connectRate" | "requestRate" | "publishRate"
 >;
 
-/** An admission that counts by itself, and does not ask another process. */
+/** An admission that counts in this process, and does not ask another one. */
 export interface CountingAdmission extends Admission {
   arrive(arrival: Arrival): void;
   connect(caller: Caller): () => void;
   publish(caller: Caller): void;
   /** Connections that are admitted and not yet released. */
   readonly connections: number;
-  /** Names that are held: subjects and addresses of those who are there. Nothing while neither has a bound. */
+  /** Number of subjects and addresses that are counted for open connections; 0 while neither has a limit. */
   readonly keys: number;
   /**
-   * Applies other limits. Limits never evict existing connections; a connection that was admitted while a subject or an address had no
-   * bound does not count for a new bound. A changed rate starts counting anew.
+   * Applies other limits, which never evict existing connections. A connection that was admitted while subjects or
+   * addresses had no limit does not count towards a new one. A changed rate restarts its count.
    */
   change(limits: AdmissionLimits): void;
 }
@@ -64,7 +64,7 @@ export interface CountingAdmission extends Admission {
 /** Seconds after which a connection may have closed. */
 const retryAfter = 10;
 
-/** Makes an {@link Admission} for one gateway; with several worker processes it is the primary's. */
+/** Makes an {@link Admission} for one gateway; with several worker processes, the primary process holds it. */
 export function createAdmission(limits: AdmissionLimits): CountingAdmission {
   let bounds = limits;
   let connections = 0;
@@ -74,7 +74,7 @@ export function createAdmission(limits: AdmissionLimits): CountingAdmission {
   let requestRate = rateOf(limits.requestRate);
   let publishRate = rateOf(limits.publishRate);
 
-  /** Counts one more, and returns the way to take it back. */
+  /** Counts one more connection, and returns the function that removes it again. */
   function hold(subject: string | undefined, address: string | undefined): () => void {
     connections++;
     if (subject !== undefined) subjects.add(subject);
@@ -125,7 +125,7 @@ export function createAdmission(limits: AdmissionLimits): CountingAdmission {
 
 function checkRoom(tally: Tally, key: string | undefined, bound: number | undefined, what: string): void {
   if (key === undefined || bound === undefined || tally.of(key) < bound) return;
-  throw new SpillwayError("too-many-connections", `one ${what} has at most ${bound} connections`, { retryAfter });
+  throw new SpillwayError("too-many-connections", `at most ${bound} connections per ${what}`, { retryAfter });
 }
 
 interface Counted {
@@ -148,7 +148,7 @@ function isSame(a: Rate | undefined, b: Rate | undefined): boolean {
   return a?.count === b?.count && a?.window === b?.window;
 }
 
-/** The keys that a publisher counts by. The letter keeps subjects and addresses apart. */
+/** The key that a publisher counts by. The letter distinguishes subjects from addresses. */
 function keysOf(caller: Caller): string[] {
   const [subject, address] = [subjectOf(caller), addressOf(caller)];
   if (subject !== undefined) return [`s ${subject}`];

@@ -1,31 +1,31 @@
 import { SpillwayError } from "../errors.ts";
 import { createTally } from "../util/tally.ts";
 
-/** What the bodies of all requests of a process take together, from their first byte until the request is answered. */
+/** Limits the memory for the request bodies of a process, which count from their first byte until the response. */
 export interface BodyBudget {
   /** Begins a body; `key` identifies a client, which may use at most half of the budget. */
   open(key: string | undefined): BodyShare;
-  /** Bytes that are taken now. */
+  /** Bytes in use now. */
   readonly bytes: number;
-  /** Takes another bound from now on; what is taken stays. */
+  /** Changes the limit. Bytes in use are not affected. */
   change(max: number): void;
 }
 
-/** The part of one body. */
+/** The share of one body. */
 export interface BodyShare {
   /**
-   * Takes the given number of further bytes.
+   * Takes this many more bytes.
    * @throws {SpillwayError} `overloaded` with `retryAfter`: there is no room for them.
    */
   take(this: void, bytes: number): void;
-  /** Gives back what was taken. Idempotent. */
+  /** Releases the bytes. Idempotent. */
   close(): void;
 }
 
-/** Seconds after which bodies may have ended. */
+/** Seconds after which other bodies may have been processed. */
 const retryAfter = 5;
 
-/** Makes a budget of `max` bytes of which nothing is taken. */
+/** Makes an unused budget of `max` bytes. */
 export function createBodyBudget(max: number): BodyBudget {
   let bound = max;
   let bytes = 0;
@@ -61,4 +61,4 @@ export function createBodyBudget(max: number): BodyBudget {
   };
 }
 
-const busy = "the bodies of the requests under way take all the memory that they may (limits.bodies)";
+const busy = "the request bodies in progress use all the memory that limits.bodies allows";

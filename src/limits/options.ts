@@ -1,4 +1,4 @@
-/** Bounds on what clients may use up, as the config resolver leaves them. Times in ms, sizes in bytes; `undefined` for no bound. */
+/** Limits as returned by the config resolver. Times in ms, sizes in bytes; `undefined` for no limit. */
 
 /** A number of calls per window (ms). */
 export interface Rate {
@@ -9,14 +9,14 @@ export interface Rate {
 export interface Limits {
   /** Subscriptions and held long polls over all workers; beyond it 503. */
   readonly connections: number;
-  /** Those of one subject that is not anonymous, and of one address; beyond it 429. */
+  /** Subscriptions and held long polls of one subject that is not anonymous, and of one address; beyond it 429. */
   readonly perSubject: number | undefined;
   readonly perAddress: number | undefined;
-  /** New ones of one subject, and attempts of one address; beyond it 429. */
+  /** New subscriptions and long polls of one subject, and attempts of one address; beyond it 429. */
   readonly connectRate: Rate | undefined;
-  /** Requests of one address, whatever they are; beyond it 429. */
+  /** Requests of one address, of any kind; beyond it 429. */
   readonly requestRate: Rate | undefined;
-  /** Different credentials that are not known, of one address; beyond it 429 for a time that doubles. */
+  /** Different unknown credentials from one address; beyond it 429, for a time that doubles. */
   readonly failedCredentials: Rate | undefined;
   /** Publish requests of one subject, or of one address if anonymous; beyond it 429. */
   readonly publishRate: Rate | undefined;
@@ -26,29 +26,33 @@ export interface Limits {
   readonly url: number;
   /** Bytes of a request's headers; beyond it 431. */
   readonly headers: number;
-  /** Subscriptions that are replayed to at once; others wait for up to `replayWait`, then 503. */
+  /** Concurrent replays; other subscriptions wait for up to `replayWait`, then 503. */
   readonly replays: number;
   readonly replayWait: number;
-  /** Searches through a log at once: `last` with a filter, and long polls that find nothing. Others wait as for a replay. */
+  /**
+   * Concurrent searches of a log: `last` with a filter, and long polls that find nothing. Others wait as for a replay.
+   */
   readonly searches: number;
   /** Unsent bytes of one subscriber; beyond it the subscriber is served from the log at its own pace. */
   readonly outbox: number;
-  /** A subscriber whose socket takes nothing for this long is cut. */
+  /** A subscriber whose socket accepts nothing for this long is disconnected. */
   readonly stall: number;
-  /** Largest body of a publish request; beyond it 413. */
+  /** Size of the body of a publish request; beyond it 413. */
   readonly body: number;
-  /** Bodies of all publish requests of a process together; beyond it 503. */
+  /** Total size of the bodies of all publish requests of a process; beyond it 503. */
   readonly bodies: number;
   /** Events of one publish request; beyond it 413. */
   readonly events: number;
   readonly timeouts: {
-    /** From a connection's first byte, or its being made, to the end of a request's headers; then it is closed. */
+    /**
+     * From the opening of a connection, or the first byte of a request, to the end of its headers; then it is closed.
+     */
     readonly headers: number;
     /** To the end of a request's body; then 408. */
     readonly body: number;
   };
-  /** Resident memory of the process beyond which no new subscription is let in (503). */
+  /** Resident memory of the process above which new subscriptions are refused (503). */
   readonly memory: number | undefined;
-  /** Delay of the event loop beyond which no new subscription is let in (503). */
+  /** Delay of the event loop above which new subscriptions are refused (503). */
   readonly lag: number | undefined;
 }

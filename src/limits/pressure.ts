@@ -6,30 +6,30 @@ import type { Limits } from "./options.ts";
 /** Resource limits above which this process refuses new clients. */
 export type PressureBounds = Pick<Limits, "memory" | "lag">;
 
-/** Watches the time and the memory of this process. */
+/** Watches the event loop delay and the memory of this process. */
 export interface Pressure {
-  /** Starts to measure. Idempotent. */
+  /** Starts measuring. Idempotent. */
   start(): void;
-  /** Ends measuring, and lets everybody in again. Idempotent. */
+  /** Stops measuring, and admits all clients again. Idempotent. */
   stop(): void;
   /**
-   * Costs no more than a look at a flag.
-   * @throws {SpillwayError} `overloaded` with `retryAfter`, while a bound is passed
+   * Cheap: only reads a flag.
+   * @throws {SpillwayError} `overloaded` with `retryAfter`, while a limit is exceeded
    */
   check(): void;
-  /** Delay of the event loop, ms: the middle one of the last three samples. 0 before the start. */
+  /** Delay of the event loop, ms: the median of the last three samples. 0 before the start. */
   readonly lag: number;
   /** Resident memory of the process, bytes. */
   readonly memory: number;
   /** Whether `check` throws. */
   readonly overloaded: boolean;
-  /** Takes other bounds from the next sample on. */
+  /** Changes the limits, from the next sample on. */
   change(bounds: PressureBounds): void;
 }
 
-/** Where the figures come from. */
+/** The sources of the measurements. */
 export interface PressureGauges {
-  /** Tells again and again by how much the event loop was late, in ms; returns the way to stop. */
+  /** Reports periodically how late the event loop was, in ms; returns the function that stops it. */
   watchLateness(listener: (late: number) => void): () => void;
   /** Resident memory in bytes. */
   rss(): number;
@@ -37,17 +37,17 @@ export interface PressureGauges {
 
 const calm: readonly number[] = [0, 0, 0];
 
-/** The part of a bound below which what was closed opens again. Memory is given back slowly, if at all. */
+/** The fraction of a limit below which clients are admitted again. Memory is released slowly, if at all. */
 const reopenAt = { lag: 0.5, memory: 0.95 };
 
-/** Seconds after which there may be time again. */
+/** Seconds after which the load may have dropped. */
 const retryAfter = 5;
 
 const processGauges: PressureGauges = { watchLateness, rss: () => process.memoryUsage.rss() };
 
 /**
  * Makes a {@link Pressure} that does not measure yet.
- * @param onChange told when it closes and when it opens again
+ * @param onChange called when the process becomes overloaded, and when that ends
  */
 export function createPressure(
   limits: PressureBounds,
@@ -74,7 +74,8 @@ export function createPressure(
   }
 
   function sample(late: number): void {
-    // One long turn, as a collection of garbage makes it, is over when it is seen: only the second of three is a state.
+    // A single long turn, such as a garbage collection, is over when it is noticed: only two late samples of three
+    // count.
     samples = [...samples.slice(-2), late];
     lag = samples.toSorted((a, b) => a - b)[1]!;
     judge();
@@ -111,12 +112,12 @@ export function createPressure(
   };
 }
 
-/** What has no bound is not looked at. */
+/** Without a limit, the value is not read. */
 function isPassed(bound: number | undefined, part: number, value: () => number): boolean {
   return bound !== undefined && value() > bound * part;
 }
 
-/** The same admission, which lets no subscription in while this process is overloaded. */
+/** Wraps an admission so that it refuses subscriptions while this process is overloaded. */
 export function underPressure(admission: Admission, pressure: Pressure): Admission {
   return {
     arrive: (arrival) => admission.arrive(arrival),

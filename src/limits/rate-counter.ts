@@ -2,18 +2,18 @@ import { createExpiringMap } from "../util/expiring-map.ts";
 import { monotonicMs } from "../util/monotonic-ms.ts";
 import type { Rate } from "./options.ts";
 
-/** Counts how often each key does something, in the memory of this process. */
+/** Counts calls per key, in the memory of this process. */
 export interface RateCounter {
   /**
-   * Counts one for each of the keys if all have room, and nothing otherwise.
-   * @returns ms until there is room; 0 if it was counted
+   * Counts one call for each of the keys if all are within the rate, and nothing otherwise.
+   * @returns ms until all keys are within the rate; 0 if the call was counted
    */
   take(keys: readonly string[]): number;
   /** Keys whose window is running. */
   readonly size: number;
 }
 
-/** Keys at most, about 200 bytes each. Beyond it the key whose window ends first is forgotten. */
+/** Maximum number of keys, about 200 bytes each. Beyond it the key whose window ends first is forgotten. */
 const maxKeys = 100_000;
 
 /** Makes the counter of a rate. The window of a key starts with its first call; when it ends, the key is forgotten. */

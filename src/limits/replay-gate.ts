@@ -2,23 +2,24 @@ import { SpillwayError } from "../errors.ts";
 import type { Limits } from "./options.ts";
 import { createTally } from "../util/tally.ts";
 
-/** How many are let in at once, and how long others wait. */
+/** How many entries run at once, and how long others wait. */
 export type ReplayLimits = Pick<Limits, "replays" | "replayWait">;
 
 /** Limits concurrent replays or searches. Others wait in order; the queue is at most as long as the limit. */
 export interface ReplayGate {
   /**
-   * Takes a place: at once while there is one, else as soon as it is this caller's turn. Returns the way to leave it, which does
-   * nothing a second time. Who was let in has to leave, whatever has become of the signal.
+   * Enters at once if a place is free, or when it is this caller's turn. Returns the function that leaves the place,
+   * which is idempotent. Every caller that entered must leave, even if its signal has aborted.
    *
-   * @param signal gives what leaves the queue; the promise then rejects with its reason. Not called while there is room.
-   * @param key identifies a client, which may take at most half of the places and half of the queue; absent for no such bound
-   * @throws {SpillwayError} `replay-busy` with `retryAfter`: at once if too many wait, else when `replayWait` has passed
+   * @param signal returns a signal that leaves the queue: the promise then rejects with its reason. Not called if a
+   * place is free.
+   * @param key identifies a client, which may use at most half of the places and of the queue; absent for no such limit
+   * @throws {SpillwayError} `replay-busy` with `retryAfter`: at once if too many wait, or after `replayWait`
    */
   enter(signal: () => AbortSignal, key?: string): (() => void) | Promise<() => void>;
-  /** Those that have a place. */
+  /** Number of entries that have a place. */
   readonly running: number;
-  /** Those that wait for one. */
+  /** Number of entries that wait for a place. */
   readonly waiting: number;
   /** Changes the limits. Running entries continue; waiting ones keep their original wait. */
   change(limits: ReplayLimits): void;
@@ -26,11 +27,11 @@ export interface ReplayGate {
 
 interface Waiter {
   readonly key: string | undefined;
-  /** Takes the waiter out of the queue, with a place. */
+  /** Moves the waiter from the queue to a place. */
   admit(): void;
 }
 
-/** Seconds after which there may be room. */
+/** Seconds after which a place may be free. */
 const retryAfter = 5;
 
 /** Makes an empty gate. */
@@ -38,10 +39,10 @@ export function createReplayGate(limits: ReplayLimits): ReplayGate {
   let bounds = limits;
   let running = 0;
   const [inside, queued] = [createTally(), createTally()];
-  // Keeps the order of arrival, and lets one go from the middle.
+  // A set keeps the order of arrival, and removes any waiter in constant time.
   const queue = new Set<Waiter>();
 
-  /** Whether one more with this key is within its half. */
+  /** Whether the key is below its half. */
   function hasShare(tally: typeof inside, key: string | undefined): boolean {
     return key === undefined || tally.of(key) < Math.max(1, Math.floor(bounds.replays / 2));
   }
