@@ -1,7 +1,7 @@
 import { describe, it } from "vitest";
 import { createMysqlStore } from "../../src/log/mysql/index.ts";
 import { describeLogStore } from "../../src/testing/index.ts";
-import { openMysqlPlace, throughPort } from "../support/mysql.ts";
+import { openMysqlPlace } from "../support/mysql.ts";
 import { openProxiedPlace } from "../support/proxied-place.ts";
 
 describeLogStore(
@@ -10,14 +10,7 @@ describeLogStore(
     persistent: true,
     shared: true,
     losesAnswers: true,
-    createPlace() {
-      const { url, remove } = openMysqlPlace();
-      return openProxiedPlace(
-        Number(new URL(url).port || 3306),
-        (port, now, node) => createMysqlStore({ url: throughPort(url, port), node, now }),
-        remove,
-      );
-    },
+    createPlace: () => openProxiedPlace(openMysqlPlace(), (url, now, node) => createMysqlStore({ url, node, now })),
   },
   { describe, it },
 );

@@ -10,15 +10,7 @@ describeLogStore(
     persistent: true,
     shared: true,
     losesAnswers: true,
-    createPlace() {
-      const { url, remove } = openNatsPlace();
-      return openProxiedPlace(
-        Number(new URL(url).port || 4222),
-        (port, now, node) =>
-          createNatsStore({ url: url.replace(/(?<=[/@])[^/@?]+(?=[/?])/, `127.0.0.1:${port}`), node, now }),
-        remove,
-      );
-    },
+    createPlace: () => openProxiedPlace(openNatsPlace(), (url, now, node) => createNatsStore({ url, node, now })),
   },
   { describe, it },
 );

@@ -10,15 +10,7 @@ describeLogStore(
     persistent: true,
     shared: true,
     losesAnswers: true,
-    createPlace() {
-      const { url, remove } = openRedisPlace();
-      return openProxiedPlace(
-        Number(new URL(url).port || 6379),
-        (port, now, node) =>
-          createRedisStore({ url: url.replace(/(?<=[/@])[^/@?]+(?=[/?])/, `127.0.0.1:${port}`), node, now }),
-        remove,
-      );
-    },
+    createPlace: () => openProxiedPlace(openRedisPlace(), (url, now, node) => createRedisStore({ url, node, now })),
   },
   { describe, it },
 );

@@ -14,12 +14,17 @@ const run = promisify(execFile);
 /** The server that tests share; no test may stop it or change its settings. */
 export const sharedMysql: string = process.env["TEST_MYSQL_URL"] ?? "mysql://root@127.0.0.1:3306/test";
 
+/** Between queries of `innodb_trx`, in ms: it shows the transactions of earlier unless nobody has asked for 100 ms. */
+export const trxPollInterval = 150;
+
 /** Tables of its own, for one test. */
 export interface MysqlPlace {
   /** As a store takes it. */
   readonly url: string;
   /** What the names of the tables begin with. */
   readonly prefix: string;
+  /** The full name of one of the tables. */
+  table(name: string): string;
   /** Runs a statement, with `$` for the prefix, and resolves to its rows. */
   query(text: string): Promise<Record<string, unknown>[]>;
   /** Drops the tables. */
@@ -37,6 +42,7 @@ export function openMysqlPlace(server: string = sharedMysql): MysqlPlace {
   return {
     url: `${server}${server.includes("?") ? "&" : "?"}prefix=${prefix}`,
     prefix,
+    table: (name) => prefix + name,
     query,
     async remove() {
       const tables = await query(
@@ -57,11 +63,6 @@ export async function queryMysql(url: string, text: string): Promise<Record<stri
   } finally {
     await connection.end();
   }
-}
-
-/** The same URL through another port of 127.0.0.1. */
-export function throughPort(url: string, port: number): string {
-  return url.replace(/@[^/]+\//, `@127.0.0.1:${port}/`);
 }
 
 /** A server of one's own. */

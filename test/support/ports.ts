@@ -15,3 +15,10 @@ export async function freePort(): Promise<number> {
   await once(server, "close");
   return port;
 }
+
+/** The same URL, with this port of 127.0.0.1 as its host. */
+export function throughPort(url: string, port: number): string {
+  const changed = new URL(url);
+  changed.host = `127.0.0.1:${port}`;
+  return changed.href;
+}

@@ -19,13 +19,15 @@ export interface PostgresPlace {
   /** As a store takes it. */
   readonly url: string;
   readonly schema: string;
+  /** The full name of one of its tables. */
+  table(name: string): string;
   /** Runs a statement, with `$schema` for the schema's name, and resolves to its rows. */
   query(text: string): Promise<Record<string, unknown>[]>;
   /** Drops the schema. */
   remove(): Promise<void>;
 }
 
-/** Names a schema that nobody else uses, at `server`; the store makes it. Through another port, where one is given. */
+/** Names a schema that nobody else uses, at `server`; the store makes it. */
 export function openPostgresPlace(server: string = sharedPostgres): PostgresPlace {
   const schema = `t_${randomBytes(8).toString("hex")}`;
   async function query(text: string): Promise<Record<string, unknown>[]> {
@@ -40,14 +42,10 @@ export function openPostgresPlace(server: string = sharedPostgres): PostgresPlac
   return {
     url: `${server}${server.includes("?") ? "&" : "?"}schema=${schema}`,
     schema,
+    table: (name) => `${schema}.${name}`,
     query,
     remove: async () => void (await query("DROP SCHEMA IF EXISTS $schema CASCADE")),
   };
-}
-
-/** The same URL through another port of 127.0.0.1. */
-export function throughPort(url: string, port: number): string {
-  return url.replace(/@[^/]+\//, `@127.0.0.1:${port}/`);
 }
 
 /** A server of one's own. */

@@ -1,23 +1,23 @@
 import type { LogStore } from "../../src/log/log.ts";
 import type { LogStorePlace } from "../../src/testing/index.ts";
+import { throughPort } from "./ports.ts";
 import { startTcpProxy } from "./tcp-proxy.ts";
 
-/** A place for stores whose way to the server on `port` of this machine loses answers on request. */
+/** A place on a server of this machine, for stores whose connections lose answers on request. */
 export async function openProxiedPlace(
-  port: number,
-  open: (port: number, now: () => number, node: string) => Promise<LogStore>,
-  remove: () => Promise<void>,
+  place: { readonly url: string; remove(): Promise<void> },
+  open: (url: string, now: () => number, node: string) => Promise<LogStore>,
 ): Promise<LogStorePlace> {
-  const proxy = await startTcpProxy(port);
+  const proxy = await startTcpProxy(Number(new URL(place.url).port));
   return {
-    open: (now, node) => open(proxy.port, now, node),
+    open: (now, node) => open(throughPort(place.url, proxy.port), now, node),
     loseAnswers() {
       proxy.loseAnswers(true);
       return () => proxy.loseAnswers(false);
     },
     async remove() {
       await proxy.close();
-      await remove();
+      await place.remove();
     },
   };
 }

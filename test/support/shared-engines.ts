@@ -55,10 +55,3 @@ const all: readonly Engine[] = [
 
 /** Every store that nodes can share, as far as its engine is here. */
 export const engines: readonly Engine[] = all.filter(({ name }) => !missing.includes(name));
-
-/** The same engine through another port of 127.0.0.1. */
-export function throughPort(url: string, port: number): string {
-  const changed = new URL(url);
-  changed.host = `127.0.0.1:${port}`;
-  return changed.href;
-}

@@ -1,22 +1,39 @@
+import mysqlDriver from "mysql2/promise";
+import pg from "pg";
 import { onTestFinished } from "vitest";
 import { createMysqlStore } from "../../src/log/mysql/index.ts";
 import type { EngineStoreOptions } from "../../src/log/engine/store.ts";
 import type { LogStore } from "../../src/log/log.ts";
 import { createPostgresStore } from "../../src/log/postgres/index.ts";
-import { type MysqlServer, openMysqlPlace, startMysql } from "./mysql.ts";
+import { type MysqlPlace, type MysqlServer, openMysqlPlace, startMysql, trxPollInterval } from "./mysql.ts";
 import { openPostgresPlace, startPostgres } from "./postgres.ts";
+import { eventually } from "./reader.ts";
 
 /** A server of one's own, as both engines have it. */
 export type SqlServer = Omit<MysqlServer, "folder">;
+
+/** Tables of one's own, as both engines have them. */
+export type SqlPlace = Omit<MysqlPlace, "prefix">;
+
+/** A transaction of another session that appends to the one stream of a place wait for, in the middle of their work. */
+export interface AppendBlock {
+  /** Resolves when so many appends wait. */
+  untilBlocked(appends: number): Promise<void>;
+  /** Ends the sessions that wait. */
+  killBlocked(): Promise<void>;
+  /** Ends the transaction, without any change. */
+  release(): Promise<void>;
+}
 
 /** What the tests of both SQL servers need of one. */
 export interface SqlEngine {
   readonly name: string;
   startServer(): Promise<SqlServer>;
-  /** The URL of tables that no other test uses. */
-  placeAt(server: string): string;
+  /** Names tables that no other test uses. Default: on the server that tests share. */
+  openPlace(server?: string): SqlPlace;
   /** Opens a store that is closed after the test. */
   openStore(url: string, options?: Partial<EngineStoreOptions>): Promise<LogStore>;
+  blockAppends(place: SqlPlace): Promise<AppendBlock>;
 }
 
 async function closedAfterTest(opening: Promise<LogStore>): Promise<LogStore> {
@@ -25,23 +42,61 @@ async function closedAfterTest(opening: Promise<LogStore>): Promise<LogStore> {
   return store;
 }
 
+const postgres: SqlEngine = {
+  name: "postgres",
+  startServer: () => startPostgres(),
+  openPlace: openPostgresPlace,
+  openStore: (url, options) => closedAfterTest(createPostgresStore({ url, node: "a", ...options })),
+  /** Locks the stream's row. */
+  async blockAppends({ url, table, query }) {
+    const client = new pg.Client({ connectionString: url.replace(/[?&]schema=\w+/, "") });
+    await client.connect();
+    onTestFinished(() => client.end());
+    await client.query(`BEGIN; SELECT FROM ${table("streams")} FOR UPDATE`);
+    const blocked = `FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%"$schema".append_events%'`;
+    return {
+      untilBlocked: (appends) =>
+        eventually(async () => (await query(`SELECT ${blocked}`)).length === appends, `${appends} waiting appends`),
+      killBlocked: async () => void (await query(`SELECT pg_terminate_backend(pid) ${blocked}`)),
+      release: async () => void (await client.query("ROLLBACK")),
+    };
+  },
+};
+
+const mysql: SqlEngine = {
+  name: "mysql",
+  startServer: () => startMysql(),
+  openPlace: openMysqlPlace,
+  openStore: (url, options) => closedAfterTest(createMysqlStore({ url, node: "a", ...options })),
+  /** Takes the next number of the stream: an append has done its other statements by then. */
+  async blockAppends({ url, table, query }) {
+    const connection = await mysqlDriver.createConnection(url.split("?")[0]!);
+    onTestFinished(() => connection.end());
+    await connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+    await connection.query("START TRANSACTION");
+    await connection.query(
+      `INSERT INTO ${table("events")} (stream, seq, time, event, data, bytes, event_hash)
+        SELECT id, head + 1, 0, '', '', 0, 1 FROM ${table("streams")}`,
+    );
+    const blocked = "FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND LOCATE('$', trx_query) > 0";
+    return {
+      untilBlocked: (appends) =>
+        eventually(
+          async () => (await query(`SELECT 1 ${blocked}`)).length === appends,
+          `${appends} waiting appends`,
+          trxPollInterval,
+        ),
+      async killBlocked() {
+        for (const { id } of await query(`SELECT trx_mysql_thread_id AS id ${blocked}`))
+          await query(`KILL ${Number(id)}`);
+      },
+      release: async () => void (await connection.query("ROLLBACK")),
+    };
+  },
+};
+
 /** Those that do not run here, as vitest.config.ts has found. */
 const missing = (process.env["MISSING_ENGINES"] ?? "").split(",");
 
-const all: readonly SqlEngine[] = [
-  {
-    name: "postgres",
-    startServer: () => startPostgres(),
-    placeAt: (server) => openPostgresPlace(server).url,
-    openStore: (url, options) => closedAfterTest(createPostgresStore({ url, node: "a", ...options })),
-  },
-  {
-    name: "mysql",
-    startServer: () => startMysql(),
-    placeAt: (server) => openMysqlPlace(server).url,
-    openStore: (url, options) => closedAfterTest(createMysqlStore({ url, node: "a", ...options })),
-  },
-];
-
 /** Both SQL servers, if they run here. */
-export const sqlEngines: readonly SqlEngine[] = all.filter(({ name }) => !missing.includes(name));
+export const sqlEngines: readonly SqlEngine[] = [postgres, mysql].filter(({ name }) => !missing.includes(name));

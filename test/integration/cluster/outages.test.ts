@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startCluster, type Cluster, type ClusterNode } from "../../support/cluster.ts";
+import { throughPort } from "../../support/ports.ts";
 import { eventually } from "../../support/reader.ts";
-import { engines, throughPort, type Engine } from "../../support/shared-engines.ts";
+import { engines, type Engine } from "../../support/shared-engines.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 
 /** How often each outage is made: `KILL_ROUNDS=10 npx vitest run test/integration/cluster/outages.test.ts`. */

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startCluster, type Cluster, type ClusterNode } from "../../support/cluster.ts";
+import { throughPort } from "../../support/ports.ts";
 import { read, type Reading } from "../../support/reader.ts";
-import { engines, throughPort, type EnginePlace } from "../../support/shared-engines.ts";
+import { engines, type EnginePlace } from "../../support/shared-engines.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 
 describe.each(engines)("on $name", (engine) => {

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startCluster, type Cluster, type ClusterNode, type NodeStatus } from "../../support/cluster.ts";
 import { valueOf } from "../../support/exposition.ts";
+import { throughPort } from "../../support/ports.ts";
 import { eventually } from "../../support/reader.ts";
-import { engines, throughPort, type EnginePlace } from "../../support/shared-engines.ts";
+import { engines, type EnginePlace } from "../../support/shared-engines.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 
 const lease = 2000;

@@ -23,6 +23,3 @@ export async function openStore(url: string, options: Partial<MysqlStoreOptions>
   onTestFinished(() => store.close());
   return store;
 }
-
-/** InnoDB shows its transactions as they were, unless nobody has looked for 100 ms. */
-export const lookInterval = 150;

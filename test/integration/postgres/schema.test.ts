@@ -5,7 +5,6 @@ import { freePort } from "../../support/ports.ts";
 import { openPostgresPlace, sharedPostgres, startPostgres, type PostgresPlace } from "../../support/postgres.ts";
 import { selfSigned } from "../../support/self-signed.ts";
 import { contentOf, eventsOf, openLog } from "../../support/store-nodes.ts";
-import { eventually } from "../../support/reader.ts";
 import { openStore } from "./stores.ts";
 
 let place: PostgresPlace;
@@ -46,20 +45,6 @@ test("a stream whose events contradict its row is not built upon", async () => {
   await store.close();
   await place.query("DELETE FROM $schema.events WHERE seq = 2");
   await expect(openLog(await openStore(place.url))).rejects.toMatchObject({ code: "store-corrupt" });
-});
-
-test("a schema that is dropped is a new log, announced once, which the same store makes", async () => {
-  const resets: string[] = [];
-  const store = await openStore(place.url, { onReset: (stream) => resets.push(stream) });
-  const log = await openLog(store);
-  await log.append(eventsOf("1", "2"));
-  await place.remove();
-  await eventually(() => resets.length > 0);
-  await expect(log.append(eventsOf("3"))).rejects.toMatchObject({ code: "store-unavailable" });
-  const next = await openLog(store);
-  expect(next.epoch).not.toBe(log.epoch);
-  expect(await next.append(eventsOf("1"))).toEqual({ first: 1, last: 1, replayed: false });
-  expect(resets).toEqual(["s"]);
 });
 
 test("an append finds out by itself that the log was lost, or has lost events", async () => {

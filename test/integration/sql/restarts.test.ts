@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Log, LogStore } from "../../../src/log/log.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
-import { throughPort } from "../../support/mysql.ts";
+import { throughPort } from "../../support/ports.ts";
 import { eventually } from "../../support/reader.ts";
 import { type SqlServer, sqlEngines } from "../../support/sql-engines.ts";
 import {
@@ -12,9 +12,9 @@ import {
   follow,
   numbersTo,
   openLog,
+  proxyForTest,
   untilDone,
 } from "../../support/store-nodes.ts";
-import { startTcpProxy } from "../../support/tcp-proxy.ts";
 
 interface Node {
   readonly store: LogStore;
@@ -36,7 +36,7 @@ async function expectNewLog(here: Node, there: Node): Promise<[Log, Log]> {
   return logs;
 }
 
-describe.each(sqlEngines)("$name", ({ startServer, placeAt, openStore }) => {
+describe.each(sqlEngines)("$name", ({ startServer, openPlace, openStore }) => {
   let server: SqlServer;
 
   beforeAll(async () => {
@@ -52,7 +52,7 @@ describe.each(sqlEngines)("$name", ({ startServer, placeAt, openStore }) => {
   }
 
   test("a server that is stopped, killed and started again loses nothing, doubles nothing, and every node goes on", async () => {
-    const url = placeAt(server.url);
+    const url = openPlace(server.url).url;
     const warnings: string[] = [];
     const logger = { ...silentLogger, warn: (_: object, message: string) => void warnings.push(message) };
     const here = await openLog(await openStore(url, { logger }));
@@ -82,7 +82,7 @@ describe.each(sqlEngines)("$name", ({ startServer, placeAt, openStore }) => {
   });
 
   test("while the server is away every call fails with store-unavailable, and a store can be closed", async () => {
-    const store = await openStore(placeAt(server.url));
+    const store = await openStore(openPlace(server.url).url);
     const log = await openLog(store);
     await log.append(eventsOf("1"));
     await server.stop();
@@ -103,8 +103,19 @@ describe.each(sqlEngines)("$name", ({ startServer, placeAt, openStore }) => {
     await server.start();
   });
 
+  test("tables that were removed are made again, as a new log that is announced once on every node", async () => {
+    const place = openPlace(server.url);
+    const [here, there] = [await openNode(place.url, "a"), await openNode(place.url, "b")];
+    await here.log.append(eventsOf("1", "2"));
+    await place.remove();
+    await expect(here.log.append(eventsOf("3"))).rejects.toMatchObject({ code: "store-unavailable" });
+    const [log] = await expectNewLog(here, there);
+    expect(log.state().head).toBe(0);
+    expect(await log.append(eventsOf("1"))).toEqual({ first: 1, last: 1, replayed: false });
+  });
+
   test("a server that comes back without its latest events has a new log, announced on every node", async () => {
-    const url = placeAt(server.url);
+    const url = openPlace(server.url).url;
     const [here, there] = [await openNode(url, "a"), await openNode(url, "b")];
     await here.log.append(eventsOf("1", "2"), { upstreamCursor: "u2" });
     await server.save();
@@ -119,12 +130,11 @@ describe.each(sqlEngines)("$name", ({ startServer, placeAt, openStore }) => {
     expect(await log.append(eventsOf("3"), { upstreamCursor: "u3" })).toMatchObject({ first: 3, last: 3 });
     await eventually(() => heard.length === 1);
     expect((await contentOf(other)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
-  }, 60_000);
+  });
 
   test("a server that comes back with other events in the place of its latest has a new log", async () => {
-    const url = placeAt(server.url);
-    const proxy = await startTcpProxy(server.port);
-    onTestFinished(() => proxy.close());
+    const url = openPlace(server.url).url;
+    const proxy = await proxyForTest(server);
     const here = await openNode(throughPort(url, proxy.port), "a");
     await here.log.append(eventsOf("1"));
     await server.save();
@@ -142,5 +152,5 @@ describe.each(sqlEngines)("$name", ({ startServer, placeAt, openStore }) => {
     }
     const [log] = await expectNewLog(here, there);
     expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "4", "5", "6"]);
-  }, 60_000);
+  });
 });
