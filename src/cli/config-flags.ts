@@ -18,7 +18,7 @@ import {
 import { SpillwayError } from "../errors.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
 import { createDevCertificate } from "./dev-certificate.ts";
-import { wholeNumber } from "./number-flag.ts";
+import { wholeNumber } from "./flags.ts";
 
 /** The flags as commander parses them. */
 export interface ConfigFlags {

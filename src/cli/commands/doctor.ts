@@ -3,9 +3,8 @@ import { longestTimer, parseDuration } from "../../config/units.ts";
 import { formatCheck, type Check } from "../../doctor/check.ts";
 import { checkPath } from "../../doctor/path.ts";
 import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
-import { headerFlag } from "../header-flag.ts";
+import { headerFlag, readUrl } from "../flags.ts";
 import { checkHere } from "../local-checks.ts";
-import { readUrl } from "../variables.ts";
 
 interface DoctorFlags extends ConfigFlags {
   readonly checkUpstream?: true;

@@ -1,14 +1,11 @@
+import { styleText } from "node:util";
 import { Option, type Command } from "commander";
 import { resolveUpstream } from "../../config/resolve.ts";
 import { createUpstream } from "../../upstream/create-upstream.ts";
-import type { UpstreamBatch, UpstreamStatus } from "../../upstream/upstream.ts";
+import type { UpstreamBatch, UpstreamEvent, UpstreamHistory, UpstreamStatus } from "../../upstream/upstream.ts";
 import { silentLogger, type Logger } from "../../util/logger.ts";
-import { formatEvent, formatEventJson } from "../format-event.ts";
-import { headerFlag } from "../header-flag.ts";
-import { wholeNumber } from "../number-flag.ts";
+import { headerFlag, readUrl, wholeNumber } from "../flags.ts";
 import { onStopSignal } from "../stop-signal.ts";
-import { createTailHistory } from "../tail-history.ts";
-import { readUrl } from "../variables.ts";
 
 interface TailFlags {
   readonly header: Readonly<Record<string, string>>;
@@ -106,4 +103,73 @@ function print(text: string): Promise<void> {
 
 function note(text: string): void {
   process.stderr.write(`-- ${text}\n`);
+}
+
+/** Formats an event for a terminal: time, type, id and data, with further lines of data indented. */
+function formatEvent({ event, id, data }: UpstreamEvent): string {
+  const time = new Date().toISOString().slice(11, 23);
+  const [first = "", ...others] = printable(data).split("\n");
+  const head = [style("dim", time), style("cyan", printable(event)), style("yellow", printable(id || "-")), first];
+  return `${[head.join(" "), ...others.map((line) => `    ${line}`)].join("\n")}\n`;
+}
+
+/** Formats an event as one line of JSON. */
+function formatEventJson({ event, id, data }: UpstreamEvent): string {
+  return `${JSON.stringify({ time: new Date().toISOString(), event, id: id || undefined, data })}\n`;
+}
+
+/** Escapes control characters, which a terminal would interpret. */
+function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (char) => {
+    return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}
+
+function style(format: "dim" | "cyan" | "yellow", text: string): string {
+  const coloured = process.stdout.isTTY && !process.env["NO_COLOR"];
+  return coloured ? styleText(format, text) : text;
+}
+
+/** The largest number of ids, and of events without an id, kept in memory. */
+const historyLimit = 10_000;
+
+/** What `tail` has printed, to recognize events that the source sends again. */
+interface TailHistory extends UpstreamHistory {
+  /** Adds a printed batch. */
+  add(batch: UpstreamBatch): void;
+}
+
+/** Creates a history in memory that begins after `lastEventId`. */
+function createTailHistory(lastEventId: string | undefined): TailHistory {
+  const ids = new Set<string>(lastEventId === undefined ? [] : [lastEventId]);
+  let cursor = lastEventId;
+  let lastId = lastEventId;
+  let withoutId: UpstreamEvent[] = [];
+  let received = false;
+
+  return {
+    cursor: () => cursor,
+    hasEvents: () => received,
+    hasId: async (id) => ids.has(id),
+    async *unnamedAfter(id) {
+      if (id === lastId) yield* withoutId;
+    },
+    add(batch) {
+      for (const event of batch.events) remember(event);
+      cursor = batch.cursor ?? cursor;
+      received ||= batch.events.length > 0;
+    },
+  };
+
+  function remember(event: UpstreamEvent): void {
+    if (!event.id) {
+      if (withoutId.length < historyLimit) withoutId.push(event);
+      return;
+    }
+    ids.add(event.id);
+    if (ids.size > historyLimit) ids.delete(ids.values().next().value!);
+    lastId = event.id;
+    withoutId = [];
+  }
 }
