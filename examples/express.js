@@ -1,5 +1,5 @@
 /**
- * A gateway inside an Express app: the app publishes what happens, clients follow it below /live.
+ * A gateway in an Express app: the app publishes events, and clients subscribe to them below /live.
  *
  *     node examples/express.js
  *     curl -N http://127.0.0.1:8080/live/streams/orders
@@ -9,12 +9,12 @@ import express from "express";
 import { createGateway } from "spillway";
 
 const gateway = await createGateway({
-  store: "memory:", // "sqlite:./orders.db" keeps the events over a restart
+  store: "memory:", // "sqlite:./orders.db" keeps the events across restarts
   streams: { orders: { retention: { age: "1h" } } },
 });
 
 const app = express();
-// Before any body parser for all routes: the gateway reads the bodies of its requests itself.
+// Mount before any global body parser: the gateway reads request bodies itself.
 app.use("/live", gateway.node());
 app.post("/orders", express.json(), (request, response, next) => {
   const answer = ([id]) => response.status(201).json({ id });
@@ -29,7 +29,7 @@ const server = app.listen(Number(process.env.PORT ?? 8080), "127.0.0.1", (error)
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.on(signal, async () => {
     server.close();
-    await gateway.close(); // says goodbye to every subscriber and closes the log
+    await gateway.close(); // ends every subscription with spillway.bye and closes the log
     process.exit(0);
   });
 }

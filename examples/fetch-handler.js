@@ -1,5 +1,5 @@
 /**
- * A gateway as a function from `Request` to `Response`: `handle` is all that Hono, Bun, Deno or a Next.js route need.
+ * A gateway as a function from `Request` to `Response`. `handle` is all that Hono, Bun, Deno or a Next.js route needs.
  *
  *     node examples/fetch-handler.js
  *     curl -N http://127.0.0.1:8080/live/streams/news
@@ -18,7 +18,7 @@ async function handle(request) {
   return gateway.fetch(request, "/live");
 }
 
-/** Does for `handle` what those frameworks do. Rejects when the client goes away, and the subscription ends with it. */
+/** Calls `handle` as those frameworks do. When the client disconnects, this rejects and the subscription ends. */
 async function serve(incoming, outgoing) {
   const { method, headers, url } = incoming;
   const body = method === "POST" ? Readable.toWeb(incoming) : null;
@@ -34,6 +34,6 @@ server.on("listening", () => console.log(`news are at http://127.0.0.1:${server.
 server.once("close", () => process.exit(0));
 function stop() {
   server.close();
-  void gateway.close(); // says goodbye to every subscriber, whose connections then end
+  void gateway.close(); // ends every subscription with spillway.bye, then their connections close
 }
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, stop);

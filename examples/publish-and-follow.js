@@ -1,5 +1,5 @@
 /**
- * Publishes to a stream and follows it in one process; everybody else can follow it over HTTP.
+ * Publishes to a stream and subscribes to it in the same process. Others can subscribe over HTTP.
  *
  *     node examples/publish-and-follow.js
  *     curl -N 'http://127.0.0.1:8080/streams/clock?after=earliest&channels=even'
@@ -23,7 +23,7 @@ const timer = setInterval(async () => {
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.on(signal, () => {
     clearInterval(timer);
-    void gateway.close(); // ends the loop below too
+    void gateway.close(); // also ends the loop below
   });
 }
 

@@ -1,4 +1,4 @@
-/** Runs feed.js as a child process and starts it again, on the same port, if it dies. */
+/** Runs feed.js as a child process and restarts it on the same port if it exits. */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
@@ -6,7 +6,7 @@ const script = fileURLToPath(new URL("feed.js", import.meta.url));
 const restartDelay = 1000;
 
 /**
- * @param {string} apiKey What the feed is to ask for.
+ * @param {string} apiKey The key that the feed requires.
  * @returns {Promise<{ port: number, stop(): Promise<void> }>} Resolves when the feed listens.
  */
 export async function startFeed(apiKey) {
@@ -18,7 +18,7 @@ export async function startFeed(apiKey) {
   function run() {
     const env = { ...process.env, FEED_API_KEY: apiKey, FEED_PORT: String(port) };
     return fork(script, { env }).once("exit", () => {
-      // Before it ever listened there is no port to come back to: the start has failed.
+      // Port 0 means that it has never listened: the start has failed.
       if (!stopped && port !== 0) restart = setTimeout(() => (child = run()), restartDelay);
     });
   }

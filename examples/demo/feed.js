@@ -1,6 +1,6 @@
 /**
- * The demo's event source: a market feed as an exchange might offer it, in a process of its own. It knows nothing of
- * Spillway. It wants an API key, numbers its events, resumes from `?last-id=` and drops each connection now and then.
+ * The demo's event source: a market feed like that of an exchange, in a separate process and independent of Spillway. It
+ * requires an API key, numbers its events, resumes from `?last-id=` and closes each connection after a while.
  *
  *     FEED_API_KEY=secret FEED_PORT=9090 node examples/demo/feed.js
  *     curl -N 'http://127.0.0.1:9090/events?api-key=secret'
@@ -23,7 +23,7 @@ const market = createMarket();
 const history = [];
 /** @type {Set<import("node:http").ServerResponse>} */
 const clients = new Set();
-/** Ids count tenths of a second, faster than events come: a feed that starts anew never gives an id again. */
+/** Starts at the time in tenths of a second. Events are rarer than that, so a restarted feed never reuses an id. */
 let lastId = Math.floor((Date.now() - Date.UTC(2025, 0, 1)) / 100);
 
 function tick() {
@@ -84,7 +84,7 @@ server.listen(port, "127.0.0.1", () => {
 
 process.once("SIGTERM", exit);
 if (process.send) {
-  // A child ends with its parent, and leaves a Ctrl-C in their terminal to it.
+  // The child exits with its parent, which also handles Ctrl-C in their terminal.
   process.once("disconnect", exit);
   process.on("SIGINT", () => {});
 }

@@ -1,12 +1,12 @@
 /**
- * A made-up market: prices that walk at random, told as trades and quotes.
+ * A simulated market: random walks of prices, as trades and quotes.
  *
  * @typedef {{ type: "trade" | "quote", data: Record<string, string | number> }} MarketEvent
  */
 
 const openingPrices = { "btc-usd": 97_250, "eth-usd": 3_410, "sol-usd": 238, "ada-usd": 0.79, "dot-usd": 6.12 };
 
-/** How far one step of the walk may go, as a share of the price. */
+/** Maximum size of one step, as a share of the price. */
 const stepSize = 0.0006;
 
 /** @returns {{ next(): MarketEvent }} */

@@ -1,4 +1,4 @@
-/** Serves the demo's three files, and no others: a path is looked up, never joined to a folder. */
+/** Serves the demo's three files. Paths are looked up in a map, so no other file can be requested. */
 import { readFileSync } from "node:fs";
 
 const files = new Map([
@@ -22,7 +22,7 @@ function load(name, type) {
 /**
  * @param {import("node:http").IncomingMessage} request
  * @param {import("node:http").ServerResponse} response
- * @returns {boolean} Whether the request was for the page, and is answered.
+ * @returns {boolean} Whether the request was for one of the files and has been answered.
  */
 export function servePage(request, response) {
   const file = files.get(request.url.split("?", 1)[0]);

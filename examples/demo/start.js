@@ -1,6 +1,6 @@
 /**
- * The demo behind `npm start`: a market feed in a process of its own, a gateway on SQLite in front of it, and a page
- * that shows what comes through. `PORT` and `HOST` say where to listen (default 8080 on 127.0.0.1).
+ * The demo that `npm start` runs: a market feed in a separate process, a gateway with a SQLite log in front of it, and a page
+ * that shows the events. `PORT` and `HOST` set the address to listen on (default 8080 on 127.0.0.1).
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ import { servePage } from "./page.js";
 const host = process.env.HOST || "127.0.0.1";
 const port = Number(process.env.PORT || 8080);
 
-/** What to undo at the end, in the order of its making. */
+/** Run in reverse order at the end. */
 const cleanups = [];
 let stopping = false;
 
@@ -44,7 +44,7 @@ async function main() {
   });
   server.listen(port, host);
   await once(server, "listening");
-  // Not awaited: it ends when the streams do, and those are for the gateway to end.
+  // Not awaited: the server closes when its streams have ended, and the gateway ends those.
   cleanups.push(() => void server.close());
 
   const { address, family, port: actual } = server.address();
@@ -71,7 +71,7 @@ async function fail(error) {
   await stop(1);
 }
 
-// Not once: npm passes on the Ctrl-C that the terminal has sent already, and that one would end the process in the midst.
+// Not `once`: npm forwards the Ctrl-C that the terminal has already sent, and a second one would kill the process early.
 process.on("SIGINT", () => stop(0));
 process.on("SIGTERM", () => stop(0));
 main().catch(fail);

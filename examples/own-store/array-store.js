@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { SpillwayError } from "spillway";
 import { createWatchers, eventBytes, idempotencyAge, keyName, matches, maxAlike, replayAppend } from "spillway/log";
 
-/** How many events a page or a walk looks at in one step; `read` must not block the event loop for long. */
+/** Maximum number of events that are examined in one step: `read` must not block the event loop for long. */
 const stepEvents = 1000;
 const trimInterval = 1000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -26,7 +26,7 @@ export function createArrayStore({ now = Date.now, logger = silent } = {}) {
       if (closed) throw new SpillwayError("store-closed");
       const log = logs.get(stream) ?? new ArrayLog(stream, host);
       logs.set(stream, log);
-      log.retention = retention; // a stream that is opened again takes its new retention
+      log.retention = retention; // reopening a stream applies its new retention
       return log;
     },
     async close() {
@@ -38,11 +38,11 @@ export function createArrayStore({ now = Date.now, logger = silent } = {}) {
 
 /** @implements {import("spillway/log").Log} */
 class ArrayLog {
-  /** How much is kept. @type {import("spillway/log").Retention} */
+  /** @type {import("spillway/log").Retention} */
   retention;
-  /** A new token for each log, so that no cursor of a log that is lost fits this one. */
+  /** A new token for each log, so that cursors of a lost log are not valid for this one. */
   epoch = randomBytes(6).toString("hex");
-  /** The events held, `#events[0]` with the number `#earliest`. */
+  /** The retained events. `#events[0]` has the number `#earliest`. */
   #events = [];
   #earliest = 1;
   #bytes = 0;
@@ -77,12 +77,12 @@ class ArrayLog {
     };
   }
 
-  /** Appends before it returns, so batches are whole and in the order of the calls, and no outcome is ever unknown. */
+  /** Appends synchronously, so batches are atomic and in the order of the calls, and the outcome is always known. */
   async append(batch, { upstreamCursor, idempotency, retryToken } = {}) {
     this.#assertOpen();
     const known = (retryToken && this.#tokens.get(retryToken)) ?? (idempotency && this.#replay(idempotency));
     if (known) return known;
-    const time = Math.max(this.#lastTime, this.#host.now()); // never decreases, even if the clock goes back
+    const time = Math.max(this.#lastTime, this.#host.now()); // never decreases, even if the clock does
     const first = this.#head + 1;
     const events = batch.map((event, index) => Object.freeze({ ...event, seq: first + index, time }));
     for (const event of events) {
@@ -106,7 +106,7 @@ class ArrayLog {
 
   #remember(idempotency, { first, last }) {
     const { owner = "", fingerprint } = idempotency;
-    this.#keys.delete(keyName(idempotency)); // an expired one, so that the new one is the youngest
+    this.#keys.delete(keyName(idempotency)); // remove an expired key, so that the new one is last
     this.#keys.set(keyName(idempotency), { owner, fingerprint, first, last, time: this.#host.now() });
   }
 
@@ -142,7 +142,7 @@ class ArrayLog {
       .find((event) => matches(filter, event))?.seq;
   }
 
-  /** Walks back from the head in steps, between which everything else has its turn and the signal can end the walk. */
+  /** Searches backwards from the head, and yields to the event loop between steps, so that the signal can abort the search. */
   async #findLast({ last, filter }, signal) {
     if (!filter) return Math.max(this.#earliest - 1, this.#head - Math.max(last, 0));
     let [start, left] = [this.#head, last];
@@ -163,7 +163,7 @@ class ArrayLog {
     return this.trimNow();
   }
 
-  /** Removes what retention does not keep; returns the number of events removed. */
+  /** Removes events and keys beyond the retention limits. Returns the number of events removed. */
   trimNow() {
     this.#trimKeys();
     const { age = Infinity, events: most = Infinity, bytes = Infinity } = this.retention;
@@ -180,7 +180,7 @@ class ArrayLog {
     return count;
   }
 
-  /** Forgets the keys older than 24 h, and beyond `retention.keys` the oldest of the owner that has the most. */
+  /** Removes keys older than 24 h and, beyond `retention.keys`, the oldest keys of the owner with the most keys. */
   #trimKeys() {
     const owners = new Map();
     for (const [name, { owner, time }] of this.#keys) {

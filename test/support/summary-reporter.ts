@@ -26,7 +26,7 @@ export default class SummaryReporter implements Reporter {
       failed += skipped;
       process.exitCode = 1;
     }
-    for (const test of unsteady) console.error(`PASSED ONLY AT THE SECOND TRY, to be mended: ${test}`);
+    for (const test of unsteady) console.error(`PASSED ONLY ON RETRY, needs a fix: ${test}`);
     console.log(`\n${passed} passed, ${failed} failed`);
   }
 }

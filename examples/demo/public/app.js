@@ -1,4 +1,4 @@
-/** The demo page: one EventSource on the gateway, and what it says put on screen. */
+/** The demo page: subscribes to the gateway with one EventSource and shows its events. */
 
 const streamPath = "/streams/market";
 const eventTypes = ["trade", "quote"];
@@ -22,7 +22,7 @@ const invitation = byId("note").textContent;
 let source;
 let retryTimer;
 let lastId = "";
-/** The epoch and sequence number of the last event, the log's head when we connected, and what was counted since. */
+/** The epoch and sequence number of the last event, the log's head at the time of connecting, and counters since then. */
 let position;
 let head = 0;
 let received = 0;
@@ -31,13 +31,13 @@ let missing = 0;
 let twice = 0;
 let connections = 0;
 
-/** An id is `<epoch>.<seq>`; only this page, which shows how delivery works, looks into it. */
+/** An id is `<epoch>.<seq>`. Ordinary clients should not parse it; this page does to show how delivery works. */
 function parseId(id) {
   const dot = id.lastIndexOf(".");
   return { epoch: id.slice(0, dot), seq: Number(id.slice(dot + 1)) };
 }
 
-/** Opens the stream behind `lastId`, or with the last few events where there is none. */
+/** Opens the stream after `lastId`, or with the last few events if there is no last id. */
 function connect() {
   clearTimeout(retryTimer);
   source?.close();
@@ -53,7 +53,7 @@ function connect() {
   }
 }
 
-/** A broken stream is reopened by the browser, with its last event id; one that was refused is left to us. */
+/** The browser reopens a broken stream with its last event id. It does not retry a refused one, so the page does. */
 function onError() {
   setState("reconnecting");
   if (source.readyState === EventSource.CLOSED) retryTimer = setTimeout(connect, retryDelay);
@@ -61,7 +61,7 @@ function onError() {
 
 function onConnected(connected) {
   const start = parseId(connected.cursor);
-  // A start that is not where we stopped is a hole, or a new log.
+  // A start at another position than the last one is a gap, or a new log.
   if (position?.epoch === start.epoch && connections > 0 && !channelFilter.value) {
     missing += Math.max(0, start.seq - position.seq);
   }
@@ -75,7 +75,7 @@ function onConnected(connected) {
   void showStatus();
 }
 
-/** Moves our position to an event's id and keeps count; returns whether the event was replayed. */
+/** Moves the position to an event's id and updates the counters. Returns whether the event was replayed. */
 function follow(id) {
   const { seq } = parseId(id);
   if (seq <= position.seq) twice += 1;
@@ -95,21 +95,23 @@ function onEvent(event) {
   if (event.type === "trade") tickers.get(data.symbol)?.add(data.price);
 }
 
-/** What Spillway's own events say, in words. */
+/** Texts for Spillway's control events. */
 const controls = {
-  "spillway.gap": ({ reason, lost }) => `A gap (${reason}): ${lost ?? "an unknown number of"} events are gone.`,
-  "spillway.reset": () => "The log was started anew: what was known before is void.",
-  "spillway.upstream": ({ state }) => (state === "open" ? "The feed is back." : `The feed's connection: ${state}.`),
-  "spillway.bye": ({ reason, retry }) => `The gateway says goodbye (${reason}) and asks us back in ${retry} ms.`,
+  "spillway.gap": ({ reason, lost }) => `A gap (${reason}): ${lost ?? "an unknown number of"} events were lost.`,
+  "spillway.reset": () => "The log was reset: earlier events and positions are no longer valid.",
+  "spillway.upstream": ({ state }) =>
+    state === "open" ? "The feed is back." : `The connection to the feed: ${state}.`,
+  "spillway.bye": ({ reason, retry }) =>
+    `The gateway closed the stream (${reason}) and asks clients to reconnect in ${retry} ms.`,
 };
 
 function onControl(event, text) {
-  // Only those that stand in the log have an id of their own; the others show that of the event before them.
+  // Only control events in the log have their own id; others have the id of the preceding event.
   if (event.lastEventId && event.lastEventId !== lastId) follow(event.lastEventId);
   addRow({ type: event.type, notice: text });
 }
 
-/** Hangs up for a while, as a lost network would. */
+/** Disconnects for a while, to simulate a network failure. */
 function drop() {
   source.close();
   clearTimeout(retryTimer);
@@ -127,7 +129,7 @@ function drop() {
   countDown();
 }
 
-/** Another filter is another view: the page begins anew with it. */
+/** Starts again with another filter. */
 function changeChannel() {
   lastId = "";
   position = undefined;
@@ -145,7 +147,7 @@ function setState(state) {
   badge.textContent = state;
 }
 
-/** Rows wait here for the next frame, oldest first; what would scroll out at once is not kept. */
+/** Rows for the next frame, oldest first. Rows that would scroll out immediately are dropped. */
 const pending = [];
 let frame = 0;
 
@@ -173,13 +175,13 @@ function draw() {
   sayOnce("note", connections > 1 ? outcome() : invitation);
 }
 
-/** How the last reconnect went. */
+/** The result of the last reconnect. */
 function outcome() {
   const missed = replayed === 1 ? "1 missed event was" : `${count.format(replayed)} missed events were`;
-  return `Back again: ${missed} replayed before the stream went on. Missing ${missing}, twice ${twice}.`;
+  return `Reconnected: ${missed} replayed before live events. Missing: ${missing}, duplicates: ${twice}.`;
 }
 
-/** Spares a screen reader what it has read already. */
+/** Updates the text only if it changed, so that screen readers do not repeat it. */
 function sayOnce(id, text) {
   if (byId(id).textContent !== text) show(id, text);
 }
