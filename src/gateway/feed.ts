@@ -1,6 +1,6 @@
 import type { LeaseChange } from "../http/gateway-context.ts";
 import type { ControlEvents } from "../hub/control.ts";
-import type { Coordination } from "../log/log.ts";
+import type { Coordination } from "../log/coordination.ts";
 import { createUpstream } from "../upstream/create-upstream.ts";
 import type { Upstream, UpstreamState } from "../upstream/upstream.ts";
 import type { Logger } from "../util/logger.ts";

@@ -1,5 +1,5 @@
 import type { LeaseChange } from "../http/gateway-context.ts";
-import type { Coordination, Lease, LeaseHolder } from "../log/log.ts";
+import type { Coordination, Lease, LeaseHolder } from "../log/coordination.ts";
 import type { Logger } from "../util/logger.ts";
 
 /** What runs on one node at a time. Both are idempotent. */

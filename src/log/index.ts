@@ -1,5 +1,6 @@
 /** What an author of a store needs: the log port and the rules that every store applies alike. */
 export { errorCodes, SpillwayError, type ErrorCode, type ErrorDetails } from "../errors.ts";
+export type { Coordination, Lease, LeaseHolder } from "./coordination.ts";
 export { eventBytes, eventOverhead, textBytes } from "./event-bytes.ts";
 export { matches } from "./filter.ts";
 export { idempotencyAge, keyName, replayAppend, type RememberedAppend } from "./idempotency.ts";
@@ -8,12 +9,9 @@ export {
   reservedPrefix,
   type Appended,
   type AppendOptions,
-  type Coordination,
   type FilterPatterns,
   type FindOptions,
   type Idempotency,
-  type Lease,
-  type LeaseHolder,
   type Log,
   type LogEvent,
   type LogFilter,

@@ -5,6 +5,8 @@
  * Sequence numbers of a stream start at 1 and have no holes but the trimmed beginning.
  */
 
+import type { Coordination } from "./coordination.ts";
+
 /** Types with this prefix are Spillway's own: they pass every filter, and neither upstream nor publisher may use them. */
 export const reservedPrefix = "spillway.";
 
@@ -235,47 +237,4 @@ export interface StoreConnection {
   readonly silence: number;
   /** How often it was reached again, since the store was opened. */
   readonly reconnects: number;
-}
-
-/** Agreement between the processes (nodes) that share a store. All times are measured by the store's own clock. */
-export interface Coordination {
-  /**
-   * Takes the right to ingest a stream for `ttl` ms; `undefined` while another node has it.
-   * @throws {SpillwayError} `store-unavailable`
-   */
-  acquire(stream: string, ttl: number): Promise<Lease | undefined>;
-  /**
-   * The node that has it now; `undefined` if none has.
-   * @throws {SpillwayError} `store-unavailable`
-   */
-  holder(stream: string): Promise<LeaseHolder | undefined>;
-  /**
-   * Declares for `ttl` ms that this node needs the stream's events; 0 takes it back.
-   * @throws {SpillwayError} `store-unavailable`
-   */
-  declareDemand(stream: string, ttl: number): Promise<void>;
-  /**
-   * Whether any node needs the stream's events.
-   * @throws {SpillwayError} `store-unavailable`
-   */
-  hasDemand(stream: string): Promise<boolean>;
-}
-
-/** Who has the right to ingest a stream. */
-export interface LeaseHolder {
-  /** The node's name, as its store was told at the start. */
-  readonly node: string;
-  /** Greater than that of every lease on the stream before it. An append under an earlier one is refused from then on. */
-  readonly fence: number;
-}
-
-/** That right, in the hands of this node. */
-export interface Lease extends LeaseHolder {
-  /**
-   * Keeps it for `ttl` ms from now on; false if it is lost.
-   * @throws {SpillwayError} `store-unavailable`: it may or may not have been kept.
-   */
-  renew(ttl: number): Promise<boolean>;
-  /** Gives it back, so that another node may have it at once. Does nothing if it is lost. */
-  release(): Promise<void>;
 }

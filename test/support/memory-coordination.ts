@@ -1,5 +1,5 @@
 import { SpillwayError } from "../../src/errors.ts";
-import type { Coordination, Lease, LeaseHolder } from "../../src/log/log.ts";
+import type { Coordination, Lease, LeaseHolder } from "../../src/log/coordination.ts";
 
 /** What nodes agree on, in this process: for who needs to say when the store is away or slow. */
 export interface MemoryCoordination {

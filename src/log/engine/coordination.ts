@@ -1,4 +1,4 @@
-import type { Coordination, Lease } from "../log.ts";
+import type { Coordination, Lease } from "../coordination.ts";
 import type { LeaseDriver, OpenLog, TakenLease } from "./driver.ts";
 
 /** What coordination needs of its store. */

@@ -4,10 +4,10 @@
  * `docs/guides/add-an-engine.md` shows how to write a driver.
  */
 import type { SpillwayError } from "../../errors.ts";
+import type { LeaseHolder } from "../coordination.ts";
 import type {
   Appended,
   AppendOptions,
-  LeaseHolder,
   LogEvent,
   LogFilter,
   LogState,
