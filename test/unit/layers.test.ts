@@ -76,7 +76,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "ipaddr.js": ["util"],
   "jiti": ["config"],
   "jose": ["access"],
-  "lru-cache": ["access"],
+  "lru-cache": ["access", "log/*"],
   "mysql2": ["log/*"],
   "pg": ["log/*"],
   "pino": ["cli"],

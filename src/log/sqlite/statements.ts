@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import type { SqliteDatabase, SqliteStatement } from "./driver.ts";
 
 /** The statements of a connection, each prepared once. */
@@ -6,14 +7,14 @@ export type Statements = (sql: string) => SqliteStatement;
 /** Filters of different length are different statements; more than this are not kept. */
 const maxStatements = 100;
 
-/** Makes an empty cache; when it is full, the statement unused for longest goes. */
+/** Makes an empty cache. */
 export function createStatements(database: SqliteDatabase): Statements {
-  const statements = new Map<string, SqliteStatement>();
+  const statements = new LRUCache<string, SqliteStatement>({ max: maxStatements });
   return (sql) => {
-    const statement = statements.get(sql) ?? database.prepare(sql);
-    statements.delete(sql);
+    const known = statements.get(sql);
+    if (known) return known;
+    const statement = database.prepare(sql);
     statements.set(sql, statement);
-    if (statements.size > maxStatements) statements.delete(statements.keys().next().value!);
     return statement;
   };
 }
