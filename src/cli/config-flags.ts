@@ -1,6 +1,6 @@
 /** The flags of `serve`, `check` and `doctor`. Each sets one option of the configuration and overrides the file. */
 import { Option, type Command } from "commander";
-import { formatListen, parseListen } from "../config/listen.ts";
+import { formatListen, parseListen } from "../config/units.ts";
 import { findConfig, loadConfig } from "../config/load.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { showPath } from "../config/secrets.ts";

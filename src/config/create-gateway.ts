@@ -3,10 +3,10 @@ import type { GatewayOptions } from "../gateway/options.ts";
 import { startGateway } from "../gateway/start.ts";
 import type { LogStore } from "../log/log.ts";
 import { silentLogger, type Logger } from "../util/logger.ts";
+import { redact } from "../util/redact.ts";
 import type { GatewayConfig } from "./config.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
 import { openStore } from "./open-store.ts";
-import { plainLogger } from "./plain-logger.ts";
 import { resolveConfig } from "./resolve.ts";
 
 /** A configuration in code: the store may also be one that the program opens. */
@@ -61,6 +61,24 @@ export async function createGateway(config: CreateGatewayConfig, runtime: Gatewa
   const readOptions = readConfig && (async (): Promise<GatewayOptions> => resolveInCode(await readConfig()));
   const store = typeof config.store === "string" ? undefined : config.store;
   return openGateway(options, { logger, readOptions, hooks: runtime, store });
+}
+
+/* oxlint-disable no-console -- that of the program around it, which may have put its own in the place */
+
+/** Writes warnings and errors to stderr, a line each, and nothing else: for a program that has given the library no logger. */
+const plainLogger: Logger = {
+  ...silentLogger,
+  warn: (fields, message) => console.warn(toLine("warn", fields, message)),
+  error: (fields, message) => console.error(toLine("error", fields, message)),
+};
+
+/* oxlint-enable no-console */
+
+function toLine(level: string, fields: object, message: string): string {
+  const pairs = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${JSON.stringify(value instanceof Error ? value.message : value)}`);
+  return redact([`spillway: ${level}: ${message}`, ...pairs].join(" "));
 }
 
 /** What stands in the options for the URL of a store that the program opens. */

@@ -1,8 +1,7 @@
 /** From what zod found to what a person reads. */
 import type { z } from "zod";
 import { mismatch, type ConfigIssue } from "./issues.ts";
-import { isSecretPath, isUrlPath } from "./json-schema.ts";
-import { describe, describeUrl, showPath } from "./secrets.ts";
+import { describe, describeUrl, isSecretPath, isUrlPath, showPath } from "./secrets.ts";
 import type { ConfigPath, ConfigSource } from "./source.ts";
 
 type ZodIssue = z.core.$ZodIssue;

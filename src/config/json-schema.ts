@@ -57,13 +57,3 @@ export function childOf(schema: OptionSchema, part: string | number): OptionSche
   if (typeof named === "object") return named;
   return anyOf?.map((choice) => childOf(choice, part)).find((child) => child !== undefined);
 }
-
-/** Whether the value at the path is the URL of something to connect to. */
-export function isUrlPath(path: ConfigPath): boolean {
-  return schemasOn(path).at(-1)?.secret === "url";
-}
-
-/** Whether the value at the path may hold credentials. */
-export function isSecretPath(path: ConfigPath): boolean {
-  return isUrlPath(path) || schemasOn(path).some((schema) => schema?.secret === true);
-}

@@ -2,7 +2,7 @@ import { hashKey } from "../access/keys.ts";
 import type { AccessConfig, GatewayConfig, KeyConfig } from "./config.ts";
 import { realFolder } from "./fields.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
-import { parseListen } from "./listen.ts";
+import { parseListen } from "./units.ts";
 import { isLoopback } from "../util/ip-address.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
 import { describeUrl } from "./secrets.ts";

@@ -6,7 +6,7 @@ import { accessSchema } from "./access.ts";
 import type { UpstreamConfig } from "./config.ts";
 import { expectation, explain } from "./explain.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
-import { formatListen } from "./listen.ts";
+import { formatListen } from "./units.ts";
 import { isLoopback } from "../util/ip-address.ts";
 import { isShareable, shareableExpected } from "./open-store.ts";
 import { applyPreset } from "./preset.ts";

@@ -1,8 +1,23 @@
 /** Which parts of a configuration may be secret, and how they are shown all the same. */
+import { stringify } from "yaml";
+import { z } from "zod";
+import type { GatewayOptions } from "../gateway/options.ts";
+import { childOf, optionSchema, schemasOn, type OptionSchema } from "./json-schema.ts";
+import { configSchema } from "./server.ts";
 import type { ConfigPath } from "./source.ts";
 
 /** Stands for a value that is not shown. */
-export const mask = "***";
+const mask = "***";
+
+/** Whether the value at the path is the URL of something to connect to. */
+export function isUrlPath(path: ConfigPath): boolean {
+  return schemasOn(path).at(-1)?.secret === "url";
+}
+
+/** Whether the value at the path may hold credentials. */
+export function isSecretPath(path: ConfigPath): boolean {
+  return isUrlPath(path) || schemasOn(path).some((schema) => schema?.secret === true);
+}
 
 /** The path as people write it; a key that looks like anything but a key is masked, for it may be a misplaced value. */
 export function showPath(path: ConfigPath): string {
@@ -47,4 +62,28 @@ export function maskUrl(text: string): string {
     value === "" ? mask : `${encodeURIComponent(name)}=${mask}`,
   );
   return `${url.protocol}//${user}${url.host}${url.pathname}${names.length > 0 ? `?${names.join("&")}` : ""}`;
+}
+
+/** The fully resolved configuration as YAML, with secrets masked; without secrets it is a valid configuration file again. */
+export function printConfig({ synchronous, ...options }: GatewayOptions): string {
+  const config = z.encode(configSchema, { ...options, sqlite: { synchronous } });
+  return stringify(maskSecrets({ ...config, store: maskStore(options.store) }, optionSchema()), {
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+  });
+}
+
+function maskStore(url: string): string {
+  return /^(memory|sqlite):/.test(url) ? url : maskUrl(url);
+}
+
+function maskSecrets(value: unknown, schema: OptionSchema | undefined): unknown {
+  if (typeof value === "function") return mask;
+  if (Array.isArray(value)) return value.map((item, index) => maskSecrets(item, schema && childOf(schema, index)));
+  if (typeof value === "object" && value !== null)
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [key, maskSecrets(inner, schema && childOf(schema, key))]),
+    );
+  if (typeof value !== "string" || schema?.secret === undefined) return value;
+  return schema.secret === "url" ? maskUrl(value) : mask;
 }

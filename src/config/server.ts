@@ -9,10 +9,9 @@ import { accessSchema } from "./access.ts";
 import type { Count, GatewayConfig } from "./config.ts";
 import { duration, folder, invalid, object, pemPath, text, textAs, value } from "./fields.ts";
 import { limitsSchema } from "./limits.ts";
-import { formatListen, parseListen, type ListenAddress } from "./listen.ts";
+import { formatListen, parseCount, parseListen, type ListenAddress } from "./units.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
 import { streamSchema } from "./stream.ts";
-import { parseCount } from "./units.ts";
 
 /** The parsed configuration; the defaults that depend on several keys are still open. */
 export interface ParsedConfig {

@@ -1,4 +1,4 @@
-/** Durations, sizes and counts as people write them. */
+/** Durations, sizes, counts and addresses as people write them. */
 
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -69,4 +69,33 @@ function whole(value: number): number | undefined {
 function formatQuantity(value: number, units: readonly (readonly [string, number])[]): string {
   const [name, factor] = units.find(([, size]) => value >= size && value % size === 0) ?? units.at(-1)!;
   return `${value / factor}${name}`;
+}
+
+/** A host and a port to listen on. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const addressPattern = /^(?:(?<host>[a-z0-9.-]+)|\[(?<ipv6>[0-9a-f:.]+)\])?:(?<port>\d{1,5})$/i;
+
+/**
+ * Reads `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `:8080` (every IPv4 address) or a bare port (on 127.0.0.1);
+ * `undefined` for anything else.
+ */
+export function parseListen(value: unknown): ListenAddress | undefined {
+  if (typeof value === "number") return toAddress("127.0.0.1", value);
+  if (typeof value !== "string") return undefined;
+  if (/^\d{1,5}$/.test(value)) return toAddress("127.0.0.1", Number(value));
+  const groups = addressPattern.exec(value)?.groups;
+  return groups && toAddress(groups["host"] ?? groups["ipv6"] ?? "0.0.0.0", Number(groups["port"]));
+}
+
+/** The text that {@link parseListen} reads back. */
+export function formatListen({ host, port }: ListenAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function toAddress(host: string, port: number): ListenAddress | undefined {
+  return Number.isInteger(port) && port >= 0 && port <= 65_535 ? { host, port } : undefined;
 }

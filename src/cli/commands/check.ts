@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { printJsonSchema } from "../../config/json-schema.ts";
-import { printConfig } from "../../config/print.ts";
+import { printConfig } from "../../config/secrets.ts";
 import { addConfigFlags, resolveFlags, type ConfigFlags } from "../config-flags.ts";
 
 interface CheckFlags extends ConfigFlags {

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { Option, type Command } from "commander";
 import { openGateway } from "../../config/create-gateway.ts";
-import { formatListen, type ListenAddress } from "../../config/listen.ts";
+import { formatListen, type ListenAddress } from "../../config/units.ts";
 import { openStore } from "../../config/open-store.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import { startPrimary } from "../../workers/primary/primary.ts";

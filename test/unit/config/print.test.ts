@@ -3,8 +3,7 @@ import { parse } from "yaml";
 import type { GatewayConfig } from "../../../src/config/config.ts";
 import { readYaml } from "../../../src/config/read-yaml.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
-import { maskUrl } from "../../../src/config/secrets.ts";
-import { printConfig } from "../../../src/config/print.ts";
+import { maskUrl, printConfig } from "../../../src/config/secrets.ts";
 import { catchConfigError } from "./support.ts";
 
 const secret = "hunter2";

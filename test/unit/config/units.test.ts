@@ -1,8 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatListen, parseListen } from "../../../src/config/listen.ts";
+import {
+  formatDuration,
+  formatListen,
+  formatSize,
+  parseCount,
+  parseDuration,
+  parseListen,
+  parseSize,
+} from "../../../src/config/units.ts";
 import { suggest } from "../../../src/config/explain.ts";
-import { formatDuration, formatSize, parseCount, parseDuration, parseSize } from "../../../src/config/units.ts";
 import { isLoopback } from "../../../src/util/ip-address.ts";
 
 const day = 86_400_000;
