@@ -1,0 +1,90 @@
+/** Grants, and the keys that have them. */
+import { z } from "zod";
+import { rights, type Grant, type Right } from "../access/identity.ts";
+import type { KeyOptions } from "../access/options.ts";
+import { hashExpected, readHash } from "../access/secret-hash.ts";
+import { parseDateOrTime } from "../util/rfc3339.ts";
+import type { GrantConfig, KeyConfig } from "./config.ts";
+import { convert, invalid, object, text, value } from "./fields.ts";
+
+/** A right by its name. */
+export const rightSchema: z.ZodType<Right, Right> = z.enum(rights).meta({ tsType: "Right" });
+
+const names = z.array(
+  text("a name, in which * stands for any characters", (name) => /^[^\u0000-\u001f\u007f,]{1,256}$/.test(name)),
+  "a list of names",
+);
+
+const scopes = {
+  streams: names.optional().describe("Streams. Without it all."),
+  channels: names
+    .optional()
+    .describe(
+      "Channels; with a list, events without a channel are left out. Without it all, and events without a channel.",
+    ),
+  broadcast: z
+    .boolean()
+    .optional()
+    .describe(
+      "With `channels`: whether a subscriber that asks for no channel by name also gets events without a channel. It never allows publishing them. Without it `false`.",
+    ),
+  events: names.optional().describe("Event types. Without it all."),
+};
+
+const can = z
+  .array(rightSchema, "a list of rights")
+  .default(["subscribe"])
+  .describe("Rights: `subscribe`, `publish`, `admin`.");
+
+const grant = object({ can, ...scopes }).meta({
+  title: "GrantConfig",
+  description: "What a client may do, and with what. In names `*` stands for any characters.",
+});
+
+/** A grant, or only its rights. */
+export const grantSchema: z.ZodType<Grant, readonly Right[] | GrantConfig> = convert(
+  z.union([z.array(rightSchema), grant], {
+    error: "a list of rights, or a section with can, streams, channels and events",
+  }),
+  (granted): Grant => ("can" in granted ? granted : { can: granted }),
+  (granted) => (Object.keys(granted).length === 1 ? [...granted.can] : ({ ...granted } as z.output<typeof grant>)),
+);
+
+const keyName = text("a name of letters, digits, _ . and -", (name) => /^[\w.-]{1,64}$/.test(name));
+
+const keyHash = text(hashExpected, (hash) => readHash(hash) !== undefined, { secret: true });
+
+const time = value<string, number>({
+  expected: "an RFC 3339 time such as 2027-01-31T09:00:00Z",
+  type: "string",
+  parse: (input) => {
+    const ms = typeof input === "string" ? parseDateOrTime(input) : NaN;
+    return Number.isNaN(ms) ? invalid : ms;
+  },
+  print: (ms) => new Date(ms).toISOString(),
+});
+
+const key = convert(
+  object({
+    name: keyName.describe("The key's name in logs and metrics."),
+    hash: keyHash.describe(
+      "The hash of the key, which may be any secret: `sha256:<hex>`, `sha256:<salt>:<hex>` (of the salt and the secret behind it), or scrypt in the PHC string format. `spillway key hash` makes it.",
+    ),
+    expires: time.optional().describe("When the key expires: an RFC 3339 time. Without it never."),
+    can,
+    ...scopes,
+  }),
+  ({ name, hash, expires, ...granted }): KeyOptions => ({ name, hash, grant: granted, expiresAt: expires }),
+  ({ grant: granted, expiresAt, ...rest }) => ({
+    ...rest,
+    expires: expiresAt,
+    ...(granted as z.output<typeof grant>),
+  }),
+).meta({ title: "KeyConfig", description: "An API key, with its grant." });
+
+/** The API keys. */
+export const keysSchema: z.ZodType<readonly KeyOptions[], readonly KeyConfig[] | undefined> = z
+  .array(key, "a list of keys")
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, "names that differ")
+  .refine((list) => new Set(list.map(({ hash }) => hash)).size === list.length, "hashes that differ")
+  .prefault([]);
