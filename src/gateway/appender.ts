@@ -5,17 +5,17 @@ import { beginSpan } from "../telemetry/spans.ts";
 import { countSince, createDurations } from "../util/durations.ts";
 import type { Logger } from "../util/logger.ts";
 
-/** The one way into a stream's log, which knows whether the log takes events at the moment. */
+/** Appends all events of a stream's log, and tracks whether the log can store events at the moment. */
 export interface Appender {
-  /** As the log's own. */
+  /** Like the log's own `append`. */
   readonly append: Log["append"];
   /** Appends under the lease to ingest, if this node holds one. */
   readonly ingest: Log["append"];
-  /** Why the log takes nothing; `undefined` while it does. */
+  /** Why the log cannot store events: an error code; `undefined` while it can. */
   paused(): ErrorCode | undefined;
-  /** What came through it. */
+  /** Counts of the appends. */
   readonly stats: Pick<IngestStats, "appendSeconds" | "appended" | "failed">;
-  /** Ends what goes on by itself. */
+  /** Stops the probe. */
   stop(): void;
 }
 
@@ -27,10 +27,10 @@ export interface IngestLease {
   onLost(): void;
 }
 
-/** How often a log that took nothing is asked whether it does again, in ms. */
+/** The interval between two probes of a log that cannot store events, in ms. */
 const probeInterval = 1000;
 
-/** Makes the appender of a log. */
+/** Creates the appender of a log. */
 export function createAppender(log: Log, logger: Logger, lease: IngestLease): Appender {
   let paused: ErrorCode | undefined;
   let probe: NodeJS.Timeout | undefined;
@@ -59,15 +59,15 @@ export function createAppender(log: Log, logger: Logger, lease: IngestLease): Ap
   const ingest: Appender["ingest"] = (events, options) => append(events, { ...options, fence: lease.fence() });
 
   function pause(code: ErrorCode): void {
-    if (paused !== code) logger.error({ code }, "the log takes no events");
+    if (paused !== code) logger.error({ code }, "the log cannot store events");
     paused = code;
     stats.failed++;
-    // An append of nothing writes all the same, so that it also tells where nobody publishes while `readyz` fails.
+    // An empty append still writes, so it detects the recovery even if nobody publishes while `/readyz` fails.
     if (!stopped) probe ??= setInterval(() => void append([]).catch(() => {}), probeInterval).unref();
   }
 
   function resume(): void {
-    if (paused) logger.info({}, "the log takes events again");
+    if (paused) logger.info({}, "the log can store events again");
     paused = undefined;
     clearInterval(probe);
     probe = undefined;

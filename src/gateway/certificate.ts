@@ -8,19 +8,22 @@ import type { TlsOptions } from "./options.ts";
 /** A certificate and its key as PEM texts. */
 export type CertificatePair = TlsOptions;
 
-/** Keeps a server's certificate up to date with its files. */
+/** Reloads a server's certificate when its files change. */
 export interface CertificateWatch {
-  /** Reads the files now. Resolves in any case: what cannot be used is logged, and the pair before stays. */
+  /** Reads the files now. Never rejects: an unusable pair is logged, and the previous pair stays in use. */
   reload(): Promise<void>;
   close(): void;
 }
 
-/** How often the files are read, in ms. Their changes are not always announced, nor seen by their times: secrets are mounted by links. */
+/**
+ * How often the files are read, in ms. Neither file events nor modification times are reliable: secrets are often
+ * mounted as symbolic links.
+ */
 const interval = 2000;
 
 /**
- * Reads a pair and makes sure that it belongs together.
- * @throws {SpillwayError} `config-invalid`, with no part of the key.
+ * Reads a certificate and its key, and checks that they match.
+ * @throws {SpillwayError} `config-invalid`; the message contains no part of the key.
  */
 export async function loadCertificate(tls: TlsOptions): Promise<CertificatePair> {
   const pair = await readPair(tls);
@@ -45,7 +48,7 @@ function verify(pair: CertificatePair): void {
   }
 }
 
-/** Calls `use` with every new pair that the files come to hold. */
+/** Watches the files and calls `use` with each new valid pair. */
 export function watchCertificate(
   tls: TlsOptions,
   first: CertificatePair,
@@ -69,12 +72,13 @@ export function watchCertificate(
       failure = undefined;
     } catch (error) {
       const reason = (error as Error).message;
-      if (reason !== failure) logger.error({ reason }, "the new certificate cannot be used, the one before stays");
+      if (reason !== failure)
+        logger.error({ reason }, "the new certificate cannot be used; the previous one stays in use");
       failure = reason;
     }
   }
 
-  /** One reading at a time. */
+  /** Calls during a read share it. */
   function reload(): Promise<void> {
     running ??= read().finally(() => {
       running = undefined;
@@ -85,7 +89,7 @@ export function watchCertificate(
   return { reload, close: () => clearInterval(timer) };
 }
 
-/** What a log may say of it. */
+/** The fields of a certificate to log: its fingerprint and the end of its validity. */
 export function describeCertificate({ cert }: CertificatePair): object {
   const { fingerprint256, validTo } = new X509Certificate(cert);
   return { fingerprint: fingerprint256, validTo };
@@ -97,7 +101,7 @@ function isPem(value: string): boolean {
 
 async function readPem(field: string, value: string): Promise<string> {
   if (isPem(value)) return value;
-  const expected = "a PEM file that can be read";
+  const expected = "a readable PEM file";
   let text: string;
   try {
     text = await readFile(value, "utf8");
@@ -105,7 +109,7 @@ async function readPem(field: string, value: string): Promise<string> {
     const { code } = error as NodeJS.ErrnoException;
     throw new SpillwayError("config-invalid", `${field} cannot be read (${code})`, { field, expected, got: code });
   }
-  // An empty file would be taken for none at all, and the server would be left without a key.
-  if (!isPem(text)) throw new SpillwayError("config-invalid", `${field} is no PEM file`, { field, expected });
+  // Node treats an empty file as no key at all, which would leave the server without one.
+  if (!isPem(text)) throw new SpillwayError("config-invalid", `${field} is not a PEM file`, { field, expected });
   return text;
 }

@@ -11,50 +11,50 @@ import type { GatewayOptions } from "./options.ts";
 import type { Reconfigurable } from "./reconfigurable.ts";
 import { version } from "./version.ts";
 
-/** What a gateway is made of. */
+/** The parts that a gateway is assembled from. */
 export interface GatewayParts extends Pick<
   GatewayContext,
   "workers" | "refresh" | "reload" | "tickets" | "admission" | "metrics"
 > {
-  /** May change while the gateway runs. */
+  /** The streams by name. They may change while the gateway runs. */
   readonly streams: ReadonlyMap<string, ServedStream>;
-  /** Gets the gateway's parts that take new options. */
+  /** The list to which the gateway adds its parts that accept new options. */
   readonly reconfigurable: Pick<Reconfigurable, "add">;
-  /** Ends sessions in the other processes; resolves to how many. Absent without any. */
+  /** Ends sessions in the other processes and resolves to their number. Absent if there are no other processes. */
   endElsewhere?(match: SessionMatch, reason: EndReason): Promise<number>;
-  /** What the program around it does as clients come and go. Default: nothing. */
+  /** Callbacks of the embedding program for connecting and disconnecting clients. Default: none. */
   readonly hooks?: ConnectionHooks | undefined;
   readonly logger: Logger;
-  /** Since when the whole has been running, ms since 1970. */
+  /** When the whole gateway was started, in ms since 1970. */
   readonly startedAt: number;
-  /** Called as the gateway closes; resolves once the hubs have all that they will ever get. */
+  /** Stops ingest when the gateway closes; resolves once the hubs have received their last events. */
   endIngest(): Promise<void>;
-  /** Lets go of what the streams stand on, when nobody is served any more. */
+  /** Releases the resources of the streams, after all clients are disconnected. */
   end(): Promise<void>;
 }
 
-/** Watches the time and the memory of this process, and says in the log when they run short. */
+/** Watches the event loop lag and the memory of this process, and logs when a limit is exceeded. */
 export function watchPressure(limits: Limits, logger: Logger): Pressure {
   const pressure = createPressure(limits, (overloaded) => {
     const { lag, memory } = pressure;
-    const message = overloaded ? "overloaded: no subscription is let in" : "subscriptions are let in again";
+    const message = overloaded ? "overloaded: new subscriptions are refused" : "new subscriptions are accepted again";
     logger.warn({ lag, memory }, message);
   });
   pressure.start();
   return pressure;
 }
 
-/** What is let in a few at a time. */
+/** Limits how many replays and searches run at once, and how much memory request bodies take. */
 export interface Gates extends Pick<GatewayContext, "replays" | "searches" | "bodies"> {
-  /** Takes other limits from now on. */
+  /** Applies new limits. */
   change(limits: Limits): void;
 }
 
-/** Makes the gates of a process. Searches wait as long as replays do. */
+/** Creates the gates of a process. Searches may wait as long as replays. */
 export function createGates(limits: Limits): Gates {
-  const ofSearches = ({ searches, replayWait }: Limits): ReplayLimits => ({ replays: searches, replayWait });
+  const searchLimits = ({ searches, replayWait }: Limits): ReplayLimits => ({ replays: searches, replayWait });
   const replays = createReplayGate(limits);
-  const searches = createReplayGate(ofSearches(limits));
+  const searches = createReplayGate(searchLimits(limits));
   const bodies = createBodyBudget(limits.bodies);
   return {
     replays,
@@ -63,12 +63,12 @@ export function createGates(limits: Limits): Gates {
     change(next) {
       bodies.change(next.bodies);
       replays.change(next);
-      searches.change(ofSearches(next));
+      searches.change(searchLimits(next));
     },
   };
 }
 
-/** What the HTTP layer is served with beside the gateway's parts. */
+/** The state that the HTTP layer needs in addition to the gateway's parts. */
 export interface ContextState extends Pick<GatewayContext, "sessions" | "replays" | "searches" | "bodies"> {
   readonly pressure: Pressure;
   options(): GatewayOptions;
@@ -76,7 +76,7 @@ export interface ContextState extends Pick<GatewayContext, "sessions" | "replays
   isClosing(): boolean;
 }
 
-/** The gateway as the HTTP layer sees it. */
+/** Creates the HTTP layer's view of the gateway. */
 export function createContext(parts: GatewayParts, state: ContextState): GatewayContext {
   const { streams, admission, endElsewhere } = parts;
   const { sessions, replays, searches, bodies, pressure, options, policy, isClosing } = state;

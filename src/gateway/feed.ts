@@ -8,36 +8,36 @@ import type { Ingest } from "./ingest.ts";
 import { createLeadership, type Leadership } from "./leadership.ts";
 import type { StreamUpstreamOptions } from "./options.ts";
 
-/** What subscribers are told of an upstream. */
+/** The upstream states that are announced to subscribers. */
 export type Announced = ControlEvents["spillway.upstream"]["state"];
 
 /** A stream's upstream in this process. */
 export interface Feed {
   readonly upstream: Upstream;
-  /** What opens and closes it; absent where it stays open. */
+  /** Opens and closes the upstream on demand; absent if it stays open. */
   readonly demand: Demand | undefined;
-  /** What says whether it runs on this node; absent where there is but one. */
+  /** Decides whether the upstream runs on this node; absent if nodes do not share the store. */
   readonly leadership: Leadership | undefined;
   start(): void;
   stop(): Promise<void>;
 }
 
-/** How often this node took, lost and released the right to ingest. */
+/** How often this node has acquired, lost and released the lease to ingest. */
 export type LeaseChanges = Record<LeaseChange, number>;
 
-/** What a feed needs beside its options. */
+/** What a feed needs in addition to its options. */
 export interface FeedParts {
   readonly stream: string;
   readonly announce: (state: Announced) => void;
   readonly coordination: Coordination | undefined;
-  /** How long the right to ingest lasts that is not renewed, in ms. */
+  /** How long a lease to ingest lasts without renewal, in ms. */
   readonly ttl: number;
-  /** Where the leases are counted. */
+  /** Counts the changes of the lease. */
   readonly changes: LeaseChanges;
   readonly logger: Logger;
 }
 
-/** The upstream, and what opens and closes it; the flow's begin and its break are announced once each. */
+/** Creates the upstream with its demand and leadership. Each change of its state is announced once. */
 export function createFeed(options: StreamUpstreamOptions, { deliver, history }: Ingest, parts: FeedParts): Feed {
   const { stream, announce, coordination, ttl, changes, logger } = parts;
   let announced: UpstreamState = "idle";
@@ -75,15 +75,18 @@ export function createFeed(options: StreamUpstreamOptions, { deliver, history }:
   };
 }
 
-/** Starts a resource with the first who needs it, and stops it a while after the last. */
+/** Starts a resource with its first user, and stops it some time after the last user has left. */
 interface Demand {
-  /** One more; returns the way to give it back. */
+  /** Adds a user; returns the function that removes it. */
   hold(): () => void;
-  /** No more starts. */
+  /** Starts and stops nothing any more. */
   end(): void;
 }
 
-/** Makes the demand for what `start` and `stop` govern; both are idempotent. `linger` in ms. */
+/**
+ * Creates the demand for a resource. `start` and `stop` must be idempotent; `stop` is called `linger` ms after the last
+ * user has left.
+ */
 function createDemand(linger: number, start: () => void, stop: () => void): Demand {
   let holds = 0;
   let timer: NodeJS.Timeout | undefined;

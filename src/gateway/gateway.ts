@@ -27,15 +27,15 @@ export interface EventInput {
   /** The type. Default `message`. */
   readonly event?: string | undefined;
   readonly channel?: string | undefined;
-  /** An id of the publisher's own, kept as `upstreamId`. */
+  /** The publisher's own id, stored as `upstreamId`. */
   readonly id?: string | undefined;
 }
 
 /** How events are published. */
 export interface PublishOptions {
   /**
-   * Makes a repeated call harmless: for 24 hours a call with the same key and the same events appends nothing, and resolves to the ids
-   * of the first one. Keys of the library and of HTTP clients are apart. Default: every call appends.
+   * Makes a retry safe: for 24 hours a call with the same key and the same events appends nothing and resolves to the
+   * ids of the first call. Keys of this method and of HTTP clients do not collide. Default: every call appends.
    */
   readonly idempotencyKey?: string | undefined;
 }
@@ -44,13 +44,16 @@ export interface PublishOptions {
 export interface Gateway {
   /** The handler for `node:http`, `node:http2` and Express-like frameworks. */
   node(): NodeHandler;
-  /** Answers a Fetch request. `mount` is the path below which the gateway lives, such as `/live`. Default: the root. */
+  /**
+   * Answers a Fetch request. `mount` is the path below which the gateway is mounted, such as `/live`. Default: the
+   * root.
+   */
   fetch(request: Request, mount?: string): Promise<Response>;
   /**
-   * Appends events, whole or not at all, and resolves to their ids once they are durable.
-   * @throws {SpillwayError} `stream-unknown`, `request-invalid`; `idempotency-conflict` for a key that was used with other events; a
-   * `store-…` code: nothing was appended; `append-unknown`: the events may have been appended, and only a call with the same
-   * `idempotencyKey` is sure not to double them.
+   * Appends all events or none, and resolves to their ids once they are durable.
+   * @throws {SpillwayError} `stream-unknown`, `request-invalid`; `idempotency-conflict` for a key that was used with
+   * other events; a `store-…` code: nothing was appended; `append-unknown`: the events may have been appended, and only
+   * a retry with the same `idempotencyKey` is sure not to append them twice.
    */
   publish(stream: string, events: EventInput | readonly EventInput[], options?: PublishOptions): Promise<string[]>;
   /**
@@ -59,41 +62,41 @@ export interface Gateway {
    */
   subscribe(stream: string, options?: SubscribeOptions): AsyncIterable<DeliveredEvent>;
   /**
-   * Serves on the configured address, for those who have no server of their own. Idempotent.
-   * @throws {SpillwayError} `listen-failed`, after which it may be called again; `shutting-down`
+   * Starts the gateway's own server on the configured address. Idempotent.
+   * @throws {SpillwayError} `listen-failed`, after which you may call it again; `shutting-down`
    */
   listen(): Promise<{ readonly host: string; readonly port: number }>;
-  /** The state of the gateway, as `GET /status` serves it, with all streams. */
+  /** The state of the gateway with all streams, as in `GET /status`. */
   status(): GatewayStatus;
   /**
-   * How many clients subscribe to a stream in this process, and how many of them to each channel.
+   * The number of subscribers of a stream in this process, in total and by channel.
    * @throws {SpillwayError} `stream-unknown`
    */
   subscribers(stream: string): Subscribers;
   /**
-   * Reads the configuration again and applies what has changed; clients that this does not concern notice nothing.
-   * @throws {SpillwayError} `config-invalid`, `restart-required`, or what opening a new stream throws, and nothing has changed;
-   * `shutting-down`; `not-found` where nothing says how to read it.
+   * Reads the configuration again and applies the changes. Unaffected clients stay connected.
+   * @throws {SpillwayError} `config-invalid`, `restart-required`, or an error of opening a new stream, in which case
+   * nothing has changed; `shutting-down`; `not-found` if the gateway has no configuration to reload.
    */
   reload(): Promise<void>;
-  /** Ends everything in order: accepts nothing more, says goodbye, ends ingest, closes the log. Idempotent. */
+  /** Shuts down: stops accepting requests and ingesting, ends the subscriptions, and closes the log. Idempotent. */
   close(): Promise<void>;
 }
 
 /** The open subscriptions of a stream: streaming responses, not long polls. */
 export interface Subscribers {
   readonly total: number;
-  /** By the names and patterns of channels in their filters. Clients without a filter for channels count in `total` only. */
+  /** By the channel names and patterns in their filters. Clients without a channel filter count in `total` only. */
   readonly byChannel: Readonly<Record<string, number>>;
 }
 
-/** A gateway as those see it who run it. */
+/** The gateway with the members that only the process running it needs. */
 export interface RunningGateway extends Gateway {
-  /** Ends sessions of this process; returns how many. */
+  /** Ends sessions of this process and returns their number. */
   end: Sessions["end"];
-  /** Requests refused by this process, by the code of the error. */
+  /** The number of requests that this process has refused, by error code. */
   readonly refused: GatewayContext["refused"];
-  /** What the bodies of the requests to this process take. */
+  /** The memory budget for request bodies in this process. */
   readonly bodies: GatewayContext["bodies"];
 }
 
@@ -102,11 +105,11 @@ function toEvents(events: EventInput | readonly EventInput[], ids: IdMode): NewE
   return list.map((event, i) => toEvent(event, `events[${i}]`, ids));
 }
 
-/** After how many ms clients are asked to come back when the server goes away: spread wide enough that a thousand a second do. */
-const firstReturn = 1000;
-const leastSpread = 4000;
+/** The shortest reconnect delay of clients when the server stops, in ms, and the smallest spread of the delays. */
+const minRetry = 1000;
+const minRetrySpread = 4000;
 
-/** Puts a gateway together around streams that are in operation, and adds its parts to `reconfigurable`. */
+/** Assembles a gateway around running streams, and adds its parts to `reconfigurable`. */
 export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): RunningGateway {
   const { streams, logger, tickets } = parts;
   let options = initial;
@@ -128,7 +131,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   const node = toNodeHandler(handler);
 
   parts.reconfigurable.add(
-    // Throws `config-invalid` for options that it cannot apply.
+    // The only part that can throw: `config-invalid` for options that it cannot apply.
     (next) => void (policy = createPolicy(next, tickets, logger, policy)),
     (next) => void (options = next),
     ({ limits }) => pressure.change(limits),
@@ -168,7 +171,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     },
     async reload() {
       if (closed) throw new SpillwayError("shutting-down");
-      if (!parts.reload) throw new SpillwayError("not-found", "nothing says where the configuration is read");
+      if (!parts.reload) throw new SpillwayError("not-found", "this gateway has no configuration to reload");
       await parts.reload();
     },
     end: sessions.end,
@@ -182,10 +185,10 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     const drained = listening?.close(options.drain);
     await parts.endIngest();
     const hubs = Array.from(streams.values(), ({ hub }) => hub);
-    // About as many are let go by each of the other processes.
+    // The other processes have about as many subscribers each.
     const subscribers = hubs.reduce((sum, hub) => sum + hub.subscribers, 0) * options.workers;
-    const farewell = drainPlanFor(subscribers, options.drain);
-    await Promise.all(hubs.map((hub) => hub.close(farewell)));
+    const plan = drainPlanFor(subscribers, options.drain);
+    await Promise.all(hubs.map((hub) => hub.close(plan)));
     await drained;
     pressure.stop();
     await parts.end();
@@ -203,11 +206,13 @@ function startOwnServer(context: GatewayContext, options: GatewayOptions): Promi
   return startServer(createHandler(context, "own server"), options, { logger: context.logger, onRefused });
 }
 
-/** A part of `drain` is left for what is still on its way. */
-const farewellShare = 0.8;
+/** The share of `drain` over which subscriptions are ended. The rest is for writes that are still in flight. */
+const disconnectShare = 0.8;
 
-/** Clients go at most a thousand a second, as far as there is time, and are asked to come back no faster. */
+/**
+ * Disconnects at most 1,000 clients per second if `drain` is long enough, and spreads their reconnects at that rate.
+ */
 function drainPlanFor(subscribers: number, drain: number): DrainPlan {
-  const over = Math.min(subscribers, drain * farewellShare);
-  return { reason: "drain", over, retry: [firstReturn, firstReturn + Math.max(leastSpread, subscribers)] };
+  const over = Math.min(subscribers, drain * disconnectShare);
+  return { reason: "drain", over, retry: [minRetry, minRetry + Math.max(minRetrySpread, subscribers)] };
 }

@@ -13,35 +13,39 @@ import type { Limits } from "../limits/options.ts";
 import { refusalTime } from "./refusals.ts";
 import { headLimit } from "./request-limits.ts";
 
-/** Serves connections that have agreed on HTTP/2. */
+/** Serves connections that have negotiated HTTP/2. */
 export interface Http2Sessions {
   serve(socket: Socket, onEnd: () => void): void;
-  /** From here on under these limits. */
+  /** Applies new limits. */
   apply(limits: Limits): void;
-  /** Takes no new requests; a session ends with its last one. */
+  /** Accepts no new requests; each session ends with its last open request. */
   close(): void;
 }
 
 export interface Http2Options {
-  /** Those of the moment. */
+  /** The current limits. */
   limits(): Limits;
-  /** How long a session stays without requests once it has had one, in ms. Before the first it is `limits.timeouts.headers`. */
+  /**
+   * How long a session stays open between requests, in ms. Before its first request, `limits.timeouts.headers` applies.
+   */
   readonly idle: number;
-  /** How long an answer that is no event stream may get nowhere, in ms. */
+  /** How long a response may make no progress, in ms. Event streams are exempt. */
   readonly silence: number;
 }
 
-/** Requests of one session at the same time. Browsers take them all over one connection. */
+/** The largest number of concurrent requests in a session. A browser sends all its requests over one connection. */
 const maxConcurrentStreams = 250;
 
-/** MB of one session. Each of its streams may have as much unsent as a connection of its own. */
+/**
+ * The memory limit of a session in MB. Each of its streams may have as many unsent bytes as a connection of its own.
+ */
 const maxSessionMemory = 64;
 
-/** Pings that a session may send in `pingWindow` ms: many times what keeps a connection alive. */
+/** The largest number of pings from a session in `pingWindow` ms: far more than any keep-alive sends. */
 const maxPings = 100;
 const pingWindow = 10_000;
 
-/** Sessions over sockets that come from elsewhere; it does not listen. */
+/** Creates HTTP/2 sessions over sockets that another server has accepted; it does not listen itself. */
 export function createHttp2Sessions(handler: NodeHandler, { limits, idle, silence }: Http2Options): Http2Sessions {
   const sessions = new Set<ServerHttp2Session>();
   let closing = false;
@@ -51,7 +55,7 @@ export function createHttp2Sessions(handler: NodeHandler, { limits, idle, silenc
     handler(request, response);
   });
   server.on("checkExpectation", handler);
-  // The connection is closed by then, and there is nobody to tell.
+  // The connection is already closed, so there is nothing left to do.
   server.on("sessionError", () => {});
   server.on("stream", (stream: ServerHttp2Stream) =>
     stream.setTimeout(silence, () => stream.close(constants.NGHTTP2_CANCEL)),
@@ -67,7 +71,7 @@ export function createHttp2Sessions(handler: NodeHandler, { limits, idle, silenc
       });
       endWhenIdle(session, limits().timeouts.headers, idle);
       boundPings(session);
-      // Its handshake was under way.
+      // The handshake may have completed during the shutdown.
       if (closing) session.close();
     },
     apply: (next) => server.updateSettings(settingsFor(next)),
@@ -87,12 +91,15 @@ function serverOptions(limits: Limits): ServerOptions {
   };
 }
 
-/** Each header counts 32 bytes more than it holds (RFC 9113 §6.5.2). With more than this a request is reset instead of answered. */
+/**
+ * Each header counts 32 bytes more than its length (RFC 9113 §6.5.2). A request beyond this limit is reset instead of
+ * answered.
+ */
 function settingsFor(limits: Limits): Settings {
   return { maxConcurrentStreams, maxHeaderListSize: headLimit(limits) + 4096 };
 }
 
-/** The session is announced while the connection is handed over. */
+/** Opens a session. Node emits `session` synchronously during `connection`. */
 function openSession(server: Http2Server, socket: Socket): ServerHttp2Session | undefined {
   let session: ServerHttp2Session | undefined;
   server.once("session", (opened) => (session = opened));
@@ -100,7 +107,7 @@ function openSession(server: Http2Server, socket: Socket): ServerHttp2Session | 
   return session;
 }
 
-/** Counts requests, not traffic: a client that only pings is idle. */
+/** Ends a session without open requests after a timeout. Traffic does not count: a client that only pings is idle. */
 function endWhenIdle(session: ServerHttp2Session, first: number, later: number): void {
   let open = 0;
   let timer = setTimeout(end, first);
@@ -120,7 +127,7 @@ function endWhenIdle(session: ServerHttp2Session, first: number, later: number):
   }
 }
 
-/** Each ping is answered by Node, whatever it costs. */
+/** Ends a session that sends too many pings, because Node answers every one of them. */
 function boundPings(session: ServerHttp2Session): void {
   let since = 0;
   let count = 0;

@@ -7,28 +7,28 @@ import { countSince, createDurations } from "../util/durations.ts";
 import { createJsonPointer } from "../util/json-pointer.ts";
 import { pause } from "../util/pause.ts";
 
-/** Brings an upstream's batches into the log. */
+/** Appends an upstream's batches to the log. */
 export interface Ingest {
-  /** Resolves once the batch is durable; while the store cannot take it, it is tried again and again until `signal` aborts, which rejects. */
+  /** Resolves once the batch is durable. A failed append is retried until `signal` aborts, which rejects. */
   deliver(batch: UpstreamBatch, signal: AbortSignal): Promise<void>;
-  /** What the upstream may ask about the log. */
+  /** What the upstream needs to know about the log. */
   readonly history: UpstreamHistory;
-  /** What it brought. */
+  /** Counts of the ingested events. */
   readonly stats: IngestCounts;
 }
 
-/** What an ingest counts, and the one that takes its place goes on to. */
+/** The counts of an ingest. Its replacement continues them. */
 export interface IngestCounts extends Pick<IngestStats, "ingestSeconds"> {
   lastEventAt: number | undefined;
 }
 
-/** First and longest pause between two tries of an append, in ms. */
+/** The first and the longest delay between two attempts of an append, in ms. */
 const retry = { min: 100, max: 5000 };
 
-/** The hole that a source leaves which cannot resume; it is part of the log, so that everyone hears of it. */
+/** The gap of a source that cannot resume. It is stored in the log, so that every subscriber gets it. */
 const upstreamGap: Gap = { reason: "upstream", requested: null, earliest: null, lost: null };
 
-/** Makes the ingest of one stream. `channel` points at an event's channel in its JSON data (RFC 6901). */
+/** Creates the ingest of a stream. `channel` is a JSON pointer (RFC 6901) to the channel in an event's data. */
 export function createIngest(
   log: Log,
   append: Log["append"],
@@ -55,7 +55,7 @@ export function createIngest(
           countSince(stats.ingestSeconds, begun);
           return;
         } catch {
-          // The appender has said why.
+          // The appender has logged the error.
           await pause(wait, signal);
         }
       }
@@ -70,7 +70,7 @@ function gapEvent(): NewEvent {
   return { event: "spillway.gap", data: JSON.stringify(upstreamGap), channel: undefined, upstreamId: undefined };
 }
 
-/** A hole right behind a hole is the same hole. */
+/** Whether the log already ends with a gap: a second gap directly after it would say nothing new. */
 async function endsWithGap(log: Log): Promise<boolean> {
   const { events } = await log.read(log.state().head - 1, { limit: 1 });
   return events[0]?.event === "spillway.gap";
@@ -79,7 +79,7 @@ async function endsWithGap(log: Log): Promise<boolean> {
 /** How many events are read at once to find those without an id. */
 const pageSize = 64;
 
-/** What was published is none of the source's: it says nothing of what the source has sent. */
+/** The source's history in the log. Published events are skipped, because they did not come from the source. */
 function historyOf(log: Log): UpstreamHistory {
   return {
     cursor: () => log.state().upstreamCursor,

@@ -2,45 +2,47 @@ import type { LeaseChange } from "../http/gateway-context.ts";
 import type { Coordination, Lease, LeaseHolder } from "../log/coordination.ts";
 import type { Logger } from "../util/logger.ts";
 
-/** What runs on one node at a time. Both are idempotent. */
+/** Something that runs on one node at a time. Both methods are idempotent. */
 export interface Running {
   start(): void;
-  /** Resolves once nothing of it goes on. */
+  /** Resolves once it has stopped completely. */
   stop(): Promise<void>;
 }
 
-/** Runs something on one node of many: on the one that has the stream's lease. */
+/** Runs something on only one of many nodes: the one that holds the stream's lease. */
 export interface Leadership {
-  /** That of the lease that this node has; `undefined` where it has none. */
+  /** The fence of this node's lease; `undefined` if another node or none holds the lease. */
   readonly fence: number | undefined;
-  /** Who has it: this node, or another one, as it was looked up last. */
+  /** The holder of the lease: this node, or the other node that held it at the last check. */
   holder(): LeaseHolder | undefined;
-  /** Begins to look for the lease. */
+  /** Begins to check the lease. */
   start(): void;
-  /** Whether somebody on this node needs it to run. Without any need on any node it runs nowhere. */
+  /** Sets whether this node needs it to run. It runs nowhere if no node needs it. */
   need(needed: boolean): void;
-  /** The store has refused the fence: another node has taken over. */
+  /** Call when the store has refused the fence, because another node has taken over. */
   lose(): void;
-  /** Gives the lease back, and looks for no other. */
+  /** Releases the lease and checks it no more. */
   stop(): Promise<void>;
 }
 
 export interface LeadershipOptions {
   readonly stream: string;
   readonly coordination: Coordination;
-  /** How long a lease lasts that is not renewed, in ms. */
+  /** How long a lease lasts without a renewal, in ms. */
   readonly ttl: number;
-  /** Whether it is needed at all times, without anybody's saying so. */
+  /** Whether it always runs, with no need for {@link Leadership.need}. */
   readonly always: boolean;
-  /** Told of each lease that this node takes, loses or gives back. Default: nobody is told. */
+  /** Called when this node acquires, loses or releases a lease. Default: nothing. */
   readonly onChange?: (change: LeaseChange) => void;
   readonly logger: Logger;
 }
 
-/** How often one without a lease looks for it, in ms: a node that goes away in order is followed within that time. */
-const longestLook = 400;
+/**
+ * The longest interval between two checks without a lease, in ms: the failover time after a node has shut down cleanly.
+ */
+const longestCheckInterval = 400;
 
-/** Makes the leadership of a stream. */
+/** Creates the leadership of a stream. */
 export function createLeadership(running: Running, options: LeadershipOptions): Leadership {
   return new StreamLeadership(running, options);
 }
@@ -49,16 +51,16 @@ class StreamLeadership implements Leadership {
   readonly #running: Running;
   readonly #options: LeadershipOptions;
   #lease: Lease | undefined;
-  /** Another node, as it was looked up last. */
+  /** The other node that held the lease at the last check. */
   #holder: LeaseHolder | undefined;
   #started = false;
   #needed = false;
-  /** The store may have been told that this node needs it. */
-  #said = false;
+  /** Whether the store may hold a demand of this node. */
+  #declared = false;
   /** Ends the lease here when it may have ended in the store. */
   #expiry: NodeJS.Timeout | undefined;
   #next: NodeJS.Timeout | undefined;
-  #look: Promise<void> | undefined;
+  #checking: Promise<void> | undefined;
   #failing = false;
 
   constructor(running: Running, options: LeadershipOptions) {
@@ -76,62 +78,62 @@ class StreamLeadership implements Leadership {
 
   start(): void {
     this.#started = true;
-    this.#turn();
+    this.#check();
   }
 
   need(needed: boolean): void {
     this.#needed = needed;
-    this.#turn();
+    this.#check();
   }
 
   lose(): void {
-    void this.#lose("another node has it");
+    void this.#lose("another node holds it");
   }
 
   async stop(): Promise<void> {
     this.#started = false;
     clearTimeout(this.#next);
-    await this.#look;
+    await this.#checking;
     await Promise.all([this.#release(), this.#withdraw()]);
   }
 
-  /** One look at a time; the next follows by itself. */
-  #turn(): void {
+  /** Checks the lease unless a check is running, and schedules the next check. */
+  #check(): void {
     clearTimeout(this.#next);
-    if (!this.#started || this.#look) return;
-    this.#look = this.#lookUp().finally(() => {
-      this.#look = undefined;
+    if (!this.#started || this.#checking) return;
+    this.#checking = this.#updateLease().finally(() => {
+      this.#checking = undefined;
       const { ttl } = this.#options;
-      // A renewal that failed is tried again while there is time.
+      // A failed renewal is retried soon, before the lease expires.
       const renewed = this.#lease && !this.#failing;
-      const pause = renewed ? ttl / 3 : Math.min(ttl / 4, longestLook) * (0.75 + Math.random() / 4);
-      if (this.#started) this.#next = setTimeout(() => this.#turn(), pause);
+      const pause = renewed ? ttl / 3 : Math.min(ttl / 4, longestCheckInterval) * (0.75 + Math.random() / 4);
+      if (this.#started) this.#next = setTimeout(() => this.#check(), pause);
     });
   }
 
-  async #lookUp(): Promise<void> {
+  async #updateLease(): Promise<void> {
     const { stream, coordination, always, logger } = this.#options;
     try {
-      await this.#say();
+      await this.#declareDemand();
       const needed = always || this.#needed || (this.#lease && (await coordination.hasDemand(stream)));
       if (this.#lease) await (needed ? this.#renew(this.#lease) : this.#release());
       else if (needed) await this.#acquire();
       else this.#holder = await coordination.holder(stream);
       this.#failing = false;
     } catch (error) {
-      if (!this.#failing) logger.warn({ err: error }, "the lease cannot be looked up");
+      if (!this.#failing) logger.warn({ err: error }, "the lease cannot be checked");
       this.#failing = true;
     }
   }
 
-  /** Tells the other nodes whether it is needed here; where it never was, they know. */
-  async #say(): Promise<void> {
+  /** Declares in the store whether this node needs it. Without an earlier declaration, no demand is the default. */
+  async #declareDemand(): Promise<void> {
     const { stream, coordination, ttl, always } = this.#options;
     const needed = this.#needed;
-    if (always || (!needed && !this.#said)) return;
-    this.#said = true;
+    if (always || (!needed && !this.#declared)) return;
+    this.#declared = true;
     await coordination.declareDemand(stream, needed ? ttl : 0);
-    this.#said = needed;
+    this.#declared = needed;
   }
 
   async #acquire(): Promise<void> {
@@ -145,10 +147,10 @@ class StreamLeadership implements Leadership {
     this.#lease = lease;
     this.#holder = undefined;
     this.#options.onChange?.("taken");
-    // If it was stopped meanwhile, that gives the lease back.
+    // `stop` was called during the request and will release the lease.
     if (!this.#started) return;
     this.#keepUntil(asked + ttl);
-    logger.info({ fence: lease.fence }, "lease taken");
+    logger.info({ fence: lease.fence }, "lease acquired");
     this.#running.start();
   }
 
@@ -158,7 +160,7 @@ class StreamLeadership implements Leadership {
     const kept = await lease.renew(ttl);
     if (this.#lease !== lease) return;
     if (kept) this.#keepUntil(asked + ttl);
-    else await this.#lose("another node has it");
+    else await this.#lose("another node holds it");
   }
 
   #keepUntil(time: number): void {
@@ -174,10 +176,10 @@ class StreamLeadership implements Leadership {
     this.#options.logger.warn({ fence, reason }, "lease lost");
     this.#options.onChange?.("lost");
     await this.#running.stop();
-    this.#turn();
+    this.#check();
   }
 
-  /** Once nothing is appended under it any more. */
+  /** Releases the lease after the last append under it. */
   async #release(): Promise<void> {
     const lease = this.#lease;
     if (!lease) return;
@@ -185,14 +187,16 @@ class StreamLeadership implements Leadership {
     await this.#running.stop();
     this.#lease = undefined;
     clearTimeout(this.#expiry);
-    await lease.release().catch((error: unknown) => logger.warn({ err: error }, "lease not given back"));
-    logger.info({ fence: lease.fence }, "lease given back");
+    await lease.release().catch((error: unknown) => logger.warn({ err: error }, "the lease could not be released"));
+    logger.info({ fence: lease.fence }, "lease released");
     this.#options.onChange?.("released");
   }
 
-  /** Another node would go on for the sake of this one until what it has said ends by itself. */
+  /** Withdraws this node's demand. Otherwise another node would keep running for it until the demand expires. */
   async #withdraw(): Promise<void> {
     this.#needed = false;
-    await this.#say().catch((error: unknown) => this.#options.logger.warn({ err: error }, "need not taken back"));
+    await this.#declareDemand().catch((error: unknown) =>
+      this.#options.logger.warn({ err: error }, "the demand could not be withdrawn"),
+    );
   }
 }

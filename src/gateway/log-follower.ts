@@ -6,13 +6,13 @@ import { shareNext } from "../util/share-next.ts";
 /** Events read at once. */
 const pageEvents = 512;
 
-/** Follows a log from its beginning, every event once and in order. */
+/** Follows a log from its beginning and takes every event once, in order. */
 export class LogFollower {
   readonly log: Log;
   head = 0;
   /**
-   * Resolves once everything has been taken that was in the log at the call, wherever it was appended. One read serves all who ask
-   * while another one is under way.
+   * Resolves once all events have been taken that were in the log at the call, whichever node appended them. Calls
+   * during a read share the next read.
    * @throws {SpillwayError} `store-unavailable`
    */
   readonly catchUp: () => Promise<void> = shareNext(() => this.#read());
@@ -25,7 +25,7 @@ export class LogFollower {
     this.#tail = new Tail(log, logger, this);
   }
 
-  /** Resolves once what is known of the log here has been taken. */
+  /** Resolves once all events have been taken up to the head that this node knows. */
   start(): Promise<void> {
     return this.#tail.start();
   }

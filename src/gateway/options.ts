@@ -1,4 +1,4 @@
-/** The gateway's options as the config resolver leaves them: complete, checked, frozen. Times in ms, sizes in bytes. */
+/** The gateway's options after resolution: complete, validated and frozen. Times are in ms, sizes in bytes. */
 import type { AccessOptions } from "../access/options.ts";
 import type { Heartbeat } from "../hub/heartbeat.ts";
 import type { Limits } from "../limits/options.ts";
@@ -7,72 +7,81 @@ import type { Retention } from "../log/log.ts";
 import type { UpstreamOptions } from "../upstream/upstream.ts";
 
 export interface StreamUpstreamOptions extends UpstreamOptions {
-  /** `always` holds the connection; `on-demand` opens with the first subscriber and closes `linger` after the last. */
+  /**
+   * `always` keeps the connection open; `on-demand` opens it for the first subscriber and closes it `linger` after the
+   * last.
+   */
   readonly connect: "always" | "on-demand";
   readonly linger: number;
 }
 
 export interface StreamOptions {
-  /** Absent for a stream that is only published to. */
+  /** Absent for a stream without a source, which gets its events by publishing only. */
   readonly upstream: StreamUpstreamOptions | undefined;
-  /** Where an upstream event's channel is found in its JSON data: an RFC 6901 pointer such as `/symbol`. */
+  /** The JSON pointer (RFC 6901) to the channel in an upstream event's data, such as `/symbol`. */
   readonly channel: string | undefined;
-  /** Whether there is an upstream: the processes that only serve are not told of the upstream itself. */
+  /** Whether the stream has an upstream. Workers get this flag instead of `upstream`, which contains secrets. */
   readonly hasUpstream: boolean;
-  /** Whose ids go out and come back. */
+  /** Whose event ids clients get and resume with. */
   readonly ids: "gateway" | "upstream";
   readonly retention: Retention;
   readonly heartbeat: Heartbeat;
-  /** After how long clients are asked to come back when their connection breaks; absent to leave that to them. */
+  /** The reconnect delay that clients are given; absent to use the client's own. */
   readonly retry: number | undefined;
-  /** How long an event may wait for others to leave in one write with it. */
+  /** How long an event may be held back to be written together with later ones. */
   readonly coalesce: number;
 }
 
-/** Whose ids clients get. */
+/** The kind of event ids that clients of a stream get. */
 export function idModeOf({ ids, hasUpstream }: StreamOptions): IdMode {
   return ids === "upstream" && !hasUpstream ? "publisher" : ids;
 }
 
-/** PEM text, or the path of a PEM file; files are read again when they change. */
+/** PEM texts or paths of PEM files. Files are read again when they change. */
 export interface TlsOptions {
-  /** The certificate, followed by those between it and the authority. */
+  /** The certificate, followed by the intermediate certificates. */
   readonly cert: string;
   readonly key: string;
 }
 
 export interface ClusterOptions {
-  /** How long the right to ingest a stream outlasts its node, in ms. */
+  /** How long a node's right to ingest a stream lasts after the node has failed, in ms. */
   readonly lease: number;
-  /** What other nodes know this one by. */
+  /** The name of this node among the others. */
   readonly node: string;
 }
 
 export interface GatewayOptions {
   /** Where `listen()` and `spillway serve` listen. */
   readonly listen: { readonly host: string; readonly port: number };
-  /** What serves subscriptions over HTTP/1.1 there: `raw` writes them straight to their sockets, `node` through Node's HTTP server. */
+  /**
+   * How HTTP/1.1 subscriptions are served: `raw` writes them directly to their sockets, `node` through Node's HTTP
+   * server.
+   */
   readonly listener: "raw" | "node";
-  /** URL of the store: `memory:`, `sqlite:<path>`, `postgres://…` and the like. */
+  /** The URL of the store, such as `memory:`, `sqlite:<path>` or `postgres://…`. */
   readonly store: string;
-  /** How nodes that share a store agree. */
+  /** How nodes that share a store coordinate. */
   readonly cluster: ClusterOptions;
-  /** SQLite's `synchronous`: what a commit waits for. */
+  /** SQLite's `synchronous` setting, which decides what a commit waits for. */
   readonly synchronous: "full" | "normal";
-  /** Processes that serve clients; with 1 the one process does everything. */
+  /** The number of processes that serve clients. With 1, a single process does everything. */
   readonly workers: number;
   /** Serves HTTPS with HTTP/2 and HTTP/1.1 on one port; absent for plain HTTP/1.1. */
   readonly tls: TlsOptions | undefined;
-  /** Addresses and networks (CIDR) whose `X-Forwarded-*` headers are believed. */
+  /** The addresses and networks (CIDR) of proxies whose `X-Forwarded-*` headers are trusted. */
   readonly trustProxy: readonly string[];
-  /** Host names that the own server answers to, beside those of loopback; absent for what the access says. */
+  /**
+   * The host names that the gateway's own server accepts in addition to loopback names. If absent, any name is
+   * accepted, except on a loopback address with open access.
+   */
   readonly hosts: readonly string[] | undefined;
-  /** Over how long a stopping gateway lets its subscribers go, at most. */
+  /** The longest time over which a stopping gateway disconnects its subscribers. */
   readonly drain: number;
   readonly streams: Readonly<Record<string, StreamOptions>>;
-  /** The real path of the folder whose files are served at the root; absent for none. */
+  /** The real path of the directory whose files are served at the root; absent to serve no files. */
   readonly static: string | undefined;
-  /** The stream behind `/api/sse`: the one named, or the only one. */
+  /** The stream served at `/api/sse`: the configured one, or the only one. */
   readonly default: string | undefined;
   readonly access: AccessOptions;
   readonly limits: Limits;

@@ -3,26 +3,29 @@ import type { Logger } from "../util/logger.ts";
 import { pause } from "../util/pause.ts";
 import type { GatewayOptions, StreamOptions } from "./options.ts";
 import { mapLimited } from "../util/semaphore.ts";
-import { isServedAnew, removed, type ReloadTarget, type StreamChange } from "./reload.ts";
-import { openedAtOnce, openSource, stopSources, type OwnSource, type SourceDependencies } from "./source.ts";
+import { affectsSubscribers, removed, type ReloadTarget, type StreamChange } from "./reload.ts";
+import { openConcurrency, openSource, stopSources, type OwnSource, type SourceDependencies } from "./source.ts";
 import { announceUpstream, placeStream, removeStream, serveStream, type StreamDependencies } from "./stream.ts";
 
-/** The streams of a gateway that both fills and serves them. */
+/** The streams of a process that both ingests and serves them. */
 export interface OwnStreams extends Pick<ReloadTarget, "prepare" | "remove"> {
   readonly sources: ReadonlyMap<string, OwnSource>;
   readonly streams: ReadonlyMap<string, ServedStream>;
-  /** Begins to ingest. */
+  /** Starts ingest. */
   start(): void;
-  /** Ends ingest everywhere; what was received is in the log. */
+  /** Stops the ingest of all streams; resolves once all received events are in the log. */
   stop(): Promise<void>;
-  /** The store has another log for the stream: whoever follows it is let go, and is told of that when it comes back. */
+  /**
+   * Switches to the stream's new log after the store lost the old one. Subscribers are disconnected and get a reset
+   * when they resume.
+   */
   renew(name: string): Promise<void>;
 }
 
-/** Between two tries to open a log that has taken the place of another, in ms. */
-const renewPause = 1000;
+/** The delay between two attempts to open a new log, in ms. */
+const renewDelay = 1000;
 
-/** Opens and serves the streams of these options; none is fed before `start`. */
+/** Opens and serves the streams of these options. None ingests before `start`. */
 export async function openStreams(
   options: GatewayOptions,
   dependencies: SourceDependencies & StreamDependencies,
@@ -30,8 +33,8 @@ export async function openStreams(
   const sources = new Map<string, OwnSource>();
   const streams = new Map<string, ServedStream>();
   let started = false;
-  const turns = createTurns();
-  const renewals = createRenewals((name) => turns.run(name, () => replace(name)), dependencies.logger);
+  const locks = createStreamLocks();
+  const renewals = createRenewals((name) => locks.run(name, () => replace(name)), dependencies.logger);
   const configured = new Map(Object.entries(options.streams));
 
   const open = (name: string, stream: StreamOptions): Promise<OwnSource> => openSource(name, stream, dependencies);
@@ -44,13 +47,13 @@ export async function openStreams(
     if (started) source.start();
   }
 
-  const opened = await mapLimited([...configured], openedAtOnce, (entry) => openServed(...entry, dependencies));
+  const opened = await mapLimited([...configured], openConcurrency, (entry) => openServed(...entry, dependencies));
   for (const { source, served } of opened) {
     streams.set(served.name, served);
     add(served.name, source);
   }
 
-  /** As it is configured when its turn comes. What is there stays until all is ready that takes its place. */
+  /** Reopens a stream with its current configuration. The old one is served until the new one is ready. */
   async function replace(name: string): Promise<void> {
     const stream = configured.get(name);
     if (!stream) return;
@@ -65,7 +68,7 @@ export async function openStreams(
     const known = sources.get(name);
     const source = known ?? (await open(name, change.after));
     const fed = await known?.prepare(change.after);
-    const stream = isServedAnew(change) ? await serve(name, change.after, source) : undefined;
+    const stream = affectsSubscribers(change) ? await serve(name, change.after, source) : undefined;
     return {
       async commit() {
         const placed = stream && placeStream(streams, stream);
@@ -90,18 +93,18 @@ export async function openStreams(
       await stopSources(sources);
     },
     async prepare(name, change) {
-      const end = await turns.take(name);
+      const unlock = await locks.acquire(name);
       try {
         const { commit, undo } = await prepare(name, change);
-        return { commit: () => commit().finally(end), undo: () => undo().finally(end) };
+        return { commit: () => commit().finally(unlock), undo: () => undo().finally(unlock) };
       } catch (error) {
-        end();
+        unlock();
         throw error;
       }
     },
     renew: renewals.run,
     remove: (name) =>
-      turns.run(name, async () => {
+      locks.run(name, async () => {
         configured.delete(name);
         await sources.get(name)!.stop();
         sources.delete(name);
@@ -119,10 +122,10 @@ async function openServed(
   return { source, served: await serveStream(name, stream, source, dependencies) };
 }
 
-/** What takes the place of logs that are lost, tried until it is there. */
+/** Switches streams to their new logs, with retries. */
 interface Renewals {
   run(name: string): Promise<void>;
-  /** Tries no more; resolves once nothing of it goes on. */
+  /** Stops retrying; resolves once all attempts have ended. */
   end(): Promise<unknown>;
 }
 
@@ -136,7 +139,7 @@ function createRenewals(replace: (name: string) => Promise<void>, logger: Logger
         return await replace(name);
       } catch (error) {
         logger.error({ stream: name, err: error }, "the new log cannot be opened");
-        await pause(renewPause, ending.signal);
+        await pause(renewDelay, ending.signal);
       }
     }
   }
@@ -155,30 +158,33 @@ function createRenewals(replace: (name: string) => Promise<void>, logger: Logger
   };
 }
 
-/** Lets one at a time change a stream, in the order in which they come: a reload, and what takes the place of a log that is lost. */
-interface Turns {
-  /** Resolves to the end of the turn when it is there. */
-  take(name: string): Promise<() => void>;
-  /** Does something in a turn. */
+/**
+ * A lock for each stream, so that a reload and the switch to a new log run one after the other, in the order of the
+ * calls.
+ */
+interface StreamLocks {
+  /** Resolves to the function that releases the lock. */
+  acquire(name: string): Promise<() => void>;
+  /** Runs an action under the lock. */
   run(name: string, action: () => Promise<void>): Promise<void>;
 }
 
-function createTurns(): Turns {
+function createStreamLocks(): StreamLocks {
   const latest = new Map<string, Promise<void>>();
 
-  async function take(name: string): Promise<() => void> {
+  async function acquire(name: string): Promise<() => void> {
     const before = latest.get(name);
-    let end: () => void = () => {};
-    latest.set(name, new Promise((resolve) => (end = resolve)));
+    let unlock: () => void = () => {};
+    latest.set(name, new Promise((resolve) => (unlock = resolve)));
     await before;
-    return end;
+    return unlock;
   }
 
   return {
-    take,
+    acquire,
     async run(name, action) {
-      const end = await take(name);
-      await action().finally(end);
+      const unlock = await acquire(name);
+      await action().finally(unlock);
     },
   };
 }

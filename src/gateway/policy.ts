@@ -9,7 +9,7 @@ import type { Logger } from "../util/logger.ts";
 import { isLoopback } from "../util/ip-address.ts";
 import type { GatewayOptions } from "./options.ts";
 
-/** Who may do what under these options, after what was so `before`. */
+/** Creates the policy of these options. Takes over the state of the policy `before`. */
 export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: Logger, before?: Policy): Policy {
   const client = createClientAddress(options.trustProxy);
   const originOf: Policy["originOf"] = (request) => client.originOf(request, request.secure === true);
@@ -32,8 +32,8 @@ export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: 
 }
 
 /**
- * Where only this machine gets in, whoever shows nothing may be a page of any site in a browser on it. Elsewhere names are checked where
- * they are configured.
+ * On a loopback address with open access, a request without credentials may come from a page of any site in a local
+ * browser (DNS rebinding), so host names are always checked. Otherwise they are checked only if configured.
  */
 function hostCheckOf({ listen, hosts, access }: GatewayOptions, { isProxied }: ClientAddress): HostCheck {
   const isOpen = access.anonymous.can.length > 0 || access.authorize !== undefined;

@@ -2,16 +2,19 @@ import type { CountingAdmission } from "../limits/admission.ts";
 import type { LocalTickets } from "../access/tickets.ts";
 import type { GatewayOptions } from "./options.ts";
 
-/** Applies new options to one part of a process. Only the first part of a list may throw, and has changed nothing then. */
+/**
+ * Applies new options to one part of a process. Only the first part of a list may throw, and then must have changed
+ * nothing.
+ */
 export type Reconfigure = (next: GatewayOptions) => Promise<void> | void;
 
-/** The parts of a process that take new options while it runs. Streams are changed separately. */
+/** The parts of a process that accept new options while it runs. Streams are changed separately. */
 export interface Reconfigurable {
-  /** Adds a part, which takes new options after those added before it. */
+  /** Adds parts, which get new options after those added before them. */
   add(...parts: readonly Reconfigure[]): void;
   /**
-   * Applies new options to all parts in order, before it returns. Resolves when other processes have applied them, too.
-   * @throws what the first part throws, at once, and nothing has changed.
+   * Applies new options to all parts in order, before it returns. Resolves when the other processes have applied them.
+   * @throws what the first part throws, synchronously; nothing has changed then.
    */
   apply(next: GatewayOptions): Promise<void> | void;
 }
@@ -28,7 +31,10 @@ export function createReconfigurable(): Reconfigurable {
   };
 }
 
-/** The parts of the process that counts clients and issues tickets, whether it serves clients itself or has workers that do. */
+/**
+ * The parts of the process that counts clients and issues tickets, whether it serves clients itself or has workers that
+ * do.
+ */
 export function countingParts(
   admission: Pick<CountingAdmission, "change">,
   tickets: Pick<LocalTickets, "change">,

@@ -1,4 +1,4 @@
-/** Answers to what never becomes a request of the gateway, or is one no more. */
+/** Error responses to requests that do not reach the gateway's handler, or that time out. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
@@ -19,7 +19,7 @@ export interface Refusal {
   readonly body: string;
 }
 
-/** How long a client has to read why it was refused, in ms. */
+/** How long a refused client has to read the response before its connection is cut, in ms. */
 export const refusalTime = 2000;
 
 export const uriTooLong = (limit: number): Refusal => {
@@ -38,7 +38,7 @@ export const hostInvalid: Refusal = invalid(400, "Bad Request", "Host");
 
 export const expectationFailed: Refusal = invalid(417, "Expectation Failed", "Expect");
 
-/** For a method that Node's parser does not know, or that no resource here could take (RFC 9110 §9.1). */
+/** For a method that Node's parser does not know, or that no resource supports (RFC 9110 §9.1). */
 const methodUnknown = invalid(501, "Not Implemented", "method");
 
 function invalid(status: number, title: string, field: string): Refusal {
@@ -51,15 +51,15 @@ function invalid(status: number, title: string, field: string): Refusal {
 }
 
 interface ParserError extends NodeJS.ErrnoException {
-  /** The bytes at which Node's parser gave up, and how many of them it had taken. */
+  /** The packet at which Node's parser failed, and how many of its bytes were parsed. */
   readonly rawPacket?: Buffer;
   readonly bytesParsed?: number;
 }
 
-/** Told of each refusal, by its code. */
+/** Called for each refusal with its error code. */
 export type OnRefused = (code: ErrorCode) => void;
 
-/** The last request of a connection, and its answer. */
+/** The last request of a connection, and its response. */
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -72,19 +72,19 @@ export interface Refusals {
 }
 
 /**
- * Refuses what Node's parser cannot make a request of: once for each connection, behind the answers that are under way. Where it is the
- * body of a request, that one breaks off. The connection ends with it.
+ * Refuses input that Node's parser cannot parse: once for each connection, after the pending responses. If the input is
+ * part of a request body, that request is aborted. The connection ends with the refusal.
  */
 export function refuseMalformed(server: Server, { connections, limits, onRefused }: Refusals): void {
   const exchanges = new WeakMap<Socket, Exchange>();
   const refused = new WeakSet<Socket>();
   server.on("request", (request, response) => exchanges.set(request.socket, { request, response }));
   server.on("clientError", (error: ParserError, socket: Socket) => refuse(refusalOf(error, limits().url), socket));
-  // Node leaves the connection alone from here on.
+  // Node does not handle the connection any further.
   server.on("connect", (_, socket) => refuse(methodUnknown, socket.on("error", () => {}).resume() as Socket));
 
   function refuse(refusal: Refusal, socket: Socket): void {
-    // Node tells of every packet that follows, too.
+    // Node emits an error for every further packet, too.
     if (refused.has(socket)) return;
     refused.add(socket);
     if (socket.destroyed || !connections.has(socket)) return void socket.destroy();
@@ -93,20 +93,20 @@ export function refuseMalformed(server: Server, { connections, limits, onRefused
     const last = exchanges.get(socket);
     if (last && !last.request.complete) return endWith(last);
     if (!last) return refuseNow(refusal, socket);
-    const refuseBehind = (): void => {
+    const refuseAfterLast = (): void => {
       if (isLast(last.response)) socket.end();
       else refuseNow(refusal, socket);
     };
-    if (!connections.isBusy(socket)) return refuseBehind();
-    // Before Node's own listener, which ends a connection whose client has ended its side.
-    last.response.prependOnceListener("finish", refuseBehind);
+    if (!connections.isBusy(socket)) return refuseAfterLast();
+    // Runs before Node's own listener, which ends a connection whose client has ended its side.
+    last.response.prependOnceListener("finish", refuseAfterLast);
   }
 
   function refuseNow({ status, code, title, body }: Refusal, socket: Socket): void {
-    // Its last answer is on its way.
+    // The last response is still being written.
     if (!socket.writable) return;
     onRefused(code);
-    // Half open as it is, it would else stay for as long as its client likes.
+    // A half-open connection would otherwise stay until the client closes it.
     setTimeout(() => socket.destroy(), refusalTime).unref();
     socket.end(
       `HTTP/1.1 ${status} ${title}\r\nContent-Type: application/problem+json\r\n` +
@@ -115,7 +115,10 @@ export function refuseMalformed(server: Server, { connections, limits, onRefused
   }
 }
 
-/** Answers a request if it has no answer yet. Its connection ends with it, for the rest of the request may still be on its way. */
+/**
+ * Refuses a request unless its response has begun. Ends the connection, because the rest of the request may still
+ * arrive.
+ */
 export function sendRefusal({ status, body }: Refusal, request: Request, response: Response): void {
   const carrier = "stream" in request ? request.stream : request.socket;
   const cutLater = (): void => void setTimeout(() => carrier.destroy(), refusalTime).unref();
@@ -129,11 +132,11 @@ export function sendRefusal({ status, body }: Refusal, request: Request, respons
     return cutLater();
   }
   response.setHeader("connection", "close");
-  // Answers to the requests before it go first, however long they take.
+  // The responses to earlier requests are sent first, however long they take.
   response.once("finish", cutLater).end(content);
 }
 
-/** The request has one answer, which is the connection's last. */
+/** Aborts a request. Its response is the connection's last. */
 function endWith({ request, response }: Exchange): void {
   breakOff(request);
   const end = (): void => void request.socket.end();
@@ -142,7 +145,10 @@ function endWith({ request, response }: Exchange): void {
   else response.once("finish", end);
 }
 
-/** Whether no request is answered behind this one (RFC 9112 §9.6). HTTP/1.0 has no chunks: a body without a length ends with its connection. */
+/**
+ * Whether this is the connection's last response (RFC 9112 §9.6). HTTP/1.0 has no chunks: a body without a length ends
+ * with the connection.
+ */
 function isLast(response: ServerResponse): boolean {
   const { req, shouldKeepAlive } = response;
   const endsWithConnection = req.httpVersion !== "1.1" && !response.hasHeader("content-length");
@@ -157,7 +163,7 @@ function refusalOf({ code, rawPacket, bytesParsed = 0 }: ParserError, url: numbe
   return /^[A-Z]+ \S+$/.test(line) ? uriTooLong(url) : headersTooLarge;
 }
 
-/** Whether a method may have this byte (RFC 9110 §5.6.2). It does not depend on how the bytes came in packets. */
+/** Whether a method may contain this byte (RFC 9110 §5.6.2). The result does not depend on the packet boundaries. */
 function isTokenByte(byte: number | undefined): boolean {
   return byte !== undefined && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]$/.test(String.fromCharCode(byte));
 }

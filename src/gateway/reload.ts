@@ -4,46 +4,55 @@ import type { DrainPlan } from "../hub/hub.ts";
 import type { Logger } from "../util/logger.ts";
 import { idModeOf, type GatewayOptions, type StreamOptions } from "./options.ts";
 
-/** What a changed configuration does to the streams, and to everything else. */
+/** Applies a changed configuration to the streams and to all other parts. */
 export interface ReloadTarget {
-  /** Gets ready a stream that is new, or other options for one that is there. What may fail does so here; nothing of it shows. */
+  /**
+   * Prepares a new stream, or new options of an existing one. Everything that can fail does so here; no effect is
+   * visible yet.
+   */
   prepare(name: string, change: StreamChange, next: GatewayOptions): Promise<Prepared>;
-  /** Goes on under what is no stream: at once, or it throws and has changed nothing. Resolves when all processes do. */
+  /**
+   * Applies all other options synchronously, or throws and changes nothing. Resolves when all processes have applied
+   * them.
+   */
   apply(next: GatewayOptions): Promise<void> | void;
-  /** Takes a stream out; its subscribers are told. */
+  /** Removes a stream and disconnects its subscribers. */
   remove(name: string): Promise<void>;
 }
 
-/** A stream's options before and after; without the former it is new. */
+/** A stream's options before and after a change; `before` is `undefined` for a new stream. */
 export interface StreamChange {
   readonly before: StreamOptions | undefined;
   readonly after: StreamOptions;
 }
 
-/** What is ready to take its place. One of the two is called. */
+/** A prepared change. Exactly one of the two methods is called. */
 export interface Prepared {
-  /** Puts it in its place. What clients see of it happens before this returns; resolves when what was there before has ended. */
+  /**
+   * Applies the change. Its effects are visible to clients when this returns; resolves when the replaced parts have
+   * ended.
+   */
   commit(): Promise<void> | void;
-  /** Lets go of it, unused. */
+  /** Discards the change. */
   undo(): Promise<void> | void;
 }
 
-/** Applies the configuration as it is written now. */
+/** Reads the configuration again and applies it. */
 export interface Reload {
   /**
-   * One at a time, in the order of the calls.
-   * @throws {SpillwayError} what reading it throws, or opening a stream; `restart-required` naming what cannot be changed;
-   * `shutting-down`. Nothing has changed then.
+   * Reloads run one at a time, in the order of the calls.
+   * @throws {SpillwayError} the errors of reading the configuration or opening a stream; `restart-required` with the
+   * option that cannot be changed; `shutting-down`. Nothing has changed then.
    */
   run(): Promise<void>;
-  /** Changes nothing more. Resolves when what is being changed is done; idempotent. */
+  /** Starts no further change. Resolves when the current one is done; idempotent. */
   end(): Promise<void>;
 }
 
-/** How the subscribers of a stream are let go that is taken out, or replaced. */
+/** How the subscribers of a removed or replaced stream are disconnected. */
 export const removed: DrainPlan = { reason: "removed", over: 0, retry: [0, 2000] };
 
-/** What a running gateway cannot change, and what it is called in a configuration. */
+/** The options that a running gateway cannot change, with their names in the configuration. */
 const fixed = {
   listen: "listen",
   listener: "listener",
@@ -54,7 +63,7 @@ const fixed = {
   tls: "tls",
 } as const;
 
-/** Makes the way to apply a configuration that was changed. */
+/** Creates the reload of a gateway. */
 export function createReload(
   options: GatewayOptions,
   read: () => Promise<GatewayOptions>,
@@ -69,7 +78,7 @@ export function createReload(
   async function reload(): Promise<void> {
     const next = await read();
     assertSame(current, next);
-    // What is read may be long in coming.
+    // The gateway may have begun to stop during the read.
     if (ended) throw new SpillwayError("shutting-down");
     const changed = changeTo(current, next, target);
     changing = changed.catch(() => {});
@@ -81,7 +90,9 @@ export function createReload(
   return {
     run() {
       const run = last.then(reload);
-      last = run.catch((error: unknown) => logger.error({ err: error }, "configuration refused; the old one stays"));
+      last = run.catch((error: unknown) =>
+        logger.error({ err: error }, "configuration refused; the previous one stays in use"),
+      );
       return run;
     },
     end() {
@@ -94,14 +105,14 @@ export function createReload(
 function assertSame(current: GatewayOptions, next: GatewayOptions): void {
   for (const [name, field] of Object.entries(fixed) as Array<[keyof typeof fixed, string]>) {
     if (isDeepStrictEqual(current[name], next[name])) continue;
-    const hint = `${field} cannot be changed while the gateway runs: start it again`;
-    throw new SpillwayError("restart-required", hint, { field, expected: "the value that it was started with" });
+    const hint = `${field} cannot be changed while the gateway runs: restart the gateway`;
+    throw new SpillwayError("restart-required", hint, { field, expected: "the value at startup" });
   }
 }
 
 /**
- * Brings a gateway from one configuration to the next, or changes nothing and throws. Access and streams change in the same turn: a new
- * stream is never served under the old access.
+ * Changes a gateway from one configuration to the next, or changes nothing and throws. Access and streams change in the
+ * same turn of the event loop, so that a new stream is never served with the old access rules.
  */
 export async function changeTo(current: GatewayOptions, next: GatewayOptions, target: ReloadTarget): Promise<void> {
   const prepared: Prepared[] = [];
@@ -120,13 +131,13 @@ export async function changeTo(current: GatewayOptions, next: GatewayOptions, ta
   for (const name of Object.keys(current.streams)) if (!Object.hasOwn(next.streams, name)) await target.remove(name);
 }
 
-/** Whether subscribers would see another stream. */
-export function isServedAnew({ before, after }: StreamChange): boolean {
-  return !before || !isDeepStrictEqual(served(before), served(after));
+/** Whether a change affects what subscribers get, so that they must reconnect. */
+export function affectsSubscribers({ before, after }: StreamChange): boolean {
+  return !before || !isDeepStrictEqual(visibleOptions(before), visibleOptions(after));
 }
 
-/** What subscribers see of a stream's options. */
-function served(options: StreamOptions): object {
+/** The options of a stream that subscribers can observe. */
+function visibleOptions(options: StreamOptions): object {
   const { heartbeat, retry, coalesce } = options;
   return { ids: idModeOf(options), heartbeat, retry, coalesce };
 }

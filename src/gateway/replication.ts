@@ -2,19 +2,19 @@ import type { ReplicationStatus } from "../http/gateway-context.ts";
 import type { Log, StoreConnection } from "../log/log.ts";
 import { countDuration, createDurations } from "../util/durations.ts";
 
-/** How far this node is behind a log that nodes share. */
+/** How far this node is behind a shared log. */
 export interface Replication {
   status(): ReplicationStatus;
-  /** Looks no more. */
+  /** Stops watching. */
   stop(): void;
 }
 
-/** Whatever is behind a store is heard of more often than that, in ms, as long as it can be reached. */
+/** A reachable store is heard from more often than this, in ms. */
 const longestSilence = 5_000;
 
 /**
- * Looks from now on how late events arrive here, whichever node has appended them. Their times are by the clocks of those nodes: what
- * comes from a clock that is ahead of this one is not late.
+ * Measures how late events of all nodes arrive at this node. An event's time comes from the clock of the node that
+ * appended it: if that clock is ahead, the event counts as not late.
  */
 export function watchReplication(log: Log, connection: () => StoreConnection): Replication {
   const latency = createDurations();
@@ -30,7 +30,7 @@ export function watchReplication(log: Log, connection: () => StoreConnection): R
   return {
     status() {
       const { connected, silence, reconnects } = connection();
-      // What arrived before says nothing of how far the log has gone on since.
+      // Without a connection, the last event's lag says nothing about events appended since.
       const lag = connected && silence < longestSilence ? last : Math.max(last ?? 0, silence / 1000);
       return { connected, lag, reconnects, latency };
     },

@@ -17,31 +17,34 @@ import { headLimit, withinLimits } from "./request-limits.ts";
 
 /** The gateway's own HTTP server. */
 export interface GatewayServer {
-  /** Where it listens in the end: port 0 has become a real one. */
+  /** The actual address: port 0 is replaced by the assigned port. */
   readonly address: { readonly host: string; readonly port: number };
-  /** Goes on under these limits. Reads the certificate's files now, instead of when their change is seen; what fails is logged. */
+  /** Applies new limits and reads the certificate's files at once. A certificate that cannot be used is only logged. */
   apply(limits: Limits): Promise<void>;
-  /** Accepts no more, waits for what is open, and cuts it after `drain` ms. */
+  /** Accepts no new connections, waits for the open ones, and cuts them after `drain` ms. */
   close(drain: number): Promise<void>;
 }
 
 export interface ServerHost {
   readonly logger: Logger;
-  /** Told of what is refused before it becomes a request of the gateway. */
+  /** Called for requests that are refused before they reach the gateway's handler. */
   readonly onRefused: OnRefused;
 }
 
-/** How long a connection may stay silent while it carries neither a subscription nor a held long poll, in ms. */
+/** How long a connection without a subscription or a waiting long poll may be silent, in ms. */
 const silenceLimit = 120_000;
 
-/** How long a connection stays between two requests, in ms: longer than proxies keep theirs, so that it is not closed under a request. */
+/**
+ * How long a connection stays open between two requests, in ms. Longer than the usual proxy timeout, so that the
+ * gateway never closes a connection on which a proxy sends a request.
+ */
 const idleLimit = 75_000;
 
-/** Connections the kernel holds until they are accepted; it caps this at `somaxconn`. */
+/** The number of connections that the kernel queues until they are accepted. The kernel limits it to `somaxconn`. */
 const backlog = 65_535;
 
 /**
- * Starts to listen.
+ * Starts the server.
  * @throws {SpillwayError} `listen-failed`; `config-invalid` if the certificate cannot be used.
  */
 export async function startServer(
@@ -53,7 +56,7 @@ export async function startServer(
   const current = (): Limits => limits;
   const pair = tls && (await loadCertificate(tls));
   const requests = withinLimits(toNodeHandler(handler), current, onRefused);
-  const { server, secure } = createEither(requests, limits, pair);
+  const { server, secure } = createHttpServer(requests, limits, pair);
   server.timeout = silenceLimit;
   serveExpectations(server);
   const http2 = createHttp2Sessions(requests, { limits: current, idle: idleLimit, silence: silenceLimit });
@@ -65,7 +68,7 @@ export async function startServer(
   refuseMalformed(server, { connections, limits: current, onRefused });
   await startListening(server, listen);
   const { address: host, port } = server.address() as AddressInfo;
-  if (pair) logger.info(describeCertificate(pair), "serving with this certificate");
+  if (pair) logger.info(describeCertificate(pair), "certificate loaded");
   const use = (next: CertificatePair): void => secure?.setSecureContext({ ...next, ...protocols });
   const watch = tls && pair && watchCertificate(tls, pair, { use, logger });
   return {
@@ -86,8 +89,8 @@ export async function startServer(
 
 const protocols = { minVersion: "TLSv1.2" } as const;
 
-/** With a certificate: TLS, and HTTP/2 for those who ask for it. */
-function createEither(
+/** Creates an HTTPS server that negotiates HTTP/2 if there is a certificate, else a plain HTTP server. */
+function createHttpServer(
   requests: NodeHandler,
   limits: Limits,
   pair: CertificatePair | undefined,
@@ -95,11 +98,11 @@ function createEither(
   const time = limits.timeouts.headers;
   const options: ServerOptions = {
     ...headBounds(limits),
-    // The time for a body is watched over with the request, see request-limits.ts.
+    // request-limits.ts limits the time for a body.
     requestTimeout: 0,
     connectionsCheckingInterval: Math.min(Math.max(Math.floor(time / 4), 50), 1000),
     keepAliveTimeout: idleLimit,
-    // Node would answer without a body: see request-limits.ts.
+    // request-limits.ts checks `Host`, because Node would answer without a body.
     requireHostHeader: false,
   };
   if (!pair) return { server: createServer(options, requests) };
@@ -109,8 +112,9 @@ function createEither(
 }
 
 /**
- * Node would ask for a body before anybody has looked at the request, and would answer an unknown expectation without a body. A client
- * that has ended its side gets its answers all the same: Node's own default is to end the other side with it.
+ * Replaces two defaults of Node: `100 Continue` is sent only after the request was checked, and an unknown expectation
+ * gets a response with a body. Also lets a client that has ended its side still receive its responses, where Node would
+ * close the connection.
  */
 function serveExpectations(server: Server): void {
   server.on("checkContinue", (request, response) => {
@@ -121,7 +125,7 @@ function serveExpectations(server: Server): void {
   (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
 }
 
-/** Node reads both from the server each time. */
+/** Node reads both properties from the server for each connection or request. */
 function headBounds(limits: Limits): { readonly maxHeaderSize: number; readonly headersTimeout: number } {
   return { maxHeaderSize: headLimit(limits), headersTimeout: limits.timeouts.headers };
 }
@@ -130,7 +134,9 @@ function startListening(server: Server, { host, port }: GatewayOptions["listen"]
   return new Promise((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const why =
-        cause.code === "EADDRINUSE" ? "it is in use (EADDRINUSE), choose another port" : (cause.code ?? cause.message);
+        cause.code === "EADDRINUSE"
+          ? "the address is in use (EADDRINUSE), choose another port"
+          : (cause.code ?? cause.message);
       const reason = `cannot listen on ${host}:${port}: ${why}`;
       reject(new SpillwayError("listen-failed", reason, { field: "listen", cause }));
     });
@@ -138,17 +144,19 @@ function startListening(server: Server, { host, port }: GatewayOptions["listen"]
   });
 }
 
-/** Node's own `close` of an HTTP server would cut answers that are on their way: that of a net server closes the door, and no more. */
+/**
+ * Calls `close` of the net server, which only stops listening: that of the HTTP server would cut responses in flight.
+ */
 function closeServer(server: Server, connections: Connections, drain: number): Promise<void> {
   return new Promise((resolve) => {
     const cut = setTimeout(() => connections.destroyAll(), drain);
     const sweep = setInterval(() => connections.destroyIdle(), 50);
     const closed = new Promise((done) => NetServer.prototype.close.call(server, done));
-    // Node's server does not know of all.
+    // Node's server does not track all connections.
     void Promise.all([closed, connections.allClosed()]).then(() => {
       clearTimeout(cut);
       clearInterval(sweep);
-      // Nothing is left to cut: this ends Node's own timer, which would hold the server for ever.
+      // No connection is left. This stops Node's own timer, which would keep the server in memory indefinitely.
       server.close();
       resolve();
     });

@@ -8,42 +8,43 @@ import type { Log, LogEvent, LogStore } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { LogFollower } from "./log-follower.ts";
 
-/** The log of the tickets; no stream can have that name. */
+/** The name of the log for tickets. No stream can have this name. */
 export const ticketLog = "_tickets";
 
 export interface SharedTicketsOptions {
   readonly store: LogStore;
-  /** The longest that a ticket can be used, in ms. */
+  /** How long a ticket is valid at most, in ms. */
   readonly lifetime: number;
-  /** Ends the sessions here of a ticket that is used on another node. */
+  /** Ends this node's sessions of a ticket that was used on another node. */
   end(match: SessionMatch): void;
   readonly logger: Logger;
 }
 
-/** What nodes tell each other of a ticket, as it stands in the log: its hash and what it grants, not the ticket. */
+/** A ticket as recorded in the log for the other nodes: its hash and what it grants, never the ticket itself. */
 interface TicketRecord {
   readonly held: HeldTicket;
-  /** The connection that was opened with it; absent when it is issued. */
+  /** The connection that was opened with the ticket; absent in the record of its issue. */
   readonly use?: { readonly node: string; readonly number: number };
 }
 
-/** How much of the log is kept at most: about as many tickets as a node holds. */
+/** The size limit of the log in bytes: about as many tickets as a node holds. */
 const logBytes = 64 * 1024 * 1024;
 
 /**
- * Tickets that every node takes which shares the store. The nodes tell each other by a log, which each of them follows from the first
- * ticket on that it has to do with: one that is issued is known everywhere at once, and that it is used, a moment later.
+ * Tickets that are valid on every node that shares the store. Nodes record issued and used tickets in a log. Each node
+ * follows it from the first ticket that it issues or receives. An issued ticket is valid on every node at once; its use
+ * becomes known to the other nodes shortly afterwards.
  */
 export class SharedTickets implements Tickets {
   readonly #local: LocalTickets;
   readonly #options: SharedTicketsOptions;
   readonly #node = randomUUID();
-  /** The last connection of this node with a ticket that all nodes know of. Forgotten with the ticket. */
-  readonly #told = new WeakMap<TicketEntry, number>();
+  /** The last connection of this node with a ticket, as recorded in the log. Forgotten with the ticket. */
+  readonly #recorded = new WeakMap<TicketEntry, number>();
   #lifetime: number;
   #following: Promise<LogFollower> | undefined;
 
-  /** Shares what `local` holds. */
+  /** Shares the tickets of `local`. */
   constructor(local: LocalTickets, options: SharedTicketsOptions) {
     this.#local = local;
     this.#options = options;
@@ -52,7 +53,7 @@ export class SharedTickets implements Tickets {
 
   async issue(request: TicketRequest): Promise<Ticket> {
     const issued = this.#local.issue(request);
-    await this.#tell({ held: this.#local.entryOf(ticketId(issued.ticket))!.held });
+    await this.#record({ held: this.#local.entryOf(ticketId(issued.ticket))!.held });
     return issued;
   }
 
@@ -71,8 +72,8 @@ export class SharedTickets implements Tickets {
     this.#local.use(ticket);
     const entry = this.#local.entryOf(ticket);
     if (!entry) return;
-    this.#tell({ held: entry.held, use: { node: this.#node, number } }).catch((error: unknown) =>
-      this.#options.logger.warn({ err: error }, "other nodes were not told of the use of a ticket"),
+    this.#record({ held: entry.held, use: { node: this.#node, number } }).catch((error: unknown) =>
+      this.#options.logger.warn({ err: error }, "the use of a ticket could not be recorded for other nodes"),
     );
   }
 
@@ -80,28 +81,30 @@ export class SharedTickets implements Tickets {
     this.#local.review(keep);
   }
 
-  /** As of {@link LocalTickets}. */
+  /** See {@link LocalTickets}. */
   change(rules: TicketRules): void {
     this.#local.change(rules);
     if (rules.lifetime === this.#lifetime) return;
     this.#lifetime = rules.lifetime;
     this.#following
       ?.then(() => this.#open())
-      .catch((error: unknown) => this.#options.logger.warn({ err: error }, "tickets are kept for as long as before"));
+      .catch((error: unknown) =>
+        this.#options.logger.warn({ err: error }, "the retention of shared tickets could not be changed"),
+      );
   }
 
-  /** The log was lost: goes on with the one that has taken its place. What is known here stays known. */
+  /** Switches to the new log after the store lost the old one. Tickets known to this node stay valid. */
   renew(): void {
     this.stop();
     this.#following = undefined;
   }
 
-  /** Follows the others no more. */
+  /** Stops following the log. */
   stop(): void {
     this.#following?.then((follower) => follower.stop()).catch(() => {});
   }
 
-  async #tell(record: TicketRecord): Promise<void> {
+  async #record(record: TicketRecord): Promise<void> {
     const { log } = await this.#follow();
     const event = { event: "ticket", data: JSON.stringify(record), channel: undefined, upstreamId: undefined };
     await log.append([event]);
@@ -112,7 +115,7 @@ export class SharedTickets implements Tickets {
     const following = this.#startFollower();
     this.#following = following;
     following.catch(() => {
-      // Whoever needs it next tries again.
+      // The next call tries again.
       if (this.#following === following) this.#following = undefined;
     });
     return following;
@@ -132,7 +135,7 @@ export class SharedTickets implements Tickets {
     return this.#options.store.open(ticketLog, { retention });
   }
 
-  /** What was said before this node began to follow ends nothing here. */
+  /** Applies a record. Records from before this node began to follow end no session. */
   #take({ held, use }: TicketRecord, isNew: boolean): void {
     this.#local.hold(held);
     if (!use) return;
@@ -140,10 +143,10 @@ export class SharedTickets implements Tickets {
     this.#local.use(ticket);
     const entry = this.#local.entryOf(ticket);
     if (!isNew || !entry) return;
-    const before = this.#told.get(entry);
-    this.#told.delete(entry);
-    if (use.node === this.#node) this.#told.set(entry, use.number);
-    // The log says who was last: a connection that it does not know of yet stays, and ends the other one when it does.
+    const before = this.#recorded.get(entry);
+    this.#recorded.delete(entry);
+    if (use.node === this.#node) this.#recorded.set(entry, use.number);
+    // The last use in the log wins. A connection that is not recorded yet stays, and ends the other one once it is.
     else if (before !== undefined) this.#options.end({ ticket, upTo: before });
   }
 }

@@ -13,51 +13,51 @@ import type { GatewayOptions, StreamOptions } from "./options.ts";
 import type { Prepared } from "./reload.ts";
 import { watchReplication } from "./replication.ts";
 
-/** Where a stream's events come from, as those need it who serve them: in this process, or in another one. */
+/** Where a stream's events come from: this process, or another one. */
 export interface StreamSource {
   readonly log: Log;
-  /** The log's `append`, seen by `paused`. */
+  /** The log's `append`, whose failures set `paused`. */
   readonly append: Log["append"];
-  /** What is known of its upstream; `undefined` for a stream that is only published to. */
+  /** The last known state of the upstream; `undefined` for a stream without one. */
   upstream(): UpstreamStatus | undefined;
-  /** Whether other nodes append to the log too. Default: false. */
+  /** Whether other nodes can append to the log. Default: false. */
   readonly shared?: boolean;
-  /** Who ingests it, where nodes share the store. */
+  /** The lease to ingest, if nodes share the store. */
   lease?: (() => LeaseStatus | undefined) | undefined;
-  /** How far this node is behind the others, where nodes share the store. */
+  /** How far this node is behind the others, if nodes share the store. */
   replication?: (() => ReplicationStatus) | undefined;
   /** Why events cannot be stored at the moment: an error code. */
   paused(): string | undefined;
-  /** Keeps an upstream open that is connected on demand; returns the way to let it go. */
+  /** Keeps an on-demand upstream open; returns the function that ends this. */
   hold(): () => void;
-  /** Calls back when the upstream's flow begins and when it breaks, once each. */
+  /** Calls back when the upstream connects and when the connection breaks, once for each change. */
   onUpstream(listener: (state: Announced) => void): void;
 }
 
-/** The source of a stream that this process fills. */
+/** The source of a stream that this process ingests. */
 export interface OwnSource extends StreamSource {
-  /** How events came into the log. */
+  /** Counts of appended and ingested events. */
   ingestStats(): IngestStats;
-  /** Begins to ingest, if it is not to wait for the first subscriber. */
+  /** Starts ingest, unless it waits for the first subscriber. */
   start(): void;
   /**
-   * Gets ready for another upstream, channel or retention. Subscribers stay, and whoever holds it goes on to. It is connected anew only
-   * where something else is to be connected to, or done with what comes.
+   * Prepares a change of upstream, channel or retention. Subscribers and holds are kept. The upstream reconnects only
+   * if its options or the channel change.
    * @throws {SpillwayError} a `store-…` code.
    */
   prepare(options: StreamOptions): Promise<Prepared>;
-  /** Ends ingest; what was received is in the log. */
+  /** Stops ingest; resolves once all received events are in the log. */
   stop(): Promise<void>;
 }
 
 export interface SourceDependencies {
   readonly store: LogStore;
   readonly logger: Logger;
-  /** How long the right to ingest lasts that is not renewed, where nodes share the store, in ms. */
+  /** How long a lease to ingest lasts without renewal, if nodes share the store, in ms. */
   readonly lease: number;
 }
 
-/** Opens a stream's log and puts its upstream before it. */
+/** Opens a stream's log and creates its upstream. */
 export async function openSource(
   name: string,
   first: StreamOptions,
@@ -91,7 +91,7 @@ export async function openSource(
     feed?.start();
   }
 
-  async function feedAnew({ upstream, channel }: StreamOptions): Promise<void> {
+  async function restartFeed({ upstream, channel }: StreamOptions): Promise<void> {
     await stopFeed();
     ingest = createIngest(log, appendIngested, channel, ingest.stats);
     feed = upstream && createFeed(upstream, ingest, parts);
@@ -127,7 +127,7 @@ export async function openSource(
       return {
         async commit() {
           current = next;
-          if (!isDeepStrictEqual(fedBy(before), fedBy(next))) await feedAnew(next);
+          if (!isDeepStrictEqual(feedOptions(before), feedOptions(next))) await restartFeed(next);
         },
         undo: async () => void (await store.open(name, { retention: before.retention })),
       };
@@ -140,12 +140,12 @@ export async function openSource(
   };
 }
 
-/** What decides which events come, and where their channels are found. */
-function fedBy({ upstream, channel }: StreamOptions): object {
+/** The options that require a new feed when they change. */
+function feedOptions({ upstream, channel }: StreamOptions): object {
   return { upstream, channel };
 }
 
-/** Somebody who needs the upstream, whichever it is. */
+/** A hold on the current upstream, which a reload moves to the new one. */
 interface Hold {
   release: (() => void) | undefined;
 }
@@ -155,10 +155,10 @@ function leaseOf(leadership: Leadership, changes: LeaseChanges): LeaseStatus {
   return { leader: leadership.fence !== undefined, holder: holder?.node, fence: holder?.fence, changes };
 }
 
-/** Streams opened at once: a store that can do so opens them together, and no other is flooded. */
-export const openedAtOnce = 50;
+/** How many streams are opened concurrently: enough for stores that batch, without flooding the others. */
+export const openConcurrency = 50;
 
-/** The sources of all streams, none started. */
+/** Opens the sources of all streams and starts none. */
 export async function openSources(
   { streams }: GatewayOptions,
   dependencies: SourceDependencies,
@@ -167,10 +167,10 @@ export async function openSources(
     name,
     await openSource(name, stream, dependencies),
   ];
-  return new Map(await mapLimited(Object.entries(streams), openedAtOnce, open));
+  return new Map(await mapLimited(Object.entries(streams), openConcurrency, open));
 }
 
-/** Ends ingest everywhere; what was received is in the log. */
+/** Stops all sources; resolves once all received events are in the log. */
 export async function stopSources(sources: ReadonlyMap<string, OwnSource>): Promise<void> {
   await Promise.all([...sources.values()].map((source) => source.stop()));
 }

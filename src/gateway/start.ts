@@ -13,15 +13,18 @@ import type { SourceDependencies } from "./source.ts";
 import { version } from "./version.ts";
 
 export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger">, Pick<GatewayParts, "hooks"> {
-  /** Reads the configuration anew; absent where there is none to be read. */
+  /** Reads the configuration again; absent if there is nothing to read. */
   readonly readOptions?: (() => Promise<GatewayOptions>) | undefined;
   /** Leaves the store open when the gateway closes. Default: false. */
   readonly keepsStore?: boolean;
-  /** Says who is to be told of streams whose log was lost. */
+  /** Registers a listener for streams whose log was lost. */
   onResets?(listener: (stream: string) => void): void;
 }
 
-/** Starts a gateway that does everything in this process: ingests, keeps the log, and serves. The gateway closes the store unless `keepsStore` is set. */
+/**
+ * Starts a gateway in this process, which ingests, writes the log and serves. The gateway closes the store unless
+ * `keepsStore` is set.
+ */
 export async function startGateway(options: GatewayOptions, host: GatewayHost): Promise<Gateway> {
   const { store, keepsStore = false, logger, readOptions, hooks } = host;
   let current = options;

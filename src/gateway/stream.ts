@@ -9,20 +9,25 @@ import { removed } from "./reload.ts";
 import type { StreamSource } from "./source.ts";
 
 export interface StreamDependencies {
-  /** As they are at the moment. */
+  /** The current limits. */
   limits(): Limits;
-  /** How many streams are served. */
+  /** The number of streams that are served. */
   count(): number;
   readonly logger: Logger;
 }
 
-/** How long an event of another node may be on its way here, in ms; after that an id from ahead is another log's. */
+/**
+ * How long an event from another node may take to arrive, in ms. After that, an id beyond the head counts as foreign.
+ */
 const longestBehind = 2000;
 
-/** Events that are read at the start: over all streams, so that many of them do not take long, and of each at most and at least. */
+/**
+ * How many events are read at the start: in total, so that many streams still start fast, and per stream at most and at
+ * least.
+ */
 const warmUp = { all: 16_384, most: 256, least: 8 };
 
-/** Puts a hub behind a stream's source: what is needed to serve it from this process. */
+/** Creates the hub for a stream's source, so that this process can serve the stream. */
 export async function serveStream(
   name: string,
   options: StreamOptions,
@@ -71,8 +76,8 @@ export async function serveStream(
 }
 
 /**
- * Tells a stream's subscribers of its upstream, whatever is served under its name at the moment: what was replaced is not held in
- * memory.
+ * Announces the upstream's state to the stream's subscribers. Looks the stream up by name each time, so that a replaced
+ * one is not kept in memory.
  */
 export function announceUpstream(
   name: string,
@@ -82,14 +87,14 @@ export function announceUpstream(
   source.onUpstream((state) => streams.get(name)?.hub.broadcast("spillway.upstream", { state }));
 }
 
-/** Serves a stream from now on. Subscribers of one that was there before are let go, and resume here. */
+/** Starts serving a stream. Subscribers of a replaced stream are disconnected and resume on the new one. */
 export async function placeStream(streams: Map<string, ServedStream>, stream: ServedStream): Promise<void> {
   const before = streams.get(stream.name);
   streams.set(stream.name, stream);
   await before?.hub.close(removed);
 }
 
-/** Serves a stream no more. */
+/** Stops serving a stream. */
 export async function removeStream(streams: Map<string, ServedStream>, name: string): Promise<void> {
   const stream = streams.get(name);
   streams.delete(name);

@@ -7,18 +7,21 @@ import type { ServedStream } from "../http/gateway-context.ts";
 export interface SubscribeOptions {
   /** An event's id, `earliest` or `now`. Default `now`. */
   readonly after?: string | undefined;
-  /** Only these channels; `*` in a name stands for any characters. */
+  /** Only events of these channels; `*` in a name matches any characters. */
   readonly channels?: readonly string[] | undefined;
-  /** Only these types, in the same way. */
+  /** Only events of these types; `*` matches as in `channels`. */
   readonly events?: readonly string[] | undefined;
-  /** Ends the iteration, as closing the gateway does. */
+  /** Ends the iteration when it aborts. Closing the gateway ends it too. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What is read at once. */
+/** The limits of one read from the log. */
 const pageSize = { limit: 256, maxBytes: 1024 * 1024 };
 
-/** Follows a stream inside the process. A hole arrives as an event `spillway.gap` or `spillway.reset`, as it does on the wire. */
+/**
+ * Follows a stream inside the process. Gaps and resets arrive as `spillway.gap` and `spillway.reset` events, as over
+ * HTTP.
+ */
 export async function* iterate(
   stream: ServedStream,
   { after, channels, events, signal = new AbortController().signal }: SubscribeOptions,

@@ -4,5 +4,5 @@ const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.me
   version: string;
 };
 
-/** The version of the package that runs. */
+/** The version of this package. */
 export const version: string = manifest.version;

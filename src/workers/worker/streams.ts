@@ -1,4 +1,4 @@
-import { isServedAnew, removed, type ReloadTarget } from "../../gateway/reload.ts";
+import { affectsSubscribers, removed, type ReloadTarget } from "../../gateway/reload.ts";
 import {
   announceUpstream,
   placeStream,
@@ -42,7 +42,7 @@ export function createWorkerStreams(dependencies: WorkerStreamsDependencies): Wo
   const reported = new Map<string, SubscriberStats>();
 
   const prepare: WorkerStreams["prepare"] = async (name, change) => {
-    if (!isServedAnew(change)) return { commit() {}, undo() {} };
+    if (!affectsSubscribers(change)) return { commit() {}, undo() {} };
     const known = followers.get(name);
     const follower = known ?? createFollower(openReader(name), () => primary.facts().streams[name], primary, logger);
     const stream = await serveStream(name, change.after, follower.source, dependencies);

@@ -172,7 +172,7 @@ test("a pair that cannot be used changes nothing, is logged once, and is got ove
   }
   await files.replace(second);
   await eventually(async () => (await shownCertificate()) === fingerprintOf(second), "the new certificate");
-  expect(errors()).toEqual(broken.map(() => "the new certificate cannot be used, the one before stays"));
+  expect(errors()).toEqual(broken.map(() => "the new certificate cannot be used; the previous one stays in use"));
   expect(JSON.stringify(logged)).not.toContain("PRIVATE KEY");
 });
 
