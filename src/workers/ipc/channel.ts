@@ -1,29 +1,32 @@
 import type { Duplex } from "node:stream";
 import { createFrameReader, encodeFrame, frameLimit } from "./frame.ts";
 
-/** The channel's file descriptor in the worker; Node's own, for connections that it hands over, is the one before. */
+/**
+ * The channel's file descriptor in the worker. Descriptor 3 is Node's own IPC channel, over which it passes
+ * connections.
+ */
 export const channelDescriptor = 4;
 
-/** Messages to and from another process, in order, over a pipe of their own. */
+/** Exchanges messages with another process, in order, over a dedicated pipe. */
 export interface Channel<Message extends object> {
   send(message: Message): void;
-  /** Sends what {@link encodeFrame} made of a message: the same bytes may go to many. */
+  /** Sends a message encoded by {@link encodeFrame}, so that one encoding can be sent to many processes. */
   sendFrame(frame: Buffer): void;
-  /** Sends the last message, and closes behind it. */
+  /** Sends the last message and closes the channel. */
   end(message: Message): void;
-  /** Bytes handed over that have not left this process. */
+  /** The number of bytes that are buffered in this process. */
   readonly unsent: number;
 }
 
 export interface ChannelEvents<Message> {
   onMessage(message: Message): void;
-  /** Nothing is left unsent, after there was more than the pipe takes. */
+  /** The buffer is empty again after the pipe was full. */
   onDrain?(): void;
-  /** The other process has closed its end or is gone; called once. What is sent from then on goes nowhere. */
+  /** The other process has closed its end or has exited; called once. Later messages are dropped. */
   onClose(): void;
 }
 
-/** Opens a channel over a duplex stream. A stream that carries something other than frames is closed. */
+/** Opens a channel over a duplex stream. Data that is not a valid frame closes the stream. */
 export function openChannel<Sent extends object, Received>(
   stream: Duplex,
   { onMessage, onDrain, onClose }: ChannelEvents<Received>,
@@ -41,7 +44,7 @@ export function openChannel<Sent extends object, Received>(
   });
   stream.on("drain", () => onDrain?.());
   stream.on("end", () => stream.destroy());
-  // What a broken pipe means is said by its close.
+  // `close` follows and is handled below.
   stream.on("error", () => {});
   stream.on("close", onClose);
   return {

@@ -1,11 +1,11 @@
-/** Largest message as JSON, in bytes. A publish of the largest body that is usual takes a small part of it. */
+/** The largest size of a message as JSON, in bytes: far more than a publish request with the usual body limit takes. */
 export const frameLimit: number = 256 * 1024 * 1024;
 
-/** Bytes of the length before each message. */
+/** The size of the length field before each message, in bytes. */
 const headSize = 4;
 
 /**
- * A message as it goes over a channel: its length in four bytes, big-endian, then its JSON.
+ * Encodes a message for a channel: its length in four bytes, big-endian, then its JSON.
  * @throws {RangeError} beyond {@link frameLimit}.
  */
 export function encodeFrame(message: object): Buffer {
@@ -19,16 +19,17 @@ export function encodeFrame(message: object): Buffer {
 }
 
 /**
- * Puts messages together again, however their bytes were cut; calls back for each. What is returned takes the bytes, and throws
- * `RangeError` for a message that is said to be longer than `limit`, `SyntaxError` for one that is no JSON.
+ * Creates a decoder for messages that arrive in arbitrary chunks. The returned function accepts a chunk and calls back
+ * for each complete message. It throws a `RangeError` for a message longer than `limit`, and a `SyntaxError` for
+ * invalid JSON.
  */
 export function createFrameReader(limit: number, onMessage: (message: unknown) => void): (chunk: Buffer) => void {
   let chunks: Buffer[] = [];
   let held = 0;
-  /** Of the message whose head was read. */
+  /** The length of the message whose length field has been read. */
   let length: number | undefined;
 
-  /** The next bytes, joined at most once. */
+  /** Removes and returns the next bytes. Joins the chunks at most once. */
   function take(size: number): Buffer {
     const joined = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, held);
     chunks = [joined.subarray(size)];

@@ -1,4 +1,4 @@
-/** What the primary and its workers say to each other. */
+/** The messages between the primary and its workers. */
 import type { Identity } from "../../access/identity.ts";
 import type { Ticket, TicketRequest } from "../../access/tickets.ts";
 import { SpillwayError, type ErrorCode } from "../../errors.ts";
@@ -13,55 +13,57 @@ import type { SubscriberStats, WorkerStatus } from "../../http/gateway-status.ts
 import type { UpstreamStatus } from "../../upstream/upstream.ts";
 import type { Appended, AppendOptions, LogEvent, NewEvent } from "../../log/log.ts";
 
+/** A message from the primary to a worker. */
 export type ToWorker =
   | Start
-  /** To be answered with `ready`. */
+  /** Start to listen; answered with `ready`. */
   | { readonly kind: "listen" }
   | Hint
   | { readonly kind: "upstream"; readonly stream: string; readonly state: Announced }
-  /** What came of a call. */
+  /** The result of a call. */
   | { readonly kind: "answered"; readonly id: number; readonly answer: unknown }
   | { readonly kind: "refused"; readonly id: number; readonly error: ErrorText }
-  /** To be answered with a report. */
+  /** Answered with `report`. */
   | { readonly kind: "report-request" }
-  /** Sessions are to end; to be answered with `done`. */
+  /** End sessions; answered with `done`. */
   | ({ readonly kind: "end"; readonly id: number } & EndCall)
-  /** Other options from now on; to be answered with `done`. */
+  /** Apply new options; answered with `done`. */
   | { readonly kind: "apply"; readonly id: number; readonly options: GatewayOptions }
   | { readonly kind: "facts"; readonly id: number; readonly facts: Facts }
-  /** Everything was said before: serve it, say goodbye, and end. */
+  /** The last message: deliver the remaining events, end the subscriptions, and exit. */
   | { readonly kind: "close" };
 
+/** A message from a worker to the primary. */
 export type ToPrimary =
-  /** All is there to serve, but the door is closed. */
+  /** The worker is ready to serve, but does not listen yet. */
   | { readonly kind: "prepared" }
   | { readonly kind: "ready"; readonly host: string; readonly port: number }
   | { readonly kind: "failed"; readonly error: ErrorText }
   | Call
-  /** A connection that was let in is over. */
+  /** An admitted connection has ended. */
   | { readonly kind: "release"; readonly place: number }
-  /** A ticket was used for a session here, which has this number. */
+  /** A ticket was used for the session of this number in the worker. */
   | { readonly kind: "use"; readonly ticket: string; readonly number: number }
-  /** An order was obeyed; where sessions were to end, so many were. */
+  /** A command was executed. `count` is the number of sessions that `end` has ended. */
   | { readonly kind: "done"; readonly id: number; readonly count: number }
-  /** Whether anyone here needs the stream's upstream. */
+  /** Whether a client of this worker needs the stream's upstream. */
   | { readonly kind: "demand"; readonly stream: string; readonly wanted: boolean }
   | ({ readonly kind: "report" } & Report)
-  /** To be answered with the facts over all workers. */
+  /** Answered with the facts over all workers. */
   | { readonly kind: "facts-request"; readonly id: number };
 
-/** The first message to a worker: all that it has to know, but for what only the primary needs. */
+/** The first message to a worker, with everything it needs to serve. */
 export interface Start {
   readonly kind: "start";
-  /** Counts the workers from 1; a replacement has the number of the one that it replaces. */
+  /** The worker's number, from 1. A replacement gets the number of the worker that it replaces. */
   readonly number: number;
-  /** Without any upstream: its secrets stay in one process. */
+  /** The options without the upstreams, whose secrets stay in the primary. */
   readonly options: GatewayOptions;
   readonly logLevel: string;
   readonly facts: Facts;
 }
 
-/** A log's hint. The numbers of its events end with `head`. */
+/** A hint of a log. The last of its events has the number `head`. */
 export interface Hint {
   readonly kind: "hint";
   readonly stream: string;
@@ -70,7 +72,7 @@ export interface Hint {
   readonly events?: readonly LogEvent[] | undefined;
 }
 
-/** What a worker asks the primary for, and what it gets. */
+/** The calls from a worker to the primary, with their requests and answers. */
 export interface Calls {
   readonly append: {
     readonly request: {
@@ -81,12 +83,12 @@ export interface Calls {
     readonly answer: Appended;
   };
   readonly arrive: { readonly request: Arrival; readonly answer: null };
-  /** To let a connection in; answered with its place, which is given back with `release`. */
+  /** Admits a connection. The answer is its place, which `release` frees. */
   readonly connect: { readonly request: Caller; readonly answer: number };
   readonly publish: { readonly request: Caller; readonly answer: null };
   readonly issue: { readonly request: TicketRequest; readonly answer: Ticket };
   readonly redeem: { readonly request: string; readonly answer: Identity };
-  /** To end sessions in the other workers; answered with their number. */
+  /** Ends sessions in the other workers. The answer is their number. */
   readonly end: { readonly request: EndCall; readonly answer: number };
   readonly reload: { readonly request: null; readonly answer: null };
 }
@@ -105,41 +107,41 @@ export interface EndCall {
   readonly reason: EndReason;
 }
 
-/** What a worker counts and uses. */
+/** A worker's counters and resource usage. */
 export interface Report {
-  /** Of the streams where they have changed since the report before. */
+  /** The statistics of the streams for which they have changed since the previous report. */
   readonly subscriberStats: StatsByStream;
-  /** Requests refused, by the code of the error. */
+  /** The number of refused requests by error code. */
   readonly refused: Counts;
   readonly process: ProcessStats;
 }
 
 export type Counts = Readonly<Record<string, number>>;
 
-/** By stream. */
+/** Subscriber statistics by stream name. */
 export type StatsByStream = Readonly<Record<string, SubscriberStats>>;
 
-/** What status endpoints say that one worker cannot know by itself. */
+/** The data for status endpoints and metrics that a single worker does not have. */
 export interface Facts {
-  /** When the primary was started, ms since 1970. */
+  /** When the primary was started, in ms since 1970. */
   readonly startedAt: number;
   readonly workers: readonly WorkerStatus[];
   readonly streams: Readonly<Record<string, StreamFacts>>;
-  /** Over all workers, those that have ended included. */
+  /** The total over all workers, including those that have ended. */
   readonly refused: Counts;
-  /** The primary first. */
+  /** All processes, with the primary first. */
   readonly processes: readonly ProcessSnapshot[];
 }
 
 export interface StreamFacts {
-  /** Over all workers, those that have ended included. */
+  /** The total over all workers, including those that have ended. */
   readonly subscriberStats: SubscriberStats;
   readonly upstream?: UpstreamStatus | undefined;
   readonly paused?: string | undefined;
   readonly ingestStats: IngestStats;
 }
 
-/** An error as it crosses between processes. Without a code it is none that was raised on purpose. */
+/** An error as sent between processes. Without `code` it is an unexpected error. */
 export interface ErrorText {
   readonly code?: ErrorCode | undefined;
   readonly message: string;

@@ -11,7 +11,7 @@ const neverClosed: SubscriberStats["closed"] = {
   "replaced": 0,
 };
 
-/** No subscriber, ever. */
+/** The statistics of a stream that never had a subscriber. */
 export const noSubscribers: SubscriberStats = {
   subscribers: 0,
   lag: 0,
@@ -23,7 +23,7 @@ export const noSubscribers: SubscriberStats = {
   closed: neverClosed,
 };
 
-/** Whether two say the same. */
+/** Whether two statistics are equal. */
 export function isSameStats(a: SubscriberStats, b: SubscriberStats): boolean {
   return isSame({ ...a, closed: 0 }, { ...b, closed: 0 }) && isSame(a.closed, b.closed);
 }
@@ -33,7 +33,7 @@ function isSame(a: Readonly<Record<string, number>>, b: Readonly<Record<string, 
   return true;
 }
 
-/** Both together: the slowest of all, and the sum of everything else. */
+/** Combines two statistics: the larger lag, and the sum of everything else. */
 export function addStats(a: SubscriberStats, b: SubscriberStats): SubscriberStats {
   return { ...addNumbers(a, b), lag: Math.max(a.lag, b.lag), closed: addNumbers(a.closed, b.closed) };
 }
@@ -46,12 +46,12 @@ function addNumbers<Counts extends object>(a: Counts, b: Counts): Counts {
   return Object.fromEntries(sums) as Counts;
 }
 
-/** What is left of an audience when its process has ended: what it counted. */
+/** The statistics to keep of a process that has ended: its counters, without connected subscribers. */
 export function withoutConnected(stats: SubscriberStats): SubscriberStats {
   return { ...stats, subscribers: 0, lag: 0, unsent: 0 };
 }
 
-/** How many subscribers there are to all streams. */
+/** The number of subscribers over all streams. */
 export function countSubscribers(stats: StatsByStream): number {
   return Object.values(stats).reduce((sum, { subscribers }) => sum + subscribers, 0);
 }

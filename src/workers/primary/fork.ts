@@ -6,7 +6,7 @@ import { createNotifier, type Notifier } from "./notifier.ts";
 import { balanceConnections } from "./connection-balancer.ts";
 import type { ToPrimary, ToWorker } from "../ipc/messages.ts";
 
-/** A worker's process as the primary sees it. */
+/** A worker's process, as seen by the primary. */
 export interface WorkerProcess {
   readonly pid: number;
   readonly channel: Channel<ToWorker>;
@@ -14,9 +14,9 @@ export interface WorkerProcess {
   kill(): void;
 }
 
-/** The one who starts it. */
+/** What the starter of a worker process provides. */
 export interface WorkerProcessHost {
-  /** How many clients it serves, as far as the primary knows. */
+  /** The number of clients that the worker serves, as far as the primary knows. */
   clients(): number;
   onMessage(message: ToPrimary): void;
   /** Called once, when the process has ended or could not be started. */
@@ -29,11 +29,11 @@ export interface Ending {
   readonly signal: string | null;
 }
 
-/** Says how workers are started from here on. `program` is the file that they run. */
+/** Configures how workers are started. `program` is the file that they run. */
 export function setUpWorkers(program: string): void {
-  // With the kernel's own choice few workers get most connections.
+  // If the kernel chooses, a few workers get most of the connections.
   cluster.schedulingPolicy = cluster.SCHED_RR;
-  // Nothing of this command line, which may hold a secret.
+  // `args` is empty because this process's command line may contain a secret.
   const stdio = ["inherit", "inherit", "inherit", "ipc", "pipe"];
   cluster.setupPrimary({ exec: program, args: [], stdio });
 }
@@ -41,23 +41,23 @@ export function setUpWorkers(program: string): void {
 /** Starts a worker. */
 export function forkWorker({ clients, onMessage, onEnd }: WorkerProcessHost): WorkerProcess {
   const worker = cluster.fork();
-  // A process that cannot be made says so twice; without a pid it is found out below.
+  // A failed fork is detected below by its missing pid.
   worker.on("error", () => {});
   const stream = worker.process.stdio?.[channelDescriptor] as Duplex | undefined;
   const { pid } = worker.process;
-  if (!stream || pid === undefined) throw new SpillwayError("worker-failed", "a worker process cannot be started");
+  if (!stream || pid === undefined) throw new SpillwayError("worker-failed", "cannot start a worker process");
   const channel = openChannel<ToWorker, ToPrimary>(stream, {
     onMessage,
     onDrain: () => notifier.onDrain(),
-    // The worker has ended, or ends itself now.
+    // The worker has exited, or exits now.
     onClose() {},
   });
   const notifier = createNotifier(channel);
   balanceConnections(worker, clients);
   worker.process.once("exit", (code, signal) => {
-    // Where several end at once, one's end is known before the end of its channel: until then Node would hand it more connections.
+    // `exit` may come before the IPC channel closes. Until then Node would pass more connections to the worker.
     if (worker.isConnected()) worker.disconnect();
-    // What it still had to say comes too late: nobody is there to answer.
+    // Unread messages are dropped, because the worker is no longer there to get an answer.
     stream.destroy();
     onEnd({ code, signal });
   });

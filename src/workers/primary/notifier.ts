@@ -4,18 +4,18 @@ import type { Channel } from "../ipc/channel.ts";
 import { encodeFrame } from "../ipc/frame.ts";
 import type { Hint, ToWorker } from "../ipc/messages.ts";
 
-/** Notifies one worker of what has changed. However slow the worker is, this takes a bounded part of the primary's memory. */
+/** Notifies one worker of changes. The memory that it takes in the primary is bounded, even if the worker is slow. */
 export interface Notifier {
   /**
-   * Sends a notification about a topic. A worker that does not keep up gets `reminder` instead, once it has read everything sent
-   * before, and only the last one of the topic.
+   * Sends a notification about a topic. A worker that does not keep up gets only the last `reminder` of each topic
+   * instead, once it has read everything sent before.
    */
   notify(topic: string, full: () => Buffer, reminder: () => Buffer): void;
   /** Must be called when the channel has drained. */
   onDrain(): void;
 }
 
-/** How many bytes may wait for one worker. */
+/** The largest number of unsent bytes for one worker. */
 export const notifierLimit: number = 8 * 1024 * 1024;
 
 /** Creates the notifier of a channel. */
@@ -43,7 +43,7 @@ export function createNotifier(
 export function createForwarding(notifiers: () => Notifier[]): (stream: string, source: OwnSource) => void {
   const followed = new WeakSet<Log>();
   return (stream, source) => {
-    // A stream that was removed and comes back has the same log.
+    // A stream that is removed and added again has the same log.
     if (!followed.has(source.log)) forwardHints(stream, source.log, notifiers);
     followed.add(source.log);
     source.onUpstream((state) => {
@@ -54,7 +54,7 @@ export function createForwarding(notifiers: () => Notifier[]): (stream: string, 
   };
 }
 
-/** Forwards a log's hints to the notifiers: hints of one turn of the event loop go together and are encoded once. */
+/** Forwards a log's hints to the notifiers. Hints of one turn of the event loop are combined and encoded once. */
 function forwardHints(stream: string, log: Log, notifiers: () => Iterable<Notifier>): void {
   let waiting: LogHint[] = [];
 
@@ -73,7 +73,10 @@ function forwardHints(stream: string, log: Log, notifiers: () => Iterable<Notifi
   });
 }
 
-/** The events of all hints if they have no holes and are small enough to send; otherwise none, and the workers read the log. */
+/**
+ * The events of all hints if they are contiguous and small enough to send; otherwise none, so that the workers read the
+ * log.
+ */
 function eventsUpTo(head: number, hints: readonly LogHint[]): LogEvent[] {
   const events = hints.flatMap((hint) => hint.events ?? []);
   const whole = events.at(-1)?.seq === head && events[0]!.seq === head - events.length + 1;

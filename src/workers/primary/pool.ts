@@ -4,18 +4,18 @@ import type { Logger } from "../../util/logger.ts";
 import { forkWorker, type Ending, type WorkerProcess } from "./fork.ts";
 import { toError, type ToPrimary } from "../ipc/messages.ts";
 
-/** One worker after another under one number. */
+/** A numbered position in the pool, filled by one worker process after another. */
 export interface Member {
   /** From 1. */
   readonly number: number;
-  /** The one that runs; `undefined` between two of them. */
+  /** The running process; `undefined` until a replacement starts. */
   readonly process: WorkerProcess | undefined;
 }
 
 export interface PoolHost {
-  /** How many clients a member's process serves. */
+  /** The number of clients that a process serves. */
   clients(process: WorkerProcess): number;
-  /** A process was started; it is to be told what to do. */
+  /** A process was started, and expects its `start` message. */
   onStarted(member: Member, process: WorkerProcess): void;
   onMessage(member: Member, message: Exclude<ToPrimary, { kind: "prepared" | "ready" | "failed" }>): void;
   onEnded(member: Member, process: WorkerProcess): void;
@@ -25,34 +25,34 @@ export interface PoolHost {
 export interface Pool {
   readonly members: readonly Member[];
   /**
-   * Resolves to where they listen, once all do.
-   * @throws {SpillwayError} why the first that failed cannot: `listen-failed`, `store-…`, `worker-failed`.
+   * Starts all workers and resolves to their address, once all of them listen.
+   * @throws {SpillwayError} the error of the first worker that fails: `listen-failed`, `store-…`, `worker-failed`.
    */
   start(): Promise<{ readonly host: string; readonly port: number }>;
-  /** Replaces no more; resolves once all have ended, which those that have not after `patience` ms do by force. */
-  end(patience: number): Promise<void>;
+  /** Stops replacing workers and resolves once all have exited. Kills the remaining ones after `timeout` ms. */
+  end(timeout: number): Promise<void>;
 }
 
-/** One that lived this long, in ms, after it was ready did not die of its start. */
-const healthy = 1000;
+/** How long a worker must run after it was ready for its start to count as successful, in ms. */
+const minUptime = 1000;
 
-/** The pause before another try where start after start fails, in ms. The first replacement comes at once. */
+/** The delay before a further attempt after failed starts, in ms. The first replacement starts at once. */
 const pause = { min: 250, max: 30_000 };
 
-/** Makes a pool of `size` workers, none started. */
+/** Creates a pool of `size` workers and starts none. */
 export function createPool(size: number, host: PoolHost, logger: Logger): Pool {
   const slots = Array.from({ length: size }, (_, index) => new Slot(index + 1, host, logger));
   return {
     members: slots,
     async start() {
-      // All at the same moment: the first would else be given everyone who waits at the door.
+      // All workers start to listen at the same time. Otherwise the first one would get all waiting connections.
       await Promise.all(slots.map((slot) => slot.start()));
       const addresses = await Promise.all(slots.map((slot) => slot.listen()));
       return addresses[0]!;
     },
-    async end(patience) {
+    async end(timeout) {
       const ended = Promise.all(slots.map((slot) => slot.end()));
-      const force = setTimeout(() => slots.forEach((slot) => slot.process?.kill()), patience);
+      const force = setTimeout(() => slots.forEach((slot) => slot.process?.kill()), timeout);
       await ended;
       clearTimeout(force);
     },
@@ -66,18 +66,18 @@ class Slot implements Member {
   process: WorkerProcess | undefined;
   readonly #host: PoolHost;
   readonly #logger: Logger;
-  /** Starts in a row that came to nothing. */
+  /** The number of consecutive failed starts. */
   #failures = 0;
   #readyAt: number | undefined;
-  /** One was ready, ever: from then on whoever dies is replaced. */
-  #served = false;
+  /** Whether a process was ever ready. From then on, a process that dies is replaced. */
+  #wasReady = false;
   #retry: NodeJS.Timeout | undefined;
   #ending = false;
-  /** Whoever is prepared may listen. */
-  #open = false;
+  /** Whether a prepared process may listen. */
+  #mayListen = false;
   #onPrepared: () => void = () => {};
   #onReady: (ready: Ready) => void = () => {};
-  /** Why the first start came to nothing. */
+  /** Rejects with the error of the first start. */
   readonly #failed: Promise<never>;
   #onFailed!: (error: Error) => void;
   #onEnded: () => void = () => {};
@@ -101,12 +101,12 @@ class Slot implements Member {
     return Promise.race([prepared, this.#failed]);
   }
 
-  /** Resolves once it listens. */
+  /** Resolves once the first process listens. */
   listen(): Promise<Ready> {
     const ready = new Promise<Ready>((resolve) => {
       this.#onReady = resolve;
     });
-    this.#open = true;
+    this.#mayListen = true;
     this.process?.channel.send({ kind: "listen" });
     return Promise.race([ready, this.#failed]);
   }
@@ -130,22 +130,22 @@ class Slot implements Member {
       });
       this.#host.onStarted(this, this.process);
     } catch (error) {
-      this.#logger.error({ worker: this.number, err: error }, "worker not started");
+      this.#logger.error({ worker: this.number, err: error }, "the worker could not be started");
       this.#end({ code: null, signal: null });
     }
   }
 
   #take(message: ToPrimary): void {
     if (message.kind === "prepared") {
-      if (this.#open) this.process?.channel.send({ kind: "listen" });
+      if (this.#mayListen) this.process?.channel.send({ kind: "listen" });
       this.#onPrepared();
     } else if (message.kind === "ready") {
       this.#readyAt = performance.now();
-      this.#served = true;
+      this.#wasReady = true;
       this.#logger.info({ worker: this.number, pid: this.process?.pid }, "worker ready");
       this.#onReady(message);
     } else if (message.kind === "failed") {
-      if (this.#served) this.#logger.error({ worker: this.number, ...message.error }, "worker failed");
+      if (this.#wasReady) this.#logger.error({ worker: this.number, ...message.error }, "worker failed");
       this.#onFailed(toError(message.error));
     } else this.#host.onMessage(this, message);
   }
@@ -155,9 +155,9 @@ class Slot implements Member {
     this.process = undefined;
     if (ended) this.#host.onEnded(this, ended);
     if (this.#ending) return this.#onEnded();
-    const early = `worker ${this.number} ended (${signal ?? code}) before it was ready`;
-    if (!this.#served) return this.#onFailed(new SpillwayError("worker-failed", early));
-    const livedLong = this.#readyAt !== undefined && performance.now() - this.#readyAt >= healthy;
+    const early = `worker ${this.number} exited (${signal ?? code}) before it was ready`;
+    if (!this.#wasReady) return this.#onFailed(new SpillwayError("worker-failed", early));
+    const livedLong = this.#readyAt !== undefined && performance.now() - this.#readyAt >= minUptime;
     this.#failures = livedLong ? 0 : this.#failures + 1;
     const delay = this.#failures <= 1 ? 0 : Math.round(backoffDelay(this.#failures - 1, pause, 0, Math.random()));
     this.#logger.warn({ worker: this.number, pid: ended?.pid, code, signal, delay }, "worker ended; it is replaced");

@@ -22,65 +22,66 @@ import { createWorkerCommands } from "./worker-commands.ts";
 import { createPool, type Pool } from "./pool.ts";
 
 export interface PrimaryParts {
-  /** Belongs to the primary from here on. */
+  /** The primary closes the store when it closes, or when it fails to start. */
   readonly store: LogStore;
   readonly logger: Logger;
   /** The file that each worker runs. */
   readonly program: string;
-  /** Passed on to the workers. */
+  /** The log level of the workers. */
   readonly logLevel: string;
-  /** Reads the configuration anew. */
+  /** Reads the configuration again. */
   readonly readOptions: () => Promise<GatewayOptions>;
 }
 
-/** The process that has the log, the upstreams and the workers; it serves no client. */
+/** The process that writes the log, connects to the upstreams and runs the workers. It serves no clients. */
 export interface Primary {
-  /** Where the workers listen. */
+  /** The address on which the workers listen. */
   readonly address: { readonly host: string; readonly port: number };
   /**
-   * Applies the configuration as it is now.
-   * @throws {SpillwayError} `config-invalid`, `restart-required`, or what opening a new stream throws, and nothing has changed;
-   * `shutting-down`.
+   * Reads the configuration again and applies the changes.
+   * @throws {SpillwayError} `config-invalid`, `restart-required`, or an error of opening a new stream, in which case
+   * nothing has changed; `shutting-down`.
    */
   reload(): Promise<void>;
-  /** Ends everything in order: ingest, then the workers with their goodbyes, then the log. */
+  /** Stops ingest, then the workers, which end their subscriptions, and then closes the log. */
   close(): Promise<void>;
 }
 
-/** What a worker may take beyond `drain`, in ms. */
-const grace = 3000;
+/** How long a worker may take in addition to `drain` before it is killed, in ms. */
+const closeGrace = 3000;
 
 /**
  * Opens the log, starts the workers, and connects to the upstreams once all workers serve.
- * @throws {SpillwayError} as opening a gateway does; `listen-failed`, `worker-failed`. The store is then closed.
+ * @throws {SpillwayError} the same errors as opening a gateway; `listen-failed`, `worker-failed`. The store is closed
+ * then.
  */
 export async function startPrimary(options: GatewayOptions, parts: PrimaryParts): Promise<Primary> {
   const { store, logger } = parts;
-  let fleet: Fleet | undefined;
+  let workers: Workers | undefined;
   try {
     const sources = await openSources(options, { store, logger, lease: options.cluster.lease });
     const listen = await withPort(options.listen);
-    // The port that was found for 0 stays.
+    // Port 0 keeps the port that was chosen for it.
     const readOptions = async (): Promise<GatewayOptions> => {
       const next = await parts.readOptions();
       return isDeepStrictEqual(next.listen, options.listen) ? { ...next, listen } : next;
     };
-    fleet = connectWorkers({ ...options, listen }, sources, { ...parts, readOptions });
-    const { host, port } = await fleet.pool.start();
+    workers = connectWorkers({ ...options, listen }, sources, { ...parts, readOptions });
+    const { host, port } = await workers.pool.start();
     for (const source of sources.values()) source.start();
-    return { address: { host, port }, reload: fleet.reload.run, close: () => close(sources, fleet!) };
+    return { address: { host, port }, reload: workers.reload.run, close: () => close(sources, workers!) };
   } catch (error) {
-    await fleet?.pool.end(0);
+    await workers?.pool.end(0);
     await store.close();
     throw error;
   }
 
-  async function close(sources: ReadonlyMap<string, OwnSource>, { pool, drain, reload }: Fleet): Promise<void> {
+  async function close(sources: ReadonlyMap<string, OwnSource>, { pool, drain, reload }: Workers): Promise<void> {
     await reload.end();
     await stopSources(sources);
-    // What was appended last is on its way to the workers by then.
+    // Lets the hints of the last events be sent before `close`.
     await nextTurn();
-    const ended = pool.end(drain() + grace);
+    const ended = pool.end(drain() + closeGrace);
     for (const { process } of pool.members) process?.channel.send({ kind: "close" });
     await ended;
     await store.close();
@@ -88,8 +89,8 @@ export async function startPrimary(options: GatewayOptions, parts: PrimaryParts)
 }
 
 /**
- * The address with a free port in the place of 0. Workers that each ask for port 0 share one, but when all of them die at once the
- * next would get another.
+ * Replaces port 0 by a free port. Workers that ask for port 0 share one port, but if all of them die at once, their
+ * replacements would get another.
  * @throws {SpillwayError} `listen-failed`
  */
 async function withPort(address: GatewayOptions["listen"]): Promise<GatewayOptions["listen"]> {
@@ -107,16 +108,16 @@ async function withPort(address: GatewayOptions["listen"]): Promise<GatewayOptio
   return { ...address, port };
 }
 
-/** The workers, and what they are told. */
-interface Fleet {
+/** The connected worker pool. */
+interface Workers {
   readonly pool: Pool;
   readonly reload: Reload;
-  /** Over how long clients are let go, as it is configured at the moment, in ms. */
+  /** The currently configured `drain`, in ms. */
   drain(): number;
 }
 
-/** Makes the pool, and puts it between the sources and the clients. */
-function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, parts: PrimaryParts): Fleet {
+/** Creates the pool and connects it to the sources. */
+function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, parts: PrimaryParts): Workers {
   const { logger, program, logLevel, store, readOptions } = parts;
   setUpWorkers(program);
   let options = first;
@@ -194,7 +195,9 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
   return { pool, reload, drain: () => options.drain };
 }
 
-/** What the primary does about changed access: it checks the options, and keeps only the tickets that they still grant. */
+/**
+ * The primary's part in a change of access: validates the options, and keeps only the tickets that they still grant.
+ */
 function createAccessParts(tickets: LocalTickets, logger: Logger): Record<"check" | "reviewTickets", Reconfigure> {
   let policy: Policy;
   return {

@@ -1,18 +1,18 @@
 import type { TicketEntry } from "../../access/held-tickets.ts";
 import type { WorkerProcess } from "./fork.ts";
 
-/** Where each ticket was used last: it serves one connection at a time, over all workers. */
+/** Tracks where each ticket was last used, so that it serves only one connection at a time over all workers. */
 export interface TicketUses {
-  /** A session of the worker has begun with the ticket; one in another worker ends. */
+  /** Records that a session with the ticket has begun in a worker, and ends an earlier one in another worker. */
   take(worker: WorkerProcess, entry: TicketEntry, number: number): void;
-  /** The worker's sessions are over. */
+  /** Records that the worker has exited, and its sessions with it. */
   ended(worker: WorkerProcess): void;
 }
 
-/** Of an order that nobody waits to be done. */
+/** The id of a command whose completion is not awaited. */
 const unawaited = -1;
 
-/** Makes an empty memory. A ticket's use is forgotten with the ticket. */
+/** Creates an empty tracker. A ticket's last use is forgotten with the ticket. */
 export function createTicketUses(): TicketUses {
   const last = new WeakMap<TicketEntry, { readonly worker: WorkerProcess; readonly number: number }>();
   const gone = new WeakSet<WorkerProcess>();
@@ -20,7 +20,8 @@ export function createTicketUses(): TicketUses {
     take(worker, entry, number) {
       const before = last.get(entry);
       last.set(entry, { worker, number });
-      // In the same worker it has ended already. The number keeps one alive there that began meanwhile.
+      // A session in the same worker has ended already. `upTo` spares a session that has begun in the other worker
+      // since.
       if (!before || before.worker === worker || gone.has(before.worker)) return;
       const match = { ticket: entry.held.ticket, upTo: before.number };
       before.worker.channel.send({ kind: "end", id: unawaited, match, reason: "replaced" });

@@ -3,21 +3,28 @@ import type { WorkerProcess } from "./fork.ts";
 import type { EndCall, ToPrimary, ToWorker } from "../ipc/messages.ts";
 import type { Member } from "./pool.ts";
 
-/** Commands to several workers, and their completion. */
+/** Sends commands to several workers and waits for their completion. */
 export interface WorkerCommands {
-  /** Ends sessions in all workers but one; resolves to the number that were ended, or that were when the time was up. */
+  /**
+   * Ends sessions in all workers but one. Resolves to the number of ended sessions that the workers have reported in
+   * time.
+   */
   end(call: EndCall, but: WorkerProcess): Promise<number>;
-  /** Gives all workers other options; resolves when they go by them, or the time is up: one that is late goes by them later. */
+  /**
+   * Applies new options in all workers. Resolves when all have applied them, or after a timeout; a late worker applies
+   * them later.
+   */
   apply(options: GatewayOptions): Promise<void>;
+  /** Takes a worker's confirmation of a command. */
   take(worker: WorkerProcess, done: Extract<ToPrimary, { kind: "done" }>): void;
-  /** It will not answer any more. */
+  /** Stops waiting for a worker that has exited. */
   ended(worker: WorkerProcess): void;
 }
 
 /** How long the workers have to answer, in ms. */
 const commandTimeout = 1000;
 
-/** What was asked of the workers, and is not answered yet. */
+/** A command that some workers have not confirmed yet. */
 interface Round {
   readonly waiting: Set<WorkerProcess>;
   count: number;
@@ -35,8 +42,8 @@ export function createWorkerCommands(members: () => readonly Member[]): WorkerCo
     if (round.waiting.size === 0) round.done();
   }
 
-  /** Sends at once; resolves to the sum of what was counted. */
-  async function tell(workers: readonly WorkerProcess[], order: (id: number) => ToWorker): Promise<number> {
+  /** Sends a command synchronously; resolves to the sum of the counts that the workers report. */
+  async function send(workers: readonly WorkerProcess[], command: (id: number) => ToWorker): Promise<number> {
     if (workers.length === 0) return 0;
     const id = nextId++;
     const round: Round = { waiting: new Set(workers), count: 0, done: () => {} };
@@ -47,7 +54,7 @@ export function createWorkerCommands(members: () => readonly Member[]): WorkerCo
         clearTimeout(timer);
         resolve();
       };
-      const message = order(id);
+      const message = command(id);
       for (const { channel } of workers) channel.send(message);
     });
     rounds.delete(id);
@@ -59,10 +66,10 @@ export function createWorkerCommands(members: () => readonly Member[]): WorkerCo
   return {
     end(call, but) {
       const others = running().filter((worker) => worker !== but);
-      return tell(others, (id) => ({ kind: "end", id, ...call }));
+      return send(others, (id) => ({ kind: "end", id, ...call }));
     },
     async apply(options) {
-      await tell(running(), (id) => ({ kind: "apply", id, options }));
+      await send(running(), (id) => ({ kind: "apply", id, options }));
     },
     take(worker, { id, count }) {
       const round = rounds.get(id);

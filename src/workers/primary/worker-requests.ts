@@ -8,12 +8,12 @@ import { toErrorText, type Call, type CallName, type Calls, type EndCall, type T
 
 type Request = Call | Extract<ToPrimary, { kind: "demand" | "release" | "use" }>;
 
-/** Answers the requests of the workers: what only the primary can do. */
+/** Answers the workers' requests for what only the primary can do. */
 export interface WorkerRequests {
-  /** How many connections of a worker were let in and are not over. */
+  /** The number of admitted connections of a worker that are still open. */
   clients(worker: WorkerProcess): number;
   handle(worker: WorkerProcess, request: Request): void;
-  /** Takes back what the worker held. */
+  /** Releases everything that an exited worker held. */
   ended(worker: WorkerProcess): void;
 }
 
@@ -36,8 +36,8 @@ type Handlers = {
 /** Creates the handler of requests. */
 export function createWorkerRequests(dependencies: WorkerRequestsDependencies): WorkerRequests {
   const { sources, admission, tickets, endSessions, reload } = dependencies;
-  const demands = new Held<string>();
-  const places = new Held<number>();
+  const demands = new Holds<string>();
+  const places = new Holds<number>();
   const uses = createTicketUses();
   const gone = new WeakSet<WorkerProcess>();
   let nextPlace = 0;
@@ -51,7 +51,7 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
     async connect(worker, caller) {
       const release = admission.connect(caller);
       const place = nextPlace++;
-      // It may have ended while it was looked up whether there is room.
+      // The worker may have exited meanwhile.
       if (gone.has(worker)) release();
       else places.add(worker, place, release);
       return place;
@@ -108,8 +108,8 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
   };
 }
 
-/** The ways to give back what each worker holds. */
-class Held<Key> {
+/** The resources that each worker holds, with the functions that release them. */
+class Holds<Key> {
   readonly #byWorker = new Map<WorkerProcess, Map<Key, () => void>>();
 
   add(worker: WorkerProcess, key: Key, release: () => void): void {

@@ -5,15 +5,18 @@ import { addStats, countSubscribers, noSubscribers, withoutConnected } from "../
 import type { StatsByStream, Counts, Facts, Report, StreamFacts } from "../ipc/messages.ts";
 import type { Member } from "./pool.ts";
 
-/** Adds up what the workers count, including workers that have ended. */
+/** Sums up the counters of the workers, including workers that have ended. */
 export interface WorkerStats {
   /** Takes a worker's report. */
   report(member: Member, report: Report): void;
-  /** A worker has ended: what it counted last stays counted. */
+  /** Keeps the last counters of a worker that has ended. */
   ended(member: Member): void;
-  /** Asks every worker for a report and resolves to the facts; for a worker that does not answer in time, its last report counts. */
+  /**
+   * Asks every worker for a report and resolves to the facts. Uses the last report of a worker that does not answer in
+   * time.
+   */
   refresh(): Promise<Facts>;
-  /** The facts as they were reported last. */
+  /** The facts from the last reports. */
   facts(): Facts;
 }
 
@@ -40,7 +43,7 @@ export function createWorkerStats(
 
   async function refresh(): Promise<Facts> {
     for (const member of members()) {
-      // One that owes an answer is not asked again: it may be stopped, and would have to read every question some day.
+      // A worker with an open request is not asked again: if it is stalled, requests would pile up.
       if (!member.process || asked.has(member)) continue;
       asked.add(member);
       member.process.channel.send({ kind: "report-request" });

@@ -7,18 +7,18 @@ import type { Logger } from "../../util/logger.ts";
 import type { StreamFacts } from "../ipc/messages.ts";
 import type { PrimaryLink } from "./primary-link.ts";
 
-/** A stream's source in a worker: what the primary does, from afar. */
+/** A stream's source in a worker, which relies on the primary. */
 export interface Follower {
   readonly source: StreamSource;
-  /** A hint of the primary's log. */
+  /** Takes a hint of the primary's log. */
   take(hint: LogHint): void;
-  /** A change of the primary's upstream. */
+  /** Takes a state change of the primary's upstream. */
   announce(state: Announced): void;
-  /** Resolves once the hub has all that the log holds now, or when the signal aborts. */
+  /** Resolves once the hub has all events that are in the log now, or when the signal aborts. */
   catchUp(hub: Hub, signal: AbortSignal): Promise<void>;
 }
 
-/** Makes the source of a stream. `facts` are those that are known now. */
+/** Creates the follower of a stream. `facts` returns the last known facts. */
 export function createFollower(
   reader: LogReader,
   facts: () => StreamFacts | undefined,
@@ -60,20 +60,20 @@ export function createFollower(
     announce: (state) => listeners.forEach((listener) => listener(state)),
     async catchUp(hub, signal) {
       const { head, earliest } = log.state();
-      // A worker that was slow may not have been told of the last events.
+      // A slow worker may not have received the hints of the last events.
       log.take({ head, earliest });
       while (hub.head < head && !signal.aborted) await hub.waitBeyond(head - 1, signal);
     },
   };
 }
 
-/** A log that another process writes: read from the store itself, followed by that process's hints. */
+/** A log that another process writes. It is read directly from the store, and followed by the other process's hints. */
 interface FollowerLog extends Log {
-  /** Passes a hint on to those who watch. */
+  /** Passes a hint to the log's watchers. */
   take(hint: LogHint): void;
 }
 
-/** Makes a log of a reader and of the way to append. */
+/** Creates a log from a reader and a function that appends. */
 function createFollowerLog(reader: LogReader, append: Log["append"], logger: Logger): FollowerLog {
   const { stream, epoch, read, find } = reader;
   const watchers = createWatchers(stream, logger);
@@ -81,12 +81,13 @@ function createFollowerLog(reader: LogReader, append: Log["append"], logger: Log
   return {
     stream,
     epoch,
-    // Not out of the hints: a client may come with an id that it was given elsewhere a moment ago.
+    // Read from the store, not from the hints: a client may present an id that it has just received from another
+    // worker.
     state() {
       try {
         last = reader.state();
       } catch {
-        // A store that cannot be read says so to the next one who reads.
+        // The next read reports the error.
       }
       return last;
     },
@@ -94,7 +95,7 @@ function createFollowerLog(reader: LogReader, append: Log["append"], logger: Log
     read,
     find,
     watch: (listener) => watchers.add(listener),
-    // Retention is for the process that writes.
+    // The process that writes applies the retention.
     trim: () => Promise.resolve(0),
     take: (hint) => watchers.notify(hint),
   };

@@ -8,16 +8,16 @@ import { toError, type CallName, type Calls, type Facts, type ToPrimary, type To
 
 type Answer = Extract<ToWorker, { kind: "answered" | "refused" | "facts" }>;
 
-/** The primary as a worker sees it. */
+/** The primary, as seen by a worker. */
 export interface PrimaryLink {
   send(message: ToPrimary): void;
-  /** Asks for what only the primary can do. While no answer comes it stays open: a worker without its primary ends. */
+  /** Calls the primary. There is no timeout, because a worker exits when its primary is gone. */
   call<Name extends CallName>(name: Name, request: Calls[Name]["request"]): Promise<Calls[Name]["answer"]>;
-  /** Brings the facts up to date; resolves in any case, in a bounded time. */
+  /** Updates the facts. Never rejects, and resolves after a timeout at the latest. */
   refresh(): Promise<void>;
-  /** As they were heard last. */
+  /** The last known facts. */
   facts(): Facts;
-  /** Takes what the primary answered. */
+  /** Takes an answer of the primary. */
   settle(answer: Answer): void;
 }
 
@@ -26,10 +26,10 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** How long the primary has for its facts, in ms. It waits less for the other workers. */
+/** How long to wait for the primary's facts, in ms. The primary's own timeout for the workers is shorter. */
 const factsTimeout = 1000;
 
-/** Makes the link over a channel. */
+/** Creates the link over a channel. */
 export function createPrimaryLink(channel: Channel<ToPrimary>, known: Facts): PrimaryLink {
   const calls = new Map<number, Pending>();
   let facts = known;
@@ -83,7 +83,7 @@ export function createPrimaryLink(channel: Channel<ToPrimary>, known: Facts): Pr
   };
 }
 
-/** Counts connections and requests over all workers, as far as the limits of the moment want it. */
+/** Counts connections and requests over all workers. Requests are counted only if the current limits need it. */
 export function createRemoteAdmission(primary: PrimaryLink, limits: () => Limits): Admission {
   return {
     async arrive(arrival) {
@@ -106,13 +106,13 @@ export function createRemoteAdmission(primary: PrimaryLink, limits: () => Limits
   };
 }
 
-/** Tickets that any worker takes. */
+/** Tickets that are valid in all workers. */
 export function createRemoteTickets(primary: PrimaryLink): Tickets {
   return {
     issue: (request) => primary.call("issue", request),
     redeem: (ticket) => primary.call("redeem", ticket),
     use: (ticket, number) => primary.send({ kind: "use", ticket, number }),
-    // The primary does so by itself.
+    // The primary reviews the tickets itself.
     review() {},
   };
 }

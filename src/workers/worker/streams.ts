@@ -18,13 +18,13 @@ import type { PrimaryLink } from "./primary-link.ts";
 /** The streams that a worker serves. */
 export interface WorkerStreams extends Pick<ReloadTarget, "prepare" | "remove"> {
   readonly followers: ReadonlyMap<string, Follower>;
-  /** As their status shows them: over all workers. */
+  /** The streams with the statistics over all workers, for status and metrics. */
   readonly shown: ReadonlyMap<string, ServedStream>;
-  /** Who listens to them here: of the streams where that has changed since the last call. */
+  /** This worker's statistics of the streams for which they have changed since the last call. */
   changedStats(): StatsByStream;
-  /** Resolves once all have what the log holds now, or when the signal aborts. */
+  /** Resolves once all streams have the events that are in their logs now, or when the signal aborts. */
   catchUp(signal: AbortSignal): Promise<void>;
-  /** Serves all streams of these options; there is none yet. */
+  /** Starts serving all streams of these options. To be called once. */
   start(options: GatewayOptions): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export interface WorkerStreamsDependencies extends StreamDependencies {
   readonly primary: PrimaryLink;
 }
 
-/** Makes the streams of a worker, none open. Where their events come from is for the primary. */
+/** Creates the streams of a worker, none open yet. The primary ingests their events. */
 export function createWorkerStreams(dependencies: WorkerStreamsDependencies): WorkerStreams {
   const { primary, openReader, logger } = dependencies;
   const followers = new Map<string, Follower>();

@@ -14,7 +14,7 @@ import { toErrorText, type Start, type ToPrimary, type ToWorker } from "../ipc/m
 import { createPrimaryLink, createRemoteAdmission, createRemoteTickets, type PrimaryLink } from "./primary-link.ts";
 import { createWorkerStreams, type WorkerStreams } from "./streams.ts";
 
-/** What a worker takes from the program around it. */
+/** What the program of a worker provides. */
 export interface WorkerHost {
   openReaders(options: GatewayOptions): Promise<LogReaders>;
   createLogger(level: string, worker: number): Logger;
@@ -22,13 +22,15 @@ export interface WorkerHost {
   exit(code: number): void;
 }
 
-/** How often a worker reports unasked, in ms: what it counted since then is lost if it is killed. */
+/** The interval of a worker's reports, in ms. Counts since the last report are lost if the worker is killed. */
 const reportInterval = 1000;
 
-/** How long a worker that is told to close reads on to the log's end, in ms. */
+/** How long a closing worker continues to read the remaining events of the logs, in ms. */
 const catchUpTime = 2000;
 
-/** Serves clients as the primary at the other end of the stream says, until it says otherwise or is gone. */
+/**
+ * Serves clients under the control of the primary at the other end of the stream, and exits when the primary is gone.
+ */
 export function runWorker(stream: Duplex, host: WorkerHost): void {
   let worker: Worker | undefined;
   let starting: Promise<void> | undefined;
@@ -96,8 +98,8 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
   const reconfigurable = createReconfigurable();
   let readers: LogReaders;
   let gateway: RunningGateway | undefined;
-  /** What takes its time: one after the other. */
-  let busy: Promise<void> = Promise.resolve();
+  /** The start and all changes of options, one after the other. */
+  let pending: Promise<void> = Promise.resolve();
 
   async function apply(next: GatewayOptions): Promise<void> {
     await changeTo(options, next, { ...changing, apply: reconfigurable.apply });
@@ -111,7 +113,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
   return {
     prepare() {
       const prepared = prepare();
-      busy = prepared.catch(() => {});
+      pending = prepared.catch(() => {});
       return prepared;
     },
     listen: () => gateway!.listen(),
@@ -123,9 +125,9 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
         const count = gateway?.end(message.match, message.reason) ?? 0;
         channel.send({ kind: "done", id: message.id, count });
       } else if (message.kind === "apply") {
-        busy = busy
+        pending = pending
           .then(() => apply(message.options))
-          .catch((error: unknown) => logger.error({ err: error }, "configuration not applied"))
+          .catch((error: unknown) => logger.error({ err: error }, "the configuration could not be applied"))
           .then(() => channel.send({ kind: "done", id: message.id, count: 0 }));
       } else primary.settle(message);
     },
@@ -151,7 +153,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
         return metrics.render();
       },
       async endIngest() {
-        await busy;
+        await pending;
         await catchUp(AbortSignal.timeout(catchUpTime));
       },
       end: async () => readers.close(),
