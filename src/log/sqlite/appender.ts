@@ -12,11 +12,12 @@ import { transact } from "./transaction.ts";
 
 /** Appends batches. */
 export interface Appender {
-  /** Appends batches of any streams in one transaction, and answers each. */
+  /** Appends batches of any streams in one transaction, and returns the outcome of each. */
   append(requests: readonly AppendRequest[]): AppendOutcome[];
   /**
-   * What became of a group of one stream that was sent to a writer that has ended since; `[]` if it was not appended. `head` is that of the
-   * stream before. Nobody else writes, so what lies behind it is the group.
+   * Finds the outcomes of a group of one stream whose writer ended before it answered; `[]` if it was not appended.
+   * `head` is the stream's head before the group. Nothing else writes to the stream, so the events after it are those
+   * of the group.
    */
   settle(requests: readonly AppendRequest[], head: number): Appended[];
 }
@@ -24,7 +25,7 @@ export interface Appender {
 /** A stream as it will be once the transaction is committed. */
 type Draft = Mutable<StreamRow>;
 
-/** Makes the part of the writer that appends. */
+/** Makes the appender of a writer. */
 export function createAppender(database: SqliteDatabase, streams: Streams, keys: IdempotencyKeys): Appender {
   const insertEvent = database.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
@@ -63,7 +64,7 @@ export function createAppender(database: SqliteDatabase, streams: Streams, keys:
       return appendAll(requests);
     } catch (error) {
       const failure = toFailure(error);
-      // A full disk is a matter of all; what has no code of its own may be the fault of one, which then fails alone.
+      // A full disk affects all batches. An unspecific error may be caused by one batch, which then fails alone.
       if (requests.length === 1 || failure.code !== "store-unavailable") return requests.map(() => failure);
       return requests.flatMap((request) => append([request]));
     }
@@ -75,7 +76,7 @@ export function createAppender(database: SqliteDatabase, streams: Streams, keys:
     const settled = requests.toReversed().map((request) => {
       const { stream, idempotency, now, events } = request;
       const remembered = idempotency && keys.replay(stream, idempotency, now);
-      // What is behind the one before was appended by this group.
+      // A key whose append ends at the current last event was appended by this group, not replayed.
       if (remembered && remembered.last !== last) return remembered;
       const first = remembered?.first ?? last - events.length / eventWidth + 1;
       const appended = { first, last, replayed: false };
@@ -88,7 +89,7 @@ export function createAppender(database: SqliteDatabase, streams: Streams, keys:
   return { append, settle };
 }
 
-/** Inserts a batch behind the draft's head, and moves the draft on. */
+/** Inserts a batch after the draft's head, and advances the draft. */
 function insertEvents(insert: SqliteStatement, draft: Draft, { events, now }: AppendRequest): AppendResult {
   const first = draft.head + 1;
   const time = Math.max(now, draft.lastTime);

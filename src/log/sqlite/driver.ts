@@ -1,12 +1,12 @@
 import { driverMissing } from "../engine/driver-missing.ts";
 
-/** What SQLite stores in a column here. */
+/** A value in a column. */
 export type SqlValue = string | number | Uint8Array | null;
 
 /** A row by column names. */
 export type SqlRow = Readonly<Record<string, SqlValue>>;
 
-/** The part of a `node:sqlite` statement that is used. */
+/** The subset of a `node:sqlite` statement that is used. */
 export interface SqliteStatement {
   run(...values: SqlValue[]): { readonly changes: number | bigint };
   get(...values: SqlValue[]): SqlRow | undefined;
@@ -14,14 +14,14 @@ export interface SqliteStatement {
   iterate(...values: SqlValue[]): Iterable<SqlRow>;
 }
 
-/** The part of a `node:sqlite` database that is used. */
+/** The subset of a `node:sqlite` database that is used. */
 export interface SqliteDatabase {
   exec(sql: string): void;
   prepare(sql: string): SqliteStatement;
   close(): void;
 }
 
-/** The part of the `node:sqlite` module that is used. */
+/** The subset of the `node:sqlite` module that is used. */
 export interface SqliteDriver {
   readonly DatabaseSync: new (path: string, options: { readonly readOnly: boolean }) => SqliteDatabase;
 }
@@ -29,7 +29,7 @@ export interface SqliteDriver {
 const packageName = "@photostructure/sqlite";
 
 /**
- * Loads Node's own SQLite, or a package with the same API where Node does not have it.
+ * Loads Node's own SQLite, or a package with the same API if Node lacks it.
  * @throws {SpillwayError} `driver-missing`, naming the package to install.
  */
 export async function loadDriver(): Promise<SqliteDriver> {
@@ -42,14 +42,14 @@ export async function loadDriver(): Promise<SqliteDriver> {
   }
 }
 
-/** From 22.13 on it needs no flag and has all that is used here. */
+/** From Node 22.13 on, it needs no flag and has everything that is used here. */
 function loadBuiltIn(): SqliteDriver | undefined {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major < 22 || (major === 22 && minor < 13)) return undefined;
   return withoutExperimentalWarning(() => process.getBuiltinModule("node:sqlite") as SqliteDriver | undefined);
 }
 
-/** Loading `node:sqlite` warns once that it is experimental; every other warning still comes through. */
+/** Suppresses the warning that `node:sqlite` is experimental, and no other warning. */
 function withoutExperimentalWarning<T>(load: () => T): T {
   const { emitWarning } = process;
   process.emitWarning = (warning: string | Error, ...rest: unknown[]): void => {

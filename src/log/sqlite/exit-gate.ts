@@ -1,13 +1,13 @@
 /**
- * Keeps the end of the process from cutting into a call of SQLite: a thread is ended wherever it is, and
- * `@photostructure/sqlite` aborts the whole process if that is inside it.
+ * Prevents the process from exiting during a call of SQLite: Node terminates threads wherever they are, and
+ * `@photostructure/sqlite` aborts the whole process if its thread is terminated within a call.
  */
 
-/** The two flags in the memory that both threads share. */
+/** Positions of the two flags in the memory that both threads share. */
 const working = 0;
 const ending = 1;
 
-/** How long the process waits for the thread, in ms; a thread that waits for a lock takes up to 2 s. */
+/** How long the process waits for the thread, in ms; a thread that waits for a lock may take up to 2 s. */
 const patience = 5_000;
 
 /** Memory for the flags of one thread. */
@@ -15,7 +15,7 @@ export function createExitGate(): SharedArrayBuffer {
   return new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
 }
 
-/** In the thread: does the work, unless the process is ending. */
+/** Called in the thread: does the work, unless the process is exiting. */
 export function passGate(gate: SharedArrayBuffer, work: () => void): void {
   const flags = new Int32Array(gate);
   Atomics.store(flags, working, 1);
@@ -27,7 +27,7 @@ export function passGate(gate: SharedArrayBuffer, work: () => void): void {
   }
 }
 
-/** In the process, when it ends: lets no more work begin, and waits for what is under way. */
+/** Called when the process exits: prevents further work, and waits for work in progress. */
 export function closeGate(gate: SharedArrayBuffer): void {
   const flags = new Int32Array(gate);
   Atomics.store(flags, ending, 1);

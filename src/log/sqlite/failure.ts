@@ -19,7 +19,7 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   8458: "store-corrupt", // IOERR_CORRUPTFS
 };
 
-/** The same of the system's codes, for the files beside the database. */
+/** The system's error codes, for the files beside the database. */
 const systemCodes: Readonly<Record<string, ErrorCode>> = {
   ENOSPC: "store-full",
   EDQUOT: "store-full",
@@ -28,7 +28,7 @@ const systemCodes: Readonly<Record<string, ErrorCode>> = {
   EPERM: "store-readonly",
 };
 
-/** What an error of the driver means for the caller of a store. Whatever the tables do not name is `store-unavailable`. */
+/** Maps an error of the driver to an error code of the store; `store-unavailable` if the tables do not have it. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof SpillwayError) return { code: error.code, message: error.message };
   const system = systemCodes[(error as NodeJS.ErrnoException).code ?? ""];
@@ -43,12 +43,14 @@ export function failureError({ code, message }: Failure, path: string): Spillway
   return new SpillwayError(known, named ? message : `${path}: ${message}`);
 }
 
-/** As {@link failureError}, from what the driver threw on this thread. */
+/** Like {@link failureError}, for an error that the driver threw in this thread. */
 export function storeError(error: unknown, path: string): SpillwayError {
   return error instanceof SpillwayError ? error : failureError(toFailure(error), path);
 }
 
-/** A file system that turned read-only under an open file is an I/O error to SQLite; a touch of the file tells. */
+/**
+ * SQLite reports an I/O error if the file system becomes read-only under an open file, so this tries to touch the file.
+ */
 function isReadOnly(path: string): boolean {
   try {
     utimesSync(path, new Date(), new Date());
@@ -58,7 +60,7 @@ function isReadOnly(path: string): boolean {
   }
 }
 
-/** The extended result code; `@photostructure/sqlite` keeps it in a property of its own. */
+/** The extended result code, which `@photostructure/sqlite` keeps in a separate property. */
 function resultCode(error: unknown): number {
   const { errcode = 0, sqliteExtendedCode = errcode } = error as { errcode?: number; sqliteExtendedCode?: number };
   return sqliteExtendedCode;

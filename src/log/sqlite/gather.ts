@@ -1,10 +1,10 @@
-/** What a {@link gather} is made of. */
+/** Options of {@link gather}. */
 export interface GatherOptions<Item, Result> {
   /** Makes one call for many items; resolves to a result for each. */
   send(items: readonly Item[]): Promise<readonly Result[]>;
-  /** Calls that may be under way at once: one more than the writer works on, so that it never waits for this thread. */
+  /** Maximum number of concurrent calls: one more than the writer works on, so that it never waits for this thread. */
   readonly underWay: number;
-  /** A call ends with the item that brings its weight to the maximum. */
+  /** A call is complete with the item that brings its weight to this maximum. */
   readonly maxWeight: number;
   weigh(item: Item): number;
 }
@@ -15,7 +15,9 @@ interface Waiting<Item, Result> {
   reject(error: unknown): void;
 }
 
-/** Gathers what is asked for in one turn of the event loop, and while calls are under way, into one call: it shares a transaction. */
+/**
+ * Combines the items of one turn of the event loop, and those that wait for running calls, in a call: one transaction.
+ */
 export function gather<Item, Result>(options: GatherOptions<Item, Result>): (item: Item) => Promise<Result> {
   const queue: Waiting<Item, Result>[] = [];
   let underWay = 0;

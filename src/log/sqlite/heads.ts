@@ -2,7 +2,7 @@ import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, readSync, writeSync
 import { crc32 } from "node:zlib";
 import { openPrivate } from "./private-files.ts";
 
-/** A stream's last number that was answered with "appended". */
+/** The number of a stream's last acknowledged event. */
 export interface Head {
   /** Id of the stream. */
   readonly id: number;
@@ -11,30 +11,34 @@ export interface Head {
 }
 
 /**
- * The heads of all streams, noted in a file beside the database: what a damaged write-ahead log takes away is gone from the database
- * without a trace. Written after each commit and before its answer, so it is never ahead of a whole database.
+ * The heads of all streams, in a file beside the database: events that a damaged write-ahead log loses leave no trace
+ * in the database itself. The file is written after each commit and before its answer, so it is never ahead of an
+ * intact database.
  */
 export interface Heads {
-  /** What the file says of a stream; `undefined` where it says nothing that can be read. */
+  /** The head of a stream in the file; `undefined` if there is none or it is unreadable. */
   get(id: number): Head | undefined;
-  /** What the file says of all streams. */
+  /** All heads in the file. */
   all(): Iterable<Head>;
   set(head: Head): void;
-  /** Notes that a stream has grown. */
+  /** Sets a higher head of a stream. */
   raise(id: number, head: number): void;
-  /** Forgets all but these, and writes them at once. */
+  /** Replaces all heads by these, and writes them at once. */
   replace(heads: readonly Head[]): void;
-  /** Writes what was noted: it survives the end of the process. */
+  /** Writes the changes to the file, so that they survive the end of the process. */
   write(): void;
-  /** Has what was written survive a power cut. */
+  /** Syncs the file, so that the changes survive a power cut. */
   sync(): void;
   close(): void;
 }
 
-/** A record never crosses a page or a sector, so it is written whole or not at all. */
+/** Size of a record, in bytes. A record never crosses a page or a sector, so it is written entirely or not at all. */
 const recordSize = 64;
 
-/** Opens the heads of a database. The record of stream 1 is the first. Records are text, so that the file can be read by a person. */
+/**
+ * Opens the heads of a database. The first record is that of stream 1. Records are text, so that people can read the
+ * file.
+ */
 export function openHeads(path: string): Heads {
   const file = openPrivate(path);
   let records = readAll(file);
@@ -103,13 +107,13 @@ function parseAll(records: Buffer): Head[] {
   }).filter((head) => head !== undefined);
 }
 
-/** Id, epoch, head, and a checksum of them. */
+/** The record of a head: id, epoch, head, and a checksum of them. */
 function format({ id, epoch, head }: Head): string {
   const text = `${String(id).padStart(10)} ${epoch.padEnd(16)} ${String(head).padStart(16)}`;
   return `${text} ${checksum(text)}`.padEnd(recordSize - 1) + "\n";
 }
 
-/** The head of a record that {@link format} wrote for the stream. */
+/** Parses a record that {@link format} wrote for the stream; `undefined` for anything else. */
 function parse(record: string, id: number): Head | undefined {
   const [, epoch, head] = record.trim().split(/ +/);
   if (epoch === undefined || head === undefined) return undefined;

@@ -3,21 +3,23 @@ import type { Appended, Idempotency } from "../log.ts";
 import type { SqliteDatabase } from "./driver.ts";
 import { decodeText, encodeText } from "./text.ts";
 
-/** The idempotency keys of all streams. Call every method in a transaction. */
+/** The idempotency keys of all streams. Every method must be called in a transaction. */
 export interface IdempotencyKeys {
   /**
-   * The answer to an append whose key was used at most 24 h before `now`; `undefined` for a new key.
+   * The result of an earlier append whose key was used at most 24 h before `now`; `undefined` for a new key.
    * @throws {SpillwayError} `idempotency-conflict`.
    */
   replay(stream: number, idempotency: Idempotency, now: number): Appended | undefined;
   remember(stream: number, idempotency: Idempotency, appended: Appended, now: number): void;
-  /** Forgets at most `limit` keys from before a time; returns their number. */
+  /** Removes at most `limit` keys from before a time; returns their number. */
   prune(before: number, limit: number): number;
-  /** Forgets keys of a stream that has more than `max`. */
+  /** Removes surplus keys of a stream that has more than `max`. */
   bound(stream: number, max: number): void;
 }
 
-/** Of each owner the latest key comes first, then the second of each, and so on: what is behind the first `max` is too much. */
+/**
+ * Orders the keys as the latest of each owner, then the second latest of each, and so on, and deletes all after `max`.
+ */
 const deleteSurplus = `
   DELETE FROM idempotency_keys WHERE stream = ?1 AND key IN (
     SELECT key FROM (
@@ -26,7 +28,7 @@ const deleteSurplus = `
         FROM idempotency_keys WHERE stream = ?1)
     ) WHERE place > ?2)`;
 
-/** Makes the table of keys of a writer. */
+/** Makes the access of a writer to idempotency keys. */
 export function createIdempotencyKeys(database: SqliteDatabase): IdempotencyKeys {
   const select = database.prepare(
     "SELECT fingerprint, first, last, time FROM idempotency_keys WHERE stream = ? AND key = ? AND time > ?",
@@ -37,7 +39,7 @@ export function createIdempotencyKeys(database: SqliteDatabase): IdempotencyKeys
   );
 
   const count = database.prepare("SELECT count(*) AS count FROM idempotency_keys WHERE stream = ?");
-  /** Keys remembered since they were counted, by stream. */
+  /** Number of keys added since the last count, by stream. */
   const added = new Map<number, number>();
 
   return {

@@ -4,13 +4,13 @@ import { basename, dirname, join, resolve } from "node:path";
 import { SpillwayError } from "../../errors.ts";
 
 /**
- * Where the log at `path` really is, once the file system would let it be written. Names links only once, so that two
- * ways to one file meet in one lock.
- * @throws {SpillwayError} `config-invalid` if it is no path, `store-unavailable`, `store-readonly`.
+ * The real path of the log at `path`, after checking that it can be written. Links are resolved, so that different
+ * paths to one file use the same lock.
+ * @throws {SpillwayError} `config-invalid` if it is not a path, `store-unavailable`, `store-readonly`.
  */
 export async function locateLog(path: string): Promise<string> {
   if (path === "" || path === ":memory:") {
-    throw new SpillwayError("config-invalid", "the SQLite store needs the path of a file", {
+    throw new SpillwayError("config-invalid", "the SQLite store requires the path of a file", {
       field: "path",
       got: path,
     });
@@ -20,11 +20,11 @@ export async function locateLog(path: string): Promise<string> {
   const location = await realpath(wanted).catch(() => join(folder, basename(wanted)));
   const file = await stat(location).catch(() => undefined);
   if (file && !file.isFile()) throw new SpillwayError("store-unavailable", `${location} is not a file`);
-  if (file) await requireAccess(location, constants.R_OK, "store-unavailable", "cannot be read");
+  if (file) await requireAccess(location, constants.R_OK, "store-unavailable", "is not readable");
   // SQLite writes its journals beside the file, so the folder must be writable too.
-  await requireAccess(dirname(location), constants.W_OK, "store-readonly", "is a folder that cannot be written");
-  if (file) await requireAccess(location, constants.W_OK, "store-readonly", "cannot be written");
-  // Before a lock is left beside a file that has nothing to do with us.
+  await requireAccess(dirname(location), constants.W_OK, "store-readonly", "is a folder that is not writable");
+  if (file) await requireAccess(location, constants.W_OK, "store-readonly", "is not writable");
+  // Checked first, so that no lock file is left beside a file that is not a log.
   if (file && file.size > 0) await requireDatabase(location);
   return location;
 }

@@ -4,9 +4,9 @@ import { createPrivate } from "./private-files.ts";
 import { storeError, toFailure } from "./failure.ts";
 
 /**
- * Claims a log for this store until the returned lock is closed or the process ends, however it ends. The lock is a
- * transaction held open on an empty file beside the log, so the log itself stays readable for others. The file is left
- * behind: to remove it would let two processes lock two files of one name.
+ * Locks a log for this store until the returned lock is closed or the process ends, even by a crash. The lock is a
+ * transaction held open on an empty file beside the log, so that others can still read the log itself. The file is not
+ * removed: otherwise two processes could lock two different files of the same name.
  * @throws {SpillwayError} `store-locked`.
  */
 export function lockLog(driver: SqliteDriver, path: string): SqliteDatabase {

@@ -37,11 +37,14 @@ import { decodeOptionalText, decodeText, encodeText } from "./text.ts";
 import type { WriterClient } from "./writer-client.ts";
 import { WriterError } from "./writer-thread.ts";
 
-/** What one scan looks at, at most: a few milliseconds of work. */
+/** Maximum number of rows and bytes that one scan reads: a few milliseconds of work. */
 const scanRows = 1_000;
 const scanBytes = 4 * 1024 * 1024;
 
-/** The reading half of a log's driver, which processes beside the writing one use as well. Errors are those of {@link Snapshots}. */
+/**
+ * The read-only part of a log's driver, which processes without the writer also use. Errors are those of {@link
+ * Snapshots}.
+ */
 export class SqliteLogReader implements Pick<LogDriver, "scan" | "latestOfSource" | "alike" | "beforeTime"> {
   readonly #snapshots: Snapshots;
   readonly #id: number;
@@ -53,7 +56,7 @@ export class SqliteLogReader implements Pick<LogDriver, "scan" | "latestOfSource
 
   async scan(range: ScanRange): Promise<ScanStep> {
     const { matching, ...step } = this.#snapshots.read((statement) => scan(statement, this.#id, range));
-    // A search lets everything else take its turn between two steps.
+    // A search yields to the event loop between two steps.
     if (matching === 0 || range.direction === "backward") await nextTurn();
     return step;
   }
@@ -76,13 +79,13 @@ export class SqliteLogReader implements Pick<LogDriver, "scan" | "latestOfSource
   }
 }
 
-/** The driver of one log. Its writer is a thread, which also divides a group that one batch spoils. */
+/** The driver of one log. Its writer is a thread, which also splits a group if one of its batches fails. */
 export class SqliteLogDriver extends SqliteLogReader implements LogDriver {
   readonly #writer: WriterClient;
   readonly #id: number;
   readonly #log: OpenLog;
   readonly #path: string;
-  /** The head before the group that was sent last. */
+  /** The head before the last group that was sent. */
   #headBefore = 0;
 
   constructor(log: OpenLog, id: number, writer: WriterClient, snapshots: Snapshots, path: string) {
@@ -134,7 +137,7 @@ export class SqliteLogDriver extends SqliteLogReader implements LogDriver {
   }
 }
 
-/** The error that a caller of the store gets for what its writer or its connection for reading threw. */
+/** Maps an error of the writer or of the reading connection to the error for the caller of the store. */
 export function toStoreError(error: unknown, path: string): SpillwayError {
   return error instanceof WriterError ? failureError(error.failure, path) : storeError(error, path);
 }
@@ -155,7 +158,7 @@ function toRequest(stream: number, { events, options, clock }: Batch): AppendReq
   };
 }
 
-/** The state behind a batch that was appended. */
+/** The state after a batch was appended. */
 function behind(before: StoredState, { events, options }: Batch, { last, time, bytes }: AppendResult): StoredState {
   const upstreamCursor =
     options.upstreamCursor === undefined ? before.upstreamCursor : options.upstreamCursor || undefined;
@@ -167,7 +170,7 @@ function readRow(statement: Statements, id: number): StreamRow {
   return toRow(statement(selectRow).get(id)!);
 }
 
-/** One step, and how many of its events match. */
+/** Reads one step, and counts the matching events in it. */
 function scan(statement: Statements, id: number, range: ScanRange): ScanStep & { readonly matching: number } {
   const { direction, filter, from, limit, maxBytes } = range;
   const row = readRow(statement, id);
@@ -193,14 +196,14 @@ function scan(statement: Statements, id: number, range: ScanRange): ScanStep & {
   return { state: { ...row, revision: 0 }, events, seq, end, matching };
 }
 
-/** Numbers have no holes, and a damaged index may leave events out without an error of its own. */
+/** Checks that no number is missing, because a damaged index may leave out events without an error. */
 function assertWhole(events: readonly LogEvent[], first: number, last: number): void {
   const hole = events.findIndex(({ seq }, index) => seq !== first + index);
   const missing = first + (hole === -1 ? events.length : hole);
   if (missing <= last) throw new SpillwayError("store-corrupt", `the event ${missing} is missing from the log`);
 }
 
-/** Times never decrease, so the first event at or after a time is found by halving. */
+/** Times never decrease, so the first event at or after a time is found by binary search. */
 function beforeTime(statement: Statements, id: number, since: number): number {
   const { head, earliest } = readRow(statement, id);
   let low = earliest;

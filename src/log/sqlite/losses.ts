@@ -4,38 +4,38 @@ import type { Head, Heads } from "./heads.ts";
 import { decodeText, encodeText } from "./text.ts";
 import { transact } from "./transaction.ts";
 
-/** Events that were answered with "appended" and are no longer in the database. */
+/** Acknowledged events that are no longer in the database. */
 export interface Loss {
-  /** `undefined` where the database knows nothing of the stream any more. */
+  /** `undefined` if the stream is no longer in the database. */
   readonly stream: string | undefined;
-  /** How many; `undefined` where the heads say nothing of the stream. */
+  /** Number of lost events; `undefined` if the heads do not include the stream. */
   readonly missing: number | undefined;
 }
 
-/** What a loss means, for a log line or an error. */
+/** Describes a loss, for a log line or an error. */
 export function lossText({ stream, missing }: Loss): string {
-  if (stream === undefined) return "the database no longer holds a stream whose events were stored: they are lost";
+  if (stream === undefined) return "the database no longer contains a stream with stored events: they are lost";
   const what =
     missing === undefined
-      ? `events of the stream ${stream} may be lost: its last number is not in the file .heads beside the database`
-      : `the database has lost ${missing} events of the stream ${stream} that were stored`;
-  return `${what}; a new epoch says so to returning clients, by a reset`;
+      ? `events of the stream ${stream} may be lost: its last number is not in the .heads file beside the database`
+      : `the database has lost ${missing} stored events of the stream ${stream}`;
+  return `${what}; the stream gets a new epoch, and returning clients are reset`;
 }
 
 interface Row extends Head {
   readonly name: string;
-  /** Whether the heads were told of the stream. */
+  /** Whether the heads must include the stream. */
   readonly tracked: boolean;
 }
 
-/** Compares the streams in the database with their heads. Writes nothing. */
+/** Compares the streams in the database with their heads, without writing. */
 export function findLosses(database: SqliteDatabase, heads: Heads): Loss[] {
   return compare(readRows(database), heads).losses;
 }
 
 /**
- * As {@link findLosses}; a stream that lost events gets a new epoch, so that none of its numbers is given out again, and the heads are
- * those of the database from then on.
+ * Like {@link findLosses}, but also gives each stream that lost events a new epoch, so that no number is assigned
+ * twice, and updates the heads to those of the database.
  */
 export function renewLost(database: SqliteDatabase, heads: Heads): Loss[] {
   const rows = readRows(database);
@@ -52,7 +52,7 @@ export function renewLost(database: SqliteDatabase, heads: Heads): Loss[] {
   transact(database, () => {
     const update = database.prepare("UPDATE streams SET epoch = ?, tracked = 1 WHERE id = ?");
     for (const { id, epoch } of renewed) update.run(encodeText(epoch), id);
-    // Before the commit: a row that is tracked must have its head.
+    // Before the commit, because every tracked row must have a head.
     heads.replace(renewed);
   });
   return losses;

@@ -1,4 +1,4 @@
-/** What the store and its writer thread say to each other. */
+/** The messages between the store and its writer thread. */
 import type { StoredState, TrimBounds } from "../engine/driver.ts";
 import type { Appended, Idempotency } from "../log.ts";
 import type { Failure } from "./failure.ts";
@@ -12,7 +12,7 @@ export interface DatabaseSettings {
 
 /** How a writer is started. */
 export interface WriterSettings extends DatabaseSettings {
-  /** Whether the streams are open already, under the epochs that they have: a loss is then a reason to refuse the start. */
+  /** Whether the store already has streams open, under their current epochs: then a loss makes the start fail. */
   readonly resumed: boolean;
   /** See `exit-gate.ts`. */
   readonly exitGate: SharedArrayBuffer;
@@ -31,13 +31,13 @@ export interface AppendRequest {
   readonly stream: number;
   /** The clock at the call, in ms since 1970. */
   readonly now: number;
-  /** Type, data, channel, the source's and the publisher's id of the first event, then of the next: {@link eventWidth} texts each. */
+  /** {@link eventWidth} texts per event: type, data, channel, the source's id, the publisher's id. */
   readonly events: readonly (string | undefined)[];
   readonly upstreamCursor: string | undefined;
   readonly idempotency: Idempotency | undefined;
 }
 
-/** How many places an event has in {@link AppendRequest}. */
+/** Number of texts per event in {@link AppendRequest}. */
 export const eventWidth = 5;
 
 /** Appends batches in one transaction; answered with an outcome for each. */
@@ -46,7 +46,7 @@ export interface GroupRequest {
   readonly appends: readonly AppendRequest[];
 }
 
-/** Finds out what became of a group of one stream whose thread ended before the answer: with its outcomes, or with none of them. */
+/** Finds the outcomes of a group of one stream whose thread ended before it answered; none if it was not appended. */
 export interface SettleRequest {
   readonly kind: "settle";
   readonly appends: readonly AppendRequest[];
@@ -63,14 +63,14 @@ export interface TrimRequest {
   readonly limit: number;
 }
 
-/** Forgets idempotency keys of a stream that has more than `max`; answered with 0. */
+/** Removes surplus idempotency keys of a stream that has more than `max`; answered with 0. */
 export interface BoundKeysRequest {
   readonly kind: "bound-keys";
   readonly stream: number;
   readonly max: number;
 }
 
-/** Forgets at most `limit` idempotency keys from before a time; answered with their number. */
+/** Removes at most `limit` idempotency keys from before a time; answered with their number. */
 export interface PruneRequest {
   readonly kind: "prune";
   readonly before: number;
@@ -91,7 +91,7 @@ export type WriterCall =
   | PruneRequest
   | CloseRequest;
 
-/** A call with the number that its answer names. */
+/** A call with an id that its answer repeats. */
 export interface WriterRequest {
   readonly id: number;
   readonly call: WriterCall;
@@ -102,27 +102,27 @@ export interface StreamRow extends Omit<StoredState, "revision"> {
   readonly id: number;
 }
 
-/** What became of one stream that was to be opened. */
+/** The outcome of opening one stream. */
 export type OpenOutcome = StreamRow | Failure;
 
-/** A batch that was appended or found by its key. */
+/** A batch that was appended, or found by its idempotency key. */
 export interface AppendResult extends Appended {
-  /** The time its events were given, in ms since 1970. */
+  /** The time of its events, in ms since 1970. */
   readonly time: number;
-  /** Bytes held by the stream after it. */
+  /** Bytes that the stream holds after the batch. */
   readonly bytes: number;
 }
 
-/** What became of one batch of a group. */
+/** The outcome of one batch of a group. */
 export type AppendOutcome = AppendResult | Failure;
 
-/** What a step of retention did. */
+/** The result of a step of retention. */
 export interface TrimResult {
   readonly removed: number;
   readonly row: StreamRow;
 }
 
-/** What requests are answered with. */
+/** The result of a request. */
 export type WriterResult =
   | readonly OpenOutcome[]
   | readonly AppendOutcome[]
@@ -130,9 +130,9 @@ export type WriterResult =
   | TrimResult
   | number;
 
-/** What a writer sends. */
+/** A message from the writer. */
 export type WriterMessage =
-  /** The database is open. It lacks these events, and their streams have new epochs. */
+  /** The database is open. `losses`: the events that it has lost; their streams have new epochs. */
   | { readonly kind: "started"; readonly losses: readonly Loss[] }
   /** The database cannot be opened; the thread ends. */
   | { readonly kind: "refused"; readonly failure: Failure }

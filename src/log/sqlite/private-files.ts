@@ -1,12 +1,12 @@
 import { chmodSync, closeSync, constants, fchmodSync, openSync, statSync } from "node:fs";
 
-/** What a log is made of: the database, its journals, the lock with its journal, and the heads. */
+/** Suffixes of the files of a log: the database, its journals, the lock with its journal, and the heads. */
 const suffixes = ["", "-wal", "-shm", ".lock", ".lock-journal", ".heads"];
 
 const ownerOnly = 0o600;
 const others = 0o007;
 
-/** Opens a file for reading and writing. One that is not there is made for its owner only, whatever the umask is. */
+/** Opens a file for reading and writing. A new file is accessible to its owner only, whatever the umask is. */
 export function openPrivate(path: string): number {
   try {
     const file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, ownerOnly);
@@ -18,14 +18,14 @@ export function openPrivate(path: string): number {
   }
 }
 
-/** Makes a file, if it is not there, that only its owner may read. SQLite gives its journals the mode of their database. */
+/** Creates a missing file, accessible to its owner only. SQLite gives its journals the mode of the database. */
 export function createPrivate(path: string): void {
   closeSync(openPrivate(path));
 }
 
 /**
- * Takes a log's files from everybody but their owner where everybody may read or write one, as with the usual umask. A file that is
- * open to its group alone was made so on purpose, for a backup for example, and stays as it is. Returns the files that were changed.
+ * Restricts the files of a log that all users may access, as with the usual umask, to their owner. A file that is only
+ * open to its group was made so on purpose, for example for backups, and is left unchanged. Returns the changed files.
  */
 export function closeToOthers(path: string): string[] {
   if (process.platform === "win32") return [];

@@ -4,24 +4,24 @@ import type { SqlValue } from "./driver.ts";
 import { isReserved } from "./schema.ts";
 import { encodeText } from "./text.ts";
 
-/** A statement, and the values that follow the stream and the sequence number to start from (not included). */
+/** A statement, and its values after the first two: the stream, and the sequence number to start from (exclusive). */
 export interface Query {
   readonly sql: string;
   readonly values: readonly SqlValue[];
 }
 
-/** Beyond this many values scanning every event is cheaper than merging the index ranges. */
+/** With more values than this, scanning every event is cheaper than merging the index ranges. */
 const maxMerged = 32;
 
-/** A backward scan only counts, so it leaves out the data. */
+/** Columns to select. A backward scan only counts events, so it leaves out the data. */
 const columns: Readonly<Record<ScanRange["direction"], string>> = {
   forward: "seq, time, event, data, channel, upstream_id, publisher_id, bytes",
   backward: "seq, time, event, '' AS data, channel, upstream_id, publisher_id, bytes",
 };
 
 /**
- * Selects a stream's events in order, through an index: all that match the filter, and others at most where the filter
- * has both channels and types, or more values than can be merged.
+ * Selects a stream's events in order, through an index. The result includes all events that match the filter. It
+ * includes others only if the filter has both channels and types, or more values than can be merged.
  */
 export function selectEvents(filter: LogFilter | undefined, direction: ScanRange["direction"]): Query {
   const { channels, events } = filter ?? {};
@@ -33,7 +33,7 @@ export function selectEvents(filter: LogFilter | undefined, direction: ScanRange
   };
 }
 
-/** One ordered range of an index per value, and one of the reserved types, which pass every filter: SQLite merges them as it reads. */
+/** Merges one ordered index range per value, and one of the reserved types, which match every filter. */
 function merge(column: string, index: string, wanted: readonly string[], direction: ScanRange["direction"]): Query {
   const values = [...new Set(wanted)];
   const ranges = values.map(

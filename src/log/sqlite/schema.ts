@@ -3,17 +3,17 @@ import { reservedPrefix } from "../log.ts";
 import type { SqliteDatabase } from "./driver.ts";
 import { transact } from "./transaction.ts";
 
-/** "Spil": what `PRAGMA application_id` says of a file that is ours. */
+/** "Spil": the `PRAGMA application_id` of a Spillway log. */
 export const applicationId: number = 0x5370696c;
 
-/** True of Spillway's own events, as a range that an index can serve: "/" follows "." in the order of characters. */
+/** A condition for Spillway's own events, as a range that an index can serve: "/" is the character after ".". */
 export const isReserved: string = `event >= '${reservedPrefix}' AND event < '${reservedPrefix.slice(0, -1)}/'`;
 
 /**
- * Each takes the schema one version further; `PRAGMA user_version` counts those applied.
+ * Each migration advances the schema by one version; `PRAGMA user_version` is the number of applied ones.
  *
- * - No index on time: it never decreases with `seq`, so a time is found by halving over (stream, seq).
- * - Events are a rowid table: WITHOUT ROWID takes twice the space where an event is larger than a quarter of a page.
+ * - No index on time: time never decreases with `seq`, so a time is found by binary search over (stream, seq).
+ * - Events are a rowid table: WITHOUT ROWID takes twice the space if an event is larger than a quarter of a page.
  */
 const migrations: readonly string[] = [
   `
@@ -73,8 +73,8 @@ const migrations: readonly string[] = [
 ];
 
 /**
- * Brings a database to the current version; an empty file becomes a log.
- * @throws {SpillwayError} `store-corrupt` for a database of something else, `store-schema` for one of a newer Spillway.
+ * Migrates a database to the current version; an empty file becomes a log.
+ * @throws {SpillwayError} `store-corrupt` for another application's database, `store-schema` for a newer Spillway's.
  */
 export function prepareSchema(database: SqliteDatabase): void {
   const version = checkSchema(database);
@@ -85,7 +85,7 @@ export function prepareSchema(database: SqliteDatabase): void {
   });
 }
 
-/** Returns the version of a schema that is ours or yet to be made; writes nothing. */
+/** Returns the schema version of a log or an empty database, without writing. Throws as {@link prepareSchema} does. */
 export function checkSchema(database: SqliteDatabase): number {
   const { id } = readNumbers(database, "SELECT application_id AS id FROM pragma_application_id");
   const { version = 0 } = readNumbers(database, "SELECT user_version AS version FROM pragma_user_version");
@@ -94,7 +94,8 @@ export function checkSchema(database: SqliteDatabase): number {
     throw new SpillwayError("store-corrupt", "the file is a SQLite database, but not a Spillway log");
   }
   if (version > migrations.length) {
-    const message = `the log has schema version ${version}, this Spillway knows up to ${migrations.length}: use a newer one`;
+    const supported = `this version of Spillway supports up to ${migrations.length}`;
+    const message = `the log has schema version ${version}, but ${supported}: use a newer version`;
     throw new SpillwayError("store-schema", message);
   }
   return version;

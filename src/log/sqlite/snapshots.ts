@@ -7,7 +7,7 @@ import { readInTransaction } from "./transaction.ts";
 /** A connection that only reads. */
 export interface Snapshots {
   /**
-   * Runs `read` on one snapshot of the database: the latest that is committed.
+   * Runs `read` on one snapshot of the database: the latest committed state.
    * @throws {SpillwayError} `store-closed`, `store-corrupt`, `store-unavailable`.
    */
   read<T>(read: (statement: Statements) => T): T;

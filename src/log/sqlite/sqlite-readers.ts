@@ -15,8 +15,9 @@ import { toRow } from "./streams.ts";
 import { encodeText } from "./text.ts";
 
 /**
- * Opens the logs of a SQLite file for reading, beside the process that has it open for writing.
- * @throws {SpillwayError} `driver-missing`, `config-invalid` (`path`), `store-corrupt`, `store-readonly`, `store-unavailable`.
+ * Opens the logs of a SQLite file for reading, while another process may have it open for writing.
+ * @throws {SpillwayError} `driver-missing`, `config-invalid` (`path`), `store-corrupt`, `store-readonly`,
+ * `store-unavailable`.
  */
 export async function openSqliteReaders(file: string): Promise<LogReaders> {
   const path = await locateLog(file);

@@ -13,10 +13,10 @@ import { openSnapshots, type Snapshots } from "./snapshots.ts";
 import { createWriterClient, type WriterClient } from "./writer-client.ts";
 
 export interface SqliteStoreOptions {
-  /** The database file; relative to the working directory. It is made on first use, its folder is not. */
+  /** The database file, relative to the working directory. The file is created on first use, but not its folder. */
   readonly path: string;
   /**
-   * What a resolved append has survived: `full` a power cut, `normal` the end of the process. Default: `full`.
+   * What a resolved append survives: `full` a power cut, `normal` only the end of the process. Default: `full`.
    * Source: sqlite.org/pragma.html#pragma_synchronous.
    */
   readonly synchronous?: "full" | "normal" | undefined;
@@ -44,7 +44,7 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<Lo
   const writer = createWriterClient({ path, synchronous }, onReopened, logger);
   try {
     await writer.start();
-    // Only once it is known to be a log: the file may belong to something else.
+    // Only once the file is known to be a log, because it may belong to another application.
     keepFromOthers(path, logger);
     const storeDriver = createStoreDriver({ path, writer, snapshots: openSnapshots(driver, path), lock, logs });
     return createEngineStore(storeDriver, { node: "", now, logger });
@@ -58,19 +58,20 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<Lo
 function keepFromOthers(path: string, logger: Logger): void {
   try {
     const files = closeToOthers(path);
-    if (files.length > 0) logger.warn({ files }, "everybody could read these files: now only their owner can");
+    if (files.length > 0)
+      logger.warn({ files }, "these files were accessible to all users; now only their owner can access them");
   } catch (err) {
-    logger.warn({ path, err }, "everybody can read the files of the log, and their modes cannot be changed");
+    logger.warn({ path, err }, "the files of the log are accessible to all users, and their modes cannot be changed");
   }
 }
 
-/** What the driver of a store is made of. */
+/** The parts of a store's driver. */
 interface SqliteStoreParts {
   readonly path: string;
   readonly writer: WriterClient;
   readonly snapshots: Snapshots;
   readonly lock: SqliteDatabase;
-  /** The logs that are open, by the id of their stream. */
+  /** The open logs, by the id of their stream. */
   readonly logs: Map<number, OpenLog>;
 }
 
@@ -91,7 +92,7 @@ function createStoreDriver({ path, writer, snapshots, lock, logs }: SqliteStoreP
     prune: writer.prune,
     storeError: (error) => toStoreError(error, path),
     async close() {
-      // Before the writer's: the last connection to close also folds the write-ahead log into the file.
+      // Before the writer's connection: closing the last connection also checkpoints the write-ahead log.
       snapshots.close();
       await writer.close();
       lock.close();

@@ -1,13 +1,13 @@
 import { LRUCache } from "lru-cache";
 import type { SqliteDatabase, SqliteStatement } from "./driver.ts";
 
-/** The statements of a connection, each prepared once. */
+/** Prepares the statements of a connection, and caches them. */
 export type Statements = (sql: string) => SqliteStatement;
 
-/** Filters of different length are different statements; more than this are not kept. */
+/** Maximum number of cached statements. Filters of different lengths are different statements. */
 const maxStatements = 100;
 
-/** Makes an empty cache. */
+/** Makes an empty cache. When it is full, the least recently used statement is removed. */
 export function createStatements(database: SqliteDatabase): Statements {
   const statements = new LRUCache<string, SqliteStatement>({ max: maxStatements });
   return (sql) => {

@@ -6,11 +6,13 @@ import { decodeOptionalText, encodeOptionalText, encodeText } from "./text.ts";
 
 /** The streams that are open for writing. */
 export interface Streams {
-  /** Reads a stream's row, or makes one. To be called in a transaction. */
+  /** Reads a stream's row, or inserts one. Must be called in a transaction. */
   open(name: string): StreamRow;
-  /** @throws {SpillwayError} `store-unavailable` for one that is not open: a new thread could not open it again. */
+  /**
+   * @throws {SpillwayError} `store-unavailable` if the stream is not open, because a new thread failed to reopen it.
+   */
   get(id: number): StreamRow;
-  /** Writes a row. To be called in a transaction, and made known by `set` once that is committed. */
+  /** Writes a row. Must be called in a transaction, and followed by `set` once that is committed. */
   save(stream: StreamRow): void;
   set(stream: StreamRow): void;
 }
@@ -24,7 +26,7 @@ const selectStream = `
 const updateStream = `
   UPDATE streams SET head = ?, earliest = ?, bytes = ?, last_time = ?, upstream_cursor = ? WHERE id = ?`;
 
-/** Makes the table of open streams of a writer, none yet. */
+/** Makes the table of a writer's open streams, which is empty at first. */
 export function createStreams(database: SqliteDatabase): Streams {
   const select = database.prepare(selectStream);
   const insert = database.prepare("INSERT INTO streams (name, epoch, tracked) VALUES (?, ?, 1)");
@@ -54,7 +56,7 @@ export function createStreams(database: SqliteDatabase): Streams {
   };
 }
 
-/** A stream's row out of what the driver read. */
+/** Converts a row of the driver to a stream's row. */
 export function toRow(row: SqlRow): StreamRow {
   return {
     id: Number(row.id),
@@ -67,7 +69,7 @@ export function toRow(row: SqlRow): StreamRow {
   };
 }
 
-/** Numbers that were handed out must not be handed out again, so a row that its events contradict is not built upon. */
+/** Refuses a row that contradicts its events, because numbers must not be assigned twice. */
 function requireWhole(name: string, { head, earliest, lowest, highest }: SqlRow): void {
   const whole = highest === null ? Number(earliest) === Number(head) + 1 : highest === head && lowest === earliest;
   if (whole) return;

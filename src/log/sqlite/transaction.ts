@@ -1,6 +1,6 @@
 import type { SqliteDatabase } from "./driver.ts";
 
-/** Runs `write` in a write transaction: all of it is committed or, if anything throws, nothing. */
+/** Runs `write` in a write transaction: commits everything or, if `write` throws, nothing. */
 export function transact<T>(database: SqliteDatabase, write: () => T): T {
   database.exec("BEGIN IMMEDIATE");
   try {
@@ -13,7 +13,7 @@ export function transact<T>(database: SqliteDatabase, write: () => T): T {
   }
 }
 
-/** Runs `read` in a transaction, so that everything in it is read from one snapshot. */
+/** Runs `read` in a transaction, so that all its reads see the same snapshot. */
 export function readInTransaction<T>(database: SqliteDatabase, read: () => T): T {
   database.exec("BEGIN");
   try {
@@ -27,6 +27,6 @@ function rollBack(database: SqliteDatabase): void {
   try {
     database.exec("ROLLBACK");
   } catch {
-    // SQLite has rolled back by itself, as it does when the disk is full.
+    // SQLite has already rolled back, as it does when the disk is full.
   }
 }

@@ -6,10 +6,12 @@ import type { StreamRow } from "./messages.ts";
 import type { Streams } from "./streams.ts";
 import { transact } from "./transaction.ts";
 
-/** Removes at most `limit` of a stream's oldest events that the bounds do not keep, in one transaction; returns how many it removed. */
+/**
+ * Removes up to `limit` of a stream's oldest events that exceed the bounds, in one transaction; returns their number.
+ */
 export type Trim = (stream: StreamRow, bounds: TrimBounds, limit: number) => number;
 
-/** Makes the part of the writer that trims. */
+/** Makes the trimmer of a writer. */
 export function createTrimmer(database: SqliteDatabase, streams: Streams): Trim {
   const selectOldest = database.prepare(
     "SELECT time, bytes FROM events WHERE stream = ? AND seq >= ? ORDER BY seq LIMIT ?",
@@ -33,7 +35,7 @@ export function createTrimmer(database: SqliteDatabase, streams: Streams): Trim 
   };
 }
 
-/** Whether the bounds keep the oldest event of a stream, which is of this time. */
+/** Whether the bounds keep the oldest event of a stream, which has this time. */
 function isKept({ head, earliest, bytes }: StreamRow, time: number, bounds: TrimBounds): boolean {
   return (
     head - earliest + 1 <= (bounds.events ?? Infinity) &&

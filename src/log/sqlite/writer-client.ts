@@ -19,8 +19,8 @@ import {
 import { startWriterThread, WriterError, type WriterThread } from "./writer-thread.ts";
 
 /**
- * All that is written to the database. A writer thread that died is started anew by the next request. Requests reject with a
- * {@link WriterError}, or with `store-closed`.
+ * Sends all writes of a database to its writer thread. If the thread has died, the next request restarts it. Requests
+ * reject with a {@link WriterError}, or with `store-closed`.
  */
 export interface WriterClient {
   /** Resolves once the database is open. */
@@ -28,28 +28,28 @@ export interface WriterClient {
   open(stream: string): Promise<StreamRow>;
   /** Appends a group of one stream; groups of several streams may share a transaction. */
   append(group: readonly AppendRequest[]): Promise<readonly AppendOutcome[]>;
-  /** What became of a group whose thread ended before the answer; `[]` if it was not appended. */
+  /** Finds the outcomes of a group whose thread ended before it answered; `[]` if it was not appended. */
   settle(group: readonly AppendRequest[], head: number): Promise<readonly Appended[]>;
   trim(stream: number, bounds: TrimBounds, limit: number): Promise<TrimResult>;
   boundKeys(stream: number, max: number): Promise<void>;
-  /** Forgets idempotency keys from before a time, in ms since 1970. */
+  /** Removes idempotency keys from before a time, in ms since 1970. */
   prune(before: number): Promise<void>;
-  /** Lets go of the database once the requests before are done. */
+  /** Closes the database after the pending requests. */
   close(): Promise<void>;
 }
 
-/** A transaction ends with the group that brings it to this many events. */
+/** A transaction is complete with the group that brings it to this number of events. */
 const transactionEvents = 4_096;
 
-/** Streams that one transaction opens at most, and idempotency keys that one forgets. */
+/** Maximum number of streams that one transaction opens, and of idempotency keys that one removes. */
 const openedAtOnce = 1_000;
 const prunedAtOnce = 1_000;
 
-/** Keeps a writer thread at work. */
+/** Restarts the writer thread when it has died. */
 interface ThreadKeeper {
   start(): Promise<void>;
   call<Result extends WriterResult>(request: WriterCall): Promise<Result>;
-  /** From now on the streams of this name are opened in each new thread. */
+  /** Reopens the stream of this name in each new thread from now on. */
   keep(stream: string): void;
   close(): Promise<void>;
 }
@@ -77,7 +77,10 @@ function createThreadKeeper(
           onStarted();
         },
         onHeadless: (failure) =>
-          logger.warn({ path, ...failure }, "the heads of the log cannot be written: a loss would not be noticed"),
+          logger.warn(
+            { path, ...failure },
+            "the .heads file of the log cannot be written: lost events would not be noticed",
+          ),
         onEnded(failure) {
           leave(started);
           if (running && !closing) logger.error({ path, ...failure }, "the log's writer thread has ended");
@@ -89,7 +92,10 @@ function createThreadKeeper(
     return started;
   }
 
-  /** Has a new thread open the streams of the one before. Without all of them it is of no use: the next request tries another. */
+  /**
+   * Reopens the streams of the previous thread. If one of them fails, the thread is closed, and the next request
+   * retries.
+   */
   async function reopen(started: WriterThread): Promise<void> {
     try {
       const outcomes = (await started.call({ kind: "open", streams: [...opened] })) as readonly OpenOutcome[];
@@ -108,7 +114,7 @@ function createThreadKeeper(
 
   async function call<Result extends WriterResult>(request: WriterCall): Promise<Result> {
     thread ??= startThread(
-      () => logger.info({ path }, "the log's writer thread was started anew"),
+      () => logger.info({ path }, "the log's writer thread was restarted"),
       () => {},
     );
     try {
@@ -133,8 +139,8 @@ function createThreadKeeper(
 }
 
 /**
- * Makes the writer of a database; `start` it before anything else. `onReopened` is called with the streams of a thread that was started
- * in the place of another.
+ * Makes the writer of a database. Call `start` before anything else. `onReopened` is called for each stream that a
+ * restarted thread has reopened.
  */
 export function createWriterClient(
   settings: DatabaseSettings,

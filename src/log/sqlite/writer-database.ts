@@ -4,10 +4,10 @@ import type { DatabaseSettings } from "./messages.ts";
 import { checkSchema, prepareSchema } from "./schema.ts";
 
 /**
- * - `busy_timeout`: how long to wait for a person who writes with `sqlite3`, in ms.
- * - `wal_autocheckpoint`, in pages: a checkpoint moves about 8 MiB, in this thread, where it delays no reader.
- * - `journal_size_limit`: gives the space of a write-ahead log that had to grow back to the disk.
- * - `cache_size`, in KiB: holds the inner pages of the indexes of a large log.
+ * - `busy_timeout`, in ms: how long to wait while someone writes with `sqlite3`.
+ * - `wal_autocheckpoint`, in pages: a checkpoint moves about 8 MiB, in this thread, where it does not delay readers.
+ * - `journal_size_limit`, in bytes: frees the disk space of a write-ahead log that has grown beyond this.
+ * - `cache_size`, in KiB if negative: enough for the inner pages of the indexes of a large log.
  */
 const pragmas = `
   PRAGMA wal_autocheckpoint = 2000;
@@ -15,14 +15,14 @@ const pragmas = `
   PRAGMA cache_size = -16384;`;
 
 /**
- * Opens the database for writing; makes it on first use.
+ * Opens the database for writing, and creates it on first use.
  * @throws {SpillwayError} `store-corrupt`, `store-schema`; other errors as the driver throws them.
  */
 export function openWriterDatabase(driver: SqliteDriver, { path, synchronous }: DatabaseSettings): SqliteDatabase {
   const database = new driver.DatabaseSync(path, { readOnly: false });
   try {
     database.exec("PRAGMA busy_timeout = 2000");
-    // Before anything is written: the file may belong to something else.
+    // Before anything is written, because the file may belong to another application.
     checkSchema(database);
     useWriteAheadLog(database);
     database.exec(`${pragmas} PRAGMA synchronous = ${synchronous};`);
@@ -34,10 +34,10 @@ export function openWriterDatabase(driver: SqliteDriver, { path, synchronous }: 
   }
 }
 
-/** Closes the database, and leaves the whole log in its one file if that can be done. */
+/** Closes the database, after moving the whole log into its main file if possible. */
 export function closeWriterDatabase(database: SqliteDatabase): void {
   try {
-    // Not left to `close`: `@photostructure/sqlite` keeps a connection until its statements are collected as garbage.
+    // Not left to `close`: `@photostructure/sqlite` keeps a connection until its statements are garbage-collected.
     database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   } catch {
     // On a full disk the events stay in the write-ahead log, where the next start finds them.
@@ -45,7 +45,7 @@ export function closeWriterDatabase(database: SqliteDatabase): void {
   database.close();
 }
 
-/** Readers read while the writer writes. Not every file system supports it. */
+/** With a write-ahead log, readers can read during writes. Not every file system supports it. */
 function useWriteAheadLog(database: SqliteDatabase): void {
   const mode = database.prepare("PRAGMA journal_mode = WAL").get()?.journal_mode;
   if (mode !== "wal")

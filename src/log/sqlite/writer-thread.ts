@@ -4,7 +4,7 @@ import { type Failure, toFailure } from "./failure.ts";
 import type { Loss } from "./losses.ts";
 import type { WriterCall, WriterMessage, WriterRequest, WriterResult, WriterSettings } from "./messages.ts";
 
-/** One life of the writer thread, from its start to its end. */
+/** A running writer thread, from its start to its end. */
 export interface WriterThread {
   /** Sends a request; answers come in the order of the requests. Rejects with a {@link WriterError}. */
   call(call: WriterCall): Promise<WriterResult>;
@@ -12,20 +12,20 @@ export interface WriterThread {
   close(): Promise<void>;
 }
 
-/** What happens to a thread. */
+/** The events of a writer thread. */
 export interface WriterThreadEvents {
-  /** The database is open; it lacks these events. */
+  /** The database is open; `losses` are the events that it has lost. */
   onStarted(losses: readonly Loss[]): void;
   /** The heads cannot be written. */
   onHeadless(failure: Failure): void;
-  /** The thread has ended, unasked or by `close`; all requests without an answer have failed. */
+  /** The thread has ended, unexpectedly or by `close`; all unanswered requests have failed. */
   onEnded(failure: Failure): void;
 }
 
-/** Why a request has no result. */
+/** Why a request failed. */
 export class WriterError extends Error {
   readonly failure: Failure;
-  /** Whether the thread ended before it answered, so that the request may have been carried out. */
+  /** Whether the thread ended before it answered, so that the request may have been executed. */
   readonly unanswered: boolean;
 
   constructor(failure: Failure, unanswered: boolean) {
@@ -40,7 +40,7 @@ interface Pending {
   reject(error: WriterError): void;
 }
 
-/** Starts a writer thread. It keeps the process alive only while a request has no answer. */
+/** Starts a writer thread. It keeps the process alive only while a request is unanswered. */
 export function startWriterThread(
   settings: Omit<WriterSettings, "exitGate">,
   events: WriterThreadEvents,
@@ -63,7 +63,7 @@ export function startWriterThread(
     return request;
   }
 
-  /** Lets the process exit while no request waits for this thread. */
+  /** Lets the process exit if no request is pending. */
   function rest(): void {
     if (pending.size === 0 && !closing) worker.unref();
   }

@@ -1,4 +1,4 @@
-/** The writer thread of a SQLite store: everything that is written goes through here, one request at a time. */
+/** The writer thread of a SQLite store: executes all writes, one request at a time. */
 import { parentPort, workerData } from "node:worker_threads";
 import { SpillwayError } from "../../errors.ts";
 import { createAppender } from "./appender.ts";
@@ -32,16 +32,16 @@ const settings = workerData as WriterSettings;
 const pass = (work: () => void): void => passGate(settings.exitGate, work);
 const send = (message: WriterMessage): void => port.postMessage(message);
 
-/** Does what a request asks for. */
+/** Executes a request. */
 type Handle = (call: Exclude<WriterCall, { readonly kind: "close" }>) => WriterResult;
 
-/** The heads beside the database. A failure to write them fails no append. */
+/** The heads beside the database. Appends succeed even if these cannot be written. */
 interface SafeHeads extends Pick<Heads, "set" | "raise" | "write"> {
   tryWrite(): void;
   trySync(): void;
 }
 
-/** Makes what carries out the requests. */
+/** Makes the handler of requests. */
 function createHandler(database: SqliteDatabase, heads: SafeHeads): Handle {
   const streams = createStreams(database);
   const keys = createIdempotencyKeys(database);
@@ -53,7 +53,7 @@ function createHandler(database: SqliteDatabase, heads: SafeHeads): Handle {
   function openAll(names: readonly string[]): readonly StreamRow[] {
     const opened = transact(database, () => {
       const rows = names.map((name) => streams.open(name));
-      // Before the commit: a stream that is in the database has its place among the heads.
+      // Before the commit, because every stream in the database must have a head.
       for (const row of rows) heads.set(row);
       heads.write();
       return rows;
@@ -66,7 +66,7 @@ function createHandler(database: SqliteDatabase, heads: SafeHeads): Handle {
     try {
       return openAll(names);
     } catch (error) {
-      // It may be the fault of one, which then fails alone.
+      // One stream may have caused the error; then it fails alone.
       return names.length === 1 ? [toFailure(error)] : names.flatMap((name) => open([name]));
     }
   }
@@ -81,7 +81,7 @@ function createHandler(database: SqliteDatabase, heads: SafeHeads): Handle {
     return outcomes;
   }
 
-  /** Grows with what is appended meanwhile, so that trimming always catches up. */
+  /** Raises the limit with the events appended meanwhile, so that trimming always catches up. */
   function trim({ stream, bounds, limit }: TrimRequest): TrimResult {
     const removed = trimStep(streams.get(stream), bounds, Math.max(limit, 2 * appended));
     appended = 0;
@@ -111,7 +111,7 @@ function createHandler(database: SqliteDatabase, heads: SafeHeads): Handle {
   };
 }
 
-/** Whatever becomes of the heads, the events are in the database by then, and are answered with "appended". */
+/** Reports the first failure to write the heads, but does not throw: the events are already in the database. */
 function createSafeHeads(heads: Heads): SafeHeads {
   let headless = false;
 
@@ -132,7 +132,8 @@ function serve(database: SqliteDatabase, heads: Heads): void {
   const safeHeads = createSafeHeads(heads);
   const handle = createHandler(database, safeHeads);
 
-  // Once a second, since it takes as long as a commit: a power cut that also damages the log may hide the loss of so much.
+  // Only once per second, because a sync takes as long as a commit. A power cut that also damages the log may hide the
+  // loss of the events of one second.
   const syncing = setInterval(() => pass(safeHeads.trySync), 1_000);
 
   function close(): void {
@@ -167,7 +168,7 @@ function start(driver: SqliteDriver): void {
   }
 }
 
-/** Whoever has streams open knows them under their epochs: what they lost while they were open needs a new start. */
+/** Logs that are already open keep their epochs, so a loss in them requires a new start of the store. */
 function settle(database: SqliteDatabase, heads: Heads): readonly Loss[] {
   if (!settings.resumed) return renewLost(database, heads);
   const [loss] = findLosses(database, heads);
