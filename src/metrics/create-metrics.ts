@@ -18,7 +18,7 @@ export interface Metrics {
   render(): Promise<MetricsText>;
 }
 
-/** Every metric there is. */
+/** All metrics. */
 export const allMetrics: readonly Metric[] = [
   ...servingMetrics,
   ...upstreamMetrics,
@@ -27,7 +27,7 @@ export const allMetrics: readonly Metric[] = [
   ...processMetrics,
 ];
 
-/** Makes the metrics over their sources, which are read at each call of `render`, and not before. */
+/** Makes the metrics of these sources, which are read at each call of `render`. */
 export function createMetrics(sources: MetricsSources): Metrics {
   return {
     render() {
@@ -61,14 +61,14 @@ function valuesOf(metric: Metric, snapshot: Snapshot): readonly Value[] {
   return metric.samples(snapshot).flatMap((each) => series(metric.name, each));
 }
 
-/** A line of the text; without a name of its own it has its metric's. */
+/** A line of the text. `metricName` defaults to the name of its metric. */
 interface Value {
   readonly metricName?: string;
   readonly labels: Readonly<Record<string, string | number>>;
   readonly value: number;
 }
 
-/** The buckets of a histogram, each with all that is not longer, and its sum and count. */
+/** The cumulative buckets of a histogram, its sum and its count. */
 function series(name: string, { labels, value: { counts, sum } }: Sample<Durations>): Value[] {
   let count = 0;
   const buckets = counts.map((inBucket, index): Value => {

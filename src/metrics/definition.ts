@@ -1,7 +1,7 @@
 import type { Durations } from "../util/durations.ts";
 import type { ProcessSnapshot, Snapshot, StreamSnapshot } from "./snapshot.ts";
 
-/** One value, and what tells it from the metric's others. */
+/** One value of a metric, with its labels. */
 export interface Sample<Value> {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: Value;
@@ -9,7 +9,7 @@ export interface Sample<Value> {
 
 interface Described {
   readonly name: string;
-  /** Ends without a full stop; the documentation says the same. */
+  /** Without a full stop at the end. The documentation has the same text. */
   readonly help: string;
   readonly labels: readonly string[];
 }
@@ -24,17 +24,20 @@ export interface DurationMetric extends Described {
   samples(snapshot: Snapshot): readonly Sample<Durations>[];
 }
 
-/** A metric: what it is called, and how its values are found. Labels take few values: never one that a client can choose. */
+/**
+ * A metric: its description, and a function that reads its values. Labels must not take values that a client can
+ * choose.
+ */
 export type Metric = NumberMetric | DurationMetric;
 
-/** The samples of a metric that each stream has once; streams without a value are left out. */
+/** The samples of a metric with one value per stream. Streams without a value are left out. */
 export function eachStream<Value>(
   read: (stream: StreamSnapshot, snapshot: Snapshot) => Value | undefined,
 ): (snapshot: Snapshot) => Sample<Value>[] {
   return (snapshot) => snapshot.streams.flatMap((stream) => sample({ stream: stream.name }, read(stream, snapshot)));
 }
 
-/** The samples of a metric that each process has once. */
+/** The samples of a metric with one value per process. */
 export function eachProcess(
   read: (process: ProcessSnapshot) => number | undefined,
 ): (snapshot: Snapshot) => Sample<number>[] {

@@ -1,6 +1,6 @@
 import { eachStream, type Metric } from "./definition.ts";
 
-/** One process has the logs, so these are over all processes. */
+/** Metrics of the logs. One process holds the logs, so these cover all processes. */
 export const logMetrics: readonly Metric[] = [
   {
     name: "spillway_log_head",

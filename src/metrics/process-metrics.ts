@@ -1,6 +1,6 @@
 import { eachProcess, sample, type Metric } from "./definition.ts";
 
-/** Each process has its own; with workers the label `worker` tells them apart. Names that others use too are theirs. */
+/** Metrics per process; with workers, the label `worker` names the process. Common metrics have their usual names. */
 export const processMetrics: readonly Metric[] = [
   {
     name: "spillway_event_loop_lag_seconds",

@@ -2,41 +2,41 @@ import { readFileSync, statSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { watchLateness } from "../util/lateness.ts";
 
-/** What a process uses. Times in seconds, sizes in bytes. */
+/** Resource usage of a process. Times in seconds, sizes in bytes. */
 export interface ProcessStats {
-  /** When it was started, since 1970. */
+  /** When the process started, since 1970. */
   readonly startedAt: number;
   readonly cpuUser: number;
   readonly cpuSystem: number;
   readonly resident: number;
   readonly heapUsed: number;
   readonly heapTotal: number;
-  /** Buffers and what else V8 holds outside of its heap. */
+  /** Memory that V8 holds outside its heap, such as buffers. */
   readonly external: number;
-  /** Open file descriptors; `undefined` where the system does not tell. */
+  /** Number of open file descriptors; `undefined` if the system does not report it. */
   readonly openFiles: number | undefined;
-  /** How many it may open. */
+  /** Maximum number of open file descriptors; `undefined` if the system does not report it. */
   readonly maxFiles: number | undefined;
-  /** Of request bodies that are being read, or whose events are being stored. */
+  /** Size of the request bodies that are being read, or whose events are being stored. */
   readonly bodies: number;
-  /** The longest that the event loop was late in the last 15 to 20 seconds. */
+  /** The longest delay of the event loop in the last 15 to 20 seconds. */
   readonly loopLag: number;
-  /** How long the event loop did something, ever. */
+  /** Total time that the event loop was not idle. */
   readonly loopActive: number;
 }
 
-/** Watches the process that it is made in. */
+/** Watches its own process. */
 export interface ProcessMonitor {
   stats(): ProcessStats;
-  /** Watches no more. */
+  /** Stops watching. */
   stop(): void;
 }
 
-/** The time over which a longest delay is found, in ms, and how many of those that are over count still. */
+/** Length of a window whose longest delay is recorded, in ms, and number of past windows that still count. */
 const window = 5000;
 const windows = 3;
 
-/** Starts to watch; keeps no process alive. `bodies` is what request bodies take here. */
+/** Starts watching, without keeping the process alive. `bodies` returns the size of all request bodies. */
 export function createProcessMonitor(bodies: () => number = () => 0): ProcessMonitor {
   let longest = 0;
   let before: number[] = [];
@@ -72,7 +72,7 @@ export function createProcessMonitor(bodies: () => number = () => 0): ProcessMon
   };
 }
 
-/** Linux from 6.2 on has their number as the folder's size; to list them would take long with many clients. */
+/** On Linux 6.2 and later, the size of the folder is their number. Listing them would be slow with many clients. */
 function countOpenFiles(): number | undefined {
   const size = statSync("/proc/self/fd", { throwIfNoEntry: false })?.size;
   return size === 0 ? undefined : size;

@@ -1,4 +1,4 @@
-/** What metrics are made of: plain numbers, read once for each answer. */
+/** The values that metrics are made from: plain numbers, read once per scrape. */
 import type { LeaseStatus, ReplicationStatus, ServedStream } from "../http/gateway-context.ts";
 import type { SubscriberStats } from "../http/gateway-status.ts";
 import type { UpstreamStatus } from "../upstream/upstream.ts";
@@ -7,15 +7,15 @@ import type { LogState, StoreConnection } from "../log/log.ts";
 import type { Durations } from "../util/durations.ts";
 import type { ProcessStats } from "./process-stats.ts";
 
-/** How events came into a log, since the start of the process that has it. */
+/** Statistics of appends to a log, since the start of the process that holds it. */
 export interface IngestStats {
   /** Time from the call of an append until its events are durable. */
   readonly appendSeconds: Durations;
   /** Events appended. */
   readonly appended: number;
-  /** Appends that the store refused. */
+  /** Appends that failed in the store. */
   readonly failed: number;
-  /** From a batch's arrival from the upstream to the moment when it is durable, tries that failed included. */
+  /** Time from the arrival of a batch from the upstream until it is durable, including failed attempts. */
   readonly ingestSeconds: Durations;
   /** When the upstream's last event arrived, ms since 1970. */
   readonly lastEventAt: number | undefined;
@@ -28,7 +28,7 @@ export interface StreamSnapshot {
   readonly log: LogState;
   readonly upstream: UpstreamStatus | undefined;
   readonly paused: boolean;
-  /** Both are there only where nodes share the store. */
+  /** Only if nodes share the store, as is `replication`. */
   readonly lease?: LeaseStatus | undefined;
   readonly replication?: ReplicationStatus | undefined;
   readonly ingestStats: IngestStats | undefined;
@@ -40,22 +40,22 @@ export interface Snapshot {
   /** ms since 1970. */
   readonly now: number;
   readonly streams: readonly StreamSnapshot[];
-  /** The way to the engine that has the logs; absent where none has. */
+  /** The connection to the engine that stores the logs; absent without an engine. */
   readonly store?: StoreConnection | undefined;
-  /** Requests refused, by the code of the error; over all processes. */
+  /** Number of refused requests by error code, over all processes. */
   readonly refused: Readonly<Record<string, number>>;
-  /** Every process that runs. */
+  /** All running processes. */
   readonly processes: readonly ProcessSnapshot[];
   readonly limits: Pick<Limits, "connections" | "memory" | "lag">;
 }
 
 /** A process at one moment. */
 export interface ProcessSnapshot extends ProcessStats {
-  /** `primary`, or the worker's number; absent where there is but one process. */
+  /** `primary`, or the worker's number; absent if there is only one process. */
   readonly worker?: string | undefined;
 }
 
-/** Where the numbers are found. Every member is asked once for each answer. */
+/** The sources of the values. Every member is read once per scrape. */
 export interface MetricsSources {
   readonly version: string;
   readonly streams: ReadonlyMap<
@@ -63,7 +63,7 @@ export interface MetricsSources {
     Pick<ServedStream, "log" | "subscriberStats" | "upstream" | "paused" | "lease" | "replication">
   >;
   store?(): Snapshot["store"];
-  /** `undefined` while it is not known. */
+  /** `undefined` while the statistics are not known. */
   ingestStats(stream: string): IngestStats | undefined;
   refused(): Snapshot["refused"];
   processes(): readonly ProcessSnapshot[];

@@ -4,7 +4,7 @@ import type { StreamSnapshot } from "./snapshot.ts";
 
 const states = ["idle", "connecting", "open", "waiting", "stopped"] as const;
 
-/** Of streams that have an upstream. One process connects to it, so these are over all processes. */
+/** Metrics of streams that have an upstream. One process connects to it, so these cover all processes. */
 export const upstreamMetrics: readonly Metric[] = [
   {
     name: "spillway_upstream_state",

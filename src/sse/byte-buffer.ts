@@ -1,9 +1,9 @@
-/** Capacity kept for the next use; more is given back. */
+/** Capacity kept for the next use, in bytes; larger buffers are released. */
 const keptCapacity = 64 * 1024;
 
-/** Bytes that grow at the end; appending costs constant time per byte. */
+/** A growable byte buffer. Appending takes amortized constant time per byte. */
 export class ByteBuffer {
-  /** Holds `length` bytes of content, then room. */
+  /** `length` bytes of content, followed by unused capacity. */
   bytes: Uint8Array = new Uint8Array(0);
   length = 0;
 

@@ -7,8 +7,8 @@ const breaksLine = /[\r\n]/;
 const breaksId = /[\r\n\0]/;
 
 /**
- * One event as text, its closing blank line included.
- * @throws {SseError} `sse-field-invalid` for a field that would break the framing or that a reader would ignore.
+ * Encodes an event as text, including its closing blank line.
+ * @throws {SseError} `sse-field-invalid` for a field that would break the framing, or that a reader would ignore.
  */
 export function encodeEvent(fields: EventFields): string {
   const { id, event, data, retry } = fields;
@@ -19,14 +19,14 @@ export function encodeEvent(fields: EventFields): string {
 }
 
 /**
- * A block that moves the reader's last event id and nothing else: no event is dispatched for it.
+ * Encodes a block that only sets the reader's last event id: no event is dispatched for it.
  * @throws {SseError} `sse-field-invalid`
  */
 export function encodeId(id: string): string {
   return idLine(id) + "\n";
 }
 
-/** A comment, one comment line for each line of the text, closed by a blank line. */
+/** Encodes a comment, with one comment line for each line of the text, and a closing blank line. */
 export function encodeComment(text: string): string {
   let lines = "";
   for (const line of text.split(lineEnd)) lines += line === "" ? ":\n" : `: ${line}\n`;
@@ -34,23 +34,24 @@ export function encodeComment(text: string): string {
 }
 
 function idLine(id: string): string {
-  if (breaksId.test(id)) throw new SseError("sse-field-invalid", "id", "an id must not hold CR, LF or NUL");
+  if (breaksId.test(id)) throw new SseError("sse-field-invalid", "id", "an id must not contain CR, LF or NUL");
   return `id: ${id}\n`;
 }
 
 function eventLine(event: string): string {
-  if (breaksLine.test(event)) throw new SseError("sse-field-invalid", "event", "an event type must not hold CR or LF");
+  if (breaksLine.test(event))
+    throw new SseError("sse-field-invalid", "event", "an event type must not contain CR or LF");
   return `event: ${event}\n`;
 }
 
 function retryLine(retry: number): string {
   if (!Number.isSafeInteger(retry) || retry < 0) {
-    throw new SseError("sse-field-invalid", "retry", "retry must be a whole number of milliseconds from 0");
+    throw new SseError("sse-field-invalid", "retry", "retry must be a non-negative whole number of milliseconds");
   }
   return `retry: ${retry}\n`;
 }
 
-/** The space behind the colon is always written, so that a value's own leading space is never taken for it. */
+/** Always writes a space after the colon, because a reader would otherwise remove a value's own leading space. */
 function dataLines(data: string): string {
   const lines = breaksLine.test(data) ? data.replaceAll(lineEnds, "\ndata: ") : data;
   return `data: ${lines}\n`;

@@ -1,12 +1,12 @@
-/** What can be wrong with a stream read, or with a field to be written. */
+/** The errors of reading a stream and of encoding a field. */
 export type SseErrorCode = "sse-event-too-large" | "sse-field-invalid";
 
-/** The one error class of this folder. */
+/** An error of the parser or the encoder. */
 export class SseError extends Error {
   override readonly name = "SseError";
-  /** Stable, safe to branch on. */
+  /** Stable, so that programs can rely on it. */
   readonly code: SseErrorCode;
-  /** The field or option at fault. */
+  /** The invalid field, or the option whose limit was exceeded. */
   readonly field: string;
 
   constructor(code: SseErrorCode, field: string, message: string) {

@@ -3,7 +3,7 @@ const space = 0x20;
 
 const fieldNames = ["data", "event", "id", "retry"] as const;
 
-/** The fields that mean something; a reader ignores all others. Their names are case-sensitive. */
+/** The known fields; a reader ignores all others. Their names are case-sensitive. */
 export type FieldName = (typeof fieldNames)[number];
 
 /** The field that the line from `start` to `end` sets; `undefined` for an unknown one. */
@@ -12,7 +12,7 @@ export function fieldAt(bytes: Uint8Array, start: number, end: number): FieldNam
   return undefined;
 }
 
-/** Where a field's value begins, its name ending at `nameEnd`: behind the colon and one space, if they are there. */
+/** The start of the value of a field whose name ends at `nameEnd`: after the colon and one space, if present. */
 export function valueStart(bytes: Uint8Array, nameEnd: number, end: number): number {
   const behindColon = Math.min(nameEnd + 1, end);
   return behindColon < end && bytes[behindColon] === space ? behindColon + 1 : behindColon;

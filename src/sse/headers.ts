@@ -2,8 +2,8 @@
 export const eventStreamType = "text/event-stream";
 
 /**
- * The response headers of an event stream: no cache may hold it, and no proxy may transform (compress) or buffer it.
- * `X-Accel-Buffering` is nginx's.
+ * The response headers of an event stream: caches must not store it, and proxies must not transform (compress) or
+ * buffer it. `X-Accel-Buffering` is for nginx.
  */
 export const eventStreamHeaders: Readonly<Record<string, string>> = Object.freeze({
   "Content-Type": eventStreamType,
@@ -11,7 +11,7 @@ export const eventStreamHeaders: Readonly<Record<string, string>> = Object.freez
   "X-Accel-Buffering": "no",
 });
 
-/** Whether a `Content-Type` header names an event stream; case and parameters don't count. */
+/** Whether a `Content-Type` header names an event stream, ignoring case and parameters. */
 export function isEventStream(contentType: string | null | undefined): boolean {
   return contentType?.split(";", 1)[0]?.trim().toLowerCase() === eventStreamType;
 }

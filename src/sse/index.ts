@@ -1,4 +1,4 @@
-/** Server-Sent Events, read and written byte by byte as WHATWG HTML section 9.2 says. Runs anywhere. */
+/** A parser and an encoder for Server-Sent Events (WHATWG HTML section 9.2). Runs in any JavaScript runtime. */
 export { encodeComment, encodeEvent, encodeId } from "./encode.ts";
 export { SseError, type SseErrorCode } from "./error.ts";
 export { defaultEventType, type EventFields, type SseEvent } from "./event.ts";

@@ -7,20 +7,20 @@ const cr = 0x0d;
 export type LineListener = (bytes: Uint8Array, start: number, end: number) => void;
 
 /**
- * Cuts chunks of bytes into lines that end in CR, LF or CRLF, wherever the chunks are cut. A line that lies in one chunk
- * is passed on in place; only what a chunk leaves unfinished is copied.
+ * Splits bytes into lines that end with CR, LF or CRLF, however they are divided into chunks. A line within one chunk
+ * is passed on in place; only lines that span chunks are copied.
  */
 export class LineSplitter {
   readonly #onLine: LineListener;
   readonly #unfinished = new ByteBuffer();
-  /** The last chunk ended in a CR, which ended its line at once: a LF that comes next belongs to it. */
+  /** The last chunk ended with a CR, which ended its line: an LF at the start of the next chunk belongs to it. */
   #afterCr = false;
 
   constructor(onLine: LineListener) {
     this.#onLine = onLine;
   }
 
-  /** Bytes of the line whose end has not come yet. */
+  /** Bytes of the line whose end has not arrived yet. */
   get unfinishedBytes(): number {
     return this.#unfinished.length;
   }
@@ -28,7 +28,7 @@ export class LineSplitter {
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     let start = this.#afterCr && chunk[0] === lf ? 1 : 0;
-    // Each of the two is searched for again only once it has been passed: a chunk is walked through once for each.
+    // Each is searched again only after its last position was passed, so a chunk is scanned once for each.
     let nextLf = indexOf(chunk, lf, start);
     let nextCr = indexOf(chunk, cr, start);
     while (nextLf !== nextCr) {
@@ -54,7 +54,9 @@ export class LineSplitter {
   }
 }
 
-/** Both are infinite, hence equal, when no line ends in the rest of the chunk. */
+/**
+ * Returns infinity if the byte is absent, so that both positions are equal if no line ends in the rest of the chunk.
+ */
 function indexOf(chunk: Uint8Array, byte: number, from: number): number {
   const index = chunk.indexOf(byte, from);
   return index === -1 ? Infinity : index;

@@ -3,48 +3,49 @@ import { defaultEventType, type SseEvent } from "./event.ts";
 import { fieldAt, valueStart } from "./field.ts";
 import { LineSplitter } from "./line-splitter.ts";
 
-/** What to do with what is read. The callbacks run within `push` and must not throw. */
+/** Callbacks and limits of a parser. The callbacks run within `push` and must not throw. */
 export interface ParserOptions {
-  /** An event; an incomplete one at the end of the stream never comes here. */
+  /** Called for each event. An incomplete one at the end of the stream is dropped. */
   onEvent(event: SseEvent): void;
-  /** A block without data, which is no event, set this last event id. */
+  /** Called for a block that sets the last event id but has no data, and thus is not an event. */
   onId?(id: string): void;
-  /** A `retry` line was read: the time after which to reconnect, in ms. */
+  /** Called for a `retry` line: the reconnection delay, in ms. */
   onRetry?(ms: number): void;
-  /** A comment line was read: all that stands behind its colon. */
+  /** Called for a comment line, with the text after its colon. */
   onComment?(text: string): void;
   /**
-   * Bound of what is held for one event, in bytes: its `data`, `event` and `id` lines and an unfinished line of any kind.
-   * Beyond it `push` throws. Comments and unknown fields that are complete don't count. Default 16 MiB.
+   * Maximum memory for one event, in bytes: its `data`, `event` and `id` lines and an unfinished line of any kind.
+   * Beyond it `push` throws. Complete comments and unknown fields do not count. Default: 16 MiB.
    */
   readonly maxEventBytes?: number | undefined;
-  /** Bound of an `event` or `id` line, in bytes; beyond it `push` throws too. Default: none of its own. */
+  /** Maximum length of an `event` or `id` line, in bytes; beyond it `push` throws too. Default: no separate limit. */
   readonly maxNameBytes?: number | undefined;
-  /** The last event id to start with: it survives a reconnect. Default `""`. */
+  /** The initial last event id, which is kept across reconnects. Default: `""`. */
   readonly lastEventId?: string | undefined;
 }
 
 /** Reads one event stream. */
 export interface Parser {
   /**
-   * Takes the next bytes, cut anywhere; they are not kept. What comes to its end in them is reported before this returns.
-   * @throws {SseError} `sse-event-too-large`; so does every call after it, for the rest of the stream cannot be understood.
+   * Parses the next bytes, which may be split anywhere and are not kept. Calls the callbacks before it returns.
+   * @throws {SseError} `sse-event-too-large`. Every later call throws it too, because the rest of the stream cannot be
+   * parsed.
    */
   push(chunk: Uint8Array): void;
-  /** The last event id of the blocks that have ended: what to resume with. */
+  /** The last event id of the complete blocks, to resume with. */
   readonly lastEventId: string;
 }
 
 const defaultMaxEventBytes = 16 * 1024 * 1024;
 
-/** A parser for one response: after a reconnect make a new one and hand it the `lastEventId` of the old. */
+/** Makes a parser for one response. After a reconnect, make a new one with the `lastEventId` of the old one. */
 export function createParser(options: ParserOptions): Parser {
   return new StreamParser(options);
 }
 
 const colon = 0x3a;
 
-// `ignoreBOM` keeps one: only the stream's first three bytes are a byte order mark, never the first of a value.
+// `ignoreBOM` keeps U+FEFF in values: only the first three bytes of the stream can be a byte order mark.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 class StreamParser implements Parser {
@@ -54,7 +55,7 @@ class StreamParser implements Parser {
   readonly #lines: LineSplitter;
   #atStart = true;
   #failed = false;
-  // The block that is being read.
+  // The current block.
   #data: string[] = [];
   #event = "";
   #id: string | undefined;
@@ -80,7 +81,7 @@ class StreamParser implements Parser {
   }
 
   #line(bytes: Uint8Array, lineStart: number, end: number): void {
-    // Also for a line that needs no memory once it is complete: the outcome must not depend on how the chunks were cut.
+    // Also for a line that is not kept once it is complete: the result must not depend on how the chunks are split.
     this.#checkRoom(end - lineStart);
     const start = this.#atStart ? skipByteOrderMark(bytes, lineStart, end) : lineStart;
     this.#atStart = false;
@@ -103,7 +104,7 @@ class StreamParser implements Parser {
     const { maxNameBytes = Infinity } = this.#options;
     if (bytes > maxNameBytes) {
       this.#failed = true;
-      throw new SseError("sse-event-too-large", "maxNameBytes", `an id or a type exceeds ${maxNameBytes} bytes`);
+      throw new SseError("sse-event-too-large", "maxNameBytes", `an event's id or type exceeds ${maxNameBytes} bytes`);
     }
     if (name === "event") this.#event = value;
     else this.#setId(value);

@@ -2,45 +2,46 @@ import { createParser, type Parser, type SseEvent } from "../sse/index.ts";
 import type { Overlap } from "./overlap.ts";
 import type { UpstreamBatch, UpstreamEvent } from "./upstream.ts";
 
-/** Types with this prefix are a Spillway's own: they speak of its log, not of the source's events. */
+/** Prefix of the event types that Spillway itself sends. They describe its log, and are not events of the source. */
 const reservedPrefix = "spillway.";
 
-/** Those of them that say: events are missing here. The others are of no use to us. */
+/** The reserved types that report missing events. The other ones are ignored. */
 const gapTypes: ReadonlySet<string> = new Set(["spillway.gap", "spillway.reset"]);
 
-/** What a {@link Batcher} needs to know of its connection. */
+/** What a {@link Batcher} needs to know about its connection. */
 export interface BatcherOptions {
-  /** Where the connection resumed. */
+  /** The last event id that the connection resumed with. */
   readonly cursor: string | undefined;
-  /** What may come again after a resume. */
+  /** Detects events that the source repeats after a resume. */
   readonly overlap: Overlap | undefined;
-  /** True for a Spillway: its first event greets its client, and those of reserved types speak of its log. */
+  /** True if the source is a Spillway: its first event may be a greeting, and reserved types describe its log. */
   readonly spillway: boolean;
-  /** The id that a reader of the log holds at its end; `undefined` before the first event, where it may hold any. */
+  /** The last event id of a client that has read the whole log; `undefined` before the first event: it may be any. */
   readonly heldId: string | undefined;
   readonly maxEventBytes: number;
-  /** A `retry:` line was read; in ms. */
+  /** Called for a `retry:` line; in ms. */
   onRetry(ms: number): void;
-  /** Called for each event of the source, and again for one that is dropped: as a repeat, or because its type is reserved. */
+  /** Called for each event of the source, and again if it is dropped as a repeat or because its type is reserved. */
   onCount(counter: "received" | "repeated" | "refused"): void;
 }
 
-/** Makes batches of the bytes of one connection. */
+/** Turns the bytes of one connection into batches. */
 export interface Batcher {
   /**
-   * Takes the next bytes and yields what they complete, in order: as a rule one batch.
-   * @throws {SseError} `sse-event-too-large`, after all that came before it was yielded.
+   * Takes the next bytes and yields the events that they complete, in order: usually one batch.
+   * @throws {SseError} `sse-event-too-large`, after all preceding events were yielded.
    */
   push(chunk: Uint8Array): AsyncGenerator<UpstreamBatch, void, undefined>;
 }
 
 /**
- * Longest line with an id or a type: more than a publisher may give. They are held in memory, kept in indexes and shown by status pages,
- * and an event without its id could not be resumed at: a longer one ends the connection as an event that is too large does.
+ * Maximum length of a line with an id or a type, in bytes, which is more than a publisher may use. Ids and types are
+ * kept in memory and in indexes and shown on status pages, and a client could not resume at an event without its id. A
+ * longer line therefore ends the connection, as an event that is too large does.
  */
 const maxNameBytes = 2_048;
 
-/** An event, or the id of a block that is no event. */
+/** An event, or the id of a block without an event. */
 type Block = SseEvent | string;
 
 export function createBatcher(options: BatcherOptions): Batcher {
@@ -55,7 +56,7 @@ class BatchMaker implements Batcher {
   #greeted: boolean;
   /** The last event id of the blocks taken so far. */
   #lastEventId: string;
-  /** The cursor the last batch left behind. */
+  /** The cursor after the last batch. */
   #cursor: string;
   #heldId: string | undefined;
 
@@ -91,7 +92,7 @@ class BatchMaker implements Batcher {
     let gap = false;
     for (const block of blocks) {
       if (this.#options.spillway && typeof block !== "string" && gapTypes.has(block.event)) {
-        // What came before the gap must not stand behind it.
+        // Events from before the gap must be logged before it.
         if (events.length > 0) yield* this.#close(events, gap);
         events = [];
         gap = true;
@@ -106,7 +107,7 @@ class BatchMaker implements Batcher {
     yield* this.#close(events, gap);
   }
 
-  /** The source's event in this block, if there is one. */
+  /** The event of the source in this block, if there is one. */
   #eventOf(block: Block): SseEvent | undefined {
     if (typeof block === "string") return undefined;
     const { spillway, onCount } = this.#options;
@@ -119,7 +120,7 @@ class BatchMaker implements Batcher {
     return reserved ? undefined : block;
   }
 
-  /** With the id of a block before it, where that had no event: readers of the log get it with this one. */
+  /** Adds the id of an earlier block without an event, so that readers of the log get it with this event. */
   #identified({ event, data, id, lastEventId }: SseEvent): UpstreamEvent {
     return { event, data, id: id ?? (lastEventId === this.#heldId ? undefined : lastEventId) };
   }
@@ -133,7 +134,7 @@ class BatchMaker implements Batcher {
   }
 
   *#close(events: readonly UpstreamEvent[], gap: boolean): Generator<UpstreamBatch, void, undefined> {
-    // While the source repeats itself its ids are older than the cursor: resuming at them would only repeat more.
+    // While the source repeats events, their ids are older than the cursor, and resuming there would repeat even more.
     const moved = !this.#overlap?.open && this.#lastEventId !== this.#cursor;
     if (moved) this.#cursor = this.#lastEventId;
     if (events.length > 0 || gap || moved) yield { events, gap, cursor: moved ? this.#cursor : undefined };

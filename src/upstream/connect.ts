@@ -7,20 +7,23 @@ import { parseRetryAfter } from "./retry-after.ts";
 import type { Transport } from "./transport.ts";
 import type { UpstreamHeaders, UpstreamOptions } from "./upstream.ts";
 
-/** A response that is an event stream. */
+/** An open event stream. */
 export interface Connection {
   readonly body: Readable;
-  /** How it was resumed, by the word of a source that is a Spillway itself; `undefined` for any other one. */
+  /**
+   * The `Spillway-Resume` header, which says how a source that is a Spillway resumed; `undefined` for other sources.
+   */
   readonly outcome: string | undefined;
 }
 
 /**
- * Makes one attempt at a target: asks for the headers, sends the request, follows redirects, checks status and content type.
- * Resolves to `undefined` where the source says by `204` that there is nothing more to come (WHATWG HTML section 9.2.3).
- * Its connections are left open, whatever the outcome: closing the transport ends them.
+ * Makes one connection attempt to a target: calls the `headers` function, sends the request, follows redirects, and
+ * checks status and content type. Resolves to `undefined` if the source answers `204`: there are no more events (WHATWG
+ * HTML section 9.2.3). Leaves its connections open, whatever the outcome; closing the transport closes them.
  *
- * @param cursor where to resume; `undefined` to begin where the source does
- * @throws {UpstreamFailure} `upstream-connect`, `upstream-timeout`, `upstream-redirect`, `upstream-status`, `upstream-content-type`.
+ * @param cursor the last event id to resume at; `undefined` to start where the source does
+ * @throws {UpstreamFailure} `upstream-connect`, `upstream-timeout`, `upstream-redirect`, `upstream-status`,
+ * `upstream-content-type`.
  */
 export async function connect(
   transport: Transport,
@@ -64,7 +67,7 @@ async function follow(
 
 const redirectStatus: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** A quick retry would not help: the operator has to set a new key or correct the address first. */
+/** A quick retry does not help with these: the operator must first change the key or the address. */
 const slowStatus: ReadonlySet<number> = new Set([401, 403, 404]);
 
 function accept({ statusCode: status, headers, body }: Dispatcher.ResponseData): Connection | undefined {
@@ -75,14 +78,14 @@ function accept({ statusCode: status, headers, body }: Dispatcher.ResponseData):
     throw new UpstreamFailure("upstream-status", { status, contentType, retryAfter, slow: slowStatus.has(status) });
   }
   const encoding = single(headers["content-encoding"]) ?? "identity";
-  // An encoding we said we don't take would be read as one endless line of garbage.
+  // A compressed body, despite `Accept-Encoding: identity`, would be parsed as a single endless line.
   if (!isEventStream(single(headers["content-type"])) || encoding.toLowerCase() !== "identity") {
     throw new UpstreamFailure("upstream-content-type", { status, contentType });
   }
   return { body, outcome: single(headers["spillway-resume"]) };
 }
 
-/** The type and subtype of a `Content-Type`; the rest of it, or what is none, might be text with a secret in it. */
+/** The type and subtype of a `Content-Type`. Its parameters, or an invalid value, could contain a secret. */
 function mediaType(text: string | undefined): string | undefined {
   return /^[a-z]{1,20}\/[\w.+-]{1,60}(?=\s*(;|$))/i.exec(text ?? "")?.[0].toLowerCase();
 }
@@ -92,13 +95,14 @@ function discard(body: Readable): void {
   body.on("error", () => {}).destroy();
 }
 
-/** A header's value, its first where it came more than once. */
+/** The value of a header; the first one if it is repeated. */
 function single(value: string | string[] | undefined): string | undefined {
   return typeof value === "string" ? value : value?.[0];
 }
 
 /**
- * Settles as `work` does, but rejects with `late()` once `ms` are over, and when the signal aborts. `work` itself is not ended.
+ * Settles as `work` does, but rejects with `late()` after `ms`, or when the signal aborts. `work` itself is not
+ * cancelled.
  */
 async function within<T>(work: Promise<T>, ms: number, signal: AbortSignal, late: () => Error): Promise<T> {
   let stop: (() => void) | undefined;

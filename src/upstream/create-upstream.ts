@@ -20,12 +20,12 @@ import type {
 } from "./upstream.ts";
 
 /**
- * The client side of a stream. What it promises beyond the port:
+ * Makes the upstream of a stream. In addition to the {@link Upstream} interface it guarantees:
  *
- * - It tries again for ever, whatever went wrong: a gateway must heal by itself. Where only a person can help (401, 403, 404) it
- *   waits half the longest delay at least.
- * - A stream that ends in good order is followed by a delay too.
- * - After `stop` no connection is left.
+ * - Every failure is retried indefinitely, so that the gateway recovers by itself. If an operator must act first (401,
+ *   403, 404), the delay is at least half of the longest one.
+ * - A stream that ends normally is also followed by a delay.
+ * - After `stop` no connection is left open.
  */
 export function createUpstream(options: UpstreamOptions, deps: UpstreamDependencies): Upstream {
   return new Machine(options, deps);
@@ -34,11 +34,11 @@ export function createUpstream(options: UpstreamOptions, deps: UpstreamDependenc
 /** From one `start` to its `stop`. */
 interface Run {
   readonly controller: AbortController;
-  /** Resolves once nothing of it is under way. */
+  /** Resolves once the run has ended completely. */
   readonly done: Promise<void>;
 }
 
-/** How an attempt ended: by a failure, by a stream that was closed in order, or with the word that there is no more. */
+/** How an attempt ended: with a failure, with a stream that was closed normally, or with a `204`: no more events. */
 type Ending = UpstreamFailure | "closed" | "gone";
 
 class Machine implements Upstream {
@@ -59,13 +59,14 @@ class Machine implements Upstream {
   #wanted = false;
   #run: Run | undefined;
   #stopping: Promise<void> | undefined;
-  /** When the stream of this attempt was opened, in ms of the clock that never goes back. */
+  /** When the stream of this attempt was opened, in ms of the monotonic clock. */
   #openSince: number | undefined;
-  /** Whether something was received since the last gap; `undefined` before either, when only the history knows. */
+  /** Whether an event was received since the last gap; `undefined` before both, when the history is asked instead. */
   #receivedSinceGap: boolean | undefined;
   /**
-   * The id that a reader of the log holds at its end. After a start that is taken to be the cursor: if the source had sent the cursor
-   * without an event, the next one lacks it, and a reader that resumes gets that one twice.
+   * The last event id of a client that has read the whole log. After a start it is assumed to be the cursor. If the
+   * source had sent the cursor without an event, the next event lacks the id, and a client that resumes gets that event
+   * twice.
    */
   #heldId: string | undefined;
 
@@ -76,7 +77,7 @@ class Machine implements Upstream {
 
   start(): void {
     this.#wanted = true;
-    // While a stop is in flight its run is still here, and the next one starts at its end.
+    // While a stop is in progress its run still exists; `#finish` starts the next one.
     if (this.#run) return;
     this.#heldId = undefined;
     const controller = new AbortController();
@@ -176,7 +177,7 @@ class Machine implements Upstream {
     const onUncertain = (): void =>
       logger.warn(
         { target },
-        "the source has not shown that it replays: its events without an id are kept, some perhaps twice",
+        "the source has not shown that it replays: its events without an id are kept, and some may be stored twice",
       );
     let warned = false;
     const onCount: BatcherOptions["onCount"] = (counter) => {
@@ -203,7 +204,7 @@ class Machine implements Upstream {
   }
 
   async #deliver(batch: UpstreamBatch, signal: AbortSignal): Promise<void> {
-    // Also if the delivery fails: what was received and is nowhere else would be lost in silence.
+    // Set even if the delivery fails: otherwise the loss of these events would not be reported as a gap.
     if (batch.events.length > 0) this.#receivedSinceGap = true;
     signal.throwIfAborted();
     await this.#deps.deliver(batch, signal);
@@ -226,16 +227,16 @@ class Machine implements Upstream {
     await sleep(delay, undefined, { signal }).catch(() => {});
   }
 
-  /** The source has no more: it is not asked again before the next `start`. */
+  /** The source has no more events: the upstream does not connect again before the next `start`. */
   #retire(retry: Retry): void {
-    this.#deps.logger.info({ target: retry.target.name, status: 204 }, "the upstream has no more");
+    this.#deps.logger.info({ target: retry.target.name, status: 204 }, "the upstream has no more events");
     this.#enter("stopped");
   }
 }
 
 const refusedWarning =
-  "the source sent an event whose type begins with spillway. and is no Spillway: such events are dropped; " +
-  "if it is one, let the header Spillway-Resume of its responses through";
+  "the source sent an event whose type begins with spillway. but is not a Spillway: such events are dropped; " +
+  "if it is one, make sure that proxies pass the Spillway-Resume header of its responses";
 
 /** The details of a failure that a log line shows. */
 function known({ details: { status, contentType, reason } }: UpstreamFailure): object {

@@ -1,22 +1,22 @@
 import { errorCodes, type ErrorCode } from "../errors.ts";
 
-/** What a failure may say beside its code. */
+/** The details of a failure in addition to its code. */
 export interface FailureDetails {
   /** The response status. */
   readonly status?: number | undefined;
-  /** The code of the error underneath, such as `ECONNREFUSED`. */
+  /** The code of the underlying error, such as `ECONNREFUSED`. */
   readonly reason?: string | undefined;
   /** The media type of the response, without parameters. */
   readonly contentType?: string | undefined;
-  /** How long the target asked to be left alone, in ms. */
+  /** The wait that the target asked for with `Retry-After`, in ms. */
   readonly retryAfter?: number | undefined;
-  /** True where trying again soon is no use: credentials or the address are wrong. */
+  /** True if a quick retry does not help, because the credentials or the address are wrong. */
   readonly slow?: boolean | undefined;
 }
 
 /**
- * Why an attempt or a stream ended. It goes to logs and status, so it has no message and no cause of its own: those of the
- * HTTP client can hold host names, URLs and header values.
+ * Why an attempt or a stream ended. It appears in logs and status, so it does not include the message and cause of the
+ * HTTP client's error, which can contain host names, URLs and header values.
  */
 export class UpstreamFailure extends Error {
   override readonly name = "UpstreamFailure";
@@ -30,7 +30,7 @@ export class UpstreamFailure extends Error {
   }
 }
 
-/** A line for people: what happened, what was seen, what to check, and when it is tried again. `delay` is in ms. */
+/** A log message: what happened, the details, what to check, and when the next attempt is. `delay` is in ms. */
 export function describeBreak(failure: UpstreamFailure | undefined, delay: number): string {
   const { status, reason, contentType } = failure?.details ?? {};
   const seen = [status, contentType, reason].filter((detail) => detail !== undefined).join(", ");
@@ -39,12 +39,12 @@ export function describeBreak(failure: UpstreamFailure | undefined, delay: numbe
   return [message, advice, `next attempt in ${(delay / 1_000).toFixed(1)}s`].filter(Boolean).join("; ");
 }
 
-/** What to look at; `undefined` where waiting is all there is to do. */
+/** What the operator should check; `undefined` if there is nothing to do but wait. */
 function adviceOn({ code, details: { status, reason } }: UpstreamFailure): string | undefined {
-  if (status === 401 || status === 403) return "check the key, and how the source takes it";
+  if (status === 401 || status === 403) return "check the key, and how the source expects it";
   if (status === 404 || status === 410) return "check the path of the URL";
-  if (code === "upstream-content-type") return "check the URL: it is not that of an event stream";
-  if (code === "upstream-redirect") return "check the URL: use the address that it leads to";
+  if (code === "upstream-content-type") return "check the URL: it does not serve an event stream";
+  if (code === "upstream-redirect") return "check the URL: use the address that it redirects to";
   return reason === undefined ? undefined : reasons[reason];
 }
 
@@ -58,7 +58,7 @@ const reasons: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "check the certificate: it has expired",
 };
 
-/** Makes a failure of any error: under its own code if that is one of ours, else under `code`. */
+/** Turns any error into a failure: with the error's own code if it is one of Spillway's, else with `code`. */
 export function toFailure(error: unknown, code: ErrorCode): UpstreamFailure {
   if (error instanceof UpstreamFailure) return error;
   const own = codeOf(error);
@@ -78,7 +78,7 @@ function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === "string" && Object.hasOwn(errorCodes, code);
 }
 
-/** The constants of Node.js, OpenSSL and undici; anything else might be text with a secret in it. */
+/** The error codes of Node.js, OpenSSL and undici. Anything else could be text that contains a secret. */
 function isPlain(code: unknown): code is string {
   return typeof code === "string" && /^[A-Z][A-Z0-9_]{1,63}$/.test(code);
 }

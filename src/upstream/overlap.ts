@@ -1,35 +1,35 @@
 import type { UpstreamEvent, UpstreamHistory } from "./upstream.ts";
 
 /**
- * Tells what a resumed source sends again from what is new. Sources differ: some resume behind the cursor, some send its event
- * once more, some begin well before it, and some go on from now whatever the cursor is.
+ * Distinguishes the events that a source repeats after a resume from new ones. Sources differ: some resume after the
+ * cursor, some repeat its event, some start well before it, and some continue with live events whatever the cursor is.
  *
- * - An event with an id of its own is a repeat if that id is known, until the first that is not.
- * - The cursor's event is the last that can come again. After it ids are not looked up any more: a source may well use one
- *   id for many events, and those that flow on must not be taken for repeats.
- * - Events without an id are compared, in order, with those that were logged after the last repeated id; the first difference ends that.
- *   Until an id has come again nothing says that the source replays, and an equal event may be a new one: it is kept. A Spillway says by
- *   itself that it has resumed behind the cursor.
+ * - An event with its own id is a repeat if the id is known, until the first unknown id.
+ * - The cursor's event is the last possible repeat. After it, ids are no longer looked up: a source may use one id for
+ *   many events, and later ones must not be taken for repeats.
+ * - Events without an id are compared, in order, with those logged after the last repeated id, until the first
+ *   difference. Before any id is repeated, nothing shows that the source replays, and an equal event may be a new one:
+ *   it is kept. A Spillway reports that it has resumed after the cursor.
  */
 export interface Overlap {
-  /** Whether repeats may still come. Once false it stays false, and nothing needs to be asked any more. */
+  /** Whether repeats may still arrive. Once false it stays false, and `repeats` need not be called any more. */
   readonly open: boolean;
-  /** Whether this event is durable already. To be asked for each event in order. */
+  /** Whether this event is already durable. Must be called for each event in order. */
   repeats(event: UpstreamEvent): Promise<boolean>;
-  /** Takes note of an id that came without an event. */
+  /** Takes into account an id that came without an event. */
   passed(id: string): Promise<void>;
 }
 
 export interface OverlapOptions {
-  /** What the connection was opened with. */
+  /** The last event id that the connection resumed with. */
   readonly cursor: string;
-  /** Whether the source has said that it replays what lies behind the cursor. */
+  /** Whether the source has reported that it replays the events after the cursor. */
   readonly resumed: boolean;
-  /** Called once if events are kept that may be durable already. */
+  /** Called once if events are kept that may already be durable. */
   onUncertain(): void;
 }
 
-/** The overlap of one connection. */
+/** Makes the overlap of one connection. */
 export function createOverlap(history: UpstreamHistory, { cursor, resumed, onUncertain }: OverlapOptions): Overlap {
   let idsMayRepeat = true;
   let replays = resumed;
@@ -46,7 +46,7 @@ export function createOverlap(history: UpstreamHistory, { cursor, resumed, onUnc
     },
     async repeats(event) {
       const { id } = event;
-      // An empty one makes the source's clients forget theirs: it names no event.
+      // An empty id resets the last event id of the source's clients, and identifies no event.
       if (id) {
         if (!(await known(id))) {
           end();

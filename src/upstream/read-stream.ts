@@ -2,11 +2,13 @@ import type { Readable } from "node:stream";
 import { toFailure, UpstreamFailure } from "./failure.ts";
 
 /**
- * Reads a body to its end, chunk by chunk: nothing more is read until `take` has resolved, so that a slow taker slows the source
- * down instead of filling the memory.
+ * Reads a body to its end, chunk by chunk. Nothing more is read until `take` has resolved, so that a slow consumer
+ * slows down the source instead of filling memory.
  *
- * @param idle silence after which the stream counts as broken, in ms. Any byte ends it; the time `take` needs is not counted.
- * @throws {UpstreamFailure} `upstream-timeout` after that silence; `upstream-ended` if the connection broke; what `take` throws.
+ * @param idle time without any byte after which the stream counts as broken, in ms. The time that `take` needs is
+ * excluded.
+ * @throws {UpstreamFailure} `upstream-timeout` after that time; `upstream-ended` if the connection broke; what `take`
+ * throws.
  */
 export async function readStream(
   body: Readable,

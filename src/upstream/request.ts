@@ -2,7 +2,7 @@ import { eventStreamType } from "../sse/index.ts";
 import { UpstreamFailure } from "./failure.ts";
 import type { UpstreamOptions } from "./upstream.ts";
 
-/** A request of an attempt: the first or what a redirect made of it. */
+/** A request of an attempt: the first one, or one that follows a redirect. */
 export interface UpstreamRequest {
   readonly url: URL;
   readonly method: string;
@@ -11,7 +11,7 @@ export interface UpstreamRequest {
   readonly body: string | undefined;
 }
 
-/** Sent unless the user's headers say otherwise. A compressed stream would be held back until a block is full. */
+/** Default headers, which the user's headers override. A compressed stream would be delayed until a block is full. */
 const ownHeaders = { "accept": eventStreamType, "accept-encoding": "identity", "cache-control": "no-cache" };
 
 /** The request to a target, without the cursor. A user and password in the URL become Basic credentials. */
@@ -28,7 +28,7 @@ export function firstRequest(
   return { url: bare(url), method, headers, body: method === "GET" ? undefined : options.body };
 }
 
-/** Adds where to resume, or where to start first, to every hop anew: a redirect need not repeat our query. */
+/** Adds the position to resume or to start at. Applied to every hop, because a redirect need not repeat the query. */
 export function resumed(
   request: UpstreamRequest,
   resume: UpstreamOptions["resume"],
@@ -42,7 +42,7 @@ export function resumed(
   return { ...request, headers: { ...request.headers, "last-event-id": headerValue(cursor) } };
 }
 
-/** What a foreign origin may see. Any other header may hold a key, whatever its name: `Authorization`, `Cookie`, `X-Api-Key`. */
+/** Headers that are sent to a foreign origin. Any other header may hold a key, whatever its name. */
 const harmless: ReadonlySet<string> = new Set([
   "accept",
   "accept-encoding",
@@ -52,9 +52,9 @@ const harmless: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Follows a redirect as fetch does (WHATWG Fetch, HTTP-redirect fetch), but leaves all headers of the user behind at a foreign origin.
- * The body goes along where the status says so (307, 308).
- * @throws {UpstreamFailure} `upstream-redirect`: nowhere to go, or not by HTTP.
+ * Follows a redirect as fetch does (WHATWG Fetch, HTTP-redirect fetch), but sends only harmless headers to a foreign
+ * origin. Keeps method and body if the status requires it (307, 308).
+ * @throws {UpstreamFailure} `upstream-redirect` if the location is missing, invalid, or not an HTTP URL.
  */
 export function redirected(request: UpstreamRequest, status: number, location: string | undefined): UpstreamRequest {
   const url =
@@ -82,7 +82,7 @@ function basicCredentials(url: URL): Record<string, string> {
   return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
 }
 
-/** Without user, password and fragment: none of them is sent as part of the address. */
+/** Removes user, password and fragment, which are not sent as part of the address. */
 function bare(url: URL): URL {
   const result = new URL(url);
   result.username = "";
@@ -91,35 +91,35 @@ function bare(url: URL): URL {
   return result;
 }
 
-/** Servers refuse requests with longer headers or URLs (8 to 16 KiB in all), again at every attempt. */
+/** Maximum length of an id in bytes. Servers refuse requests with headers or URLs of more than 8 to 16 KiB in total. */
 const longestId = 4096;
 
 /**
- * The cursor if a request can carry it. One that cannot be sent counts as none: the stream is then opened where the source
- * starts by itself and the gap is announced, while a request that is refused for ever would never heal.
+ * The cursor, if a request can carry it. Otherwise the stream is opened without one, where the source starts by
+ * default, and the gap is announced; a request that the source refuses at every attempt would never recover.
  */
 export function sendable(cursor: string | undefined, resume: UpstreamOptions["resume"]): string | undefined {
   if (!cursor || Buffer.byteLength(cursor) > longestId) return undefined;
   return resume === "header" && hasControl(cursor) ? undefined : cursor;
 }
 
-/** Control characters but the tab are no part of a header value (RFC 9110 section 5.5). */
+/** A header value must not contain control characters other than the tab (RFC 9110 section 5.5). */
 function hasControl(text: string): boolean {
   // oxlint-disable-next-line no-control-regex
   return /[\0-\x08\x0a-\x1f\x7f]/.test(text);
 }
 
 /**
- * The `Last-Event-ID` header's value: the id's UTF-8 bytes, as browsers send it (WHATWG HTML section 9.2.3). HTTP clients write
- * header strings as Latin-1, so each byte becomes one character.
+ * The value of the `Last-Event-ID` header: the id's UTF-8 bytes, as browsers send it (WHATWG HTML section 9.2.3). HTTP
+ * clients write header strings as Latin-1, so each byte becomes one character.
  */
 export function headerValue(cursor: string): string {
   return Buffer.from(cursor, "utf8").toString("latin1");
 }
 
 /**
- * Sets one query parameter and leaves the others as they were written: `URLSearchParams` would encode them anew, and a signed
- * or unusual query would no longer be the same.
+ * Sets one query parameter and leaves the others as they were written. `URLSearchParams` would re-encode them, which
+ * would change a signed or unusual query.
  */
 export function withParameter(url: URL, name: string, value: string): URL {
   const pair = `${encodeURIComponent(name)}=${encodeURIComponent(value)}`;

@@ -1,4 +1,4 @@
-/** What a source may ask for at most, in ms: a gateway that was told "tomorrow" by mistake must still heal by itself. */
+/** The longest wait that a source can request, in ms, so that the gateway recovers from a mistaken `Retry-After`. */
 export const longestWait = 300_000;
 
 /**
@@ -12,7 +12,7 @@ export function parseRetryAfter(value: string | undefined, now: number): number 
   return Number.isNaN(wait) ? undefined : Math.min(Math.max(wait, 0), longestWait);
 }
 
-/** Dates start with a weekday; `Date.parse` alone would take `-5` for a year. */
+/** HTTP dates start with a weekday; `Date.parse` alone would accept `-5` as a year. */
 function dateOf(text: string): number {
   return /^[A-Za-z]{3,9},? /.test(text) ? Date.parse(text) : NaN;
 }

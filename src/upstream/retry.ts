@@ -3,23 +3,26 @@ import type { UpstreamFailure } from "./failure.ts";
 import { longestWait } from "./retry-after.ts";
 import type { UpstreamOptions, UpstreamTarget } from "./upstream.ts";
 
-/** Where and when to try next. */
+/** Chooses the target and the delay of the next attempt. */
 export interface Retry {
-  /** The target of the attempt that is due or under way. */
+  /** The target of the next or current attempt. */
   readonly target: UpstreamTarget;
   /** Failures since the last healthy stream. */
   readonly failures: number;
-  /** Takes a `retry:` line of the stream: the shortest delay from now on, in ms. */
+  /** Applies a `retry:` line of the stream: the shortest delay from now on, in ms. */
   hint(ms: number): void;
   /**
-   * Takes how an attempt ended, chooses the next target, and returns the delay before trying it, in ms.
-   * @param failure `undefined` for a stream that the source closed in order
-   * @param openFor how long the stream was open, in ms; `undefined` if it never was
+   * Records how an attempt ended, chooses the next target, and returns the delay before the next attempt, in ms.
+   * @param failure `undefined` for a stream that the source closed normally
+   * @param openFor how long the stream was open, in ms; `undefined` if it was not opened
    */
   after(failure: UpstreamFailure | undefined, openFor: number | undefined): number;
 }
 
-/** @param random gives numbers from 0 up to 1 */
+/**
+ * Makes the {@link Retry} of one run.
+ * @param random returns numbers from 0 up to 1
+ */
 export function createRetry(options: UpstreamOptions, now: () => number, random: () => number): Retry {
   const { backoff } = options;
   const targets = createTargets(options, now);
@@ -38,7 +41,7 @@ export function createRetry(options: UpstreamOptions, now: () => number, random:
     },
     after(failure, openFor) {
       const healthy = openFor !== undefined && openFor >= backoff.healthy;
-      // A stream that ends as soon as it opens is a failure too, in whatever good order it ends.
+      // A stream that ends soon after it opened is a failure too, even if it was closed normally.
       const failed = failure !== undefined || !healthy;
       if (healthy) failures = 0;
       if (failed) {
@@ -48,7 +51,7 @@ export function createRetry(options: UpstreamOptions, now: () => number, random:
       const previous = target;
       const choice = targets.next();
       target = choice.target;
-      // Once around the targets without delay; after that they all are in trouble, and the backoff goes for all.
+      // Each target is tried once without delay. After that, all of them have failed, and the backoff applies.
       const prompt = !choice.cooling && target !== previous && failures < options.targets.length;
       if (prompt) return backoff.min;
       return backoffDelay(Math.max(failures, 1), backoff, Math.max(shortest, choice.wait), random());
@@ -56,7 +59,10 @@ export function createRetry(options: UpstreamOptions, now: () => number, random:
   };
 }
 
-/** How long the target wants to be left alone: what it said, and half the longest delay where only a person can help. */
+/**
+ * The wait that the target requires, in ms: its `Retry-After`, and at least half of `max` if an operator must act
+ * first.
+ */
 function requestedWait(failure: UpstreamFailure | undefined, max: number): number {
   const { retryAfter = 0, slow = false } = failure?.details ?? {};
   return slow ? Math.max(retryAfter, max / 2) : retryAfter;
@@ -65,15 +71,15 @@ function requestedWait(failure: UpstreamFailure | undefined, max: number): numbe
 /** The target to try next. */
 export interface TargetChoice {
   readonly target: UpstreamTarget;
-  /** True where every target cools down, and this one only happens to be ready first. */
+  /** True if all targets are cooling down, and this one is ready first. */
   readonly cooling: boolean;
-  /** How long it still asked to be left alone, in ms. */
+  /** The rest of the wait that it asked for, in ms. */
   readonly wait: number;
 }
 
-/** Which target to try, and which ones to pass over for a while. */
+/** Chooses targets, and skips failed ones while they cool down. */
 export interface Targets {
-  /** Says that the target in use failed and asked to be left alone for `wait` ms. It cools down at least that long. */
+  /** Records that the current target failed and asked for a wait of `wait` ms. It cools down for at least that time. */
   failed(wait: number): void;
   /** Chooses the target to use from now on. */
   next(): TargetChoice;
@@ -81,20 +87,23 @@ export interface Targets {
 
 interface Entry {
   readonly target: UpstreamTarget;
-  /** Until when it is passed over. */
+  /** When it stops cooling down. */
   coolUntil: number;
-  /** Until when it asked to be left alone. */
+  /** When the wait ends that it asked for. */
   askedUntil: number;
 }
 
-/** @param now the time in ms, from a clock that never goes back */
+/**
+ * Makes the {@link Targets} of an upstream.
+ * @param now the time in ms, from a monotonic clock
+ */
 export function createTargets(
   { targets, balance, coolDown }: Pick<UpstreamOptions, "targets" | "balance" | "coolDown">,
   now: () => number,
 ): Targets {
   const entries = targets.map((target): Entry => ({ target, coolUntil: 0, askedUntil: 0 }));
   let current = -1;
-  /** All of them, in the order in which they are to be tried. */
+  /** All targets, in the order of preference. */
   const ordered = (): Entry[] => {
     const first = balance === "round-robin" ? (current + 1) % entries.length : 0;
     return [...entries.slice(first), ...entries.slice(0, first)];

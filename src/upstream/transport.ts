@@ -3,26 +3,26 @@ import { Agent, Client, Pool, ProxyAgent, buildConnector, type Dispatcher } from
 import type { UpstreamRequest } from "./request.ts";
 import type { UpstreamOptions } from "./upstream.ts";
 
-/** The connections of one attempt: of its first request, of the redirects it follows, and to its proxy. */
+/** The connections of one attempt: for its first request, for the redirects that it follows, and to its proxy. */
 export interface Transport {
-  /** Resolves with the response's headers; its body is bounded by no timeout. */
+  /** Resolves once the response's headers have arrived. Neither headers nor body have a timeout here. */
   request(request: UpstreamRequest): Promise<Dispatcher.ResponseData>;
-  /** Closes every connection now, one that is still being made included. Idempotent. */
+  /** Closes every connection at once, including those that are still connecting. Idempotent. */
   close(): void;
 }
 
 type Connector = buildConnector.connector;
 
 /**
- * Makes the transport of one attempt. An event stream leaves nothing to reuse, so that a dispatcher for each attempt costs
- * nothing and no state of a broken one lives on.
+ * Makes the transport of one attempt. An event stream leaves no connection to reuse, so a dispatcher per attempt costs
+ * nothing, and no state of a broken one is kept.
  */
 export function createTransport(options: Pick<UpstreamOptions, "tls" | "proxy" | "timeouts">): Transport {
   const sockets = new Set<Socket>();
   const dispatcher = createDispatcher(options, (connector) => tracked(connector, sockets));
   return {
     request: ({ url, method, headers, body = null }) =>
-      // A copy of the headers, for undici's proxy agent adds to them.
+      // A copy of the headers, because undici's proxy agent adds to them.
       dispatcher.request({
         origin: url.origin,
         path: url.pathname + url.search,
@@ -31,7 +31,7 @@ export function createTransport(options: Pick<UpstreamOptions, "tls" | "proxy" |
         body,
       }),
     close() {
-      // undici lets a connection that is being made run into its timeout; the source must not be kept waiting for it.
+      // undici would keep a pending connection until its connect timeout, so its socket is destroyed here.
       for (const socket of sockets) socket.destroy();
       void dispatcher.destroy();
     },
@@ -43,7 +43,8 @@ function createDispatcher(
   track: (connector: Connector) => Connector,
 ): Dispatcher {
   const secure = { ...tls, timeout: timeouts.connect };
-  // The time limits of the response are kept by the caller: they span redirects, and a silent body is for `readStream` to judge.
+  // The caller enforces the timeouts of the response: that for the headers includes redirects, and `readStream` the
+  // idle one.
   const common = { headersTimeout: 0, bodyTimeout: 0 };
   if (proxy === undefined) return new Agent({ ...common, connections: 1, connect: track(buildConnector(secure)) });
   return new ProxyAgent({
@@ -58,20 +59,20 @@ function createDispatcher(
 }
 
 /**
- * The same connector, but its failures are final. undici takes some of its own errors for passing ones and connects again, at once
- * and for ever: a proxy that hangs up instead of opening a tunnel would be stormed.
+ * Wraps a connector so that its failures are final. undici considers some of its own errors transient, and reconnects
+ * immediately and indefinitely: it would flood a proxy that closes the connection instead of opening a tunnel.
  */
 function once(connector: Connector): Connector {
   return (options, callback) =>
     connector(options, (...[cause, socket]) =>
-      cause ? callback(new Error("no tunnel", { cause }), null) : callback(null, socket),
+      cause ? callback(new Error("cannot open a tunnel through the proxy", { cause }), null) : callback(null, socket),
     );
 }
 
-/** The same connector, but its sockets can be found while they are open. */
+/** Wraps a connector so that its open sockets are in `sockets`. */
 function tracked(connector: Connector, sockets: Set<Socket>): Connector {
   return (options, callback) => {
-    // undici's connectors return their socket; only its types don't say so.
+    // undici's connectors return their socket, but its types do not declare this.
     const socket = connector(options, callback) as unknown as Socket;
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));

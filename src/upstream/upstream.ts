@@ -7,23 +7,23 @@ import type { ErrorCode } from "../errors.ts";
 
 /**
  * - `idle`: never started, or closed because it has no subscribers
- * - `connecting`: a request is under way
- * - `open`: the stream flows
+ * - `connecting`: a request is in progress
+ * - `open`: the stream is open
  * - `waiting`: an attempt failed or the stream broke; the next attempt is due at `retryAt`
- * - `stopped`: stopped permanently, by us or by a `204`
+ * - `stopped`: stopped by a `204` of the source, until the next `start`
  */
 export type UpstreamState = "idle" | "connecting" | "open" | "waiting" | "stopped";
 
-/** Request headers, or a function asked for them at every attempt (for tokens that expire). */
+/** Request headers, or a function that returns them for every attempt (for tokens that expire). */
 export type UpstreamHeaders =
   | Readonly<Record<string, string>>
   | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
 
 /** One address of the source. */
 export interface UpstreamTarget {
-  /** May hold credentials: never shown. */
+  /** May contain credentials: never logged or shown. */
   readonly url: string;
-  /** What logs and status show instead of the URL. */
+  /** Name in logs and status, instead of the URL. */
   readonly name: string;
 }
 
@@ -37,34 +37,34 @@ export interface UpstreamTls {
   readonly rejectUnauthorized?: boolean | undefined;
 }
 
-/** Fully resolved: every default is in. Times in ms. */
+/** Fully resolved options, including defaults. Times in ms. */
 export interface UpstreamOptions {
   readonly targets: readonly UpstreamTarget[];
-  /** `failover`: always the first that is healthy. `round-robin`: the next one at each attempt. */
+  /** `failover`: always the first healthy target. `round-robin`: the next target at each attempt. */
   readonly balance: "failover" | "round-robin";
-  /** How long a target that failed is passed over while another is left. Default 30 s. */
+  /** How long a failed target is skipped while another one is available. Default 30 s. */
   readonly coolDown: number;
-  /** As it is sent (RFC 9110 §9.1). */
+  /** HTTP method, as it is sent (RFC 9110 §9.1). */
   readonly method: string;
   readonly body: string | undefined;
   readonly headers: UpstreamHeaders;
   /**
-   * How the last event id is sent: as the `Last-Event-ID` header, or as this query parameter, which has the value `initial` while there is
-   * no id to send.
+   * How the last event id is sent: in the `Last-Event-ID` header, or in this query parameter, which has the value
+   * `initial` while there is no id.
    */
   readonly resume: "header" | { readonly query: string; readonly initial?: string | undefined };
   /**
-   * `connect`: for TCP and TLS. `headers`: until the response's headers are there, redirects included; also for a `headers`
-   * function. `idle`: silence after which the stream counts as broken; any byte ends it, a comment's too.
+   * `connect`: for TCP and TLS. `headers`: until the response's headers arrive, including redirects; also for a
+   * `headers` function. `idle`: time without any byte, even of a comment, after which the stream counts as broken.
    */
   readonly timeouts: { readonly connect: number; readonly headers: number; readonly idle: number };
-  /** Full jitter between `min` and a ceiling that doubles up to `max`; back to `min` after `healthy` of an open stream. */
+  /** Full jitter between `min` and a ceiling that doubles up to `max`; reset after a stream was open for `healthy`. */
   readonly backoff: { readonly min: number; readonly max: number; readonly healthy: number };
   readonly maxRedirects: number;
-  /** Bound of one event's memory, in bytes. */
+  /** Maximum memory for one event, in bytes. */
   readonly maxEventBytes: number;
   readonly tls: UpstreamTls | undefined;
-  /** An HTTP proxy's URL, which may hold credentials. Any source is reached through a tunnel (`CONNECT`), `http:` ones too. */
+  /** URL of an HTTP proxy, which may contain credentials. All sources, even `http:` ones, use a tunnel (`CONNECT`). */
   readonly proxy: string | undefined;
 }
 
@@ -73,47 +73,50 @@ export interface UpstreamEvent {
   readonly event: string;
   readonly data: string;
   /**
-   * The last event id that the source's clients have from this event on, if it is another than before: from its own block, or from one
-   * before it that had no event. `""` where they forget it.
+   * The last event id of the source's clients from this event on, if it changed: from its own block, or from an earlier
+   * block without an event. `""` resets it.
    */
   readonly id: string | undefined;
 }
 
-/** What arrived together. Nothing in it was delivered before. */
+/** Events that arrived together. None of them was delivered before. */
 export interface UpstreamBatch {
   readonly events: readonly UpstreamEvent[];
-  /** The last event id after this batch (id-only blocks included): what to resume with. `undefined` if unchanged. */
+  /** The last event id to resume with after this batch, including blocks with only an id. `undefined` if unchanged. */
   readonly cursor: string | undefined;
-  /** True where events may have been lost before this batch, because the source could not resume. */
+  /** True if events may have been lost before this batch, because the source could not resume. */
   readonly gap: boolean;
 }
 
-/** What is durable already: asked right after a resume, to drop what the source sends again. */
+/** The durable events, used after a resume to drop the events that the source repeats. */
 export interface UpstreamHistory {
-  /** The last event id that is durable, `undefined` if the source never gave one. */
+  /** The last durable event id; `undefined` if the source never sent one. */
   cursor(): string | undefined;
-  /** Whether anything was ever received: without a cursor, a new connection then means a gap. */
+  /** Whether any event was ever received: then a new connection without a cursor means a gap. */
   hasEvents(): boolean;
-  /** Whether an event of the source with this id is held. */
+  /** Whether the log holds an event of the source with this id. */
   hasId(id: string): Promise<boolean>;
-  /** The source's events without an id of their own that were logged between its last event with this id and its next one, in order. */
+  /**
+   * The source's events without an own id that were logged after its last event with this id, up to the next id, in
+   * order.
+   */
   unnamedAfter(id: string): AsyncIterator<UpstreamEvent, void, undefined>;
 }
 
-/** Now. For `status` and metrics; holds nothing secret. */
+/** The current status, for the status page and metrics. Contains no secrets. */
 export interface UpstreamStatus {
   readonly state: UpstreamState;
   /** Name of the target in use or tried last. */
   readonly target: string | undefined;
-  /** Attempts that followed a break, ever. */
+  /** Reconnection attempts in total. */
   readonly reconnects: number;
   /** Events received in total, including those dropped as repeated. */
   readonly received: number;
-  /** Events dropped because they were durable already. */
+  /** Events dropped because they were already durable. */
   readonly repeated: number;
   /** Events dropped because only a Spillway may send their type. */
   readonly refused: number;
-  /** Failed attempts and broken streams, ever. */
+  /** Failed attempts and broken streams in total. */
   readonly errors: number;
   /** Why the last attempt or stream ended. */
   readonly lastError: ErrorCode | undefined;
@@ -124,20 +127,20 @@ export interface UpstreamStatus {
 }
 
 export interface UpstreamDependencies {
-  /** What traces call it. */
+  /** Name of the stream in traces. */
   readonly stream?: string | undefined;
   readonly history: UpstreamHistory;
-  /** Takes a batch and resolves once it is durable; nothing more is read before. Never rejects but when `signal` of the upstream stops it. */
+  /** Resolves once the batch is durable; until then nothing more is read. Rejects only if `signal` aborts. */
   deliver(batch: UpstreamBatch, signal: AbortSignal): Promise<void>;
-  /** Called at every change of state. */
+  /** Called at every state change. */
   onState?(status: UpstreamStatus): void;
   readonly logger: Logger;
 }
 
 export interface Upstream {
-  /** Connects and stays connected. Idempotent; after `stop` it starts anew. */
+  /** Connects and stays connected. Idempotent; can be called again after `stop`. */
   start(): void;
-  /** Closes the connection; resolves once no `deliver` is under way. Idempotent. `idle` is the state after it. */
+  /** Closes the connection; resolves once no `deliver` is running. The state is then `idle`. Idempotent. */
   stop(): Promise<void>;
   status(): UpstreamStatus;
 }

@@ -3,25 +3,25 @@ export const durationBounds: readonly number[] = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
 
-/** Durations by their length. Plain numbers, so that they can be sent to another process. */
+/** A histogram of durations. Plain numbers, so that it can be sent to another process. */
 export interface Durations {
-  /** How many fell into each bucket; one more bucket than there are bounds. */
+  /** Number of durations in each bucket; there is one bucket more than there are bounds. */
   readonly counts: number[];
-  /** Of all, in seconds. */
+  /** Sum of all durations, in seconds. */
   sum: number;
 }
 
-/** None yet. */
+/** Makes an empty histogram. */
 export function createDurations(): Durations {
   return { counts: new Array<number>(durationBounds.length + 1).fill(0), sum: 0 };
 }
 
-/** Counts one more, which began at this time of `performance.now()` and ends now. */
+/** Counts a duration that began at `begun`, by `performance.now()`, and ends now. */
 export function countSince(durations: Durations, begun: number): void {
   countDuration(durations, (performance.now() - begun) / 1000);
 }
 
-/** Counts one more, in seconds. */
+/** Counts a duration, in seconds. */
 export function countDuration(durations: Durations, seconds: number): void {
   const bucket = durationBounds.findIndex((bound) => seconds <= bound);
   durations.counts[bucket === -1 ? durationBounds.length : bucket]!++;

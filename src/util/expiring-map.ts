@@ -21,7 +21,7 @@ export interface ExpiringMap<T> {
 export interface ExpiringMapOptions<T> {
   /** How long a value lives, in ms. */
   readonly ttl: number;
-  /** Entries at most. */
+  /** Maximum number of entries. */
   readonly max: number;
   /** Called for each entry that is removed or replaced. */
   readonly onRemove?: (value: T) => void;

@@ -1,6 +1,9 @@
 import { createTally } from "./tally.ts";
 
-/** Runs a bounded number of tasks at once, and shares the permits fairly among keys. A key is the client that a task runs for. */
+/**
+ * Runs a bounded number of tasks at once, and shares the permits fairly among keys. A key is the client that a task
+ * runs for.
+ */
 export type FairLimiter = <T>(key: string, task: () => Promise<T>) => Promise<T>;
 
 export interface FairLimits {
@@ -14,7 +17,9 @@ export interface FairLimits {
   readonly acquireTimeout: number;
 }
 
-/** Why a task was not run: `key` has too many waiting, there are too many `waiting` in all, or it waited for too `long`. */
+/**
+ * Why a task was not run: `key` has too many waiting, there are too many `waiting` in all, or it waited for too `long`.
+ */
 export type NotRun = "key" | "waiting" | "long";
 
 interface Waiting {

@@ -1,13 +1,13 @@
 /**
- * Whether a text fits a pattern, in which `*` matches zero or more characters and everything else matches itself. Linear in the
- * length of both, whatever the pattern, but for a factor of the distance between two asterisks.
+ * Whether a text matches a pattern, in which `*` matches zero or more characters and everything else matches itself.
+ * Takes time linear in the length of both, times at most the distance between two asterisks.
  */
 export function matchesGlob(pattern: string, text: string): boolean {
   if (!isGlob(pattern)) return pattern === text;
   const [first = "", ...rest] = pattern.split("*");
   const last = rest.pop() ?? "";
   if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
-  // What lies between is found as early as it can be: if that leaves no place for what follows, nothing does.
+  // Each part is matched as early as possible: if that leaves no room for the following parts, no other match does.
   let from = first.length;
   const end = text.length - last.length;
   for (const part of rest) {

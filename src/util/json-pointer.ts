@@ -1,4 +1,7 @@
-/** Reads a place in a JSON text by an RFC 6901 pointer such as `/trade/symbol`; `undefined` where there is no scalar. */
+/**
+ * Reads the string or number at an RFC 6901 pointer such as `/trade/symbol` in a JSON text; `undefined` if there is
+ * none.
+ */
 export type JsonPointer = (text: string) => string | undefined;
 
 /** Makes a {@link JsonPointer}. */

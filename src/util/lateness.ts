@@ -1,6 +1,6 @@
 /**
- * How often the event loop is looked at, in ms; a turn is seen as shorter than it is by at most that. Measured: each look at an idle
- * process costs up to 0.2 ms of CPU, since it wakes the process.
+ * Interval between two measurements of the event loop, in ms; a delay may be underestimated by up to this. Measured:
+ * each measurement costs an idle process up to 0.2 ms of CPU time, since it wakes the process.
  */
 const interval = 100;
 
@@ -16,8 +16,8 @@ function look(): void {
 }
 
 /**
- * Reports ten times a second how late the event loop is, in ms: one timer for all listeners, which does not keep the process alive.
- * Returns the function that stops it.
+ * Reports ten times a second how late the event loop is, in ms: one timer for all listeners, which does not keep the
+ * process alive. Returns the function that stops it.
  */
 export function watchLateness(listener: (late: number) => void): () => void {
   listeners.add(listener);

@@ -9,7 +9,7 @@ export function parseDateTime(text: string): number {
   return dateTimeOnly.test(text) ? Date.parse(text) : Number.NaN;
 }
 
-/** Reads as {@link parseDateTime} does, or a date alone, which means its midnight in UTC. */
+/** Like {@link parseDateTime}, but also accepts a date alone, which means midnight UTC. */
 export function parseDateOrTime(text: string): number {
   return dateOrDateTime.test(text) ? Date.parse(text) : Number.NaN;
 }

@@ -1,18 +1,24 @@
 /** A bounded number of permits. Callers that find none free wait in order (FIFO). */
 export interface Semaphore {
   /**
-   * Takes a permit and resolves to the function that releases it; calling that again has no effect. Rejects with the reason of
-   * `signal` when it aborts first, with the error of {@link SemaphoreOptions.acquireTimeout}, or with that of `rejectWaiting`.
+   * Takes a permit and resolves to the function that releases it; calling that again has no effect. Rejects with the
+   * reason of `signal` when it aborts first, with the error of {@link SemaphoreOptions.acquireTimeout}, or with that of
+   * `rejectWaiting`.
    */
   acquire(signal?: AbortSignal): Promise<() => void>;
-  /** Runs a task with a permit, and releases it when the task has settled. Rejects as `acquire` does, or as the task does. */
+  /**
+   * Runs a task with a permit, and releases it when the task has settled. Rejects as `acquire` does, or as the task
+   * does.
+   */
   run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Rejects every caller that waits now. Permits that are held, and later calls, are not affected. */
   rejectWaiting(error: Error): void;
 }
 
 export interface SemaphoreOptions {
-  /** How long a caller waits for a permit, and the error it gets after that. Default: it waits until a permit is free. */
+  /**
+   * How long a caller waits for a permit, and the error it gets after that. Default: it waits until a permit is free.
+   */
   readonly acquireTimeout?: { readonly ms: number; error(): Error };
 }
 
@@ -88,8 +94,8 @@ export function createSemaphore(permits: number, { acquireTimeout }: SemaphoreOp
 }
 
 /**
- * Calls `work` for each item, at most `limit` at once, and resolves to the results in the order of the items. After a failure no further
- * call is started; it rejects with the first error once all running calls have settled.
+ * Calls `work` for each item, at most `limit` at once, and resolves to the results in the order of the items. After a
+ * failure it starts no further call, and rejects with the first error once all running calls have settled.
  */
 export async function mapLimited<T, R>(
   items: readonly T[],

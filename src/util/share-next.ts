@@ -1,6 +1,6 @@
 /**
- * Makes calls share work: each is answered by work that began after the call, and what is called while some is under way shares
- * the next.
+ * Makes concurrent calls share work. Each call gets the result of work that began after the call: calls made while work
+ * is running share the next run.
  */
 export function shareNext(work: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;

@@ -39,9 +39,13 @@ test("the URLs of a server on all addresses can be opened", async () => {
 
 test("a source that refuses the key is logged with what to check, and a source of HTML with its type", async () => {
   for (const [status, type, said] of [
-    [401, "application/json", "(401, application/json); check the key, and how the source takes it; next attempt in "],
+    [
+      401,
+      "application/json",
+      "(401, application/json); check the key, and how the source expects it; next attempt in ",
+    ],
     [404, "text/plain; charset=utf-8", "(404, text/plain); check the path of the URL; next attempt in "],
-    [200, "text/html", "(200, text/html); check the URL: it is not that of an event stream; next attempt in "],
+    [200, "text/html", "(200, text/html); check the URL: it does not serve an event stream; next attempt in "],
   ] as const) {
     const source = createServer((_, response) => void response.writeHead(status, { "content-type": type }).end("no"));
     await new Promise<void>((done) => source.listen(0, "127.0.0.1", done));
