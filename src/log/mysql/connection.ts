@@ -35,10 +35,19 @@ const sessionSettings = `
   SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
   SELECT @@max_allowed_packet AS size`;
 
+/** How a server is connected to. */
+export interface ServerSettings {
+  readonly driver: MysqlDriver;
+  readonly location: Location;
+  /** Further options of the driver. */
+  readonly client: Readonly<Record<string, unknown>> | undefined;
+}
+
 /** Opens a session. Errors come as the driver makes them. */
-export async function openConnection(driver: MysqlDriver, location: Location): Promise<Connection> {
+export async function openConnection({ driver, location, client }: ServerSettings): Promise<Connection> {
   const { host, port, user, password, database, tls } = location;
   const raw = driver.createConnection({
+    ...client,
     host,
     port,
     user,

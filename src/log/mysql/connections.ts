@@ -1,9 +1,7 @@
 import { SpillwayError } from "../../errors.ts";
 import { createSemaphore } from "../../util/semaphore.ts";
-import { type Connection, openConnection } from "./connection.ts";
-import type { MysqlDriver } from "./driver.ts";
+import { type Connection, openConnection, type ServerSettings } from "./connection.ts";
 import { isConnectionLost, storeError } from "./failure.ts";
-import type { Location } from "./location.ts";
 
 /** A few connections that are opened when they are needed, and used by one task at a time. */
 export interface Connections {
@@ -20,7 +18,8 @@ export interface Connections {
 const acquireTimeout = 10_000;
 
 /** Makes at most `max` connections, none open yet. */
-export function createConnections(driver: MysqlDriver, location: Location, max: number): Connections {
+export function createConnections(server: ServerSettings, max: number): Connections {
+  const { location } = server;
   const idle: Connection[] = [];
   const used = new Set<Connection>();
   const permits = createSemaphore(max, {
@@ -38,7 +37,7 @@ export function createConnections(driver: MysqlDriver, location: Location, max: 
 
   async function open(): Promise<Connection> {
     try {
-      return await openConnection(driver, location);
+      return await openConnection(server);
     } catch (error) {
       const failure = storeError(error, location.name);
       // Where one cannot connect, the others cannot either: they are not kept waiting one after another.

@@ -24,6 +24,11 @@ export interface MysqlStoreOptions extends EngineStoreOptions {
    * default, `required` or `verify_identity`), `ssl-ca` (a file of certificates in PEM).
    */
   readonly url: string;
+  /**
+   * Further options for `createConnection` of `mysql2`, such as `ssl: { ca }` or `authPlugins`. What the URL sets, and the timeouts that the store
+   * depends on, win over them. Default: none.
+   */
+  readonly client?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Connections for writing, and for following and coordination, at most. */
@@ -42,7 +47,8 @@ export async function createMysqlStore(options: MysqlStoreOptions): Promise<LogS
   const { node, logger = silentLogger } = options;
   const location = readLocation(options.url);
   const driver = await loadDriver();
-  const connect = (max: number): Connections => createConnections(driver, location, max);
+  const { client } = options;
+  const connect = (max: number): Connections => createConnections({ driver, location, client }, max);
   const control = connect(maxControl);
   try {
     await control.lend(async (connection) => {

@@ -50,16 +50,16 @@ export interface Connection {
 export async function connect(
   driver: NatsDriver,
   location: NatsLocation,
-  node: string,
+  settings: Readonly<Record<string, unknown>>,
   logger: Logger,
 ): Promise<Connection> {
   let nats: NatsConnection | undefined;
   try {
     nats = await driver.connect({
+      ...settings,
       ...location.access,
       ...options,
       servers: location.servers,
-      name: `spillway ${node}`,
     });
     const manager = await driver.jetstreamManager(nats, { timeout: requestTimeout });
     const js = driver.jetstream(nats, { timeout: requestTimeout });

@@ -21,6 +21,11 @@ export interface NatsStoreOptions extends EngineStoreOptions {
    * NATS (`spillway`), `replicas` of each JetStream stream (1), `storage` (`file`), `creds`, `ca`, `cert` and `key` (paths of files).
    */
   readonly url: string;
+  /**
+   * Further options for `connect` of `@nats-io/transport-node`, such as `tls: { ca }` or `authenticator`. What the URL sets, and the timeouts that the store
+   * depends on, win over them. Default: none.
+   */
+  readonly client?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /**
@@ -31,7 +36,7 @@ export async function createNatsStore(options: NatsStoreOptions): Promise<LogSto
   const { logger = silentLogger } = options;
   const driver = await loadDriver();
   const location = await parseLocation(options.url, driver);
-  const connection = await connect(driver, location, options.node, logger);
+  const connection = await connect(driver, location, { name: `spillway ${options.node}`, ...options.client }, logger);
   const queries = createQueries(connection);
   try {
     await queries.create(nodesConfig(location));

@@ -23,6 +23,11 @@ export interface PostgresStoreOptions extends EngineStoreOptions {
    * A pooler in between must keep sessions: in PgBouncer, `pool_mode = session`.
    */
   readonly url: string;
+  /**
+   * Further options for the `Client` of `pg`, such as `ssl: { ca }` or `application_name`. What the URL sets, and the timeouts that the store
+   * depends on, win over them. Default: none.
+   */
+  readonly client?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Connections for writing. Of one stream there is one append at a time. */
@@ -41,8 +46,9 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
   const location = readLocation(options.url);
   const driver = await loadDriver();
   const settings: PgSettings = {
-    connectionString: location.connectionString,
     application_name: "spillway",
+    ...options.client,
+    connectionString: location.connectionString,
     connectionTimeoutMillis: connectTimeout,
     query_timeout: queryTimeout,
     keepAlive: true,

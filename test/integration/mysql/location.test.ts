@@ -56,4 +56,6 @@ test("a connection is encrypted, and the server's name is checked, as the URL sa
   await expect(createMysqlStore({ url: `${url}?ssl-mode=verify_identity`, node: "a" })).rejects.toMatchObject(refused);
   await openStore(`${url}?ssl-mode=required`);
   await openStore(`${url}?ssl-mode=verify_identity&ssl-ca=${encodeURIComponent(cert)}`);
+  await openStore(url, { client: { ssl: { ca: certificate.cert } } });
+  await expect(createMysqlStore({ url, node: "a", client: { ssl: {} } })).rejects.toMatchObject(refused);
 });

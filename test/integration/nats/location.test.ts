@@ -35,4 +35,6 @@ test("user and password come from the URL, and any of several servers will do", 
   const log = await store.open("a stream.of > any *name", { retention: everything });
   expect(log.state().head).toBe(0);
   await store.close();
+  const client = { user: "someone", pass: "p@ss:word" };
+  await (await createNatsStore({ url: `nats://${servers}?prefix=other`, node: "a", client })).close();
 });

@@ -142,7 +142,8 @@ test("a URL that makes no sense, a server that is not there and a wrong password
 });
 
 test("TLS is as the URL says: a server is trusted by the certificate that is named, and by no other", async () => {
-  const server = await startPostgres({ certificate: selfSigned("localhost") });
+  const certificate = selfSigned("localhost");
+  const server = await startPostgres({ certificate });
   onTestFinished(() => server.remove());
   const tls = openPostgresPlace(server.url.replace("127.0.0.1", "localhost"));
   const url = `${tls.url}&sslmode=verify-full`;
@@ -154,5 +155,8 @@ test("TLS is as the URL says: a server is trusted by the certificate that is nam
   );
   expect(connections.length).toBeGreaterThan(0);
   expect(connections.every(({ ssl }) => ssl === true)).toBe(true);
-  await expect(createPostgresStore({ url, node: "a" })).rejects.toMatchObject({ code: "store-unavailable" });
+  const refused = { code: "store-unavailable" };
+  await expect(createPostgresStore({ url, node: "a" })).rejects.toMatchObject(refused);
+  await openStore(tls.url, { client: { ssl: { ca: certificate.cert } } });
+  await expect(createPostgresStore({ url: tls.url, node: "a", client: { ssl: {} } })).rejects.toMatchObject(refused);
 });
