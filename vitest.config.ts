@@ -3,7 +3,7 @@ import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { defineConfig, type Plugin } from "vitest/config";
 import { missingEngines } from "./test/support/engines.ts";
-import { testPatience } from "./test/support/patience.ts";
+import { patience, testPatience } from "./test/support/patience.ts";
 
 /**
  * Worker threads run from `dist/`, because Node 20 cannot start one from TypeScript: `npm test` builds first. Everything
@@ -38,6 +38,7 @@ export default defineConfig({
     maxWorkers: Math.max(3, availableParallelism()),
     testTimeout: testPatience,
     hookTimeout: testPatience,
+    expect: { poll: { timeout: patience } },
     // Real processes on a busy machine: a test that is unsteady is named, with its error, at the end of the run. It is a defect.
     retry: process.env["CI"] === "true" ? 1 : 0,
     // Gateways without a logger of the test's own warn on stderr.

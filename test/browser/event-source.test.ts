@@ -1,12 +1,12 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Browser } from "playwright-core";
 import type { GatewayConfig } from "../../src/index.ts";
 import { chromiumInstalled, launchChromium, openRecordingPage, recordingPage } from "../support/chromium.ts";
 import { serveGateway, type GatewayServer } from "../support/gateway-server.ts";
 import { warnMissing } from "../support/programs.ts";
+import { eventually } from "../support/reader.ts";
 import { recordEvents, untilReceived, type Received, type Recorder } from "../support/recorder.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
-import { patience } from "../support/patience.ts";
 
 /** Opens an EventSource on a path of the server behind the port, listening to these types beside `message`. */
 type Open = (port: number, path: string, types: readonly string[]) => Promise<Recorder>;
@@ -56,7 +56,7 @@ async function publish(first: number, last: number, event = "trade", channel?: s
 async function whileCutOff(meanwhile: () => Promise<void>): Promise<void> {
   proxy.refuse(true);
   proxy.cut();
-  await vi.waitUntil(() => proxy.open() === 0, { timeout: patience });
+  await eventually(() => proxy.open() === 0);
   await meanwhile();
   proxy.refuse(false);
 }
@@ -107,7 +107,7 @@ describe.each(clients)("$name", ({ installed, open }) => {
     await untilReceived(client, "trade", 3);
     await whileCutOff(async () => {
       await publish(4, 20);
-      await vi.waitUntil(async () => (await earliest()) === 16, { timeout: patience });
+      await eventually(async () => (await earliest()) === 16);
     });
     await untilReceived(client, "trade", 3 + 5);
     const received = await client.received();
@@ -128,7 +128,7 @@ describe.each(clients)("$name", ({ installed, open }) => {
     await untilReceived(client, "trade", 1);
     await publish(2, 9, "trade", "other");
     const [checkpoint] = await server.gateway.publish("s", { event: "trade", data: "10", channel: "other" });
-    await vi.waitUntil(() => proxy.hasPassed(`\nid: ${checkpoint}\n`), { timeout: patience });
+    await eventually(() => proxy.hasPassed(`\nid: ${checkpoint}\n`));
     await whileCutOff(() => publish(11, 11, "trade", "mine"));
     await untilReceived(client, "trade", 2);
     const received = await client.received();

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { Browser, Page } from "playwright-core";
 import { createGateway, type Gateway } from "../../src/index.ts";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
 import { warnMissing } from "../support/programs.ts";
+import { eventually } from "../support/reader.ts";
 import { selfSigned } from "../support/self-signed.ts";
-import { patience } from "../support/patience.ts";
 
 let browser: Browser;
 
@@ -42,10 +42,10 @@ test.runIf(chromiumInstalled)("Chromium holds 30 streams to one origin, and stil
     });
   `);
   const opened = (): Promise<number> => page.evaluate("sources.filter(({ readyState }) => readyState === 1).length");
-  await vi.waitUntil(async () => (await opened()) === count, { timeout: patience });
+  await eventually(async () => (await opened()) === count);
   for (const data of ["a", "b", "c"]) await gateway.publish("s", { data });
   const complete = (): Promise<number> => page.evaluate("received.filter(({ length }) => length === 3).length");
-  await vi.waitUntil(async () => (await complete()) === count, { timeout: patience });
+  await eventually(async () => (await complete()) === count);
   expect(await page.evaluate("received")).toEqual(Array.from({ length: count }, () => ["a", "b", "c"]));
   expect(await page.evaluate("fetch('/healthz').then(({ status }) => status)")).toBe(200);
   const protocols = await page.evaluate<string[]>(

@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { startBetterSse } from "../support/better-sse.ts";
 import { serveGateway, type GatewayServer } from "../support/gateway-server.ts";
 import { nchanInstalled, startNchan } from "../support/nchan.ts";
 import { warnMissing } from "../support/programs.ts";
+import { eventually } from "../support/reader.ts";
 import { recordEvents, untilReceived, type Recorder } from "../support/recorder.ts";
-import { patience } from "../support/patience.ts";
 
 /** An event source that somebody else wrote. */
 interface Peer {
@@ -134,7 +134,7 @@ describe.each(peers)("$name as upstream", ({ installed, start }) => {
 
 /** Waits until the gateway has its connection, so that what is published from now on reaches it. */
 async function upstreamOpen(): Promise<void> {
-  await vi.waitUntil(async () => (await upstreamConnection()) === "OPEN", { timeout: patience, interval: 20 });
+  await eventually(async () => (await upstreamConnection()) === "OPEN");
 }
 
 async function upstreamConnection(): Promise<string> {

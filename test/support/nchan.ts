@@ -4,10 +4,9 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { vi } from "vitest";
 import { freePort } from "./ports.ts";
 import { findProgram } from "./programs.ts";
-import { patience } from "./patience.ts";
+import { eventually } from "./reader.ts";
 
 /** Debian's nginx with its nchan module: an event source in C that knows nothing of Spillway. */
 export interface Nchan {
@@ -42,10 +41,10 @@ export async function startNchan(bufferLength = 10_000): Promise<Nchan> {
   let killedAt = 0;
 
   async function start(): Promise<void> {
-    await vi.waitUntil(() => seconds() > killedAt, { timeout: patience, interval: 20 });
+    await eventually(() => seconds() > killedAt);
     const child = spawn(program ?? "nginx", ["-p", directory, "-c", "nginx.conf"], { stdio: "ignore" });
     nginx = child;
-    await vi.waitUntil(() => child.exitCode !== null || answers(`${base}/up`), { timeout: patience, interval: 20 });
+    await eventually(() => child.exitCode !== null || answers(`${base}/up`));
     if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}; run it on ${directory}`);
   }
 

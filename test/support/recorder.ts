@@ -1,6 +1,5 @@
 import { EventSource } from "eventsource";
-import { vi } from "vitest";
-import { patience } from "./patience.ts";
+import { eventually } from "./reader.ts";
 
 /** One event as a client saw it. */
 export interface Received {
@@ -41,7 +40,7 @@ export async function untilReceived(recorder: Recorder, event: string, count: nu
     last = await recorder.received();
     return last.filter((one) => one.event === event).length >= count;
   };
-  await vi.waitUntil(enough, { timeout: patience, interval: 20 }).catch(() => {
+  await eventually(enough, event, 20).catch(() => {
     throw new Error(`waited for ${count} × ${event}, got ${JSON.stringify(last.slice(-5))} of ${last.length}`);
   });
 }

@@ -108,7 +108,7 @@ test("workers: a subscriber of any of many streams gets what is published to it,
     const { streams } = await server.status();
     return names.map((name) => ({ subscribers: streams[name]!.subscribers, delivered: streams[name]!.delivered }));
   };
-  await expect.poll(counts, { timeout: 20_000 }).toEqual(names.map(() => ({ subscribers: 1, delivered: 1 })));
+  await expect.poll(counts).toEqual(names.map(() => ({ subscribers: 1, delivered: 1 })));
   await Promise.all(readings.map((reading) => reading.cancel()));
-  await expect.poll(counts, { timeout: 20_000 }).toEqual(names.map(() => ({ subscribers: 0, delivered: 1 })));
+  await expect.poll(counts).toEqual(names.map(() => ({ subscribers: 0, delivered: 1 })));
 });

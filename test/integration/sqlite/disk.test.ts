@@ -5,7 +5,6 @@ import type { Log } from "../../../src/log/log.ts";
 import { createSqliteStore } from "../../../src/log/sqlite/index.ts";
 import { mountImage, mountSmall, type Place, remount } from "./places.ts";
 import { eventsOf, openAll, readAll } from "./stores.ts";
-import { patience } from "../../support/patience.ts";
 
 let place: Place;
 
@@ -64,7 +63,7 @@ test("a read-only file system refuses the start, and is no obstacle once it is w
   place = await mountSmall(4_096);
   await (await createSqliteStore({ path: place.path })).close();
   // Node 20's driver may still hold the file open for writing, which is reason for the kernel to refuse; try for a while.
-  await expect.poll(() => remount(place.folder, "ro").then(() => "ro", String), { timeout: patience }).toBe("ro");
+  await expect.poll(() => remount(place.folder, "ro").then(() => "ro", String)).toBe("ro");
   await expect(createSqliteStore({ path: place.path })).rejects.toMatchObject({ code: "store-readonly" });
   await remount(place.folder, "rw");
   await (await createSqliteStore({ path: place.path })).close();

@@ -2,7 +2,8 @@ import { createServer } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { ScriptedResponse } from "../../support/numbered-upstream.js";
 import { portOf } from "../../support/ports.ts";
-import { probe, source, until, upTo } from "./support.ts";
+import { eventually } from "../../support/reader.ts";
+import { probe, source, upTo } from "./support.ts";
 import { patience } from "../../support/patience.ts";
 
 const secret = "s3cret";
@@ -134,7 +135,7 @@ describe("an answer that is no event stream", () => {
     await untilState("stopped");
     upstream.start();
     expect(states.map(({ state }) => state)).toEqual(["connecting", "stopped"]);
-    await until(() => origin.state().sockets === 0);
+    await eventually(() => origin.state().sockets === 0);
     await upstream.stop();
     upstream.start();
     await untilState("open");
@@ -175,7 +176,7 @@ test.each([
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { upstream, lines } = probe(`${scheme}://127.0.0.1:${portOf(server)}/`);
   upstream.start();
-  await until(() => lines.length === 4);
+  await eventually(() => lines.length === 4);
   await upstream.stop();
   expect(lines.map(({ fields }) => fields["code"])).toEqual(Array(4).fill("upstream-connect"));
   expect(calls).toBeLessThanOrEqual(5);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ScriptedResponse } from "../../support/numbered-upstream.js";
-import { probe, source, until, upTo } from "./support.ts";
+import { eventually } from "../../support/reader.ts";
+import { probe, source, upTo } from "./support.ts";
 import { patience } from "../../support/patience.ts";
 
 describe("a stream", () => {
@@ -19,7 +20,7 @@ describe("a stream", () => {
     expect(await untilFailure()).toBe("sse-event-too-large");
     await untilDelivered(3);
     expect(numbers()).toEqual(upTo(3));
-    await until(() => origin.state().sockets === 1);
+    await eventually(() => origin.state().sockets === 1);
   });
 
   test("of garbage bytes gives no event and is tried again", async () => {
@@ -56,7 +57,7 @@ describe("a stream", () => {
     expect(await untilFailure()).toBe("upstream-timeout");
     await untilDelivered(3);
     expect(numbers()).toEqual(upTo(3));
-    await until(() => origin.state().sockets <= 1);
+    await eventually(() => origin.state().sockets <= 1);
   });
 
   test("with nothing but comments is alive", async () => {
@@ -80,7 +81,7 @@ describe("a stream", () => {
     origin.control({ always: { body: "" } });
     const { upstream, lines, states } = probe(origin.url, { backoff: { min: 20, max: 40, healthy: 1000 } });
     upstream.start();
-    await until(() => origin.state().connections.length >= 4);
+    await eventually(() => origin.state().connections.length >= 4);
     expect(states.slice(0, 4).map(({ state }) => state)).toEqual(["connecting", "open", "waiting", "connecting"]);
     const delays = lines.flatMap(({ fields }) => ("delay" in fields ? [fields["delay"]] : []));
     expect(delays.length).toBeGreaterThanOrEqual(3);

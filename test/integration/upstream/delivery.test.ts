@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { SpillwayError } from "../../../src/errors.ts";
-import { probe, source, until, upTo } from "./support.ts";
+import { eventually } from "../../support/reader.ts";
+import { probe, source, upTo } from "./support.ts";
 import { patience } from "../../support/patience.ts";
 
 /** A delivery that waits until it is let go. */
@@ -32,10 +33,10 @@ describe("while a delivery is under way", () => {
     const { upstream, batches, numbers, untilDelivered } = probe(origin.url, {}, { deliver: wait });
     upstream.start();
     origin.control({ emit: 20_000 });
-    await until(() => waiting() === 1);
+    await eventually(() => waiting() === 1);
     const sent = (): number => origin.state().connections[0]!.sent;
     // The buffers of both ends fill up, and then it stands still.
-    await until(() => sent() > 0);
+    await eventually(() => sent() > 0);
     let before = -1;
     while (sent() !== before) {
       before = sent();
@@ -62,7 +63,7 @@ describe("while a delivery is under way", () => {
     );
     upstream.start();
     origin.control({ emit: 1 });
-    await until(() => waiting() === 1);
+    await eventually(() => waiting() === 1);
     await new Promise((resolve) => setTimeout(resolve, 3 * idle));
     origin.control({ emit: 1 });
     open();
@@ -77,9 +78,9 @@ describe("while a delivery is under way", () => {
     const { upstream, numbers, untilDelivered } = probe(origin.url, {}, { deliver: wait });
     upstream.start();
     origin.control({ emit: 3 });
-    await until(() => waiting() === 1);
+    await eventually(() => waiting() === 1);
     origin.control({ drop: "reset" });
-    await until(() => origin.state().sockets === 0);
+    await eventually(() => origin.state().sockets === 0);
     expect(upstream.status().state).toBe("open");
     open();
     origin.control({ emit: 2 });

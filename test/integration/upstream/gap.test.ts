@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { UpstreamBatch } from "../../../src/upstream/upstream.ts";
+import { eventually } from "../../support/reader.ts";
 import { createLoggedHistory } from "../../unit/upstream/logged-history.ts";
-import { probe, source, until } from "./support.ts";
+import { probe, source } from "./support.ts";
 
 const gaps = (batches: readonly UpstreamBatch[]): number => batches.filter(({ gap }) => gap).length;
 
@@ -15,7 +16,7 @@ describe("a source without ids", () => {
     origin.control({ emit: 2 });
     await untilDelivered(2);
     origin.control({ drop: "end" });
-    await until(() => gaps(batches) === 1);
+    await eventually(() => gaps(batches) === 1);
     origin.control({ emit: 1 });
     await untilDelivered(3);
     expect(numbers()).toEqual([1, 2, 3]);
@@ -31,16 +32,16 @@ describe("a source without ids", () => {
     origin.control({ emit: 1 });
     await untilDelivered(1);
     origin.control({ next: [{ body: "" }, { body: ": hello\n\n" }, { status: 500 }], drop: "reset" });
-    await until(() => origin.state().connections.length === 5 && origin.state().open === 1);
+    await eventually(() => origin.state().connections.length === 5 && origin.state().open === 1);
     await upstream.stop();
     upstream.start();
-    await until(() => origin.state().connections.length === 6);
+    await eventually(() => origin.state().connections.length === 6);
     await untilState("open");
     origin.control({ emit: 1 });
     await untilDelivered(2);
     expect(gaps(batches)).toBe(1);
     origin.control({ drop: "end" });
-    await until(() => gaps(batches) === 2);
+    await eventually(() => gaps(batches) === 2);
   });
 
   test("leaves a gap where events were received before this process", async () => {
@@ -49,7 +50,7 @@ describe("a source without ids", () => {
     history.append({ events: [{ event: "message", data: "{}", id: undefined }], cursor: undefined, gap: false });
     const { upstream, batches } = probe(origin.url, {}, {}, history);
     upstream.start();
-    await until(() => batches.length === 1);
+    await eventually(() => batches.length === 1);
     expect(batches).toEqual([{ events: [], cursor: undefined, gap: true }]);
   });
 
@@ -60,11 +61,11 @@ describe("a source without ids", () => {
     const deliver = async (): Promise<void> => {
       if (origin.state().connections.length > 1) return;
       origin.control({ drop: "reset" });
-      await until(() => origin.state().sockets === 0);
+      await eventually(() => origin.state().sockets === 0);
     };
     const { upstream, batches } = probe(origin.url, {}, { deliver }, history);
     upstream.start();
-    await until(() => origin.state().connections.length === 2 && upstream.status().state === "open");
+    await eventually(() => origin.state().connections.length === 2 && upstream.status().state === "open");
     expect(gaps(batches)).toBe(1);
   });
 });

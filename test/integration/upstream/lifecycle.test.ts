@@ -3,8 +3,9 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { UpstreamState } from "../../../src/upstream/upstream.ts";
 import type { ScriptedResponse } from "../../support/numbered-upstream.js";
 import { portOf } from "../../support/ports.ts";
+import { eventually } from "../../support/reader.ts";
 import { createLoggedHistory } from "../../unit/upstream/logged-history.ts";
-import { probe, source, until, upTo } from "./support.ts";
+import { probe, source, upTo } from "./support.ts";
 
 describe("stop", () => {
   const cases: [UpstreamState, ScriptedResponse | null][] = [
@@ -20,10 +21,10 @@ describe("stop", () => {
     const { upstream, states, untilState } = probe(origin.url, { backoff: { min: 60_000, max: 60_000, healthy: 0 } });
     upstream.start();
     await untilState(state);
-    await until(() => origin.state().connections.length === 1);
+    await eventually(() => origin.state().connections.length === 1);
     await upstream.stop();
     expect(upstream.status()).toMatchObject({ state: "idle", retryAt: undefined, openedAt: undefined });
-    await until(() => origin.state().sockets === 0);
+    await eventually(() => origin.state().sockets === 0);
     const seen = states.length;
     origin.control({ always: null });
     upstream.start();
@@ -45,9 +46,9 @@ describe("stop", () => {
       timeouts: { connect: 60_000, headers: 60_000, idle: 60_000 },
     });
     upstream.start();
-    await until(() => open === 1);
+    await eventually(() => open === 1);
     await upstream.stop();
-    await until(() => open === 0);
+    await eventually(() => open === 0);
   });
 
   test("while the headers function hangs does not wait for it", async () => {
@@ -69,10 +70,10 @@ describe("stop", () => {
     const { upstream, batches, states } = probe(origin.url, {}, { deliver });
     upstream.start();
     origin.control({ emit: 1 });
-    await until(() => upstream.status().received === 1);
+    await eventually(() => upstream.status().received === 1);
     let stopped = false;
     const stopping = upstream.stop().then(() => (stopped = true));
-    await until(() => told && origin.state().sockets === 0);
+    await eventually(() => told && origin.state().sockets === 0);
     expect(stopped).toBe(false);
     finish();
     await stopping;
@@ -89,11 +90,11 @@ describe("stop", () => {
     const timeouts = { connect: 60_000, headers: 60_000, idle: 60_000 };
     const { upstream } = probe(origin.url, { timeouts }, { deliver }, history);
     upstream.start();
-    await until(() => finish !== undefined);
+    await eventually(() => finish !== undefined);
     const stopping = upstream.stop();
     finish!();
     await stopping;
-    await until(() => origin.state().sockets === 0);
+    await eventually(() => origin.state().sockets === 0);
   });
 
   test("ends a delivery that gives up when it is told, and the events come again", async () => {
@@ -109,7 +110,7 @@ describe("stop", () => {
     const { upstream, lines, numbers, untilDelivered } = probe(origin.url, {}, { deliver });
     upstream.start();
     origin.control({ emit: 2 });
-    await until(() => !first);
+    await eventually(() => !first);
     await upstream.stop();
     expect(lines.filter(({ level }) => level === "warn")).toEqual([]);
     upstream.start();
@@ -150,7 +151,7 @@ describe("start and stop", () => {
     upstream.start();
     await Promise.all([last, upstream.stop()]);
     expect(upstream.status().state).toBe("idle");
-    await until(() => origin.state().sockets === 0);
+    await eventually(() => origin.state().sockets === 0);
     expect(origin.state().maxOpen).toBe(1);
   });
 
@@ -164,7 +165,7 @@ describe("start and stop", () => {
       return length;
     };
     upstream.start();
-    await until(() => upstream.status().state === "idle");
+    await eventually(() => upstream.status().state === "idle");
     expect(origin.state().connections).toEqual([]);
   });
 

@@ -1,7 +1,8 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startConnectProxy, type ConnectProxy } from "../../support/connect-proxy.ts";
+import { eventually } from "../../support/reader.ts";
 import { selfSigned } from "../../support/self-signed.ts";
-import { probe, source, until, upTo } from "./support.ts";
+import { probe, source, upTo } from "./support.ts";
 import { patience } from "../../support/patience.ts";
 
 const certificate = selfSigned();
@@ -33,7 +34,7 @@ describe("through a proxy", () => {
     });
     expect(JSON.stringify(origin.state().connections)).not.toMatch(/proxy-auth/);
     await upstream.stop();
-    await until(() => proxy.open() === 0 && origin.state().sockets === 0);
+    await eventually(() => proxy.open() === 0 && origin.state().sockets === 0);
   });
 
   test.each(["refuse", "close", "hang"] as const)("that says %s to a tunnel is asked once per attempt", async (how) => {
@@ -46,7 +47,7 @@ describe("through a proxy", () => {
     });
     upstream.start();
     expect(await untilFailure()).toBe(how === "hang" ? "upstream-timeout" : "upstream-connect");
-    await until(() => proxy.open() === 0);
+    await eventually(() => proxy.open() === 0);
     expect(proxy.requests).toHaveLength(1);
     proxy.behave("open");
     await untilState("open");

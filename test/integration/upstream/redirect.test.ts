@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { eventually } from "../../support/reader.ts";
 import { createLoggedHistory } from "../../unit/upstream/logged-history.ts";
-import { probe, source, until } from "./support.ts";
+import { probe, source } from "./support.ts";
 
 const keys = { "authorization": "Bearer s3cret", "cookie": "s=s3cret", "x-api-key": "s3cret" };
 
@@ -23,7 +24,7 @@ describe("a redirect", () => {
     expect(JSON.stringify(third!.headers)).not.toContain("s3cret");
     expect(third!.headers.accept).toBe("text/event-stream");
     // Nothing is left of the connection that led here.
-    await until(() => origin.state().sockets === 0);
+    await eventually(() => origin.state().sockets === 0);
   });
 
   test("does not lose the position in the query", async () => {
@@ -82,6 +83,6 @@ describe("a redirect", () => {
     const { upstream, untilState } = probe(origin.url);
     upstream.start();
     await untilState("open");
-    await until(() => origin.state().sockets === 1);
+    await eventually(() => origin.state().sockets === 1);
   });
 });

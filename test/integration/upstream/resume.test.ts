@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { eventually } from "../../support/reader.ts";
 import { createLoggedHistory } from "../../unit/upstream/logged-history.ts";
-import { probe, source, until, upTo } from "./support.ts";
+import { probe, source, upTo } from "./support.ts";
 
 describe("an upstream that loses its connection", () => {
   test.each([
@@ -32,7 +33,7 @@ describe("an upstream that loses its connection", () => {
     const { upstream, numbers, lines } = probe(origin.url);
     upstream.start();
     origin.control({ emit: 40 });
-    await until(() => numbers().at(-1) === 40);
+    await eventually(() => numbers().at(-1) === 40);
     const { reconnects, repeated } = upstream.status();
     expect([...new Set(numbers())]).toEqual(upTo(40));
     expect(repeated).toBe(0);
@@ -46,7 +47,7 @@ describe("an upstream that loses its connection", () => {
     origin.control({ next: [{ body: 'id: 5\ndata: {"n":5}\n\nid: 9\n\n' }], emit: 9 });
     const { upstream, batches } = probe(origin.url);
     upstream.start();
-    await until(() => origin.state().connections.length === 2);
+    await eventually(() => origin.state().connections.length === 2);
     expect(origin.state().connections[1]!.headers["last-event-id"]).toBe("9");
     expect(batches.map(({ cursor }) => cursor)).toEqual(["9"]);
   });
@@ -80,7 +81,7 @@ describe("a request", () => {
     origin.control({ next: [{ body: 'id: Grüße-€\ndata: {"n":1}\n\n' }] });
     const { upstream } = probe(origin.url);
     upstream.start();
-    await until(() => origin.state().connections.length === 2);
+    await eventually(() => origin.state().connections.length === 2);
     const value = origin.state().connections[1]!.headers["last-event-id"] as string;
     expect(Buffer.from(value, "latin1").toString("utf8")).toBe("Grüße-€");
   });
@@ -90,7 +91,7 @@ describe("a request", () => {
     origin.control({ next: [{ body: 'id: \x07\ndata: {"n":1}\n\n' }] });
     const { upstream, batches } = probe(origin.url);
     upstream.start();
-    await until(() => batches.length === 2);
+    await eventually(() => batches.length === 2);
     expect(origin.state().connections[1]!.headers).not.toHaveProperty("last-event-id");
     expect(batches[1]).toEqual({ events: [], cursor: undefined, gap: true });
   });

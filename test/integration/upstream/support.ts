@@ -1,4 +1,4 @@
-import { onTestFinished, vi } from "vitest";
+import { onTestFinished } from "vitest";
 import { createUpstream } from "../../../src/upstream/create-upstream.ts";
 import type {
   Upstream,
@@ -10,9 +10,9 @@ import type {
 } from "../../../src/upstream/upstream.ts";
 import type { Logger } from "../../../src/util/logger.ts";
 import { startNumberedUpstream, type NumberedOptions, type NumberedUpstream } from "../../support/numbered-upstream.js";
+import { eventually } from "../../support/reader.ts";
 import { createLoggedHistory, type LoggedHistory } from "../../unit/upstream/logged-history.ts";
 import { upstreamOptions } from "../../unit/upstream/support.ts";
-import { patience } from "../../support/patience.ts";
 
 /** One line of the log. */
 export interface LogLine {
@@ -70,10 +70,10 @@ export function probe(
     states,
     lines,
     numbers: () => history.events.map(({ data }) => (JSON.parse(data) as { n: number }).n),
-    untilDelivered: (count) => until(() => history.events.length >= count),
-    untilState: (state) => until(() => upstream.status().state === state),
+    untilDelivered: (count) => eventually(() => history.events.length >= count),
+    untilState: (state) => eventually(() => upstream.status().state === state),
     async untilFailure() {
-      await until(() => failures().length > 0);
+      await eventually(() => failures().length > 0);
       return failures()[0]!.fields["code"];
     },
   };
@@ -84,11 +84,6 @@ export async function source(options: Partial<NumberedOptions> = {}): Promise<Nu
   const started = await startNumberedUpstream(options);
   onTestFinished(() => started.close());
   return started;
-}
-
-/** Waits for a fact. */
-export async function until(fact: () => boolean): Promise<void> {
-  await vi.waitUntil(fact, { timeout: patience, interval: 5 });
 }
 
 /** 1..m. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NumberedUpstream } from "../../support/numbered-upstream.js";
-import { probe, source, until, upTo } from "./support.ts";
+import { eventually } from "../../support/reader.ts";
+import { probe, source, upTo } from "./support.ts";
 
 const named = (sources: readonly NumberedUpstream[]): { url: string; name: string }[] =>
   sources.map(({ url }, n) => ({ url, name: "abc"[n]! }));
@@ -48,7 +49,7 @@ describe("with several targets", () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(upstream.status()).toMatchObject({ state: "open", target: "b", reconnects: 1 });
     second.control({ drop: "end" });
-    await until(() => upstream.status().target === "a" && upstream.status().state === "open");
+    await eventually(() => upstream.status().target === "a" && upstream.status().state === "open");
     expect(first.state().connections).toHaveLength(2);
   });
 
@@ -73,7 +74,7 @@ describe("with several targets", () => {
     const backoff = { min: 10, max: 100, healthy: 1000 };
     const { upstream, lines } = probe("", { targets: named(sources), backoff });
     upstream.start();
-    await until(() => lines.length >= 5);
+    await eventually(() => lines.length >= 5);
     expect(lines.slice(0, 4).map(({ fields }) => fields["target"])).toEqual(["a", "b", "a", "b"]);
     expect(lines.slice(0, 4).map(({ fields }) => fields["attempt"])).toEqual([1, 2, 3, 4]);
   });

@@ -2,8 +2,9 @@ import { createServer } from "node:https";
 import type { TLSSocket } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { portOf } from "../../support/ports.ts";
+import { eventually } from "../../support/reader.ts";
 import { selfSigned } from "../../support/self-signed.ts";
-import { probe, source, until, upTo } from "./support.ts";
+import { probe, source, upTo } from "./support.ts";
 
 const certificate = selfSigned();
 const elsewhere = selfSigned("source.example", false);
@@ -17,7 +18,7 @@ describe("a source with TLS", () => {
     await untilDelivered(5);
     expect(numbers()).toEqual(upTo(5));
     await upstream.stop();
-    await until(() => origin.state().sockets === 0);
+    await eventually(() => origin.state().sockets === 0);
   });
 
   test("that nobody vouches for is upstream-connect", async () => {
