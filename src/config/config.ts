@@ -15,23 +15,23 @@ export type Size = number | string;
 /** A whole number; in text, `_` may group digits: `1_000_000`. */
 export type Count = number | string;
 
-/** The whole configuration. Every key has a default; only `streams` (or a `preset`) has to be given. */
+/** The whole configuration. Only `streams` (or a `preset`) is required; every other option has a default. */
 export interface GatewayConfig {
-  /** A ready-made configuration that reads the environment: `surflux`. What is written beside it wins. */
+  /** A predefined configuration that reads the environment: `surflux`. Other options override it. */
   readonly preset?: "surflux" | undefined;
   /**
    * Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `:8080` (every IPv4 address), or a number: that
-   * port on 127.0.0.1. An address other than loopback needs `access`. Default: `127.0.0.1:8080`.
+   * port on 127.0.0.1. An address other than loopback requires `access`. Default: `127.0.0.1:8080`.
    */
   readonly listen?: string | number | undefined;
   /**
-   * What serves subscriptions over HTTP/1.1 at that address. `raw` writes them straight to their sockets, which takes
-   * less memory and CPU time. `node` serves every connection through Node's own HTTP server, to tell a fault of one
-   * from the other. Default: `raw`.
+   * How subscriptions over HTTP/1.1 are served. `raw` writes them directly to their sockets, which takes less memory
+   * and CPU time. `node` serves every connection through Node's own HTTP server, to find out which of the two has a
+   * fault. Default: `raw`.
    */
   readonly listener?: "raw" | "node" | undefined;
   /**
-   * Where the log is kept: `sqlite:<path>` (relative to the working directory), `memory:` (gone at the end of the
+   * Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the
    * process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…`. Default:
    * `sqlite:./spillway.db`.
    */
@@ -41,8 +41,8 @@ export interface GatewayConfig {
   /** How nodes that share a store coordinate: PostgreSQL, MySQL, Redis, NATS. */
   readonly cluster?: ClusterConfig | undefined;
   /**
-   * Processes that serve clients, 1 to 256, or `auto`: as many as the machine runs at once. More than 1 needs `store:
-   * sqlite:…` and is for `spillway serve`. Default: `1`.
+   * Number of processes that serve clients, 1 to 256, or `auto`: the number of available CPU cores. More than 1
+   * requires `store: sqlite:…` and `spillway serve`. Default: `1`.
    */
   readonly workers?: Count | undefined;
   /**
@@ -56,39 +56,39 @@ export interface GatewayConfig {
    */
   readonly trustProxy?: readonly string[] | undefined;
   /**
-   * Host names that the gateway's own server answers to, beside `localhost` and loopback addresses: `[feed.example,
-   * "*.feed.example"]`. A request with another `Host` gets 421. Without it any name, except on loopback.
+   * Host names that the gateway's own server accepts, in addition to `localhost` and loopback addresses:
+   * `[feed.example, "*.feed.example"]`. A request with another `Host` gets 421. Default: any name, except on loopback.
    */
   readonly hosts?: readonly string[] | undefined;
   /**
-   * Over how long a stopping gateway disconnects its subscribers, at most: a second for each thousand of them.
-   * Default: `10s`.
+   * Maximum time over which a stopping gateway disconnects its subscribers; it takes one second per thousand
+   * subscribers. Default: `10s`.
    */
   readonly drain?: Duration | undefined;
   /**
-   * A folder whose files everyone may read at `/`, with types, ranges and ETags; relative to the working directory.
-   * Names that begin with a dot, links that lead out of it, and paths below `/streams`, `/api` and `/admin` are not
-   * served. Without it `/` is a small page with the streams, a live tail and the `curl` line.
+   * A folder whose files are served publicly at `/`, with content types, ranges and ETags; relative to the working
+   * directory. Names that begin with a dot, links that lead out of the folder, and paths below `/streams`, `/api` and
+   * `/admin` are not served. Default: `/` is a small page with the streams, a live tail and the `curl` command.
    */
   readonly static?: string | undefined;
-  /** The stream that `/api/sse` serves. Without it the only stream; none if there are several. */
+  /** The stream that `/api/sse` serves. Default: the only stream; none if there are several. */
   readonly default?: string | undefined;
   /** The streams by name: a letter or digit, then at most 63 letters, digits, `_` and `-`. */
   readonly streams?: Readonly<Record<string, StreamConfig>> | undefined;
   /**
-   * Who may do what; default deny. Without the section, on a loopback address, anonymous clients may subscribe; on any
-   * other address it is required.
+   * Access rights; default deny. Without this section, anonymous clients may subscribe on a loopback address; on any
+   * other address the section is required.
    */
   readonly access?: AccessConfig | undefined;
-  /** Bounds on what clients may use. `none` lifts the bounds that have it as a value. */
+  /** Limits on what clients can use. `none` disables the limits that allow it. */
   readonly limits?: LimitsConfig | undefined;
 }
 
 /** Settings of the SQLite store. */
 export interface SqliteConfig {
   /**
-   * What a commit waits for: `full` survives a power cut, `normal` may lose the last moments to one. A killed process
-   * loses nothing with either. Default: `full`.
+   * Durability of a commit: `full` survives a power cut, `normal` may lose the last events in one. Neither loses
+   * events if the process is killed. Default: `full`.
    */
   readonly synchronous?: "full" | "normal" | undefined;
 }
@@ -96,11 +96,11 @@ export interface SqliteConfig {
 /** How nodes that share a store coordinate: PostgreSQL, MySQL, Redis, NATS. */
 export interface ClusterConfig {
   /**
-   * How long the right to ingest a stream outlasts a node that has died; another node takes over then at the latest. 1
-   * s to 1 h. Default: `10s`.
+   * Duration of the lease to ingest a stream: another node takes over at the latest this long after the holder has
+   * died. 1 s to 1 h. Default: `10s`.
    */
   readonly lease?: Duration | undefined;
-  /** The name of this node in `/status` of the others. Without it host name and process id. */
+  /** The name of this node in `/status` of the other nodes. Default: host name and process id. */
   readonly node?: string | undefined;
 }
 
@@ -114,7 +114,7 @@ export interface TlsConfig {
    * the intermediate certificates. PEM text or the path of a PEM file, which is read again when it changes.
    */
   readonly cert: string;
-  /** The certificate's private key, in the same way. */
+  /** The certificate's private key, also as PEM text or the path of a PEM file. */
   readonly key: string;
 }
 
@@ -122,28 +122,28 @@ export interface TlsConfig {
 export interface StreamConfig {
   /** The source of a stream: give `url` or `urls`. */
   readonly upstream?: UpstreamConfig | undefined;
-  /** Where an upstream event's channel is found in its JSON data: a JSON pointer (RFC 6901) such as `/symbol`. */
+  /** JSON pointer (RFC 6901) to the channel in the JSON data of an upstream event, such as `/symbol`. */
   readonly channel?: string | undefined;
   /**
-   * Whose ids clients see: `gateway` (`<epoch>.<seq>`), or `upstream`: the source's own, so that clients can move
-   * between it and the gateway. Default: `gateway`.
+   * Event ids that clients see: `gateway` (`<epoch>.<seq>`), or `upstream`: those of the source, so that clients can
+   * switch between the source and the gateway. Default: `gateway`.
    */
   readonly ids?: "gateway" | "upstream" | undefined;
-  /** How much of a stream is kept; the oldest events are deleted as soon as one bound is passed. */
+  /** How much of a stream is kept. The oldest events are deleted as soon as one limit is exceeded. */
   readonly retention?: RetentionConfig | undefined;
   /**
-   * Silence after which a comment keeps connections alive; at least 10 ms. `{ interval: 15s, event: heartbeat }` sends
-   * an event of that type instead. Default: `15s`.
+   * How long a connection is idle before a comment keeps it alive; at least 10 ms. `{ interval: 15s, event: heartbeat
+   * }` sends an event of that type instead. Default: `15s`.
    */
   readonly heartbeat?: HeartbeatConfig | Duration | undefined;
   /**
-   * After how long clients are asked to reconnect when their connection breaks. Without it the client decides:
-   * browsers wait 3 to 5 s.
+   * Delay after which clients reconnect when their connection breaks. Default: the client decides; browsers wait 3 to
+   * 5 s.
    */
   readonly retry?: Duration | undefined;
   /**
-   * How long an event may wait for others, so that they leave in one write: trades latency for CPU time; at most
-   * `10s`. With `0ms` only what comes while the process is busy leaves together. Default: `0ms`.
+   * How long an event may wait for others to be sent in one write: trades latency for CPU time; at most `10s`. With
+   * `0ms`, only events that arrive while the process is busy are sent together. Default: `0ms`.
    */
   readonly coalesce?: Duration | undefined;
 }
@@ -151,32 +151,34 @@ export interface StreamConfig {
 /** The source of a stream: give `url` or `urls`. */
 export interface UpstreamConfig {
   /**
-   * The source's address, http or https; credentials in it are never shown. A stream without an upstream is only
-   * published to.
+   * The source's http or https URL. Credentials in it are never shown. A stream without an upstream only gets
+   * published events.
    */
   readonly url?: string | undefined;
   /**
-   * Several addresses of one source instead, tried by `balance`: texts, or `{ url, name }` where the name is what logs
-   * show (else `target-<n>`).
+   * Several addresses of one source, instead of `url`, used according to `balance`: URLs, or `{ url, name }` with a
+   * name for logs (default `target-<n>`).
    */
   readonly urls?: readonly (UpstreamTargetConfig | string)[] | undefined;
   /** `failover`: the first healthy target. `round-robin`: the next one at each attempt. Default: `failover`. */
   readonly balance?: "failover" | "round-robin" | undefined;
-  /** How long a target that failed is skipped while another is available. Default: `30s`. */
+  /** How long a failed target is skipped while another one is available. Default: `30s`. */
   readonly coolDown?: Duration | undefined;
   /**
-   * Any method that an event stream can answer, such as `GET`, `POST` or `REPORT`. Without it `POST` if there is a
-   * `body`, else `GET`.
+   * Any HTTP method that an event stream can answer, such as `GET`, `POST` or `REPORT`. Default: `POST` if there is a
+   * `body`, otherwise `GET`.
    */
   readonly method?: string | undefined;
   /** The request's body. */
   readonly body?: string | undefined;
-  /** Request headers. In code also a function, called at every attempt, for tokens that expire. Default: `{}`. */
+  /**
+   * Request headers. In code also a function that is called for every attempt, for tokens that expire. Default: `{}`.
+   */
   readonly headers?: UpstreamHeaders | undefined;
   /**
    * How the last event id is sent: in the `Last-Event-ID` header, or with `{ query: <name> }` in that query parameter.
    * `{ query: last-id, initial: "$" }` sends the value of `initial` while no id is stored: for example `"$"` for new
-   * events only, or `"0"` for all that the source holds. Default: `header`.
+   * events only, or `"0"` for all events that the source holds. Default: `header`.
    */
   readonly resume?: "header" | { readonly query: string; readonly initial?: string | number | undefined } | undefined;
   /**
@@ -184,30 +186,30 @@ export interface UpstreamConfig {
    * `linger` after the last. Default: `always`.
    */
   readonly connect?: "always" | "on-demand" | undefined;
-  /** How long an on-demand connection outlives its last subscriber. Default: `30s`. */
+  /** How long an on-demand connection stays open after its last subscriber. Default: `30s`. */
   readonly linger?: Duration | undefined;
   /** How long each phase of an upstream connection may take. */
   readonly timeouts?: UpstreamTimeoutsConfig | undefined;
-  /** The wait between attempts: random, up to a ceiling that doubles from `min` to `max`. */
+  /** The delay between attempts: random, up to a ceiling that doubles from `min` to `max`. */
   readonly backoff?: UpstreamBackoffConfig | undefined;
-  /** Redirects followed in one attempt, at most 20. Default: `5`. */
+  /** Maximum number of redirects in one attempt, at most 20. Default: `5`. */
   readonly redirects?: Count | undefined;
   /**
-   * Bound of one event's memory; beyond it the connection is closed and made again. An id or a type has at most 2 KiB.
-   * Default: `16MiB`.
+   * Maximum memory for one event; beyond it the gateway closes the connection and reconnects. An id or a type has at
+   * most 2 KiB. Default: `16MiB`.
    */
   readonly maxEventBytes?: Size | undefined;
   /** TLS settings of an upstream connection. `ca`, `cert` and `key` are PEM text or the path of a PEM file. */
   readonly tls?: UpstreamTlsConfig | undefined;
-  /** URL of an HTTP proxy. Proxy variables of the environment are not read. */
+  /** URL of an HTTP proxy. Proxy environment variables are ignored. */
   readonly proxy?: string | undefined;
 }
 
 /** One address of a source. */
 export interface UpstreamTargetConfig {
-  /** http or https; credentials in it are never shown. */
+  /** http or https URL. Credentials in it are never shown. */
   readonly url: string;
-  /** What logs and status show. Without it `target-<n>`. */
+  /** Name in logs and status. Default: `target-<n>`. */
   readonly name?: string | undefined;
 }
 
@@ -217,17 +219,17 @@ export interface UpstreamTimeoutsConfig {
   readonly connect?: Duration | undefined;
   /** From the request until the response's headers. Default: `30s`. */
   readonly headers?: Duration | undefined;
-  /** Silence of an open stream; comments end it too. Default: `90s`. */
+  /** How long an open stream may send nothing, not even a comment. Default: `90s`. */
   readonly idle?: Duration | undefined;
 }
 
-/** The wait between attempts: random, up to a ceiling that doubles from `min` to `max`. */
+/** The delay between attempts: random, up to a ceiling that doubles from `min` to `max`. */
 export interface UpstreamBackoffConfig {
   /**
-   * The wait before an attempt is random, up to a ceiling that starts here and doubles up to `max`. Default: `500ms`.
+   * The delay before an attempt is random, up to a ceiling that starts here and doubles up to `max`. Default: `500ms`.
    */
   readonly min?: Duration | undefined;
-  /** The highest ceiling of the wait. Default: `30s`. */
+  /** The highest ceiling of the delay. Default: `30s`. */
   readonly max?: Duration | undefined;
   /** A stream that was open for this long resets the ceiling to `min`. Default: `10s`. */
   readonly healthy?: Duration | undefined;
@@ -235,52 +237,54 @@ export interface UpstreamBackoffConfig {
 
 /** TLS settings of an upstream connection. `ca`, `cert` and `key` are PEM text or the path of a PEM file. */
 export interface UpstreamTlsConfig {
-  /** Authorities to trust instead of Node's: PEM text or the path of a PEM file, as in the next two. */
+  /** Certificate authorities to trust instead of Node's: PEM text or the path of a PEM file, as in the next two. */
   readonly ca?: string | undefined;
   /** Client certificate. */
   readonly cert?: string | undefined;
   /** The client certificate's private key. */
   readonly key?: string | undefined;
-  /** Name to ask for and to check, if it is not the URL's host. */
+  /** Server name to request (SNI) and to verify. Default: the URL's host. */
   readonly servername?: string | undefined;
-  /** `false` accepts any certificate: for tests only. Without it `true`. */
+  /** `false` accepts any certificate, for tests only. Default: `true`. */
   readonly rejectUnauthorized?: boolean | undefined;
 }
 
-/** How much of a stream is kept; the oldest events are deleted as soon as one bound is passed. */
+/** How much of a stream is kept. The oldest events are deleted as soon as one limit is exceeded. */
 export interface RetentionConfig {
-  /** Events older than this are deleted. `none` lifts the bound, here and in the next three. Default: `24h`. */
+  /**
+   * Events older than this are deleted. `none` disables the limit, here and in the next three options. Default: `24h`.
+   */
   readonly age?: Duration | undefined;
-  /** At most this many events are kept. Default: `none`. */
+  /** Maximum number of events. Default: `none`. */
   readonly events?: Count | undefined;
-  /** At most this much is kept: data, types, channels and ids, and 128 bytes for each event. Default: `1GiB`. */
+  /** Maximum size: data, types, channels and ids, plus 128 bytes per event. Default: `1GiB`. */
   readonly bytes?: Size | undefined;
   /**
-   * At most this many idempotency keys are remembered. Beyond it the oldest ones of the publisher that has the most
-   * are forgotten. Default: `100_000`.
+   * Maximum number of idempotency keys. Beyond it the oldest keys of the publisher with the most keys are removed.
+   * Default: `100_000`.
    */
   readonly keys?: Count | undefined;
 }
 
-/** What keeps a silent connection alive. */
+/** Heartbeats, which keep an idle connection alive. */
 export interface HeartbeatConfig {
-  /** Silence after which it is sent; at least `10ms`. Default: `15s`. */
+  /** How long a connection is idle before a heartbeat; at least `10ms`. Default: `15s`. */
   readonly interval?: Duration | undefined;
   /**
-   * Sends an event of this type, with the time in its JSON data, instead of a comment, which programs in browsers do
-   * not see.
+   * Sends an event of this type, with the time in its JSON data, instead of a comment, which is invisible to scripts
+   * in browsers.
    */
   readonly event?: string | undefined;
 }
 
 /**
- * Who may do what; default deny. Without the section, on a loopback address, anonymous clients may subscribe; on any
- * other address it is required.
+ * Access rights; default deny. Without this section, anonymous clients may subscribe on a loopback address; on any
+ * other address the section is required.
  */
 export interface AccessConfig {
   /**
    * What clients without a credential may do: a list of rights (`subscribe`, `publish`, `admin`: status, metrics,
-   * reload, the subscribers of others), or a grant. Without it nothing.
+   * reload, the subscribers of others), or a grant. Default: nothing.
    */
   readonly anonymous?: readonly Right[] | GrantConfig | undefined;
   /**
@@ -289,37 +293,39 @@ export interface AccessConfig {
    */
   readonly keys?: readonly KeyConfig[] | undefined;
   /**
-   * Which JSON Web Tokens are accepted. A token grants what its claim `spillway: { can, streams, channels, events,
-   * broadcast }` says.
+   * Which JSON Web Tokens are accepted. A token's grant is its claim `spillway: { can, streams, channels, events,
+   * broadcast }`.
    */
   readonly jwt?: JwtConfig | undefined;
   /**
-   * Name of the cookie that may hold a token instead of the `Authorization` header; a request with it must come from
-   * an allowed origin.
+   * Name of a cookie that may hold a token instead of the `Authorization` header. A request with the cookie must come
+   * from an allowed origin.
    */
   readonly cookie?: string | undefined;
-  /** Tickets, with which an `EventSource` authenticates. */
+  /** Tickets, which an `EventSource` uses to authenticate. */
   readonly tickets?: TicketsConfig | undefined;
-  /** A service that decides: `{ url, timeout: 2s, cache: 5s, stale: 30s }`. In code also a function. */
+  /** A service that decides about access: `{ url, timeout: 2s, cache: 5s, stale: 30s }`. In code also a function. */
   readonly authorize?: AuthorizeConfig | AuthorizeFunction | undefined;
   /** Which pages of other origins may use the gateway (CORS). */
   readonly cors?: CorsConfig | undefined;
 }
 
-/** What a client may do, and with what. In names `*` stands for any characters. */
+/** The rights of a client, and what they apply to. In names, `*` matches any characters. */
 export interface GrantConfig {
   /** Rights: `subscribe`, `publish`, `admin`. Default: `[subscribe]`. */
   readonly can?: readonly Right[] | undefined;
-  /** Streams. Without it all. */
+  /** Streams. Default: all. */
   readonly streams?: readonly string[] | undefined;
-  /** Channels; with a list, events without a channel are left out. Without it all, and events without a channel. */
+  /**
+   * Channels; with a list, events without a channel are left out. Default: all channels, and events without a channel.
+   */
   readonly channels?: readonly string[] | undefined;
   /**
-   * With `channels`: whether a subscriber that asks for no channel by name also gets events without a channel. It
-   * never allows publishing them. Without it `false`.
+   * With `channels`: whether a subscriber that requests no channel by name also gets events without a channel. It
+   * never allows publishing them. Default: `false`.
    */
   readonly broadcast?: boolean | undefined;
-  /** Event types. Without it all. */
+  /** Event types. Default: all. */
   readonly events?: readonly string[] | undefined;
 }
 
@@ -328,147 +334,152 @@ export interface KeyConfig {
   /** The key's name in logs and metrics. */
   readonly name: string;
   /**
-   * The hash of the key, which may be any secret: `sha256:<hex>`, `sha256:<salt>:<hex>` (of the salt and the secret
-   * behind it), or scrypt in the PHC string format. `spillway key hash` makes it.
+   * The hash of the key, which may be any secret: `sha256:<hex>`, `sha256:<salt>:<hex>` (of the salt followed by the
+   * secret), or scrypt in the PHC string format. `spillway key hash` prints it.
    */
   readonly hash: string;
-  /** When the key expires: an RFC 3339 time. Without it never. */
+  /** When the key expires: an RFC 3339 time. Default: never. */
   readonly expires?: string | undefined;
   /** Rights: `subscribe`, `publish`, `admin`. Default: `[subscribe]`. */
   readonly can?: readonly Right[] | undefined;
-  /** Streams. Without it all. */
+  /** Streams. Default: all. */
   readonly streams?: readonly string[] | undefined;
-  /** Channels; with a list, events without a channel are left out. Without it all, and events without a channel. */
+  /**
+   * Channels; with a list, events without a channel are left out. Default: all channels, and events without a channel.
+   */
   readonly channels?: readonly string[] | undefined;
   /**
-   * With `channels`: whether a subscriber that asks for no channel by name also gets events without a channel. It
-   * never allows publishing them. Without it `false`.
+   * With `channels`: whether a subscriber that requests no channel by name also gets events without a channel. It
+   * never allows publishing them. Default: `false`.
    */
   readonly broadcast?: boolean | undefined;
-  /** Event types. Without it all. */
+  /** Event types. Default: all. */
   readonly events?: readonly string[] | undefined;
 }
 
 /**
- * Which JSON Web Tokens are accepted. A token grants what its claim `spillway: { can, streams, channels, events,
- * broadcast }` says.
+ * Which JSON Web Tokens are accepted. A token's grant is its claim `spillway: { can, streams, channels, events,
+ * broadcast }`.
  */
 export interface JwtConfig {
-  /** The secret of tokens signed with HS256, HS384 or HS512, at least 32 bytes. Give one of this and the next two. */
+  /**
+   * The secret of tokens signed with HS256, HS384 or HS512, at least 32 bytes. Exactly one of `secret`, `publicKey`
+   * and `jwks` is required.
+   */
   readonly secret?: string | undefined;
   /** The issuer's public key: PEM text or the path of a PEM file. */
   readonly publicKey?: string | undefined;
   /**
-   * URL of the issuer's key set. It is cached, fetched again for an unknown key, and used for 24 hours more while the
-   * issuer cannot be reached.
+   * URL of the issuer's key set. It is cached, fetched again for an unknown key, and used for up to 24 hours while the
+   * issuer is unreachable.
    */
   readonly jwks?: string | undefined;
-  /** What the claim `iss` must be. Without it the claim is not checked. */
+  /** Required value of the claim `iss`. Default: the claim is not checked. */
   readonly issuer?: string | undefined;
-  /** What the claim `aud` must be or contain. Without it the claim is not checked. */
+  /** Value that the claim `aud` must equal or contain. Default: the claim is not checked. */
   readonly audience?: string | undefined;
-  /** Accepted algorithms. Without it `[HS256]` with a secret, else `[RS256, ES256, EdDSA]`. */
+  /** Accepted algorithms. Default: `[HS256]` with a secret, otherwise `[RS256, ES256, EdDSA]`. */
   readonly algorithms?: readonly string[] | undefined;
   /** How far the clocks of issuer and gateway may differ. Default: `5s`. */
   readonly clockTolerance?: Duration | undefined;
-  /** Rights of every accepted token, beside those of its `spillway` claim. Default: `[]`. */
+  /** Rights of every accepted token, in addition to those of its `spillway` claim. Default: `[]`. */
   readonly can?: readonly Right[] | undefined;
   /**
-   * Whether the subscribers of every accepted token also get events without a channel, besides those of the granted
-   * channels; a token's `spillway` claim may say so too. Default: `false`.
+   * Whether subscribers with any accepted token also get events without a channel, in addition to those of the granted
+   * channels. A token's `spillway` claim can also allow this. Default: `false`.
    */
   readonly broadcast?: boolean | undefined;
   /**
-   * Which claims hold the parts of a grant, instead of the `spillway` claim. A token without the claim gets nothing of
-   * that part.
+   * Claims that hold parts of a grant, instead of the `spillway` claim. A token that lacks such a claim gets an empty
+   * list for that part.
    */
   readonly claims?: ClaimsConfig | undefined;
 }
 
 /**
- * Which claims hold the parts of a grant, instead of the `spillway` claim. A token without the claim gets nothing of
- * that part.
+ * Claims that hold parts of a grant, instead of the `spillway` claim. A token that lacks such a claim gets an empty
+ * list for that part.
  */
 export interface ClaimsConfig {
-  /** Streams out of another claim: `claim:<name>`, or `claim:<name> → <text with {}>`. */
+  /** Streams from another claim: `claim:<name>`, or `claim:<name> → <text with {}>`. */
   readonly streams?: string | undefined;
-  /** Channels in the same way: `claim:tenant → tenant:{}`. */
+  /** Channels from another claim: `claim:tenant → tenant:{}`. */
   readonly channels?: string | undefined;
-  /** Event types in the same way. */
+  /** Event types from another claim. */
   readonly events?: string | undefined;
 }
 
-/** Tickets, with which an `EventSource` authenticates. */
+/** Tickets, which an `EventSource` uses to authenticate. */
 export interface TicketsConfig {
-  /** The longest that a ticket can be used, whatever its credential says. Default: `12h`. */
+  /** Maximum lifetime of a ticket, even if its credential is valid for longer. Default: `12h`. */
   readonly lifetime?: Duration | undefined;
-  /** How soon it must be used first. Default: `30s`. */
+  /** Time within which a ticket must be used for the first time. Default: `30s`. */
   readonly firstUse?: Duration | undefined;
-  /** Whether clients without a credential get tickets; they do not need them. Default: `false`. */
+  /** Whether clients without a credential can get tickets, which they do not need. Default: `false`. */
   readonly anonymous?: boolean | undefined;
   /**
-   * Tickets that one key or user holds, or one address without a credential. Beyond it the used ticket that was not
-   * used for longest is removed; if none was used, the answer is 429. At most 100,000. Default: `10_000`.
+   * Tickets that one key or user holds, or one address without a credential. Beyond it the least recently used ticket
+   * is removed; if none was used, the answer is 429. At most 100,000. Default: `10_000`.
    */
   readonly perSubject?: Count | undefined;
-  /** Tickets made for one address that were not used yet; beyond it 429. At most 100,000. Default: `10_000`. */
+  /** Unused tickets of one address; beyond it 429. At most 100,000. Default: `10_000`. */
   readonly perAddress?: Count | undefined;
-  /** What the tickets of one key or user may take, about 1 kB each; beyond it as with `perSubject`. Default: `8MiB`. */
+  /** Memory for the tickets of one key or user, about 1 kB each; beyond it as with `perSubject`. Default: `8MiB`. */
   readonly bytes?: Size | undefined;
 }
 
-/** A service that decides who may do what. */
+/** A service that decides about access. */
 export interface AuthorizeConfig {
-  /** Asked with a POST; 200 with rights as JSON grants them, 401 and 403 refuse, anything else is answered with 503. */
+  /**
+   * URL of the service, called with POST. A 200 with rights as JSON grants them, 401 and 403 refuse; for anything
+   * else, the client gets 503.
+   */
   readonly url: string;
-  /** How long the service may take. Default: `2s`. */
+  /** How long the service may take to answer. Default: `2s`. */
   readonly timeout?: Duration | undefined;
-  /** How long an answer is used again for the same credential and stream; `0s` asks every time. Default: `5s`. */
+  /** How long an answer is cached for the same credential and stream; `0s` disables the cache. Default: `5s`. */
   readonly cache?: Duration | undefined;
   /**
-   * How much longer an answer that granted something is used while the service does not answer or is too busy; `0s`
-   * not at all. Default: `30s`.
+   * How much longer a cached answer that granted access is used while the service does not answer or is too busy; `0s`
+   * disables this. Default: `30s`.
    */
   readonly stale?: Duration | undefined;
 }
 
 /** Which pages of other origins may use the gateway (CORS). */
 export interface CorsConfig {
-  /** Pages of which origins may use the gateway: `https://app.example`, or `"*"` alone. Default: `[]`. */
+  /** Origins whose pages may use the gateway: `https://app.example`, or `"*"` alone. Default: `[]`. */
   readonly origins?: readonly string[] | undefined;
-  /** Whether they may send cookies. Default: `false`. */
+  /** Whether these pages may send cookies. Default: `false`. */
   readonly credentials?: boolean | undefined;
-  /** How long a browser may keep the answer of a preflight. Default: `10m`. */
+  /** How long a browser may cache the response to a preflight request. Default: `10m`. */
   readonly maxAge?: Duration | undefined;
 }
 
-/** Bounds on what clients may use. `none` lifts the bounds that have it as a value. */
+/** Limits on what clients can use. `none` disables the limits that allow it. */
 export interface LimitsConfig {
   /**
-   * Subscriptions and held long polls, over all workers; beyond it 503. Limits says more of each. Default: `50_000`.
+   * Subscriptions and held long polls, over all workers; beyond it 503. Limits explains each limit. Default: `50_000`.
    */
   readonly connections?: Count | undefined;
-  /** Those of one subject (key or user) that is not anonymous; beyond it 429. Default: `none`. */
+  /** Subscriptions and held long polls of one key or user; beyond it 429. Default: `none`. */
   readonly perSubject?: Count | undefined;
-  /** Those of one address; beyond it 429. Default: `none`. */
+  /** Subscriptions and held long polls of one address; beyond it 429. Default: `none`. */
   readonly perAddress?: Count | undefined;
   /**
-   * New subscriptions of one key or user, and attempts of one address, in a time: `100/15m`; beyond it 429. Default:
+   * Rate of new subscriptions of one key or user, and of attempts of one address: `100/15m`; beyond it 429. Default:
    * `none`.
    */
   readonly connectRate?: string | undefined;
-  /**
-   * Requests of one address in a time, counted before anything is known of them: `1000/1m`; beyond it 429. Default:
-   * `none`.
-   */
+  /** Rate of requests of one address, counted before they are processed: `1000/1m`; beyond it 429. Default: `none`. */
   readonly requestRate?: string | undefined;
   /**
-   * Different unknown credentials from one address in a time; beyond it 429 for a time that doubles, from 1 s to 5
-   * min. Credentials that were good at the address before still count. Default: `20/1m`.
+   * Rate of different unknown credentials from one address; beyond it 429 for a time that doubles, from 1 s to 5 min.
+   * Credentials that were valid from the address before are still accepted. Default: `20/1m`.
    */
   readonly failedCredentials?: string | undefined;
   /**
-   * Publish requests of one key or user, or of one address if anonymous, in a time: `100/1s`; beyond it 429. Default:
+   * Rate of publish requests of one key or user, or of one address if anonymous: `100/1s`; beyond it 429. Default:
    * `none`.
    */
   readonly publishRate?: string | undefined;
@@ -476,15 +487,15 @@ export interface LimitsConfig {
   readonly channels?: Count | undefined;
   /** Length of a request's path and query; beyond it 414. Default: `8KiB`. */
   readonly url?: Size | undefined;
-  /** All headers of a request; beyond it 431. Default: `16KiB`. */
+  /** Total size of a request's headers; beyond it 431. Default: `16KiB`. */
   readonly headers?: Size | undefined;
-  /** Subscriptions that are replayed to at the same time; others wait. Default: `5_000`. */
+  /** Concurrent replays; other subscriptions wait. Default: `5_000`. */
   readonly replays?: Count | undefined;
-  /** How long they wait; then the answer is 503. Default: `10s`. */
+  /** How long a subscription waits for its replay; then the answer is 503. Default: `10s`. */
   readonly replayWait?: Duration | undefined;
   /**
-   * Searches through a log at the same time in one process: `last` with a filter, and long polls whose filter lets
-   * little pass. Others wait for up to `limits.replayWait`; one address has at most half of them. Default: `8`.
+   * Concurrent searches of a log in one process: `last` with a filter, and long polls whose filter matches few events.
+   * Others wait for up to `limits.replayWait`; one address can use at most half. Default: `8`.
    */
   readonly searches?: Count | undefined;
   /**
@@ -499,17 +510,17 @@ export interface LimitsConfig {
    */
   readonly body?: Size | undefined;
   /**
-   * Bodies of all publish requests that one process reads or stores at the same time; one address has at most half of
-   * it. Beyond it the answer is 503. Default: `64MiB`.
+   * Total size of the publish request bodies that one process reads or stores at a time; one address can use at most
+   * half. Beyond it the answer is 503. Default: `64MiB`.
    */
   readonly bodies?: Size | undefined;
   /** Events of one publish request; beyond it the answer is 413. Default: `10_000`. */
   readonly events?: Count | undefined;
   /** How long a request may take to arrive. */
   readonly timeouts?: RequestTimeoutsConfig | undefined;
-  /** Resident memory of a process beyond which it accepts no new subscription (503). Default: `none`. */
+  /** Resident memory of a process above which it refuses new subscriptions (503). Default: `none`. */
   readonly memory?: Size | undefined;
-  /** Delay of a process's event loop beyond which it accepts no new subscription (503). Default: `2s`. */
+  /** Delay of a process's event loop above which it refuses new subscriptions (503). Default: `2s`. */
   readonly lag?: Duration | undefined;
 }
 

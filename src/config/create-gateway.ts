@@ -12,8 +12,8 @@ import { resolveConfig } from "./resolve.ts";
 /** A configuration in code: the store may also be one that the program opens. */
 export interface CreateGatewayConfig extends Omit<GatewayConfig, "store"> {
   /**
-   * The URL of a store, a function that opens one, or an open store. The gateway closes the stores that it opened, by a URL or a
-   * function; an open store stays open and is closed by its owner. Default: `sqlite:./spillway.db`.
+   * The URL of a store, a function that opens one, or an open store. The gateway closes a store that it opened by a URL
+   * or a function; an open store must be closed by its owner. Default: `sqlite:./spillway.db`.
    */
   readonly store?: string | OpenLogStore | LogStore | undefined;
 }
@@ -21,37 +21,39 @@ export interface CreateGatewayConfig extends Omit<GatewayConfig, "store"> {
 /** Opens a store for one gateway. Called once, by `createGateway`. */
 export type OpenLogStore = (host: LogStoreHost) => LogStore | Promise<LogStore>;
 
-/** What {@link OpenLogStore} gets. The functions of `spillway/postgres`, `/mysql`, `/redis` and `/nats` take all of it as options. */
+/**
+ * The argument of {@link OpenLogStore}. The factories of `spillway/postgres`, `/mysql`, `/redis` and `/nats` accept it.
+ */
 export interface LogStoreHost {
   /** The gateway's logger. */
   readonly logger: Logger;
-  /** To be called when the store lost a stream's log; the gateway then opens the stream again. */
+  /** Must be called when the store has lost a stream's log; the gateway then reopens the stream. */
   readonly onReset: (stream: string) => void;
   /** The name of this node, from `cluster.node`. */
   readonly node: string;
 }
 
-/** What a gateway takes from the program around it. */
+/** What a gateway takes from the application. */
 export interface GatewayRuntime extends ConnectionHooks {
-  /** Any logger shaped like pino; `false` for none. Default: warnings and errors go to stderr as plain lines. */
+  /** Any pino-compatible logger; `false` for none. Default: prints warnings and errors to stderr as plain lines. */
   readonly logger?: Logger | false | undefined;
-  /** Reads the configuration anew, for `reload()`. A store that the program opens stays the same. Default: there is nothing to read. */
+  /** Reads the configuration again, for `reload()`. A store that the application opens is kept. Default: no reloads. */
   readonly readConfig?: (() => CreateGatewayConfig | Promise<CreateGatewayConfig>) | undefined;
 }
 
-/** Like {@link GatewayRuntime}, for options that are resolved already. */
+/** Like {@link GatewayRuntime}, for resolved options. */
 export interface ResolvedRuntime {
   readonly logger?: Logger | undefined;
   readonly readOptions?: (() => Promise<GatewayOptions>) | undefined;
   readonly hooks?: ConnectionHooks | undefined;
-  /** Takes the place of the store that the options name. */
+  /** Used instead of the store that the options name. */
   readonly store?: OpenLogStore | LogStore | undefined;
 }
 
 /**
- * Makes a gateway: opens its store and starts its upstreams. It listens only once `listen()` is called.
- * @throws {ConfigError} for a configuration with errors.
- * @throws {SpillwayError} `store-*` or `driver-missing` where the store cannot be opened.
+ * Makes a gateway: opens its store and starts its upstreams. It does not listen until `listen()` is called.
+ * @throws {ConfigError} if the configuration is invalid.
+ * @throws {SpillwayError} `store-*` or `driver-missing` if the store cannot be opened.
  */
 export async function createGateway(config: CreateGatewayConfig, runtime: GatewayRuntime = {}): Promise<Gateway> {
   const options = resolveInCode(config);
@@ -63,9 +65,9 @@ export async function createGateway(config: CreateGatewayConfig, runtime: Gatewa
   return openGateway(options, { logger, readOptions, hooks: runtime, store });
 }
 
-/* oxlint-disable no-console -- that of the program around it, which may have put its own in the place */
+/* oxlint-disable no-console -- uses the application's console, which it may have replaced */
 
-/** Writes warnings and errors to stderr, a line each, and nothing else: for a program that has given the library no logger. */
+/** Writes warnings and errors to stderr, one line each: the default if the application passes no logger. */
 const plainLogger: Logger = {
   ...silentLogger,
   warn: (fields, message) => console.warn(toLine("warn", fields, message)),
@@ -81,7 +83,7 @@ function toLine(level: string, fields: object, message: string): string {
   return redact([`spillway: ${level}: ${message}`, ...pairs].join(" "));
 }
 
-/** What stands in the options for the URL of a store that the program opens. */
+/** The `store` option if the application opens the store. */
 const programStore = "program:";
 
 function resolveInCode(config: CreateGatewayConfig): GatewayOptions {
@@ -96,10 +98,10 @@ function isStore(store: OpenLogStore | LogStore): boolean {
   return typeof store === "function" || (typeof store?.open === "function" && typeof store.close === "function");
 }
 
-/** Like {@link createGateway}, from options that are resolved already. */
+/** Like {@link createGateway}, from resolved options. */
 export async function openGateway(options: GatewayOptions, runtime: ResolvedRuntime = {}): Promise<Gateway> {
   const { logger = silentLogger, readOptions, hooks, store: given } = runtime;
-  // Streams whose log was lost while the gateway starts are reported once it has started.
+  // If the log of a stream is lost while the gateway starts, this is reported once it has started.
   const early: string[] = [];
   let onReset = (stream: string): void => void early.push(stream);
   const host = { logger, onReset: (stream: string): void => onReset(stream), node: options.cluster.node };
@@ -124,13 +126,13 @@ function storeIssue(store: unknown): ConfigIssue {
 }
 
 function unshareableIssue(workers: GatewayConfig["workers"]): ConfigIssue {
-  const expected = "1 with a store that the program opens, because it cannot be passed to other processes";
+  const expected = "1 with a store that the application opens, because it cannot be shared with other processes";
   const message = `expected ${expected}, got ${workers}: remove \`workers\`, or give the URL of a store and run "spillway serve"`;
   return { path: "workers", location: undefined, message, expected, got: String(workers) };
 }
 
 function workersIssue(workers: GatewayConfig["workers"]): ConfigIssue {
-  const expected = "1 in a program of its own (it may start processes itself)";
-  const message = `expected ${expected}, got ${workers}: more are for "spillway serve"`;
+  const expected = "1 in an application, which may start several processes itself";
+  const message = `expected ${expected}, got ${workers}: use "spillway serve" for more`;
   return { path: "workers", location: undefined, message, expected, got: String(workers) };
 }

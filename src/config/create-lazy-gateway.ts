@@ -2,18 +2,18 @@ import { SpillwayError } from "../errors.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { createGateway, type CreateGatewayConfig, type GatewayRuntime } from "./create-gateway.ts";
 
-/** A gateway that its first use opens. After `close` the next use opens it again. */
+/** A gateway that is opened on first use, and again on the next use after `close`. */
 export interface LazyGateway extends Pick<Gateway, "fetch" | "publish" | "subscribe" | "close"> {
   /**
-   * Opens it, if it is not open, and resolves to it.
-   * @throws what `createGateway` throws; the next use tries again.
+   * Opens the gateway if it is not open, and resolves to it.
+   * @throws what `createGateway` throws; the next use retries.
    */
   open(): Promise<Gateway>;
 }
 
-/** What a lazy gateway takes from the program around it. */
+/** What a lazy gateway takes from the application. */
 export interface LazyGatewayRuntime extends GatewayRuntime {
-  /** What tells the gateways of one process apart. Default: `gateway`, which is enough for one. */
+  /** Identifies the gateway within the process. Default: `gateway`, which is sufficient for a single one. */
   readonly name?: string | undefined;
 }
 
@@ -23,10 +23,11 @@ interface Opened {
 }
 
 /**
- * Makes a gateway for frameworks that load a module several times, or to build the application: nothing is opened, and a function that
- * gives the configuration is not called, before the first use. All that are made with the same name in one process are one; when a
- * module was changed and loaded again, the gateway of the old configuration is closed before the new one is opened. Another open store is
- * another configuration; two functions that open a store are the same one.
+ * Makes a gateway for frameworks that load a module several times, or while building the application. Before the first
+ * use, nothing is opened, and a function that returns the configuration is not called. Gateways of the same name in one
+ * process are shared. After a module was changed and reloaded, the gateway of the old configuration is closed before
+ * the new one is opened. A different open store counts as a different configuration; functions that open a store count
+ * as equal.
  */
 export function createLazyGateway(
   config: CreateGatewayConfig | (() => CreateGatewayConfig),
@@ -41,15 +42,16 @@ export function createLazyGateway(
     return openAs(typeof config === "function" ? config() : config, current);
   }
 
-  /** Shares the gateway that is there, or takes its place. */
+  /** Shares the current gateway, or replaces it. */
   async function openAs(read: CreateGatewayConfig, current: Opened | undefined): Promise<Gateway> {
     const signature = signatureOf(read);
     if (!current || !isSame(current.signature, signature)) {
-      // A module that was loaded again is used from then on; of two that take turns, each would close the other's.
+      // A reloaded module replaces the old one. Two modules in use at the same time would keep closing each other's
+      // gateway.
       if (current && own)
         throw new SpillwayError(
           "config-invalid",
-          `another lazy gateway has the name "${name}" too, with another configuration or store`,
+          `another lazy gateway has the same name "${name}", but a different configuration or store`,
         );
       const closing = current?.gateway.then((gateway) => gateway.close()).catch(() => {});
       const gateway = Promise.resolve(closing).then(() => createGateway(read, runtime));
@@ -78,7 +80,7 @@ export function createLazyGateway(
   };
 }
 
-/** What tells one configuration from another. */
+/** Identifies a configuration. */
 interface Signature {
   readonly text: string;
   readonly store: CreateGatewayConfig["store"];
@@ -88,13 +90,15 @@ function signatureOf({ store, ...rest }: CreateGatewayConfig): Signature {
   return { text: JSON.stringify(rest), store };
 }
 
-/** Functions that open a store are equal: a module that is loaded again has another one, and bundlers change its text. */
+/**
+ * Functions that open a store count as equal, because a reloaded module has a new one, and bundlers change its text.
+ */
 function isSame(one: Signature, other: Signature): boolean {
   const isSameStore = typeof one.store === "function" ? typeof other.store === "function" : one.store === other.store;
   return isSameStore && one.text === other.text;
 }
 
-/** Those of this process. Bundlers may give each route a copy of this module, so that they are kept where all copies find them. */
+/** The gateways of this process, kept globally because bundlers may give each route a copy of this module. */
 function openedGateways(): Map<string, Opened> {
   const holder = globalThis as { [key: symbol]: Map<string, Opened> | undefined };
   return (holder[Symbol.for("spillway.gateways")] ??= new Map<string, Opened>());

@@ -1,4 +1,4 @@
-/** From what zod found to what a person reads. */
+/** Turns zod's issues into readable error messages. */
 import type { z } from "zod";
 import { mismatch, type ConfigIssue } from "./issues.ts";
 import { describe, describeUrl, isSecretPath, isUrlPath, showPath } from "./secrets.ts";
@@ -6,7 +6,7 @@ import type { ConfigPath, ConfigSource } from "./source.ts";
 
 type ZodIssue = z.core.$ZodIssue;
 
-/** What was expected, for issues whose schema does not say so itself. */
+/** What was expected, for issues whose schema has no message of its own. */
 export function expectation(issue: z.core.$ZodRawIssue): string {
   if (issue.code === "invalid_value") return `one of ${issue.values.join(", ")}`;
   if (issue.code === "invalid_type") return typeNames[issue.expected] ?? issue.expected;
@@ -21,7 +21,7 @@ const typeNames: Readonly<Record<string, string>> = {
   record: "a section with keys",
 };
 
-/** Turns zod's issues with an input into sentences with a place, without a secret in them. */
+/** Turns zod's issues with an input into messages with a location and without secrets. */
 export function explain(issues: readonly ZodIssue[], input: unknown, source: ConfigSource): ConfigIssue[] {
   return issues.flatMap(likeliest).flatMap((issue) => {
     if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(issue, key, source));
@@ -30,7 +30,10 @@ export function explain(issues: readonly ZodIssue[], input: unknown, source: Con
   });
 }
 
-/** Of a union, the issues of the branch that came furthest; the union's own where none got below the top. */
+/**
+ * For a union, the issues of the branch that matched furthest; the union's own issue if no branch matched its top
+ * level.
+ */
 function likeliest(issue: ZodIssue): ZodIssue[] {
   if (issue.code !== "invalid_union") return [issue];
   const deep = issue.errors.find((branch) =>
@@ -77,7 +80,7 @@ function toConfigPath(issue: ZodIssue): ConfigPath {
   return issue.path.map((part) => (typeof part === "number" ? part : String(part)));
 }
 
-/** The candidate that a misspelt word was most likely meant to be; `undefined` if none is near. */
+/** The candidate that is most similar to a misspelt word; `undefined` if none is similar. */
 export function suggest(word: string, candidates: readonly string[]): string | undefined {
   const near = candidates
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
@@ -86,7 +89,7 @@ export function suggest(word: string, candidates: readonly string[]): string | u
   return near[0]?.candidate;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
+/** Number of insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, column) => column);

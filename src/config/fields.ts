@@ -1,34 +1,35 @@
 /**
- * The kinds of options. Every option is declared once with them: type, default, secrecy and description; parsing, printing, the JSON
- * schema, the types in `config.ts` and the tables of docs/reference/config.md come from that declaration. The message of a zod issue is
- * a noun phrase that says what was expected; `explain` makes a sentence of it.
+ * Field types for options. Each option is declared once, with type, default, secrecy and description; parsing,
+ * printing, the JSON schema, the types in `config.ts` and the tables of docs/reference/config.md are derived from that
+ * declaration. The message of a zod issue is a noun phrase that names what was expected; `explain` turns it into a
+ * sentence.
  */
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { z } from "zod";
 import type { Count, Duration, Size } from "./config.ts";
 import { formatDuration, formatSize, longestTimer, parseCount, parseDuration, parseSize } from "./units.ts";
 
-/** What a schema says of an option beside how to read it. Neither key is published in the JSON schema. */
+/** Metadata of an option. Neither key is published in the JSON schema. */
 export interface OptionMeta {
-  /** The option's TypeScript type, where JSON cannot express it. */
+  /** The option's TypeScript type, if JSON cannot express it. */
   readonly tsType?: string;
-  /** `true`: never shown, nor is anything below it; `"url"`: shown without its credentials. */
+  /** `true`: the value and everything below it are never shown; `"url"`: shown without credentials. */
   readonly secret?: true | "url";
 }
 
-/** A value that may be left out, because it has a default. */
+/** A value with a default, which may be omitted. */
 export type Optional<Output, Input> = z.ZodPrefault<z.ZodType<Output, Input>>;
 
-/** An object without other keys than these; the issue of an unknown key lists the known ones. */
+/** An object with only these keys; the issue of an unknown key lists the known ones. */
 export function object<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   const keys = Object.keys(shape).join(", ");
   return z.strictObject(shape, { error: (issue) => (issue.code === "unrecognized_keys" ? keys : undefined) });
 }
 
-/** What an object schema makes, with every key present. */
+/** The output of an object schema, with every key present. */
 type Whole<Parsed> = { [Key in keyof Parsed]-?: Parsed[Key] };
 
-/** Options that are equal compare as equal only if each has all keys, those without a value too. */
+/** Adds missing keys as `undefined`, because equal options only compare as equal if they have the same keys. */
 export function whole<Shape extends z.ZodRawShape>(
   schema: z.ZodObject<Shape, z.core.$strict>,
 ): z.ZodType<Whole<z.output<typeof schema>>, z.input<typeof schema>> {
@@ -40,7 +41,7 @@ export function whole<Shape extends z.ZodRawShape>(
   ) as unknown as z.ZodType<Whole<Output>, z.input<typeof schema>>;
 }
 
-/** A schema whose parsed value has another form in the options. */
+/** A schema whose parsed value is converted to another form in the options. */
 export function convert<Parsed, Input, Output>(
   schema: z.ZodType<Parsed, Input>,
   decode: (parsed: Parsed) => Output,
@@ -56,16 +57,16 @@ export interface ValueOptions<Input, Output> {
   /** The JSON types of the input. */
   readonly type: string | readonly string[];
   readonly meta?: OptionMeta;
-  /** Never throws; `invalid` means that the value is not what was expected. */
+  /** Returns `invalid` if the value is not what was expected. Never throws. */
   readonly parse: (input: unknown) => Output | typeof invalid;
-  /** Default: the value as it is. */
+  /** Default: returns the value unchanged. */
   readonly print?: (value: Output) => Input;
 }
 
 /** The result of a parser for a value that it cannot read. */
 export const invalid: unique symbol = Symbol("invalid");
 
-/** A value with a text form of its own. */
+/** A value with its own text form. */
 export function value<Input, Output>(options: ValueOptions<Input, Output>): z.ZodType<Output, Input> {
   const { expected, type, meta, parse, print = (output): Input => output as unknown as Input } = options;
   const codec = z.codec(z.custom<Input>(), z.custom<Output>(), {
@@ -80,7 +81,7 @@ export function value<Input, Output>(options: ValueOptions<Input, Output>): z.Zo
   return codec.meta({ type, ...meta });
 }
 
-/** Text that `parse` accepts, perhaps as another text; `undefined` refuses it. */
+/** Text that `parse` accepts and may convert to another text; `undefined` refuses it. */
 export function textAs(
   expected: string,
   parse: (text: string) => string | undefined,
@@ -114,7 +115,7 @@ const quantities: Readonly<Record<Kind, Quantity>> = {
   Count: { parse: parseCount, print: (amount) => amount },
 };
 
-/** A number within bounds, written as text or as a number. */
+/** A number within limits, written as text or as a number. */
 function quantity(kind: Kind, expected: string, min: number, max: number): z.ZodType<number, string | number> {
   const { parse, print } = quantities[kind];
   return value<string | number, number>({
@@ -145,7 +146,7 @@ export function count(fallback: Count, max: number): Optional<number, Count> {
   return quantity("Count", `a whole number up to ${max}`, 0, max).prefault(fallback);
 }
 
-/** A bound that `none` lifts; its value is then `undefined`. */
+/** A limit that `none` disables; its value is then `undefined`. */
 export function bound(
   kind: Kind,
   example: string,
@@ -160,7 +161,7 @@ export function bound(
   }).prefault(fallback);
 }
 
-/** An http or https address without credentials in it, which Fetch would refuse. */
+/** An http or https address without credentials, which Fetch would refuse. */
 export const bareUrl: z.ZodType<string, string> = text(
   "an http:// or https:// URL without user and password",
   (input) => {
@@ -180,18 +181,20 @@ export const httpUrl: z.ZodType<string, string> = text(
 
 const pemExpected = "PEM text or the path of a PEM file that can be read";
 
-/** PEM text, given as such or by the path of a file, which is read. */
+/** PEM text, or the path of a file whose content replaces it. */
 export const pem: z.ZodType<string, string> = textAs(pemExpected, readPem, { secret: true });
 
-/** Like {@link pem}, but a path stays a path, because the file is read again when it changes. */
+/** Like {@link pem}, but a path is kept as a path, because the file is read again when it changes. */
 export const pemPath: z.ZodType<string, string> = text(pemExpected, (input) => readPem(input) !== undefined, {
   secret: true,
 });
 
-/** A folder that exists; it becomes its real path. */
+/** An existing folder; converted to its real path. */
 export const folder: z.ZodType<string, string> = textAs("a folder that exists", realFolder);
 
-/** The real path of a folder, relative to the working directory; `undefined` if no folder is there that can be read. */
+/**
+ * The real path of a folder, relative to the working directory; `undefined` if it does not exist or is not readable.
+ */
 export function realFolder(path: string): string | undefined {
   try {
     return statSync(path).isDirectory() ? realpathSync(path) : undefined;

@@ -11,24 +11,24 @@ import { convert, invalid, object, text, value } from "./fields.ts";
 export const rightSchema: z.ZodType<Right, Right> = z.enum(rights).meta({ tsType: "Right" });
 
 const names = z.array(
-  text("a name, in which * stands for any characters", (name) => /^[^\u0000-\u001f\u007f,]{1,256}$/.test(name)),
+  text("a name, in which * matches any characters", (name) => /^[^\u0000-\u001f\u007f,]{1,256}$/.test(name)),
   "a list of names",
 );
 
 const scopes = {
-  streams: names.optional().describe("Streams. Without it all."),
+  streams: names.optional().describe("Streams. Default: all."),
   channels: names
     .optional()
     .describe(
-      "Channels; with a list, events without a channel are left out. Without it all, and events without a channel.",
+      "Channels; with a list, events without a channel are left out. Default: all channels, and events without a channel.",
     ),
   broadcast: z
     .boolean()
     .optional()
     .describe(
-      "With `channels`: whether a subscriber that asks for no channel by name also gets events without a channel. It never allows publishing them. Without it `false`.",
+      "With `channels`: whether a subscriber that requests no channel by name also gets events without a channel. It never allows publishing them. Default: `false`.",
     ),
-  events: names.optional().describe("Event types. Without it all."),
+  events: names.optional().describe("Event types. Default: all."),
 };
 
 const can = z
@@ -38,7 +38,7 @@ const can = z
 
 const grant = object({ can, ...scopes }).meta({
   title: "GrantConfig",
-  description: "What a client may do, and with what. In names `*` stands for any characters.",
+  description: "The rights of a client, and what they apply to. In names, `*` matches any characters.",
 });
 
 /** A grant, or only its rights. */
@@ -68,9 +68,9 @@ const key = convert(
   object({
     name: keyName.describe("The key's name in logs and metrics."),
     hash: keyHash.describe(
-      "The hash of the key, which may be any secret: `sha256:<hex>`, `sha256:<salt>:<hex>` (of the salt and the secret behind it), or scrypt in the PHC string format. `spillway key hash` makes it.",
+      "The hash of the key, which may be any secret: `sha256:<hex>`, `sha256:<salt>:<hex>` (of the salt followed by the secret), or scrypt in the PHC string format. `spillway key hash` prints it.",
     ),
-    expires: time.optional().describe("When the key expires: an RFC 3339 time. Without it never."),
+    expires: time.optional().describe("When the key expires: an RFC 3339 time. Default: never."),
     can,
     ...scopes,
   }),

@@ -1,22 +1,22 @@
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 
-/** One thing that is wrong with a configuration. Holds no secret. */
+/** An error in a configuration. Contains no secrets. */
 export interface ConfigIssue {
-  /** The option at fault, as `streams.prices.drain`; an environment variable's name where that is at fault; `""` for the whole. */
+  /** The invalid option, such as `streams.prices.drain`, or environment variable; `""` for the whole configuration. */
   readonly path: string;
-  /** `file:line:column`, as exactly as it is known. */
+  /** `file:line:column`, or only a part of it if the rest is unknown. */
   readonly location: string | undefined;
-  /** The whole sentence. */
+  /** The complete message. */
   readonly message: string;
   /** What would have been accepted. */
   readonly expected?: string | undefined;
-  /** What was found, shortened, and only named where it may be secret. */
+  /** What was found, shortened; only its kind if it may be secret. */
   readonly got?: string | undefined;
-  /** The known key or value that an unknown one was most likely meant to be. */
+  /** The known key or value that was probably meant. */
   readonly suggestion?: string | undefined;
 }
 
-/** A configuration that cannot be used, with everything that is wrong with it. */
+/** An invalid configuration, with all its errors. */
 export class ConfigError extends SpillwayError {
   /** At least one. */
   readonly issues: readonly ConfigIssue[];
@@ -28,7 +28,7 @@ export class ConfigError extends SpillwayError {
   }
 }
 
-/** An issue that says what was expected and what was found. */
+/** Makes an issue with what was expected and what was found. */
 export function mismatch(
   path: string,
   location: string | undefined,
@@ -40,7 +40,7 @@ export function mismatch(
   return { path, location, message: `expected ${expected}, got ${got}${hint}`, expected, got, suggestion };
 }
 
-/** One line: where, which option, what. */
+/** Formats an issue as one line: location, option, message. */
 export function formatIssue({ location, path, message }: ConfigIssue): string {
   return [location, path, message].filter(Boolean).join(": ");
 }

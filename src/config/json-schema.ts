@@ -1,10 +1,12 @@
-/** The declarations of the options as JSON Schema (2020-12), for editors, the reference, and questions about one option. */
+/**
+ * The declarations of the options as JSON Schema (2020-12), for editors, the reference, and lookups of single options.
+ */
 import { z } from "zod";
 import type { OptionMeta } from "./fields.ts";
 import { configSchema } from "./server.ts";
 import type { ConfigPath } from "./source.ts";
 
-/** The part of JSON Schema that the options need. */
+/** The subset of JSON Schema that the options use. */
 export interface OptionSchema extends OptionMeta {
   readonly title?: string;
   readonly description?: string;
@@ -21,13 +23,13 @@ export interface OptionSchema extends OptionMeta {
 
 let made: OptionSchema | undefined;
 
-/** All options, with what {@link OptionMeta} says of each. */
+/** The schema of all options, with their {@link OptionMeta}. */
 export function optionSchema(): OptionSchema {
   made ??= z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any", override: simplify }) as OptionSchema;
   return made;
 }
 
-/** Removes the empty default of a section, functions, which JSON cannot hold, and `streams` from what has to be given: a preset adds it. */
+/** Removes the empty defaults of sections, functions, and the requirement of `streams`, which a preset can add. */
 function simplify({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.properties) delete jsonSchema.default;
   if (jsonSchema.title === "GatewayConfig") delete jsonSchema.required;
@@ -43,13 +45,13 @@ export function printJsonSchema(): string {
   return `${JSON.stringify(optionSchema(), published, 2)}\n`;
 }
 
-/** The schemas on the way to the option, the option's own last; `undefined` from where the path leads to no option. */
+/** The schemas along the path, that of the option last; `undefined` for parts of the path that lead to no option. */
 export function schemasOn(path: ConfigPath): (OptionSchema | undefined)[] {
   let schema: OptionSchema | undefined = optionSchema();
   return [schema, ...path.map((part) => (schema = schema && childOf(schema, part)))];
 }
 
-/** The schema of a member or an entry. */
+/** The schema of a member of an object or an entry of a list. */
 export function childOf(schema: OptionSchema, part: string | number): OptionSchema | undefined {
   const { properties, additionalProperties: named, items, anyOf } = schema;
   const own = typeof part === "number" ? items : properties && Object.hasOwn(properties, part) && properties[part];

@@ -23,48 +23,48 @@ const claims = whole(
   object({
     streams: mapping
       .optional()
-      .describe("Streams out of another claim: `claim:<name>`, or `claim:<name> → <text with {}>`."),
-    channels: mapping.optional().describe("Channels in the same way: `claim:tenant → tenant:{}`."),
-    events: mapping.optional().describe("Event types in the same way."),
+      .describe("Streams from another claim: `claim:<name>`, or `claim:<name> → <text with {}>`."),
+    channels: mapping.optional().describe("Channels from another claim: `claim:tenant → tenant:{}`."),
+    events: mapping.optional().describe("Event types from another claim."),
   }),
 ).meta({
   title: "ClaimsConfig",
   description:
-    "Which claims hold the parts of a grant, instead of the `spillway` claim. A token without the claim gets nothing of that part.",
+    "Claims that hold parts of a grant, instead of the `spillway` claim. A token that lacks such a claim gets an empty list for that part.",
 });
 
 const jwtShape = object({
   secret: text("a secret of at least 32 bytes", (secret) => Buffer.byteLength(secret) >= 32, { secret: true })
     .optional()
     .describe(
-      "The secret of tokens signed with HS256, HS384 or HS512, at least 32 bytes. Give one of this and the next two.",
+      "The secret of tokens signed with HS256, HS384 or HS512, at least 32 bytes. Exactly one of `secret`, `publicKey` and `jwks` is required.",
     ),
   publicKey: pem.optional().describe("The issuer's public key: PEM text or the path of a PEM file."),
   jwks: bareUrl
     .optional()
     .describe(
-      "URL of the issuer's key set. It is cached, fetched again for an unknown key, and used for 24 hours more while the issuer cannot be reached.",
+      "URL of the issuer's key set. It is cached, fetched again for an unknown key, and used for up to 24 hours while the issuer is unreachable.",
     ),
-  issuer: z.string().optional().describe("What the claim `iss` must be. Without it the claim is not checked."),
+  issuer: z.string().optional().describe("Required value of the claim `iss`. Default: the claim is not checked."),
   audience: z
     .string()
     .optional()
-    .describe("What the claim `aud` must be or contain. Without it the claim is not checked."),
+    .describe("Value that the claim `aud` must equal or contain. Default: the claim is not checked."),
   algorithms: z
     .array(z.enum([...symmetric, ...asymmetric]).meta({ tsType: "string" }))
     .min(1, "at least one algorithm")
     .optional()
-    .describe("Accepted algorithms. Without it `[HS256]` with a secret, else `[RS256, ES256, EdDSA]`."),
+    .describe("Accepted algorithms. Default: `[HS256]` with a secret, otherwise `[RS256, ES256, EdDSA]`."),
   clockTolerance: duration("5s", 0, 600_000).describe("How far the clocks of issuer and gateway may differ."),
   can: z
     .array(rightSchema, "a list of rights")
     .default([])
-    .describe("Rights of every accepted token, beside those of its `spillway` claim."),
+    .describe("Rights of every accepted token, in addition to those of its `spillway` claim."),
   broadcast: z
     .boolean()
     .default(false)
     .describe(
-      "Whether the subscribers of every accepted token also get events without a channel, besides those of the granted channels; a token's `spillway` claim may say so too.",
+      "Whether subscribers with any accepted token also get events without a channel, in addition to those of the granted channels. A token's `spillway` claim can also allow this.",
     ),
   claims: claims.prefault({}),
 });
@@ -92,15 +92,15 @@ export const jwtSchema: z.ZodType<JwtOptions, JwtConfig> = convert(
 ).meta({
   title: "JwtConfig",
   description:
-    "Which JSON Web Tokens are accepted. A token grants what its claim `spillway: { can, streams, channels, events, broadcast }` says.",
+    "Which JSON Web Tokens are accepted. A token's grant is its claim `spillway: { can, streams, channels, events, broadcast }`.",
 });
 
-/** Options that are valid alone but not together: the option at fault and what was expected of it. */
+/** Checks options that are valid alone but not together: yields the invalid option and what was expected. */
 function* contradictions(parsed: ParsedJwt): Generator<[path: string, expected: string]> {
   const { secret, publicKey, jwks, algorithms = [] } = parsed;
   const given = [secret, publicKey, jwks].filter((way) => way !== undefined).length;
   if (given !== 1) yield ["secret", "exactly one of secret, publicKey and jwks"];
-  // A public key taken for a secret would let everyone sign (RFC 8725 §2.1).
+  // If a public key were accepted as a secret, everyone could sign tokens (RFC 8725 §2.1).
   const foreign = algorithms.find((algorithm) => symmetric.includes(algorithm) !== (secret !== undefined));
   if (foreign !== undefined)
     yield ["algorithms", secret === undefined ? "no HS algorithm without a secret" : "HS algorithms"];

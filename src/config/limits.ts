@@ -31,29 +31,29 @@ const timeouts = object({
 
 const shape = object({
   connections: count("50_000", 10_000_000).describe(
-    "Subscriptions and held long polls, over all workers; beyond it 503. [Limits](../guides/limits.md) says more of each.",
+    "Subscriptions and held long polls, over all workers; beyond it 503. [Limits](../guides/limits.md) explains each limit.",
   ),
-  perSubject: perOne.describe("Those of one subject (key or user) that is not anonymous; beyond it 429."),
-  perAddress: perOne.describe("Those of one address; beyond it 429."),
+  perSubject: perOne.describe("Subscriptions and held long polls of one key or user; beyond it 429."),
+  perAddress: perOne.describe("Subscriptions and held long polls of one address; beyond it 429."),
   connectRate: rate("100/15m").describe(
-    "New subscriptions of one key or user, and attempts of one address, in a time: `100/15m`; beyond it 429.",
+    "Rate of new subscriptions of one key or user, and of attempts of one address: `100/15m`; beyond it 429.",
   ),
   requestRate: rate("1000/1m").describe(
-    "Requests of one address in a time, counted before anything is known of them: `1000/1m`; beyond it 429.",
+    "Rate of requests of one address, counted before they are processed: `1000/1m`; beyond it 429.",
   ),
   failedCredentials: rate("20/1m", "20/1m").describe(
-    "Different unknown credentials from one address in a time; beyond it 429 for a time that doubles, from 1 s to 5 min. Credentials that were good at the address before still count.",
+    "Rate of different unknown credentials from one address; beyond it 429 for a time that doubles, from 1 s to 5 min. Credentials that were valid from the address before are still accepted.",
   ),
   publishRate: rate("100/1s").describe(
-    "Publish requests of one key or user, or of one address if anonymous, in a time: `100/1s`; beyond it 429.",
+    "Rate of publish requests of one key or user, or of one address if anonymous: `100/1s`; beyond it 429.",
   ),
   channels: count(100, 1000).describe("Names in the filter of one subscription, at most 1000; beyond it 400."),
   url: size("8KiB").describe("Length of a request's path and query; beyond it 414."),
-  headers: size("16KiB").describe("All headers of a request; beyond it 431."),
-  replays: count("5_000", 10_000_000).describe("Subscriptions that are replayed to at the same time; others wait."),
-  replayWait: duration("10s").describe("How long they wait; then the answer is 503."),
+  headers: size("16KiB").describe("Total size of a request's headers; beyond it 431."),
+  replays: count("5_000", 10_000_000).describe("Concurrent replays; other subscriptions wait."),
+  replayWait: duration("10s").describe("How long a subscription waits for its replay; then the answer is 503."),
   searches: count(8, 10_000).describe(
-    "Searches through a log at the same time in one process: `last` with a filter, and long polls whose filter lets little pass. Others wait for up to `limits.replayWait`; one address has at most half of them.",
+    "Concurrent searches of a log in one process: `last` with a filter, and long polls whose filter matches few events. Others wait for up to `limits.replayWait`; one address can use at most half.",
   ),
   outbox: size("256KiB").describe(
     "Unsent bytes held for one subscriber; beyond it the subscriber is served from the log at its own pace.",
@@ -65,15 +65,15 @@ const shape = object({
     "Largest body of a publish request, at most half of `limits.bodies`; beyond it the answer is 413.",
   ),
   bodies: size("64MiB").describe(
-    "Bodies of all publish requests that one process reads or stores at the same time; one address has at most half of it. Beyond it the answer is 503.",
+    "Total size of the publish request bodies that one process reads or stores at a time; one address can use at most half. Beyond it the answer is 503.",
   ),
   events: count("10_000", 10_000_000).describe("Events of one publish request; beyond it the answer is 413."),
   timeouts: timeouts.prefault({}),
   memory: bound("Size", "2GiB", "none").describe(
-    "Resident memory of a process beyond which it accepts no new subscription (503).",
+    "Resident memory of a process above which it refuses new subscriptions (503).",
   ),
   lag: bound("Duration", "2s").describe(
-    "Delay of a process's event loop beyond which it accepts no new subscription (503).",
+    "Delay of a process's event loop above which it refuses new subscriptions (503).",
   ),
 }).refine(({ body, bodies }) => 2 * body <= bodies, {
   message: "at most half of limits.bodies, which is what one address may use",
@@ -83,5 +83,5 @@ const shape = object({
 /** The `limits` section. */
 export const limitsSchema: z.ZodType<Limits, LimitsConfig> = whole(shape).meta({
   title: "LimitsConfig",
-  description: "Bounds on what clients may use. `none` lifts the bounds that have it as a value.",
+  description: "Limits on what clients can use. `none` disables the limits that allow it.",
 });

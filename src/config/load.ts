@@ -5,7 +5,7 @@ import { ConfigError } from "./issues.ts";
 import { readYaml } from "./read-yaml.ts";
 import { codeSource, withDotEnv, type Environment, type LoadedConfig } from "./source.ts";
 
-/** The file names that are looked for where none is given, in this order. */
+/** The default file names, in order of precedence. */
 export const configNames: readonly string[] = [
   "spillway.yaml",
   "spillway.yml",
@@ -16,19 +16,19 @@ export const configNames: readonly string[] = [
 ];
 
 export interface LoadOptions {
-  /** The file; default: the first of {@link configNames} that exists in `cwd`. */
+  /** Path of the file. Default: the first of {@link configNames} that exists in `cwd`. */
   readonly path?: string | undefined;
-  /** Where relative paths start. Default: the working directory. */
+  /** Base of relative paths. Default: the working directory. */
   readonly cwd?: string | undefined;
-  /** Default: the process's. A `.env` file beside the configuration adds to it. */
+  /** Environment variables. Default: those of the process. A `.env` file beside the configuration adds to them. */
   readonly env?: Environment | undefined;
 }
 
-/** What the module of a TypeScript or JavaScript configuration may export by default. */
+/** The default export of a configuration in TypeScript or JavaScript. */
 type ConfigModule = object | ((context: { env: Environment }) => unknown);
 
 /**
- * Reads a configuration file: YAML and JSON with variables filled in, TypeScript and JavaScript by running it.
+ * Reads a configuration file: substitutes variables in YAML and JSON, and runs TypeScript and JavaScript.
  * @throws {SpillwayError} `config-not-found`; `config-invalid` for a file that cannot be read.
  */
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
@@ -42,7 +42,7 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   return { input: await runModule(file, name, fullEnv), source: codeSource(fullEnv, name) };
 }
 
-/** The configuration file of a directory, by its default names. */
+/** The configuration file of a directory, by {@link configNames}. */
 export function findConfig(cwd: string): string | undefined {
   return configNames.find((name) => existsSync(join(cwd, name)));
 }
@@ -58,7 +58,7 @@ async function runModule(file: string, name: string, env: Environment): Promise<
   }
 }
 
-/** A syntax error says on its second line where it is. */
+/** A syntax error has its position in the second line of its message. */
 function moduleError(error: unknown, name: string): ConfigError {
   const [message = "", second = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
   const place = /:\d+:\d+$/.exec(second)?.[0] ?? "";

@@ -1,4 +1,4 @@
-/** The only place that names stores. */
+/** Opens stores by their URL. This is the only place that lists them. */
 import { SpillwayError } from "../errors.ts";
 import type { ClusterOptions, GatewayOptions } from "../gateway/options.ts";
 import type { LogReaders, LogStore } from "../log/log.ts";
@@ -6,17 +6,17 @@ import type { Logger } from "../util/logger.ts";
 
 type StoreFactory = (path: string, options: StoreOptions, host: StoreHost) => Promise<LogStore>;
 
-/** The part of the options that opening a store takes. */
+/** The options that opening a store requires. */
 export type StoreOptions = Pick<GatewayOptions, "store" | "synchronous"> & { readonly cluster?: ClusterOptions };
 
-/** What a store takes from the program around it. */
+/** What a store takes from the gateway. */
 export interface StoreHost {
   readonly logger: Logger;
-  /** A stream's log was lost; opening the stream again gives the one that has taken its place. Default: nobody is told. */
+  /** Called when a stream's log was lost; reopening the stream gives the new log. Default: not called. */
   readonly onReset?: ((stream: string) => void) | undefined;
 }
 
-/** What a store's URL looks like, for error messages. */
+/** The forms of a store's URL, for error messages. */
 export const storeExpected: string = "a store: sqlite:<path>, memory:, postgres://…, mysql://…, redis://… or nats://…";
 
 const factories: Readonly<Record<string, StoreFactory>> = {
@@ -49,13 +49,13 @@ const factories: Readonly<Record<string, StoreFactory>> = {
   }),
 };
 
-/** What every store takes that several nodes share. */
+/** The options of every store that several nodes can share. */
 interface SharedStoreOptions extends StoreHost {
   readonly url: string;
   readonly node: string;
 }
 
-/** Stores whose URLs are passed on as they are. */
+/** Factories of stores whose URLs are passed on unchanged. */
 function sharedBy(
   schemes: readonly string[],
   create: (options: SharedStoreOptions) => Promise<LogStore>,
@@ -67,7 +67,7 @@ function sharedBy(
 
 type ReadersFactory = (path: string) => Promise<LogReaders>;
 
-/** The stores whose logs can be read beside the process that writes them. */
+/** The stores whose logs other processes can read while one process writes. */
 const readers: Readonly<Record<string, ReadersFactory>> = {
   async sqlite(path) {
     const { openSqliteReaders } = await import("../log/sqlite/index.ts");
@@ -75,16 +75,16 @@ const readers: Readonly<Record<string, ReadersFactory>> = {
   },
 };
 
-/** What the URL of a store looks like that {@link openReaders} can read. */
+/** The form of the URL of a store that {@link openReaders} can open. */
 export const shareableExpected: string = "sqlite:<path>";
 
-/** Whether {@link openReaders} can read the store. */
+/** Whether {@link openReaders} can open the store. */
 export function isShareable(url: string): boolean {
   return Object.hasOwn(readers, splitStoreUrl(url).scheme);
 }
 
 /**
- * Opens the store that the options name for reading, beside the process that has it open for writing.
+ * Opens the store that the options name for reading, while another process has it open for writing.
  * @throws {SpillwayError} what the store throws.
  */
 export async function openReaders({ store }: Pick<StoreOptions, "store">): Promise<LogReaders> {
@@ -92,15 +92,15 @@ export async function openReaders({ store }: Pick<StoreOptions, "store">): Promi
   return readers[scheme]!(path);
 }
 
-/** Whether {@link openStore} knows what to do with the URL. */
+/** Whether {@link openStore} can open the URL. */
 export function isStoreUrl(url: string): boolean {
   const { scheme, path } = splitStoreUrl(url);
   return Object.hasOwn(factories, scheme) && (scheme === "memory") === (path === "");
 }
 
 /**
- * Opens the store that the options name; its driver is loaded only then.
- * @throws {SpillwayError} `config-invalid` for a URL of no known store, else what the store throws.
+ * Opens the store that the options name, and loads its driver.
+ * @throws {SpillwayError} `config-invalid` for the URL of an unknown store, else what the store throws.
  */
 export async function openStore(options: StoreOptions, host: StoreHost): Promise<LogStore> {
   const { scheme, path } = splitStoreUrl(options.store);
@@ -112,13 +112,13 @@ export async function openStore(options: StoreOptions, host: StoreHost): Promise
   return factories[scheme]!(path, options, host);
 }
 
-/** The file of a store that has one. */
+/** The file of a SQLite store; `undefined` for other stores. */
 export function fileOf(url: string): string | undefined {
   const { scheme, path } = splitStoreUrl(url);
   return scheme === "sqlite" ? path : undefined;
 }
 
-/** An engine's name for people, and the port that its servers have by default. */
+/** Display name and default port of each engine. */
 const engines: Readonly<Record<string, readonly [name: string, port: number]>> = {
   postgres: ["PostgreSQL", 5432],
   postgresql: ["PostgreSQL", 5432],
@@ -128,7 +128,7 @@ const engines: Readonly<Record<string, readonly [name: string, port: number]>> =
   tls: ["NATS", 4222],
 };
 
-/** The engine that keeps the log elsewhere, and its servers by the URL; `undefined` for a log of this process alone. */
+/** The name and servers of the engine in a store's URL; `undefined` for `memory:` and `sqlite:`. */
 export function engineOf(url: string): { name: string; servers: { host: string; port: number }[] } | undefined {
   const { scheme, path } = splitStoreUrl(url);
   if (scheme === "memory" || scheme === "sqlite") return undefined;

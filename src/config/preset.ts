@@ -11,8 +11,9 @@ import { isSection, mergeConfig, type ConfigSource, type Environment } from "./s
 type Read = (name: string, expected: string, parse: (text: string) => string | undefined) => string | undefined;
 
 /**
- * Lays a configuration over the preset it names; one that names none (or none that exists) stays as it is.
- * @throws {ConfigError} `config-invalid`, naming the environment variables that are missing or wrong.
+ * Overrides the preset that a configuration names by the configuration itself; without a known preset, returns it
+ * unchanged.
+ * @throws {ConfigError} `config-invalid`, naming the environment variables that are missing or invalid.
  */
 export function applyPreset(input: unknown, { env, locate }: ConfigSource): unknown {
   if (!isSection(input) || input["preset"] !== "surflux") return input;
@@ -30,7 +31,9 @@ export function applyPreset(input: unknown, { env, locate }: ConfigSource): unkn
   return withClientKey(mergeConfig(preset, input), clientKey);
 }
 
-/** One stream named `surflux`, fed by a Surflux event API. A variable is not read where its option is written. */
+/**
+ * One stream named `surflux`, fed by a Surflux event API. A variable is ignored if its option is in the configuration.
+ */
 function surflux(input: GatewayConfig, env: Environment, read: Read, clientKey: string | undefined): GatewayConfig {
   const optional: Read = (name, ...rest) => (variable(env, name) ? read(name, ...rest) : undefined);
   const listen = input.listen ?? optional("PORT", "a port", port);
@@ -49,8 +52,8 @@ function surflux(input: GatewayConfig, env: Environment, read: Read, clientKey: 
 }
 
 /**
- * An `access` section starts closed: the preset adds no right to it, only the origins. What pages of any origin may do, so may any page in
- * a browser on this machine, so nobody administers without a credential, on loopback neither.
+ * The preset adds no rights to an `access` section, only the origins. Pages of any origin have the rights of anonymous
+ * clients, including pages in a browser on this machine, so `admin` requires a credential even on loopback.
  */
 function accessOf(
   written: AccessConfig | undefined,
@@ -58,13 +61,13 @@ function accessOf(
   onLoopback: boolean,
 ): AccessConfig | undefined {
   const cors = { origins: ["*"] };
-  // A cookie is sent by pages that hold no credential themselves.
+  // Browsers also send cookies for pages that have no credential themselves.
   if (written) return written.cookie === undefined ? { cors } : {};
   if (clientKey) return { cors };
   return onLoopback ? { anonymous: ["subscribe"], cors } : undefined;
 }
 
-/** Adds the key that the guide's clients send in `X-API-Key`. It may subscribe, and no more. */
+/** Adds the key that the guide's clients send in `X-API-Key`. It may only subscribe. */
 function withClientKey(config: unknown, clientKey: string | undefined): unknown {
   if (!clientKey || !isSection(config) || !isSection(config["access"])) return config;
   const { keys = [], ...access } = config["access"];
@@ -81,12 +84,14 @@ function opensToAll(access: unknown): boolean {
 
 function unguarded(location: string | undefined): ConfigIssue {
   const message =
-    "CLIENT_API_KEY is set, but clients without it may subscribe too: remove the variable, or take subscribe out of access.anonymous";
-  const expected = "no right to subscribe beside CLIENT_API_KEY";
+    "CLIENT_API_KEY is set, but clients without it may also subscribe: unset the variable, or remove subscribe from access.anonymous";
+  const expected = "no right to subscribe if CLIENT_API_KEY is set";
   return { path: "access.anonymous", location, message, expected, got: "subscribe" };
 }
 
-/** A variable that is set and not empty. `docker run --env-file` keeps the quotes around a value, which other readers remove. */
+/**
+ * A variable that is set and not empty, without quotes: `docker run --env-file` keeps quotes that other readers remove.
+ */
 function variable(env: Environment, name: string): string | undefined {
   const text = env[name]?.trim();
   return (/^(["'])(.*)\1$/s.exec(text ?? "")?.[2] ?? text) || undefined;
@@ -100,9 +105,9 @@ function baseUrl(text: string): string | undefined {
   return /^https?:\/\/[^?#]+$/i.test(text) && URL.canParse(text) ? text.replace(/\/+$/, "") : undefined;
 }
 
-const databaseExpected = `${storeExpected}; file:<path> and a path name a SQLite file too`;
+const databaseExpected = `${storeExpected}; file:<path> and a plain path also mean a SQLite file`;
 
-/** A store's URL from what a deployment for another program has in `DATABASE_URL`. */
+/** Converts a `DATABASE_URL`, which may have been written for another program, to a store's URL. */
 function storeUrl(text: string): string | undefined {
   if (isStoreUrl(text)) return text;
   const [, scheme, path = text] = /^([a-z][a-z0-9+.-]+):(?:\/\/)?(.+)$/is.exec(text) ?? [];
@@ -111,11 +116,11 @@ function storeUrl(text: string): string | undefined {
 
 function variableIssue(name: string, expected: string, text: string | undefined): ConfigIssue {
   if (text !== undefined) return mismatch(name, undefined, expected, got(name, text));
-  const message = `the surflux preset needs this environment variable: ${expected}`;
+  const message = `the surflux preset requires this environment variable: ${expected}`;
   return { path: name, location: undefined, message, expected, got: "nothing" };
 }
 
-/** Of an address what is no secret; of anything else nothing. */
+/** Shows the non-secret parts of an address, and nothing of any other value. */
 function got(name: string, text: string): string {
   return name === "SURFLUX_API_URL" ? describeUrl(text) : "another value (not shown)";
 }

@@ -16,8 +16,8 @@ import { showPath } from "./secrets.ts";
 import { substitute, type ConfigPath, type Environment, type LoadedConfig } from "./source.ts";
 
 /**
- * Reads YAML, and so JSON, filling in the variables of the environment. Remembers where everything stands.
- * @throws {ConfigError} `config-invalid` with every error of syntax.
+ * Reads YAML (and thus JSON), and substitutes environment variables. Records the location of every value.
+ * @throws {ConfigError} `config-invalid` with all syntax errors.
  */
 export function readYaml(content: string, file: string, env: Environment): LoadedConfig {
   const lines = new LineCounter();
@@ -44,10 +44,13 @@ export function readYaml(content: string, file: string, env: Environment): Loade
   };
 }
 
-/** `store: memory:` without quotes, which YAML takes for the begin of a section. Its colon becomes a space, so that all stays in its place. */
+/**
+ * An unquoted `store: memory:`, which YAML reads as a section. Its colon is replaced by a space, which keeps all
+ * offsets.
+ */
 const bareMemory = /^(\s*store:\s+memory):(\s*(?:#.*)?)$/m;
 
-/** Replaces variables in every text that is a value; answers with the nodes that held one. */
+/** Substitutes variables in every text value, and returns the nodes that contained one. */
 function fillIn(document: Document, env: Environment, place: (offset: number) => string): Filled {
   const filled = new Set<unknown>();
   const issues: ConfigIssue[] = [];
@@ -73,12 +76,12 @@ function toValue(document: Document, file: string): unknown {
   try {
     return document.toJS() ?? {};
   } catch {
-    // An alias without an anchor, or aliases that multiply without end.
+    // An alias without an anchor, or an excessive number of nested aliases.
     throw new ConfigError([{ path: "", location: file, message: "not valid YAML: an alias cannot be resolved" }]);
   }
 }
 
-/** Codes whose message quotes the file, where a secret may stand. */
+/** Codes whose message quotes the file, and thus may contain a secret. */
 const quoting: ReadonlySet<string> = new Set([
   "BAD_ALIAS",
   "BAD_DIRECTIVE",
@@ -87,21 +90,21 @@ const quoting: ReadonlySet<string> = new Set([
   "UNEXPECTED_TOKEN",
 ]);
 
-/** The first fault of every line; those behind it are mostly its echo. */
+/** Only the first error of every line, because further ones mostly follow from it. */
 function syntaxIssues(faults: readonly YAMLError[], content: string, file: string, lines: LineCounter): ConfigIssue[] {
   const texts = content.split("\n");
   const issues = new Map<number, ConfigIssue>();
   for (const { code, message, pos } of faults) {
     const { line, col } = lines.linePos(pos[0]);
     const detail = quoting.has(code) ? code.toLowerCase().replaceAll("_", " ") : message;
-    const hint = texts[line - 1]?.includes("${") ? "; inside { } and [ ] a ${NAME} needs quotes around it" : "";
+    const hint = texts[line - 1]?.includes("${") ? "; inside { } and [ ], quote ${NAME}" : "";
     const issue = { path: "", location: `${file}:${line}:${col}`, message: `not valid YAML: ${detail}${hint}` };
     if (!issues.has(line)) issues.set(line, issue);
   }
   return [...issues.values()];
 }
 
-/** The keys down to a node, read off its ancestors. */
+/** The path of a node, from its ancestors. */
 function pathOf(ancestors: readonly unknown[], node: Scalar): ConfigPath {
   return [...ancestors, node].flatMap((ancestor, index, all): (string | number)[] => {
     const parent = all[index - 1];
@@ -110,7 +113,7 @@ function pathOf(ancestors: readonly unknown[], node: Scalar): ConfigPath {
   });
 }
 
-/** The offsets of a value and its key, and its node; of the nearest section above where the path leads nowhere. */
+/** The node of a value, and the offsets of it and its key; if the path does not exist, those of the nearest parent. */
 function findNode(document: Document, path: ConfigPath): { key: number; value: number; node: unknown } {
   let node: unknown = document.contents;
   let key = offsetOf(node) ?? 0;

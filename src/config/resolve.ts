@@ -16,16 +16,16 @@ import { codeSource, type ConfigSource } from "./source.ts";
 import { upstreamSchema } from "./upstream.ts";
 
 /**
- * Checks a configuration and fills in its defaults; the result is complete and frozen.
- * @throws {ConfigError} `config-invalid` with everything that is wrong; `access-required` where only that is missing.
+ * Validates a configuration and fills in its defaults; the result is complete and frozen.
+ * @throws {ConfigError} `config-invalid` with all errors; `access-required` if only the `access` section is missing.
  */
 export function resolveConfig(input: unknown, source: ConfigSource = codeSource(process.env)): GatewayOptions {
   return deepFreeze(complete(parse(configSchema, applyPreset(input, source), source), source));
 }
 
 /**
- * Checks an upstream alone and fills in its defaults.
- * @throws {ConfigError} `config-invalid` with everything that is wrong.
+ * Validates a single upstream and fills in its defaults.
+ * @throws {ConfigError} `config-invalid` with all errors.
  */
 export function resolveUpstream(input: UpstreamConfig): StreamUpstreamOptions {
   return deepFreeze(parse(upstreamSchema, input, codeSource(process.env)));
@@ -36,7 +36,7 @@ function parse<Output>(schema: z.ZodType<Output>, input: unknown, source: Config
   if (parsed.success && source.issues.length === 0) return parsed.data;
   const known = new Set(source.issues.map(({ path }) => path));
   const found = parsed.success ? [] : explain(parsed.error.issues, input, source);
-  // What an unknown preset would have set is not missing.
+  // With an unknown preset, other errors may only be options that the preset would have set.
   const causes = found.filter(({ path }) => path === "preset");
   const rest = causes.length > 0 ? causes : found.filter(({ path }) => !known.has(path));
   throw new ConfigError([...source.issues, ...rest]);
@@ -62,16 +62,16 @@ function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
   };
 }
 
-/** Host names may hold what a name may not. */
+/** The default name of this node. Replaces characters that are valid in host names but not in node names. */
 const thisNode = `${hostname()
   .replaceAll(/[^\w.-]/g, "-")
   .slice(0, 48)}:${process.pid}`;
 
-/** Each worker reads the log by itself. */
+/** Each worker reads the log itself, so several workers need a store that several processes can read. */
 function workers(config: ParsedConfig, source: ConfigSource): number {
   if (config.workers === 1 || isShareable(config.store)) return config.workers;
   const expected = `1, or a store that several processes can read: ${shareableExpected}`;
-  const got = `${config.workers} and a store that only one can`;
+  const got = `${config.workers} with a store that only one process can read`;
   throw new ConfigError([mismatch("workers", source.locate(["workers"], "value"), expected, got)]);
 }
 
@@ -84,7 +84,7 @@ function defaultStream(config: ParsedConfig, source: ConfigSource): string | und
   throw new ConfigError([mismatch("default", source.locate(path, "value"), `one of ${names.join(", ")}`, got)]);
 }
 
-/** A public address is only opened by somebody who said what strangers may do there. */
+/** Listening on a public address requires explicit rights for anonymous clients. */
 function access(config: ParsedConfig, source: ConfigSource): AccessOptions {
   if (config.access) return config.access;
   if (isLoopback(config.listen.host)) return accessSchema.parse({ anonymous: ["subscribe"] });
@@ -93,9 +93,9 @@ function access(config: ParsedConfig, source: ConfigSource): AccessOptions {
 
 function accessRequired({ listen, preset }: ParsedConfig, source: ConfigSource): ConfigIssue {
   const message =
-    `listening on ${formatListen(listen)} needs an "access" section that says what clients without credentials may do, ` +
+    `listening on ${formatListen(listen)} requires an "access" section with the rights of clients without credentials, ` +
     "for example\naccess:\n  anonymous: [subscribe]\nor, on the command line, --anonymous subscribe" +
-    (preset === undefined ? "" : "; or set CLIENT_API_KEY, which clients then have to send as X-API-Key");
+    (preset === undefined ? "" : "; or set CLIENT_API_KEY, which clients then must send as X-API-Key");
   return {
     path: "access",
     location: source.locate(["listen"], "value"),

@@ -1,4 +1,4 @@
-/** Which parts of a configuration may be secret, and how they are shown all the same. */
+/** Shows parts of a configuration that may contain secrets. */
 import { stringify } from "yaml";
 import { z } from "zod";
 import type { GatewayOptions } from "../gateway/options.ts";
@@ -6,7 +6,7 @@ import { childOf, optionSchema, schemasOn, type OptionSchema } from "./json-sche
 import { configSchema } from "./server.ts";
 import type { ConfigPath } from "./source.ts";
 
-/** Stands for a value that is not shown. */
+/** Replaces a value that is not shown. */
 const mask = "***";
 
 /** Whether the value at the path is the URL of something to connect to. */
@@ -19,12 +19,12 @@ export function isSecretPath(path: ConfigPath): boolean {
   return isUrlPath(path) || schemasOn(path).some((schema) => schema?.secret === true);
 }
 
-/** The path as people write it; a key that looks like anything but a key is masked, for it may be a misplaced value. */
+/** The path with dots. Masks parts that do not look like a key, because they may be misplaced values. */
 export function showPath(path: ConfigPath): string {
   return path.map((part) => (/^[\w-]{1,64}$/.test(String(part)) ? part : mask)).join(".");
 }
 
-/** What a value is, shortened; only its kind where it may be secret. Of a URL never more than the scheme. */
+/** Describes a value, shortened; only its kind if it may be secret, and only the scheme of a URL. */
 export function describe(value: unknown, secret: boolean): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
@@ -35,7 +35,9 @@ export function describe(value: unknown, secret: boolean): string {
   return typeof value === "string" ? describeText(value) : `a ${typeof value}`;
 }
 
-/** A value in the place of a URL, as {@link maskUrl} shows it where it is an address without a scheme; else only its kind. */
+/**
+ * Describes a value that should be a URL: an address without a scheme as {@link maskUrl} shows it, else only its kind.
+ */
 export function describeUrl(text: string): string {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1];
   if (scheme !== undefined) return `a URL that begins with ${scheme}:// (not shown)`;
@@ -44,7 +46,7 @@ export function describeUrl(text: string): string {
   return `${JSON.stringify(shown)}, which has no scheme; write ${/^(localhost|127\.)/.test(shown) ? "http" : "https"}://${shown}`;
 }
 
-/** A host as people write it, perhaps behind a user: a name with dots, an IPv4 address, or a name with a port. A key is not taken for one. */
+/** An optional user and a host: a name with dots, an IPv4 address, or a name with a port. Does not match an API key. */
 const address =
   /^(?:[^@/?#\s]*@)?(?:localhost|(?:[a-z0-9-]+\.)+(?:[a-z]{2,24}|\d{1,3})|[a-z0-9-]+(?=:\d))(?::\d{1,5})?(?:[/?#]|$)/;
 
@@ -54,7 +56,7 @@ function describeText(value: string): string {
   return value.length > 60 ? `${JSON.stringify(value.slice(0, 60))}…` : JSON.stringify(value);
 }
 
-/** The URL with its user info and the values of its query masked; a name without a value is masked itself. */
+/** The URL with its user info and the values of its query masked. A parameter without a value is masked entirely. */
 export function maskUrl(text: string): string {
   const url = new URL(text);
   const user = url.username || url.password ? `${mask}@` : "";
@@ -64,7 +66,10 @@ export function maskUrl(text: string): string {
   return `${url.protocol}//${user}${url.host}${url.pathname}${names.length > 0 ? `?${names.join("&")}` : ""}`;
 }
 
-/** The fully resolved configuration as YAML, with secrets masked; without secrets it is a valid configuration file again. */
+/**
+ * Prints the fully resolved configuration as YAML, with secrets masked; without secrets it is a valid configuration
+ * file.
+ */
 export function printConfig({ synchronous, ...options }: GatewayOptions): string {
   const config = z.encode(configSchema, { ...options, sqlite: { synchronous } });
   return stringify(maskSecrets({ ...config, store: maskStore(options.store) }, optionSchema()), {

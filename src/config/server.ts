@@ -1,4 +1,4 @@
-/** The whole configuration: the options of the gateway itself, and its sections. */
+/** The whole configuration: the top-level options, and the sections. */
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import type { AccessOptions } from "../access/options.ts";
@@ -13,7 +13,7 @@ import { formatListen, parseCount, parseListen, type ListenAddress } from "./uni
 import { isStoreUrl, storeExpected } from "./open-store.ts";
 import { streamSchema } from "./stream.ts";
 
-/** The parsed configuration; the defaults that depend on several keys are still open. */
+/** The parsed configuration, before defaults that depend on several keys are filled in. */
 export interface ParsedConfig {
   readonly preset?: "surflux" | undefined;
   readonly listen: ListenAddress;
@@ -62,17 +62,17 @@ const sqlite = object({
     .enum(["full", "normal"])
     .default("full")
     .describe(
-      "What a commit waits for: `full` survives a power cut, `normal` may lose the last moments to one. A killed process loses nothing with either.",
+      "Durability of a commit: `full` survives a power cut, `normal` may lose the last events in one. Neither loses events if the process is killed.",
     ),
 }).meta({ title: "SqliteConfig", description: "Settings of the SQLite store." });
 
 const cluster = object({
   lease: duration("10s", 1000, 3_600_000).describe(
-    "How long the right to ingest a stream outlasts a node that has died; another node takes over then at the latest. 1 s to 1 h.",
+    "Duration of the lease to ingest a stream: another node takes over at the latest this long after the holder has died. 1 s to 1 h.",
   ),
   node: text("a name of 1 to 64 letters, digits, _ . : and -", (name) => /^[\w.:-]{1,64}$/.test(name))
     .optional()
-    .describe("The name of this node in `/status` of the others. Without it host name and process id."),
+    .describe("The name of this node in `/status` of the other nodes. Default: host name and process id."),
 }).meta({
   title: "ClusterConfig",
   description: "How nodes that share a store coordinate: PostgreSQL, MySQL, Redis, NATS.",
@@ -82,7 +82,7 @@ const tls = object({
   cert: pemPath.describe(
     "Serves HTTPS with HTTP/2, and with HTTP/1.1 to clients without HTTP/2, on one port ([more](../operations/tls.md)): the certificate, followed by the intermediate certificates. PEM text or the path of a PEM file, which is read again when it changes.",
   ),
-  key: pemPath.describe("The certificate's private key, in the same way."),
+  key: pemPath.describe("The certificate's private key, also as PEM text or the path of a PEM file."),
 }).meta({
   title: "TlsConfig",
   description:
@@ -100,36 +100,36 @@ const streamName = text("a stream name (a letter or digit, then at most 63 lette
   /^[a-z0-9][a-z0-9_-]{0,63}$/i.test(name),
 );
 
-/** The whole configuration. `preset` is known here, and was applied before. */
+/** The schema of the whole configuration. A `preset` was already applied. */
 export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   preset: z
     .enum(["surflux"])
     .optional()
     .describe(
-      "A ready-made configuration that reads the environment: `surflux` ([below](#the-surflux-preset)). What is written beside it wins.",
+      "A predefined configuration that reads the environment: `surflux` ([below](#the-surflux-preset)). Other options override it.",
     ),
   listen: listen
     .prefault("127.0.0.1:8080")
     .describe(
-      "Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `:8080` (every IPv4 address), or a number: that port on 127.0.0.1. An address other than loopback needs `access`.",
+      "Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `:8080` (every IPv4 address), or a number: that port on 127.0.0.1. An address other than loopback requires `access`.",
     ),
   listener: z
     .enum(["raw", "node"])
     .default("raw")
     .describe(
-      "What serves subscriptions over HTTP/1.1 at that address. `raw` writes them straight to their sockets, which takes less memory and CPU time. `node` serves every connection through Node's own HTTP server, to tell a fault of one from the other ([how](../guides/operate.md#the-listener)).",
+      "How subscriptions over HTTP/1.1 are served. `raw` writes them directly to their sockets, which takes less memory and CPU time. `node` serves every connection through Node's own HTTP server, to find out which of the two has a fault ([how](../guides/operate.md#the-listener)).",
     ),
   store: store
     .prefault("sqlite:./spillway.db")
     .describe(
-      "Where the log is kept: `sqlite:<path>` (relative to the working directory), `memory:` (gone at the end of the process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…` ([which when](../guides/scaling-out.md)).",
+      "Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…` ([choosing one](../guides/scaling-out.md)).",
     ),
   sqlite: sqlite.prefault({}),
   cluster: cluster.prefault({}),
   workers: workers
     .prefault(1)
     .describe(
-      "Processes that serve clients, 1 to 256, or `auto`: as many as the machine runs at once. More than 1 needs `store: sqlite:…` and is for `spillway serve` ([when](../guides/operate.md#workers)).",
+      "Number of processes that serve clients, 1 to 256, or `auto`: the number of available CPU cores. More than 1 requires `store: sqlite:…` and `spillway serve` ([when to use](../guides/operate.md#workers)).",
     ),
   tls: tls.optional(),
   trustProxy: z
@@ -142,20 +142,20 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
     .array(hostName, "a list of host names")
     .optional()
     .describe(
-      'Host names that the gateway\'s own server answers to, beside `localhost` and loopback addresses: `[feed.example, "*.feed.example"]`. A request with another `Host` gets 421. Without it any name, except [on loopback](../guides/access.md#on-loopback).',
+      'Host names that the gateway\'s own server accepts, in addition to `localhost` and loopback addresses: `[feed.example, "*.feed.example"]`. A request with another `Host` gets 421. Default: any name, except [on loopback](../guides/access.md#on-loopback).',
     ),
   drain: duration("10s").describe(
-    "Over how long a stopping gateway disconnects its subscribers, at most: a second for each thousand of them.",
+    "Maximum time over which a stopping gateway disconnects its subscribers; it takes one second per thousand subscribers.",
   ),
   static: folder
     .optional()
     .describe(
-      "A folder whose files everyone may read at `/`, with types, ranges and ETags; relative to the working directory. Names that begin with a dot, links that lead out of it, and paths below `/streams`, `/api` and `/admin` are not served. Without it `/` is a small page with the streams, a live tail and the `curl` line.",
+      "A folder whose files are served publicly at `/`, with content types, ranges and ETags; relative to the working directory. Names that begin with a dot, links that lead out of the folder, and paths below `/streams`, `/api` and `/admin` are not served. Default: `/` is a small page with the streams, a live tail and the `curl` command.",
     ),
   default: z
     .string()
     .optional()
-    .describe("The stream that `/api/sse` serves. Without it the only stream; none if there are several."),
+    .describe("The stream that `/api/sse` serves. Default: the only stream; none if there are several."),
   streams: z
     .record(streamName, streamSchema)
     .refine((streams) => Object.keys(streams).length > 0, "at least one stream")
@@ -164,5 +164,5 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   limits: limitsSchema.prefault({}),
 }).meta({
   title: "GatewayConfig",
-  description: "The whole configuration. Every key has a default; only `streams` (or a `preset`) has to be given.",
+  description: "The whole configuration. Only `streams` (or a `preset`) is required; every other option has a default.",
 });

@@ -1,4 +1,4 @@
-/** Where a configuration comes from: its file or its program, and the environment. */
+/** The sources of a configuration: a file or an application, and the environment. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
@@ -8,18 +8,18 @@ import type { ConfigIssue } from "./issues.ts";
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Keys and indexes from the top of the configuration down to a value. */
+/** Keys and indexes from the top of the configuration to a value. */
 export type ConfigPath = readonly (string | number)[];
 
-/** Where a configuration was written: what its error messages point at. */
+/** The origin of a configuration, for the locations in its error messages. */
 export interface ConfigSource {
   /** The environment, with the `.env` file beside the configuration. */
   readonly env: Environment;
-  /** What reading it brought to light before its meaning was looked at. */
+  /** Errors that were found while reading, before validation. */
   readonly issues: readonly ConfigIssue[];
-  /** `file:line:column` of a value or of its key, as exactly as it is known; `undefined` for configuration made in code. */
+  /** `file:line:column` of a value or its key, or a part of it if the rest is unknown; `undefined` if made in code. */
   locate(path: ConfigPath, part: "key" | "value"): string | undefined;
-  /** Whether the value came out of the environment, and so may be a secret. */
+  /** Whether the value came from the environment, and so may be a secret. */
   isFromEnvironment(path: ConfigPath): boolean;
 }
 
@@ -29,13 +29,13 @@ export interface LoadedConfig {
   readonly source: ConfigSource;
 }
 
-/** The source of a configuration made by code, in `file` if it is known. */
+/** Makes the source of a configuration made in code, in `file` if known. */
 export function codeSource(env: Environment, file?: string): ConfigSource {
   return { env, issues: [], locate: () => file, isFromEnvironment: () => false };
 }
 
 /**
- * The environment together with the `.env` file of a directory, if there is one; the environment itself wins.
+ * The environment together with the `.env` file of a directory, if there is one. The environment takes precedence.
  * @throws {SpillwayError} `config-invalid` for a `.env` that cannot be read.
  */
 export function withDotEnv(directory: string, env: Environment): Environment {
@@ -49,19 +49,19 @@ export function withDotEnv(directory: string, env: Environment): Environment {
   }
 }
 
-/** A text with its variables filled in. */
+/** A text whose variables were substituted. */
 export interface Substituted {
   readonly text: string;
-  /** Whether a variable was in it. */
+  /** Whether the text contained a variable. */
   readonly changed: boolean;
-  /** What is wrong, one sentence each. */
+  /** Error messages. */
   readonly problems: readonly string[];
 }
 
 const reference = /\$\$\{|\$\{([^}]*)(\}?)/g;
 const variable = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s;
 
-/** Fills in `${NAME}` and `${NAME:-default}` (the default stands in for an unset or empty variable); `$${` is a plain `${`. */
+/** Substitutes `${NAME}` and `${NAME:-default}` (used if the variable is unset or empty). `$${` is a literal `${`. */
 export function substitute(text: string, env: Environment): Substituted {
   const problems: string[] = [];
   let changed = false;
@@ -78,7 +78,7 @@ export function substitute(text: string, env: Environment): Substituted {
   return { text: result, changed, problems };
 }
 
-/** Lays one configuration over another: sections are merged key by key, everything else is replaced. */
+/** Overrides a configuration by another: merges sections key by key, and replaces everything else. */
 export function mergeConfig(base: unknown, over: unknown): unknown {
   if (over === undefined) return base;
   if (!isSection(base) || !isSection(over)) return over;

@@ -12,22 +12,20 @@ const jsonPointer = text('a JSON pointer such as "/symbol"', (pointer) => /^(\/(
 const retention: z.ZodType<Retention, RetentionConfig> = whole(
   object({
     age: bound("Duration", "24h").describe(
-      "Events older than this are deleted. `none` lifts the bound, here and in the next three.",
+      "Events older than this are deleted. `none` disables the limit, here and in the next three options.",
     ),
-    events: bound("Count", "1_000_000", "none").describe("At most this many events are kept."),
-    bytes: bound("Size", "1GiB").describe(
-      "At most this much is kept: data, types, channels and ids, and 128 bytes for each event.",
-    ),
+    events: bound("Count", "1_000_000", "none").describe("Maximum number of events."),
+    bytes: bound("Size", "1GiB").describe("Maximum size: data, types, channels and ids, plus 128 bytes per event."),
     keys: bound("Count", "100_000").describe(
-      "At most this many idempotency keys are remembered. Beyond it the oldest ones of the publisher that has the most are forgotten.",
+      "Maximum number of idempotency keys. Beyond it the oldest keys of the publisher with the most keys are removed.",
     ),
   }),
 ).meta({
   title: "RetentionConfig",
-  description: "How much of a stream is kept; the oldest events are deleted as soon as one bound is passed.",
+  description: "How much of a stream is kept. The oldest events are deleted as soon as one limit is exceeded.",
 });
 
-/** A listener for messages, and those for the control events, must not get it. */
+/** Excludes `message` and the control events, whose listeners must not receive heartbeats. */
 const heartbeatEvent = text(
   "an event type of 1 to 256 characters without comma and control characters, not message, connected or spillway.…",
   (type) =>
@@ -36,16 +34,16 @@ const heartbeatEvent = text(
     !type.startsWith(reservedPrefix),
 );
 
-const interval = duration("15s", 10).describe("Silence after which it is sent; at least `10ms`.");
+const interval = duration("15s", 10).describe("How long a connection is idle before a heartbeat; at least `10ms`.");
 
 const heartbeatSection = object({
   interval,
   event: heartbeatEvent
     .optional()
     .describe(
-      "Sends an event of this type, with the time in its JSON data, instead of a comment, which programs in browsers do not see.",
+      "Sends an event of this type, with the time in its JSON data, instead of a comment, which is invisible to scripts in browsers.",
     ),
-}).meta({ title: "HeartbeatConfig", description: "What keeps a silent connection alive." });
+}).meta({ title: "HeartbeatConfig", description: "Heartbeats, which keep an idle connection alive." });
 
 const heartbeat = convert(
   z.union([heartbeatSection, interval.unwrap()], {
@@ -62,29 +60,27 @@ const shape = object({
   upstream: upstreamSchema.optional(),
   channel: jsonPointer
     .optional()
-    .describe(
-      "Where an upstream event's channel is found in its JSON data: a JSON pointer (RFC 6901) such as `/symbol`.",
-    ),
+    .describe("JSON pointer (RFC 6901) to the channel in the JSON data of an upstream event, such as `/symbol`."),
   ids: z
     .enum(["gateway", "upstream"])
     .default("gateway")
     .describe(
-      "Whose ids clients see: `gateway` (`<epoch>.<seq>`), or `upstream`: the source's own, so that clients can move between it and the gateway.",
+      "Event ids that clients see: `gateway` (`<epoch>.<seq>`), or `upstream`: those of the source, so that clients can switch between the source and the gateway.",
     ),
   retention: retention.prefault({}),
   heartbeat: heartbeat
     .prefault(interval.def.defaultValue as string)
     .describe(
-      "Silence after which a comment keeps connections alive; at least 10 ms. `{ interval: 15s, event: heartbeat }` sends an event of that type instead ([form](../../PROTOCOL.md#heartbeats)).",
+      "How long a connection is idle before a comment keeps it alive; at least 10 ms. `{ interval: 15s, event: heartbeat }` sends an event of that type instead ([form](../../PROTOCOL.md#heartbeats)).",
     ),
   retry: duration("2s")
     .unwrap()
     .optional()
     .describe(
-      "After how long clients are asked to reconnect when their connection breaks. Without it the client decides: browsers wait 3 to 5 s.",
+      "Delay after which clients reconnect when their connection breaks. Default: the client decides; browsers wait 3 to 5 s.",
     ),
   coalesce: duration("0ms", 0, 10_000).describe(
-    "How long an event may wait for others, so that they leave in one write ([what it brings](../concepts/delivery.md#at-the-head)): trades latency for CPU time; at most `10s`. With `0ms` only what comes while the process is busy leaves together.",
+    "How long an event may wait for others to be sent in one write ([effect](../concepts/delivery.md#at-the-head)): trades latency for CPU time; at most `10s`. With `0ms`, only events that arrive while the process is busy are sent together.",
   ),
 });
 

@@ -14,20 +14,20 @@ const sizeUnits: Readonly<Record<string, number>> = {
   tib: 2 ** 40,
 };
 
-/** The longest delay a Node timer takes, in ms; a longer one would fire at once. */
+/** The longest delay of a Node timer, in ms; a timer with a longer delay fires at once. */
 export const longestTimer: number = 2 ** 31 - 1;
 
-/** Milliseconds of `500ms`, `1.5h` or a plain number; `undefined` for anything else. */
+/** Parses `500ms`, `1.5h` or a plain number as milliseconds; `undefined` for anything else. */
 export function parseDuration(value: unknown): number | undefined {
   return parseQuantity(value, durationUnits);
 }
 
-/** Bytes of `256KiB`, `10MB` or a plain number; `undefined` for anything else. */
+/** Parses `256KiB`, `10MB` or a plain number as bytes; `undefined` for anything else. */
 export function parseSize(value: unknown): number | undefined {
   return parseQuantity(value, sizeUnits);
 }
 
-/** A whole number, also as the text `1_000_000`; `undefined` for anything else. */
+/** Parses a whole number, or a text such as `1_000_000`; `undefined` for anything else. */
 export function parseCount(value: unknown): number | undefined {
   return parseQuantity(value, {});
 }
@@ -91,7 +91,7 @@ export function parseListen(value: unknown): ListenAddress | undefined {
   return groups && toAddress(groups["host"] ?? groups["ipv6"] ?? "0.0.0.0", Number(groups["port"]));
 }
 
-/** The text that {@link parseListen} reads back. */
+/** The text form of an address, which {@link parseListen} can read. */
 export function formatListen({ host, port }: ListenAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

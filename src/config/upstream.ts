@@ -18,15 +18,15 @@ import {
   type Optional,
 } from "./fields.ts";
 
-/** A length of time that a timeout of 0 would make useless. */
+/** A duration of at least 1 ms, because a timeout of 0 would always expire at once. */
 const timeout = (fallback: string): Optional<number, Duration> => duration(fallback, 1);
 
 const target = z
   .union(
     [
       object({
-        url: httpUrl.describe("http or https; credentials in it are never shown."),
-        name: text("a name", isLabel).optional().describe("What logs and status show. Without it `target-<n>`."),
+        url: httpUrl.describe("http or https URL. Credentials in it are never shown."),
+        name: text("a name", isLabel).optional().describe("Name in logs and status. Default: `target-<n>`."),
       }).meta({ title: "UpstreamTargetConfig", description: "One address of a source." }),
       httpUrl,
     ],
@@ -65,7 +65,7 @@ const resume = z.union(
 const timeouts = object({
   connect: timeout("10s").describe("Until the connection is established, TLS included."),
   headers: timeout("30s").describe("From the request until the response's headers."),
-  idle: timeout("90s").describe("Silence of an open stream; comments end it too."),
+  idle: timeout("90s").describe("How long an open stream may send nothing, not even a comment."),
 }).meta({
   title: "UpstreamTimeoutsConfig",
   description: "How long each phase of an upstream connection may take.",
@@ -73,28 +73,30 @@ const timeouts = object({
 
 const backoff = object({
   min: timeout("500ms").describe(
-    "The wait before an attempt is random, up to a ceiling that starts here and doubles up to `max`.",
+    "The delay before an attempt is random, up to a ceiling that starts here and doubles up to `max`.",
   ),
-  max: timeout("30s").describe("The highest ceiling of the wait."),
+  max: timeout("30s").describe("The highest ceiling of the delay."),
   healthy: duration("10s").describe("A stream that was open for this long resets the ceiling to `min`."),
 }).meta({
   title: "UpstreamBackoffConfig",
-  description: "The wait between attempts: random, up to a ceiling that doubles from `min` to `max`.",
+  description: "The delay between attempts: random, up to a ceiling that doubles from `min` to `max`.",
 });
 
 const tls = object({
   ca: pem
     .optional()
-    .describe("Authorities to trust instead of Node's: PEM text or the path of a PEM file, as in the next two."),
+    .describe(
+      "Certificate authorities to trust instead of Node's: PEM text or the path of a PEM file, as in the next two.",
+    ),
   cert: pem.optional().describe("Client certificate."),
   key: pem.optional().describe("The client certificate's private key."),
   servername: text("a host name", isLabel)
     .optional()
-    .describe("Name to ask for and to check, if it is not the URL's host."),
+    .describe("Server name to request (SNI) and to verify. Default: the URL's host."),
   rejectUnauthorized: z
     .boolean()
     .optional()
-    .describe("`false` accepts any certificate: for tests only. Without it `true`."),
+    .describe("`false` accepts any certificate, for tests only. Default: `true`."),
 }).meta({
   title: "UpstreamTlsConfig",
   description: "TLS settings of an upstream connection. `ca`, `cert` and `key` are PEM text or the path of a PEM file.",
@@ -105,7 +107,7 @@ const shape = object({
   url: httpUrl
     .optional()
     .describe(
-      "The source's address, http or https; credentials in it are never shown. A stream without an upstream is only published to.",
+      "The source's http or https URL. Credentials in it are never shown. A stream without an upstream only gets published events.",
     ),
   urls: z
     .array(target, "a list of URLs")
@@ -113,26 +115,26 @@ const shape = object({
     .optional()
     .meta({ secret: "url" })
     .describe(
-      "Several addresses of one source instead, tried by `balance`: texts, or `{ url, name }` where the name is what logs show (else `target-<n>`).",
+      "Several addresses of one source, instead of `url`, used according to `balance`: URLs, or `{ url, name }` with a name for logs (default `target-<n>`).",
     ),
   balance: z
     .enum(["failover", "round-robin"])
     .default("failover")
     .describe("`failover`: the first healthy target. `round-robin`: the next one at each attempt."),
-  coolDown: duration("30s").describe("How long a target that failed is skipped while another is available."),
+  coolDown: duration("30s").describe("How long a failed target is skipped while another one is available."),
   method: textAs("an HTTP method that a stream can answer, such as GET, POST or REPORT", toMethod)
     .optional()
     .describe(
-      "Any method that an event stream can answer, such as `GET`, `POST` or `REPORT`. Without it `POST` if there is a `body`, else `GET`.",
+      "Any HTTP method that an event stream can answer, such as `GET`, `POST` or `REPORT`. Default: `POST` if there is a `body`, otherwise `GET`.",
     ),
   body: z.string().meta({ secret: true }).optional().describe("The request's body."),
   headers: headers
     .prefault({})
-    .describe("Request headers. In code also a function, called at every attempt, for tokens that expire."),
+    .describe("Request headers. In code also a function that is called for every attempt, for tokens that expire."),
   resume: resume
     .prefault("header")
     .describe(
-      'How the last event id is sent: in the `Last-Event-ID` header, or with `{ query: <name> }` in that query parameter. `{ query: last-id, initial: "$" }` sends the value of `initial` while no id is stored: for example `"$"` for new events only, or `"0"` for all that the source holds.',
+      'How the last event id is sent: in the `Last-Event-ID` header, or with `{ query: <name> }` in that query parameter. `{ query: last-id, initial: "$" }` sends the value of `initial` while no id is stored: for example `"$"` for new events only, or `"0"` for all events that the source holds.',
     ),
   connect: z
     .enum(["always", "on-demand"])
@@ -140,15 +142,15 @@ const shape = object({
     .describe(
       "`always` stays connected, so that the log has no gaps. `on-demand` connects with the first subscriber and closes `linger` after the last.",
     ),
-  linger: duration("30s").describe("How long an on-demand connection outlives its last subscriber."),
+  linger: duration("30s").describe("How long an on-demand connection stays open after its last subscriber."),
   timeouts: timeouts.prefault({}),
   backoff: backoff.prefault({}),
-  redirects: count(5, 20).describe("Redirects followed in one attempt, at most 20."),
+  redirects: count(5, 20).describe("Maximum number of redirects in one attempt, at most 20."),
   maxEventBytes: size("16MiB").describe(
-    "Bound of one event's memory; beyond it the connection is closed and made again. An id or a type has at most 2 KiB.",
+    "Maximum memory for one event; beyond it the gateway closes the connection and reconnects. An id or a type has at most 2 KiB.",
   ),
   tls: tls.optional(),
-  proxy: httpUrl.optional().describe("URL of an HTTP proxy. Proxy variables of the environment are not read."),
+  proxy: httpUrl.optional().describe("URL of an HTTP proxy. Proxy environment variables are ignored."),
 });
 
 type Parsed = z.output<typeof shape>;
@@ -157,7 +159,7 @@ const checked = shape.superRefine((parsed, context) => {
   for (const [path, message] of contradictions(parsed)) context.addIssue({ code: "custom", path, message });
 });
 
-/** The `upstream` section: checks it, fills in its defaults, reads its PEM files. */
+/** The schema of the `upstream` section: validates it, fills in its defaults, and reads its PEM files. */
 export const upstreamSchema: z.ZodType<StreamUpstreamOptions, UpstreamConfig> = convert(
   checked,
   toOptions,
@@ -182,7 +184,7 @@ function toConfig({ targets, maxRedirects, ...rest }: StreamUpstreamOptions): Pa
   return { ...(single ? { url: first.url } : { urls: [...targets] }), ...rest, redirects: maxRedirects };
 }
 
-/** Options that are valid alone but not together: the key at fault and what was expected of it. */
+/** Checks options that are valid alone but not together: yields the invalid option and what was expected. */
 function* contradictions(parsed: Parsed): Generator<[path: string[], expected: string]> {
   const { url, urls, backoff: wait, tls: secure } = parsed;
   if (url === undefined && urls === undefined) yield [["url"], "url or urls"];
@@ -206,10 +208,12 @@ function defaultName(index: number): string {
   return `target-${index + 1}`;
 }
 
-/** Upper-cased where fetch does so (WHATWG Fetch, "normalize a method"), and for the others of RFC 9110 and REPORT; else as it is. */
+/**
+ * Methods that are upper-cased: those of fetch (WHATWG Fetch, "normalize a method"), the rest of RFC 9110, and REPORT.
+ */
 const normalized = /^(delete|get|head|options|patch|post|put|connect|trace|report)$/i;
 
-/** Without the methods whose response has no content, or no content of the resource (RFC 9110 §9.3). */
+/** Methods whose response has no content, or no content of the resource (RFC 9110 §9.3). */
 const streamless: ReadonlySet<string> = new Set(["CONNECT", "HEAD", "TRACE"]);
 
 /** Any other token is a method (RFC 9110 §9.1). */

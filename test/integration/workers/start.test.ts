@@ -74,7 +74,7 @@ test("workers over a log in memory are refused with what to write", async () => 
   expect(code).toBe(1);
   expect(stderr).toBe(
     "spillway: config-invalid: --workers: workers: expected 1, or a store that several processes can read: sqlite:<path>, " +
-      "got 2 and a store that only one can\n",
+      "got 2 with a store that only one process can read\n",
   );
 });
 

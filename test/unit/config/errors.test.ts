@@ -118,7 +118,7 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   [
     "a variable without quotes inside braces is told what it lacks",
     "streams: { a: { upstream: { url: ${URL} } } } #\n#drain: 1s\n",
-    "c.yaml:1:35: not valid YAML: unexpected token; inside { } and [ ] a ${NAME} needs quotes around it",
+    "c.yaml:1:35: not valid YAML: unexpected token; inside { } and [ ], quote ${NAME}",
   ],
   ["a duplicate key is an error", "drain: 1s\ndrain: 2s\n", "c.yaml:2:1: not valid YAML: Map keys must be unique"],
   [

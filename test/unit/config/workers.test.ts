@@ -29,7 +29,7 @@ test("several workers need a log that several processes can read", () => {
     code: "config-invalid",
     field: "workers",
     expected: "1, or a store that several processes can read: sqlite:<path>",
-    got: "2 and a store that only one can",
+    got: "2 with a store that only one process can read",
   });
   expect(resolveConfig({ streams, workers: 1, store: "memory:" }).workers).toBe(1);
 });
