@@ -5,7 +5,7 @@ import type { LogStoreFact } from "./log-store-fact.ts";
 
 const published = true as const;
 
-/** What appending promises. */
+/** The facts about appending. */
 export const appendFacts: readonly LogStoreFact[] = [
   {
     title: "a new log is empty and has an epoch of its own",
@@ -25,7 +25,7 @@ export const appendFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "numbers start at 1 and have no holes",
+    title: "numbers start at 1 and have no gaps",
     async check({ open }) {
       const log = await open();
       deepEqual(await log.append(numbered(1, 3)), { first: 1, last: 3, replayed: false });
@@ -39,7 +39,7 @@ export const appendFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "concurrent batches stay whole and get numbers in the order of the calls",
+    title: "concurrent batches are not interleaved and get numbers in the order of the calls",
     async check({ open }) {
       const log = await open();
       const sizes = Array.from({ length: 60 }, (_, index) => 1 + (index % 5));
@@ -67,7 +67,7 @@ export const appendFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "time never decreases, even where the clock goes back",
+    title: "time never decreases, even if the clock is set back",
     async check({ open, pass, time }) {
       const log = await open();
       await log.append(numbered(1, 1));
@@ -81,7 +81,7 @@ export const appendFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "the upstream cursor is stored with the events, kept by appends that name none, and cleared by an empty one",
+    title: "the upstream cursor is stored with the events, kept by appends without one, and cleared by an empty one",
     async check({ open }) {
       const log = await open();
       await log.append(numbered(1, 2), { upstreamCursor: "u-2" });
@@ -131,7 +131,7 @@ export const appendFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a stream that is opened twice is one log",
+    title: "opening a stream twice gives the same log",
     async check({ open }) {
       const one = await open();
       await one.append(numbered(1, 2));

@@ -2,7 +2,7 @@ import { deepEqual, equal, rejects } from "node:assert/strict";
 import { dataOf, numbered, numbers, readAll } from "./events.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
 
-/** What closing promises. */
+/** The facts about closing. */
 export const closeFacts: readonly LogStoreFact[] = [
   {
     title: "a closed store refuses everything with store-closed",
@@ -18,7 +18,7 @@ export const closeFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "closing waits for the appends under way",
+    title: "closing waits for pending appends",
     async check({ store, open }) {
       const log = await open();
       const appends = Array.from({ length: 20 }, (_, index) => log.append(numbered(index + 1, index + 1)));
@@ -28,7 +28,7 @@ export const closeFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "what was appended right before closing is there afterwards",
+    title: "events that were appended right before closing are kept",
     persistent: true,
     async check({ open, reopen }) {
       void (await open()).append(numbered(1, 500));
@@ -37,7 +37,7 @@ export const closeFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "closing twice is closing once",
+    title: "closing is idempotent",
     async check({ store }) {
       await Promise.all([store.close(), store.close()]);
       await store.close();

@@ -13,21 +13,21 @@ import { sharedFacts } from "./shared-facts.ts";
 import { textFacts } from "./text-facts.ts";
 import { watchFacts } from "./watch-facts.ts";
 
-/** What the suite needs of a test runner: Vitest, Jest, Mocha and `node:test` all fit. */
+/** The functions of a test runner that the suite needs. Vitest, Jest, Mocha and `node:test` have them. */
 export interface TestRunner {
   describe(title: string, body: () => void): void;
   it(title: string, body: () => Promise<void>): void;
 }
 
-/** How the suite gets hold of a store. */
+/** How the suite creates a store, and which facts apply to it. */
 export interface LogStoreHarness {
-  /** Whether a store that is opened again at the same place holds what it held. */
+  /** Whether a store that is closed and opened again at the same place keeps its logs. */
   readonly persistent: boolean;
   /** Whether several processes may have it open at once. Default: false. */
   readonly shared?: boolean;
-  /** Whether places can lose answers, see {@link LogStorePlace.loseAnswers}. Default: false. */
+  /** Whether places implement {@link LogStorePlace.loseAnswers}. Default: false. */
   readonly losesAnswers?: boolean;
-  /** Makes an empty place for a store; one is made for each test. */
+  /** Makes an empty place for a store. Called for each test. */
   createPlace(): Promise<LogStorePlace>;
 }
 
@@ -47,7 +47,7 @@ const groups: Readonly<Record<string, readonly LogStoreFact[]>> = {
 };
 
 /**
- * Holds a store to every promise of the log port.
+ * Defines a test for every fact that the log port requires of a store.
  * @example describeLogStore("mine", { persistent: true, createPlace }, { describe, it });
  */
 export function describeLogStore(name: string, harness: LogStoreHarness, runner: TestRunner): void {

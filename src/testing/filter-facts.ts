@@ -7,7 +7,7 @@ import type { LogStoreFact } from "./log-store-fact.ts";
 const channels = ["a", "b", "c", undefined];
 const types = ["message", "trade", "quote", "spillway.gap", "spillway", "spillway/x"];
 
-/** Every channel with every type, in an order in which neither comes in a block. */
+/** Every channel with every type, in an order that groups neither. */
 const mixed: readonly NewEvent[] = Array.from({ length: 96 }, (_, index) =>
   newEvent(String(index), { channel: channels[(index * 7) % 4], event: types[(index * 5 + (index % 3)) % 6]! }),
 );
@@ -41,12 +41,12 @@ const filters: readonly LogFilter[] = [
   { events: ["trade"], within: { channels: ["a*", "c"], broadcast: true } },
 ];
 
-/** What filters promise. */
+/** The facts about filters. */
 export const filterFacts: readonly LogStoreFact[] = [
   ...filters.map(
     (filter) =>
       ({
-        title: `all that matches comes, in order, in pages of any size: ${JSON.stringify(filter).slice(0, 80)}`,
+        title: `all matching events are read in order, with pages of any size: ${JSON.stringify(filter).slice(0, 80)}`,
         async check({ open }) {
           const log = await open();
           await log.append(mixed);
@@ -62,7 +62,7 @@ export const filterFacts: readonly LogStoreFact[] = [
       }) satisfies LogStoreFact,
   ),
   {
-    title: "where few events match, pages continue to the head",
+    title: "if few events match, pages continue to the head",
     async check({ open }) {
       const log = await open();
       const batch = Array.from({ length: 3_000 }, (_, index) =>
@@ -79,7 +79,7 @@ export const filterFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a page looks at a few thousand events at most, and says how far it came",
+    title: "a page scans at most a few thousand events, and reports how far it got",
     async check({ open }) {
       const log = await open();
       for (let batch = 0; batch < 16; batch++) await log.append(numbered(1, 1_000));
@@ -90,7 +90,7 @@ export const filterFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a page that is full ends at its last event",
+    title: "a full page ends at its last event",
     async check({ open }) {
       const log = await open();
       await log.append(mixed);

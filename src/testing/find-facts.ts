@@ -5,10 +5,10 @@ import type { LogStoreFact } from "./log-store-fact.ts";
 
 const published = true as const;
 
-/** What finding a position promises. */
+/** The facts about finding a position. */
 export const findFacts: readonly LogStoreFact[] = [
   {
-    title: "an upstream id is found behind the first event held that has it; an unknown one is not found",
+    title: "the position of an upstream id is after the first held event with it; an unknown id is not found",
     async check({ open }) {
       const log = await open("s", { events: 4 });
       await log.append(["a", "b", "a", "c"].map((id) => newEvent("x", { upstreamId: id })));
@@ -28,7 +28,8 @@ export const findFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "an id is found behind the first event with it that matches a filter, and not at all where none does",
+    title:
+      "with a filter, the position of an id is after the first matching event with it; without a match it is not found",
     async check({ open }) {
       const log = await open();
       const channels = [undefined, "a", "user:1", "b", "a"];
@@ -49,7 +50,7 @@ export const findFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "of the events that have one id only the first ones are looked at",
+    title: "only the first events with the same id are examined",
     async check({ open }) {
       const filter = { channels: ["b"] };
       const alike = (count: number, channel: string, origin?: true): NewEvent[] =>
@@ -65,7 +66,7 @@ export const findFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "ids of the source and ids of publishers are kept apart",
+    title: "ids of the source and ids of publishers are separate",
     async check({ open }) {
       const log = await open("s", { events: 6 });
       const [ofSource, ofPublisher] = [
@@ -90,7 +91,7 @@ export const findFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a time is found before the first event held at or after it",
+    title: "the position of a time is before the first held event at or after it",
     async check({ open, pass, time }) {
       const log = await open("s", { events: 6 });
       equal(await log.find({ since: time }), 0);
@@ -106,7 +107,7 @@ export const findFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "the last events are found, those that match a filter too, as far as they are held",
+    title: "the last events, or the last that match a filter, are found as far as they are held",
     async check({ open }) {
       const log = await open("s", { events: 8 });
       const events = Array.from({ length: 10 }, (_, index) =>
@@ -134,7 +135,7 @@ export const findFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a walk for the last events that match ends with its signal, and lets everything else have its turn",
+    title: "a search for the last matching events ends when its signal aborts, and does not block the event loop",
     async check({ open }) {
       const log = await open();
       for (let batch = 0; batch < 16; batch++) await log.append(numbered(1, 1_000));
@@ -147,7 +148,7 @@ export const findFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "events of Spillway's own count among the last whatever the filter",
+    title: "Spillway's own events count among the last events whatever the filter",
     async check({ open }) {
       const log = await open();
       await log.append([newEvent("1", { channel: "a" }), newEvent("2", { event: "spillway.gap" }), newEvent("3")]);

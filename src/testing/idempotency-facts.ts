@@ -7,10 +7,10 @@ const hour = 60 * 60 * 1000;
 const once = { idempotency: { key: "k", fingerprint: "f" } };
 const other = { idempotency: { key: "k", fingerprint: "g" } };
 
-/** What idempotency keys promise. */
+/** The facts about idempotency keys. */
 export const idempotencyFacts: readonly LogStoreFact[] = [
   {
-    title: "the same key with the same fingerprint answers with the first numbers and appends nothing",
+    title: "the same key with the same fingerprint returns the first numbers and appends nothing",
     async check({ open }) {
       const log = await open();
       await log.append(numbered(1, 2));
@@ -26,7 +26,7 @@ export const idempotencyFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "the same key with another fingerprint is a conflict, and harms no append beside it",
+    title: "the same key with a different fingerprint is a conflict, and does not affect other appends",
     async check({ open }) {
       const log = await open();
       await log.append(numbered(1, 1), once);
@@ -41,7 +41,7 @@ export const idempotencyFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "of concurrent appends with one key, one appends",
+    title: "only one of several concurrent appends with the same key appends",
     async check({ open }) {
       const log = await open();
       const results = await Promise.all(Array.from({ length: 5 }, () => log.append(numbered(1, 2), once)));
@@ -72,7 +72,7 @@ export const idempotencyFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "the same key of two owners is two keys",
+    title: "the same key of two owners counts as two keys",
     async check({ open }) {
       const log = await open();
       const of = (owner: string, fingerprint: string): AppendOptions => ({
@@ -86,7 +86,7 @@ export const idempotencyFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "beyond retention.keys the oldest keys go of the owner that has most, and no other's",
+    title: "beyond retention.keys, the oldest keys of the owner with the most keys are removed, and no others",
     async check({ open, pass }) {
       const log = await open("s", { events: 0, keys: 6 });
       const append = async (owner: string, key: number): Promise<boolean> => {
@@ -103,7 +103,7 @@ export const idempotencyFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a key is kept for 24 h, also when its events are trimmed, and then forgotten",
+    title: "a key is kept for 24 h, even if its events are trimmed, and then removed",
     async check({ open, pass }) {
       const log = await open("s", { events: 0 });
       await log.append(numbered(1, 2), once);

@@ -1,13 +1,13 @@
 import type { Stage } from "./stage.ts";
 
-/** One promise of the log port, and how to see that a store keeps it. */
+/** A fact that the log port requires of a store, and its test. */
 export interface LogStoreFact {
   readonly title: string;
-  /** Absent: holds for every store. `true`: for one that keeps its logs when closed; `false`: for one that does not. */
+  /** `true`: only for stores that keep their logs when closed; `false`: only for others. Default: for every store. */
   readonly persistent?: boolean;
-  /** Holds for stores that several processes may have open at once. */
+  /** Only for stores that several processes may have open at once. */
   readonly shared?: true;
-  /** Holds for stores at places that can lose answers. */
+  /** Only for stores whose places can lose answers. */
   readonly losesAnswers?: true;
   check(stage: Stage): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { eventually } from "./eventually.ts";
 import { dataOf, newEvent, readAll } from "./events.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
 
-/** What an append ended as: its numbers, or an error code. */
+/** The outcome of an append: its numbers, or an error code. */
 type Outcome = Appended | string;
 
 async function outcomeOf(append: Promise<Appended>): Promise<Outcome> {
@@ -18,7 +18,7 @@ async function outcomeOf(append: Promise<Appended>): Promise<Outcome> {
 const append = (log: Log, data: string, options?: AppendOptions): Promise<Outcome> =>
   outcomeOf(log.append([newEvent(data)], options));
 
-/** Appends until the outcome is known and the store can be reached. */
+/** Retries an append until the store is reachable and the outcome is known. */
 async function appendUntilKnown(log: Log, data: string, options?: AppendOptions): Promise<Appended> {
   let outcome: Outcome | undefined;
   await eventually(`the append of ${data}`, async () => {
@@ -28,11 +28,11 @@ async function appendUntilKnown(log: Log, data: string, options?: AppendOptions)
   return outcome as Appended;
 }
 
-/** What is promised where an answer is lost: an append ends as appended, not appended, or unknown, and says which. */
+/** The facts about lost answers: an append ends as appended, not appended, or unknown, and reports which. */
 export const outcomeFacts: readonly LogStoreFact[] = [
   {
     title:
-      "an append whose answer is lost resolves if the store can be asked again in time, or is sure not to be in the log",
+      "an append whose answer is lost resolves if the store is reachable again in time, or is certainly not in the log",
     losesAnswers: true,
     async check({ open, loseAnswers }) {
       const log = await open();
@@ -50,7 +50,8 @@ export const outcomeFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "what stays unanswered is unknown: a retry by key or token is exactly once, one without at least once",
+    title:
+      "an unanswered append is unknown: a retry with a key or token appends exactly once, one without at least once",
     losesAnswers: true,
     async check({ open, loseAnswers }) {
       const log = await open();
@@ -68,7 +69,7 @@ export const outcomeFacts: readonly LogStoreFact[] = [
       const data = dataOf(await readAll(log));
       const count = (wanted: string): number => data.filter((each) => each === wanted).length;
       deepEqual([count("before"), count("keyed"), count("claimed")], [1, 1, 1]);
-      // An outcome other than unknown is certain, so that its retry is the only one in the log.
+      // Any other outcome is certain, so only the retry is in the log.
       if (first[2] === "append-unknown") ok(count("plain") === 1 || count("plain") === 2);
       else equal(count("plain"), 1);
     },

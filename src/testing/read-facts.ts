@@ -2,10 +2,10 @@ import { deepEqual, equal } from "node:assert/strict";
 import { dataOf, newEvent, numbered, numbers, readAll } from "./events.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
 
-/** What reading promises. */
+/** The facts about reading. */
 export const readFacts: readonly LogStoreFact[] = [
   {
-    title: "a page begins right behind its position and ends at its limit",
+    title: "a page begins right after its position and ends at its limit",
     async check({ open }) {
       const log = await open();
       await log.append(numbered(1, 10));
@@ -15,7 +15,7 @@ export const readFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a page that reaches the head says so",
+    title: "a page that reaches the head reports this",
     async check({ open }) {
       const log = await open();
       equal((await log.read(0, { limit: 5 })).scanned, 0);
@@ -28,7 +28,7 @@ export const readFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a position beyond the head has nothing behind it and is not taken back",
+    title: "a position beyond the head has no events after it and is not moved back",
     async check({ open }) {
       const log = await open();
       await log.append(numbered(1, 3));
@@ -47,7 +47,7 @@ export const readFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a page stops once it holds maxBytes, but never before its first event",
+    title: "a page ends once it holds maxBytes, but has at least one event",
     async check({ open }) {
       const log = await open();
       await log.append(Array.from({ length: 5 }, () => newEvent("x".repeat(93))));
@@ -75,7 +75,7 @@ export const readFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a page from before the events held begins with the first one held, and says which that is",
+    title: "a page from before the held events begins with the first held event, and reports its number",
     async check({ open }) {
       const log = await open("s", { events: 4 });
       await log.append(numbered(1, 10));
@@ -86,7 +86,7 @@ export const readFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a page and its earliest agree while the log grows and is trimmed",
+    title: "a page is consistent with its earliest while the log grows and is trimmed",
     async check({ open }) {
       const log = await open("s", { events: 50 });
       let writing = true;
@@ -102,7 +102,7 @@ export const readFacts: readonly LogStoreFact[] = [
         const next = Math.max(after + 1, page.earliest);
         deepEqual(dataOf(page.events), numbers(next, next + page.events.length - 1));
         after = page.scanned;
-        // A store in memory may answer without ever letting the writer have its turn.
+        // A store in memory may answer without ever yielding to the writer.
         await new Promise((resolve) => setImmediate(resolve));
       }
       await writer;

@@ -4,7 +4,7 @@ import type { LogStoreFact } from "./log-store-fact.ts";
 
 const once = { idempotency: { key: "k", fingerprint: "f" } };
 
-/** What is left when a store is closed and opened again. */
+/** The facts about closing a store and opening it again. */
 export const reopenFacts: readonly LogStoreFact[] = [
   {
     title: "a store that was closed and opened again has the same logs",
@@ -28,7 +28,7 @@ export const reopenFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a log whose events are all gone continues its numbers when it is opened again",
+    title: "a log whose events are all removed continues its numbers when it is opened again",
     persistent: true,
     async check({ open, reopen }) {
       const before = await open("s", { events: 0 });
@@ -41,7 +41,7 @@ export const reopenFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "the upstream cursor is there again, moved or cleared as the last append left it",
+    title: "the upstream cursor is kept as the last append set or cleared it",
     persistent: true,
     async check({ open, reopen }) {
       for (const [upstreamCursor, expected] of [
@@ -57,7 +57,7 @@ export const reopenFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a changed retention holds for what was there before",
+    title: "a changed retention applies to existing events",
     persistent: true,
     async check({ open, reopen }) {
       await (await open()).append(numbered(1, 20));
@@ -77,7 +77,7 @@ export const reopenFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "time does not go back when the clock does in between",
+    title: "time does not decrease if the clock is set back in between",
     persistent: true,
     async check({ open, reopen, pass, time }) {
       await (await open()).append(numbered(1, 1));
@@ -92,7 +92,7 @@ export const reopenFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a store that forgets begins with a new epoch, so that no cursor of the old log fits",
+    title: "a store that does not keep its logs begins with a new epoch, so that no cursor of the old log matches",
     persistent: false,
     async check({ open, reopen }) {
       const before = await open();

@@ -3,7 +3,7 @@ import { dataOf, newEvent, numbered, numbers, readAll } from "./events.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
 import { eventually } from "./eventually.ts";
 
-/** What retention promises. */
+/** The facts about retention. */
 export const retentionFacts: readonly LogStoreFact[] = [
   {
     title: "by number: the latest events are kept",
@@ -31,7 +31,7 @@ export const retentionFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "by bytes: an event without data counts for 128 bytes besides its type",
+    title: "by bytes: an event without data counts as 128 bytes plus its type",
     async check({ open }) {
       const log = await open("s", { bytes: 100 * (128 + 7) });
       await log.append(Array.from({ length: 1_500 }, () => newEvent("")));
@@ -42,7 +42,7 @@ export const retentionFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "by age: older events go, one exactly as old stays",
+    title: "by age: older events are removed, one exactly as old is kept",
     async check({ open, pass }) {
       const log = await open("s", { age: 10_000 });
       await log.append(numbered(1, 2));
@@ -58,7 +58,7 @@ export const retentionFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "the tightest of several bounds holds",
+    title: "the strictest of several limits applies",
     async check({ open, pass }) {
       const log = await open("s", { age: 1_000, events: 5, bytes: 1_000_000 });
       await log.append(numbered(1, 10));
@@ -71,7 +71,7 @@ export const retentionFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "the upstream cursor of an empty append is kept while trimmed events are still on their way to the watchers",
+    title: "the upstream cursor of an empty append is kept while watchers have not been notified of trimmed events",
     async check({ open }) {
       for (let round = 0; round < 10; round++) {
         const log = await open(`s${round}`, { events: 1 });
@@ -83,7 +83,7 @@ export const retentionFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a log whose events are all gone keeps its head, and its numbers continue",
+    title: "a log whose events are all removed keeps its head, and its numbers continue",
     async check({ open, pass, time }) {
       const log = await open("s", { age: 1_000 });
       await log.append(numbered(1, 5), { upstreamCursor: "u-5" });
@@ -104,7 +104,7 @@ export const retentionFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a store trims on its own",
+    title: "a store trims automatically",
     async check({ open, pass }) {
       const log = await open("s", { age: 1_000, events: 100 });
       await log.append(numbered(1, 1_500));
@@ -114,7 +114,7 @@ export const retentionFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a stream that is opened again takes its new retention",
+    title: "opening a stream again applies its new retention",
     async check({ open }) {
       const log = await open("s", { events: 8 });
       await log.append(numbered(1, 10));
@@ -125,7 +125,7 @@ export const retentionFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "appends, reads and trims at once leave the log whole",
+    title: "concurrent appends, reads and trims keep the log consistent",
     async check({ open }) {
       const log = await open("s", { events: 700 });
       const work: Promise<unknown>[] = [];

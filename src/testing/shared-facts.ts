@@ -4,7 +4,7 @@ import { dataOf, newEvent, numbered, numbers, readAll } from "./events.ts";
 import { eventually } from "./eventually.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
 
-/** Reads on as hints come, as a hub does. */
+/** Reads new events on each notification, as a hub does. */
 function follow(log: Log): { readonly seen: number[] } {
   const seen: number[] = [];
   let reading: Promise<void> = Promise.resolve();
@@ -13,16 +13,16 @@ function follow(log: Log): { readonly seen: number[] } {
     seen.push(...events.map(({ seq }) => seq));
   };
   log.watch(() => {
-    // The last hints may come as the store closes.
+    // The last notifications may arrive while the store closes.
     reading = reading.then(readOn).catch(() => {});
   });
   return { seen };
 }
 
-/** What a store promises that several processes may have open at once. */
+/** The facts about stores that several processes may have open at once. */
 export const sharedFacts: readonly LogStoreFact[] = [
   {
-    title: "nodes that start together at an empty place have the same log",
+    title: "nodes that start at the same time at an empty place get the same log",
     shared: true,
     async check({ open, join }) {
       const first = open();
@@ -37,7 +37,7 @@ export const sharedFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "what is appended on one node is read and heard of on the others",
+    title: "events that are appended on one node are read on the others, which are notified",
     shared: true,
     async check({ open, join }) {
       const here = await open();
@@ -51,7 +51,7 @@ export const sharedFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "what is published on one node is not taken on another for what the source sent",
+    title: "an event that is published on one node does not count as the source's on another",
     shared: true,
     async check({ open, join }) {
       const here = await open();
@@ -70,14 +70,14 @@ export const sharedFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "nodes that append at once never make a reader skip an event",
+    title: "concurrent appends of several nodes never make a reader skip an event",
     shared: true,
     async check({ open, join }) {
       const logs = [await open(), await (await join("b")).open("s", { retention: everything })];
       const reader = await (await join("c")).open("s", { retention: everything });
       const { seen } = follow(reader);
       const batches = 40;
-      // One after the other on each node, so that they meet in the store again and again.
+      // Sequential on each node, so that appends of the nodes coincide in the store many times.
       await Promise.all(
         logs.map(async (log) => {
           for (let index = 0; index < batches; index++) await log.append(numbered(1, 1 + (index % 3)));
@@ -93,7 +93,7 @@ export const sharedFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "times never decrease, though the clocks of nodes differ",
+    title: "times never decrease, even if the clocks of nodes differ",
     shared: true,
     async check({ open, join, pass }) {
       const here = await open();
@@ -107,7 +107,7 @@ export const sharedFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "an idempotency key counts on every node",
+    title: "an idempotency key is valid on every node",
     shared: true,
     async check({ open, join }) {
       const here = await open();
@@ -119,7 +119,7 @@ export const sharedFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "one node at a time has the lease of a stream, and the others see who",
+    title: "one node at a time holds the lease of a stream, and the others see which",
     shared: true,
     async check({ store, open, join }) {
       await open();
@@ -140,7 +140,7 @@ export const sharedFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "of many that ask for a lease at once one gets it",
+    title: "only one of several concurrent requests for a lease gets it",
     shared: true,
     async check({ store, open, join }) {
       await open();
@@ -153,7 +153,7 @@ export const sharedFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a lease that is not renewed ends, and its holder can append nothing under it",
+    title: "a lease that is not renewed expires, and its holder can no longer append with it",
     shared: true,
     async check({ store, open, join }) {
       const here = await open();
@@ -178,7 +178,7 @@ export const sharedFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a lease is of one stream",
+    title: "each stream has its own lease",
     shared: true,
     async check({ store, open, join }) {
       await open("s");
@@ -191,7 +191,7 @@ export const sharedFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a node's need of a stream is known on all, until it is taken back or not renewed",
+    title: "a node's demand for a stream is known on all nodes until it is withdrawn or not renewed",
     shared: true,
     async check({ store, open, join }) {
       await open();
@@ -211,7 +211,7 @@ export const sharedFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "what retention takes on one node is gone on the others",
+    title: "events that retention removes on one node are removed on the others",
     shared: true,
     async check({ open, join }) {
       const here = await open("s", { events: 3 });

@@ -3,34 +3,34 @@ import type { Log, LogStore, Retention } from "../log/log.ts";
 /** Where a store keeps its logs. */
 export interface LogStorePlace {
   /**
-   * Opens the store; again only after the one before is closed, unless it is shared. `now` is its clock, in ms since 1970, `node` the
-   * name by which other nodes know it.
+   * Opens the store. Unless it is shared, it is only opened again after it was closed. `now` is its clock, in ms since
+   * 1970; `node` is the name by which other nodes know it.
    */
   open(now: () => number, node: string): Promise<LogStore>;
   /**
-   * Loses every answer on the way from the engine to the stores that are open, until the returned function is called: what a store asks
-   * for is done, and the store never hears of it. Facts about lost answers are checked only where the harness says that places can.
+   * Drops every answer of the engine to the open stores until the returned function is called: requests are executed,
+   * but the store gets no answer. Only called if the harness sets `losesAnswers`.
    */
   loseAnswers?(): () => void;
-  /** Removes what is left of it; every store is closed. */
+  /** Removes the place. Called when every store is closed. */
   remove(): Promise<void>;
 }
 
-/** A store with a clock that stands still, for one test. */
+/** A store with a clock that only the test advances, for one test. */
 export interface Stage {
-  /** The store that is open. */
+  /** The open store. */
   readonly store: LogStore;
-  /** Opens a stream of it. Default: the stream `s`, all of it kept. */
+  /** Opens a stream of the store. Default: the stream `s`, without retention limits. */
   open(stream?: string, retention?: Partial<Retention>): Promise<Log>;
-  /** Closes the store and opens one at the same place. */
+  /** Closes the store and opens it again at the same place. */
   reopen(): Promise<void>;
-  /** Opens the store once more at the same place, as another node; closed with the stage. The first one is the node `a`. */
+  /** Opens the store also as another node, at the same place; closed with the stage. The first one is the node `a`. */
   join(node: string): Promise<LogStore>;
-  /** As {@link LogStorePlace.loseAnswers}. */
+  /** Calls {@link LogStorePlace.loseAnswers}. */
   loseAnswers(): () => void;
   /** The store's clock, in ms since 1970. */
   readonly time: number;
-  /** Moves the clock by this many ms, also backward. */
+  /** Advances the clock by this many ms, or sets it back if negative. */
   pass(milliseconds: number): void;
   /** Closes the store and removes its place. */
   clear(): Promise<void>;

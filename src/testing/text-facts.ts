@@ -2,10 +2,10 @@ import { deepEqual, equal } from "node:assert/strict";
 import { newEvent, readAll } from "./events.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
 
-/** What happens to texts. */
+/** The facts about texts. */
 export const textFacts: readonly LogStoreFact[] = [
   {
-    title: "texts of any characters are read unchanged, NUL and CR included",
+    title: "texts with any characters are read unchanged, including NUL and CR",
     async check({ open }) {
       const log = await open();
       const texts = [
@@ -34,7 +34,7 @@ export const textFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "an empty text is not an absent one",
+    title: "an empty text is distinct from an absent one",
     async check({ open }) {
       const log = await open();
       await log.append([newEvent("", { channel: "", upstreamId: "" }), newEvent("")]);
@@ -57,7 +57,7 @@ export const textFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "an event of 1 MiB is read whole",
+    title: "an event of 1 MiB is read completely",
     async check({ open }) {
       const log = await open();
       const data = "0123456789abcde\n".repeat(65_536);

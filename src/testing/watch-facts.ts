@@ -4,10 +4,10 @@ import { dataOf, numbered, numbers, readAll } from "./events.ts";
 import { eventually } from "./eventually.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
 
-/** What watching promises. */
+/** The facts about watching. */
 export const watchFacts: readonly LogStoreFact[] = [
   {
-    title: "a listener gets the events appended, in order, as they can be read",
+    title: "a listener gets the appended events in order, as they can be read",
     async check({ open }) {
       const log = await open();
       const hints: LogHint[] = [];
@@ -22,7 +22,7 @@ export const watchFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a listener hears no more once it has unsubscribed, and others still do",
+    title: "a listener is no longer called once it has unsubscribed, and others still are",
     async check({ open }) {
       const log = await open();
       const heard: number[] = [];
@@ -67,7 +67,7 @@ export const watchFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a batch that adds no event is not told",
+    title: "a batch without events does not notify the watchers",
     async check({ open }) {
       const log = await open();
       const heads: number[] = [];
@@ -79,7 +79,7 @@ export const watchFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a listener that throws harms neither the append nor the others",
+    title: "a listener that throws affects neither the append nor other listeners",
     async check({ open }) {
       const log = await open();
       let heard = 0;
@@ -92,7 +92,7 @@ export const watchFacts: readonly LogStoreFact[] = [
     },
   },
   {
-    title: "a listener that appends leaves the order whole for the others",
+    title: "a listener that appends does not change the order for other listeners",
     async check({ open }) {
       const log = await open();
       log.watch(({ head }) => {
