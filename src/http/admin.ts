@@ -3,7 +3,10 @@ import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid } from "./problem.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 
-/** `DELETE /admin/subscribers?subject=…[&stream=…]`: ends the subscriptions of a subject, which may reconnect while its credential is valid. */
+/**
+ * `DELETE /admin/subscribers?subject=…[&stream=…]`: ends the subscriptions of a subject, which may reconnect while its
+ * credential is valid.
+ */
 export async function endSubscribers(request: HttpRequest, gateway: GatewayContext): Promise<HttpBody> {
   const subject = request.query.get("subject");
   if (!subject) throw invalid("subject", "a subject such as key:web", "nothing");
@@ -11,9 +14,9 @@ export async function endSubscribers(request: HttpRequest, gateway: GatewayConte
   return json({ ended: await gateway.end({ subject, stream }, "revoked") });
 }
 
-/** `POST /admin/reload`: applies the configuration as it is written now, or refuses it and changes nothing. */
+/** `POST /admin/reload`: reads the configuration again and applies it, or refuses it and changes nothing. */
 export async function reload(gateway: GatewayContext): Promise<HttpBody> {
-  if (!gateway.reload) throw new SpillwayError("not-found", "this gateway has no configuration file to read again");
+  if (!gateway.reload) throw new SpillwayError("not-found", "this gateway has no configuration to reload");
   try {
     await gateway.reload();
   } catch (error) {
@@ -22,7 +25,7 @@ export async function reload(gateway: GatewayContext): Promise<HttpBody> {
   return json({ status: "ok" });
 }
 
-/** Whatever keeps a configuration from being read is a fault of it. */
+/** Reports every error of reading the configuration as `config-invalid`. */
 function asRefusal(error: unknown): unknown {
   if (!(error instanceof SpillwayError) || !["config-not-found", "access-required"].includes(error.code)) return error;
   const { message, field, expected, got } = error;

@@ -3,8 +3,8 @@ import type { HttpRequest } from "./message.ts";
 import type { Caller, GatewayContext } from "./gateway-context.ts";
 
 /**
- * Reads the body of a request and does something with it. Until that is done the body takes a part of what all bodies may take; one
- * address, or one subject where addresses are not known, has half of it at most.
+ * Reads the body of a request and calls `use` with it. Until that is done, the body counts against the limit of all
+ * request bodies, of which one address (or one subject, if addresses are unknown) gets at most half.
  * @throws {SpillwayError} `body-too-large`, `overloaded`; what `use` throws.
  */
 export async function withBody<T>(

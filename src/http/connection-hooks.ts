@@ -2,32 +2,32 @@ import type { CloseReason } from "../hub/subscriber.ts";
 import type { FilterPatterns, LogFilter } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 
-/** A subscription that is open: a streaming response to one client. */
+/** An open subscription: a streaming response to one client. */
 export interface ClientConnection {
-  /** The random name of the connection, which its client gets in `connected`. */
+  /** The random id of the connection, which the client receives in the event `connected`. */
   readonly client: string;
   readonly stream: string;
-  /** Names and patterns of the channels and types that it gets; absent for everything. */
+  /** The names and patterns of the channels and types that the client receives; absent for everything. */
   readonly filter: FilterPatterns | undefined;
-  /** `anonymous`, `key:<name>`, `jwt:<sub>`, or what `authorize` said. */
+  /** `anonymous`, `key:<name>`, `jwt:<sub>`, or the subject returned by `authorize`. */
   readonly subject: string;
-  /** The client's address; absent where it is not known. */
+  /** The client's address; absent if it is unknown. */
   readonly address: string | undefined;
 }
 
-/** A subscription that is over. */
+/** An ended subscription. */
 export interface EndedConnection extends ClientConnection {
   readonly reason: CloseReason;
   /** How long it was open, in ms. */
   readonly duration: number;
-  /** Events and bytes that were written to it. */
+  /** The number of events and bytes that were written to the client. */
   readonly events: number;
   readonly bytes: number;
 }
 
 /**
- * What the program around a gateway does as clients come and go. A hook is called once for each, cannot refuse (that is for
- * `access.authorize`), and is not waited for; what it throws is logged.
+ * Callbacks for connecting and disconnecting clients. A hook is called once for each client and is not awaited. It
+ * cannot refuse a client (use `access.authorize` for this), and its errors are only logged.
  */
 export interface ConnectionHooks {
   onConnect?(connection: ClientConnection): void | Promise<void>;
@@ -44,7 +44,7 @@ export function callHook<Facts extends ClientConnection>(
   (async () => hook(facts))().catch((error: unknown) => logger.error({ err: error }, "a connection hook failed"));
 }
 
-/** The names and patterns of a filter, wherever they stand. */
+/** The names and patterns of a filter, from both the filter itself and `within`. */
 export function patternsOf(filter: LogFilter | undefined): FilterPatterns | undefined {
   if (!filter) return undefined;
   const { channels, events, within } = filter;

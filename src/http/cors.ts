@@ -1,23 +1,25 @@
 import type { CorsOptions } from "../access/options.ts";
 import type { HttpBody, HttpHeaders } from "./message.ts";
 
-/** What pages of other origins may do (WHATWG Fetch §3.3). */
+/** Cross-origin access for pages of other origins (WHATWG Fetch §3.3). */
 export interface Cors {
-  /** The headers that let the page of this origin read an answer; nothing for an origin that is not allowed. */
+  /**
+   * The headers that allow a page of this origin to read a response; no such headers for an origin that is not allowed.
+   */
   headers(origin: string | undefined): HttpHeaders;
-  /** The answer to OPTIONS, which asks whether a request may be made, or which methods there are; but for {@link headers}. */
+  /** The response to OPTIONS, for preflight requests and for others, without {@link headers}. */
   preflight(origin: string | undefined, allow: string): HttpBody;
 }
 
 const requestHeaders = "Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID, Cache-Control";
 const exposed = "Spillway-Resume, Retry-After, Idempotency-Replayed";
 
-/** Makes it of the allow-list: an origin is named back only if it is on it. */
+/** Creates the CORS rules from the configured allow-list. Only an origin on the list is returned in a header. */
 export function createCors({ origins, credentials, maxAge }: CorsOptions): Cors {
   if (origins.length === 0) return { headers: () => ({}), preflight: (_, allow) => plain(allow) };
   const everyone = origins.includes("*");
   const known: ReadonlySet<string> = new Set(origins);
-  // Caches must know that the answer depends on the origin, also where it is refused.
+  // The response depends on the origin even if the origin is refused, so caches always need `Vary`.
   const vary: HttpHeaders = everyone ? {} : { Vary: "Origin" };
   const sharing: HttpHeaders = {
     ...vary,

@@ -1,4 +1,4 @@
-/** What the HTTP layer needs to know of the gateway behind it. */
+/** The gateway as seen by the HTTP layer. */
 import type { Access } from "../access/access.ts";
 import type { AuthorizeRequest } from "../access/authorize.ts";
 import type { HostCheck } from "../access/origin.ts";
@@ -24,48 +24,51 @@ import type { SessionMatch, Sessions } from "./sessions.ts";
 export interface ServedStream {
   readonly name: string;
   readonly ids: IdMode;
-  /** The reconnect delay that clients are given, in ms; absent to leave it to them. */
+  /** The reconnect delay that clients are given, in ms; absent to use the client's own. */
   readonly retry: number | undefined;
   readonly log: Log;
   readonly hub: Hub;
-  /** Who listens to it: all that is known here of all processes. */
+  /** The statistics of the stream's subscribers in all processes, as far as they are known here. */
   subscriberStats(): SubscriberStats;
-  /** The log's `append`, seen by `paused`. */
+  /** The log's `append`, whose failures set `paused`. */
   readonly append: Log["append"];
-  /** What is known of its upstream; `undefined` for a stream that is only published to. */
+  /** The last known state of the upstream; `undefined` for a stream without one. */
   upstream(): UpstreamStatus | undefined;
-  /** Who ingests it; absent or `undefined` where only one process can. */
+  /** The lease to ingest the stream; absent or `undefined` if only one process can ingest. */
   lease?: (() => LeaseStatus | undefined) | undefined;
-  /** How far this node is behind the others; absent where only one process can append. */
+  /** How far this node is behind the others; absent if only one process can append. */
   replication?: (() => ReplicationStatus) | undefined;
-  /** How long another process may know of events that are not known here, in ms. */
+  /** How long an event of another node may take to arrive here, in ms. 0 if no other node appends. */
   readonly behind: number;
   /** Why events cannot be stored at the moment: an error code. */
   paused(): string | undefined;
-  /** Counts a client that waits for events without being a subscriber of the hub; returns the function that stops counting it. */
+  /**
+   * Counts a client that waits for events without being a subscriber of the hub; returns the function that stops
+   * counting it.
+   */
   hold(): () => void;
 }
 
-/** The right to ingest a stream, where nodes share the store. */
+/** The lease to ingest a stream, if nodes share the store. */
 export interface LeaseStatus {
-  /** Whether this node has it. */
+  /** Whether this node holds the lease. */
   readonly leader: boolean;
-  /** Who had it when it was looked up last. */
+  /** The holder at the last check. */
   readonly holder: string | undefined;
   readonly fence: number | undefined;
-  /** How often this node has taken it, lost it and given it back. */
+  /** How often this node has acquired, lost and released the lease. */
   readonly changes: Readonly<Record<LeaseChange, number>>;
 }
 
 export type LeaseChange = "taken" | "lost" | "released";
 
-/** How well this node follows a log that others append to. */
+/** How far this node is behind a log to which other nodes append. */
 export interface ReplicationStatus {
-  /** Whether the engine that has the log can be reached. */
+  /** Whether the store's engine can be reached. */
   readonly connected: boolean;
   /**
-   * How late the last event arrived, in seconds; while nothing is heard of the engine, for how long already, if that is longer.
-   * `undefined` before the first event.
+   * How late the last event arrived, in seconds. If nothing has been heard from the engine for longer than that, the
+   * length of this silence. `undefined` before the first event.
    */
   readonly lag: number | undefined;
   /** How often the engine was reached again after an outage. */
@@ -74,17 +77,17 @@ export interface ReplicationStatus {
   readonly latency: Durations;
 }
 
-/** Who may do what, and how much of it. */
+/** Access rules and limits. */
 export interface Policy {
   readonly access: Access;
   readonly cors: Cors;
   readonly limits: Limits;
-  /** Files at the root; absent where none are served. */
+  /** The files served at the root; absent if none are served. */
   readonly files: StaticFiles | undefined;
-  /** The client's address, and the origin by which it knows the gateway: those behind a proxy that is trusted. */
+  /** The client's address, and the origin under which it reaches the gateway. Both respect trusted proxies. */
   readonly addressOf: (request: AuthorizeRequest) => string | undefined;
   readonly originOf: (request: AuthorizeRequest) => string | undefined;
-  /** Refuses what names another host; for the gateway's own server. */
+  /** Refuses requests for an unknown host name; used by the gateway's own server. */
   readonly checkHost: HostCheck;
 }
 
@@ -96,38 +99,40 @@ export interface Caller {
 
 export interface GatewayContext {
   readonly version: string;
-  /** When the gateway was started, ms since 1970. */
+  /** When the gateway was started, in ms since 1970. */
   readonly startedAt: number;
   /** What serves subscriptions over HTTP/1.1 at the gateway's own address: the raw listener, or Node's HTTP. */
   readonly listener: "raw" | "node";
   readonly streams: ReadonlyMap<string, ServedStream>;
-  /** The stream behind `/api/sse`. */
+  /** The stream served at `/api/sse`. */
   readonly default: ServedStream | undefined;
-  /** What may change while the gateway runs. */
+  /** The current access rules and limits, which may change while the gateway runs. */
   readonly policy: Policy;
   readonly tickets: Tickets;
   readonly admission: Admission;
   readonly replays: ReplayGate;
-  /** For walks through a log that may find nothing. */
+  /** Limits the scans of a log for matching events. */
   readonly searches: ReplayGate;
   readonly bodies: BodyBudget;
   readonly sessions: Sessions;
-  /** Requests refused since the start, by the code of the error. */
+  /** The number of refused requests since the start, by error code. */
   readonly refused: Record<string, number>;
-  /** Ends sessions, of all processes; resolves to how many. */
+  /** Ends sessions in all processes and resolves to their number. */
   end(match: SessionMatch, reason: EndReason): Promise<number>;
   /**
-   * Applies the configuration as it is now; absent where it cannot be read again.
+   * Reads the configuration again and applies it; absent if it cannot be read again.
    * @throws {SpillwayError} `config-invalid`, `restart-required`: nothing has changed.
    */
   readonly reload?: (() => Promise<void>) | undefined;
-  /** What a monitoring system reads. */
+  /** The metrics in a text format. */
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
   /** True once the gateway is being closed. */
   readonly closing: boolean;
-  /** The processes that serve clients; absent where there is but this one. */
+  /** The processes that serve clients; absent if there is only this one. */
   readonly workers?: (() => readonly WorkerStatus[]) | undefined;
-  /** Brings up to date what is known of other processes; resolves in a bounded time, whatever they do. Absent without any. */
+  /**
+   * Updates the data from the other processes. Resolves after a timeout at the latest. Absent if there are no others.
+   */
   readonly refresh?: (() => Promise<void>) | undefined;
   readonly logger: Logger;
 }

@@ -1,27 +1,29 @@
-/** What `GET /status` serves; documented in PROTOCOL.md, "Lists, status, health". */
+/** The response of `GET /status`; documented in PROTOCOL.md, "Lists, status, health". */
 import type { ErrorCode } from "../errors.ts";
 import type { CloseReason } from "../hub/subscriber.ts";
 import type { UpstreamState } from "../upstream/upstream.ts";
 
-/** The state of a gateway: what `gateway.status()` returns and `GET /status` serves as JSON. Times are in ISO 8601, UTC. */
+/**
+ * The state of a gateway: what `gateway.status()` returns and `GET /status` serves as JSON. Times are in ISO 8601, UTC.
+ */
 export interface GatewayStatus {
   readonly version: string;
-  /** Whole seconds since the start. */
+  /** The time since the start, in whole seconds. */
   readonly uptime: number;
-  /** Whether traffic should be sent here; the answer of `GET /readyz`. */
+  /** Whether the gateway can accept traffic, as in `GET /readyz`. */
   readonly ready: boolean;
   /** What serves HTTP/1.1 at the gateway's own address: its raw listener, or Node's HTTP server. */
   readonly listener: "raw" | "node";
   /** The processes that serve clients; absent if there is only one. */
   readonly workers?: readonly WorkerStatus[];
-  /** By name. `GET /status` shows those that the caller is granted, `gateway.status()` all of them. */
+  /** The streams by name. `GET /status` shows only those that the caller is granted, `gateway.status()` all of them. */
   readonly streams: Readonly<Record<string, StreamStatus>>;
 }
 
-/** A process that serves clients beside others. */
+/** One of several processes that serve clients. */
 export interface WorkerStatus {
   readonly pid: number;
-  /** Of all streams. */
+  /** The number of subscribers to all streams. */
   readonly subscribers: number;
 }
 
@@ -58,17 +60,17 @@ export interface SubscriberStats {
 export interface StreamStatus extends StreamRange, SubscriberStats {
   /** Whose ids clients see: cursors of the gateway, or the ids of the upstream. */
   readonly ids: "gateway" | "upstream";
-  /** Events held. */
+  /** The number of events in the log. */
   readonly events: number;
-  /** Bytes held, as retention counts them. */
+  /** The size of the log in bytes, as retention counts it. */
   readonly bytes: number;
   /** When the last event was appended; `null` before the first. */
   readonly lastEvent: string | null;
-  /** Why the log takes no events at the moment, as an error code; `null` if it takes them. */
+  /** Why the log cannot store events, as an error code; `null` if it can. */
   readonly paused: string | null;
   /** Whether this node ingests the stream; absent unless nodes share the store and the stream has an upstream. */
   readonly leader?: boolean;
-  /** The lease under which a node ingests the stream; absent where `leader` is. */
+  /** The lease under which a node ingests the stream; absent if `leader` is absent. */
   readonly lease?: {
     /** The name of the node that held it at the last check; `null` if no node did. */
     readonly holder: string | null;
@@ -80,14 +82,14 @@ export interface StreamStatus extends StreamRange, SubscriberStats {
     /** Whether the engine of the store can be reached. */
     readonly connected: boolean;
     /**
-     * How late the last event arrived here, in seconds, or for how long nothing has been heard of the engine if that is longer; `null`
-     * before the first event.
+     * How late the last event arrived here, in seconds, or for how long nothing has been heard of the engine if that is
+     * longer; `null` before the first event.
      */
     readonly lag: number | null;
     /** How often the engine was reached again after an outage. */
     readonly reconnects: number;
   };
-  /** `null` for a stream that is only published to. */
+  /** `null` for a stream without an upstream. */
   readonly upstream: StreamUpstreamStatus | null;
 }
 

@@ -12,7 +12,10 @@ export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse | undef
 /** Which paths a handler serves: those of a gateway inside another server, or all paths of its own server. */
 export type HandlerOf = "gateway" | "own server";
 
-/** Makes the handler of a gateway: finds the route, checks method and right, turns errors into problems. */
+/**
+ * Creates the handler of a gateway, which finds the route, checks method and right, and turns errors into problem
+ * responses.
+ */
 export function createHandler(gateway: GatewayContext, of: HandlerOf = "gateway"): HttpHandler {
   return async (request) => {
     const { cors, files } = gateway.policy;
@@ -30,10 +33,10 @@ export function createHandler(gateway: GatewayContext, of: HandlerOf = "gateway"
   };
 }
 
-/** What monitoring and orchestration ask for, by whatever name or address, and are answered whatever the limits say. */
+/** The health checks of monitoring and orchestration. They are exempt from the host check and from rate limits. */
 const probes: ReadonlySet<string> = new Set(["/health", "/healthz", "/readyz"]);
 
-/** The checks before authentication, and before any work is done for a request. */
+/** Checks the host and the rate limits, before authentication and any other work. */
 function receive(
   request: HttpRequest,
   route: Route | undefined,
@@ -49,7 +52,7 @@ function refuse(error: unknown, request: HttpRequest, gateway: GatewayContext): 
   const { method, path } = request;
   if (error instanceof SpillwayError) {
     noteRefusal(gateway, error.code, { method, path, address: gateway.policy.addressOf(request) });
-    // A client that left while it waited is no fault, and does not read the answer.
+    // An `AbortError` means that the client has disconnected while it waited, which is not an error of the gateway.
   } else if ((error as Error).name !== "AbortError") gateway.logger.error({ err: error }, "request failed");
   return problem(error);
 }
@@ -64,7 +67,7 @@ export function noteRefusal(
   logger.debug({ code, ...facts }, "request refused");
 }
 
-/** Adds headers to an answer; of `Vary` both count. */
+/** Adds headers to a response. Both values of `Vary` are kept. */
 function withHeaders(response: HttpResponse, added: HttpHeaders): HttpResponse {
   if (Object.keys(added).length === 0) return response;
   const { Vary: known } = response.headers;
@@ -78,23 +81,25 @@ async function answer(route: Route, request: HttpRequest, gateway: GatewayContex
   refuseCredentialsInUrl(request.query);
   if (!route.methods.includes(request.method)) {
     const hint =
-      request.method === "POST" ? "the resource does not take POST: events go to /streams/<name>/events" : undefined;
+      request.method === "POST"
+        ? "this resource does not support POST: publish events at /streams/<name>/events"
+        : undefined;
     return problem(new SpillwayError("method-not-allowed", hint, { expected: allow }), {}, { Allow: allow });
   }
   if (!route.right) {
-    return route.handle(request, route.identifies ? await identify(route, request, gateway) : nobody, gateway);
+    return route.handle(request, route.identifies ? await identify(route, request, gateway) : unidentified, gateway);
   }
   const { policy } = gateway;
   const caller = await identify(route, request, gateway);
-  // A stream that came with another policy meanwhile must not be served under the one of before.
+  // The policy has changed during the identification: a new stream must not be served under the old policy.
   if (gateway.policy !== policy) return answer(route, request, gateway);
   assertPermitted(route, caller, gateway);
   if (gateway.closing) throw new SpillwayError("shutting-down");
   return route.handle(request, caller, gateway);
 }
 
-/** Public routes do not depend on the caller. */
-const nobody: Caller = {
+/** The caller of public routes, which do not depend on it. */
+const unidentified: Caller = {
   identity: { subject: "anonymous", grant: { can: [] }, recognized: { by: "anonymous" } },
   address: undefined,
 };

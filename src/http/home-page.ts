@@ -12,8 +12,8 @@ input, button { font: inherit; }
 `;
 
 /**
- * The tail reads NDJSON, not with \`EventSource\`: that shows only types that a page knows by name, and cannot send a key. What comes from
- * outside goes into the page as text alone.
+ * The tail reads NDJSON instead of using `EventSource`, which delivers only event types that a page knows by name and
+ * cannot send a key. External data is inserted into the page only as text.
  */
 const script = String.raw`
 "use strict";
@@ -38,7 +38,7 @@ async function refresh() {
   const facts = await response.json();
   find("key").hidden = !key && facts.takesCredentials === false;
   if (!response.ok) return show(facts.detail || facts.title, []);
-  const none = facts.takesCredentials ? "No stream is open to you. Enter an API key to see those that it grants." : "No stream is open to you.";
+  const none = facts.takesCredentials ? "You have access to no stream. Enter an API key to see the streams that it grants." : "You have access to no stream.";
   show((facts.ready ? "Ready." : "Not ready: see /readyz.") + (facts.streams.length ? "" : " " + none), facts.streams);
 }
 function show(state, streams) {
@@ -52,7 +52,7 @@ function show(state, streams) {
     add(add(row, "td", ""), "code", name);
     add(row, "td", earliest);
     add(row, "td", head);
-    add(row, "td", paused || upstream || "published to");
+    add(row, "td", paused || upstream || "publish only");
     const button = add(add(row, "td", ""), "button", "Tail");
     button.addEventListener("click", () => follow(name));
   }
@@ -78,7 +78,7 @@ async function follow(name) {
     } catch (error) {
       if (signal.aborted) return;
     }
-    print("Disconnected. Connecting again in 2 seconds.");
+    print("Disconnected. Reconnecting in 2 seconds.");
     await new Promise((resolve) => setTimeout(resolve, 2000));
     if (signal.aborted) return;
   }
@@ -118,7 +118,10 @@ refresh();
 
 const hash = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
-/** The `Content-Security-Policy` of {@link homePage}: nothing but what is in it, and requests to its own origin. */
+/**
+ * The `Content-Security-Policy` of {@link homePage}: allows only the inline script and style, and requests to the same
+ * origin.
+ */
 export const homePolicy: string = [
   "default-src 'none'",
   `script-src ${hash(script)}`,
@@ -130,7 +133,7 @@ export const homePolicy: string = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** The page at the root of a gateway, complete in itself. */
+/** The page at the root of a gateway. It is self-contained. */
 export const homePage: string = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -140,7 +143,7 @@ export const homePage: string = `<!doctype html>
 <style>${style}</style>
 <h1>Spillway</h1>
 <p id="state" role="status">Loading…</p>
-<noscript>This page needs JavaScript. <code>Accept: application/json</code> gets the same as JSON.</noscript>
+<noscript>This page needs JavaScript. Send <code>Accept: application/json</code> to get the same data as JSON.</noscript>
 <form id="key" hidden>
   <label>API key <input id="value" type="password" autocomplete="off"></label>
   <button>Use</button>
@@ -163,9 +166,9 @@ export const homePage: string = `<!doctype html>
     <li>Subscribe: <code id="subscribe"></code>
     <li>Replay: add <code>?after=earliest</code>, <code>?last=10</code> or <code>?since=2027-01-31T09:00:00Z</code>.
     <li>Filter: add <code>?channels=a,b</code>, <code>?channels=user:*</code> or <code>?events=trade</code>.
-    <li>Publish, with the right to: <code id="publish"></code>
-    <li>Operate, with the right <code>admin</code>: <code>/status</code> and <code>/metrics</code>.
-    <li>Serve a page of your own here: <code>static: ./html</code> in the configuration.
+    <li>Publish (needs the right <code>publish</code>): <code id="publish"></code>
+    <li>Monitor (needs the right <code>admin</code>): <code>/status</code> and <code>/metrics</code>.
+    <li>Serve your own page here: set <code>static: ./html</code> in the configuration.
   </ul>
 </section>
 <script>${script}</script>

@@ -4,13 +4,13 @@ import { homePage, homePolicy } from "./home-page.ts";
 import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 import { isReady, place } from "./status.ts";
 
-/** Whether the page is asked for as JSON, by whom no browser is: those name HTML. */
+/** Whether the client wants JSON instead of the page. A browser that navigates accepts HTML. */
 export function wantsJson(request: HttpRequest): boolean {
   const accept = request.header("accept") ?? "";
   return /\bapplication\/json\b/i.test(accept) && !/\btext\/html\b/i.test(accept);
 }
 
-/** `GET /` as JSON: the streams that the caller may subscribe to. The page shows the same, for it asks for this. */
+/** `GET /` as JSON: the streams that the caller may subscribe to. The page loads and shows this data. */
 export function homeFacts({ mount }: HttpRequest, gateway: GatewayContext, { identity }: Caller): HttpBody {
   const granted = [...gateway.streams.values()].filter(({ name }) => permits(identity.grant, "subscribe", name));
   const streams = granted.map((stream) => describe(stream, mount));
@@ -27,7 +27,7 @@ function describe(stream: ServedStream, mount: string): object {
   };
 }
 
-/** `GET /`: a page that holds nothing of the gateway itself, and so may be seen by everyone. */
+/** `GET /`: a static page. It contains no data of the gateway, so it needs no access check. */
 export function home(): HttpBody {
   return {
     status: 200,

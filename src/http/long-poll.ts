@@ -11,15 +11,18 @@ import type { SubscribeContext } from "./subscribe-context.ts";
 
 const defaultLimit = 100;
 const maxLimit = 1000;
-/** Longest wait, in s: below the usual idle timeout of proxies. */
+/** The longest wait in seconds: below the usual idle timeout of proxies. */
 const maxWait = 55;
 const maxBytes = 1024 * 1024;
-/** Pages that one request looks through for the first event that passes its filter; then it is answered without one. */
+/**
+ * The number of pages that a request reads to find an event that passes its filter. After that, the response has no
+ * events.
+ */
 const maxPages = 100;
 
 /**
- * One page of the stream: `{ events, next, gap }`. With `?wait=<s>` it is held back until there is an event. `gap` lies before the
- * first of `events`; `next` is what to send as `after`.
+ * Returns one page of the stream: `{ events, next, gap }`. With `?wait=<s>` the response waits for an event. `gap` is
+ * the gap before the first of `events`; `next` is the value to send as `after` in the next request.
  */
 export async function longPoll(context: SubscribeContext, start: Start): Promise<HttpBody> {
   const { request, gateway, to: stream, filter, parts, search } = context;
@@ -38,14 +41,14 @@ export async function longPoll(context: SubscribeContext, start: Start): Promise
   const ended = AbortSignal.any([gone, over.signal]);
   const late = AbortSignal.any([ended, AbortSignal.timeout(wait * 1000)]);
   const release = stream.hold();
-  // A hole is answered at once, and so is one that retention makes while this request waits.
+  // A gap is returned at once, even one that retention causes while this request waits.
   const isEmpty = (): boolean => page.events.length === 0 && !hole && !page.gap && !ended.aborted && !stream.hub.closed;
-  async function lookOn(): Promise<void> {
+  async function searchFurther(): Promise<void> {
     for (let pages = 1; isEmpty() && cursor.behind && pages < maxPages; pages++) page = await cursor.next();
   }
   try {
-    if (isEmpty() && cursor.behind) await search(lookOn);
-    // What is left unseen is for the next request.
+    if (isEmpty() && cursor.behind) await search(searchFurther);
+    // The next request continues with the rest.
     const unseen = cursor.behind;
     while (!unseen && isEmpty() && !late.aborted) {
       await cursor.wait(late);
@@ -65,25 +68,25 @@ function readNumber(query: URLSearchParams, field: string, fallback: number, max
   return Math.min(Number(text), max);
 }
 
-/** A hole that is in the stream itself ends the page before it, or opens it as `gap`. */
+/** A gap event in the stream ends the page before it. If it is the first event of a page, it becomes `gap`. */
 function answer({ log, ids }: ServedStream, page: LogPage, hole: object | null): object {
   let events: readonly LogEvent[] = page.events;
   let gap = hole;
-  if (!gap && isHole(events[0])) {
+  if (!gap && isGapEvent(events[0])) {
     gap = JSON.parse(events[0].data) as object;
     events = events.slice(1);
   }
-  const end = events.findIndex(isHole);
+  const end = events.findIndex(isGapEvent);
   const cut = end === -1 ? events : events.slice(0, end);
   const next = end === -1 ? page.scanned : events[end]!.seq - 1;
   return {
     events: cut.map((event) => toJson(event, log.epoch, ids)),
-    // Always the log's own cursor, which is exact even where upstream ids are missing or repeated.
+    // Always the log's own cursor, which is exact even if upstream ids are missing or repeated.
     next: formatCursor(log.epoch, next),
     gap,
   };
 }
 
-function isHole(event: LogEvent | undefined): event is LogEvent {
+function isGapEvent(event: LogEvent | undefined): event is LogEvent {
   return event?.event.startsWith(reservedPrefix) === true;
 }

@@ -10,11 +10,12 @@ export const representations = {
 export type Representation = keyof typeof representations;
 
 /**
- * Chooses by the Accept header (RFC 9110 §12.5.1): highest quality first, then the more specific range, then our order.
+ * Chooses a representation by the `Accept` header (RFC 9110 §12.5.1): the highest quality first, then the more specific
+ * range, then the order of {@link representations}.
  * @throws {SpillwayError} `not-acceptable`
  */
 export function negotiate(accept: string | undefined): Representation {
-  // What nearly everyone says.
+  // The usual case, without parsing.
   if (!accept || accept === representations.sse) return "sse";
   const ranges = accept.split(",").map(parseRange);
   let best: { name: Representation; quality: number; precision: number } | undefined;

@@ -10,20 +10,20 @@ import { invalid, shown } from "./problem.ts";
 import type { Search } from "./subscribe-context.ts";
 import type { ServedStream } from "./gateway-context.ts";
 
-/** Where a subscriber starts, and what it has to be told first. */
+/** Where a subscriber starts, and the gap or reset that is announced to it first. */
 export interface Start {
-  /** Delivery starts behind this sequence number. */
+  /** Delivery starts after this sequence number. */
   readonly position: number;
-  /** The id that was asked for, where it is still the one to resume with. */
+  /** The requested id, if it is still the one to resume with. */
   readonly id?: string | undefined;
-  /** `live`: at the head by its own wish. `resumed`: nothing is missing. */
+  /** `live`: the client starts at the head, as requested. `resumed`: no event is missing. */
   readonly outcome: "live" | "resumed" | "gap" | "reset";
-  /** The hole, where there is one. */
+  /** The gap, if events are missing. */
   readonly gap?: Gap | undefined;
   readonly reset?: ControlEvents["spillway.reset"] | undefined;
 }
 
-/** The headers that every answer of a stream carries: `EventSource` may not read others than the exposed ones. */
+/** The headers of every response of a stream. Pages of other origins can read only the exposed ones. */
 export function resumeHeaders(start: Start): HttpHeaders {
   return {
     "Vary": "Accept",
@@ -32,9 +32,9 @@ export function resumeHeaders(start: Start): HttpHeaders {
   };
 }
 
-/** A start position as its user wrote it. The first that is present counts. */
+/** A start position as requested. The first member that is present counts. */
 export interface StartPosition {
-  /** The id of the last event that was seen. */
+  /** The id of the last event that the client has received. */
   readonly id?: string | undefined;
   /** An id, `earliest` or `now`. */
   readonly after?: string | undefined;
@@ -44,7 +44,7 @@ export interface StartPosition {
   readonly since?: string | undefined;
 }
 
-/** What `last-id` has beside ids, as Redis streams and the APIs that are made of them do. */
+/** The special values of `last-id`, as in Redis streams and APIs based on them. */
 const lastIdWords: Readonly<Record<string, string>> = { "$": "now", "0": "earliest" };
 
 /** Reads the start position of a request: header, `last-event-id`, `last-id`, `after`, `last`, `since`. */
@@ -60,20 +60,20 @@ export function readStartPosition(request: HttpRequest): StartPosition {
   };
 }
 
-/** What a start position is looked for among, and how. */
+/** The events among which a start position is searched, and how. */
 export interface StartScope {
-  /** What is asked for and granted. */
+  /** The requested events, limited to the granted ones. */
   readonly filter: LogFilter | undefined;
-  /** All that is granted: an id of something else is an unknown one. */
+  /** All granted events. The id of another event counts as unknown. */
   readonly granted: LogFilter | undefined;
-  /** Absent where only the outcome matters: then nothing is searched for. */
+  /** Runs searches through the log; absent if only the outcome is needed, which takes no search. */
   readonly search: Search | undefined;
 }
 
-/** Finds where a subscriber starts; now, if it did not ask for a place. */
+/** Finds where a subscriber starts: at the head, if it requests no position. */
 export async function findStart(asked: StartPosition, stream: ServedStream, scope: StartScope): Promise<Start> {
   const start = await find(asked, stream, scope);
-  if (stream.behind > 0) await untilHere(stream, start.position);
+  if (stream.behind > 0) await waitUntilReceived(stream, start.position);
   return start;
 }
 
@@ -96,7 +96,7 @@ const live = ({ hub }: ServedStream): Start => ({ position: hub.head, outcome: "
 
 const resumed = (position: number, id?: string): Start => ({ position, id, outcome: "resumed" });
 
-/** Header bytes arrive as Latin-1; browsers send ids as UTF-8 (WHATWG HTML §9.2.4). */
+/** Node decodes header bytes as Latin-1, but browsers send ids as UTF-8 (WHATWG HTML §9.2.4). */
 function headerText(id: string): string {
   return /[\u0080-\u00ff]/.test(id) && !/[^\u0000-\u00ff]/.test(id) ? Buffer.from(id, "latin1").toString() : id;
 }
@@ -104,18 +104,18 @@ function headerText(id: string): string {
 async function fromId(id: string, stream: ServedStream, granted: LogFilter | undefined): Promise<Start> {
   const { log, ids } = stream;
   const cursor = parseCursor(id);
-  // A cursor of this log is what it says, whatever ids events were given.
+  // A cursor of this log is always valid, whatever the events' ids.
   if (ids !== "gateway" && cursor?.epoch !== log.epoch) {
     const position = await log.find({ upstreamId: id, published: ids === "publisher", filter: granted });
     if (position !== undefined) return resumed(position, id);
   }
   if (cursor && stream.behind > 0)
-    await (cursor.epoch === log.epoch ? untilHere(stream, cursor.seq) : untilCurrent(stream));
+    await (cursor.epoch === log.epoch ? waitUntilReceived(stream, cursor.seq) : detectLostLog(stream));
   const { earliest } = log.state();
   const head = Math.max(log.state().head, stream.hub.head);
-  // Where clients know the upstream's ids, what looks like another log's cursor is but an unknown one of those.
+  // If clients get upstream ids, a cursor of another log is only an unknown upstream id.
   const unknown = !cursor || (ids !== "gateway" && cursor.epoch !== log.epoch);
-  if (unknown) return hole(stream, { reason: "unknown", requested: shown(id), lost: null });
+  if (unknown) return startAfterGap(stream, { reason: "unknown", requested: shown(id), lost: null });
   if (cursor.epoch !== log.epoch || cursor.seq > head) {
     return {
       position: earliest - 1,
@@ -128,23 +128,24 @@ async function fromId(id: string, stream: ServedStream, granted: LogFilter | und
 }
 
 /**
- * What is on its way here another node may have served already, and the store may have told of it: the hub, too, has to be there. An id
- * from beyond the end of the log is none that ever will be.
+ * Waits until the hub has received the event `seq`: another node may have served it already. Returns without it if the
+ * log does not contain the event, because then the id is invalid.
  */
-async function untilHere({ log, hub, behind }: ServedStream, seq: number): Promise<void> {
+async function waitUntilReceived({ log, hub, behind }: ServedStream, seq: number): Promise<void> {
   if (hub.head >= seq) return;
   const deadline = AbortSignal.timeout(behind);
   while (hub.head < seq && !hub.closed && !deadline.aborted) await hub.waitBeyond(seq - 1, deadline);
   if (hub.head >= seq || hub.closed) return;
   const { events } = await log.read(seq - 1, { limit: 1 });
-  if (events.length > 0) throw new SpillwayError("store-unavailable", "what the store has is late here");
+  if (events.length > 0)
+    throw new SpillwayError("store-unavailable", "events of the store have not reached this node yet");
 }
 
 /**
- * Another node may know already that the store has lost this log, and what is in its place: reading it tells. Then the hub is closed,
- * and whoever serves it goes on with the other one.
+ * Reads the log to detect whether the store has lost it, as another node may already know. If so, waits until the hub
+ * closes; the caller then continues with the new log.
  */
-async function untilCurrent({ log, hub, behind }: ServedStream): Promise<void> {
+async function detectLostLog({ log, hub, behind }: ServedStream): Promise<void> {
   try {
     await log.read(log.state().head, { limit: 1 });
   } catch {
@@ -161,7 +162,7 @@ async function fromLast(
   if (!/^\d{1,9}$/.test(text)) throw invalid("last", "a number of events", text);
   const last = Number(text);
   const state = log.state();
-  // Whatever passes the filter, it is no more than all that is held.
+  // No search is needed if all events in the log are requested.
   if (!filter || !search || last >= state.events) return resumed(lastPosition(state, last));
   return resumed((await search((signal) => log.find({ last, filter }, { signal })))!);
 }
@@ -173,12 +174,12 @@ async function fromTime(text: string, stream: ServedStream): Promise<Start> {
   if (Number.isNaN(since)) throw invalid("since", "an RFC 3339 time such as 2026-01-31T09:00:00Z", text);
   const position = (await stream.log.find({ since }))!;
   const { earliest, lastTime } = stream.log.state();
-  // Of the events that retention took, some may have been younger than `since`.
+  // Retention may have removed events that are later than `since`.
   const certain = earliest === 1 || position > earliest - 1 || since > lastTime;
-  return certain ? resumed(position) : hole(stream, { reason: "trimmed", requested: text, lost: null });
+  return certain ? resumed(position) : startAfterGap(stream, { reason: "trimmed", requested: text, lost: null });
 }
 
-function hole({ log }: ServedStream, gap: Omit<Gap, "earliest">): Start {
+function startAfterGap({ log }: ServedStream, gap: Omit<Gap, "earliest">): Start {
   const { earliest } = log.state();
   return { position: earliest - 1, outcome: "gap", gap: { ...gap, earliest: formatCursor(log.epoch, earliest) } };
 }

@@ -2,7 +2,7 @@ import { errorCodes, SpillwayError, type ErrorCode } from "../errors.ts";
 import { retryAfterSeconds } from "../limits/retry-after.ts";
 import type { HttpBody, HttpHeaders } from "./message.ts";
 
-/** The HTTP status of each code that a request can meet; any other is a 500. */
+/** The HTTP status of each error code that a request can cause. Other codes become 500. */
 const statuses: Partial<Record<ErrorCode, number>> = {
   "request-invalid": 400,
   "credential-in-url": 400,
@@ -46,10 +46,13 @@ const statuses: Partial<Record<ErrorCode, number>> = {
 const unknownDetail =
   "The events may have been appended. A request with the same Idempotency-Key does not append them twice.";
 
-/** Seconds after which a 429 or 503 may be tried again, where the error does not say. */
+/** The `Retry-After` of a 429 or 503 in seconds, unless the error sets it. */
 const defaultRetryAfter = 5;
 
-/** An error as `application/problem+json` (RFC 9457). An unexpected error becomes a bare 500: its text may hold anything. */
+/**
+ * An error as `application/problem+json` (RFC 9457). An unexpected error becomes a 500 without details, which could be
+ * sensitive.
+ */
 export function problem(error: unknown, extra: object = {}, headers: HttpHeaders = {}): HttpBody {
   const known = error instanceof SpillwayError && statuses[error.code] !== undefined ? error : undefined;
   const status = (known && statuses[known.code]) ?? 500;
@@ -62,36 +65,36 @@ export function problem(error: unknown, extra: object = {}, headers: HttpHeaders
       "Content-Type": "application/problem+json",
       "Cache-Control": "no-store",
       "X-Content-Type-Options": "nosniff",
-      ...(known && whatNext(known, status)),
+      ...(known && retryHeaders(known, status)),
       ...headers,
     },
     body: JSON.stringify({ type: "about:blank", ...body, ...extra }),
   };
 }
 
-/** Headers that say with which credential to retry, or when. */
-function whatNext({ code, retryAfter = defaultRetryAfter }: SpillwayError, status: number): HttpHeaders {
+/** The headers that state which credential is needed, or when to retry. */
+function retryHeaders({ code, retryAfter = defaultRetryAfter }: SpillwayError, status: number): HttpHeaders {
   if (status === 401) return { "WWW-Authenticate": challenge(code) };
   return status === 429 || status === 503 ? { "Retry-After": String(retryAfterSeconds(retryAfter)) } : {};
 }
 
-/** RFC 6750 §3. */
+/** The challenge of a 401 (RFC 6750 §3). */
 function challenge(code: ErrorCode): string {
   return code === "credential-required" ? 'Bearer realm="spillway"' : 'Bearer realm="spillway", error="invalid_token"';
 }
 
-/** Messages of a store may name files: they go into the log only. */
+/** Leaves out the messages of a store, which may contain file names. They are only logged. */
 function detailsOf({ code, message, field, expected, got }: SpillwayError): object {
   if (code === "append-unknown") return { detail: unknownDetail, outcome: "unknown" };
   return code.startsWith("store-") ? {} : { detail: message, field, expected, got };
 }
 
-/** Shortens what a client sent before it is sent back. */
+/** Shortens a client's input before it is sent back. */
 export function shown(text: string): string {
   return text.length > 100 ? text.slice(0, 100) + "…" : text;
 }
 
-/** A field of the request that cannot be used. */
+/** Creates the error of an invalid field in a request. */
 export function invalid(field: string, expected: string, got: string): SpillwayError {
   return new SpillwayError("request-invalid", `${field} must be ${expected}`, { field, expected, got: shown(got) });
 }

@@ -8,11 +8,11 @@ import { invalid } from "./problem.ts";
 
 const accepted = "application/json, application/x-ndjson or text/event-stream";
 
-/** What a publish request is held to. */
+/** The rules for a publish request. */
 export interface PublishRules {
-  /** Reading ends where there turn out to be more events. */
+  /** The largest number of events. Parsing stops beyond it. */
   readonly limit: number;
-  /** Whose ids go out. */
+  /** Whose ids clients of the stream get. */
   readonly ids: IdMode;
 }
 
@@ -56,7 +56,10 @@ function assertCount(count: number, limit: number): void {
   throw new SpillwayError("too-many-events", `one request publishes at most ${limit} events (limits.events)`, details);
 }
 
-/** Line by line: a list of all lines, empty ones included, would take many times the memory of the body. */
+/**
+ * Parses line by line, because an array of all lines, including empty ones, could take many times the memory of the
+ * body.
+ */
 function parseLines(body: string, { limit, ids }: PublishRules): NewEvent[] {
   const events: NewEvent[] = [];
   for (let start = 0, number = 1; start < body.length; number++) {
@@ -80,7 +83,7 @@ function parseJson(text: string, field: string): unknown {
 
 /**
  * Checks one event: `{ data, event?, channel?, id? }`. Data that is not a string is published as its JSON text.
- * @throws {SpillwayError} `request-invalid`; fields are named below `at`.
+ * @throws {SpillwayError} `request-invalid` with the field, whose path begins with `at`.
  */
 export function toEvent(value: unknown, at: string, ids: IdMode): NewEvent {
   if (typeof value !== "object" || value === null || Array.isArray(value))
@@ -100,15 +103,15 @@ export function toEvent(value: unknown, at: string, ids: IdMode): NewEvent {
   return checked(candidate, ids);
 }
 
-/** Fails for what JSON has no text for: a function, a BigInt, a circle, a nesting beyond the stack. */
+/** Fails for values that JSON cannot represent: a function, a BigInt, a circular or too deeply nested value. */
 function toJsonText(value: unknown, field: string): string {
   try {
     const json = JSON.stringify(value) as string | undefined;
     if (json !== undefined) return json;
   } catch {
-    // Said below.
+    // Reported below.
   }
-  throw invalid(field, "text, or a value that JSON can hold", typeof value);
+  throw invalid(field, "text, or a value that JSON can represent", typeof value);
 }
 
 function optionalText(value: unknown, field: string): string | undefined {
@@ -117,10 +120,12 @@ function optionalText(value: unknown, field: string): string | undefined {
   return value;
 }
 
-/** Bytes of an event stream that are read before its events are counted. */
+/** The number of bytes of an event stream that are parsed before the events are counted. */
 const sliceSize = 16 * 1024;
 
-/** Published text is whole: a last block without its blank line counts, unlike in a stream that broke. */
+/**
+ * A published body is complete, so its last event counts even without a blank line, unlike in an interrupted stream.
+ */
 function parseEventStream(body: string, { limit, ids }: PublishRules): NewEvent[] {
   const events: NewEvent[] = [];
   const parser = createParser({
@@ -148,8 +153,8 @@ function checked({ at, data, event, channel, id }: Candidate, ids: IdMode): NewE
   if (id !== undefined && !/^[^\u0000\r\n]{1,512}$/.test(id)) {
     throw invalid(`${at}.id`, "1 to 512 characters without CR, LF and NUL", id);
   }
-  // Where a client sends it back, it would be taken for a place in a log.
+  // A client would resume with this id, and it would be taken for a cursor.
   if (id !== undefined && ids !== "gateway" && parseCursor(id))
-    throw invalid(`${at}.id`, "an id without the form of a cursor, <epoch>.<number>", id);
+    throw invalid(`${at}.id`, "an id that does not look like a cursor, <epoch>.<number>", id);
   return { event, data, channel, upstreamId: id, published: true };
 }

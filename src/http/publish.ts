@@ -12,8 +12,8 @@ import { readEvents } from "./publish-body.ts";
 import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 
 /**
- * `POST /streams/<name>/events`: appends one event or many, whole or not at all, and answers with their ids once they are durable.
- * With an `Idempotency-Key` the same request may be sent again and is answered the same.
+ * `POST /streams/<name>/events`: appends one or more events, all or none, and responds with their ids once they are
+ * durable. With an `Idempotency-Key`, a repeated request appends nothing and gets the same response.
  */
 export async function publish(
   request: HttpRequest,
@@ -42,7 +42,7 @@ export async function publish(
   });
 }
 
-/** @throws {SpillwayError} `access-denied` naming the first event whose channel or type is not granted. */
+/** @throws {SpillwayError} `access-denied` with the first event whose channel or type is not granted. */
 function assertGranted(events: readonly NewEvent[], grant: Grant): void {
   for (const [index, { channel, event }] of events.entries()) {
     const field = !allows(grant.channels, channel) ? "channel" : !allows(grant.events, event) ? "event" : undefined;
@@ -52,7 +52,7 @@ function assertGranted(events: readonly NewEvent[], grant: Grant): void {
   }
 }
 
-/** The key of a call of the library: the process that embeds the gateway is an owner of its own, whose name no subject has. */
+/** The idempotency key of a call of `gateway.publish`. Its owner is a name that no subject can have. */
 export function libraryKey(key: string, events: readonly NewEvent[]): Idempotency {
   return {
     owner: "\0library",
@@ -61,7 +61,7 @@ export function libraryKey(key: string, events: readonly NewEvent[]): Idempotenc
   };
 }
 
-/** The ids under which published events go out, in order. */
+/** The ids that published events have for clients, in order. */
 export function idsOf({ log, ids }: ServedStream, events: readonly NewEvent[], first: number, last: number): string[] {
   return Array.from({ length: last - first + 1 }, (_, i) => {
     const event = events[i];
@@ -69,7 +69,7 @@ export function idsOf({ log, ids }: ServedStream, events: readonly NewEvent[], f
   });
 }
 
-/** Whose a key is: a caller without a credential is known by its address alone. */
+/** The owner of an idempotency key. A caller without a credential is identified by its address. */
 function ownerOf({ subject }: Identity, address: string | undefined): string {
   return subject === "anonymous" && address !== undefined ? `anonymous ${addressKey(address)}` : subject;
 }

@@ -9,23 +9,23 @@ import { health, listStreams, liveness, metrics, readiness, simpleMetrics, simpl
 import { subscribe } from "./subscribe.ts";
 import { issueTicket } from "./tickets.ts";
 
-/** What answers the requests for a path, and whom. */
+/** How requests for a path are answered, and the right that they need. */
 export interface Route {
   readonly methods: readonly string[];
   /** The right a caller needs; absent for public routes. */
   readonly right?: Right;
-  /** The stream that the right is needed for; absent where the right on any stream is enough. */
+  /** The stream that the right is needed for; absent if the right on any stream is sufficient. */
   readonly stream?: string | undefined;
-  /** Whether a public route answers each caller differently. */
+  /** Whether the response of a public route depends on the caller. */
   readonly identifies?: boolean;
-  /** Whether it answers with a subscription. */
+  /** Whether the response is a subscription. */
   readonly subscribes?: boolean;
   handle(request: HttpRequest, caller: Caller, gateway: GatewayContext): HttpResponse | Promise<HttpResponse>;
 }
 
 const reading = ["GET", "HEAD"];
 
-/** In the place of a stream's name: the right is needed for all of them. */
+/** Used as the stream's name if the right is needed on all streams. */
 const everyStream = "*";
 
 const fixedRoutes: ReadonlyMap<string, Route> = new Map<string, Route>([
@@ -45,7 +45,7 @@ export function findRoute(path: string, gateway: GatewayContext): Route | undefi
   return fixedRoutes.get(path) ?? defaultRoute(path, gateway.default?.name) ?? streamRoute(path);
 }
 
-/** The root, where it is not a program's own that the gateway is only a part of. */
+/** The route of the root; `undefined` if the root belongs to the embedding program. */
 export function findHome(request: HttpRequest): Route | undefined {
   const { path, mount, isShared } = request;
   if ((path !== "/" && path !== "") || (isShared && mount === "")) return undefined;
@@ -53,7 +53,7 @@ export function findHome(request: HttpRequest): Route | undefined {
   return { methods: reading, identifies: true, handle: (_, caller, gateway) => homeFacts(request, gateway, caller) };
 }
 
-/** Needs the right on all streams. */
+/** A route that needs the right `admin` on all streams. */
 function forAdmin(
   methods: readonly string[],
   handle: (request: HttpRequest, gateway: GatewayContext) => Promise<HttpResponse>,
@@ -66,7 +66,7 @@ function forAdmin(
   };
 }
 
-/** Answers once what is known of other processes is up to date. */
+/** A handler that first updates the data from the other processes. */
 function refreshed(answer: (gateway: GatewayContext, caller: Caller) => HttpResponse): Route["handle"] {
   return async (_request, caller, gateway) => {
     await gateway.refresh?.();
@@ -74,7 +74,7 @@ function refreshed(answer: (gateway: GatewayContext, caller: Caller) => HttpResp
   };
 }
 
-/** `/api/…`: the default stream. */
+/** The routes `/api/…` of the default stream. */
 function defaultRoute(path: string, stream: string | undefined): Route | undefined {
   const route = { methods: reading, right: "subscribe", stream } as const;
   switch (path) {
@@ -89,7 +89,7 @@ function defaultRoute(path: string, stream: string | undefined): Route | undefin
   }
 }
 
-/** `/streams/<name>`, `/streams/<name>/events` (publish) and `/streams/<name>/<channel>`. */
+/** The routes `/streams/<name>`, `/streams/<name>/events` (publish) and `/streams/<name>/<channel>`. */
 function streamRoute(path: string): Route | undefined {
   const match = /^\/streams\/([^/]+)(?:\/([^/]+))?\/?$/.exec(path);
   if (!match) return undefined;
@@ -121,13 +121,15 @@ function subscription(
 function findStream(name: string, { streams }: GatewayContext): ServedStream {
   const stream = streams.get(name);
   if (stream) return stream;
-  const hint = "no stream of that name: GET /streams lists those there are";
+  const hint = "no stream has this name: GET /streams lists the streams";
   throw new SpillwayError("stream-unknown", hint, { field: "stream", got: name.slice(0, 100) });
 }
 
 function defaultStream(gateway: GatewayContext): ServedStream {
   if (gateway.default) return gateway.default;
-  throw new SpillwayError("not-found", "there are several streams and no default", { field: "default" });
+  throw new SpillwayError("not-found", "the gateway serves several streams and none is the default", {
+    field: "default",
+  });
 }
 
 function decode(segment: string): string {

@@ -8,30 +8,33 @@ import type { Logger } from "../util/logger.ts";
 import { callHook, patternsOf, type ClientConnection, type ConnectionHooks } from "./connection-hooks.ts";
 import { narrow, type RequestedFilter } from "./filter.ts";
 
-/** Selects sessions. */
+/** Selects the sessions to end. */
 export type SessionMatch =
   | { readonly subject: string; readonly stream?: string | undefined }
   /** The sessions opened with a ticket, up to this number. */
   | { readonly ticket: string; readonly upTo: number };
 
-/** A client that is being served: a subscription, or a long poll that is held. */
+/** A client that is being served: a subscription, or a waiting long poll. */
 export interface SessionParts {
   readonly identity: Identity;
   readonly address: string | undefined;
   readonly stream: string;
   /** The requested filter, before it was narrowed to the grant. */
   readonly asked: RequestedFilter | undefined;
-  /** Frees its place among the connections. */
+  /** Frees the client's place in the connection limits. */
   readonly release: () => void;
 }
 
 /** All sessions of a process. */
 export interface Sessions {
-  /** Opens a session; `stop` is called when the server has to end it. It ends another session with the same ticket. */
+  /**
+   * Opens a session, and ends another one with the same ticket. `stop` is called when the server must end the new
+   * session.
+   */
   open(parts: SessionParts, stop: (reason: EndReason) => void): Session;
-  /** Ends the sessions that match; returns how many. */
+  /** Ends the matching sessions and returns their number. */
   end(match: SessionMatch, reason: EndReason): number;
-  /** Ends the sessions whose grant no longer covers them, or checks only one. */
+  /** Ends the sessions whose grant no longer covers them. Checks all sessions, or `only` one. */
   review(access: Access, only?: Session): void;
 }
 
@@ -41,18 +44,18 @@ interface SessionHost {
   readonly logger: Logger;
 }
 
-/** How late an expired credential may be noticed, in ms. */
+/** The interval at which expired credentials are detected, in ms. */
 const sweepInterval = 250;
 
 export class Session implements SubscriptionOwner {
   identity: Identity;
-  /** Counts the sessions of the process. */
+  /** The session's number in this process. */
   readonly number: number;
   readonly parts: SessionParts;
   readonly stop: (reason: EndReason) => void;
-  /** Frees its place among the replays. */
+  /** Frees its place among the concurrent replays. */
   leaveReplay: (() => void) | undefined;
-  /** What the hooks receive, if there are any. */
+  /** The argument of the hooks, if there are any. */
   #connection: ClientConnection | undefined;
   readonly #startedAt = Date.now();
   readonly #host: SessionHost;
@@ -67,7 +70,7 @@ export class Session implements SubscriptionOwner {
     host.logger.debug({ subject: parts.identity.subject, address, stream }, "subscription began");
   }
 
-  /** Calls the hook for a new subscription; from then on the end is reported as well. */
+  /** Calls the hook for a new subscription. From then on, its end is also reported. */
   announce(client: string, filter: LogFilter | undefined): void {
     const { hooks, logger } = this.#host;
     if (!hooks.onConnect && !hooks.onDisconnect) return;
@@ -93,7 +96,7 @@ export class Session implements SubscriptionOwner {
       callHook(hooks.onDisconnect, { ...connection, subject, reason, duration, events, bytes: sink.sent }, logger);
   }
 
-  /** Ends it. Idempotent. */
+  /** Ends the session. Idempotent. */
   close(): void {
     this.onLive();
     this.parts.release();
@@ -101,20 +104,23 @@ export class Session implements SubscriptionOwner {
   }
 }
 
-/** What the begin of a session is checked against. */
+/** What {@link begin} checks a session against. */
 interface BeginContext {
   readonly sessions: Pick<Sessions, "review">;
   readonly policy: { readonly access: Access };
   readonly tickets: Pick<Tickets, "use">;
 }
 
-/** Call it once the session can be ended: the grant may have changed while it waited, and its ticket may be in use elsewhere. */
+/**
+ * Begins a session once it can be ended: its grant may have changed while it waited, and its ticket may be in use
+ * elsewhere.
+ */
 export function begin(session: Session, { sessions, policy, tickets }: BeginContext): void {
   sessions.review(policy.access, session);
   if (session.identity.ticket !== undefined) tickets.use(session.identity.ticket, session.number);
 }
 
-/** Makes the sessions of a process. */
+/** Creates the sessions of a process. */
 export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Sessions {
   const all = new Set<Session>();
   const expiring = new Set<Session>();
@@ -157,16 +163,16 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
       return session;
     },
     end(match, reason) {
-      const found = [...all].filter((session) => isMeant(session, match));
+      const found = [...all].filter((session) => isMatch(session, match));
       for (const session of found) session.stop(reason);
       return found.length;
     },
     review(access, only) {
       for (const session of only ? [only] : all) {
         const identity = access.review(session.identity);
-        // Nothing has changed for this session since it was admitted.
+        // The session's identity has not changed.
         if (identity === session.identity) continue;
-        if (!identity || !keeps(session, identity)) session.stop("revoked");
+        if (!identity || !keepsAccess(session, identity)) session.stop("revoked");
         else {
           session.identity = identity;
           watchExpiry(session);
@@ -176,13 +182,13 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
   };
 }
 
-function isMeant({ identity, number, parts }: Session, match: SessionMatch): boolean {
+function isMatch({ identity, number, parts }: Session, match: SessionMatch): boolean {
   if ("ticket" in match) return identity.ticket === match.ticket && number <= match.upTo;
   return identity.subject === match.subject && (match.stream === undefined || parts.stream === match.stream);
 }
 
-/** Whether the session would get exactly the same under another grant. */
-function keeps({ identity, parts }: Session, { grant }: Identity): boolean {
+/** Whether the session gets exactly the same events under another grant. */
+function keepsAccess({ identity, parts }: Session, { grant }: Identity): boolean {
   if (!permits(grant, "subscribe", parts.stream)) return false;
   try {
     const same = (given: Identity["grant"]): string => JSON.stringify(narrow(parts.asked, given) ?? null);

@@ -4,23 +4,29 @@ import { posix, sep } from "node:path";
 import { send } from "@fastify/send";
 import type { HttpBody, HttpFile, HttpRequest } from "./message.ts";
 
-/** Serves the files of a folder; `undefined` if there is no file for the path, or the path belongs to the gateway. */
+/** Serves the files of a directory. Resolves to `undefined` if the path has no file, or belongs to the gateway. */
 export type StaticFiles = (request: HttpRequest) => Promise<HttpBody | HttpFile | undefined>;
 
-/** Below these paths the gateway answers by itself, now and in later versions. */
+/** The paths that are reserved for the gateway, including later versions. */
 const reserved = /^\/(streams|api|admin)(\/|$)/;
 
-/** What a conditional or partial request says (RFC 9110 §13 and §14). */
+/** The headers of conditional and partial requests (RFC 9110 §13 and §14). */
 const conditions = ["range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
 
-/** What pages are written with, scripts and styles of their own and of others included, is left to them; a page may say more by `<meta>`. */
+/**
+ * Does not restrict a page's scripts and styles, even from other origins. A page can set a stricter policy with
+ * `<meta>`.
+ */
 const safety = {
   "X-Content-Type-Options": "nosniff",
   "Content-Security-Policy": "base-uri 'self'; object-src 'none'; frame-ancestors 'self'",
   "Referrer-Policy": "strict-origin-when-cross-origin",
 };
 
-/** Makes it for a folder, given by its real path. Names that begin with a dot, and what links lead to outside of it, are not there. */
+/**
+ * Creates the file server of a directory, given by its real path. Does not serve names that begin with a dot, nor
+ * targets of links outside of the directory.
+ */
 export function createStaticFiles(folder: string): StaticFiles {
   const assertInside = async (path: string, stats: { isFile(): boolean }): Promise<void> => {
     const real = await realpath(path);
@@ -48,10 +54,10 @@ export function createStaticFiles(folder: string): StaticFiles {
   };
 }
 
-/** A file that is not for clients. */
+/** Thrown for a file that must not be served. */
 class Hidden extends Error {}
 
-/** The part of a Node request that the library reads. */
+/** The part of a Node request that `@fastify/send` reads. */
 function toSendable(request: HttpRequest): Parameters<typeof send>[0] {
   const headers: Record<string, string> = {};
   for (const name of conditions) {
@@ -65,14 +71,17 @@ function textOf(headers: Readonly<Record<string, unknown>>): Record<string, stri
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 }
 
-/** A condition or a range that does not fit. */
+/** The response to a failed precondition or an unsatisfiable range. */
 function refusal(status: 412 | 416, range: unknown): HttpBody {
   const headers = { "Content-Type": "text/plain; charset=utf-8", ...safety };
   const body = STATUS_CODES[status];
   return { status, headers: typeof range === "string" ? { ...headers, "Content-Range": range } : headers, body };
 }
 
-/** To the folder with a slash, by which its pages find their files. Relative, since a proxy may know the path by a longer name. */
+/**
+ * Redirects to the directory with a slash, which relative links need. Relative, because a proxy may have removed a
+ * prefix.
+ */
 function redirect(path: string): HttpBody {
   return { status: 301, headers: { Location: `./${posix.basename(path)}/` }, body: "" };
 }

@@ -6,18 +6,18 @@ import { json, type HttpBody } from "./message.ts";
 import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 import type { GatewayStatus, StreamRange, StreamStatus, StreamUpstreamStatus } from "./gateway-status.ts";
 
-/** `GET /status`: everything an operator asks first, of the streams that are granted. */
+/** `GET /status`: the state of the gateway and of the granted streams. */
 export function status(gateway: GatewayContext, { identity }: Caller): HttpBody {
   return json(describe(gateway, ({ name }) => allows(identity.grant.streams, name)));
 }
 
-/** `GET /metrics`: what a monitoring system reads. */
+/** `GET /metrics`: the metrics in a text format. */
 export async function metrics(gateway: GatewayContext): Promise<HttpBody> {
   const { contentType, text } = await gateway.metrics();
   return { status: 200, headers: { "Content-Type": contentType, "Cache-Control": "no-store" }, body: text };
 }
 
-/** The facts behind `GET /status`. */
+/** The data of `GET /status`. */
 export function describe(
   gateway: GatewayContext,
   isShown: (stream: ServedStream) => boolean = () => true,
@@ -68,7 +68,7 @@ function upstreamStatus(upstream: UpstreamStatus, cursor: string | undefined): S
   };
 }
 
-/** Where nodes share the store. */
+/** The lease of a stream, if nodes share the store. */
 function leaseStatus({ lease }: ServedStream): Pick<StreamStatus, "leader" | "lease"> {
   const found = lease?.();
   return found ? { leader: found.leader, lease: { holder: found.holder ?? null, fence: found.fence ?? null } } : {};
@@ -86,7 +86,7 @@ export function listStreams(gateway: GatewayContext, { identity }: Caller): Http
   return json({ streams: granted.map(place) });
 }
 
-/** A stream's name, and which of its events are held. */
+/** A stream's name, and the range of events in its log. */
 export function place({ name, log }: ServedStream): StreamRange {
   const { head, earliest } = log.state();
   return { name, head: formatCursor(log.epoch, head), earliest: formatCursor(log.epoch, earliest) };
@@ -97,19 +97,22 @@ export function liveness(): HttpBody {
   return json({ status: "ok" });
 }
 
-/** `GET /health`: the same, since when (in whole seconds), and the time. */
+/** `GET /health`: the process answers, with its uptime in whole seconds and the time. */
 export function health({ startedAt }: GatewayContext): HttpBody {
   return json({ status: "ok", uptime: secondsSince(startedAt), timestamp: new Date().toISOString() });
 }
 
-/** `GET /readyz`: whether traffic should be sent here. An upstream that is away is no reason: the log is served all the same. */
+/**
+ * `GET /readyz`: whether the gateway can accept traffic. A lost upstream does not matter, because the log is still
+ * served.
+ */
 export function readiness(gateway: GatewayContext): HttpBody {
   const reasons = unreadiness(gateway);
   if (reasons.length === 0) return json({ status: "ok" });
   return json({ status: "unavailable", reasons }, { "Retry-After": "5" }, 503);
 }
 
-/** Whether traffic should be sent here. */
+/** Whether the gateway can accept traffic. */
 export function isReady(gateway: GatewayContext): boolean {
   return unreadiness(gateway).length === 0;
 }
@@ -120,8 +123,8 @@ function unreadiness(gateway: GatewayContext): string[] {
 }
 
 /**
- * An upstream's state as single-stream proxies built on `EventSource` say it: the names of its `readyState`, in which waiting for the next
- * attempt is `CONNECTING`, and `closed` where there is no connection that could have one.
+ * An upstream's state in the terms of single-stream proxies built on `EventSource`: the names of its `readyState`, in
+ * which waiting for the next attempt is `CONNECTING`. Without a connection, it is `closed`.
  */
 const connectionWords: Readonly<Record<string, string>> = {
   open: "OPEN",
@@ -130,11 +133,11 @@ const connectionWords: Readonly<Record<string, string>> = {
   stopped: "CLOSED",
 };
 
-/** `GET /api/status`: the default stream in the words of the common single-stream proxy. */
+/** `GET /api/status`: the default stream in the format of common single-stream proxies. */
 export function simpleStatus(stream: ServedStream, { identity }: Caller): HttpBody {
   const { log } = stream;
   const { head, lastTime, upstreamCursor } = log.state();
-  // It may be that of an event which the caller is not granted.
+  // The cursor may be the id of an event that is not granted to the caller.
   const lastId = narrow(undefined, identity.grant) ? undefined : upstreamCursor;
   const upstream = stream.upstream();
   const connected = upstream === undefined || upstream.state === "open" || upstream.state === "idle";
@@ -147,7 +150,7 @@ export function simpleStatus(stream: ServedStream, { identity }: Caller): HttpBo
   });
 }
 
-/** `GET /api/metrics`: its counters since the start. */
+/** `GET /api/metrics`: the default stream's counters since the start. */
 export function simpleMetrics({ subscriberStats, upstream, log }: ServedStream): HttpBody {
   const source = upstream();
   return json({

@@ -4,32 +4,32 @@ import type { HttpRequest } from "./message.ts";
 import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 import type { SessionParts } from "./sessions.ts";
 
-/** A request for a stream that was admitted. */
+/** An admitted request for a stream. */
 export interface SubscribeContext {
   readonly request: HttpRequest;
   readonly gateway: GatewayContext;
   readonly to: ServedStream;
-  /** The requested filter, narrowed to what is granted. */
+  /** The requested filter, narrowed to the grant. */
   readonly filter: LogFilter | undefined;
-  /** Aborts when the client has gone. Made when it is first asked for. */
+  /** Returns the signal that aborts when the client disconnects. Created at the first call. */
   readonly signal: () => AbortSignal;
   readonly search: Search;
   readonly parts: SessionParts;
 }
 
-/** Runs something that walks through a log, in its turn; the signal aborts when the client has gone. */
-export type Search = <T>(walk: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+/** Runs a scan of a log when there is a free place. The signal aborts when the client disconnects. */
+export type Search = <T>(scan: (signal: AbortSignal) => Promise<T>) => Promise<T>;
 
-/** Makes the searches of one client: all clients share a few places, and one address has half of them at most. */
+/** Creates the searches of a client. All clients share a few places, of which one address gets at most half. */
 export function createSearch(
   signal: () => AbortSignal,
   { address }: Pick<Caller, "address">,
   { searches }: Pick<GatewayContext, "searches">,
 ): Search {
-  return async (walk) => {
+  return async (scan) => {
     const leave = await searches.enter(signal, address === undefined ? undefined : addressKey(address));
     try {
-      return await walk(signal());
+      return await scan(signal());
     } finally {
       leave();
     }

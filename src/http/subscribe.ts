@@ -53,15 +53,15 @@ async function respond(
   const search = request.method === "HEAD" ? undefined : context.search;
   const granted = narrow(undefined, parts.identity.grant);
   const start = await findStart(readStartPosition(request), to, { filter, granted, search });
-  // The server may have begun to stop during the lookup.
+  // The hub may have closed during the lookup.
   if (to.hub.closed) {
     // A reload may have replaced the stream.
     const now = gateway.closing ? undefined : gateway.streams.get(to.name);
     if (now && now !== to) return respond({ ...context, to: now }, representation, failOnGap);
     throw new SpillwayError("shutting-down");
   }
-  const hole = start.gap ?? start.reset;
-  if (hole && failOnGap) return gone(start, to);
+  const missing = start.gap ?? start.reset;
+  if (missing && failOnGap) return gone(start, to);
   if (representation === "json") return longPoll(context, start);
   const headers = streamHeaders(representation, start);
   if (request.method === "HEAD") return { status: 200, headers };
@@ -85,7 +85,7 @@ async function openStream(
       session.announce(client, filter);
       session.leaveReplay = leaveReplay;
       if (start.gap || start.reset) to.hub.stats.gaps++;
-      // A filter may hide the event whose id belongs to this place.
+      // With a filter, the client may not know the id of the event at this position.
       const id = start.id ?? (filter ? undefined : to.hub.idAt(start.position));
       const subscription: Subscription = to.hub.subscribe({
         position: start.position,
@@ -105,7 +105,10 @@ async function openStream(
   };
 }
 
-/** Waits for a place among the replays; returns the function to call when the client has reached the head or is gone. */
+/**
+ * Waits for a place among the replays. Returns the function to call when the client has reached the head or has
+ * disconnected.
+ */
 async function enterReplay(
   signal: () => AbortSignal,
   gateway: GatewayContext,
@@ -131,7 +134,7 @@ function readOnGap(query: URLSearchParams): boolean {
   return value === "fail";
 }
 
-/** The answer to `?on-gap=fail`: the same facts as the control event, before anything was delivered. */
+/** The response to `?on-gap=fail`: the data of the control event, before any event is delivered. */
 function gone(start: Start, stream: ServedStream): HttpBody {
   const { epoch } = stream.log;
   const { requested, earliest } = (start.gap ?? start.reset)!;
@@ -145,8 +148,9 @@ function streamHeaders(representation: "sse" | "ndjson", start: Start): HttpHead
 }
 
 /**
- * The first events: `connected`, then the hole if there is one. The last of them carries the id of the place, so that a client that has
- * seen no event yet resumes there; a client that is cut before it receives the hole resumes with its old id.
+ * The first events: `connected`, then the gap or reset if there is one. The last of them carries the id of the
+ * position, so that a client without any event resumes there. A client that is disconnected before it receives the gap
+ * resumes with its old id.
  */
 function preamble(client: string, stream: ServedStream, start: Start, format: Format): string {
   const { log, hub } = stream;

@@ -7,12 +7,12 @@ import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
 import type { Caller, GatewayContext } from "./gateway-context.ts";
 
-/** Letters of a request for a ticket. */
+/** The largest body of a ticket request, in bytes. */
 const bodyLimit = 16 * 1024;
 
 /**
- * `POST /tickets` with `{ stream, channels? }`: a ticket for one subscription, which an `EventSource` can show in its URL, for it has no
- * headers. It brings at most what its holder has.
+ * `POST /tickets` with `{ stream, channels? }`: issues a ticket for one subscription, for an `EventSource`, which can
+ * send a ticket in its URL but no headers. A ticket grants at most what its holder is granted.
  */
 export async function issueTicket(
   request: HttpRequest,
@@ -25,14 +25,14 @@ export async function issueTicket(
     readRequest(body, gateway.policy.limits.channels),
   );
   const { ticket, expiresAt } = await gateway.tickets.issue({ holder: identity, address, stream, channels });
-  // After the grant, so that only callers who may subscribe learn whether the stream exists.
+  // Checked after the grant, so that only callers that may subscribe learn whether the stream exists.
   if (!gateway.streams.has(stream)) throw new SpillwayError("stream-unknown", undefined, { field: "stream" });
   const base = `${gateway.policy.originOf(request) ?? ""}${request.mount}`;
   const url = `${base}/streams/${encodeURIComponent(stream)}?ticket=${encodeURIComponent(ticket)}`;
   return json({ ticket, url, expiresAt: new Date(expiresAt).toISOString() }, {}, 201);
 }
 
-/** An anonymous caller can subscribe without a ticket, and is identified by its address alone. */
+/** An anonymous caller can subscribe without a ticket, and is identified only by its address. */
 function assertMayAsk({ recognized }: Identity, { anonymousTickets, takesCredentials }: Access): void {
   if (recognized.by !== "anonymous" || anonymousTickets) return;
   const code = takesCredentials ? "credential-required" : "access-denied";

@@ -86,7 +86,7 @@ describe.runIf(chromiumInstalled)("the page at the root", () => {
   test("a key opens what it grants, and nothing more is shown", async () => {
     const key = makeKey("web", { streams: ["other"] });
     const { gateway, page } = await open("", { keys: [key.config] });
-    await page.locator("#state", { hasText: "No stream is open to you" }).waitFor();
+    await page.locator("#state", { hasText: "You have access to no stream" }).waitFor();
     expect(await rows(page)).toEqual([]);
     await page.getByLabel("API key").fill(key.key);
     await page.getByRole("button", { name: "Use" }).click();
