@@ -1,12 +1,12 @@
 import { SpillwayError } from "../errors.ts";
+import { createCoalescingCache } from "../util/coalescing-cache.ts";
 import { createFairLimiter, type NotRun } from "../util/fair-limiter.ts";
 import { addressKey } from "../util/ip-address.ts";
 import type { Logger } from "../util/logger.ts";
+import { readText, reasonOf } from "../util/remote-response.ts";
 import { readAuthorizeResult, type AuthorizeFunction, type AuthorizeRequest } from "./authorize.ts";
-import { createCoalescingCache } from "./coalescing-cache.ts";
 import type { Identity, Recognition } from "./identity.ts";
 import type { AuthorizeOptions } from "./options.ts";
-import { readText, reasonOf } from "./remote-response.ts";
 import { fingerprint } from "./secret-hash.ts";
 
 /** The user's own access decision, by a function or a service. */

@@ -9,7 +9,7 @@ import {
 } from "jose";
 import { SpillwayError } from "../errors.ts";
 import type { Logger } from "../util/logger.ts";
-import { readText, reasonOf } from "./remote-response.ts";
+import { readText, reasonOf } from "../util/remote-response.ts";
 
 /** How long the last key set is used while no new one is available, in ms. */
 const survives = 24 * 3_600_000;

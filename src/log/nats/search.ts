@@ -20,6 +20,7 @@ const maxPlaces = 4_096;
 
 /** Makes the search over a log. */
 export function createSearch(batches: Batches, head: Head): Search {
+  // `lru-cache` would allocate room for all places at once: 114 KiB for each stream.
   const places = new Map<number, number>();
 
   async function first(holds: (record: LogRecord) => boolean): Promise<Pick<Batch, "seq" | "record"> | undefined> {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createCoalescingCache, type CoalescingCache } from "../../../src/access/coalescing-cache.ts";
+import { createCoalescingCache, type CoalescingCache } from "../../../src/util/coalescing-cache.ts";
 
 /** Answers for an hour; a question that begins with "no" is refused, one that begins with "fail" has no answer. */
 function makeAnswers(): {

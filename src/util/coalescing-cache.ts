@@ -1,6 +1,6 @@
-import { createExpiringMap, type ExpiringEntry } from "../util/expiring-map.ts";
-import { monotonicMs } from "../util/monotonic-ms.ts";
-import { createTally } from "../util/tally.ts";
+import { createExpiringMap, type ExpiringEntry } from "./expiring-map.ts";
+import { monotonicMs } from "./monotonic-ms.ts";
+import { createTally } from "./tally.ts";
 
 /** Caches answers, and lets callers that ask the same question at the same time share one request. */
 export interface CoalescingCache<T> {
