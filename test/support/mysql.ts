@@ -1,6 +1,5 @@
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { chown, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +7,7 @@ import { promisify } from "node:util";
 import mysql from "mysql2/promise";
 import { freePort } from "./ports.ts";
 import { findProgram } from "./programs.ts";
+import { createServerProgram } from "./server-program.ts";
 
 const run = promisify(execFile);
 
@@ -103,36 +103,19 @@ export async function startMysql(settings: readonly string[] = []): Promise<Mysq
   await run(findProgram("mariadb-install-db")!, user ? [...options, "--user=mysql"] : options);
 
   const root = `mysql://root@127.0.0.1:${port}`;
-  let child: ChildProcess | undefined;
-  async function start(): Promise<void> {
-    const files = [`--datadir=${folder}`, `--socket=${join(home, "socket")}`, `--pid-file=${join(home, "pid")}`];
-    const network = [`--port=${port}`, "--bind-address=127.0.0.1", "--skip-name-resolve"];
-    const args = ["--no-defaults", ...files, ...network, ...settings.map((setting) => `--${setting}`)];
-    child = spawn(findProgram("mariadbd")!, args, { stdio: "ignore", ...user });
-    await accepting();
-  }
-
-  async function accepting(): Promise<void> {
-    for (;;) {
-      const answered = await queryMysql(`${root}/mysql`, "SELECT 1").then(
+  const files = [`--datadir=${folder}`, `--socket=${join(home, "socket")}`, `--pid-file=${join(home, "pid")}`];
+  const network = [`--port=${port}`, "--bind-address=127.0.0.1", "--skip-name-resolve"];
+  const args = ["--no-defaults", ...files, ...network, ...settings.map((setting) => `--${setting}`)];
+  const { start, end } = createServerProgram({
+    program: "mariadbd",
+    args: () => args,
+    isReady: () =>
+      queryMysql(`${root}/mysql`, "SELECT 1").then(
         () => true,
         () => false,
-      );
-      if (answered) return;
-      if (child?.exitCode !== null) throw new Error(`MariaDB ended with ${child?.exitCode}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  async function end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-    const ending = child;
-    child = undefined;
-    if (ending?.exitCode !== null) return;
-    const exited = once(ending, "exit");
-    ending.kill(signal);
-    await exited;
-  }
-
+      ),
+    options: { ...user },
+  });
   await start();
   await queryMysql(`${root}/mysql`, "CREATE DATABASE test");
   return {

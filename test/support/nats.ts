@@ -1,13 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { freePort } from "./ports.ts";
+import { createServerProgram } from "./server-program.ts";
 
 /** The server that all tests share: never to be stopped or reconfigured, and no other test's streams to be touched. */
 export const natsUrl: string = process.env["TEST_NATS_URL"] ?? "nats://127.0.0.1:4222";
@@ -58,7 +56,8 @@ export interface NatsServer {
   start(): Promise<void>;
   /** Stops the process, or lets it go on; resolves once it stands still. */
   pause(on: boolean): Promise<void>;
-  close(): Promise<void>;
+  /** Ends it and removes its files. */
+  remove(): Promise<void>;
 }
 
 /** Starts a server with JetStream on a free port; `settings` are more arguments of nats-server. */
@@ -67,40 +66,21 @@ export async function startNats(...settings: readonly string[]): Promise<NatsSer
   const folder = await mkdtemp(join(tmpdir(), "spillway-nats-"));
   const url = `nats://127.0.0.1:${port}`;
   const args = ["-js", "-sd", folder, "-a", "127.0.0.1", "-p", String(port), ...settings];
-  let child: ChildProcess | undefined;
-
   const isReady = (): Promise<boolean> =>
     withJetStream(url, () => Promise.resolve(true)).catch((error: unknown) => String(error).includes("Authorization"));
 
-  async function start(): Promise<void> {
-    child = spawn("nats-server", args, { stdio: "ignore" });
-    while (!(await isReady())) {
-      if (child.exitCode !== null) throw new Error("nats-server did not start");
-      await delay(20);
-    }
-  }
-
-  async function kill(): Promise<void> {
-    if (child?.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.kill("SIGKILL");
-    await gone;
-  }
-
-  await start();
+  const program = createServerProgram({ program: "nats-server", args: () => args, isReady });
+  await program.start();
   return {
     port,
     url,
     folder,
     use: (work) => withJetStream(url, work),
-    kill,
-    start,
-    async pause(on) {
-      child!.kill(on ? "SIGSTOP" : "SIGCONT");
-      while (on && !/^State:\s+T/m.test(await readFile(`/proc/${child!.pid}/status`, "utf8"))) await delay(1);
-    },
-    async close() {
-      await kill();
+    kill: () => program.end("SIGKILL"),
+    start: program.start,
+    pause: program.pause,
+    async remove() {
+      await program.end("SIGKILL");
       await rm(folder, { recursive: true });
     },
   };

@@ -1,12 +1,12 @@
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { chmod, chown, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
 import { freePort } from "./ports.ts";
+import { createServerProgram } from "./server-program.ts";
 import type { Certificate } from "./self-signed.ts";
 
 const run = promisify(execFile);
@@ -112,37 +112,24 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     ownSettings.push("ssl=on", `ssl_cert_file=${home}/cert.pem`, `ssl_key_file=${home}/key.pem`);
   }
 
-  let child: ChildProcess | undefined;
-  async function start(): Promise<void> {
+  async function isReady(): Promise<boolean> {
+    const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
+    const answered = await client.connect().then(
+      () => true,
+      () => false,
+    );
+    await client.end().catch(() => {});
+    return answered;
+  }
+
+  // SIGINT is the fast shutdown. With SIGQUIT all processes end at once, and nothing more is written.
+  const { start, end } = createServerProgram({
     // Not through runuser, which would be what a signal ends.
-    const args = ["-D", folder, "-p", String(port), ...ownSettings.flatMap((setting) => ["-c", setting])];
-    child = spawn(join(tools, "postgres"), args, { stdio: "ignore", cwd: home, ...user });
-    await accepting();
-  }
-
-  async function accepting(): Promise<void> {
-    for (;;) {
-      const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
-      const answered = await client.connect().then(
-        () => true,
-        () => false,
-      );
-      await client.end().catch(() => {});
-      if (answered) return;
-      if (child?.exitCode !== null) throw new Error(`PostgreSQL ended with ${child?.exitCode}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  /** SIGINT is the fast shutdown, SIGQUIT the one without any care: all processes end, nothing more is written. */
-  async function end(signal: "SIGINT" | "SIGQUIT"): Promise<void> {
-    const ending = child;
-    child = undefined;
-    if (ending?.exitCode !== null) return;
-    const exited = once(ending, "exit");
-    ending.kill(signal);
-    await exited;
-  }
+    program: join(tools, "postgres"),
+    args: () => ["-D", folder, "-p", String(port), ...ownSettings.flatMap((setting) => ["-c", setting])],
+    isReady,
+    options: { cwd: home, ...user },
+  });
 
   async function copy(from: string, to: string): Promise<void> {
     await rm(to, { recursive: true, force: true });

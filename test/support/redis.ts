@@ -1,12 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "@redis/client";
 import { freePort } from "./ports.ts";
+import { createServerProgram } from "./server-program.ts";
 
 /** The server that all tests share: never to be flushed, stopped or reconfigured. */
 export const redisUrl: string = process.env.TEST_REDIS_URL ?? "redis://127.0.0.1:6379";
@@ -44,11 +42,12 @@ export interface RedisServer {
   kill(): Promise<void>;
   /** Starts it again on the same port and folder. */
   start(): Promise<void>;
-  /** Stops the process, or lets it go on. */
-  pause(on: boolean): void;
+  /** Stops the process, or lets it go on; resolves once it stands still. */
+  pause(on: boolean): Promise<void>;
   /** Where it keeps its files. */
   readonly folder: string;
-  close(): Promise<void>;
+  /** Ends it and removes its files. */
+  remove(): Promise<void>;
 }
 
 /**
@@ -76,8 +75,6 @@ export async function startRedis(
   const args = sentinel
     ? [file, "--sentinel"]
     : Object.entries(all).flatMap(([name, value]) => [`--${name}`].concat(value.split(" ")));
-  let child: ChildProcess | undefined;
-
   async function command(...words: string[]): Promise<unknown> {
     const client = createClient({ RESP: 2, socket: { host: "127.0.0.1", port, reconnectStrategy: false } });
     client.on("error", () => {});
@@ -98,32 +95,18 @@ export async function startRedis(
     }
   }
 
-  async function start(): Promise<void> {
-    child = spawn("redis-server", args, { stdio: "ignore" });
-    while (!(await isReady())) {
-      if (child.exitCode !== null) throw new Error("redis-server did not start");
-      await delay(10);
-    }
-  }
-
-  async function kill(): Promise<void> {
-    if (child?.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.kill("SIGKILL");
-    await gone;
-  }
-
-  await start();
+  const program = createServerProgram({ program: "redis-server", args: () => args, isReady });
+  await program.start();
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
     folder,
     command,
-    kill,
-    start,
-    pause: (on) => void child?.kill(on ? "SIGSTOP" : "SIGCONT"),
-    async close() {
-      await kill();
+    kill: () => program.end("SIGKILL"),
+    start: program.start,
+    pause: program.pause,
+    async remove() {
+      await program.end("SIGKILL");
       await rm(folder, { recursive: true });
     },
   };

@@ -35,22 +35,8 @@ const missing = (process.env["MISSING_ENGINES"] ?? "").split(",");
 const all: readonly Engine[] = [
   { name: "postgres", openPlace: () => openPostgresPlace(), startServer: () => startPostgres() },
   { name: "mysql", openPlace: () => openMysqlPlace(), startServer: () => startMysql() },
-  {
-    name: "redis",
-    openPlace: openRedisPlace,
-    async startServer() {
-      const { url, kill, start, close } = await startRedis();
-      return { url, kill, start, remove: close };
-    },
-  },
-  {
-    name: "nats",
-    openPlace: openNatsPlace,
-    async startServer() {
-      const { url, kill, start, close } = await startNats();
-      return { url, kill, start, remove: close };
-    },
-  },
+  { name: "redis", openPlace: openRedisPlace, startServer: () => startRedis() },
+  { name: "nats", openPlace: openNatsPlace, startServer: () => startNats() },
 ];
 
 /** Every store that nodes can share, as far as its engine is here. */

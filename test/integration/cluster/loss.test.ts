@@ -7,7 +7,7 @@ import { engines } from "../../support/shared-engines.ts";
 const lease = 2000;
 
 async function startOn(server: RedisServer): Promise<Cluster> {
-  onTestFinished(() => server.close());
+  onTestFinished(() => server.remove());
   const cluster = await startCluster({ urls: [server.url, server.url], lease });
   onTestFinished(() => cluster.close());
   cluster.follow(8);

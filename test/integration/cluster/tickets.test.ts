@@ -162,7 +162,7 @@ describe.each(engines)("on $name", (engine) => {
 describe.runIf(engines.some(({ name }) => name === "redis"))("on a Redis that was flushed", () => {
   test("tickets go on to be shared, and those that a node knows still count there", { timeout }, async () => {
     const server = await startRedis();
-    cleanUps.push(() => server.close());
+    cleanUps.push(() => server.remove());
     const [first, second] = [await startNode(server.url), await startNode(server.url)];
     const old = await makeTicket(first);
     const readings = [await follow(first, old), await follow(second, await makeTicket(first))];

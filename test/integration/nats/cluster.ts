@@ -23,7 +23,7 @@ export async function clusterForTest(): Promise<NatsCluster> {
       startNats("-n", names[index]!, "--cluster_name", "test", "--cluster", route, "--routes", routes.join()),
     ),
   );
-  onTestFinished(async () => void (await Promise.all(servers.map((server) => server.close()))));
+  onTestFinished(async () => void (await Promise.all(servers.map((server) => server.remove()))));
   return {
     servers,
     url: `nats://${servers.map(({ port }) => `127.0.0.1:${port}`).join()}?replicas=3`,

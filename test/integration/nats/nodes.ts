@@ -18,7 +18,7 @@ export {
 /** Starts a server that is closed with the test. */
 export async function serverForTest(...settings: readonly string[]): Promise<NatsServer> {
   const server = await startNats(...settings);
-  onTestFinished(() => server.close());
+  onTestFinished(() => server.remove());
   return server;
 }
 

@@ -101,11 +101,11 @@ test("a server that stands still for longer than any patience doubles nothing", 
   const logger = createRecorder();
   const [a, b] = [await openNode(server.url, "a", { logger }), await openNode(server.url, "b")];
   const first = await appendSurely(a.log, [event("1")]);
-  server.pause(true);
+  await server.pause(true);
   // Into the buffers of the server, which will find them when it goes on, behind the end of their connections.
   const appends = [2, 3, 4].map((number) => appendSurely(a.log, [event(String(number))]));
   await eventually(() => logger.reasons.includes("no answer for 5000 ms"), "the end of the connection");
-  server.pause(false);
+  await server.pause(false);
   expect([first, ...(await Promise.all(appends))]).toEqual([1, 2, 3, 4]);
   await eventually(() => b.seen.length >= 4, "all events");
   expect(b.seen.map(([, data]) => data)).toEqual(["1", "2", "3", "4"]);
@@ -115,13 +115,13 @@ test("a server that stands still for longer than any patience doubles nothing", 
 test("a store can be closed while the server stands still", async () => {
   const server = await serverForTest();
   const node = await openNode(server.url);
-  server.pause(true);
+  await server.pause(true);
   const appended = node.log.append([event("1")]);
   const outcome = Promise.allSettled([appended]);
   await node.store.close();
   expect(await outcome).toMatchObject([{ reason: { code: "append-unknown" } }]);
   await expect(node.log.append([event("2")])).rejects.toMatchObject({ code: "store-closed" });
-  server.pause(false);
+  await server.pause(false);
 });
 
 test("whatever is cut, a reader sees every number once and every append is there once", async () => {

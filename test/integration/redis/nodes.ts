@@ -16,7 +16,7 @@ export {
 /** Starts a server that is closed with the test. */
 export async function serverForTest(settings?: Readonly<Record<string, string>>): Promise<RedisServer> {
   const server = await startRedis(settings);
-  onTestFinished(() => server.close());
+  onTestFinished(() => server.remove());
   return server;
 }
 

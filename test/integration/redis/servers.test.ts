@@ -55,7 +55,7 @@ test("with wait an append resolves once a replica has it, and not before", async
   const node = await openNode(`${master.url}?wait=1`);
   await node.log.append([event("1")]);
   expect(await replica.command("HGET", "{spillway:s}:meta", "head")).toBe("1");
-  replica.pause(true);
+  await replica.pause(true);
   let resolved = false;
   const appended = node.log.append([event("2")]).then(() => (resolved = true));
   await eventually(
@@ -63,7 +63,7 @@ test("with wait an append resolves once a replica has it, and not before", async
     "the event on the master",
   );
   expect(resolved).toBe(false);
-  replica.pause(false);
+  await replica.pause(false);
   await appended;
   expect(await replica.command("HGET", "{spillway:s}:meta", "head")).toBe("2");
   expect(await contentOf(node.log)).toHaveLength(2);
@@ -153,7 +153,7 @@ async function startSentinel(master: RedisServer): Promise<RedisServer> {
     "sentinel down-after-milliseconds main 500",
     "sentinel failover-timeout main 3000",
   ]);
-  onTestFinished(() => sentinel.close());
+  onTestFinished(() => sentinel.remove());
   return sentinel;
 }
 
