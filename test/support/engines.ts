@@ -25,6 +25,11 @@ export async function missingEngines(): Promise<string[]> {
   return missing;
 }
 
+/** Whether an engine runs here, as vitest.config.ts has found. */
+export function isPresent({ name }: { readonly name: string }): boolean {
+  return !(process.env["MISSING_ENGINES"] ?? "").split(",").includes(name);
+}
+
 function isReachable(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, host);

@@ -5,9 +5,11 @@ import { createMysqlStore } from "../../src/log/mysql/index.ts";
 import type { EngineStoreOptions } from "../../src/log/engine/store.ts";
 import type { LogStore } from "../../src/log/log.ts";
 import { createPostgresStore } from "../../src/log/postgres/index.ts";
+import { isPresent } from "./engines.ts";
 import { type MysqlPlace, type MysqlServer, openMysqlPlace, startMysql, trxPollInterval } from "./mysql.ts";
 import { openPostgresPlace, startPostgres } from "./postgres.ts";
 import { eventually } from "./reader.ts";
+import { closedAfterTest } from "./store-nodes.ts";
 
 /** A server of one's own, as both engines have it. */
 export type SqlServer = Omit<MysqlServer, "folder">;
@@ -34,12 +36,6 @@ export interface SqlEngine {
   /** Opens a store that is closed after the test. */
   openStore(url: string, options?: Partial<EngineStoreOptions>): Promise<LogStore>;
   blockAppends(place: SqlPlace): Promise<AppendBlock>;
-}
-
-async function closedAfterTest(opening: Promise<LogStore>): Promise<LogStore> {
-  const store = await opening;
-  onTestFinished(() => store.close());
-  return store;
 }
 
 const postgres: SqlEngine = {
@@ -95,8 +91,5 @@ const mysql: SqlEngine = {
   },
 };
 
-/** Those that do not run here, as vitest.config.ts has found. */
-const missing = (process.env["MISSING_ENGINES"] ?? "").split(",");
-
 /** Both SQL servers, if they run here. */
-export const sqlEngines: readonly SqlEngine[] = [postgres, mysql].filter(({ name }) => !missing.includes(name));
+export const sqlEngines: readonly SqlEngine[] = [postgres, mysql].filter(isPresent);

@@ -24,6 +24,13 @@ export async function proxyForTest(server: { readonly port: number }): Promise<T
   return proxy;
 }
 
+/** Closes a store after the test. */
+export async function closedAfterTest(opening: Promise<LogStore>): Promise<LogStore> {
+  const store = await opening;
+  onTestFinished(() => store.close());
+  return store;
+}
+
 /** Makes a store that tells of streams whose log is lost. */
 export type CreateStore = (onReset: (stream: string) => void) => Promise<LogStore>;
 
@@ -39,8 +46,7 @@ export async function openNodeOf(create: CreateStore): Promise<Node> {
     };
     reopen();
   };
-  const store = await create(onReset);
-  onTestFinished(() => store.close());
+  const store = await closedAfterTest(create(onReset));
   const use = (log: Log): void => {
     self.log = log;
     self.seen = [];

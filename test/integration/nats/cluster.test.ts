@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { eventually } from "../../support/reader.ts";
 import { clusterForTest } from "./cluster.ts";
-import { appendSurely, contentOf, event, type Node, openNode } from "./nodes.ts";
+import { appendSurely, contentOf, event, type Node } from "../../support/store-nodes.ts";
+import { openNode } from "./nodes.ts";
 
 test("a server is killed that orders the log: nothing acknowledged is lost, nothing doubled, and nobody is reset", async () => {
   const cluster = await clusterForTest();

@@ -3,7 +3,8 @@ import type { NewEvent } from "../../../src/log/log.ts";
 import { createNatsStore } from "../../../src/log/nats/index.ts";
 import { openNatsPlace, withJetStream } from "../../support/nats.ts";
 import { eventually } from "../../support/reader.ts";
-import { contentOf, event, everything, numbers, openNode } from "./nodes.ts";
+import { contentOf, event, everything, numbers } from "../../support/store-nodes.ts";
+import { openNode } from "./nodes.ts";
 
 const megabyte = 1024 * 1024;
 const hour = 60 * 60 * 1000;

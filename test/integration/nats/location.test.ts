@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { createNatsStore } from "../../../src/log/nats/index.ts";
 import { freePort } from "../../support/ports.ts";
-import { everything, serverForTest } from "./nodes.ts";
+import { everything } from "../../support/store-nodes.ts";
+import { serverForTest } from "./nodes.ts";
 
 test.each([
   ["nats://", "a URL of another form"],

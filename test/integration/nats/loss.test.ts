@@ -2,7 +2,8 @@ import { cp, rm } from "node:fs/promises";
 import { expect, test } from "vitest";
 import type { NatsServer } from "../../support/nats.ts";
 import { eventually } from "../../support/reader.ts";
-import { appendSurely, dataOf, event, type Node, numbers, openNode, proxyForTest, serverForTest } from "./nodes.ts";
+import { appendSurely, dataOf, event, type Node, numbers, proxyForTest } from "../../support/store-nodes.ts";
+import { openNode, serverForTest } from "./nodes.ts";
 
 const stream = "spillway_log_s";
 

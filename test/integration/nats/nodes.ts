@@ -3,18 +3,6 @@ import { createNatsStore, type NatsStoreOptions } from "../../../src/log/nats/in
 import { type NatsServer, startNats } from "../../support/nats.ts";
 import { openNodeOf, type Node } from "../../support/store-nodes.ts";
 
-export {
-  appendSurely,
-  contentOf,
-  dataOf,
-  event,
-  everything,
-  numbers,
-  proxyForTest,
-  type Node,
-  untilDone,
-} from "../../support/store-nodes.ts";
-
 /** Starts a server that is closed with the test. */
 export async function serverForTest(...settings: readonly string[]): Promise<NatsServer> {
   const server = await startNats(...settings);

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { eventually } from "../../support/reader.ts";
-import { appendSurely, contentOf, event, openNode, proxyForTest, serverForTest } from "./nodes.ts";
+import { appendSurely, contentOf, event, proxyForTest } from "../../support/store-nodes.ts";
+import { openNode, serverForTest } from "./nodes.ts";
 
 test("a flushed server is announced once on each node, and all open the same new log", async () => {
   const server = await serverForTest();

@@ -3,16 +3,6 @@ import { createRedisStore, type RedisStoreOptions } from "../../../src/log/redis
 import { type RedisServer, startRedis } from "../../support/redis.ts";
 import { openNodeOf, type Node } from "../../support/store-nodes.ts";
 
-export {
-  appendSurely,
-  contentOf,
-  event,
-  everything,
-  proxyForTest,
-  type Node,
-  untilDone,
-} from "../../support/store-nodes.ts";
-
 /** Starts a server that is closed with the test. */
 export async function serverForTest(settings?: Readonly<Record<string, string>>): Promise<RedisServer> {
   const server = await startRedis(settings);

@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { LogStore } from "../../../src/log/log.ts";
 import { createRedisStore } from "../../../src/log/redis/index.ts";
+import { type Logger, silentLogger } from "../../../src/util/logger.ts";
 import { freePort } from "../../support/ports.ts";
 import { eventually } from "../../support/reader.ts";
 import { type RedisServer, startRedis } from "../../support/redis.ts";
-import { createRecorder } from "./recorder.ts";
 import { selfSigned } from "../../support/self-signed.ts";
-import { appendSurely, contentOf, event, everything, openNode, serverForTest } from "./nodes.ts";
+import { appendSurely, contentOf, event, everything } from "../../support/store-nodes.ts";
+import { openNode, serverForTest } from "./nodes.ts";
 
 test("a password is used, and a wrong one is refused without showing it", async () => {
   const server = await serverForTest({ "requirepass": "right", "enable-debug-command": "no" });
@@ -130,11 +131,15 @@ test("settings that lose events are said in the log", async () => {
     await serverForTest(),
     await serverForTest({ "appendonly": "no", "maxmemory": "100mb", "maxmemory-policy": "allkeys-lru" }),
   ];
-  const [quiet, loud] = [createRecorder(), createRecorder()];
-  await openNode(safe.url, "a", { logger: quiet });
-  await openNode(weak.url, "a", { logger: loud });
-  expect(quiet.warnings).toEqual([]);
-  expect(loud.warnings).toEqual([
+  const [quiet, loud]: [string[], string[]] = [[], []];
+  const loggerTo = (warnings: string[]): Logger => ({
+    ...silentLogger,
+    warn: (_, message) => void warnings.push(message),
+  });
+  await openNode(safe.url, "a", { logger: loggerTo(quiet) });
+  await openNode(weak.url, "a", { logger: loggerTo(loud) });
+  expect(quiet).toEqual([]);
+  expect(loud).toEqual([
     "the server keeps no append-only file: its end loses events (set appendonly yes)",
     "the server removes keys when its memory is full, logs too (set maxmemory-policy noeviction)",
   ]);
