@@ -11,27 +11,27 @@ import type { LogNames } from "./schema.ts";
 
 /** Appends groups of batches to one log. Errors are those of {@link Committer}. */
 export interface Appender {
-  /** Resolves to what became of each batch. */
+  /** Resolves to the outcome of each batch. */
   append(group: readonly Batch[]): Promise<readonly BatchOutcome[]>;
-  /** What became of the group whose outcome was unknown; `undefined` if nothing of it was appended, nor will be. */
+  /** The outcomes of the group whose outcome was unknown; `undefined` if it was not appended, and will not be. */
   settle(): Promise<readonly BatchOutcome[] | undefined>;
 }
 
-/** A group on its way into the log. */
+/** A group that is being appended. */
 interface SentGroup {
   readonly group: readonly Batch[];
-  /** What is known before the message is stored: batches that are not part of it. */
+  /** Outcomes that are known before the message is stored: those of batches that are not part of it. */
   readonly outcomes: Map<Batch, BatchOutcome>;
   /** The other batches. */
   open: readonly EncodedBatch[];
 }
 
-/** Room for the headers of a message beside the cursor, in bytes. */
+/** Space for the headers of a message, except for the cursor, in bytes. */
 const headerRoom = 4_096;
 
 const noData = new Uint8Array();
 
-/** Makes the appender of a log. `maxPayload` is the largest message that the server takes, in bytes. */
+/** Makes the appender of a log. `maxPayload` returns the largest message that the server accepts, in bytes. */
 export function createAppender(
   queries: Queries,
   names: LogNames,
@@ -53,7 +53,9 @@ export function createAppender(
     return outcomesOf(current, draft);
   }
 
-  /** Stores a body that is too large for one message, and returns where. Nobody sees it before a message names the pieces. */
+  /**
+   * Stores a body that is too large for one message in pieces. They are not part of the log until a message names them.
+   */
   async function storePieces(body: Uint8Array, group: readonly EncodedBatch[]): Promise<number[] | undefined> {
     const cursor = JSON.stringify(cursorOf(group) ?? "");
     if (body.byteLength + Buffer.byteLength(cursor) + headerRoom <= maxPayload()) return undefined;
@@ -66,7 +68,7 @@ export function createAppender(
     return pieces;
   }
 
-  /** Takes the batches out of a group that append nothing where the log stands now. */
+  /** Removes the batches from a group that append nothing in the current state of the log. */
   async function exclude(current: SentGroup, { fence }: Standing): Promise<void> {
     const { outcomes } = current;
     for (const { batch } of current.open)
@@ -79,7 +81,10 @@ export function createAppender(
     current.open = [];
   }
 
-  /** Answers a batch whose key is known. Since its message would follow the last one known, a key that is not there stays so. */
+  /**
+   * The outcome of a batch whose key is known. The batch is only appended directly after the last message known here,
+   * so its key cannot be added in between.
+   */
   async function replay({ options: { idempotency }, clock }: Batch): Promise<BatchOutcome | undefined> {
     if (!idempotency) return undefined;
     const message = await queries.last(names.stream, names.keyed(keyName(idempotency)));

@@ -16,21 +16,21 @@ export interface Batch {
 
 /** The messages of a log that hold events. Errors are those of {@link Queries}. */
 export interface Batches {
-  /** Reads the events of a message; `undefined` where some of it is gone. */
+  /** Reads the events of a message; `undefined` if a part of it was removed. */
   decode(seq: number, record: LogRecord, data: Uint8Array): Promise<Batch | undefined>;
-  /** The record of the first message with events at or behind `seq`. */
+  /** The record of the first message with events at or after `seq`. */
   next(seq: number): Promise<Pick<Batch, "seq" | "record"> | undefined>;
-  /** All from the message `seq` on, as far as this node knows when it gets there. */
+  /** All batches from the message `seq` on, up to the last message that this node knows when it gets there. */
   forward(seq: number): AsyncGenerator<Batch, void>;
-  /** All from the message `start` back to the message `end`. */
+  /** All batches from the message `start` back to the message `end`. */
   backward(end: number, start: number): AsyncGenerator<Batch, void>;
 }
 
-/** Messages that are asked for at once, at most, and bytes of them beyond which fewer are. */
+/** Maximum number of concurrent message requests, and the number of bytes above which fewer are made. */
 const maxWindow = 32;
 const windowBytes = 1024 * 1024;
 
-/** Messages that one consumer brings, at most, and how long it may take, in ms. */
+/** Maximum number of messages that one consumer delivers, and how long it may take, in ms. */
 const scanMessages = 512;
 const scanTime = 3_000;
 
@@ -70,7 +70,7 @@ export function createBatches(connection: Connection, queries: Queries, names: L
     }
   }
 
-  /** One by one, at first; what turns out to be much comes from a consumer, which is made for it. */
+  /** Requests messages one by one at first, then several at a time, and uses a consumer if many remain. */
   async function* forward(start: number): AsyncGenerator<Batch, void> {
     let window = 1;
     for (let seq = start; seq <= head.seq;) {
@@ -86,19 +86,19 @@ export function createBatches(connection: Connection, queries: Queries, names: L
       const found = (await Promise.all(seqs.map(load))).filter((batch) => batch !== undefined);
       yield* found;
       seq += seqs.length;
-      // What was removed in the midst may be any number of messages.
+      // Any number of messages may have been removed here.
       if (found.length === 0) seq = (await next(seq))?.seq ?? Infinity;
       window = nextWindow(window, found);
     }
   }
 
-  /** The batches that lie behind `seq` now, or the first of them. */
+  /** The batches that are stored from `seq` on now, or the first of them. */
   async function* scan(seq: number): AsyncGenerator<Batch, void> {
     const consumer = await createConsumer(connection, names.stream, seq, { subject: names.batches });
     const count = Math.min(consumer.pending, scanMessages);
     if (count === 0) return;
     const deliveries = await consumer.fetch({ max_messages: count, expires: scanTime, idle_heartbeat: scanTime / 2 });
-    // The driver would wait for the rest until there is a connection again.
+    // Otherwise the driver would wait for the rest until it is connected again.
     const removeListener = connection.onLost(() => deliveries.stop());
     try {
       for await (const { info, subject, headers, data } of inOrder(deliveries, 0)) {
@@ -110,7 +110,7 @@ export function createBatches(connection: Connection, queries: Queries, names: L
     } finally {
       removeListener();
       deliveries.stop();
-      // Otherwise it goes by itself.
+      // If this fails, the server removes the inactive consumer.
       consumer.delete().catch(() => {});
     }
   }
@@ -133,19 +133,19 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, index) => from + index);
 }
 
-/** More at a time while messages are small. */
+/** Requests more messages at a time while they are small. */
 function nextWindow(window: number, found: readonly Batch[]): number {
   const bytes = found.reduce((sum, { record }) => sum + record.size, 0);
   return bytes > windowBytes ? Math.max(1, window >> 1) : Math.min(maxWindow, window * 2);
 }
 
-/** Batches that were read last, so that small pages need not read a large message again and again. */
+/** Caches the batches read last, so that small pages do not read a large message repeatedly. */
 interface BatchCache {
   get(seq: number): Batch | undefined;
   set(batch: Batch): void;
 }
 
-/** What is kept, in bytes of events and in messages, at most. */
+/** Maximum size of the cache, in bytes of events and in messages. */
 const cachedBytes = 4 * 1024 * 1024;
 const cachedBatches = 32;
 

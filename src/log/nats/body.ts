@@ -1,7 +1,7 @@
 import type { LogEvent, NewEvent } from "../log.ts";
 import type { LogRecord } from "./record.ts";
 
-/** An event that was published has a 1 at the end; one that was ingested has nothing there. */
+/** The stored form of an event. Only a published event has the 1 at the end. */
 type EventTuple = readonly [
   event: string,
   data: string,
@@ -10,7 +10,7 @@ type EventTuple = readonly [
   published?: 1,
 ];
 
-/** Events as text that can be joined with that of others by a comma. */
+/** Encodes events as text. The texts of several batches can be joined by commas. */
 export function encodeEvents(events: readonly NewEvent[]): string {
   return events
     .map(({ event, data, channel = null, upstreamId = null, published }) => {
@@ -20,12 +20,12 @@ export function encodeEvents(events: readonly NewEvent[]): string {
     .join(",");
 }
 
-/** The body of a message, from the texts of its batches. */
+/** Makes the body of a message from the texts of its batches. */
 export function encodeBody(texts: readonly string[]): Uint8Array {
   return Buffer.from(`[${texts.filter((text) => text !== "").join(",")}]`);
 }
 
-/** The events of a message. */
+/** Decodes the events of a message. */
 export function decodeBody(body: Uint8Array, { head, count, time }: LogRecord): LogEvent[] {
   if (count === 0) return [];
   const tuples = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as EventTuple[];

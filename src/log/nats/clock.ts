@@ -1,16 +1,16 @@
 import type { Queries } from "./queries.ts";
 import type { NodeNames } from "./schema.ts";
 
-/** The clock of NATS, so that those of the nodes need not agree. */
+/** The clock of the NATS server, so that the nodes' clocks need not agree. */
 export interface Clock {
-  /** The time there, in ms since 1970, or a few ms before it. */
+  /** The server's time, in ms since 1970, at most a few ms slow. */
   now(): Promise<number>;
 }
 
-/** How long this node's own clock is good for measuring on, in ms. */
+/** How long the time since the last reading is measured by this node's own clock, in ms. */
 const validity = 10_000;
 
-/** Makes a clock: NATS stamps a message of this node, and the time since then is measured here. */
+/** Makes a clock: reads the timestamp of a message that this node stores, and measures the time since then locally. */
 export function createClock(queries: Queries, names: NodeNames, node: string): Clock {
   const subject = names.clock(node);
   let read: { readonly time: number; readonly at: number } | undefined;
@@ -20,7 +20,7 @@ export function createClock(queries: Queries, names: NodeNames, node: string): C
     const seq = await queries.publish({ subject, data: new Uint8Array() });
     const at = performance.now();
     const message = await queries.at(names.stream, seq);
-    // Gone already if another process bears this node's name: the next one will do.
+    // Missing if another process with the same node name has replaced it; the caller then reads again.
     if (message) read = { time: message.time, at };
   }
 

@@ -9,10 +9,10 @@ import type { Queries } from "./queries.ts";
 import type { LogRecord, Standing } from "./record.ts";
 import type { LogNames } from "./schema.ts";
 
-/** Makes the message that is to follow `standing`, behind the message `seq`; `undefined` if there is nothing to say. */
+/** Makes the message to append after the message `seq`, where the log is at `standing`; `undefined` for none. */
 export type BuildDraft = (standing: Standing, seq: number) => Draft | undefined | Promise<Draft | undefined>;
 
-/** What a committer needs of its log. */
+/** What a committer needs from its log. */
 export interface CommitterDependencies {
   readonly connection: Pick<Connection, "ready">;
   readonly queries: Pick<Queries, "publish">;
@@ -23,26 +23,27 @@ export interface CommitterDependencies {
   onCommitted(seq: number, draft: Draft): void;
 }
 
-/** A message that was sent. */
+/** A sent message. */
 interface Sent {
   readonly draft: Draft;
-  /** It is stored right behind this message, or not at all. */
+  /** It is stored directly after this message, or not at all. */
   readonly expected: number;
-  /** The tail has brought it. */
+  /** Whether the tail has received it. */
   landed: boolean;
 }
 
-/** How long to wait before a message is sent again, in ms. */
+/** Delay before a message is sent again, in ms. */
 const retryWait = 50;
 
 /**
- * Appends messages to a log, one at a time, each right behind the last one that this node knows: NATS refuses it if another node
- * was faster, and it is made anew behind that one's. Methods throw {@link LogReplacedError}, `store-unavailable` and other `store-…`, and
- * whatever `make` throws. A class, since it keeps account of messages whose outcome is unknown.
+ * Appends messages to a log, one at a time, each directly after the last one that this node knows. If another node was
+ * faster, NATS refuses the message, and it is made again to follow that node's. Methods throw {@link LogReplacedError},
+ * `store-unavailable` and other `store-…`, and whatever `make` throws. A class, because it tracks messages whose
+ * outcome is unknown.
  */
 export class Committer {
   readonly #dependencies: CommitterDependencies;
-  /** Messages that the tail may bring, by their token. */
+  /** Messages that the tail may receive, by their token. */
   readonly #sent = new Map<string, Sent>();
   #unsettled: Sent | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -51,27 +52,28 @@ export class Committer {
     this.#dependencies = dependencies;
   }
 
-  /** Whether a message of {@link Committer.append} may be in the log or not. */
+  /** Whether it is unknown if a message of {@link Committer.append} is in the log. */
   get unsettled(): boolean {
     return this.#unsettled !== undefined;
   }
 
   /**
-   * Resolves to the message that is now in the log, or to `undefined` if there was nothing to say.
-   * @throws {UnknownOutcomeError} No answer came: unless nothing was sent the message is {@link Committer.unsettled} from now on.
+   * Resolves to the message that is now in the log, or to `undefined` if `make` returned none.
+   * @throws {UnknownOutcomeError} if no answer came. If the message was sent, it is {@link Committer.unsettled} from
+   * now on.
    */
   append(make: BuildDraft): Promise<Draft | undefined> {
     return this.#inTurn(() => this.#deliver(make, (message) => this.#sendOnce(message)));
   }
 
-  /** As {@link Committer.append}, for a control message: it is sent again until it is known what became of it. */
+  /** Like {@link Committer.append}, for a control message, which is sent again until its outcome is known. */
   commit(make: BuildDraft): Promise<Draft | undefined> {
     return this.#inTurn(() => this.#deliver(make, (message, end) => this.#sendUntilKnown(message, end)));
   }
 
   /**
-   * Resolves to the unsettled message if it is in the log, to `undefined` if it never will be: that is certain once a later message is
-   * known, and if there is none a control message is sent.
+   * Resolves to the unsettled message if it is in the log, or to `undefined` if it never will be. This is certain once
+   * a later message is known; if there is none, a control message is sent.
    */
   async settle(): Promise<Draft | undefined> {
     const { head, names } = this.#dependencies;
@@ -85,7 +87,7 @@ export class Committer {
     return message.landed ? draft : undefined;
   }
 
-  /** Is called with every record that comes in. */
+  /** Must be called with every record that the tail receives. */
   noticed({ token }: LogRecord): void {
     const message = this.#sent.get(token);
     if (message) message.landed = true;
@@ -108,7 +110,7 @@ export class Committer {
         if (message !== this.#unsettled) this.#sent.delete(draft.record.token);
       }
     } while (performance.now() < end);
-    throw new SpillwayError("store-unavailable", "other nodes append all the time: there was no gap for this one");
+    throw new SpillwayError("store-unavailable", "could not append, because other nodes append continuously");
   }
 
   async #sendOnce(message: Sent): Promise<boolean> {
@@ -121,7 +123,7 @@ export class Committer {
     }
   }
 
-  /** Sends a message until it is known what became of it. */
+  /** Sends a message until its outcome is known. */
   async #sendUntilKnown(message: Sent, end: number): Promise<boolean> {
     const { head, health } = this.#dependencies;
     for (;;) {
@@ -131,14 +133,14 @@ export class Committer {
         if (message.landed) return true;
         if (!(error instanceof UnknownOutcomeError) || performance.now() >= end) throw error;
         await delay(retryWait);
-        // What this finds out in vain, the next try will.
+        // If this check fails, the next attempt reports the problem.
         await health.check().catch(() => {});
         if (head.ended) throw head.ended;
       }
     }
   }
 
-  /** Sends a message; true if it is stored, false if another one is where it was to be. */
+  /** Sends a message; true if it is stored, false if another message has its place. */
   async #send(message: Sent): Promise<boolean> {
     const { queries, head, onCommitted } = this.#dependencies;
     const { draft, expected } = message;
@@ -148,8 +150,8 @@ export class Committer {
       return true;
     } catch (error) {
       if (!(error instanceof WrongSequenceError)) throw error;
-      // While a cluster changes its leader, two servers may answer: one refuses what the other one stores. Only what has come in
-      // behind the expected message tells.
+      // While a cluster changes its leader, two servers may answer: one may refuse what the other one stores. Only the
+      // messages that the tail receives after the expected one are conclusive.
       if (error.last > expected) await this.#reached(error.last);
       if (head.seq <= expected) throw new UnknownOutcomeError(error);
       return message.landed;

@@ -5,46 +5,48 @@ import type { NatsConnection, NatsDriver, NatsJetStream, NatsManager } from "./d
 import { ConnectionLostError, requestError, storeError } from "./failure.ts";
 import type { NatsLocation } from "./location.ts";
 
-/** How long anything waits for NATS, in ms, before it is `store-unavailable`. */
+/** How long an operation waits for NATS before it fails with `store-unavailable`, in ms. */
 export const patience = 5_000;
 
-/** How long one request waits for its answer, in ms. */
+/** Timeout of one request, in ms. */
 const requestTimeout = 3_000;
 
-/** How long one attempt to connect takes, in ms, at most: the driver does not notice a connection that ends within it. */
+/**
+ * Timeout of one attempt to connect, in ms. The driver does not notice a connection that is lost during the attempt.
+ */
 const connectTimeout = 2_000;
 
-/** How often the server is asked whether it is there, in ms; two questions without an answer end the connection. */
+/** Interval between pings to the server, in ms; after two without an answer, the connection is closed. */
 const pingInterval = 2_000;
 
-/** How long to wait between two attempts to connect, in ms. */
+/** Delay between two attempts to connect, in ms. */
 const reconnectWait = 250;
 
-/** A connection to NATS that comes back by itself. */
+/** A connection to NATS that reconnects automatically. */
 export interface Connection {
   readonly driver: NatsDriver;
   readonly js: NatsJetStream;
   readonly manager: NatsManager;
-  /** What is said of this connection, and of those who follow the log over it. */
+  /** Reports outages of this connection, and of the tails that use it. */
   readonly outage: Outage;
-  /** The largest message that the server takes, in bytes. */
+  /** The largest message that the server accepts, in bytes. */
   maxPayload(): number;
   /**
-   * Does a request once there is a connection.
+   * Makes a request once the connection is up.
    * @throws {SpillwayError} `store-unavailable`, `store-full`, `store-closed`.
-   * @throws {WrongSequenceError} as JetStream says so.
+   * @throws {WrongSequenceError} if JetStream reports it.
    */
   request<T>(make: () => Promise<T>): Promise<T>;
-  /** Resolves once there is a connection; rejects when there has been none for {@link patience}. */
+  /** Resolves once the connection is up; rejects if it has been down for {@link patience}. */
   ready(): Promise<void>;
-  /** Calls back at each loss of the connection. Returns the way to stop it. */
+  /** Calls the listener whenever the connection is lost. Returns the function that removes the listener. */
   onLost(listener: () => void): () => void;
-  /** Lets go at once; whoever waits is refused. */
+  /** Closes the connection at once; pending requests are rejected. */
   close(): Promise<void>;
 }
 
 /**
- * Connects.
+ * Connects to NATS.
  * @throws {SpillwayError} `store-unavailable`.
  */
 export async function connect(
@@ -77,7 +79,7 @@ const options = {
   reconnect: true,
   maxReconnectAttempts: -1,
   reconnectTimeWait: reconnectWait,
-  // A server that is being set up anew may refuse for a while.
+  // A server that is being reconfigured may refuse the credentials for a while.
   ignoreAuthErrorAbort: true,
   noAsyncTraces: true,
 };
@@ -94,7 +96,7 @@ function createConnection(
   const underWay = createUnderWay();
   const outage = createOutage(logger);
   let maxPayload = nats.info?.max_payload ?? 1_048_576;
-  /** When the connection was lost; `undefined` while there is one. */
+  /** When the connection was lost; `undefined` while it is up. */
   let lostAt: number | undefined;
   let closed = false;
 
@@ -108,8 +110,8 @@ function createConnection(
       if (closed) return;
       if (type === "disconnect" && lostAt === undefined) {
         lostAt = performance.now();
-        outage.failed(nats, { reason: "the connection is lost" });
-        underWay.refuse(new ConnectionLostError("the connection is lost"));
+        outage.failed(nats, { reason: "the connection was lost" });
+        underWay.refuse(new ConnectionLostError("the connection was lost"));
         for (const listener of lost) listener();
       } else if (type === "reconnect" && lostAt !== undefined) {
         lostAt = undefined;
@@ -124,7 +126,7 @@ function createConnection(
   async function ready(): Promise<void> {
     while (!closed && lostAt !== undefined) {
       const left = lostAt + patience - performance.now();
-      if (left <= 0) throw new SpillwayError("store-unavailable", "there is no connection to NATS");
+      if (left <= 0) throw new SpillwayError("store-unavailable", "not connected to NATS");
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
         waiting.add(() => {
@@ -167,7 +169,7 @@ function createConnection(
 }
 
 /**
- * Does a request that may be done twice: again, if the connection is lost meanwhile. Errors are those of
+ * Makes an idempotent request, and repeats it if the connection was lost meanwhile. Errors are those of
  * {@link Connection.request}.
  */
 export async function repeat<T>({ request }: Connection, make: () => Promise<T>): Promise<T> {
@@ -181,9 +183,9 @@ export async function repeat<T>({ request }: Connection, make: () => Promise<T>)
   }
 }
 
-/** Requests that wait for an answer: without a connection the driver would let them wait until their time is up. */
+/** Pending requests. After a loss of the connection, the driver would only reject them when they time out. */
 interface UnderWay {
-  /** Resolves to the answer, unless all are refused before. */
+  /** Resolves to the answer, or rejects when all pending requests are refused. */
   add<T>(answer: Promise<T>): Promise<T>;
   refuse(reason: Error): void;
 }

@@ -2,24 +2,24 @@ import { type Connection, repeat } from "./connection.ts";
 import type { NatsConsumer, NatsDeliveries, NatsDelivery } from "./driver.ts";
 import { storeError } from "./failure.ts";
 
-/** A consumer of JetStream of this node's own, which keeps nothing on a disk. */
+/** An ephemeral JetStream consumer of this node, which is kept in memory. */
 export interface OwnConsumer extends NatsConsumer {
-  /** Messages that it has yet to deliver, when it was made. */
+  /** Number of messages that it had to deliver when it was created. */
   readonly pending: number;
 }
 
-/** How long a consumer of JetStream outlives its node, in ns. */
+/** How long an inactive consumer is kept after its node has ended, in ns. */
 const inactiveThreshold = 30e9;
 
-/** What a consumer is to bring. */
+/** What a consumer delivers. */
 export interface ConsumerOptions {
-  /** Of one subject only, which may have wildcards. Default: all. */
+  /** Only messages of this subject, which may have wildcards. Default: all messages. */
   readonly subject?: string;
-  /** Messages without their bodies. Default: false. */
+  /** Delivers messages without their bodies. Default: false. */
   readonly headersOnly?: boolean;
 }
 
-/** Makes a consumer of the messages from `seq` on. */
+/** Creates a consumer of the messages from `seq` on. */
 export async function createConsumer(
   connection: Connection,
   stream: string,
@@ -43,14 +43,14 @@ export async function createConsumer(
 }
 
 /**
- * Passes on what a consumer delivers; `delivered` is what it has delivered before.
- * @throws {SpillwayError} `store-unavailable`, also where a message is missing in between: a new consumer brings it again.
+ * Yields the messages that a consumer delivers; `delivered` is the number that it has delivered before.
+ * @throws {SpillwayError} `store-unavailable`, also if a message is missing; a new consumer delivers it again.
  */
 export async function* inOrder(deliveries: NatsDeliveries, delivered: number): AsyncGenerator<NatsDelivery, void> {
   let last = delivered;
   try {
     for await (const message of deliveries) {
-      if (message.info.deliverySequence !== ++last) throw new Error("a message was lost on the way");
+      if (message.info.deliverySequence !== ++last) throw new Error("a message was not delivered");
       yield message;
     }
   } catch (error) {

@@ -6,30 +6,30 @@ import type { EncodedBatch } from "./encoded-batch.ts";
 import { controlRecord, type LogRecord, type Standing, standingOf } from "./record.ts";
 import type { LogNames } from "./schema.ts";
 
-/** A message that is to follow right behind the last one known. */
+/** A message to be stored directly after the last known one. */
 export interface Draft {
   readonly subject: string;
   readonly record: LogRecord;
   readonly data: Uint8Array;
   readonly events: readonly LogEvent[];
-  /** The numbers of each batch in it. */
+  /** The event numbers of each batch in it. */
   readonly appended: readonly Appended[];
-  /** Removes the messages before it on its subject. */
+  /** Whether it removes all earlier messages on its subject. */
   readonly replaces?: boolean;
 }
 
-/** What a message is made of beside its batches. */
+/** The content of a message, in addition to its batches. */
 export interface DraftContent {
-  /** Now, by the nodes' clock, in ms since 1970. */
+  /** The current time by the node's clock, in ms since 1970. */
   readonly time: number;
-  /** The body; empty where it is in other messages, the pieces. */
+  /** The body; empty if it is stored in pieces in other messages. */
   readonly data: Uint8Array;
   readonly pieces: readonly number[] | undefined;
 }
 
 const noData = new Uint8Array();
 
-/** The message with these batches that is to follow where the log stands; `undefined` for none. */
+/** Makes a message with these batches that follows the log's current standing; `undefined` without batches. */
 export function draftOf(
   names: LogNames,
   group: readonly EncodedBatch[],
@@ -48,7 +48,7 @@ export function draftOf(
     time: events.at(-1)?.time ?? standing.time,
     at: Math.max(time, standing.at),
     upstreamCursor: cursor === "" ? undefined : cursor,
-    // A log that was made anew has yet to learn of the lease.
+    // A recreated log does not know the lease yet.
     fence: Math.max(standing.fence, ...group.map(({ batch }) => batch.options.fence ?? 0)),
     token: newEpoch(),
     count: events.length,
@@ -60,13 +60,13 @@ export function draftOf(
   return { subject, record, data, events, appended: numbersOf(group, standing.head) };
 }
 
-/** A message without events that says where the log stands. */
+/** Makes a message without events that contains the log's standing. */
 export function controlDraft(names: LogNames, standing: Standing): Draft {
   const record = controlRecord(standing, newEpoch());
   return { subject: names.control, record, data: noData, events: [], appended: [], replaces: true };
 }
 
-/** The upstream cursor that the last batch names that names one. */
+/** The upstream cursor of the last batch that has one. */
 export function cursorOf(group: readonly EncodedBatch[]): string | undefined {
   return group.findLast(({ batch }) => batch.options.upstreamCursor !== undefined)?.batch.options.upstreamCursor;
 }

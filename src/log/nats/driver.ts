@@ -1,12 +1,12 @@
 import { driverMissing } from "../engine/driver-missing.ts";
 
-/** The part of a message's headers that is used. */
+/** The subset of a message's headers that is used. */
 export interface NatsHeaders {
   get(key: string): string;
   set(key: string, value: string): void;
 }
 
-/** The part of a connection that is used. */
+/** The subset of a connection that is used. */
 export interface NatsConnection {
   readonly info?: { readonly max_payload: number } | undefined;
   status(): AsyncIterable<{ readonly type: string }>;
@@ -14,7 +14,7 @@ export interface NatsConnection {
   close(): Promise<void>;
 }
 
-/** The part of a stream's configuration that is used. */
+/** The subset of a stream's configuration that is used. */
 export interface NatsStreamConfig {
   readonly name: string;
   readonly subjects: readonly string[];
@@ -28,14 +28,14 @@ export interface NatsStreamConfig {
   readonly max_age?: number;
 }
 
-/** The part of a stream's info that is used. */
+/** The subset of a stream's info that is used. */
 export interface NatsStreamInfo {
   readonly created: string;
   readonly config: { readonly subjects: readonly string[]; readonly num_replicas: number };
   readonly state: { readonly messages: number; readonly last_seq: number };
 }
 
-/** A message as it lies in a stream. */
+/** A message that is stored in a stream. */
 export interface NatsStoredMessage {
   readonly seq: number;
   readonly subject: string;
@@ -44,10 +44,10 @@ export interface NatsStoredMessage {
   readonly data: Uint8Array;
 }
 
-/** Which message of a stream: the one at `seq`, the first at or behind it on a subject, or the last on a subject. */
+/** Selects a message of a stream: the one at `seq`, the first at or after it on a subject, or the last on a subject. */
 export type NatsQuery = { readonly seq: number; readonly next_by_subj?: string } | { readonly last_by_subj: string };
 
-/** A message as a consumer gets it. */
+/** A message that is delivered by a consumer. */
 export interface NatsDelivery {
   readonly subject: string;
   readonly headers?: NatsHeaders | undefined;
@@ -55,12 +55,12 @@ export interface NatsDelivery {
   readonly info: { readonly deliverySequence: number; readonly streamSequence: number };
 }
 
-/** Messages as they come; ends when enough have come or time is up. */
+/** Messages as they arrive; ends after the requested number or time. */
 export interface NatsDeliveries extends AsyncIterable<NatsDelivery> {
   stop(): void;
 }
 
-/** The part of a consumer that is used. */
+/** The subset of a consumer that is used. */
 export interface NatsConsumer {
   fetch(options: {
     readonly max_messages: number;
@@ -70,20 +70,20 @@ export interface NatsConsumer {
   delete(): Promise<unknown>;
 }
 
-/** What a publish may ask of the stream. */
+/** Options of a publish. */
 export interface NatsPublishOptions {
   readonly headers: NatsHeaders;
   readonly timeout: number;
   readonly expect: { readonly lastSequence?: number; readonly lastSubjectSequence?: number };
 }
 
-/** The part of a JetStream client that is used. */
+/** The subset of a JetStream client that is used. */
 export interface NatsJetStream {
   publish(subject: string, data: Uint8Array, options: NatsPublishOptions): Promise<{ readonly seq: number }>;
   readonly consumers: { getConsumerFromInfo(info: object): NatsConsumer };
 }
 
-/** The part of a JetStream manager that is used. */
+/** The subset of a JetStream manager that is used. */
 export interface NatsManager {
   readonly streams: {
     add(config: NatsStreamConfig): Promise<unknown>;
@@ -97,7 +97,7 @@ export interface NatsManager {
   };
 }
 
-/** The part of the two packages that is used. */
+/** The subset of the two packages that is used. */
 export interface NatsDriver {
   connect(options: object): Promise<NatsConnection>;
   headers(): NatsHeaders;
@@ -109,7 +109,7 @@ export interface NatsDriver {
 const packageNames = ["@nats-io/transport-node", "@nats-io/jetstream"] as const;
 
 /**
- * Loads the client of NATS.
+ * Loads the NATS client.
  * @throws {SpillwayError} `driver-missing`, naming the packages to install.
  */
 export async function loadDriver(): Promise<NatsDriver> {

@@ -2,7 +2,7 @@ import type { Batch } from "../engine/driver.ts";
 import { textBytes } from "../event-bytes.ts";
 import { encodeEvents } from "./body.ts";
 
-/** A batch, and its events as they are stored. */
+/** A batch, and its events as stored. */
 export interface EncodedBatch {
   readonly batch: Batch;
   readonly text: string;
@@ -16,15 +16,16 @@ export function encodeBatch(batch: Batch): EncodedBatch {
   return { batch, text: encodeEvents(events), size: events.reduce((sum, event) => sum + textBytes(event), 0) };
 }
 
-/** A message has at most so many events, so that whoever wants one of them need not read very many. */
+/** Maximum number of events in a shared message, so that a reader of one event need not read too many others. */
 const groupEvents = 4_096;
 
-/** Characters of an event beside its data, about. */
+/** Approximate number of characters of an event in addition to its data. */
 const eventCharacters = 64;
 
 /**
- * How many of the batches that wait share a message of about `maxCharacters` at most; one that turns out larger is stored in pieces. A
- * batch with an idempotency key goes alone, since its subject is the key's; so does one that is too large for a message.
+ * How many of the waiting batches share a message of at most about `maxCharacters`; a message that turns out larger is
+ * stored in pieces. A batch with an idempotency key has its own message, because the subject contains the key; so has a
+ * batch that is too large for a shared one.
  */
 export function groupLength(batches: readonly Batch[], maxCharacters: number): number {
   let [count, events, characters] = [0, 0, 0];

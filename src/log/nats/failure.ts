@@ -14,10 +14,10 @@ const streamNotFound = 10_059;
 const nameInUse = 10_058;
 const subjectsOverlap = 10_065;
 
-/** The stream has grown, or shrunk, since the publisher last looked; nothing was stored. */
+/** The stream's last sequence number is not the expected one; nothing was stored. */
 export class WrongSequenceError extends Error {
   override readonly name = "WrongSequenceError";
-  /** The last sequence number of the stream, or of the subject that was expected to be at another. */
+  /** The actual last sequence number, of the stream or the subject. */
   readonly last: number;
 
   constructor(message: string) {
@@ -26,24 +26,24 @@ export class WrongSequenceError extends Error {
   }
 }
 
-/** Nobody can say whether it was stored: no answer came. */
+/** No answer came, so it is unknown whether the message was stored. */
 export class UnknownOutcomeError extends SpillwayError {
   constructor(cause: unknown) {
     super("store-unavailable", `NATS did not answer: ${textOf(cause)}`, { cause });
   }
 }
 
-/** The connection was lost while a request was under way. */
+/** The connection was lost during a request. */
 export class ConnectionLostError extends Error {
   override readonly name = "ConnectionLostError";
 }
 
-/** What an error of the driver means for the store: {@link WrongSequenceError}, or what its caller gets. */
+/** Maps an error of the driver to {@link WrongSequenceError}, or to the error for the caller of the store. */
 export function requestError(error: unknown): Error {
   return apiCode(error) === wrongLastSequence ? new WrongSequenceError(textOf(error)) : storeError(error);
 }
 
-/** What an error means for the caller of a store. */
+/** Maps an error to the error for the caller of the store. */
 export function storeError(error: unknown): SpillwayError {
   if (error instanceof SpillwayError) return error;
   const code = apiCode(error);
@@ -51,22 +51,25 @@ export function storeError(error: unknown): SpillwayError {
   return new SpillwayError(codes[code] ?? "store-unavailable", `NATS: ${textOf(error)}`, { cause: error });
 }
 
-/** Whether a stream is not there. */
+/** Whether a stream does not exist. */
 export function isStreamNotFound(error: unknown): boolean {
   return apiCode(error) === streamNotFound;
 }
 
-/** Whether a stream is there already, otherwise configured. */
+/** Whether a stream already exists with another configuration. */
 export function isNameInUse(error: unknown): boolean {
   return apiCode(error) === nameInUse;
 }
 
-/** Whether a stream has subjects of another one, which may be the same one as another node makes it at this moment. */
+/**
+ * Whether the subjects overlap with those of another stream, which may be the same stream that another node is
+ * creating.
+ */
 export function isOverlap(error: unknown): boolean {
   return apiCode(error) === subjectsOverlap;
 }
 
-/** The code of an answer of the JetStream API; an error of the client has none, or one that is no number. */
+/** The error code of the JetStream API. An error of the client has no code, or one that is not a number. */
 function apiCode(error: unknown): number | undefined {
   const { code } = error as { code?: unknown };
   return typeof code === "number" && code >= 10_000 ? code : undefined;

@@ -6,21 +6,21 @@ import type { Queries, StoredMessage } from "./queries.ts";
 import { controlRecord, emptyStanding, type LogRecord, readRecord, type Standing } from "./record.ts";
 import { logConfig, logNames, type LogNames, logStreamName, tokenOfSubjects } from "./schema.ts";
 
-/** A log as it was found in NATS. */
+/** A log that was found in NATS. */
 export interface FoundLog {
   readonly names: LogNames;
-  /** When its JetStream stream was made. */
+  /** When its JetStream stream was created. */
   readonly created: string;
   /** The last message with a record. */
   readonly seq: number;
   readonly record: LogRecord;
 }
 
-/** Tries of something that other nodes may do at the same time. */
+/** Maximum number of attempts, because other nodes may do the same at the same time. */
 const tries = 20;
 
 /**
- * Finds the log of a stream, and makes it on first use; nodes that do so at once find the same one.
+ * Finds the log of a stream, and creates it on first use. Nodes that do so at the same time get the same log.
  * @throws {SpillwayError} `store-unavailable`, `store-full`, `store-schema`, `store-corrupt`.
  */
 export async function findOrMakeLog(queries: Queries, location: NatsLocation, stream: string): Promise<FoundLog> {
@@ -34,10 +34,10 @@ export async function findOrMakeLog(queries: Queries, location: NatsLocation, st
     const names = logNames(location.prefix, stream, tokenOfSubjects(facts.subjects));
     const found = await lastRecord(queries, names);
     if (found) return { names, created: facts.created, ...found };
-    // New, or emptied by somebody: its numbers begin anew, under a new epoch.
+    // New or purged: its numbers start again at 1, in a new epoch.
     await beginEpoch(queries, names, emptyStanding(newEpoch()), facts.lastSeq);
   }
-  throw new SpillwayError("store-unavailable", `the NATS stream ${name} is being changed all the time`);
+  throw new SpillwayError("store-unavailable", `the NATS stream ${name} keeps being changed by others`);
 }
 
 /** The last message of a log that has a record. */
@@ -55,7 +55,9 @@ export async function lastRecord(
   return message && record && { seq: message.seq, record };
 }
 
-/** Writes the first record of an epoch right behind the message `lastSeq`; does nothing if there is another message by now. */
+/**
+ * Writes the first record of an epoch directly after the message `lastSeq`; does nothing if there is a later message.
+ */
 export async function beginEpoch(
   queries: Queries,
   names: LogNames,

@@ -3,20 +3,20 @@ import type { StoredState } from "../engine/driver.ts";
 import { patience } from "./connection.ts";
 import type { LogRecord, Standing } from "./record.ts";
 
-/** What this node knows of a log: where it stands behind a message of its JetStream stream. */
+/** What this node knows of a log: its standing after a message of its JetStream stream. */
 export interface Head {
-  /** The message up to which this node knows all. */
+  /** The last message that this node knows; it also knows all earlier ones. */
   readonly seq: number;
-  /** Where the log stands behind it. */
+  /** The log's standing after that message. */
   readonly standing: Standing;
   /** The last message with a record, and the token in it. */
   readonly recordSeq: number;
   readonly token: string;
-  /** Why the log has ended: it was replaced by one with another epoch, or the store is closed. */
+  /** Why the log has ended: it was replaced by one with another epoch, or the store was closed. */
   readonly ended: Error | undefined;
-  /** Takes note of the message behind the ones known; those without a record change nothing. */
+  /** Records the next message. A message without a record does not change the standing. */
   advance(seq: number, record: LogRecord | undefined): void;
-  /** Refuses whatever comes later, and whoever waits. */
+  /** Ends the log: rejects waiting and later calls of {@link Head.reached}. */
   end(error: Error): void;
   /**
    * Resolves once the message `seq` is known.
@@ -92,7 +92,7 @@ export function createHead(seq: number, record: LogRecord): Head {
   };
 }
 
-/** A log's state behind the last message known: every change of the log is a message. */
+/** A log's state after the last known message: every change of the log is a message. */
 export function stateOf({ seq, standing }: Pick<Head, "seq" | "standing">): StoredState {
   const { epoch, head, earliest, upstreamCursor, bytes, trimmed, time } = standing;
   return { epoch, head, earliest, upstreamCursor, bytes: bytes - trimmed, lastTime: time, revision: seq };

@@ -6,22 +6,26 @@ import type { Queries, StreamFacts } from "./queries.ts";
 import { emptyStanding, readRecord } from "./record.ts";
 import { tokenOfSubjects } from "./schema.ts";
 
-/** Looks whether NATS still has the log that this node knows. */
+/** Checks whether NATS still has the log that this node knows. */
 export interface Health {
   /**
-   * Does nothing if it has. If it has lost it, or its end, a new epoch begins there, and this log ends.
+   * Does nothing if NATS still has the log. If it has lost the log or its end, a new epoch begins in NATS, and this log
+   * ends.
    * @throws {SpillwayError} `store-unavailable`.
    */
   check(): Promise<void>;
 }
 
-/** How long a JetStream stream must be gone, in ms, before it is taken for deleted: servers that start may not know it yet. */
+/**
+ * How long a JetStream stream must be missing before it counts as deleted, in ms: a starting server may not know it
+ * yet.
+ */
 const goneAfter = 500;
 
-/** How far this node knew the log. */
+/** How far this node knew the log before a check. */
 type Known = Pick<Head, "seq" | "recordSeq" | "token">;
 
-/** Makes the checks of a log; `onReplaced` is called when NATS has another one instead. */
+/** Makes the health check of a log. `onReplaced` is called if NATS has another log instead. */
 export function createHealth(queries: Queries, log: FoundLog, head: Head, onReplaced: () => void): Health {
   const { names, created } = log;
   let checking: Promise<void> | undefined;
@@ -33,12 +37,14 @@ export function createHealth(queries: Queries, log: FoundLog, head: Head, onRepl
     return queries.facts(names.stream);
   }
 
-  /** Whether it is the JetStream stream that this log began with. */
+  /** Whether it is the JetStream stream of this log. */
   function isSame(facts: StreamFacts | undefined): facts is StreamFacts {
     return facts?.created === created && tokenOfSubjects(facts.subjects) === tokenOfSubjects([names.control]);
   }
 
-  /** Whether the message with the record is there. One that was replaced by a later one is gone, and yet not lost. */
+  /**
+   * Whether the message with the last known record still exists, or was replaced by a later one and thus is not lost.
+   */
   async function holds({ seq, recordSeq, token }: Known): Promise<boolean> {
     const message = await queries.at(names.stream, recordSeq);
     if (message) return readRecord(message.headers)?.token === token;
@@ -47,14 +53,15 @@ export function createHealth(queries: Queries, log: FoundLog, head: Head, onRepl
   }
 
   async function look(): Promise<void> {
-    // Taken before anything is asked: answers know at least as much.
+    // Read before any request, so that the answers are at least as recent.
     const known: Known = { seq: head.seq, recordSeq: head.recordSeq, token: head.token };
     const facts = await factsOrNone();
     if (!isSame(facts)) return onReplaced();
     if (facts.messages > 0 && facts.lastSeq >= known.seq && (await holds(known))) return;
     const last = await lastRecord(queries, names);
     if (last && last.record.epoch !== head.standing.epoch) return onReplaced();
-    // What is left goes on under a new epoch: ids that were given out for what is lost must not fit what comes in its place.
+    // The rest of the log continues in a new epoch, so that ids of lost events do not match the events that replace
+    // them.
     await beginEpoch(queries, names, { ...(last?.record ?? emptyStanding("")), epoch: newEpoch() }, facts.lastSeq);
     const next = await lastRecord(queries, names);
     if (next && next.record.epoch !== head.standing.epoch) onReplaced();

@@ -5,21 +5,21 @@ import { createLeases, type Self } from "./leases.ts";
 import type { Queries } from "./queries.ts";
 import type { NodeNames } from "./schema.ts";
 
-/** The logs of a store, as far as leases go. */
+/** The logs of a store, as far as leases need them. */
 export interface FencedLogs {
-  /** The latest fence that this node knows of in a stream's log. */
+  /** The latest fence in a stream's log that this node knows. */
   fenceOf(stream: string): number;
   /**
-   * Makes a stream's log refuse all earlier fences, and resolves to its state: then this node knows all that was appended before.
-   * `undefined` if the log knows a later fence.
+   * Makes a stream's log refuse all earlier fences, and resolves to its state, when this node knows all earlier
+   * appends. `undefined` if the log has a later fence.
    */
   raise(stream: string, fence: number): Promise<StoredState | undefined>;
 }
 
 /**
- * Makes the leases of a store. A lease is a message in a JetStream stream of its own, replaced only by who knows the one before; its
- * fence is also written into the log, so that whoever appends behind it knows of it. `repair` makes the JetStream stream if it is not
- * there.
+ * Makes the lease driver of a store. A lease is a message in a separate JetStream stream, and can only be replaced by a
+ * node that knows the current message. Its fence is also written to the log, so that every later append knows it.
+ * `repair` creates the JetStream stream if it is missing.
  */
 export function createLeaseDriver(
   queries: Queries,
@@ -33,7 +33,7 @@ export function createLeaseDriver(
 
   async function acquire(stream: string, ttl: number): Promise<TakenLease | undefined> {
     const found = await leases.find(stream);
-    // One that this store wrote without ever hearing that it got it may be taken over.
+    // A lease that this store wrote without getting an answer may be taken over.
     if (found?.valid && (found.owner !== self.owner || leases.has(stream))) return undefined;
     const fence = Math.max(found?.fence ?? 0, logs.fenceOf(stream)) + 1;
     const lease = await leases.take(stream, found?.seq ?? 0, fence, ttl);
@@ -60,7 +60,7 @@ export function createLeaseDriver(
     }
   }
 
-  /** Somebody may have deleted the JetStream stream: then it is there again at the next try. */
+  /** If the JetStream stream was deleted, creates it again for the next attempt. */
   async function repaired<T>(work: Promise<T>): Promise<T> {
     try {
       return await work;
@@ -84,7 +84,7 @@ export function createLeaseDriver(
   };
 }
 
-/** The error of a store that was asked for the lease of a stream that it has not opened. */
+/** The error for a request of the lease of a stream that is not open. */
 export function notOpenError(stream: string): SpillwayError {
-  return new SpillwayError("store-unavailable", `the log of ${stream} is not open here`);
+  return new SpillwayError("store-unavailable", `the log of ${stream} is not open`);
 }

@@ -4,21 +4,21 @@ import { WrongSequenceError } from "./failure.ts";
 import type { Queries } from "./queries.ts";
 import type { NodeNames } from "./schema.ts";
 
-/** A store among those that share the logs. */
+/** Identifies this store among those that share the logs. */
 export interface Self {
   readonly node: string;
-  /** Random: tells the store from one of the same node before or beside it. */
+  /** Random: distinguishes the store from earlier or other ones of the same node. */
   readonly owner: string;
 }
 
-/** A lease as it stands in NATS: the last message on the stream's subject counts. */
+/** A lease as stored in NATS: the last message on the stream's subject. */
 export interface FoundLease extends Self {
-  /** The message. */
+  /** Sequence number of the message. */
   readonly seq: number;
   readonly fence: number;
-  /** Whether it still lasts. */
+  /** Whether it has neither expired nor been released. */
   readonly valid: boolean;
-  /** Whether it was given back. */
+  /** Whether it was released. */
   readonly over: boolean;
 }
 
@@ -29,19 +29,19 @@ type OwnLease = Omit<TakenLease, "state">;
 export interface Leases {
   /** The latest lease of a stream, valid or not. */
   find(stream: string): Promise<FoundLease | undefined>;
-  /** Whether this store has the lease. */
+  /** Whether this store holds the lease. */
   has(stream: string): boolean;
-  /** Writes a lease behind the message `seq`, 0 for none; `undefined` if another node was faster. */
+  /** Writes a lease that replaces the message `seq`, or 0 for none; `undefined` if another node was faster. */
   take(stream: string, seq: number, fence: number, ttl: number): Promise<OwnLease | undefined>;
 }
 
-/** What a message says; `ttl` counts in ms from the message's time on, and is 0 where the lease was given back. */
+/** The content of a message. `ttl` is in ms from the message's time, and 0 if the lease was released. */
 interface LeaseWord extends Self {
   readonly fence: number;
   readonly ttl: number;
 }
 
-/** Makes the access of a store to leases. */
+/** Makes the {@link Leases} of a store. */
 export function createLeases(queries: Queries, names: NodeNames, clock: Clock, self: Self): Leases {
   const held = new Set<string>();
 
@@ -54,7 +54,7 @@ export function createLeases(queries: Queries, names: NodeNames, clock: Clock, s
     return { seq: message.seq, node, owner, fence, valid, over };
   }
 
-  /** Replaces the message `seq`; resolves to the new one, `undefined` if there is another by now. */
+  /** Replaces the message `seq`; resolves to the new message, or `undefined` if another one has replaced it. */
   async function replace(stream: string, seq: number, fence: number, ttl: number): Promise<number | undefined> {
     const word: LeaseWord = { ...self, fence, ttl };
     const data = Buffer.from(JSON.stringify(word));
@@ -79,7 +79,7 @@ export function createLeases(queries: Queries, names: NodeNames, clock: Clock, s
       if (ended) return false;
       let next = await replace(stream, seq, fence, ttl);
       if (next === undefined) {
-        // It may have been this very lease, in a message that was stored without an answer.
+        // It may have been replaced by this lease itself, in a message that was stored although no answer came.
         const found = await find(stream);
         const isOwn = found?.owner === self.owner && found.fence === fence && !found.over;
         next = isOwn ? await replace(stream, found.seq, fence, ttl) : undefined;

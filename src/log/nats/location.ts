@@ -7,23 +7,23 @@ import type { NatsDriver } from "./driver.ts";
 export interface NatsLocation {
   /** `host:port` of each server. */
   readonly servers: readonly string[];
-  /** What the names of its streams and subjects begin with. */
+  /** Prefix of the names of its streams and subjects. */
   readonly prefix: string;
-  /** Copies of each stream in a cluster of servers. */
+  /** Number of replicas of each stream in a cluster of servers. */
   readonly replicas: number;
   readonly storage: "file" | "memory";
   /** Options of the driver: credentials and TLS. */
   readonly access: Readonly<Record<string, unknown>>;
 }
 
-/** `nats://[user:password@|token@]host[:port][,host[:port]…][?…]`; not every such URL is one to the class `URL`. */
+/** `nats://[user:password@|token@]host[:port][,host[:port]…][?…]`; the class `URL` cannot parse all of these. */
 const pattern = /^(nats|tls):\/\/(?:([^@/?#]*)@)?([^@/?#]+)\/?(?:\?([^#]*))?$/;
 
 const parameters = new Set(["prefix", "replicas", "storage", "creds", "ca", "cert", "key"]);
 
 /**
- * Reads the URL of a store. Parameters: `prefix` (default `spillway`), `replicas` (1 to 5, default 1), `storage` (`file`, the
- * default, or `memory`), `creds` (a credentials file), and for TLS `ca`, `cert` and `key` (PEM files).
+ * Reads the URL of a store. Parameters: `prefix` (default `spillway`), `replicas` (1 to 5, default 1), `storage`
+ * (`file`, the default, or `memory`), `creds` (a credentials file), and for TLS `ca`, `cert` and `key` (PEM files).
  * @throws {SpillwayError} `config-invalid` (`store`).
  */
 export async function parseLocation(url: string, driver: NatsDriver): Promise<NatsLocation> {

@@ -35,21 +35,21 @@ import { startTail, type Tail } from "./tail.ts";
 import { createTrimmer, type Trimmer } from "./trimmer.ts";
 import { createUpstreamIds, type UpstreamIds } from "./upstream-ids.ts";
 
-/** What the driver of a log needs of its store. */
+/** What the driver of a log needs from its store. */
 export interface NatsLogDependencies {
   readonly connection: Connection;
   readonly queries: Queries;
-  /** The nodes' clock, and that of NATS, both in ms since 1970. */
+  /** The node's clock, and that of NATS, both in ms since 1970. */
   readonly now: () => number;
   readonly serverTime: () => Promise<number>;
-  /** Called once when NATS has another log instead of this one. */
+  /** Called once if NATS has another log instead of this one. */
   readonly onReplaced: (driver: NatsLogDriver) => void;
 }
 
-/** How often a log that is behind reads on, in ms. */
+/** How often a log that is behind tries to catch up, in ms. */
 const behindInterval = 1_000;
 
-/** The driver of one log in a JetStream stream. A class, since it keeps what the tail reports. */
+/** The driver of one log in a JetStream stream. A class, because it holds the state that the tail reports. */
 export class NatsLogDriver implements LogDriver {
   readonly #log: OpenLog;
   readonly #dependencies: NatsLogDependencies;
@@ -98,12 +98,12 @@ export class NatsLogDriver implements LogDriver {
     return stateOf(this.#head);
   }
 
-  /** The latest fence that this node knows of. */
+  /** The latest fence that this node knows. */
   get fence(): number {
     return this.#head.standing.fence;
   }
 
-  /** Starts to follow the log; returns the way to stop it. */
+  /** Starts to follow the log; returns the function that stops it. */
   follow(): () => void {
     const { connection } = this.#dependencies;
     const tail = startTail(connection, this.#names, this.#head, this.#health, (message) => this.#receive(message));
@@ -143,7 +143,7 @@ export class NatsLogDriver implements LogDriver {
     return this.#upstreamIds.alike(origin, id);
   }
 
-  /** Times never decrease, so the first event at or after a time is found by halving. */
+  /** Times never decrease, so the first event at or after a time is found by binary search. */
   async beforeTime(since: number): Promise<number> {
     await this.#reading.catchUp();
     const found = await this.#reading.search.first(({ time }) => time >= since);
@@ -151,7 +151,7 @@ export class NatsLogDriver implements LogDriver {
     return found ? Math.max(found.record.head - found.record.count, earliest - 1) : head;
   }
 
-  /** One record moves the log's beginning over any number of events, so the limit of a step does not matter. */
+  /** A single record can move the start of the log by any number of events, so the limit of a step is ignored. */
   async trim(bounds: TrimBounds): Promise<TrimStep> {
     const removed = await this.#trimmer.trim(bounds);
     await this.purge();
@@ -162,7 +162,7 @@ export class NatsLogDriver implements LogDriver {
     await this.purge();
   }
 
-  /** Removes from NATS what is before the first event, and neither remembered for its key nor beyond the bound of keys. */
+  /** Removes messages before the first event from NATS, unless their idempotency keys are still remembered. */
   async purge(): Promise<void> {
     await this.#purger.purge(this.#log.retention.keys);
   }
@@ -172,7 +172,9 @@ export class NatsLogDriver implements LogDriver {
     return { error: storeError(error), unknown: this.#committer.unsettled, retry };
   }
 
-  /** Makes the log refuse all earlier fences; false if it knows a later one. Then this node knows all that was appended before. */
+  /**
+   * Makes the log refuse all earlier fences, once this node knows all earlier appends; false if it has a later fence.
+   */
   async raise(fence: number): Promise<boolean> {
     const draft = await this.#committer.commit((standing) =>
       standing.fence >= fence ? undefined : controlDraft(this.#names, { ...standing, fence }),
@@ -180,12 +182,12 @@ export class NatsLogDriver implements LogDriver {
     return draft !== undefined;
   }
 
-  /** Refuses whoever waits. */
+  /** Rejects all waiting calls. */
   async close(): Promise<void> {
     this.#head.end(new SpillwayError("store-closed"));
   }
 
-  /** Resolves once the tail has stopped, which it does at the end of the connection at the latest. */
+  /** Resolves once the tail has stopped, at the latest when the connection is closed. */
   async ended(): Promise<void> {
     await this.#tail?.stop();
   }
@@ -197,7 +199,7 @@ export class NatsLogDriver implements LogDriver {
     this.#log.replace();
   }
 
-  /** Asks NATS how far the log goes, and waits for the tail to get there. */
+  /** Asks NATS for the last message of the log, and waits until the tail has received it. */
   async #reachEnd(): Promise<void> {
     const { seq } = this.#head;
     const facts = await this.#dependencies.queries.facts(this.#names.stream);
@@ -214,12 +216,12 @@ export class NatsLogDriver implements LogDriver {
     const first = record.head - record.count + 1;
     if (first <= this.#head.standing.head) {
       await this.#health.check();
-      throw new SpillwayError("store-corrupt", `the numbers of ${this.stream} go back in NATS`);
+      throw new SpillwayError("store-corrupt", `the event numbers of ${this.stream} decrease in NATS`);
     }
     const batch = await this.#batches.decode(seq, record, data);
-    // The answer to this node's own append may have been faster.
+    // The answer to this node's own append may have arrived first.
     if (seq <= this.#head.seq || this.#head.ended) return;
-    // What was removed before this node could see it is missing before the first event: the log reads what is left.
+    // If earlier messages were removed before this node could receive them, the log reads the remaining events itself.
     const follows = first === this.#head.standing.head + 1;
     this.#advance(seq, record, follows ? batch?.events : undefined);
   }

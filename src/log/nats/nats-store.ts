@@ -17,19 +17,20 @@ import { nodeNames, nodesConfig } from "./schema.ts";
 
 export interface NatsStoreOptions extends EngineStoreOptions {
   /**
-   * `nats://[user:password@]host:port[,host:port…]`, or `tls://` for an encrypted connection. Parameters: `prefix` of all names in
-   * NATS (`spillway`), `replicas` of each JetStream stream (1), `storage` (`file`), `creds`, `ca`, `cert` and `key` (paths of files).
+   * `nats://[user:password@]host:port[,host:port…]`, or `tls://` for an encrypted connection. Parameters, with
+   * defaults: `prefix` of all names in NATS (`spillway`), `replicas` of each JetStream stream (1), `storage` (`file`),
+   * and the paths of files `creds`, `ca`, `cert` and `key`.
    */
   readonly url: string;
   /**
-   * Further options for `connect` of `@nats-io/transport-node`, such as `tls: { ca }` or `authenticator`. What the URL sets, and the timeouts that the store
-   * depends on, win over them. Default: none.
+   * Further options for `connect` of `@nats-io/transport-node`, such as `tls: { ca }` or `authenticator`. What the URL
+   * sets, and the timeouts that the store depends on, win over them. Default: none.
    */
   readonly client?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /**
- * Opens a store of logs in NATS JetStream (server 2.9 or later). Any number of nodes may have it open.
+ * Opens a store of logs in NATS JetStream (server 2.9 or later). Any number of nodes may have it open at once.
  * @throws {SpillwayError} `driver-missing`, `config-invalid` (`store`), `store-unavailable`.
  */
 export async function createNatsStore(options: NatsStoreOptions): Promise<LogStore> {
@@ -47,7 +48,7 @@ export async function createNatsStore(options: NatsStoreOptions): Promise<LogSto
   }
 }
 
-/** The driver over an open connection. */
+/** Makes the driver of a store over an open connection. */
 function createStoreDriver(
   location: NatsLocation,
   connection: Connection,
@@ -55,7 +56,7 @@ function createStoreDriver(
   { node, now = Date.now }: NatsStoreOptions,
 ): StoreDriver {
   const logs = new Map<string, NatsLogDriver>();
-  /** The latest fences of logs that NATS has lost: those of the new ones are to be greater. */
+  /** The latest fences of logs that NATS has lost: fences in the new logs must be greater. */
   const fences = new Map<string, number>();
   const names = nodeNames(location.prefix);
   const clock = createClock(queries, names, node);

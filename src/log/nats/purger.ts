@@ -7,26 +7,26 @@ import { type LogRecord, readRecord } from "./record.ts";
 import type { LogNames } from "./schema.ts";
 import { subjectsBefore } from "./subjects.ts";
 
-/** Removes from NATS what lies before the first event of a log. */
+/** Removes messages before the first event of a log from NATS. */
 export interface Purger {
-  /** `maxKeys` is how many batches are kept there for their idempotency keys; `undefined` for no bound. */
+  /** `maxKeys`: how many of these messages are kept for their idempotency keys; `undefined` for no limit. */
   purge(maxKeys: number | undefined): Promise<void>;
 }
 
-/** How long pieces of a large batch are left alone, in ms: the message that names them may still come. */
+/** Minimum age of pieces that are removed, in ms: the message that names them may not be stored yet. */
 const pieceAge = 60_000;
 
-/** Messages that one round looks at one by one, at most. */
+/** Maximum number of messages that one round examines individually. */
 const maxLooks = 100;
 
-/** How often what is before the first event is looked through, in ms, while that one stays where it is. */
+/** How often messages before the first event are examined, in ms, while the first event does not change. */
 const interval = 30_000;
 
-/** What a purger reads the time from, in ms since 1970. */
+/** The clocks of a purger, in ms since 1970. */
 export interface PurgerClocks {
-  /** The nodes' clock. */
+  /** The node's clock. */
   now(): number;
-  /** That of NATS. */
+  /** The clock of NATS. */
   serverTime(): Promise<number>;
 }
 
@@ -39,11 +39,11 @@ export function createPurger(
   batches: Batches,
   { now, serverTime }: PurgerClocks,
 ): Purger {
-  /** Up to where messages were removed, and when. */
+  /** Up to which message the last purge removed, and when. */
   let purged = -1;
   let purgedAt = -Infinity;
 
-  /** Removes the first messages of a subject before `end` that are old enough. */
+  /** Removes messages of a subject before `end`, from the first on, as long as they are old enough. */
   async function purgeWhile(
     subject: string,
     end: number,
@@ -58,10 +58,10 @@ export function createPurger(
     if (from > 1) await queries.purge(names.stream, subject, from);
   }
 
-  /** Removes batches whose events are gone, until those of `max` keys are left. */
+  /** Removes trimmed batches with a key until at most `max` of them are left. */
   async function purgeSurplus(floor: number, max: number): Promise<void> {
     const facts = await queries.facts(names.stream);
-    // Behind the floor there is one message for each number, at most.
+    // From the floor on, there is at most one message per sequence number.
     const before = facts ? facts.messages - (facts.lastSeq - floor + 1) : 0;
     if (!isOverfull(before, max)) return;
     const prefix = names.keyed("");
@@ -77,7 +77,7 @@ export function createPurger(
     async purge(maxKeys) {
       const { floor } = head.standing;
       if (floor <= purged && performance.now() - purgedAt < interval) return;
-      // Batches with a key are what it is looked up in, for as long as it is remembered.
+      // Batches with a key are kept as long as the key is remembered, because it is looked up in them.
       if (floor > 1) await queries.purge(names.stream, names.plain, floor);
       const forgotten = now() - idempotencyAge;
       await purgeWhile(names.batches, floor, (_, record) => record !== undefined && record.at <= forgotten);

@@ -23,11 +23,11 @@ export interface OutgoingMessage {
   readonly expected?: number;
   /** Stored only if the last sequence number of its subject is this one; 0 for none. */
   readonly expectedOnSubject?: number;
-  /** Removes the messages before it on its subject. */
+  /** Whether it removes all earlier messages on its subject. */
   readonly replaces?: boolean;
 }
 
-/** What is known of a JetStream stream. */
+/** Facts about a JetStream stream. */
 export interface StreamFacts {
   readonly created: string;
   readonly subjects: readonly string[];
@@ -35,17 +35,19 @@ export interface StreamFacts {
   readonly lastSeq: number;
 }
 
-/** All that is asked of JetStream, beside consumers. Errors are those of {@link Connection.request}. */
+/** All requests to JetStream, except for consumers. Errors are those of {@link Connection.request}. */
 export interface Queries {
-  /** Makes a stream, if there is none of that name. */
+  /** Creates a stream if none of that name exists. */
   create(config: NatsStreamConfig): Promise<void>;
-  /** `undefined` where there is no such stream. */
+  /** The facts about a stream; `undefined` if it does not exist. */
   facts(stream: string): Promise<StreamFacts | undefined>;
-  /** Stores a message; resolves to its sequence number. An {@link UnknownOutcomeError} leaves open whether it is stored. */
+  /**
+   * Stores a message; resolves to its sequence number. After an {@link UnknownOutcomeError} it may be stored or not.
+   */
   publish(message: OutgoingMessage): Promise<number>;
-  /** The message at `seq`. Any copy of the stream may answer: one that is behind knows no messages that others know. */
+  /** The message at `seq`. Any replica of the stream may answer; a replica that is behind may not have it yet. */
   at(stream: string, seq: number): Promise<StoredMessage | undefined>;
-  /** The first message at or behind `seq` on a subject, which may have wildcards. */
+  /** The first message at or after `seq` on a subject, which may have wildcards. */
   next(stream: string, seq: number, subject: string): Promise<StoredMessage | undefined>;
   /** The last message on a subject, which may have wildcards. */
   last(stream: string, subject: string): Promise<StoredMessage | undefined>;
@@ -53,7 +55,7 @@ export interface Queries {
   purge(stream: string, subject: string, seq: number): Promise<void>;
 }
 
-/** How long one publish waits for its answer, in ms. */
+/** Timeout of one publish, in ms. */
 const publishTimeout = 2_000;
 
 /** Makes the queries over a connection. */
@@ -65,7 +67,9 @@ export function createQueries(connection: Connection): Queries {
     return message ? toMessage(message) : undefined;
   }
 
-  /** Answered by any copy of the stream, and in raw form; what that copy does not have, the leader may. */
+  /**
+   * Asks any replica of the stream, which answers in raw form, and then the leader if that replica lacks the message.
+   */
   async function findAnywhere(stream: string, query: NatsQuery): Promise<StoredMessage | undefined> {
     const message = await repeat(connection, () => manager.direct.getMessage(stream, query));
     return message ? toMessage(message) : find(stream, query);
@@ -108,13 +112,13 @@ async function createStream({ manager }: Connection, config: NatsStreamConfig): 
   try {
     await manager.streams.add(config);
   } catch (error) {
-    // Made by another node, or reconfigured by its operator since.
+    // Created by another node, or reconfigured by an operator.
     if (isNameInUse(error)) return;
     if (!isOverlap(error) || !(await isThere(manager, config.name))) throw error;
   }
 }
 
-/** How often a stream that another node is making is looked for, and the pause before each look, in ms. */
+/** Number of checks for a stream that another node is creating, and the delay before each one, in ms. */
 const looks = 20;
 const lookPause = 50;
 

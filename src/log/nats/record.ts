@@ -2,8 +2,8 @@ import { SpillwayError } from "../../errors.ts";
 import type { NatsHeaders } from "./driver.ts";
 
 /**
- * Where a stream's log stands behind a message. Every message says it, so the last one alone tells all, and any other one is a
- * place to look for an event from.
+ * The state of a stream's log after a message. Every message contains it, so the last message alone has the current
+ * state, and any other message is a starting point for finding an event.
  */
 export interface Standing {
   readonly epoch: string;
@@ -13,36 +13,36 @@ export interface Standing {
   readonly bytes: number;
   /** Time of the last event, in ms since 1970. */
   readonly time: number;
-  /** When a message was written last, by the clock of its node, in ms since 1970; never decreases. */
+  /** When the last message was written, by the clock of its node, in ms since 1970; never decreases. */
   readonly at: number;
   readonly upstreamCursor?: string | undefined;
   /** The latest fence; 0 before the first lease. */
   readonly fence: number;
   readonly earliest: number;
-  /** Those of them that are before `earliest`. */
+  /** The part of `bytes` that belongs to events before `earliest`. */
   readonly trimmed: number;
-  /** No message before this one in the JetStream stream holds an event from `earliest` on. */
+  /** No message before this one in the JetStream stream contains an event from `earliest` on. */
   readonly floor: number;
 }
 
-/** What a message says in its header. */
+/** The content of a message's header. */
 export interface LogRecord extends Standing {
-  /** Random: tells this message from every other one. */
+  /** Random: identifies this message. */
   readonly token: string;
-  /** Events in the message: the last of them is `head`. */
+  /** Number of events in the message; the last one is `head`. */
   readonly count: number;
-  /** Their bytes. */
+  /** Bytes of their texts. */
   readonly size: number;
-  /** The messages that hold the body, where it did not fit into this one. */
+  /** The messages that contain the body, if it did not fit into this one. */
   readonly pieces?: readonly number[] | undefined;
-  /** Of the request with the idempotency key, where the message has one. */
+  /** Fingerprint of the request with the idempotency key, if the message has one. */
   readonly fingerprint?: string | undefined;
 }
 
 /** The header that holds a record, as JSON. */
 const recordHeader = "Spillway-Record";
 
-/** What this version writes, and the latest that it reads. */
+/** The record version that is written, and the latest that can be read. */
 const version = 1;
 
 /** Puts a record into headers. */
@@ -51,7 +51,7 @@ export function writeRecord(headers: NatsHeaders, record: LogRecord): void {
 }
 
 /**
- * The record of a message; `undefined` where it has none.
+ * The record of a message; `undefined` if it has none.
  * @throws {SpillwayError} `store-schema`, `store-corrupt`.
  */
 export function readRecord(headers: NatsHeaders | undefined): LogRecord | undefined {
@@ -67,7 +67,7 @@ export function readRecord(headers: NatsHeaders | undefined): LogRecord | undefi
   return record;
 }
 
-/** The standing of a log without any event. */
+/** The standing of an empty log. */
 export function emptyStanding(epoch: string): Standing {
   return { epoch, head: 0, bytes: 0, time: 0, at: 0, fence: 0, earliest: 1, trimmed: 0, floor: 1 };
 }
@@ -77,7 +77,7 @@ export function controlRecord(standing: Standing, token: string): LogRecord {
   return { ...standingOf(standing), token, count: 0, size: 0 };
 }
 
-/** The standing alone. */
+/** Only the standing of a record. */
 export function standingOf(record: Standing): Standing {
   const { epoch, head, bytes, time, at, upstreamCursor, fence, earliest, trimmed, floor } = record;
   return { epoch, head, bytes, time, at, upstreamCursor, fence, earliest, trimmed, floor };

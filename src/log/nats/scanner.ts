@@ -6,34 +6,34 @@ import type { Batch, Batches } from "./batches.ts";
 import { type Head, stateOf } from "./head.ts";
 import type { Search } from "./search.ts";
 
-/** What reading needs of a log. */
+/** What reading needs from a log. */
 export interface Reading {
   readonly head: Head;
   readonly batches: Batches;
   readonly search: Search;
-  /** Resolves once this node knows all that was in the log when it was called. */
+  /** Resolves once this node knows everything that was in the log at the time of the call. */
   catchUp(): Promise<void>;
 }
 
-/** Events that a step looks at, at most, but for the rest of a message. */
+/** Maximum number of events that a step examines; it may exceed this to finish a message. */
 const stepEvents = 1_024;
 
-/** A step forward under way. */
+/** A step forward in progress. */
 interface OpenStep {
   readonly events: LogEvent[];
   readonly from: number;
-  /** Where the log stood when the step last looked. */
+  /** The log's state when the step last read it. */
   state: StoredState;
   scanned: number;
   earliest: number;
-  /** Matching events, and their bytes. */
+  /** Number of matching events, and their bytes. */
   found: number;
   bytes: number;
-  /** It has what is wanted, has looked at enough, or ends before a hole that the next one is to show. */
+  /** Whether the step has reached a limit, or ends before a gap with which the next step begins. */
   complete: boolean;
 }
 
-/** Takes a step through the events of a log. */
+/** Reads one step of the events of a log. */
 export function scan(reading: Reading, range: ScanRange): Promise<ScanStep> {
   return range.direction === "forward" ? scanForward(reading, range) : scanBackward(reading, range);
 }
@@ -45,7 +45,7 @@ async function scanForward(reading: Reading, range: ScanRange): Promise<ScanStep
   const step: OpenStep = { events: [], from, state, scanned: from, earliest, found: 0, bytes: 0, complete: false };
   await fill(reading, step, range);
   if (!step.complete && !range.live) {
-    // It reaches the last event that this node knows: others may have appended since.
+    // The step reaches the last event that this node knows, but other nodes may have appended more.
     await reading.catchUp();
     await fill(reading, step, range);
   }
@@ -64,11 +64,11 @@ async function fill({ head, batches, search }: Reading, step: OpenStep, range: S
     if (step.complete) return;
     if (step.scanned >= target) return;
   }
-  // Retention has removed the rest in between.
+  // Retention has meanwhile removed the rest.
   if (step.scanned < target) skipHole(step, target + 1, head.standing.earliest);
 }
 
-/** Begins the step behind what is gone, or ends it before that. */
+/** Moves the start of the step after removed events, or ends the step before them. */
 function skipHole(step: OpenStep, next: number, earliest: number): void {
   if (next <= step.scanned + 1) return;
   if (step.scanned > step.from) {

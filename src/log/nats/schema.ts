@@ -3,27 +3,27 @@ import type { NatsStreamConfig } from "./driver.ts";
 import type { NatsLocation } from "./location.ts";
 
 /**
- * Names in NATS. A log is one JetStream stream with subjects of its own:
- * - `<base>.e.0`: batches of events; `<base>.e.<name>`: a batch with an idempotency key, which is found again by its subject;
+ * Names in NATS. A log is one JetStream stream with its own subjects:
+ * - `<base>.e.0`: batches of events; `<base>.e.<name>`: a batch with an idempotency key, which is found by its subject;
  * - `<base>.c`: records without events; only the latest is kept;
  * - `<base>.p`: pieces of batches that are too large for one message.
  *
- * The base ends with a random token made with the stream: what is meant for a stream that was deleted never gets into the one
- * that took its name.
+ * The base ends with a random token of the stream, so that messages for a deleted stream never get into a new stream of
+ * the same name.
  */
 export interface LogNames {
   /** The JetStream stream. */
   readonly stream: string;
-  /** All that has its own subject in the log. */
+  /** Wildcard for the subjects of all batches. */
   readonly batches: string;
   readonly plain: string;
-  /** For an idempotency key by its name. */
+  /** The subject of the batch with an idempotency key. */
   readonly keyed: (name: string) => string;
   readonly control: string;
   readonly pieces: string;
 }
 
-/** The names of what nodes agree on; a JetStream stream that keeps the last message of each subject. */
+/** Names for the coordination of nodes. Its JetStream stream keeps the last message of each subject. */
 export interface NodeNames {
   readonly stream: string;
   readonly lease: (stream: string) => string;
@@ -32,12 +32,12 @@ export interface NodeNames {
   readonly clock: (node: string) => string;
 }
 
-/** The JetStream stream of a log. */
+/** The name of a log's JetStream stream. */
 export function logStreamName(prefix: string, stream: string): string {
   return `${prefix}_log_${tokenOf(stream)}`;
 }
 
-/** The subjects of a log whose JetStream stream was made with `token`. */
+/** The names of a log whose JetStream stream has this token. */
 export function logNames(prefix: string, stream: string, token: string): LogNames {
   const base = `${prefix}.log.${tokenOf(stream)}.${token}`;
   return {
@@ -55,7 +55,7 @@ export function tokenOfSubjects(subjects: readonly string[]): string {
   return subjects[0]?.split(".").at(-2) ?? "";
 }
 
-/** The names of what nodes agree on. */
+/** The names for the coordination of nodes. */
 export function nodeNames(prefix: string): NodeNames {
   const base = `${prefix}.nodes`;
   return {
@@ -68,17 +68,17 @@ export function nodeNames(prefix: string): NodeNames {
 }
 
 /**
- * A log's JetStream stream. It has no limits of its own: the last message says where the log stands, so the server may not
- * remove it; retention is applied by the nodes.
+ * The configuration of a log's JetStream stream. It has no limits, because the server must not remove the last message,
+ * which contains the log's standing; the nodes apply retention.
  */
 export function logConfig(location: NatsLocation, names: LogNames): NatsStreamConfig {
   return { ...common(location), name: names.stream, subjects: [names.control.replace(/c$/, ">")], discard: "new" };
 }
 
-/** How long the last word of a node is kept at most, in ms: longer than any lease or need. */
+/** How long messages for the coordination of nodes are kept, in ms: longer than any lease or demand. */
 const nodesAge = 60 * 60 * 1000;
 
-/** The JetStream stream of what nodes agree on. */
+/** The configuration of the JetStream stream for the coordination of nodes. */
 export function nodesConfig(location: NatsLocation): NatsStreamConfig {
   const name = nodeNames(location.prefix).stream;
   const limits = { max_msgs_per_subject: 1, max_age: nodesAge * 1e6, discard: "old" } as const;
@@ -89,7 +89,7 @@ function common({ storage, replicas }: NatsLocation): Omit<NatsStreamConfig, "na
   return { storage, num_replicas: replicas, allow_direct: true, allow_rollup_hdrs: true };
 }
 
-/** A stream's name as NATS takes it in names and subjects. */
+/** A stream's name in a form that is valid in NATS names and subjects. */
 function tokenOf(stream: string): string {
   return /^[A-Za-z0-9_-]{1,64}$/.test(stream) ? stream : `~${hash(stream)}`;
 }

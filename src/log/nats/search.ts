@@ -2,23 +2,23 @@ import type { Batch, Batches } from "./batches.ts";
 import type { Head } from "./head.ts";
 import type { LogRecord } from "./record.ts";
 
-/** Finds messages by what their records say. */
+/** Finds messages by their records. */
 export interface Search {
   /**
-   * The first message with events, from the log's floor on, for which `holds`; it must hold for all behind one for which it
-   * holds. `undefined` if there is none.
+   * The first message with events, from the log's floor on, for which `holds` returns true; `undefined` if there is
+   * none. It must also return true for all later messages.
    */
   first(holds: (record: LogRecord) => boolean): Promise<Pick<Batch, "seq" | "record"> | undefined>;
-  /** Where to look for the event `number`: no message before that one in the JetStream stream holds it. */
+  /** The message to start from to find the event `number`: no earlier message in the JetStream stream contains it. */
   place(number: number): Promise<number>;
-  /** Takes note that no message before `seq` holds the event `number`, which comes next behind it. */
+  /** Records that no message before `seq` contains the event `number`. */
   remember(number: number, seq: number): void;
 }
 
-/** Places that are remembered: those where pages ended, and the latest messages. */
+/** Maximum number of remembered places: those where pages ended, and the latest messages. */
 const maxPlaces = 4_096;
 
-/** Makes the search over a log. */
+/** Makes the search of a log. */
 export function createSearch(batches: Batches, head: Head): Search {
   // `lru-cache` would allocate room for all places at once: 114 KiB for each stream.
   const places = new Map<number, number>();

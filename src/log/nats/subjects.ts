@@ -2,11 +2,11 @@ import type { Connection } from "./connection.ts";
 import { createConsumer, inOrder, type OwnConsumer } from "./deliveries.ts";
 import type { LogNames } from "./schema.ts";
 
-/** Messages that are asked for at once, and how long they may take, in ms. */
+/** Number of messages per fetch, and how long a fetch may take, in ms. */
 const fetchMessages = 512;
 const fetchTime = 3_000;
 
-/** The subjects of the messages with events that lie before the message `end`, in order. */
+/** The subjects of the messages with events before the message `end`, in order. */
 export async function subjectsBefore(connection: Connection, names: LogNames, end: number): Promise<string[]> {
   const subjects: string[] = [];
   const consumer = await createConsumer(connection, names.stream, 1, { subject: names.batches, headersOnly: true });
@@ -14,12 +14,12 @@ export async function subjectsBefore(connection: Connection, names: LogNames, en
     while (subjects.length < consumer.pending) {
       const found = await fetchSubjects(connection, consumer, subjects.length, end);
       subjects.push(...found);
-      // Its end, or a connection that was lost: the rest is for the next time.
+      // Either `end` is reached, or the connection was lost; then the next call gets the rest.
       if (found.length < Math.min(fetchMessages, consumer.pending)) break;
     }
     return subjects;
   } finally {
-    // Otherwise it goes by itself.
+    // If this fails, the server removes the inactive consumer.
     consumer.delete().catch(() => {});
   }
 }
@@ -33,7 +33,7 @@ async function fetchSubjects(
   const subjects: string[] = [];
   const count = Math.min(consumer.pending - delivered, fetchMessages);
   const deliveries = await consumer.fetch({ max_messages: count, expires: fetchTime, idle_heartbeat: fetchTime / 2 });
-  // The driver would wait for the rest until there is a connection again.
+  // Otherwise the driver would wait for the rest until it is connected again.
   const removeListener = connection.onLost(() => deliveries.stop());
   try {
     for await (const { info, subject } of inOrder(deliveries, delivered)) {

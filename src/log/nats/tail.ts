@@ -7,23 +7,23 @@ import type { Head } from "./head.ts";
 import type { Health } from "./health.ts";
 import type { LogNames } from "./schema.ts";
 
-/** Follows a log's JetStream stream, from the last message known on, through every outage. */
+/** Follows a log's JetStream stream from the last known message on, and resumes after every outage. */
 export interface Tail {
-  /** Resolves once nothing of it goes on. */
+  /** Stops the tail; resolves once it has ended. */
   stop(): Promise<void>;
 }
 
-/** How long one fetch lasts, how often the server says meanwhile that it is there, in ms; two such words may be missed. */
+/** Duration of one fetch, and interval of the server's heartbeats during it, in ms. Two heartbeats may be missed. */
 const fetchTime = 2_000;
 const heartbeat = 1_000;
 
-/** What one fetch brings at most: it bounds the memory of a node that catches up. */
+/** Maximum number of messages per fetch, which limits the memory of a node that catches up. */
 const fetchMessages = 32;
 
-/** Between two tries, in ms. */
+/** Bounds of the delay between two attempts, in ms. */
 const retry = { min: 50, max: 2_000 };
 
-/** Starts the tail of a log. `onMessage` gets every message behind the head, in order, and one after the other. */
+/** Starts the tail of a log. `onMessage` is called for every message after the head, in order, one at a time. */
 export function startTail(
   connection: Connection,
   names: LogNames,
@@ -34,7 +34,7 @@ export function startTail(
   const stopped = new AbortController();
   const { signal } = stopped;
   let deliveries: NatsDeliveries | undefined;
-  /** What was on its way when the connection was lost never comes. */
+  /** Whether the connection was lost: messages in transit then never arrive. */
   let lost = false;
   const stopFetch = (): void => deliveries?.stop();
   const removeListener = connection.onLost(() => {
@@ -46,7 +46,7 @@ export function startTail(
 
   const isDone = (): boolean => signal.aborted || head.ended !== undefined;
 
-  /** A consumer that begins behind the head; it must deliver without a gap. */
+  /** Reads from a consumer that starts after the head, and must deliver without a gap. */
   async function follow(): Promise<void> {
     const consumer = await createConsumer(connection, names.stream, head.seq + 1);
     outage.works(stopped);
@@ -61,7 +61,7 @@ export function startTail(
         failures = 0;
         if (lost || isDone()) return;
       }
-      // Nothing may also mean that there is nothing any more.
+      // No messages may also mean that the stream was deleted.
       if (delivered === before && !lost) {
         await health.check();
         outage.heard(stopped);
@@ -79,7 +79,7 @@ export function startTail(
       } catch (err) {
         if (isDone()) break;
         failures++;
-        // What was lost on the way once is had at the next try.
+        // A single failure, such as a lost message, is fixed by the next attempt.
         if (failures > 1) outage.failed(stopped, { err });
         await pause(backoffDelay(failures, retry, 0, Math.random()), signal);
       } finally {

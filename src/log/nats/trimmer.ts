@@ -11,16 +11,16 @@ import type { Search } from "./search.ts";
 /** Applies retention to one log. */
 export interface Trimmer {
   /**
-   * Moves the log's `earliest`.
-   * @returns the number of events removed.
+   * Advances the log's `earliest`.
+   * @returns the number of removed events.
    */
   trim(bounds: TrimBounds): Promise<number>;
 }
 
-/** Where a log is to begin. */
+/** The new start of a log. */
 type Edge = Pick<Standing, "earliest" | "trimmed" | "floor">;
 
-/** Makes the trimmer of a log. `now` is the nodes' clock, in ms since 1970. */
+/** Makes the trimmer of a log. `now` is the node's clock, in ms since 1970. */
 export function createTrimmer(
   names: LogNames,
   head: Head,
@@ -29,7 +29,7 @@ export function createTrimmer(
   committer: Committer,
   now: () => number,
 ): Trimmer {
-  /** The time of the first event held, where that is known. */
+  /** The time of the first held event, if known. */
   let oldest: { readonly earliest: number; readonly time: number } | undefined;
 
   async function isOlder(time: number): Promise<boolean> {
@@ -90,7 +90,7 @@ export function createTrimmer(
   };
 }
 
-/** What all events up to `head` have ever counted for, whose texts have `bytes`. */
+/** The size for retention of all events up to `head`, whose texts have `bytes`. */
 function upTo({ head, bytes }: Pick<Standing, "head" | "bytes">): number {
   return bytes + eventOverhead * head;
 }

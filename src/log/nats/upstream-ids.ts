@@ -6,21 +6,21 @@ import type { Head } from "./head.ts";
 import type { Search } from "./search.ts";
 
 /**
- * Where ids are in a log. NATS has no index, so this node keeps one in memory: a few dozen bytes for each event held
- * that has an id. It is made when an id is first looked for, by reading the log once, and kept up from then on.
+ * An index of the ids in a log. NATS has no index, so this node keeps one in memory: a few dozen bytes for each held
+ * event with an id. It is built on the first lookup by reading the log once, and updated from then on.
  */
 export interface UpstreamIds {
-  /** The number of the latest ingested event held with this id, among those that this node knows. */
+  /** The number of the latest held ingested event with this id, among those that this node knows. */
   latest(id: string): Promise<number | undefined>;
-  /** The first events held with this id that an origin gave, in order: at most `maxAlike`. */
+  /** The first held events with this id from an origin, in order: at most `maxAlike`. */
   alike(origin: "source" | "publisher", id: string): Promise<readonly LogEvent[]>;
-  /** Takes note of what was appended behind the events known; `undefined` where that is unknown here, and to be read when asked. */
+  /** Adds newly appended events; `undefined` if they are unknown here: the next lookup rebuilds the index. */
   add(events: readonly LogEvent[] | undefined): void;
-  /** Takes note that retention has removed what is before `earliest`. */
+  /** Removes the events before `earliest`, which retention has removed. */
   trim(earliest: number): void;
 }
 
-/** Makes the index of a log, empty. Ids go by their hashes: what has one is read to see which it is. */
+/** Makes an empty index of a log. It contains hashes of ids, so the events are read to compare the actual ids. */
 export function createUpstreamIds(batches: Batches, search: Search, head: Head): UpstreamIds {
   const ofSource = createIdIndex<number>();
   const ofPublishers = createIdIndex<number>();
@@ -44,7 +44,7 @@ export function createUpstreamIds(batches: Batches, search: Search, head: Head):
         from = seq + 1;
         scanned = Math.max(scanned, record.head);
       }
-      // What is missing at the end was removed in between.
+      // Events that are missing at the end were removed meanwhile.
       scanned = Math.max(scanned, target);
     }
     complete = true;
@@ -73,7 +73,7 @@ export function createUpstreamIds(batches: Batches, search: Search, head: Head):
       const number = ofSource.latest(hash(id), head.standing.earliest);
       if (number === undefined) return undefined;
       if ((await eventAt(number))?.upstreamId === id) return number;
-      // Another id has the same hash.
+      // The latest event with this hash has another id.
       return (await alike(ofSource, id)).at(-1)?.seq;
     },
     async alike(origin, id) {
@@ -91,10 +91,10 @@ export function createUpstreamIds(batches: Batches, search: Search, head: Head):
   };
 }
 
-/** Where hashes begin in this process: nobody outside can make an id whose hash is that of another. */
+/** The random seed of the hashes of this process, so that nobody can construct ids with the same hash. */
 const seed = randomInt(0x7f_ff_ff_ff);
 
-/** FNV-1a from a seed, in 31 bits: a number that the engine keeps without an object of its own. */
+/** FNV-1a with a seed, in 31 bits: a number that the JavaScript engine stores without allocating an object. */
 function hash(text: string): number {
   let value = seed;
   for (let index = 0; index < text.length; index++) {
