@@ -1,18 +1,18 @@
-/** The in-band messages that are not events of the stream. Named, so that an `EventSource`'s `onmessage` never fires. */
+/** In-band control events. They have a named type, so that an `EventSource` does not pass them to `onmessage`. */
 
-/** Events are gone for this subscriber: the next one it sees is not the next one there was. */
+/** The subscriber has missed events between the last one that it received and the next one. */
 export interface Gap {
   /**
    * - `trimmed`: retention removed them
-   * - `unknown`: the id that was presented means nothing here
-   * - `upstream`: the source could not resume after a break
+   * - `unknown`: the requested id is unknown
+   * - `upstream`: the source could not resume after a lost connection
    */
   readonly reason: "trimmed" | "unknown" | "upstream";
-  /** The position asked for, as it was asked; `null` where none was. */
+  /** The position as requested; `null` if none was. */
   readonly requested: string | null;
-  /** Cursor of the first event still held; `null` when the hole is in the stream itself. */
+  /** The cursor of the first event in the log; `null` if the gap is in the stream itself. */
   readonly earliest: string | null;
-  /** How many events of the stream are missing, whatever the filter; `null` if that cannot be known. */
+  /** How many events of the stream are missing, regardless of the filter; `null` if unknown. */
   readonly lost: number | null;
 }
 
@@ -22,17 +22,20 @@ export interface ControlEvents {
   readonly "connected": {
     readonly client: string;
     readonly stream: string;
-    /** Where delivery starts: the first event is the one behind it. */
+    /** The position where delivery starts: the first event is the one after it. */
     readonly cursor: string;
-    /** The log's head at that moment; what comes up to it is replay. */
+    /** The log's head at the start. Events up to it are replayed. */
     readonly head: string;
     /** The reconnect delay in ms, if the stream has one. */
     readonly retry: number | undefined;
   };
   readonly "spillway.gap": Gap;
-  /** The presented id belongs to another log, or to a later state of this one: what the client knows is void. */
+  /**
+   * The requested id belongs to another log, or lies beyond this one's head: what the client has received is no longer
+   * valid.
+   */
   readonly "spillway.reset": { readonly epoch: string; readonly requested: string; readonly earliest: string };
-  /** The upstream connection changed. */
+  /** The state of the upstream connection has changed. */
   readonly "spillway.upstream": { readonly state: "open" | "waiting" | "idle" | "stopped" };
   /** The server ends the stream; `retry` is the reconnect delay in ms. */
   readonly "spillway.bye": { readonly reason: ByeReason; readonly retry: number };
@@ -40,14 +43,17 @@ export interface ControlEvents {
 
 /** Why the server ends the subscription of one client. */
 export type EndReason =
-  /** Its credential has expired. */
+  /** The client's credential has expired. */
   | "token-expired"
-  /** What it was granted was taken back. */
+  /** The client's grant was revoked. */
   | "revoked"
-  /** Its ticket is used on another connection. */
+  /** The client's ticket is used on another connection. */
   | "replaced";
 
-/** Why the server ends a stream: it stops, the stream was removed from the configuration, or a reason of the client's own. */
+/**
+ * Why the server ends a subscription: it stops, a reload removed or replaced the stream, or a reason that concerns this
+ * client only.
+ */
 export type ByeReason = "drain" | "removed" | EndReason;
 
 export type ControlName = keyof ControlEvents;

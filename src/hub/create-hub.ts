@@ -17,14 +17,14 @@ import { Tail, type TailTarget } from "./tail.ts";
 import { Views } from "./views.ts";
 import { Waiters } from "./waiters.ts";
 
-/** How much of the log's end is kept in memory. */
+/** The limits of the ring, which holds the log's last events in memory. */
 const ringLimits = { events: 8192, bytes: 8 * 1024 * 1024 };
-/** Bytes of encoded pages kept over all views. */
+/** The size of the page cache over all views, in bytes. */
 const cachedBytes = 8 * 1024 * 1024;
-/** Pages read from the log at once. */
+/** How many pages are read from the log concurrently. */
 const concurrentReads = 4;
 
-/** Makes the hub of a log and reads the log's end into it. */
+/** Creates the hub of a log and reads the log's last events into it. */
 export async function createHub(log: Log, options: HubOptions): Promise<Hub> {
   const hub = new LogHub(log, options);
   await hub.start();
@@ -49,10 +49,10 @@ class LogHub implements Hub, TailTarget {
   readonly #flusher: Flusher;
   readonly #waiters = new Waiters();
   readonly #subscribers = new Set<Subscriber>();
-  /** The id that the event at the head was given, where such ids go out; `""` where that event has reset it. */
+  /** The own id of the event at the head, if clients get such ids; `""` if the event has reset the id. */
   #headId: string | undefined;
   readonly #tail: Tail;
-  /** There only while there are subscribers. */
+  /** Set only while there are subscribers. */
   #stopHeartbeat: (() => void) | undefined;
 
   constructor(log: Log, options: HubOptions) {
@@ -151,16 +151,19 @@ class LogHub implements Hub, TailTarget {
     this.#tail.stop();
     this.#waiters.release();
     await drainSubscribers([...this.#subscribers], plan, (subscriber, bye) => {
-      // The latest events are not left to the replay after the reconnect.
+      // Sends the latest events now, so that they need no replay after the reconnect.
       this.#delivery.serve(subscriber, this.head);
       if (!subscriber.sink.full) subscriber.send(bye, this.#delivery.now);
       subscriber.close("drain");
-      // Where the server keeps running, nothing else cuts a client that does not read.
+      // If the server keeps running, nothing else cuts a client that does not read.
       if (plan.reason !== "drain") cutLater(subscriber.sink);
     });
   }
 
-  /** The tail's next events. Beyond a hole, subscribers at the head continue from the log, which announces the hole. */
+  /**
+   * Takes the tail's next events. After a gap, subscribers at the head continue from the log, so that the gap is
+   * announced.
+   */
   take(events: readonly LogEvent[]): void {
     const displaced = events[0]!.seq === this.head + 1 ? [] : this.#displace();
     this.#push(events);
@@ -174,7 +177,7 @@ class LogHub implements Hub, TailTarget {
     for (const subscriber of displaced) this.#delivery.catchUp(subscriber);
   }
 
-  /** Takes the subscribers at the head out of the live flow, each at its own place. */
+  /** Ends live delivery for the subscribers at the head. Each keeps its own position. */
   #displace(): Subscriber[] {
     const live = [...this.#subscribers].filter((subscriber) => subscriber.live);
     for (const subscriber of live) {

@@ -7,17 +7,17 @@ import type { Ring } from "./ring.ts";
 import type { Sink } from "./sink.ts";
 import type { Subscriber, SubscriberDelivery } from "./subscriber.ts";
 
-/** The reconnect delay of a client whose subscription the server ended for a reason of the client's own, in ms. */
+/** The reconnect delay of a client whose subscription ends for a reason that concerns this client only, in ms. */
 const reconnectDelay = 1000;
-/** How long a client may take to read what it was sent before its response ended, in ms. */
+/** How long a client may take to read the pending bytes of an ended response, in ms. */
 const closeGrace = 5000;
-/** Bytes written in one turn of the event loop to all who catch up: about half a millisecond of work. */
+/** Bytes written in one turn of the event loop to all subscribers that catch up: about half a millisecond of work. */
 const turnSize = 512 * 1024;
 
 /** What a delivery needs of its hub. */
 export interface DeliveryOptions {
   readonly ring: Ring;
-  /** Unsent bytes of one subscriber, see `HubOptions`. */
+  /** The limit of unsent bytes of one subscriber, see `HubOptions`. */
   readonly outbox: number;
   readonly stats: SubscriberStats;
   /** The log could not be read for a subscriber. */
@@ -27,9 +27,9 @@ export interface DeliveryOptions {
 }
 
 /**
- * Brings pages to subscribers: at once to those at the head, and to those that are behind a page each in turn, with a pause between the
- * turns for live subscribers and new connections. As they advance side by side, a page that was read for one is still there for the
- * others.
+ * Delivers pages to subscribers. Subscribers at the head get them immediately. Subscribers that are behind get one page
+ * each in turn, with pauses for live subscribers and new connections. They advance together, so a page that was read
+ * for one is still cached for the others.
  */
 export class Delivery implements SubscriberDelivery {
   readonly outbox: number;
@@ -39,7 +39,7 @@ export class Delivery implements SubscriberDelivery {
   readonly #ring: Ring;
   readonly #stats: SubscriberStats;
   readonly #onReadFailed: DeliveryOptions["onReadFailed"];
-  /** Those that are behind and may have room for a page, in the order of their turns. */
+  /** The subscribers that are behind and may have room for a page, in the order of their turns. */
   readonly #queue = new Set<Subscriber>();
   #scheduled = false;
 
@@ -51,7 +51,7 @@ export class Delivery implements SubscriberDelivery {
     this.onClosed = onClosed;
   }
 
-  /** Brings one that is still live up to `target`; if it has no room, it catches up once its sink has drained. */
+  /** Delivers events up to `target` to a live subscriber. One without room catches up after its sink has drained. */
   serve(subscriber: Subscriber, target: number): void {
     if (!subscriber.live) return;
     const { view } = subscriber;
@@ -72,14 +72,14 @@ export class Delivery implements SubscriberDelivery {
     else this.catchUp(subscriber);
   }
 
-  /** Takes one that is behind, and may have room for more, into the turns. */
+  /** Queues a subscriber that is behind and may have room for a page. */
   catchUp(subscriber: Subscriber): void {
     this.#queue.add(subscriber);
     this.#schedule();
   }
 
   end(subscriber: Subscriber, reason: EndReason): void {
-    // Also behind what it has yet to read: one page more, and the client knows why.
+    // Sent even if the sink is full: it is only one small page, and tells the client the reason.
     subscriber.send(createBye(subscriber.view.format, { reason, retry: reconnectDelay }), this.now);
     subscriber.close(reason);
     cutLater(subscriber.sink);
@@ -88,19 +88,19 @@ export class Delivery implements SubscriberDelivery {
   finish(subscriber: Subscriber): void {
     subscriber.until ??= this.#ring.head;
     this.serve(subscriber, this.#ring.head);
-    // Nothing live comes any more, and a drain brings it back into the turns.
+    // It gets no more live events, and each drain queues it again.
     subscriber.view.leave(subscriber);
     this.advance(subscriber);
   }
 
-  /** One has reached the head, or the end of what it is due. */
+  /** Handles a subscriber that has reached the head, or its last event. */
   #join(subscriber: Subscriber): void {
     if (subscriber.until !== undefined) return this.#complete(subscriber);
     subscriber.view.join(subscriber);
     subscriber.owner?.onLive();
   }
 
-  /** Ends the response of one that has got all that it is due, once that has left. */
+  /** Ends the response of a subscriber that has received its last event, once the sink has drained. */
   #complete(subscriber: Subscriber): void {
     if (subscriber.sink.full) return;
     subscriber.close("client");
@@ -139,7 +139,7 @@ export class Delivery implements SubscriberDelivery {
     }
   }
 
-  /** One page, if it can be had at once and there is room; returns the bytes written. */
+  /** Delivers one page if it is available without a read and there is room; returns the number of bytes written. */
   #step(subscriber: Subscriber): number {
     const { view, position, sink, until = Infinity } = subscriber;
     if (subscriber.closed || subscriber.live || subscriber.reading) return 0;
@@ -147,7 +147,7 @@ export class Delivery implements SubscriberDelivery {
       this.#join(subscriber);
       return 0;
     }
-    // The next drain brings it back.
+    // The next drain queues it again.
     if (sink.full) return 0;
     const page = view.page(position);
     if (!page) {
@@ -177,7 +177,7 @@ export class Delivery implements SubscriberDelivery {
   }
 }
 
-/** Cuts a sink that was ended, if what it was given has not left after a while. */
+/** Cuts an ended sink if it still has pending bytes after {@link closeGrace}. */
 export function cutLater(sink: Sink): void {
   if (sink.pending > 0) setTimeout(() => sink.destroy(), closeGrace).unref();
 }

@@ -5,10 +5,13 @@ import type { Format } from "./format.ts";
 import { createPage, type Page } from "./page.ts";
 import type { Subscriber } from "./subscriber.ts";
 
-/** How often some subscribers are released, in ms. */
+/** The interval between two groups of released subscribers, in ms. */
 const tick = 20;
 
-/** Different reconnect delays over all subscribers: this many pages are encoded, not one for each subscriber. */
+/**
+ * The number of different reconnect delays, so that only this many pages are encoded instead of one for each
+ * subscriber.
+ */
 const variants = 64;
 
 /** Drains subscribers gradually: `release` is called for each with its final event. Resolves after the last. */
@@ -23,7 +26,8 @@ export async function drainSubscribers(
   };
   const startedAt = performance.now();
   for (let done = 0; ;) {
-    // By the clock: timers of a busy process are late, and a client that was not released in time is cut off.
+    // Uses the elapsed time, because timers of a busy process are late, and clients that are not released in time are
+    // cut.
     const passed = performance.now() - startedAt + tick;
     const due = passed < plan.over ? Math.ceil((subscribers.length * passed) / plan.over) : subscribers.length;
     const next = subscribers.slice(done, due);

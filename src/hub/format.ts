@@ -4,21 +4,21 @@ import { encodeEvent } from "../sse/index.ts";
 import type { ControlEvents, ControlName } from "./control.ts";
 
 /**
- * Whose ids go out.
+ * Whose ids events are sent with.
  *
  * - `gateway`: the log's cursors.
- * - `upstream`: those that the stream's upstream gave. What was published goes out without an id, since the upstream may give the same
- *   one to an event of its own.
- * - `publisher`: those of a stream without upstream, which its publishers gave.
+ * - `upstream`: the upstream's ids. Published events are sent without an id, because the upstream may use the same id
+ *   for one of its own events.
+ * - `publisher`: the publishers' ids, in a stream without an upstream.
  */
 export type IdMode = "gateway" | "upstream" | "publisher";
 
-/** How a streaming representation writes things down. */
+/** Encodes events for a streaming representation. */
 export interface Format {
   readonly name: "sse" | "ndjson";
   event(event: LogEvent): string;
   control<N extends ControlName>(name: N, data: ControlEvents[N], id?: string): string;
-  /** A sign of life; with an id it also moves the client's position. `event` is the type that the configuration gives it. */
+  /** A heartbeat. With an id, it also advances the client's position. `event` is the configured event type. */
   heartbeat(id: string | undefined, event?: string): string;
 }
 
@@ -27,14 +27,14 @@ export function idOf(event: LogEvent, epoch: string, ids: IdMode): string | unde
   return ids === "gateway" ? formatCursor(epoch, event.seq) : ownIdOf(event, ids);
 }
 
-/** The id that an event was given, where such ids go out. */
+/** The own id of an event, if events are sent with such ids; otherwise `undefined`. */
 export function ownIdOf({ upstreamId, published }: NewEvent, ids: IdMode): string | undefined {
   return ids === "publisher" || (ids === "upstream" && !published) ? upstreamId : undefined;
 }
 
-/** An event as clients see it that do not speak SSE: NDJSON lines, long-poll answers, iterators. */
+/** An event in the representations other than SSE: NDJSON lines, long-poll responses and iterators. */
 export interface DeliveredEvent {
-  /** What to resume with. Where the upstream's ids are passed on: `null` if it gave none, `""` if it has reset the id. */
+  /** The id to resume with. With upstream ids: `null` if the upstream sent none, `""` if it has reset the id. */
   readonly id: string | null;
   /** The type: `message` by default, `spillway.…` for a control event. */
   readonly event: string;
@@ -42,11 +42,11 @@ export interface DeliveredEvent {
   readonly data: string;
   readonly channel: string | null;
   readonly upstreamId: string | null;
-  /** When it was logged, RFC 3339. */
+  /** When the event was appended, as an RFC 3339 time. */
   readonly time: string;
 }
 
-/** Makes a {@link DeliveredEvent} of an event in the log. */
+/** Converts an event of the log to a {@link DeliveredEvent}. */
 export function toJson(event: LogEvent, epoch: string, ids: IdMode): DeliveredEvent {
   return {
     id: idOf(event, epoch, ids) ?? null,
@@ -58,7 +58,7 @@ export function toJson(event: LogEvent, epoch: string, ids: IdMode): DeliveredEv
   };
 }
 
-/** Server-Sent Events (WHATWG HTML §9.2). */
+/** Creates the format of Server-Sent Events (WHATWG HTML §9.2). */
 export function createSseFormat(epoch: string, ids: IdMode): Format {
   return {
     name: "sse",
@@ -67,13 +67,14 @@ export function createSseFormat(epoch: string, ids: IdMode): Format {
       encodeEvent({ id, event: name, data: JSON.stringify(data), retry: "retry" in data ? data.retry : undefined }),
     heartbeat(id, event) {
       if (event !== undefined) return encodeEvent({ id, event, data: now() });
-      // A comment needs no blank line: some clients dispatch an empty message for each, and many ignore an id without data.
+      // The comment has no blank line, because some clients would dispatch an empty message. The id comes with data,
+      // because many clients ignore an id without data.
       return ":\n" + (id === undefined ? "" : encodeEvent({ id, event: heartbeatType, data: now() }));
     },
   };
 }
 
-/** Newline-delimited JSON: the same messages, one object a line. */
+/** Creates the format of newline-delimited JSON: the same messages, one object per line. */
 export function createNdjsonFormat(epoch: string, ids: IdMode): Format {
   const line = (value: object): string => JSON.stringify(value) + "\n";
   return {
@@ -84,10 +85,10 @@ export function createNdjsonFormat(epoch: string, ids: IdMode): Format {
   };
 }
 
-/** The type of a heartbeat that is an event, unless the configuration names another. */
+/** The type of a heartbeat that is sent as an event, unless another one is configured. */
 const heartbeatType = "spillway.heartbeat";
 
-/** A heartbeat's data. */
+/** The data of a heartbeat: the current time. */
 function now(): string {
   return JSON.stringify({ time: new Date().toISOString() });
 }

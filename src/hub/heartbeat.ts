@@ -5,32 +5,32 @@ import { createPage, type Page } from "./page.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { View } from "./view.ts";
 
-/** What keeps a silent connection alive. */
+/** How a silent connection is kept alive. */
 export interface Heartbeat {
-  /** Longest silence towards a subscriber, in ms. */
+  /** The longest silence on a connection, in ms. */
   readonly interval: number;
-  /** The type of the event that is sent; absent for a comment. */
+  /** The type of the heartbeat event; absent to send a comment. */
   readonly event: string | undefined;
 }
 
 export interface HeartbeatOptions {
   readonly heartbeat: Heartbeat;
-  /** A subscriber whose unsent bytes have not become fewer for this long, in ms, is cut. */
+  /** A subscriber that receives none of its unsent bytes for this long, in ms, is cut. */
   readonly stall: number;
 }
 
-/** The subscribers of a hub, as a pass looks at them. */
+/** A hub with subscribers, as needed by a heartbeat pass. */
 interface BeatingHub {
   readonly subscribers: ReadonlySet<Subscriber>;
   readonly options: HeartbeatOptions;
-  /** The cursor of a place in the log: a filter may hide the event whose id the upstream gave. */
+  /** The cursor of a position. Used instead of upstream ids, because a filter may hide the event at that position. */
   readonly cursorAt: (seq: number) => string;
 }
 
-/** The hubs of this process, by the period in which their subscribers are looked at, in ms: one timer for all that share it. */
+/** The hubs of this process by the period of their passes, in ms. Hubs with the same period share a timer. */
 const hubsByPeriod = new Map<number, Set<BeatingHub>>();
 
-/** Looks at all subscribers of a hub a few times per heartbeat, until the returned function is called. */
+/** Checks all subscribers of a hub a few times per heartbeat interval, until the returned function is called. */
 export function startHeartbeat(hub: BeatingHub): () => void {
   const period = Math.max(5, Math.min(hub.options.heartbeat.interval, hub.options.stall) / 5);
   const hubs = hubsByPeriod.get(period) ?? startPasses(period);
@@ -38,7 +38,7 @@ export function startHeartbeat(hub: BeatingHub): () => void {
   return () => void hubs.delete(hub);
 }
 
-/** Passes over the hubs of a period as long as there are any. */
+/** Starts the passes over the hubs of a period. They end when there is no hub left. */
 function startPasses(period: number): Set<BeatingHub> {
   const hubs = new Set<BeatingHub>();
   hubsByPeriod.set(period, hubs);
@@ -55,7 +55,9 @@ function startPasses(period: number): Set<BeatingHub> {
   return hubs;
 }
 
-/** Looks at each hub's subscribers, all in the same slices: it makes no difference over how many hubs they are spread. */
+/**
+ * Checks the subscribers of all hubs, in slices that span hubs, so that many small hubs cost no more than a large one.
+ */
 function pass(hubs: ReadonlySet<BeatingHub>, period: number, done: () => void): void {
   let beat: (subscriber: Subscriber) => void;
   const steps = Array.from(hubs, (hub) => [hub, ...hub.subscribers]).flat();
@@ -80,7 +82,8 @@ function createBeat({ options, cursorAt }: BeatingHub, period: number): (subscri
     if (isStalled(subscriber, now, stall)) return subscriber.close("stalled");
     if (subscriber.sink.full || now - subscriber.writtenAt < heartbeat.interval - period) return;
     const { view } = subscriber;
-    // Only a filtered subscriber can be past what it was sent. One that has read the log beyond the head must not be sent back.
+    // Only with a filter can a subscriber's position be past its last event. A subscriber that has read the log beyond
+    // the hub's head must not be set back.
     const moved =
       view.filter && subscriber.live && subscriber.position <= view.position && !view.dirty && !view.flushing;
     const page = moved

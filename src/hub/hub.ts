@@ -1,4 +1,4 @@
-/** The hub's public face; `create-hub.ts` holds what it does. */
+/** The interface of a hub; `create-hub.ts` implements it. */
 import type { LogFilter } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import type { ByeReason, ControlEvents, ControlName, EndReason } from "./control.ts";
@@ -10,28 +10,28 @@ import type { CloseReason, SubscriberParts } from "./subscriber.ts";
 export interface HubOptions {
   readonly ids: IdMode;
   readonly heartbeat: Heartbeat;
-  /** How long an event may wait for others to leave in one write with it, in ms. */
+  /** How long an event may be held back to be written together with later ones, in ms. */
   readonly coalesce: number;
-  /** Unsent bytes of one subscriber; beyond it, it is served from the log at its own pace. */
+  /** The limit of unsent bytes of a subscriber. Beyond it, the subscriber is served from the log at its own pace. */
   readonly outbox: number;
-  /** A subscriber whose socket takes nothing for this long, in ms, is cut. */
+  /** A subscriber whose socket accepts no bytes for this long, in ms, is cut. */
   readonly stall: number;
-  /** How many events of the log's end are read at the start, for clients that reconnect; at most. */
+  /** How many of the log's last events are read at the start at most, for clients that reconnect. */
   readonly warmUp: number;
   readonly logger: Logger;
   /** Called with the number of subscribers whenever it changes. */
   onSubscribers?(count: number): void;
 }
 
-/** Plain counters since the hub was made; metrics read them. */
+/** Counters since the hub was created. Metrics read them. */
 export interface SubscriberStats {
   /** Events written to subscribers. */
   delivered: number;
-  /** Bytes of them, framing included. */
+  /** The bytes of these events, including framing. */
   sentBytes: number;
-  /** Events of these that were read for subscribers that were behind. */
+  /** How many of these events were written to subscribers that were behind. */
   replayed: number;
-  /** Holes that were announced to subscribers. */
+  /** Gaps that were announced to subscribers. */
   gaps: number;
   /** Subscriptions ended, by reason. */
   readonly closed: Record<CloseReason, number>;
@@ -44,7 +44,7 @@ export interface SubscribeRequest extends SubscriberParts {
   readonly preamble: string;
 }
 
-/** A subscription, as its adapter and the code that may end it see it. */
+/** A subscription, for its adapter and for code that ends it. */
 export interface Subscription extends SinkListener {
   /** Ends the subscription with a final event that says why. */
   end(reason: EndReason): void;
@@ -53,40 +53,41 @@ export interface Subscription extends SinkListener {
 /** How a hub drains its subscribers. */
 export interface DrainPlan {
   readonly reason: ByeReason;
-  /** Over how long, in ms. */
+  /** The time over which subscribers are disconnected, in ms. */
   readonly over: number;
-  /** Bounds of the reconnect delays, in ms: each client is given a random one. */
+  /** The bounds of the reconnect delays, in ms. Each client gets a random delay between them. */
   readonly retry: readonly [min: number, max: number];
 }
 
 /** Fan-out of one stream in one process: every subscriber is a cursor over the log. */
 export interface Hub {
-  /** The last sequence number that live subscribers get to see. */
+  /** The last sequence number that the hub knows. */
   readonly head: number;
   readonly formats: Readonly<Record<Format["name"], Format>>;
   readonly stats: SubscriberStats;
-  /** How many subscribers there are. */
+  /** The number of subscribers. */
   readonly subscribers: number;
   /** The number of subscribers by each channel name and pattern in their filters. */
   subscribersByChannel(): ReadonlyMap<string, number>;
-  /** How many events the slowest subscriber is behind, and the unsent bytes of all. */
+  /** How many events the slowest subscriber is behind, and the unsent bytes of all subscribers. */
   backlog(): { readonly lag: number; readonly unsent: number };
   /**
-   * The id that a client without a filter resumes with at a place of the log: at the head that of its event, where the upstream's ids are
-   * passed on; else the cursor.
+   * The id with which a client without a filter resumes at a position: at the head, the event's own id if clients get
+   * such ids; otherwise the cursor.
    */
   idAt(seq: number): string;
   /** Starts delivery to a sink. The returned listener must be notified of the sink's drains and of its end. */
   subscribe(request: SubscribeRequest): Subscription;
-  /** Sends all subscribers at the head something that is not an event of the stream. */
+  /** Sends a control event to all subscribers, except those with a full sink. */
   broadcast<N extends ControlName>(name: N, data: ControlEvents[N]): void;
-  /** True once it was closed: nothing more will come. */
+  /** True once the hub is closed. It delivers no more events then. */
   readonly closed: boolean;
   /**
-   * Waits until the head is beyond `seq`, and for an event that matches the filter if it is not; until the signal aborts, or the hub is
-   * closed. Resolves to the number before that event, or to `undefined` where nothing is known of what lies behind `seq`.
+   * Returns at once if the head is beyond `seq`. Otherwise waits for an event that matches the filter, until the signal
+   * aborts or the hub closes. Resolves to the number before that event, or to `undefined` if nothing is known about
+   * events after `seq`.
    */
   waitBeyond(seq: number, signal: AbortSignal, filter?: LogFilter): Promise<number | undefined>;
-  /** Drains all subscribers gradually; resolves when the last one was sent its final event. */
+  /** Drains all subscribers gradually; resolves when the last one has been sent its final event. */
   close(plan: DrainPlan): Promise<void>;
 }

@@ -1,28 +1,31 @@
-/** Encoded events in one buffer, written unchanged to every subscriber that sees them. */
+/** Encoded events in one buffer, which is written unchanged to every subscriber that gets them. */
 export interface Page {
   /** The bytes framed as one chunk of HTTP/1.1's chunked transfer coding (RFC 9112 §7.1). */
   readonly framed: Uint8Array;
   /** The same bytes without the frame: a view into `framed`. */
   readonly payload: Uint8Array;
-  /** It covers the log from behind `from` … */
+  /** The position before the page's part of the log. */
   readonly from: number;
-  /** … up to and with `to`. */
+  /** The last sequence number of the page's part of the log. */
   readonly to: number;
-  /** How many events it holds. */
+  /** The number of events. */
   readonly count: number;
-  /** How many holes it announces. */
+  /** The number of announced gaps. */
   readonly gaps: number;
-  /** Closed for size: a rebuilt page would be the same. A page that is not full ends at what was the head. */
+  /**
+   * Whether the page has its final size, so that encoding it again would give the same. Otherwise it ends at the former
+   * head.
+   */
   readonly full: boolean;
 }
 
 const crlf = "\r\n";
 
-/** Frames a text; `range` is the part of the log that it covers. */
-export function createPage(text: string, range: Omit<Page, "framed" | "payload"> = loose): Page {
+/** Encodes and frames a text. `range` is the part of the log that it covers. */
+export function createPage(text: string, range: Omit<Page, "framed" | "payload"> = noRange): Page {
   const length = Buffer.byteLength(text);
   // An empty chunk would end an HTTP/1.1 body.
-  if (length === 0) return { framed: nothing, payload: nothing, ...range };
+  if (length === 0) return { framed: empty, payload: empty, ...range };
   const head = length.toString(16) + crlf;
   const framed = Buffer.allocUnsafeSlow(head.length + length + crlf.length);
   framed.write(head, 0, "latin1");
@@ -31,40 +34,44 @@ export function createPage(text: string, range: Omit<Page, "framed" | "payload">
   return { framed, payload: framed.subarray(head.length, head.length + length), ...range };
 }
 
-const loose = { from: 0, to: 0, count: 0, gaps: 0, full: false };
-const nothing = Buffer.alloc(0);
+const noRange = { from: 0, to: 0, count: 0, gaps: 0, full: false };
+const empty = Buffer.alloc(0);
 
-/** Pages kept for subscribers that reach the same place a little later, over all views of a hub: beyond `bytes` the oldest are evicted. */
+/**
+ * Caches pages over all views of a hub, for subscribers that reach the same position soon. Evicts the oldest beyond
+ * `bytes`.
+ */
 export class PageCache {
   readonly #bytes: number;
-  readonly #homes = new Map<Page, Map<number, Page>>();
-  #held = 0;
+  /** The cached pages, oldest first, each with the map of its view. */
+  readonly #maps = new Map<Page, Map<number, Page>>();
+  #size = 0;
 
   constructor(bytes: number) {
     this.#bytes = bytes;
   }
 
-  /** Keeps a page under its `from` in `home`, in the place of an older one. */
-  keep(page: Page, home: Map<number, Page>): void {
-    const older = home.get(page.from);
+  /** Adds a page to the `pages` of a view, by its `from`. Replaces an older page there. */
+  keep(page: Page, pages: Map<number, Page>): void {
+    const older = pages.get(page.from);
     if (older) this.#drop(older);
-    home.set(page.from, page);
-    this.#homes.set(page, home);
-    this.#held += weight(page);
-    for (const oldest of this.#homes.keys()) {
-      if (this.#held <= this.#bytes) break;
+    pages.set(page.from, page);
+    this.#maps.set(page, pages);
+    this.#size += weight(page);
+    for (const oldest of this.#maps.keys()) {
+      if (this.#size <= this.#bytes) break;
       this.#drop(oldest);
     }
   }
 
   #drop(page: Page): void {
-    this.#homes.get(page)?.delete(page.from);
-    this.#homes.delete(page);
-    this.#held -= weight(page);
+    this.#maps.get(page)?.delete(page.from);
+    this.#maps.delete(page);
+    this.#size -= weight(page);
   }
 }
 
-/** What a page needs, its objects and its places in the maps included. */
+/** The memory that a page takes in bytes, including its objects and map entries. */
 function weight(page: Page): number {
   return page.framed.length + 512;
 }

@@ -2,19 +2,19 @@ import { formatCursor } from "../log/cursor.ts";
 import type { Log, LogFilter, LogPage, ReadOptions } from "../log/log.ts";
 import type { Gap } from "./control.ts";
 
-/** A page of a log, and the hole that lies before it. */
+/** A page of a log, and the gap before it. */
 export interface ReadPage extends LogPage {
-  /** What retention removed between the position read from and the first event held. */
+  /** The events that retention has removed between the requested position and the first event in the log. */
   readonly gap: Gap | undefined;
 }
 
-/** Reads the page behind a position. */
+/** Reads the page after a position. */
 export async function readFrom(log: Log, position: number, options: ReadOptions): Promise<ReadPage> {
   const page = await log.read(position, options);
   return { ...page, gap: page.earliest > position + 1 ? trimmedGap(log.epoch, position, page.earliest) : undefined };
 }
 
-/** The hole that retention left between a position and the first event still held. */
+/** The gap that retention has left between a position and the first event in the log. */
 export function trimmedGap(epoch: string, position: number, earliest: number): Gap {
   return {
     reason: "trimmed",
@@ -24,20 +24,20 @@ export function trimmedGap(epoch: string, position: number, earliest: number): G
   };
 }
 
-/** A log of which it is known here how far it goes: the part of a stream that a cursor needs. */
+/** A log whose head is known in this process: the part of a stream that a cursor needs. */
 interface FollowedLog {
   readonly log: Log;
   readonly hub: {
-    /** The last sequence number known. */
+    /** The last known sequence number. */
     readonly head: number;
     /** See {@link Hub.waitBeyond}. */
     waitBeyond(seq: number, signal: AbortSignal, filter?: LogFilter): Promise<number | undefined>;
   };
 }
 
-/** A reader of a stream that decides itself when it reads: a long poll, or an iterator. */
+/** Reads a stream on demand, for long polls and iterators. */
 export class LogCursor {
-  /** Everything up to here was read, or does not match the filter. */
+  /** All events up to here were read, or do not match the filter. */
   position: number;
   readonly #log: Log;
   readonly #hub: FollowedLog["hub"];
@@ -50,19 +50,19 @@ export class LogCursor {
     this.#options = options;
   }
 
-  /** Whether there are events that were not looked at. */
+  /** Whether there are events after the position. */
   get behind(): boolean {
     return this.position < this.#hub.head;
   }
 
-  /** Reads the next page, which may be without events, and moves behind it. */
+  /** Reads the next page, which may have no events, and advances past it. */
   async next(): Promise<ReadPage> {
     const page = await readFrom(this.#log, this.position, this.#options);
     this.position = page.scanned;
     return page;
   }
 
-  /** Waits until the next page may have events; until the signal aborts, or the hub is closed. */
+  /** Waits until the next page may have events, the signal aborts, or the hub closes. */
   async wait(signal: AbortSignal): Promise<void> {
     this.position = (await this.#hub.waitBeyond(this.position, signal, this.#options.filter)) ?? this.position;
   }

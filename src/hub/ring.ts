@@ -1,16 +1,16 @@
 import type { LogEvent, LogState } from "../log/log.ts";
 
-/** How much of the log's end is kept in memory. */
+/** The limits of a ring. */
 export interface RingLimits {
   readonly events: number;
   /** Approximate bytes of event data. */
   readonly bytes: number;
 }
 
-/** The end of the log in memory: the events from `first` to `head`, without a hole. */
+/** The log's last events in memory: those from `first` to `head`, without a gap. */
 export class Ring {
   #events: LogEvent[] = [];
-  /** Where the kept events start in `#events`: the front is cut off now and then, not at every eviction. */
+  /** The index of the first event in `#events`. The array is not cut at every eviction, but only now and then. */
   #start = 0;
   #bytes = 0;
   readonly #limits: RingLimits;
@@ -22,22 +22,22 @@ export class Ring {
     this.#limits = limits;
   }
 
-  /** The first sequence number kept; `head + 1` when empty. */
+  /** The first sequence number in the ring; `head + 1` if it is empty. */
   get first(): number {
     return this.head + 1 - (this.#events.length - this.#start);
   }
 
-  /** Whether everything behind `after` is here. */
+  /** Whether the ring has all events after `after`. */
   holds(after: number): boolean {
     return after + 1 >= this.first;
   }
 
-  /** The event of a kept sequence number. */
+  /** The event with a sequence number that is in the ring. */
   at(seq: number): LogEvent {
     return this.#events[this.#start + seq - this.first]!;
   }
 
-  /** Adds the next event and evicts the oldest beyond the limits. If there is a hole before it, the ring starts again. */
+  /** Adds the next event and evicts the oldest beyond the limits. After a gap, the ring restarts with the event. */
   push(event: LogEvent): void {
     if (event.seq !== this.head + 1) this.restart(event.seq - 1);
     this.#events.push(event);
@@ -52,7 +52,7 @@ export class Ring {
     }
   }
 
-  /** Forgets everything and stands at `head`. */
+  /** Removes all events and sets the head. */
   restart(head: number): void {
     this.head = head;
     this.#events = [];
@@ -61,12 +61,12 @@ export class Ring {
   }
 }
 
-/** How many of a log's last events fit into `limit` bytes, if they have the average size of its events. */
+/** How many of a log's last events fit into `limit` bytes, estimated by the average size of its events. */
 export function eventsThatFit({ events, bytes }: LogState, limit: number): number {
   return Math.min(events, Math.floor((limit * events) / Math.max(bytes, 1)));
 }
 
-/** Object and string headers of one event in V8, roughly. */
+/** The approximate size of an event's object and string headers in V8, in bytes. */
 const overhead = 200;
 
 function weight(event: LogEvent): number {

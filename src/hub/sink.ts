@@ -1,18 +1,18 @@
 import type { Page } from "./page.ts";
 
-/** Where a subscriber's bytes go: an HTTP/1.1 socket, an HTTP/2 stream, a Fetch `ReadableStream`. */
+/** The output of a subscriber: an HTTP/1.1 socket, an HTTP/2 stream or a Fetch `ReadableStream`. */
 export interface Sink {
-  /** Accepted bytes that have not left yet. */
+  /** Accepted bytes that have not been sent yet. */
   readonly pending: number;
-  /** Bytes that have left, ever: what does not grow while `pending` is above zero is stalled. */
+  /** The total of sent bytes. A sink whose total does not grow while `pending` is above zero is stalled. */
   readonly sent: number;
-  /** True from a write that found no room until `onDrain`. */
+  /** True from a write that exceeds the buffer until `onDrain`. */
   readonly full: boolean;
-  /** Accepts the page in any case; the caller checks `full` and `pending`. */
+  /** Always accepts the page; the caller checks `full` and `pending`. */
   write(page: Page): void;
-  /** Ends the response behind what is pending. */
+  /** Ends the response after the pending bytes. */
   end(): void;
-  /** Cuts the connection now. */
+  /** Cuts the connection immediately. */
   destroy(): void;
 }
 
@@ -20,7 +20,7 @@ export interface Sink {
 export interface SinkListener {
   /** There is room again after `full`. */
   onDrain(): void;
-  /** The client has ended its side: it may still read, but cannot be told from one that is gone. */
+  /** The client has ended its side. It may still read, but is indistinguishable from a client that has disconnected. */
   onHalfClose(): void;
   /** The connection is closed, by either side. Called once. */
   onClose(): void;

@@ -3,11 +3,11 @@ import type { Page } from "./page.ts";
 import type { Sink, SinkListener } from "./sink.ts";
 import type { View } from "./view.ts";
 
-/** Why a subscription ended; the label of its metric. */
+/** Why a subscription ended; a label of the metrics. */
 export type CloseReason =
-  /** The client went away. */
+  /** The client disconnected. */
   | "client"
-  /** Its socket took nothing for longer than `stall`. */
+  /** The client's socket accepted no bytes for longer than `stall`. */
   | "stalled"
   /** The server is stopping. */
   | "drain"
@@ -15,54 +15,57 @@ export type CloseReason =
   | "store"
   | EndReason;
 
-/** What the owner of a subscription is notified of. */
+/** The owner of a subscription, which is notified of its progress. */
 export interface SubscriptionOwner {
-  /** It has reached the head; perhaps not for the first time. */
+  /** The subscriber has reached the head, possibly not for the first time. */
   onLive(): void;
-  /** It is over; called once. */
+  /** The subscription has ended; called once. */
   onEnd(reason: CloseReason, subscriber: Subscriber): void;
 }
 
-/** What delivery does for a subscriber. */
+/** The delivery as needed by a subscriber. */
 export interface SubscriberDelivery {
   readonly outbox: number;
-  /** Advances one that is behind, as far as its sink and the log allow. */
+  /** Continues delivery to a subscriber that is behind, as far as its sink and the log allow. */
   advance(subscriber: Subscriber): void;
-  /** Ends one with a final event that says why. */
+  /** Ends a subscription with a final event that states the reason. */
   end(subscriber: Subscriber, reason: EndReason): void;
-  /** Brings one up to where the log ends now, and ends its response. */
+  /** Delivers the events up to the current head, and then ends the response. */
   finish(subscriber: Subscriber): void;
-  /** A subscription is over. */
+  /** A subscription has ended. */
   onClosed(subscriber: Subscriber, reason: CloseReason): void;
 }
 
-/** What a subscriber is made of. */
+/** The parts of a subscriber. */
 export interface SubscriberParts {
-  /** Delivery starts behind this sequence number. */
+  /** Delivery starts after this sequence number. */
   readonly position: number;
   readonly sink: Sink;
   readonly owner?: SubscriptionOwner | undefined;
 }
 
-/** One downstream connection: a cursor, a view and a sink. Bounded by `outbox`, whatever its client does. */
+/**
+ * A downstream connection: a cursor, a view and a sink. `outbox` bounds its memory, even if the client does not read.
+ */
 export class Subscriber implements SinkListener {
   readonly view: View<Subscriber>;
   readonly sink: Sink;
-  /** Everything up to here was written. For a live subscriber a lower bound of `cursor`. */
+  /** All events up to here were written. For a live subscriber, this is a lower bound of `cursor`. */
   position: number;
-  /** At the head: new events reach it as they come. Set by its view. */
+  /** Whether the subscriber is at the head and gets new events directly. Set by its view. */
   live = false;
-  /** Delivery ends here: set once its client has ended its side. */
+  /** The last sequence number to deliver. Set once the client has ended its side. */
   until: number | undefined;
-  /** A page is being read for it. */
+  /** Whether a page is being read for the subscriber. */
   reading = false;
   closed = false;
-  /** Events that were written. */
+  /** The number of written events. */
   events = 0;
-  /** When something was last written, as `monotonicMs()` counts. */
+  /** The time of the last write, as of `monotonicMs()`. */
   writtenAt: number;
-  /** The bytes that had left when it was last looked at, and when they last became more. */
+  /** The sent bytes at the last heartbeat pass. */
   sent = 0;
+  /** When a heartbeat pass last found progress, as of `monotonicMs()`. */
   sentAt: number;
   readonly owner: SubscriptionOwner | undefined;
   readonly #delivery: SubscriberDelivery;
@@ -82,7 +85,7 @@ export class Subscriber implements SinkListener {
     this.#delivery = delivery;
   }
 
-  /** Where it stands: everything up to here was written, or does not match its filter. */
+  /** The current position: all events up to here were written, or do not match the filter. */
   get cursor(): number {
     return this.live ? Math.max(this.position, this.view.position) : this.position;
   }
@@ -92,7 +95,7 @@ export class Subscriber implements SinkListener {
     return !this.sink.full || this.sink.pending + bytes <= this.#delivery.outbox;
   }
 
-  /** Writes a page and moves behind it. */
+  /** Writes a page and advances past it. */
   take(page: Page, now: number): void {
     if (page.framed.length > 0) {
       this.sink.write(page);
@@ -120,19 +123,19 @@ export class Subscriber implements SinkListener {
     this.close("client");
   }
 
-  /** Ends the subscription with a final event that says why. */
+  /** Ends the subscription with a final event that states the reason. */
   end(reason: EndReason): void {
     if (!this.closed) this.#delivery.end(this, reason);
   }
 
-  /** Ends the subscription; a client that is still there gets what it was sent, or is cut if it stalls. */
+  /** Ends the subscription. The pending bytes are still sent, unless the client is stalled. */
   close(reason: CloseReason): void {
     if (this.closed) return;
     this.closed = true;
     this.view.leave(this);
     this.#delivery.onClosed(this, reason);
     this.owner?.onEnd(reason, this);
-    // No heartbeat checks any more whether the client still reads.
+    // A full sink is destroyed, because no heartbeat checks any more whether the client reads.
     if (reason === "stalled" || (reason === "store" && this.sink.full)) this.sink.destroy();
     else if (reason !== "client") this.sink.end();
   }

@@ -3,24 +3,25 @@ import type { Logger } from "../util/logger.ts";
 
 /** What receives the log's events. */
 export interface TailTarget {
-  /** The last sequence number it received. */
+  /** The last sequence number that the target has received. */
   readonly head: number;
-  /** The next events; there is a hole before them if retention was faster. */
+  /** Takes the next events. There is a gap before them if retention was faster. */
   take(events: readonly LogEvent[]): void;
-  /** No event is left up to here. */
+  /** Skips to this sequence number, because retention has removed all events up to it. */
   skip(head: number): void;
 }
 
-/** What is read at once where events were not handed over, and the pause after a failure, in ms. */
+/** The limits of one read from the log. */
 const pageSize = { limit: 512, maxBytes: 1024 * 1024 };
+/** The delay before a failed read is retried, in ms. */
 const retryDelay = 1000;
 
-/** Follows a log: takes the events that come with a hint, and reads those that do not. */
+/** Follows a log: takes the events that a hint includes, and reads all others. */
 export class Tail {
   readonly #log: Log;
   readonly #logger: Logger;
   readonly #target: TailTarget;
-  /** The log's head as far as was heard. */
+  /** The log's head according to the hints. */
   #known: number;
   #pulling = false;
   #retry: NodeJS.Timeout | undefined;
@@ -34,7 +35,7 @@ export class Tail {
     this.#known = log.state().head;
   }
 
-  /** Resolves once the target knows what was in the log at the start. */
+  /** Resolves once the target has all events that were in the log at the start. */
   start(): Promise<void> {
     this.#unwatch = this.#log.watch((hint) => this.#onHint(hint));
     return this.#pull();

@@ -7,22 +7,24 @@ import { createPage, type Page, type PageCache } from "./page.ts";
 import { readFrom } from "./read-from.ts";
 import type { Ring } from "./ring.ts";
 
-/** What the views of one hub share. */
+/** What the views of a hub share. */
 export interface ViewContext {
   readonly log: Log;
   readonly ring: Ring;
-  /** The id clients know a place by. */
+  /** The id of a position for clients. */
   idAt(seq: number): string;
   readonly cache: PageCache;
-  /** Bounds how many pages are read from the log at once. */
+  /** Bounds how many pages are read from the log concurrently. */
   readonly reads: Semaphore;
 }
 
-/** A page is closed at the event that brings it to this many characters. */
+/** A page ends with the event that brings it to this many characters. */
 const pageSize = 64 * 1024;
-/** Events of one page read from the log. */
+/** The largest number of events in a page that is read from the log. */
 const pageEvents = 1024;
-/** Without a filter no page goes beyond a multiple of this, so that subscribers from different places soon share pages. */
+/**
+ * Without a filter, no page crosses a multiple of this, so that subscribers from different positions soon share pages.
+ */
 const block = 512;
 
 /** What a view knows of its subscribers. */
@@ -30,23 +32,26 @@ interface Viewer {
   live: boolean;
 }
 
-/** All subscribers that see the same bytes: one filter in one format. Every page is encoded once for all of them. */
+/**
+ * All subscribers that get the same bytes: those with the same filter and format. Each page is encoded once for all of
+ * them.
+ */
 export class View<Subscriber extends Viewer> {
   readonly filter: LogFilter | undefined;
   readonly format: Format;
   /** All subscribers, live or not. */
   size = 0;
-  /** Where the live subscribers stand while the view is `dirty` or `flushing`; else they stand at the head. */
+  /** The position of the live subscribers while the view is `dirty` or `flushing`. Otherwise they are at the head. */
   from = 0;
-  /** Matching events have come since `from`. */
+  /** Whether there are matching events after `from`. */
   dirty = false;
   flushing = false;
   readonly #context: ViewContext;
   readonly #live = new Set<Subscriber>();
-  /** The same as a list, made when it is asked for. */
+  /** The same subscribers as an array, created on demand. */
   #list: readonly Subscriber[] | undefined;
   readonly #pages = new Map<number, Page>();
-  /** The page returned last: the next caller most likely asks for the same. */
+  /** The page that was returned last. The next caller most likely needs the same one. */
   #latest: Page | undefined;
   readonly #loading = new Map<number, Promise<Page>>();
 
@@ -56,12 +61,12 @@ export class View<Subscriber extends Viewer> {
     this.#context = context;
   }
 
-  /** Where a live subscriber stands: everything up to here was delivered, or does not match. */
+  /** The position of a live subscriber: all events up to here were delivered, or do not match. */
   get position(): number {
     return this.dirty || this.flushing ? this.from : this.#context.ring.head;
   }
 
-  /** Subscribers at the head. The others catch up until they join. */
+  /** The subscribers at the head. The others join when they have caught up. */
   get live(): readonly Subscriber[] {
     return (this.#list ??= [...this.#live]);
   }
@@ -78,7 +83,7 @@ export class View<Subscriber extends Viewer> {
     this.#list = undefined;
   }
 
-  /** The next page behind `from`, at once; `undefined` if it has to be loaded. */
+  /** The next page after `from`; `undefined` if it must be loaded from the log. */
   page(from: number): Page | undefined {
     const { ring } = this.#context;
     const latest = this.#latest;
@@ -88,7 +93,7 @@ export class View<Subscriber extends Viewer> {
     return ring.holds(from) ? this.#keep(this.#fromRing(from)) : undefined;
   }
 
-  /** The next page behind `from`, read from the log; shared by all callers that ask for it meanwhile. */
+  /** Loads the next page after `from` from the log. Concurrent calls share one read. */
   load(from: number): Promise<Page> {
     let loading = this.#loading.get(from);
     if (!loading) {
@@ -99,9 +104,10 @@ export class View<Subscriber extends Viewer> {
   }
 
   async #loadNow(from: number): Promise<Page> {
-    // Some stores answer at once: without this, all waiting subscribers would be served in one turn of the event loop.
+    // Some stores read synchronously. Without this, all waiting subscribers would be served in one turn of the event
+    // loop.
     await nextTurn();
-    // All subscribers that waited for it have gone.
+    // All subscribers that waited for the page have disconnected.
     if (this.size === 0) return createPage("", { from, to: from, count: 0, gaps: 0, full: false });
     return this.#fromLog(from);
   }
@@ -127,7 +133,7 @@ export class View<Subscriber extends Viewer> {
     return createPage(text, { from, to, count, gaps: 0, full: to === end || text.length >= pageSize });
   }
 
-  /** Where a page from behind `from` ends at the latest. */
+  /** The last sequence number that a page after `from` may contain. */
   #end(from: number): number {
     return this.filter ? Infinity : from - (from % block) + block;
   }
@@ -137,7 +143,7 @@ export class View<Subscriber extends Viewer> {
     const limit = Math.min(pageEvents, this.#end(from) - from);
     const read = await readFrom(log, from, { filter: this.filter, limit, maxBytes: pageSize });
     let text = "";
-    // Trimmed between two pages: the subscriber was too slow for the retention.
+    // Retention has removed events between two pages, because the subscriber is too slow.
     if (read.gap) text += this.format.control("spillway.gap", read.gap, idAt(read.earliest - 1));
     for (const event of read.events) text += this.format.event(event);
     const full = read.scanned < log.state().head;
@@ -146,7 +152,7 @@ export class View<Subscriber extends Viewer> {
   }
 }
 
-/** Whether a page made now would be the same. */
+/** Whether encoding the page again would give the same page. */
 function isCurrent(page: Page, ring: Ring): boolean {
   return page.full || page.to === ring.head;
 }

@@ -4,17 +4,19 @@ import type { Format } from "./format.ts";
 import type { Subscriber } from "./subscriber.ts";
 import { View, type ViewContext } from "./view.ts";
 
-/** The views of a hub, found by filter, and by the channel of an event: a flush touches none that has nothing to send. */
+/**
+ * The views of a hub, indexed by filter and by channel, so that a flush visits only views that have something to send.
+ */
 export class Views {
   readonly #context: ViewContext;
   readonly #all = new Map<string, View<Subscriber>>();
-  /** Views by the channels that they show; `undefined` for events without one. */
+  /** Views by the channels in their filters; `undefined` stands for events without a channel. */
   readonly #byChannel: Index<string | undefined> = new Map();
-  /** Views of patterns of channels, by the length of what stands before the first asterisk, and by that. */
+  /** Views with channel patterns, by the length of the prefix before the first asterisk, and then by that prefix. */
   readonly #byPrefix = new Map<number, Index<string>>();
-  /** Views with a filter for types alone. */
+  /** Views with a filter only for event types. */
   readonly #byType: Index<string> = new Map();
-  /** Views without names to find them by: of everything, or of patterns of types. */
+  /** Views that are in no index: those of all events, and those with patterns of event types. */
   readonly #unbound = new Set<View<Subscriber>>();
 
   constructor(context: ViewContext) {
@@ -25,7 +27,7 @@ export class Views {
     return this.#all.values();
   }
 
-  /** The view of this filter and format, made if there is none. */
+  /** The view of this filter and format, which is created if it does not exist. */
   obtain(filter: LogFilter | undefined, format: Format): View<Subscriber> {
     const key = keyOf(filter, format);
     let view = this.#all.get(key);
@@ -44,7 +46,7 @@ export class Views {
     this.#place(view, remove);
   }
 
-  /** Calls back for each view that shows the event, perhaps more than once. */
+  /** Calls back for each view that gets the event, possibly more than once. */
   touch(event: LogEvent, visit: (view: View<Subscriber>) => void): void {
     if (event.event.startsWith(reservedPrefix)) return this.#all.forEach(visit);
     const { channel } = event;
@@ -58,7 +60,7 @@ export class Views {
     for (const [length, views] of this.#byPrefix) views.get(channel.slice(0, length))?.forEach(visitMatch);
   }
 
-  /** Adds a view where it is found, or removes it: by its channels, or else by its types. */
+  /** Adds a view to its index, or removes it from there: by its channels, or else by its types. */
   #place(view: View<Subscriber>, change: typeof add | typeof remove): void {
     const { channels, events, within } = view.filter ?? {};
     if (channels) for (const name of channels) change(this.#byChannel, name, view);

@@ -8,12 +8,15 @@ interface Waiter {
   settle(this: void): void;
 }
 
-/** Long polls and iterators that wait for the log to grow. */
+/** The long polls and iterators that wait for new events. */
 export class Waiters {
   readonly #waiting = new Set<Waiter>();
   readonly #ready = new Set<Waiter>();
 
-  /** Resolves to the number before the first event that matches; to `undefined` at {@link release}, or when the signal aborts. */
+  /**
+   * Resolves to the number before the first event that matches, or to `undefined` at {@link release} or when the signal
+   * aborts.
+   */
   wait(signal: AbortSignal, filter: LogFilter | undefined): Promise<number | undefined> {
     return new Promise((resolve) => {
       if (signal.aborted) return resolve(undefined);
@@ -32,7 +35,7 @@ export class Waiters {
     });
   }
 
-  /** Wakes those that wait for one of these events. */
+  /** Wakes the waiters for these events. */
   take(events: readonly LogEvent[]): void {
     for (const waiter of this.#waiting) {
       const found = events.find((event) => matches(waiter.filter, event));
@@ -40,12 +43,12 @@ export class Waiters {
     }
   }
 
-  /** Wakes all. */
+  /** Wakes all waiters. */
   release(): void {
     for (const waiter of this.#waiting) this.#wake(waiter, undefined);
   }
 
-  /** At the end of this turn, so that several events wake a waiter once. */
+  /** Wakes a waiter at the end of this turn of the event loop, so that several events wake it only once. */
   #wake(waiter: Waiter, found: number | undefined): void {
     waiter.found = found;
     this.#waiting.delete(waiter);
