@@ -104,7 +104,7 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
         return ask();
     }
   };
-  /** Compares with slow hashes only what is not a valid token. */
+  /** Checks the slow hashes only if the credential is not a valid token. */
   const byBearer = async (text: string, request: AuthorizeRequest, ask: () => Promise<Identity>): Promise<Identity> =>
     (await byToken(text)) ?? (await checkKey(text, request)) ?? ask();
   /** The current identity of the caller, ignoring the ticket that it came with. */

@@ -133,6 +133,9 @@ function createWeaknessWarning(logger: Logger): (identity: Identity, secret: str
   return ({ subject }, secret) => {
     if (isKey(secret) || warned.has(subject) || !isWeak(secret)) return;
     warned.add(subject);
-    logger.warn({ subject }, "this API key is short or has few different characters: replace it (spillway key new)");
+    logger.warn(
+      { subject },
+      "the API key has fewer than 16 characters or too few different ones: replace it (spillway key new)",
+    );
   };
 }

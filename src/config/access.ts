@@ -86,7 +86,7 @@ const shape = object({
   cors: cors.prefault({}),
 }).refine(({ cookie, jwt: tokens }) => cookie === undefined || tokens !== undefined, {
   path: ["cookie"],
-  message: "none without jwt: the cookie holds a token",
+  message: "no cookie without jwt, because the cookie holds a token",
 });
 
 /** The `access` section. */

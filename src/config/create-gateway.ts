@@ -115,7 +115,7 @@ export async function openGateway(options: GatewayOptions, runtime: ResolvedRunt
     return await startGateway(options, { store, keepsStore, logger, readOptions, hooks, onResets });
   } catch (error) {
     if (!keepsStore)
-      await store.close().catch((cause: unknown) => logger.error({ err: cause }, "the store did not close"));
+      await store.close().catch((cause: unknown) => logger.error({ err: cause }, "the store could not be closed"));
     throw error;
   }
 }

@@ -153,7 +153,7 @@ export function bound(
   fallback: string = example,
 ): Optional<number | undefined, number | string> {
   return value<number | string, number | undefined>({
-    expected: `"none" or a bound such as "${example}", not zero`,
+    expected: `"none" or a limit such as "${example}", not zero`,
     type: numeric,
     meta: { tsType: kind },
     parse: (input) => (input === "none" ? undefined : within(quantities[kind].parse(input), 1, Infinity)),

@@ -85,6 +85,6 @@ const key = convert(
 /** The API keys. */
 export const keysSchema: z.ZodType<readonly KeyOptions[], readonly KeyConfig[] | undefined> = z
   .array(key, "a list of keys")
-  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, "names that differ")
-  .refine((list) => new Set(list.map(({ hash }) => hash)).size === list.length, "hashes that differ")
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, "distinct names")
+  .refine((list) => new Set(list.map(({ hash }) => hash)).size === list.length, "distinct hashes")
   .prefault([]);

@@ -9,7 +9,7 @@ const perOne = bound("Count", "20", "none");
 
 const rate = (example: string, fallback = "none"): Optional<Rate | undefined, string> =>
   value<string, Rate | undefined>({
-    expected: `"none" or a rate such as "${example}", its time at most 24d`,
+    expected: `"none" or a rate such as "${example}" over at most 24d`,
     type: "string",
     parse: (input) => (input === "none" ? undefined : parseRate(input)),
     print: (most) => (most === undefined ? "none" : `${most.count}/${formatDuration(most.window)}`),

@@ -34,9 +34,10 @@ type ConfigModule = object | ((context: { env: Environment }) => unknown);
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
   const { cwd = process.cwd(), env = process.env } = options;
   const name = options.path ?? findConfig(cwd);
-  if (name === undefined) throw new SpillwayError("config-not-found", `none of ${configNames.join(", ")} is in ${cwd}`);
+  if (name === undefined)
+    throw new SpillwayError("config-not-found", `${cwd} contains none of ${configNames.join(", ")}`);
   const file = resolve(cwd, name);
-  if (!existsSync(file)) throw new SpillwayError("config-not-found", `there is no file ${file}`);
+  if (!existsSync(file)) throw new SpillwayError("config-not-found", `the file ${file} does not exist`);
   const fullEnv = withDotEnv(dirname(file), env);
   if (!/\.[cm]?[jt]s$/.test(name)) return readYaml(readText(file, name), name, fullEnv);
   return { input: await runModule(file, name, fullEnv), source: codeSource(fullEnv, name) };

@@ -194,7 +194,7 @@ function* contradictions(parsed: Parsed): Generator<[path: string[], expected: s
   if (wait.max < wait.min) yield [["backoff", "max"], "no less than backoff.min"];
   if ((secure?.cert === undefined) !== (secure?.key === undefined)) yield [["tls"], "cert and key together"];
   const names = toTargets(urls ?? []).map(({ name }) => name);
-  if (new Set(names).size < names.length) yield [["urls"], "names that differ"];
+  if (new Set(names).size < names.length) yield [["urls"], "distinct names"];
 }
 
 function toTargets(urls: NonNullable<Parsed["urls"]>): UpstreamTarget[] {

@@ -34,7 +34,7 @@ interface Waiting {
 export function createFairLimiter(limits: FairLimits, refuse: (why: NotRun) => Error): FairLimiter {
   const running = createTally();
   let free = limits.atOnce;
-  // The key that is next comes first.
+  // The next key is the first.
   const queues = new Map<string, Set<Waiting>>();
   let waiting = 0;
 
@@ -47,13 +47,13 @@ export function createFairLimiter(limits: FairLimits, refuse: (why: NotRun) => E
     if (queue.size === 0) queues.delete(key);
   }
 
-  /** Only keys with running tasks are passed over, so this looks at no more than `atOnce` of them. */
+  /** Skips only keys with running tasks, so at most `atOnce` of them. */
   function startNext(): void {
     for (const [key, queue] of queues) {
       if (!mayStart(key)) continue;
       const [first] = queue;
       leave(key, first!);
-      // The key goes behind all others.
+      // Moves the key to the end.
       if (queues.delete(key)) queues.set(key, queue);
       return first!.start();
     }

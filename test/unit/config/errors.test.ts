@@ -102,7 +102,7 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   [
     "a zero bound of retention is refused",
     "streams: { a: { retention: { events: 0 } } }\n",
-    'c.yaml:1:38: streams.a.retention.events: expected "none" or a bound such as "1_000_000", not zero, got 0',
+    'c.yaml:1:38: streams.a.retention.events: expected "none" or a limit such as "1_000_000", not zero, got 0',
   ],
   [
     "a body for which one address could never have room is refused",
