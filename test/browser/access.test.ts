@@ -60,7 +60,7 @@ const untilClosed = (page: Page): Promise<void> =>
   eventually(() => page.evaluate<boolean>("source.readyState === EventSource.CLOSED"), "that it gives up");
 
 describe.runIf(chromiumInstalled)("Chromium", () => {
-  test("comes back by itself with a ticket, and gives up once that has ended", async () => {
+  test("reconnects automatically with a ticket, and stops when the ticket has expired", async () => {
     const { gateway, url } = await serve({ keys: [web.config, admin.config] }, () => ({ keys: [admin.config] }));
     const request = (path: string, init: object = {}): Promise<Response> => fetch(url + path, init);
     const ticket = await makeTicket({ name: "", request, close: async () => {} }, '{"stream":"s"}', web.key);
@@ -97,7 +97,7 @@ describe.runIf(chromiumInstalled)("Chromium", () => {
         (error) => error.name,
       )`);
 
-    test("fetch with a key is let through, and reads refusals too", async () => {
+    test("fetch with a key is allowed, and can read error responses", async () => {
       const { gateway, app, stranger } = await serveBoth();
       const headers = { ...bearer(web.key), "accept": "application/json", "last-event-id": "zzzz.1" };
       const page = await open(app);
@@ -112,7 +112,7 @@ describe.runIf(chromiumInstalled)("Chromium", () => {
       for (const init of [{ headers }, {}]) expect(await fetchFrom(other, stream, init)).toBe("TypeError");
     });
 
-    test("an EventSource with the cookie is let in from an allowed origin only", async () => {
+    test("an EventSource with the cookie is accepted only from an allowed origin", async () => {
       const { gateway, app, stranger } = await serveBoth();
       const stream = `${gateway.url}/streams/s`;
       const page = await open(app, gateway.url);

@@ -68,7 +68,7 @@ const numbers = (first: number, last: number): string[] =>
   Array.from({ length: last - first + 1 }, (_, i) => String(first + i));
 
 describe.each(clients)("$name", ({ installed, open }) => {
-  test.runIf(installed)("gets typed events under their names and the others as messages", async () => {
+  test.runIf(installed)("gets typed events by name and untyped events as messages", async () => {
     await serve();
     const client = await subscribe(open, "/streams/s", ["trade", "quote"]);
     await server.gateway.publish("s", [
@@ -86,7 +86,7 @@ describe.each(clients)("$name", ({ installed, open }) => {
     expect(new Set(received.map(({ id }) => id)).size).toBe(3);
   });
 
-  test.runIf(installed)("comes back after a cut and gets exactly what it missed", async () => {
+  test.runIf(installed)("reconnects after a broken connection and gets exactly the missed events", async () => {
     await serve();
     const client = await subscribe(open, "/streams/s", ["trade"]);
     await publish(1, 5);
@@ -100,7 +100,7 @@ describe.each(clients)("$name", ({ installed, open }) => {
     expect(server.resumed).toEqual([undefined, last]);
   });
 
-  test.runIf(installed)("hears of a hole once, by name and never as a message", async () => {
+  test.runIf(installed)("gets a gap once, by name and never as a message", async () => {
     await serve({ retention: { events: 5 } });
     const client = await subscribe(open, "/streams/s", ["trade", "spillway.gap"]);
     await publish(1, 3);
@@ -121,7 +121,7 @@ describe.each(clients)("$name", ({ installed, open }) => {
     expect(places.indexOf("spillway.gap")).toBe(places.lastIndexOf("connected") + 1);
   });
 
-  test.runIf(installed)("comes back from a heartbeat that told it its place, and not from its last event", async () => {
+  test.runIf(installed)("resumes from a heartbeat with its position, not from its last event", async () => {
     await serve({ heartbeat: "1s" });
     const client = await subscribe(open, "/streams/s?channels=mine", ["trade"]);
     await publish(1, 1, "trade", "mine");

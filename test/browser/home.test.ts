@@ -56,7 +56,7 @@ const rows = (page: Page): Promise<string[]> => page.locator("#list tr code").al
 const tail = (page: Page, text: string): Promise<void> => page.locator("#tail", { hasText: text }).waitFor();
 
 describe.runIf(chromiumInstalled)("the page at the root", () => {
-  test.each(["", "/live/feed"])("lists streams and shows events as they come, below %j", async (prefix) => {
+  test.each(["", "/live/feed"])("lists streams and shows events as they arrive, below %j", async (prefix) => {
     const { gateway, page, base, requests, complaints } = await open(prefix);
     await page.locator("#list tr").nth(1).waitFor();
     expect(await rows(page)).toEqual(["chat", "other"]);
@@ -71,7 +71,7 @@ describe.runIf(chromiumInstalled)("the page at the root", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("what is in events is shown as text, whatever it looks like", async () => {
+  test("event content is shown as text, even if it looks like HTML", async () => {
     const { gateway, page, complaints } = await open("");
     const markup = `<img src=x onerror="document.title='run'"><script>document.title="run"</script>`;
     await page.getByRole("button", { name: "Tail" }).first().click();
@@ -83,7 +83,7 @@ describe.runIf(chromiumInstalled)("the page at the root", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("a key opens what it grants, and nothing more is shown", async () => {
+  test("with a key, the page shows what the key grants and nothing else", async () => {
     const key = makeKey("web", { streams: ["other"] });
     const { gateway, page } = await open("", { keys: [key.config] });
     await page.locator("#state", { hasText: "You have access to no stream" }).waitFor();

@@ -27,7 +27,7 @@ async function openPage(gateway: Gateway): Promise<Page> {
   return page;
 }
 
-test.runIf(chromiumInstalled)("Chromium holds 30 streams to one origin, and still has room for requests", async () => {
+test.runIf(chromiumInstalled)("Chromium keeps 30 streams to one origin open and can still send requests", async () => {
   const access = { anonymous: ["subscribe", "admin"] } as const;
   const config = { listen: "127.0.0.1:0", store: "memory:", access, tls: selfSigned(), streams: { s: {} } } as const;
   const gateway = await createGateway({ ...config, drain: "1s" });

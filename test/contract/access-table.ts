@@ -85,14 +85,14 @@ const noTicket = [401, "ticket-invalid"] as const;
 
 /** What is shown, and what it brings: a grant, or this refusal of whatever needs a right. */
 export const credentials: readonly Credential[] = [
-  { title: "a key that is not known", headers: bearer(unknownKey), refused: invalid },
-  { title: "a key that is not known in X-API-Key", headers: { "x-api-key": unknownKey }, refused: invalid },
-  { title: "X-API-Key that is no key", headers: { "x-api-key": "hunter2" }, refused: invalid },
+  { title: "an unknown key", headers: bearer(unknownKey), refused: invalid },
+  { title: "an unknown key in X-API-Key", headers: { "x-api-key": unknownKey }, refused: invalid },
+  { title: "an X-API-Key that is not a key", headers: { "x-api-key": "hunter2" }, refused: invalid },
   { title: "an empty bearer", headers: { authorization: "Bearer" }, refused: invalid },
   { title: "another scheme", headers: { authorization: "Basic aHVudGVyMjpodW50ZXIy" }, refused: invalid },
   { title: "a malformed Authorization", headers: { authorization: "?hunter2 ,," }, refused: invalid },
   {
-    title: "a wrong Authorization before a good X-API-Key",
+    title: "a wrong Authorization together with a valid X-API-Key",
     headers: { ...bearer(unknownKey), "x-api-key": keys.all.key },
     refused: invalid,
   },
@@ -104,7 +104,7 @@ export const credentials: readonly Credential[] = [
     headers: bearer(keys.adminOfOne.key),
     grant: { can: ["admin"], streams: ["prices"] },
   },
-  { title: "a key to everything in X-API-Key", headers: { "x-api-key": keys.all.key }, grant: { can: everything } },
+  { title: "a key with all rights in X-API-Key", headers: { "x-api-key": keys.all.key }, grant: { can: everything } },
   {
     title: "a key for another stream",
     headers: bearer(keys.ofOrders.key),
@@ -115,11 +115,11 @@ export const credentials: readonly Credential[] = [
     headers: bearer(keys.ofUsers.key),
     grant: { can: ["subscribe", "publish"], channels: ["user:ada"] },
   },
-  { title: "a key that has expired", headers: bearer(keys.expired.key), refused: expired },
+  { title: "an expired key", headers: bearer(keys.expired.key), refused: expired },
   { title: "a key in the URL", query: `key=${keys.all.key}`, refused: [400, "credential-in-url"] },
   { title: "a token in the URL", query: `access_token=${inTime}`, refused: [400, "credential-in-url"] },
   {
-    title: "a key in the URL beside a good header",
+    title: "a key in the URL together with a valid header",
     query: `x=${unknownKey}`,
     headers: bearer(keys.all.key),
     refused: [400, "credential-in-url"],
@@ -132,12 +132,12 @@ export const credentials: readonly Credential[] = [
   },
   { title: "a token without a claim of rights", headers: bearer(makeToken({ sub: "ada" })), grant: { can: [] } },
   {
-    title: "a token that has expired",
+    title: "an expired token",
     headers: bearer(makeToken({ ...claims, exp: secondsFromNow(-60) })),
     refused: expired,
   },
   {
-    title: "a token of another secret",
+    title: "a token signed with another secret",
     headers: bearer(makeToken(claims, "another secret 0123456789 0123456789")),
     refused: invalid,
   },
@@ -207,19 +207,31 @@ const unavailable = [503, "authorize-unavailable"] as const;
 
 /** What is shown to a gateway that asks the service. */
 export const ofService: readonly Credential[] = [
-  { title: "whom the service lets subscribe", headers: user("reader"), grant: { can: ["subscribe"] } },
+  { title: "a client that the service lets subscribe", headers: user("reader"), grant: { can: ["subscribe"] } },
   {
-    title: "whom the service bounds",
+    title: "a client that the service restricts",
     headers: user("scoped"),
     grant: { can: ["subscribe", "publish"], streams: ["prices"], channels: ["user:ada"] },
   },
-  { title: "whom the service knows no more", headers: user("late"), refused: expired },
-  { title: "whom the service does not know", headers: user("stranger"), refused: invalid },
-  { title: "whom the service refuses", headers: user("banned"), refused: [403, "access-denied"] },
-  { title: "for whom the service fails", headers: user("failing"), refused: unavailable },
-  { title: "for whom the service answers what is not understood", headers: user("vague"), refused: unavailable },
-  { title: "who shows nothing, and the service says no", refused: [403, "access-denied"] },
-  { title: "who has a key, which is not asked about", headers: bearer(keys.reader.key), grant: { can: ["subscribe"] } },
-  { title: "who has a key that is not known, which is not asked about", headers: bearer(unknownKey), refused: invalid },
-  { title: "who has a forged ticket, which is not asked about", query: "ticket=spt_x", refused: noTicket },
+  { title: "a client that the service no longer knows", headers: user("late"), refused: expired },
+  { title: "a client that the service does not know", headers: user("stranger"), refused: invalid },
+  { title: "a client that the service refuses", headers: user("banned"), refused: [403, "access-denied"] },
+  { title: "a client for which the service fails", headers: user("failing"), refused: unavailable },
+  { title: "a client for which the service's answer is invalid", headers: user("vague"), refused: unavailable },
+  { title: "a client without a credential that the service refuses", refused: [403, "access-denied"] },
+  {
+    title: "a client with a key, for which the service is not asked",
+    headers: bearer(keys.reader.key),
+    grant: { can: ["subscribe"] },
+  },
+  {
+    title: "a client with an unknown key, for which the service is not asked",
+    headers: bearer(unknownKey),
+    refused: invalid,
+  },
+  {
+    title: "a client with a forged ticket, for which the service is not asked",
+    query: "ticket=spt_x",
+    refused: noTicket,
+  },
 ];

@@ -24,19 +24,19 @@ afterAll(() => service.close());
 
 const gateways = [
   {
-    title: "a gateway that grants strangers nothing",
+    title: "a gateway without rights for anonymous clients",
     access: () => access,
     credentials: [{ title: "nothing", none: true, grant: { can: [] } }, ...credentials],
     anonymous: { can: [] },
   },
   {
-    title: "a gateway that lets strangers subscribe",
+    title: "a gateway where anonymous clients may subscribe",
     access: () => ({ ...access, anonymous: ["subscribe"] as const }),
     credentials: [{ title: "nothing", none: true }, ...credentials],
     anonymous: { can: ["subscribe"] as const },
   },
   {
-    title: "a gateway that asks a service",
+    title: "a gateway with an authorize service",
     access: () => ({
       keys: access.keys,
       authorize: { url: `http://127.0.0.1:${portOf(service)}/`, cache: "0s", timeout: "25s" },

@@ -53,7 +53,7 @@ describe.each(doors)("$name", (kind) => {
     await door.close();
   });
 
-  test("a hook hears of each client that subscribes, and of its end", async () => {
+  test("a hook is called when a client subscribes, and when its subscription ends", async () => {
     await open();
     const reading = await subscribe("/streams/s/news?events=trade,quote*", user);
     const { client } = reading.controls("connected")[0] as { client: string };
@@ -81,7 +81,7 @@ describe.each(doors)("$name", (kind) => {
     expect(errors).toEqual([]);
   });
 
-  test("what ends a subscription is its reason, and a client that is refused or polls is none", async () => {
+  test("a hook gets the reason why a subscription ended; refused clients and long polls do not count", async () => {
     await open();
     const reading = await subscribe("/streams/s");
     for (const path of ["/streams/none", "/streams/s?last=x", "/status"]) await (await door.request(path)).text();
@@ -93,7 +93,7 @@ describe.each(doors)("$name", (kind) => {
     await reading.cancel();
   });
 
-  test("a hook that fails is logged, and its client is served", async () => {
+  test("if a hook fails, the error is logged and its client is served", async () => {
     await open({
       onConnect() {
         throw new Error("thrown by onConnect");

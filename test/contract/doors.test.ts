@@ -32,7 +32,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
 
   afterEach(() => opened.close());
 
-  test("a subscriber is told where it is, then gets what is published, in order", async () => {
+  test("a subscriber gets its position, then published events in order", async () => {
     const { door } = await open();
     const reading = read(await door.request("/streams/s"));
     await reading.until(({ events }) => events.length === 1);
@@ -51,7 +51,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     await reading.cancel();
   });
 
-  test("a resumed subscriber gets exactly what it missed, then goes on live", async () => {
+  test("a resumed subscriber gets exactly the missed events, then live events", async () => {
     const { door } = await open();
     const [, second] = await publish("1", "2", "3", "4");
     for (const start of [
@@ -79,7 +79,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     await reading.cancel();
   });
 
-  test("the beginning and a time are start positions too", async () => {
+  test("a subscription can also start at the earliest event or at a time", async () => {
     const { door } = await open();
     await publish("1", "2");
     const { events } = (await (await door.request("/streams/s?after=earliest", json)).json()) as Page;
@@ -93,7 +93,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     await since.cancel();
   });
 
-  describe("each kind of hole is announced exactly once", () => {
+  describe("each kind of gap is announced exactly once", () => {
     const cases = [
       { kind: "malformed", id: () => "not-an-id", control: "spillway.gap", facts: { reason: "unknown", lost: null } },
       { kind: "foreign", id: () => "zzzz.3", control: "spillway.reset", facts: { requested: "zzzz.3" } },
@@ -143,7 +143,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     });
   });
 
-  test("a filter lets through its channels and types, by query or by path", async () => {
+  test("a filter selects channels and types, by query or by path", async () => {
     const { door, gateway } = await open();
     await gateway.publish("s", [
       { data: "1", channel: "a", event: "trade" },
@@ -171,7 +171,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     ]);
   });
 
-  test("silence brings heartbeats, and moves the cursor of a filtered subscriber", async () => {
+  test("an idle stream sends heartbeats, and they advance the cursor of a filtered subscriber", async () => {
     const { door } = await open({ streams: { s: { heartbeat: 50 } } });
     const reading = read(await door.request("/streams/s?channels=a"));
     await reading.until(({ comments }) => comments.length >= 1);
@@ -182,7 +182,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     await reading.cancel();
   });
 
-  test("a stream may send its heartbeats as events, and say when to reconnect", async () => {
+  test("a stream can send its heartbeats as events, and set the reconnect delay", async () => {
     const { door } = await open({ streams: { s: { heartbeat: { interval: 50, event: "beat" }, retry: "2s" } } });
     const [everything, filtered] = await Promise.all(
       ["/streams/s", "/streams/s?channels=a"].map(async (path) => read(await door.request(path))),
@@ -200,7 +200,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     await Promise.all([everything!.cancel(), filtered!.cancel()]);
   });
 
-  test("NDJSON carries the same messages, a line each", async () => {
+  test("NDJSON carries the same messages, one per line", async () => {
     const { door, gateway } = await open();
     await gateway.publish("s", { data: "x", event: "trade", channel: "a" });
     const response = await door.request("/streams/s?after=zzz.1", { headers: { accept: "application/x-ndjson" } });
@@ -215,7 +215,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     expect(connected).toMatchObject({ event: "connected", id: cursor });
   });
 
-  test("a long poll is held until there is an event", async () => {
+  test("a long poll waits until there is an event", async () => {
     const { door } = await open();
     const empty = (await (await door.request("/streams/s", json)).json()) as Page;
     expect(empty).toMatchObject({ events: [], gap: null });
@@ -253,7 +253,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     expect(page.events[5]).toMatchObject({ event: "e", upstreamId: "u6" });
   });
 
-  test("an Idempotency-Key makes a repeated publish harmless", async () => {
+  test("a repeated publish with an Idempotency-Key appends nothing", async () => {
     const { door } = await open();
     const send = (body: string): Promise<Response> =>
       door.request("/streams/s/events", {
@@ -272,7 +272,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     expect(page.events).toHaveLength(1);
   });
 
-  test("bad requests get a problem that names the field, and change nothing", async () => {
+  test("an invalid request gets a problem that names the field, and changes nothing", async () => {
     const { door } = await open({ limits: { body: 100 } });
     const post = (body: string, headers: Record<string, string> = {}): Promise<Response> =>
       door.request("/streams/s/events", {
@@ -340,7 +340,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     for (const [type, bodyOf] of forms) expect((await publishAs(type, bodyOf(3))).status).toBe(200);
   });
 
-  test("HEAD answers without a body, OPTIONS with what is allowed", async () => {
+  test("HEAD is answered without a body, OPTIONS with the allowed methods", async () => {
     const { door } = await open();
     const head = await door.request("/streams/s", { method: "HEAD" });
     expect(head.headers.get("content-type")).toBe("text/event-stream");
@@ -350,7 +350,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     expect(options.headers.get("allow")).toBe("GET, HEAD, OPTIONS");
   });
 
-  test("the upstream's own ids go out and come back", async () => {
+  test("clients get the upstream's own ids and can resume with them", async () => {
     const { door, gateway } = await open({ streams: { s: { ids: "upstream" } } });
     await gateway.publish("s", [
       { data: "1", id: "u-1" },
@@ -368,7 +368,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     await lost.cancel();
   });
 
-  test("a stopping gateway says goodbye with the time to come back", async () => {
+  test("a gateway that stops sends a goodbye with the reconnect delay", async () => {
     const { door, gateway } = await open();
     const reading = read(await door.request("/streams/s"));
     await reading.until(({ events }) => events.length === 1);

@@ -14,7 +14,7 @@ const step = fc.oneof(
 describe.each(doors.flatMap((door) => stores.map((store) => ({ title: `${door.name} over ${store}`, door, store }))))(
   "$title",
   ({ door: kind, store }) => {
-    test("whenever a subscriber comes, and wherever it starts, replay goes over into live without hole or double", async () => {
+    test("the change from replay to live loses and repeats nothing, whenever and wherever a subscriber starts", async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 25 }), async (steps) => {
           const { door, gateway, close } = await openGateway(store, kind, { streams: { s: {} } });

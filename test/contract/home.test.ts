@@ -33,7 +33,7 @@ describe.each(doors)("$name", (kind) => {
     return door!.request(path, { headers });
   }
 
-  test("the root is a page that loads nothing from elsewhere and holds nothing of the gateway", async () => {
+  test("the root is a page that loads nothing from other hosts and contains no data of the gateway", async () => {
     await open(undefined, kind.config?.());
     door = await kind.open(gateway);
     for (const accept of ["text/html,application/xhtml+xml,*/*;q=0.8", "*/*"]) {
@@ -51,7 +51,7 @@ describe.each(doors)("$name", (kind) => {
     expect((await door.request("/", { method: "DELETE" })).status).toBe(405);
   });
 
-  test("as JSON it lists the streams that the caller may subscribe to", async () => {
+  test("as JSON, the root lists the streams that the caller may subscribe to", async () => {
     await open({ keys: [one.config, publisher.config] }, kind.config?.());
     door = await kind.open(gateway);
     const response = await request("/", { ...json, ...bearer(one.key) });
@@ -83,7 +83,7 @@ async function mountAt(path: string): Promise<string> {
 }
 
 describe("below a path", () => {
-  test("the page and its JSON are at that path", async () => {
+  test("the page and its JSON are served at that path", async () => {
     await open();
     const fetched = await gateway.fetch(new Request("http://gateway.test/live", { headers: json }), "/live");
     expect(await fetched.json()).toMatchObject({ streams: [{ path: "/live/streams/a" }, { path: "/live/streams/b" }] });
@@ -95,7 +95,7 @@ describe("below a path", () => {
     }
   });
 
-  test("the root of a program that the gateway is a part of stays the program's", async () => {
+  test("a gateway mounted in a program does not serve the program's root", async () => {
     await open();
     expect(await (await fetch(`${await mountAt("")}/`)).text()).toBe("the program's own");
   });

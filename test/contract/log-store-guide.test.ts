@@ -21,7 +21,7 @@ describeLogStore(
 /** Without the line breaks, which depend on the length of the paths that are imported. */
 const unbroken = (text: string): string => text.replaceAll(/,?\s+/g, " ");
 
-it("the guide shows the driver that the suite has run", () => {
+it("the guide shows the driver that the suite has tested", () => {
   const source = readFileSync(join(root, "test/support/array-store.ts"), "utf8");
   const inFolder = source.replaceAll('"../../src/log/', '"../').replaceAll('"../../src/', '"../../');
   const blocks = allBlocks().filter(({ at }) => at.includes("add-an-engine.md"));

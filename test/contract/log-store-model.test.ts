@@ -128,7 +128,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 describe.each([...Object.entries(local), ...shared])("%s", (_, { persistent, runs, createPlace }) => {
-  test("any sequence of operations leaves the log as the model says", async () => {
+  test("any sequence of operations gives the same log as the model", async () => {
     const { open, remove } = await createPlace();
     onTestFinished(remove);
     let run = 0;

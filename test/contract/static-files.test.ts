@@ -81,7 +81,7 @@ describe.each([...doors, undefined])("%j", (kind) => {
     expect(await (await door.request("/sub%20dir/")).text()).toBe("sub");
   });
 
-  test("parts of a file are served, and nothing that the client has", async () => {
+  test("ranges of a file are served, and a file that the client already has is not sent again", async () => {
     const part = await door.request("/app.js", { headers: { range: "bytes=2-4" } });
     expect([part.status, part.headers.get("content-range"), await part.text()]).toEqual([206, "bytes 2-4/10", "234"]);
     const beyond = await door.request("/app.js", { headers: { range: "bytes=20-" } });
@@ -95,7 +95,7 @@ describe.each([...doors, undefined])("%j", (kind) => {
     await failed.text();
   });
 
-  test("what is hidden, outside or no file is not there", async () => {
+  test("hidden files, files outside the folder and other things than files are not found", async () => {
     const paths = [
       "/.env",
       "/.git/config",
@@ -120,7 +120,7 @@ describe.each([...doors, undefined])("%j", (kind) => {
     }
   });
 
-  test("no file takes the place of the gateway's own paths", async () => {
+  test("a file cannot replace a path of the gateway", async () => {
     const healthz = await door.request("/healthz");
     expect(await healthz.json()).toEqual({ status: "ok" });
     const stream = await door.request("/streams/s", { headers: { accept: "application/json" } });
@@ -147,7 +147,7 @@ describe("a gateway with static files", () => {
     return { status, location: headers.location, body: await text(response) };
   }
 
-  test("goes nowhere above the folder, whatever the target", async () => {
+  test("serves nothing outside the folder, whatever the target", async () => {
     gateway = await createGateway(config());
     const { port } = await gateway.listen();
     for (const path of [
@@ -162,7 +162,7 @@ describe("a gateway with static files", () => {
     }
   });
 
-  test("leads to a folder by a path that works behind any prefix, and to no other host", async () => {
+  test("redirects to a folder by a path that works behind any prefix, and never to another host", async () => {
     gateway = await createGateway(config());
     const { port } = await gateway.listen();
     expect(await get(port, "/sub%20dir")).toEqual({ status: 301, location: "./sub%20dir/", body: "" });
@@ -178,7 +178,7 @@ describe("a gateway with static files", () => {
     expect(await body()).toBe("outside");
   });
 
-  test("is refused where the folder does not exist", async () => {
+  test("is refused if the folder does not exist", async () => {
     gateway = await createGateway(config());
     for (const files of [join(folder, "none"), join(folder, "secret.txt"), "", "a\0b"]) {
       await expect(createGateway({ ...config(), static: files })).rejects.toThrow(

@@ -75,7 +75,7 @@ function toBlock({ data, event, id }: Published): string {
 }
 
 test(
-  "what is published comes back as it was, whatever it was published as",
+  "events are delivered as they were published, in every format",
   async () => {
     const published = fc.tuple(fc.constantFrom(...types), fc.array(anyEvent, { minLength: 1, maxLength: 8 }));
     await fc.assert(
@@ -102,7 +102,7 @@ test(
 );
 
 test(
-  "a body is published whole or not at all, and never a fault of the server",
+  "a body is published completely or not at all, and never causes a server error",
   async () => {
     const value = fc.oneof(
       fc.jsonValue(),

@@ -5,7 +5,7 @@ import { budget, time } from "./budget.ts";
 import { bytes, chunkSizes, concat, cut, read, streams } from "../unit/sse/streams.ts";
 
 test(
-  "however a stream is cut into chunks, it says the same",
+  "a stream gives the same events, however it is split into chunks",
   () => {
     fc.assert(
       fc.property(streams, chunkSizes, (stream, sizes) => {
@@ -18,7 +18,7 @@ test(
 );
 
 test(
-  "a limit trips or not, however the stream is cut",
+  "the limit applies in the same way, however the stream is split",
   () => {
     const outcome = (chunks: readonly Uint8Array[], maxEventBytes: number): unknown => {
       try {
@@ -54,7 +54,7 @@ function consult(chunks: readonly Uint8Array[]): { events: object[]; retries: nu
 }
 
 test(
-  "eventsource-parser reads the same",
+  "eventsource-parser reads the same events",
   () => {
     // It waits behind a CR at the end of a chunk for a possible LF, where WHATWG ends the line at once: one more line of no
     // consequence lets it catch up.

@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => gateway.close());
 
 test(
-  "a cursor is read as it was written, and what is read as one is written the same",
+  "a cursor is parsed as it was formatted, and a parsed cursor is formatted the same",
   () => {
     const epoch = fc.stringMatching(/^[0-9a-z]{1,16}$/);
     fc.assert(
@@ -81,7 +81,7 @@ function among(names: readonly string[] | undefined, name: string | undefined): 
 }
 
 test(
-  "a filter passes what it names and nothing else, however it is written",
+  "a filter matches exactly what it names, in every notation",
   async () => {
     const list = (names: readonly string[]): fc.Arbitrary<string[] | undefined> =>
       fc.option(fc.uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 4 }), { nil: undefined });
@@ -113,7 +113,7 @@ test(
 );
 
 test(
-  "no query and no header makes the server fail, and none is answered without an end",
+  "no query and no header causes a server error or a response without an end",
   async () => {
     const text = fc.oneof(
       fc.constantFrom(

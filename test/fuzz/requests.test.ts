@@ -116,7 +116,7 @@ async function check([text, places, everywhere]: readonly [string, readonly numb
 }
 
 test(
-  "the same bytes have the same answers, whoever reads them, and however they are split into packets",
+  "the same bytes get the same responses, whichever parser reads them and however they are split into packets",
   async () => {
     const input = fc.tuple(
       requests,

@@ -45,7 +45,7 @@ describe.each(stores)("over %s", (store) => {
 
   const statusOf = (gateway: Gateway): StreamStatus => gateway.status().streams["s"]!;
 
-  test("stalled readers cost a bounded outbox each, and the others nothing", async () => {
+  test("stalled readers each use a bounded amount of memory and do not affect the others", async () => {
     const { gateway, url } = await open("60s");
     stalledReaders(url, 20);
     const reading = read(await fetch(`${url}/streams/s`));
@@ -67,7 +67,7 @@ describe.each(stores)("over %s", (store) => {
     await reading.cancel();
   });
 
-  test("a reader that takes nothing is cut, with a reason that is counted; one that is only slow is not", async () => {
+  test("a reader that reads nothing is disconnected, with a reason that is counted; a slow reader is not", async () => {
     const { gateway, url } = await open("3s");
     stalledReaders(url, 3);
     const slow = (await fetch(`${url}/streams/s`)).body!.getReader();

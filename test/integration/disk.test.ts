@@ -30,7 +30,7 @@ async function unready(port: number): Promise<readonly string[]> {
   return ((await response.json()) as { reasons?: string[] }).reasons ?? [];
 }
 
-test("a full disk pauses ingest and nothing else; with space it goes on, and nothing is lost", async () => {
+test("a full disk only pauses ingest; with space again it continues, and nothing is lost", async () => {
   gateway = await startNumberedGateway(3, folder);
   const { port } = gateway;
   for (let round = 0; round < 3; round++) {
@@ -46,7 +46,7 @@ test("a full disk pauses ingest and nothing else; with space it goes on, and not
   await gateway.finish();
 });
 
-test("killed while the disk is full, it comes back with what it had and goes on", async () => {
+test("a gateway that is killed while the disk is full restarts with its log and continues", async () => {
   gateway = await startNumberedGateway(3, folder);
   const { port } = gateway;
   await gateway.progress(50);
@@ -59,7 +59,7 @@ test("killed while the disk is full, it comes back with what it had and goes on"
   await gateway.finish();
 });
 
-test("a publisher is told of a full disk by a code, and that there is space again by `readyz` alone", async () => {
+test("a publisher gets an error code while the disk is full, and `readyz` alone shows that there is space again", async () => {
   const port = await freePort();
   const flags = ["--stream", "notes", "--anonymous", "subscribe,publish", "--port", String(port)];
   const program = startCli("serve", "--store", `sqlite:${folder}/log.db`, ...flags);

@@ -25,17 +25,20 @@ test.for([
   ["redis", "createRedisStore", { url: "redis://127.0.0.1", node: "a" }, "@redis/client"],
   ["nats", "createNatsStore", { url: "nats://127.0.0.1", node: "a" }, "@nats-io/transport-node @nats-io/jetstream"],
   ...(builtInSqlite ? [] : [["sqlite", "createSqliteStore", { path: "log.db" }, "@photostructure/sqlite"] as const]),
-] as const)("without its driver the %s store says what to install", async ([engine, factory, options, packages]) => {
-  const program = join(folder, `${engine}.js`);
-  await writeFile(
-    program,
-    `import { ${factory} } from "./dist/log/${engine}/index.js";
+] as const)(
+  "without its driver, the %s store reports what to install",
+  async ([engine, factory, options, packages]) => {
+    const program = join(folder, `${engine}.js`);
+    await writeFile(
+      program,
+      `import { ${factory} } from "./dist/log/${engine}/index.js";
     await ${factory}(${JSON.stringify(options)}).catch(({ code, expected, message }) => console.log(JSON.stringify({ code, expected, message })));`,
-  );
-  const { stdout } = await promisify(execFile)(process.execPath, [program], { cwd: folder });
-  expect(JSON.parse(stdout)).toEqual({
-    code: "driver-missing",
-    expected: packages,
-    message: expect.stringContaining(`npm install ${packages}`) as unknown,
-  });
-});
+    );
+    const { stdout } = await promisify(execFile)(process.execPath, [program], { cwd: folder });
+    expect(JSON.parse(stdout)).toEqual({
+      code: "driver-missing",
+      expected: packages,
+      message: expect.stringContaining(`npm install ${packages}`) as unknown,
+    });
+  },
+);

@@ -68,7 +68,7 @@ async function subscribe(edge: Gateway, headers: Record<string, string> = {}): P
   return reading.until(({ events }) => events.length > 0);
 }
 
-test("a client resumes at another edge, and at one that was started later", async () => {
+test("a client can resume at another edge, and at one that was started later", async () => {
   const publish = (...data: string[]): Promise<readonly string[]> =>
     root.gateway.publish(
       "events",

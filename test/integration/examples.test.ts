@@ -67,7 +67,7 @@ function post(url: string, body: object, headers: Readonly<Record<string, string
   return fetch(url, { method: "POST", headers: json, body: JSON.stringify(body) });
 }
 
-test("express.js publishes what is posted to the app", async () => {
+test("express.js publishes the data that is posted to the app", async () => {
   const example = await start("express.js");
   const reading = await follow(example.url);
   const answer = await post(new URL("/orders", example.url).href, { item: "tea" });
@@ -78,7 +78,7 @@ test("express.js publishes what is posted to the app", async () => {
   await expectGoodbye(example, reading);
 });
 
-test("fetch-handler.js lets anyone follow, and those with a token publish", async () => {
+test("fetch-handler.js lets anyone subscribe, and clients with a token publish", async () => {
   const example = await start("fetch-handler.js");
   const reading = await follow(example.url);
   expect((await post(`${example.url}/events`, { data: "no" })).status).toBe(401);
@@ -98,7 +98,7 @@ test("publish-and-follow.js prints its own events and serves them", async () => 
   expect(example.output()).toMatch(/closed\n$/);
 });
 
-test("own-store/serve.js serves what is published to its store", async () => {
+test("own-store/serve.js serves the events published to its store", async () => {
   const example = await start("own-store/serve.js");
   const reading = await follow(example.url);
   expect((await post(`${example.url}/events`, { data: "tea" })).status).toBe(200);
@@ -120,7 +120,7 @@ describeLogStore(
   { describe, it },
 );
 
-test("the demo shows a page, and the market's events with none missing and none twice", async () => {
+test("the demo shows a page, and the market's events without losses or duplicates", async () => {
   const example = await start("demo/start.js");
   expect(await (await fetch(example.url)).text()).toContain("Spillway");
   const reading = await follow(new URL("/streams/market?after=earliest", example.url).href);

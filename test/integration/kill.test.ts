@@ -39,7 +39,7 @@ test("SIGTERM, 8 times: it exits with 0, and every client ends with exactly 1..M
   await gateway.finish();
 });
 
-test("20 stalled readers beside them change nothing, through kills too", async () => {
+test("20 stalled readers change nothing, even with kills", async () => {
   const stalled: Socket[] = [];
   for (let round = 0; round < 5; round++) {
     stalled.push(...Array.from({ length: 20 }, () => stall(gateway.port)));

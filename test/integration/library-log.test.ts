@@ -17,7 +17,7 @@ async function runWith(runtime: string): Promise<{ stdout: string; stderr: strin
   return promisify(execFile)(process.execPath, args, { cwd: resolve(import.meta.dirname, "../..") });
 }
 
-test("without a logger, warnings go to stderr as plain lines without a secret, and false silences them", async () => {
+test("without a logger, warnings go to stderr as plain lines without secrets, and false silences them", async () => {
   const plain = await runWith("{}");
   expect(plain.stdout).toBe("");
   expect(plain.stderr).toMatch(

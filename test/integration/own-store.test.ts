@@ -22,7 +22,7 @@ function withStore(store: CreateGatewayConfig["store"]): CreateGatewayConfig {
   return { store, streams: { orders: {} } };
 }
 
-test("an open store is used by one gateway after another, and stays open when they close", async () => {
+test("an open store can be used by one gateway after another, and stays open when they close", async () => {
   const { store, closed } = countedStore();
   const first = await createGateway(withStore(store));
   const [id] = await first.publish("orders", { data: "tea" });
@@ -55,7 +55,7 @@ test("a store that a function opens gets the logger and the node's name, and is 
   expect(closed()).toBe(1);
 });
 
-test("subscribers of a stream whose log the store replaces are let go, and the new log is served", async () => {
+test("subscribers of a stream whose log the store replaces are disconnected, and the new log is served", async () => {
   const memory = createMemoryStore();
   let replaced = false;
   let lose = (_: string): void => {};
@@ -78,7 +78,7 @@ test("subscribers of a stream whose log the store replaces are let go, and the n
   await gateway.close();
 });
 
-test("a gateway that cannot start closes the store it opened, and not one that was given to it", async () => {
+test("a gateway that cannot start closes the store that it opened, but not one that was passed to it", async () => {
   const { store, closed } = countedStore();
   const failing: LogStore = {
     ...store,
@@ -90,7 +90,7 @@ test("a gateway that cannot start closes the store it opened, and not one that w
   expect(closed()).toBe(1);
 });
 
-test.each(["auto", 2] as const)("with workers: %s a store of the program is refused", async (workers) => {
+test.each(["auto", 2] as const)("with workers: %s, a store of the program is refused", async (workers) => {
   const { store } = countedStore();
   await expect(createGateway({ ...withStore(store), workers })).rejects.toMatchObject({
     code: "config-invalid",
@@ -101,7 +101,7 @@ test.each(["auto", 2] as const)("with workers: %s a store of the program is refu
   });
 });
 
-test("something that is no store is refused with what was expected", async () => {
+test("a value that is not a store is refused with what was expected", async () => {
   await expect(createGateway(withStore({} as LogStore))).rejects.toMatchObject({
     code: "config-invalid",
     field: "store",
@@ -109,7 +109,7 @@ test("something that is no store is refused with what was expected", async () =>
   });
 });
 
-test("a reload keeps the store of the program, and refuses a URL in its place", async () => {
+test("a reload keeps the store of the program, and refuses a URL instead of it", async () => {
   const { store, closed } = countedStore();
   let config: CreateGatewayConfig = withStore(store);
   const gateway = await createGateway(config, { readConfig: () => config, logger: false });
@@ -142,7 +142,7 @@ test("a lazy gateway opens the store of the program on first use, once", async (
   await gateway.close();
 });
 
-test("lazy gateways of one name share an open store, but not two different ones", async () => {
+test("lazy gateways with the same name share an open store, but not two different ones", async () => {
   const [one, other] = [countedStore(), countedStore()];
   const make = ({ store }: { store: LogStore }): LazyGateway =>
     createLazyGateway(withStore(store), { name: "open-stores" });

@@ -44,7 +44,7 @@ for (const kind of [nginx, haproxy, caddy]) {
         });
 
         test.each(["text/event-stream", "application/x-ndjson"])(
-          "each event of %s has arrived before the next one is published",
+          "each event of %s arrives before the next one is published",
           async (accept) => {
             const response = await request("/streams/lively", { headers: { accept, "accept-encoding": "gzip" } });
             expect(response.headers.get("content-encoding")).toBeNull();
@@ -57,7 +57,7 @@ for (const kind of [nginx, haproxy, caddy]) {
           },
         );
 
-        test("heartbeats keep a stream open for longer than the proxy lets one be silent", async () => {
+        test("heartbeats keep a stream open for longer than the proxy's timeout for silent ones", async () => {
           const [lively, silent] = await Promise.all([subscribe(request, "lively"), subscribe(request, "silent")]);
           // The proxy's limit is in force: without heartbeats it cuts the stream.
           await eventually(() => silent.ended, "the end of the silent stream");
@@ -67,7 +67,7 @@ for (const kind of [nginx, haproxy, caddy]) {
           await lively.until((reading) => reading.data().includes("still there"));
         });
 
-        test("a client that comes back gets exactly what it missed", async () => {
+        test("a client that reconnects gets exactly the missed events", async () => {
           // A client of its own: undici sends no POST on a connection that has a response open.
           const publisher = client(proxy, http2);
           const ids = await publishThrough(publisher, "lively", ["1", "2", "3"]);
@@ -78,7 +78,7 @@ for (const kind of [nginx, haproxy, caddy]) {
           expect(reading.data()).toEqual(["2", "3", "4"]);
         });
 
-        test("it is the gateway that refuses too large a body", async () => {
+        test("a body that is too large is refused by the gateway, not by the proxy", async () => {
           const body = JSON.stringify({ data: "x".repeat(1_100_000) });
           const headers = { "content-type": "application/json" };
           const response = await request("/streams/lively/events", { method: "POST", headers, body });
@@ -86,14 +86,14 @@ for (const kind of [nginx, haproxy, caddy]) {
           expect(await response.json()).toMatchObject({ code: "body-too-large" });
         });
 
-        test("a client that goes away is no subscriber any more", async () => {
+        test("a client that disconnects is unsubscribed", async () => {
           const reading = await subscribe(request, "lively");
           expect(subscribers("lively")).toBe(1);
           await reading.cancel();
           await eventually(() => subscribers("lively") === 0, "the end of the subscription");
         });
 
-        test("a gateway that stops says goodbye to its clients", async () => {
+        test("a gateway that stops sends its clients a goodbye", async () => {
           const reading = await subscribe(request, "lively");
           await Promise.all([gateway.close(), eventually(() => reading.ended, "the end of the stream")]);
           expect(reading.controls("spillway.bye")).toMatchObject([{ reason: "drain" }]);
@@ -101,7 +101,7 @@ for (const kind of [nginx, haproxy, caddy]) {
       });
     }
 
-    test("it speaks HTTP/2 to a client that can", async () => {
+    test("the proxy uses HTTP/2 with a client that supports it", async () => {
       const { url, ca } = await start(kind, { upstream, ...bounds });
       const { port } = new URL(url);
       const socket = connect({
@@ -116,7 +116,7 @@ for (const kind of [nginx, haproxy, caddy]) {
       expect(socket.alpnProtocol).toBe("h2");
     });
 
-    test("the gateway counts connections by the client's address where it trusts the proxy", async () => {
+    test("the gateway counts connections by the client's address if it trusts the proxy", async () => {
       const counting = await openGateway({ trustProxy: ["127.0.0.1"], limits: { perAddress: 1 } });
       const proxy = await start(kind, { upstream: (await counting.listen()).port, ...bounds });
       const [one, other] = ["127.0.0.2", "127.0.0.3"].map((address) => client(proxy, false, address));
@@ -127,7 +127,7 @@ for (const kind of [nginx, haproxy, caddy]) {
       expect(await refused.json()).toMatchObject({ code: "too-many-connections" });
     });
 
-    test("the gateway is told the client's address by the proxy, whatever the client says", async () => {
+    test("the gateway gets the client's address from the proxy, whatever the client claims", async () => {
       const recorder = await recordHeaders();
       const request = client(await start(kind, { upstream: recorder.port, ...bounds }), true);
       const lies = { "x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "http", "x-forwarded-host": "lie.example" };
@@ -145,8 +145,8 @@ for (const kind of [nginx, haproxy, caddy]) {
 
 // Caddy has no such bound, and no access log unless it is told to.
 for (const kind of [nginx, haproxy]) {
-  describe.skipIf(!isInstalled(kind))(`${kind.name}, which counts and logs`, () => {
-    test("one address cannot have more open than it is allowed", async () => {
+  describe.skipIf(!isInstalled(kind))(`${kind.name} with its limits and logs`, () => {
+    test("one address cannot have more open connections than allowed", async () => {
       const request = client(await start(kind, { upstream, ...bounds }), false);
       await ready(request);
       const open = [];
@@ -158,7 +158,7 @@ for (const kind of [nginx, haproxy]) {
       await eventually(async () => (await request("/healthz")).ok, "room for another one");
     });
 
-    test("no ticket gets into its log", async () => {
+    test("no ticket appears in its log", async () => {
       const proxy = await start(kind, { upstream, ...bounds });
       const request = client(proxy, true);
       await ready(request);

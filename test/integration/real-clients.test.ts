@@ -164,13 +164,13 @@ async function expectEach(numbers: string): Promise<void> {
 
 const timeout = 120_000;
 
-test("cut off before the first event, each client gets 1..M", { timeout }, async () => {
+test("disconnected before the first event, each client gets 1..M", { timeout }, async () => {
   await open();
   await whileAway(sendHundred);
   await expectAll();
 });
 
-test("cut off in the middle, each client gets 1..M", { timeout }, async () => {
+test("disconnected in the middle, each client gets 1..M", { timeout }, async () => {
   await open();
   source.control({ emit: 50 });
   await progress(50);
@@ -198,7 +198,7 @@ test("with the gateway stopped by SIGTERM, each client gets 1..M", { timeout }, 
 });
 
 test(
-  "cut off with a filter that nothing has passed, no client is told of a gap for what retention removed",
+  "disconnected with a filter that matched nothing, no client gets a gap for events that retention removed",
   { timeout },
   async () => {
     await open("?channels=mine", { heartbeat: "200ms", retention: { events: 10 } });

@@ -13,25 +13,25 @@ async function documented(): Promise<{ code: string; meaning: string; status: st
   return Array.from(text.matchAll(row), ({ groups }) => groups as { code: string; meaning: string; status: string });
 }
 
-test("the catalogue of errors lists every code with its meaning, and nothing else", async () => {
+test("the error reference lists exactly the existing codes, with their meaning", async () => {
   const rows = await documented();
   expect(Object.fromEntries(rows.map(({ code, meaning }) => [code, meaning]))).toEqual(errorCodes);
   expect(rows).toHaveLength(Object.keys(errorCodes).length);
 });
 
-test("the catalogue of errors names the status that a request is answered with", async () => {
+test("the error reference has the status of the response for each code", async () => {
   for (const { code, status } of await documented()) {
     const answered = problem(new SpillwayError(code as ErrorCode)).status;
     expect(status, code).toBe(answered === 500 ? "–" : String(answered));
   }
 });
 
-test("an error without a message of its own says what its code means", () => {
+test("an error without its own message has the meaning of its code", () => {
   const error = new SpillwayError("gap");
   expect(error).toMatchObject({ name: "SpillwayError", code: "gap", message: errorCodes.gap });
 });
 
-test("an error keeps the field at fault and its cause", () => {
+test("an error keeps the invalid field and its cause", () => {
   const cause = new Error("underneath");
   const error = new SpillwayError("request-invalid", "bad", { field: "since", expected: "a time", got: "x", cause });
   expect(error).toMatchObject({ field: "since", expected: "a time", got: "x", cause });

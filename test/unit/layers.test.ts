@@ -127,7 +127,7 @@ test("every folder of src is in the table of layers", async () => {
   expect(unknown).toEqual([]);
 });
 
-test("no source file imports what its layer may not", async () => {
+test("no source file imports anything that its layer may not", async () => {
   const broken: string[] = [];
   for (const file of await sourceFiles()) {
     for (const specifier of specifiers(await readFile(join(src, file), "utf8"))) {
@@ -162,7 +162,7 @@ test("the linter forbids exactly the imports that the table forbids", async () =
   }
 });
 
-test("the linter forbids a cycle of imports, also one of types alone", async () => {
+test("the linter forbids cycles of imports, including type-only ones", async () => {
   const directory = await mkdtemp(join(tmpdir(), "spillway-cycles-"));
   try {
     await copyFile(join(root, ".oxlintrc.json"), join(directory, ".oxlintrc.json"));

@@ -27,11 +27,11 @@ function rows(text: string): string[][] {
   return Array.from(text.matchAll(/^\| `([^`]+)` *\| *(\S+)/gm), ([, ...cells]) => cells);
 }
 
-test("it says which version of the protocol it is", () => {
+test("it states the version of the protocol", () => {
   expect(protocol).toContain("**Protocol version 1.**");
 });
 
-test("every control event has a section that lists its members, and no other has", () => {
+test("every control event has a section that lists its members, and there are no other sections", () => {
   const sections = Array.from(protocol.matchAll(/^### `([^`]+)`$/gm), ([, name]) => name);
   expect(sections).toEqual([...controls.keys()]);
   for (const [name, members] of controls) {
@@ -40,14 +40,14 @@ test("every control event has a section that lists its members, and no other has
   }
 });
 
-test("no reserved type is named that does not exist", () => {
+test("every reserved type that is named exists", () => {
   const heartbeat = JSON.parse(createNdjsonFormat("epoch", "gateway").heartbeat(undefined)) as { event: string };
   const named = new Set(protocol.match(/spillway\.[a-z]+/g));
   const existing = [...controls.keys(), heartbeat.event].filter((name) => name.startsWith("spillway."));
   expect([...named].toSorted()).toEqual(existing.toSorted());
 });
 
-test("the table of errors has every code that a request can meet, with its status, and no other", () => {
+test("the error table lists exactly the codes that a request can get, with their status", () => {
   const answered = (Object.keys(errorCodes) as ErrorCode[]).map((code): [string, number] => {
     const { status, body } = problem(new SpillwayError(code));
     return [(JSON.parse(body!) as { code: string }).code, status];

@@ -43,7 +43,7 @@ async function openProxied(
 }
 
 describe.each(brokers)("$name", (broker) => {
-  test("an append whose answer is lost is there once, and resolves", async () => {
+  test("an append whose answer is lost is stored once, and resolves", async () => {
     const server = await serverForTest(broker);
     const { node, proxy } = await openProxied(broker, server);
     const other = await openNode(broker, server.url, "b");
@@ -59,7 +59,7 @@ describe.each(brokers)("$name", (broker) => {
     expect(await dataOf(node.log)).toEqual(numbers(1, 5));
   });
 
-  test("an append with an unknown outcome that is made again with its retry token is there once", async () => {
+  test("an append with an unknown outcome that is repeated with its retry token is stored once", async () => {
     const server = await serverForTest(broker);
     const { node, proxy } = await openProxied(broker, server);
     const other = await openNode(broker, server.url, "b");
@@ -81,7 +81,7 @@ describe.each(brokers)("$name", (broker) => {
     expect(await dataOf(node.log)).toEqual(["1", "2", "3", "4", "1", "2"]);
   });
 
-  test("while the server is away everything is refused in bounded time, and works when it is back", async () => {
+  test("while the server is away every call is refused in bounded time, and works when it is back", async () => {
     const server = await serverForTest(broker);
     const [a, b] = [await openNode(broker, server.url, "a"), await openNode(broker, server.url, "b")];
     await a.log.append([event("1")]);
@@ -106,7 +106,7 @@ describe.each(brokers)("$name", (broker) => {
     expect([a.lost, b.lost]).toEqual([[], []]);
   });
 
-  test("a connection that hangs is left for another one, and the tail goes on from its place", async () => {
+  test("a hanging connection is replaced by another one, and the tail continues from its position", async () => {
     const server = await serverForTest(broker);
     const a = await openNode(broker, server.url, "a");
     const { node: b, proxy } = await openProxied(broker, server, "b");
@@ -122,7 +122,7 @@ describe.each(brokers)("$name", (broker) => {
     expect(b.seen.map(([seq]) => seq)).toEqual([1, 2, 3]);
   });
 
-  test("a server that stands still for longer than any patience doubles nothing", async () => {
+  test("a server that is paused for longer than any timeout duplicates nothing", async () => {
     const server = await serverForTest(broker);
     const [a, b] = [await openNode(broker, server.url, "a"), await openNode(broker, server.url, "b")];
     await a.log.append([event("1")]);
@@ -142,7 +142,7 @@ describe.each(brokers)("$name", (broker) => {
     expect(await contentOf(a.log)).toHaveLength(4);
   });
 
-  test("a store can be closed while the server stands still", async () => {
+  test("a store can be closed while the server is paused", async () => {
     const server = await serverForTest(broker);
     const node = await openNode(broker, server.url);
     await server.pause(true);
@@ -153,7 +153,7 @@ describe.each(brokers)("$name", (broker) => {
     await server.pause(false);
   });
 
-  test("whatever is cut, a reader sees every number once and every append is there once", async () => {
+  test("with any broken connections, a reader gets every number once and every append is stored once", async () => {
     const batches = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 20, maxLength: 40 });
     const how = fc.constantFrom("reset", "cut", "stall");
     const property = fc.asyncProperty(

@@ -25,7 +25,7 @@ streams:
     expect(stdout).not.toContain(secret);
   }));
 
-test("check lists every error with its place and exits with 1", () =>
+test("check lists every error with its position and exits with 1", () =>
   withDirectory(async (cwd) => {
     const yaml = `drian: 1s\nstreams:\n  a:\n    upstream: { url: "${secret}", proxy: "$\{NOPE}" }\n    idz: gateway\n`;
     await writeFile(join(cwd, "other.yaml"), yaml);
@@ -40,7 +40,7 @@ test("check lists every error with its place and exits with 1", () =>
     ]);
   }));
 
-test("flags and their variables win over the file", () =>
+test("flags and their variables take precedence over the file", () =>
   withDirectory(async (cwd) => {
     await writeFile(
       join(cwd, "spillway.json"),
@@ -74,7 +74,7 @@ test("flags and their variables win over the file", () =>
     expect(stdout).toContain("default: prices");
   }));
 
-test("a wrong flag is named in the place of the file", async () => {
+test("an error in a flag names the flag instead of the file", async () => {
   const { code, stderr } = await runCli(["check", "--stream", "a", "--ids", "mine"]);
   expect(code).toBe(1);
   expect(stderr).toBe(
@@ -82,7 +82,7 @@ test("a wrong flag is named in the place of the file", async () => {
   );
 });
 
-test("a misspelt choice gets a suggestion, and nothing that follows from it is complained of", async () => {
+test("a misspelt choice gets a suggestion and causes no further errors", async () => {
   for (const [flag, value, meant] of [
     ["--preset", "sufrlux", "surflux"],
     ["--ids", "gatway", "gateway"],
@@ -92,7 +92,7 @@ test("a misspelt choice gets a suggestion, and nothing that follows from it is c
   }
 });
 
-test("a URL without a scheme is shown with what to write, and without its secrets", async () => {
+test("a URL without a scheme is reported with the correct form and without its secrets", async () => {
   for (const [written, host] of [
     ["source.example/events?api-key=hunter2", "https://source.example/events?api-key=***"],
     ["me:hunter2@source.example:8443/events", "https://***@source.example:8443/events"],
@@ -110,7 +110,7 @@ test("a URL without a scheme is shown with what to write, and without its secret
   }
 });
 
-test("a variable in a flag is filled in from .env, and one that is not set is named at its flag", () =>
+test("a variable in a flag is read from .env, and a missing one is reported with its flag", () =>
   withDirectory(async (cwd) => {
     await writeFile(join(cwd, ".env"), `SOURCE_URL=https://source.example/events?api-key=${secret}\n`);
     const good = await runCli(["check", "--upstream", "${SOURCE_URL}"], { cwd });
@@ -121,7 +121,7 @@ test("a variable in a flag is filled in from .env, and one that is not set is na
     );
   }));
 
-test("the log in memory is written with or without a colon and quotes", () =>
+test("the memory store can be written with or without a colon and quotes", () =>
   withDirectory(async (cwd) => {
     for (const store of ["memory", "memory:", '"memory:"', "memory: # for a test"]) {
       await writeFile(join(cwd, "spillway.yaml"), `store: ${store}\nstreams: { a: { ids: mine } }\n`);
@@ -131,7 +131,7 @@ test("the log in memory is written with or without a colon and quotes", () =>
     expect((await runCli(["check", "--stream", "a", "--store", "memory"])).stdout).toContain('store: "memory:"');
   }));
 
-test("the surflux preset is checked by its variables", async () => {
+test("check validates the variables of the surflux preset", async () => {
   const env = { SURFLUX_API_URL: "https://api.surflux.example", SURFLUX_API_KEY: secret };
   const good = await runCli(["check", "--preset", "surflux"], { env });
   expect(good.stdout).toContain("url: https://api.surflux.example/events?api-key=***");
@@ -147,7 +147,7 @@ test("the surflux preset is checked by its variables", async () => {
   expect(bad.stderr).toMatch(/SURFLUX_API_URL: .*\n.*SURFLUX_API_KEY: /);
 });
 
-test("wrong usage exits with 2, help and version with 0", async () => {
+test("wrong usage exits with 2, help and version exit with 0", async () => {
   expect((await runCli(["chekc"])).code).toBe(2);
   expect((await runCli(["check", "--no-such-flag"])).code).toBe(2);
   expect((await runCli(["serve", "--listen", ":1", "--port", "1"])).code).toBe(2);

@@ -43,7 +43,7 @@ function startInTerminal(cwd: string, cache: string, command: string, ...args: r
   };
 }
 
-test("npx spillway in a clone builds nothing, and ends in order at Ctrl-C", () =>
+test("npx spillway in a clone builds nothing, and exits properly on Ctrl-C", () =>
   withDirectory(async (folder) => {
     const main = join(root, "dist/cli/main.js");
     const built = (await stat(main)).mtimeMs;
@@ -57,7 +57,7 @@ test("npx spillway in a clone builds nothing, and ends in order at Ctrl-C", () =
     expect(await leftOpen(folder)).toEqual([]);
   }));
 
-test("npm start ends with 0 at Ctrl-C, and its log is closed", () =>
+test("npm start exits with 0 on Ctrl-C, and closes its log", () =>
   withDirectory(async (folder) => {
     const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
       scripts: { start: string };

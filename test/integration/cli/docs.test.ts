@@ -5,7 +5,7 @@ import { createProgram } from "../../../src/cli/program.ts";
 
 const page = readFileSync(resolve(import.meta.dirname, "../../../docs/reference/cli.md"), "utf8");
 
-test("the reference names every flag of every command, and no other", () => {
+test("the reference lists every flag of every command, and no others", () => {
   const commands = createProgram().commands.flatMap((command) => command.commands.concat(command));
   const flags = commands.flatMap(({ options }) => options.flatMap(({ long }) => (long === undefined ? [] : [long])));
   const named = Array.from(page.matchAll(/^\|.*?\|/gm), ([cell]) => cell.match(/--[a-z-]{2,}/g) ?? []).flat();

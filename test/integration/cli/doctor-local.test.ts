@@ -27,7 +27,7 @@ async function examine(cwd: string, ...flags: readonly string[]): Promise<Report
   return { code, all, of: (name) => all(name)[0]! };
 }
 
-test("a configuration that works here has no failure, and nothing is left behind", () =>
+test("a configuration that works on this machine has no failures, and doctor leaves nothing behind", () =>
   withDirectory(async (cwd) => {
     await writeFile(join(cwd, "spillway.json"), JSON.stringify({ streams: { s: {} }, limits: { connections: 100 } }));
     const report = await examine(cwd);
@@ -39,14 +39,14 @@ test("a configuration that works here has no failure, and nothing is left behind
     expect(await readdir(cwd)).toEqual(["spillway.json"]);
   }));
 
-test("names the listener that the configuration chooses", () =>
+test("the report names the listener that the configuration selects", () =>
   withDirectory(async (cwd) => {
     const flags = ["--stream", "s", "--store", "memory:"];
     expect((await examine(cwd, ...flags)).of("listener").found).toMatch(/^raw: /);
     expect((await examine(cwd, ...flags, "--listener", "node")).of("listener").found).toMatch(/^node: /);
   }));
 
-test("every error of the configuration is a failure of its own", () =>
+test("every error of the configuration is a separate failure", () =>
   withDirectory(async (cwd) => {
     await writeFile(join(cwd, "spillway.yaml"), "drian: 1s\nstreams: { s: { idz: gateway } }\n");
     const report = await examine(cwd);
@@ -57,14 +57,14 @@ test("every error of the configuration is a failure of its own", () =>
     ]);
   }));
 
-test("a directory without a configuration is a failure that says so", () =>
+test("a directory without a configuration is reported as a failure", () =>
   withDirectory(async (cwd) => {
     const report = await examine(cwd);
     expect([report.code, report.of("config").outcome]).toEqual([1, "fail"]);
     expect(report.of("config").found).toContain("this directory has no spillway.yaml");
   }));
 
-test("a log that a running gateway holds is a warning, and one that is none a failure", () =>
+test("a log in use by a running gateway is a warning, and a file that is not a log is a failure", () =>
   withDirectory(async (cwd) => {
     const flags = ["--stream", "s", "--store", "sqlite:log.db"];
     const serve = await startServe(flags, { cwd });
@@ -80,14 +80,14 @@ test("a log that a running gateway holds is a warning, and one that is none a fa
     expect(broken.of("store").found).toContain("store-corrupt");
   }));
 
-test("a folder that does not exist is a failure, a log in memory a warning", () =>
+test("a missing folder is a failure, and a log in memory is a warning", () =>
   withDirectory(async (cwd) => {
     const nowhere = await examine(cwd, "--stream", "s", "--store", "sqlite:no/such/log.db");
     expect([nowhere.code, nowhere.of("store").outcome]).toEqual([1, "fail"]);
     expect((await examine(cwd, "--stream", "s", "--store", "memory:")).of("store").outcome).toBe("warn");
   }));
 
-test("an engine is named, and reached without anything being changed there", () =>
+test("an engine is named and contacted, but nothing in it is changed", () =>
   withDirectory(async (cwd) => {
     const listening = createNetServer().listen(0, "127.0.0.1");
     await once(listening, "listening");
@@ -110,7 +110,7 @@ test("an engine is named, and reached without anything being changed there", () 
     }
   }));
 
-test("a clock behind the log's last event is found", () =>
+test("a clock that is behind the log's last event is detected", () =>
   withDirectory(async (cwd) => {
     const flags = ["--stream", "s", "--store", "sqlite:log.db", "--anonymous", "subscribe,publish"];
     const serve = await startServe(flags, { cwd });
@@ -128,7 +128,7 @@ test("a clock behind the log's last event is found", () =>
     expect(found).toContain("behind the last event of s");
   }));
 
-test("with --check-upstream each source is connected once, and not without", () =>
+test("with --check-upstream each source is contacted once, otherwise none is", () =>
   withDirectory(async (cwd) => {
     let requests = 0;
     const source = createServer((_request, response) => {
@@ -149,7 +149,7 @@ test("with --check-upstream each source is connected once, and not without", () 
     expect(of("upstream").found).not.toContain("hunter2");
   }));
 
-test("what is no URL and what is no duration are refused", async () => {
+test("an invalid URL and an invalid duration are refused", async () => {
   const wrong = await runCli(["doctor", "streams/s"]);
   expect([wrong.code, wrong.stdout]).toEqual([1, ""]);
   expect(wrong.stderr).toContain("request-invalid");

@@ -80,7 +80,7 @@ function complaints({ checks }: Report): string[] {
   return checks.filter(({ outcome }) => outcome !== "ok").map(({ name, outcome }) => `${outcome} ${name}`);
 }
 
-test("a path without hops gets no complaint, and is said to have none", async () => {
+test("a path without hops has no findings, and the report says that there are no hops", async () => {
   const report = await examine(serve.url, "--publish");
   expect([report.code, complaints(report)]).toEqual([0, []]);
   expect(report.of("hops").found).toBe("none: Spillway answers itself");
@@ -97,7 +97,7 @@ test("a path without hops gets no complaint, and is said to have none", async ()
   ]);
 });
 
-test("the listener is named to those who may read the status", () =>
+test("the listener is shown to clients that may read the status", () =>
   withDirectory(async (cwd) => {
     const flags = ["--stream", "s", "--store", "memory:", "--anonymous", "subscribe,admin", "--listener", "node"];
     const own = await startServe(flags, { cwd });
@@ -120,7 +120,7 @@ describe.skipIf(missing.length > 0)("through real proxies", () => {
     ["Caddy", () => startHop(hopPrograms.caddy, caddyTo(upstream(), "", "flush_interval -1")), "Caddy"],
   ] as const;
 
-  test.each(cleanHops)("a clean path through %s gets no complaint", (_name, start, found) =>
+  test.each(cleanHops)("a clean path through %s has no findings", (_name, start, found) =>
     behind(start(), async ({ url }) => {
       const report = await examine(url, "--publish");
       expect(complaints(report)).toEqual([]);
@@ -131,7 +131,7 @@ describe.skipIf(missing.length > 0)("through real proxies", () => {
     }),
   );
 
-  test("nginx that buffers is named with its setting, and so is that it waits for a full buffer", () => {
+  test("nginx with buffering is reported with its setting, and that it waits for a full buffer", () => {
     const directives = "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;";
     return behind(startHop(hopPrograms.nginx, nginxTo(upstream(), directives, "1.0")), async ({ url }) => {
       await publish(200, "x".repeat(1_000));
@@ -144,7 +144,7 @@ describe.skipIf(missing.length > 0)("through real proxies", () => {
     });
   });
 
-  test("nginx that compresses is named with its setting", () => {
+  test("nginx with compression is reported with its setting", () => {
     const directives = "gzip on; gzip_types text/event-stream; gzip_proxied any; gzip_min_length 0;";
     return behind(startHop(hopPrograms.nginx, nginxTo(upstream(), directives)), async ({ url }) => {
       const { outcome, found, advice } = (await examine(url, "--timeout", "1s")).of("compression");
@@ -163,7 +163,7 @@ describe.skipIf(missing.length > 0)("through real proxies", () => {
     ],
   ] as const;
 
-  test.each(cutters)("%s that cuts a silent stream is named with its %s", (name, setting, start) =>
+  test.each(cutters)("%s that closes silent streams is reported with its %s", (name, setting, start) =>
     behind(start(), async ({ url }) => {
       const report = await examine(url, "--idle", "60s");
       expect(complaints(report)).toEqual(["fail idle"]);
@@ -175,7 +175,7 @@ describe.skipIf(missing.length > 0)("through real proxies", () => {
     }),
   );
 
-  test("Caddy that compresses is named with its setting", () => {
+  test("Caddy with compression is reported with its setting", () => {
     const directives = "encode {\n    gzip\n    minimum_length 1\n    match header Content-Type text/*\n  }";
     return behind(startHop(hopPrograms.caddy, caddyTo(upstream(), directives, "")), async ({ url }) => {
       const { outcome, advice } = (await examine(url, "--timeout", "1s")).of("compression");
@@ -184,7 +184,7 @@ describe.skipIf(missing.length > 0)("through real proxies", () => {
     });
   });
 
-  test.each([nginx, haproxy, caddy])("the configuration of deploy/ for $name gets no complaint, over HTTP/2", (kind) =>
+  test.each([nginx, haproxy, caddy])("the configuration of deploy/ for $name has no findings, over HTTP/2", (kind) =>
     withDirectory(async (cwd) => {
       const proxy = await startReverseProxy(kind, { upstream: upstream(), idle: 60, perAddress: 10 });
       try {
@@ -201,7 +201,7 @@ describe.skipIf(missing.length > 0)("through real proxies", () => {
   );
 });
 
-test("middleware that compresses and holds is a failure", () =>
+test("middleware that compresses and buffers is a failure", () =>
   behind(startNodeHop(upstream(), compressing(false)), async ({ url }) => {
     const { outcome, advice } = (await examine(url, "--timeout", "1s")).of("compression");
     expect(outcome).toBe("fail");
@@ -213,7 +213,7 @@ test("middleware that compresses and flushes is a warning", () =>
     expect(complaints(await examine(url))).toEqual(["warn compression"]);
   }));
 
-test("a source that is no Spillway is examined too, and a silent one held open", async () => {
+test("a source that is not a Spillway is also examined, and a silent one is kept open", async () => {
   await behind(startPlainSource(50), async ({ url }) => {
     const report = await examine(url, "--publish");
     expect([report.code, complaints(report)]).toEqual([0, []]);
@@ -228,7 +228,7 @@ test("a source that is no Spillway is examined too, and a silent one held open",
   });
 });
 
-test("published events pass the filter of the URL, and a key of their own is sent with them", async () => {
+test("published events match the filter of the URL, and are sent with a separate key", async () => {
   for (const path of ["/a%20b", "?channels=a,b&events=trade", "/a?events=trade"]) {
     const report = reported(
       await runCli(["doctor", `${serve.url}/streams/s${path}`, "--json", "--idle", "10ms", "--publish"]),
@@ -240,7 +240,7 @@ test("published events pass the filter of the URL, and a key of their own is sen
   expect(JSON.stringify(refused.checks)).not.toContain("hunter2");
 });
 
-test("a hop that delays the headers is found by a HEAD that it does not delay", () =>
+test("a hop that delays the headers is detected with a HEAD request that it does not delay", () =>
   behind(startNodeHop(upstream(), delaying(2_500)), async ({ url }) => {
     const { outcome, found, advice } = (await examine(url, "--timeout", "5s")).of("header-delay");
     expect(outcome).toBe("warn");
@@ -248,7 +248,7 @@ test("a hop that delays the headers is found by a HEAD that it does not delay", 
     expect(advice).toContain("a Node.js server: send the headers before the first event");
   }));
 
-test("events that are let through in bursts are found, by those published and by the server's own times", () =>
+test("events that arrive in bursts are detected, by published events and by the server's own times", () =>
   behind(startNodeHop(upstream(), inBursts(2_000)), async ({ url }) => {
     expect((await examine(url, "--timeout", "5s", "--publish")).of("bursts").outcome).toBe("warn");
     const report = examine(url, "--timeout", "5s", "--idle", "4500ms");
@@ -257,14 +257,14 @@ test("events that are let through in bursts are found, by those published and by
     await stop();
   }));
 
-test("a stream that ends in order, but without a goodbye, was ended by a hop", () =>
+test("a stream that ends properly but without a goodbye was ended by a hop", () =>
   behind(startNodeHop(upstream(), endingAfter(1_000)), async ({ url }) => {
     const report = await examine(url, "--idle", "60s");
     expect(complaints(report)).toEqual(["fail idle"]);
     expect(report.of("idle").found).toMatch(/^ended in order after .* without a goodbye of the server$/);
   }));
 
-test("a connection that is reset is told from one that ends", () =>
+test("a reset connection is distinguished from one that ends", () =>
   behind(startNodeHop(upstream(), resettingAfter(500)), async ({ url }) => {
     const report = await examine(url, "--idle", "60s");
     expect(complaints(report)).toEqual(["fail idle"]);
@@ -287,7 +287,7 @@ test("a stream that the server ends with a goodbye is a warning with its reason"
   }
 });
 
-test("headers that a hop takes out are listed", () =>
+test("headers that a hop removes are listed", () =>
   behind(
     startNodeHop(upstream(), without("cache-control", "spillway-resume", "x-accel-buffering")),
     async ({ url }) => {
@@ -300,7 +300,7 @@ test("headers that a hop takes out are listed", () =>
     },
   ));
 
-test("an address where nobody answers, and one without a stream, are told apart", async () => {
+test("an address without a server is distinguished from one without a stream", async () => {
   const gone = await behind(
     startNodeHop(1, () => {}),
     (hop) => Promise.resolve(hop.url),
@@ -313,7 +313,7 @@ test("an address where nobody answers, and one without a stream, are told apart"
   expect(unknown.of("response").found).toContain("404");
 });
 
-test("without --json each check is a line, and nothing of a secret in the URL is in any", () =>
+test("without --json each check is one line, and no line contains a secret of the URL", () =>
   withDirectory(async (cwd) => {
     const url = `${serve.url}/streams/s?tenant=hunter2`;
     const { code, stdout } = await runCli(["doctor", url, "--idle", "10ms"], { cwd });

@@ -127,7 +127,7 @@ const processes = [
 ];
 
 describe.each(processes)("SIGTERM to $name", ({ workers }) => {
-  test("with 1,000 clients: all get a goodbye, at many times, the ends are spread, and nothing logged is lost", async () => {
+  test("with 1,000 clients: all get a goodbye with different delays, the ends are spread over time, and no logged event is lost", async () => {
     const source = await startNumberedUpstream({ rate: 100 });
     cleanUps.push(() => source.close());
     const upstream = { url: source.url, backoff: { min: "10ms", max: "50ms" } } as const;
@@ -165,7 +165,7 @@ describe.each(processes)("SIGTERM to $name", ({ workers }) => {
     expect(maxOpen).toBe(1);
   });
 
-  test("it takes no new connections, is not ready any more, and finishes what was begun", async () => {
+  test("no new connections are accepted, the gateway is not ready, and requests in progress finish", async () => {
     const server = await serve({ workers, drain: "1h", streams: { s: {} } });
     const poll = `GET /streams/s?wait=60 HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n`;
     const ready = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -191,7 +191,7 @@ describe.each(processes)("SIGTERM to $name", ({ workers }) => {
     expect(((await logged.json()) as { events: unknown[] }).events).toHaveLength(1);
   });
 
-  test("nobody is nothing to wait for, nor are connections that carry nothing", async () => {
+  test("without clients, and with idle connections only, there is nothing to wait for", async () => {
     const server = await serve({ workers, drain: "1h", streams: { s: {} } });
     const idle = send(server.port, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     const silent = send(server.port, "");
@@ -201,7 +201,7 @@ describe.each(processes)("SIGTERM to $name", ({ workers }) => {
     expect(await server.program.kill("SIGTERM")).toBe(0);
   });
 
-  test("those who read nothing do not hold it up beyond the drain", async () => {
+  test("clients that read nothing cannot delay it beyond the drain time", async () => {
     const server = await serve({ workers, drain: "1s", streams: { s: {} } });
     const clients = await subscribe(server, "/streams/s", 8);
     const stalled = clients.slice(0, 4);
@@ -222,7 +222,7 @@ describe.each(processes)("SIGTERM to $name", ({ workers }) => {
     expect(others.map((client) => byeOf(client).reason)).toEqual(others.map(() => "drain"));
   });
 
-  test("a second one ends it at once", async () => {
+  test("a second signal ends it at once", async () => {
     const server = await serve({ workers, drain: "1h", streams: { s: {} } });
     const held = await unfinished(server, "s");
     const clients = await subscribe(server, "/streams/s", 50);

@@ -13,7 +13,7 @@ function readOutput(stdout: string): { key: string; section: string } {
   return { key, section: rest.join("\n") };
 }
 
-test("key new prints the key alone on the first line, and the section that makes it count", async () => {
+test("key new prints only the key on the first line, then the section that enables it", async () => {
   const { code, stdout, stderr } = await runCli(["key", "new", "--name", "web", "--streams", "prices"]);
   expect([code, stderr]).toEqual([0, ""]);
   const { key, section } = readOutput(stdout);
@@ -23,7 +23,7 @@ test("key new prints the key alone on the first line, and the section that makes
   expect(access).toEqual({ keys: [{ name: "web", hash: hashKey(key), can: ["subscribe"], streams: ["prices"] }] });
 });
 
-test("every flag is in the section, and patterns stay what they are", async () => {
+test("every flag is in the section, and patterns stay unchanged", async () => {
   const flags = [
     "--can",
     "publish,subscribe",
@@ -47,7 +47,7 @@ test("every flag is in the section, and patterns stay what they are", async () =
   expect(Math.ceil(days)).toBe(90);
 });
 
-test("a configuration with the section is accepted by check, which does not show the hash", () =>
+test("check accepts a configuration with the section, and does not show the hash", () =>
   withDirectory(async (cwd) => {
     const { stdout } = await runCli(["key", "new", "--name", "web", "--expires", "2099-01-31T09:00:00+01:00"]);
     const { key, section } = readOutput(stdout);
@@ -58,7 +58,7 @@ test("a configuration with the section is accepted by check, which does not show
     expect(checked.stdout).not.toContain(hashKey(key).slice(7));
   }));
 
-test("two keys are not the same", async () => {
+test("two keys are different", async () => {
   const made = await Promise.all([1, 2].map(() => runCli(["key", "new", "--name", "web"])));
   expect(new Set(made.map(({ stdout }) => readOutput(stdout).key)).size).toBe(2);
 });
@@ -73,7 +73,7 @@ test.each([
   [["--name", "a", "--expires", "2020-01-01"]],
   [["--name", "a", "--expires", "2099-01-01T00:00:00"]],
   [["--name", "a", "--expires", "0s"]],
-])("wrong usage makes no key: %o", async (flags) => {
+])("wrong usage creates no key: %o", async (flags) => {
   const { code, stdout } = await runCli(["key", "new", ...flags]);
   expect([code, stdout]).toEqual([2, ""]);
 });
@@ -81,7 +81,7 @@ test.each([
 const uuid = "0b0f6f0e-6c1f-4f3e-9a54-0d8f3f1f7d11";
 
 test.each([uuid, `${uuid}\n`, `${uuid}\r\n`])(
-  "key hash reads a key from stdin, without the line's end: %j",
+  "key hash reads a key from stdin, without the line ending: %j",
   async (input) => {
     const { code, stdout, stderr } = await runCli(["key", "hash", "--name", "web", "--can", "publish"], { input });
     expect([code, stderr]).toEqual([0, ""]);
@@ -90,7 +90,7 @@ test.each([uuid, `${uuid}\n`, `${uuid}\r\n`])(
 );
 
 test.each(["hunter2", "aaaaaaaaaaaaaaaaaaaa"])(
-  "key hash warns of a key that can be guessed, and hashes it slowly: %s",
+  "key hash warns about a key that can be guessed, and hashes it slowly: %s",
   async (weak) => {
     const { code, stdout, stderr } = await runCli(["key", "hash", "--name", "web"], { input: weak });
     expect(code).toBe(0);
@@ -101,19 +101,22 @@ test.each(["hunter2", "aaaaaaaaaaaaaaaaaaaa"])(
   },
 );
 
-test.each(["", "\n", "two words", "a\nb", "é"])("key hash takes one line of visible characters: %j", async (input) => {
-  const { code, stdout, stderr } = await runCli(["key", "hash", "--name", "web"], { input });
-  expect([code, stdout]).toEqual([1, ""]);
-  expect(stderr).toContain("request-invalid");
-});
+test.each(["", "\n", "two words", "a\nb", "é"])(
+  "key hash only accepts one line of visible characters: %j",
+  async (input) => {
+    const { code, stdout, stderr } = await runCli(["key", "hash", "--name", "web"], { input });
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toContain("request-invalid");
+  },
+);
 
-test("key hash takes no key as an argument", async () => {
+test("key hash does not accept a key as an argument", async () => {
   const { code, stdout, stderr } = await runCli(["key", "hash", "--name", "web", uuid]);
   expect([code, stdout]).toEqual([2, ""]);
   expect(stderr).not.toContain(uuid);
 });
 
-test("the first request with a key that can be guessed is a warning in the log, once and without the key", () =>
+test("the first request with a key that can be guessed logs one warning, without the key", () =>
   withDirectory(async (cwd) => {
     const { stdout: section } = await runCli(["key", "hash", "--name", "web"], { input: "hunter2" });
     await writeFile(join(cwd, "spillway.yaml"), `streams: { prices: {} }\nstore: "memory:"\n${section}`);

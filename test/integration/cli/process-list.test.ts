@@ -35,7 +35,7 @@ function documented(page: string): string[] {
 }
 
 test.for(["README.md", "docs/guides/getting-started.md"])(
-  "the first command of %s has no key in its arguments, and its source opens",
+  "the first command of %s has no key in its arguments, and its source is connected",
   (page) =>
     withDirectory(async (cwd) => {
       const args = documented(page);
@@ -51,7 +51,7 @@ test.for(["README.md", "docs/guides/getting-started.md"])(
     }),
 );
 
-test("a key in an argument is taken out of the list of processes, and serve says how to pass it", () =>
+test("a key in an argument is removed from the process list, and serve explains how to pass it", () =>
   withDirectory(async (cwd) => {
     const source = await startSource();
     const serve = startCli(["serve", "--port", "0", "--upstream", `${source}/events?api-key=${secret}`], { cwd });
@@ -67,7 +67,7 @@ test("a key in an argument is taken out of the list of processes, and serve says
     await tail.result;
   }));
 
-test("a header takes its value from a variable, and one that is not set is named", () =>
+test("a header takes its value from a variable, and a missing variable is reported", () =>
   withDirectory(async (cwd) => {
     const seen: (string | undefined)[] = [];
     const server = createServer((request, response) => {

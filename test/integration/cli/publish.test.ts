@@ -36,7 +36,7 @@ test("publish appends one event and prints its id", async () => {
   ]);
 });
 
-test("publish reads events from stdin, one JSON object a line", async () => {
+test("publish reads events from stdin, one JSON object per line", async () => {
   const input = '{"data":"a"}\n\n{"data":{"b":1},"event":"other"}\n{"data":"c"}';
   const args = ["publish", "--server", `${server.url}/`, "--stream", "chat", "--event", "said"];
   const { code, stdout } = await runCli(args, { input });
@@ -58,13 +58,13 @@ test("the same idempotency key publishes once", async () => {
   expect(await lastEvents(2)).toMatchObject([{ data: "once" }, { data: "only" }]);
 });
 
-test("a line that is no event is named by its number", async () => {
+test("an invalid line is reported by its number", async () => {
   const { code, stderr } = await runCli(["publish", `${server.url}/streams/chat`], { input: '{"data":"a"}\nb\n' });
   expect(code).toBe(1);
   expect(stderr).toBe('spillway: request-invalid: stdin, line 2: expected a JSON object such as {"data":"…"}\n');
 });
 
-test("what the server refuses is said in a line", async () => {
+test("a refusal by the server is reported in one line", async () => {
   const unknown = await runCli(["publish", `${server.url}/streams/other`, "--data", "a"]);
   expect(unknown.code).toBe(1);
   expect(unknown.stderr).toMatch(/^spillway: stream-unknown: .* \(HTTP 404\)\n$/);
@@ -72,7 +72,7 @@ test("what the server refuses is said in a line", async () => {
   expect(reserved.stderr).toMatch(/^spillway: request-invalid: .*event.* \(HTTP 400\)\n$/);
 });
 
-test("an id that would be taken for a place in the log is refused", async () => {
+test("an id that looks like a cursor is refused", async () => {
   const passing = await startServe([
     "--stream",
     "feed",
@@ -92,12 +92,12 @@ test("an id that would be taken for a place in the log is refused", async () => 
   await passing.result;
 });
 
-test("a server that does not answer is said in a line", async () => {
+test("a server that does not answer is reported in one line", async () => {
   const { code, stderr } = await runCli(["publish", "http://127.0.0.1:1/streams/a", "--data", "a"]);
   expect(code).toBe(1);
   expect(stderr).toMatch(/^spillway: upstream-connect: 127\.0\.0\.1:1 does not answer \(.+\)\n$/);
 });
 
-test("without a stream it is wrong usage", async () => {
+test("without a stream it is a usage error", async () => {
   expect((await runCli(["publish", "--data", "a"])).code).toBe(2);
 });

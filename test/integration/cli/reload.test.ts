@@ -36,7 +36,7 @@ async function stop({ child, result }: Cli): Promise<number | null> {
   return (await result).code;
 }
 
-test("SIGHUP reads the file again, variables and .env beside it too", () =>
+test("SIGHUP reads the file, its variables and .env again", () =>
   withDirectory(async (cwd) => {
     const yaml = (streams: string): Promise<void> =>
       writeFile(join(cwd, "spillway.yaml"), `store: "memory:"\n${streams}`);
@@ -64,7 +64,7 @@ test("SIGHUP reads the file again, variables and .env beside it too", () =>
     expect(cli.stderr()).toBe("");
   }));
 
-test("SIGHUP keeps the flags: they win over the file, then as before", () =>
+test("SIGHUP keeps the flags, which still take precedence over the file", () =>
   withDirectory(async (cwd) => {
     const file = join(cwd, "spillway.json");
     await writeFile(file, JSON.stringify({ streams: { a: {} } }));
@@ -79,7 +79,7 @@ test("SIGHUP keeps the flags: they win over the file, then as before", () =>
     expect(await stop(cli)).toBe(0);
   }));
 
-test("a file that is broken, or gone, is refused in a line with every error and no secret; the old one stays", () =>
+test("a broken or missing file is refused in one line with every error and no secret, and the old configuration stays", () =>
   withDirectory(async (cwd) => {
     const file = join(cwd, "spillway.yaml");
     const good = 'store: "memory:"\nstreams: { a: {} }\n';
@@ -101,7 +101,7 @@ test("a file that is broken, or gone, is refused in a line with every error and 
     expect(await stop(cli)).toBe(0);
   }));
 
-test("a certificate made for this process stays the same", () =>
+test("a certificate created for this process is kept", () =>
   withDirectory(async (cwd) => {
     const file = join(cwd, "spillway.json");
     await writeFile(file, JSON.stringify({ store: "memory:", streams: { a: {} } }));
@@ -120,7 +120,7 @@ test("a certificate made for this process stays the same", () =>
     expect(await stop(cli)).toBe(0);
   }));
 
-test("many SIGHUPs at once leave it serving what is written at the end, also while it starts", () =>
+test("after many SIGHUPs at once, also during startup, the latest configuration is served", () =>
   withDirectory(async (cwd) => {
     const file = join(cwd, "spillway.json");
     const write = (streams: object): Promise<void> =>
@@ -138,7 +138,7 @@ test("many SIGHUPs at once leave it serving what is written at the end, also whi
     expect(await stop(cli)).toBe(0);
   }));
 
-test("SIGHUP while it drains changes nothing", () =>
+test("SIGHUP while draining changes nothing", () =>
   withDirectory(async (cwd) => {
     const file = join(cwd, "spillway.json");
     await writeFile(file, JSON.stringify({ store: "memory:", streams: { a: {} } }));

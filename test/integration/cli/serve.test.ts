@@ -14,7 +14,7 @@ async function stop({ child, result }: Cli, signal: NodeJS.Signals): Promise<num
   return (await result).code;
 }
 
-test("serve listens, answers and ends with 0 at SIGTERM and SIGINT", async () => {
+test("serve listens, answers, and exits with 0 on SIGTERM and SIGINT", async () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const cli = await startServe(published);
     expect((await fetch(`${cli.url}/healthz`)).status).toBe(200);
@@ -30,7 +30,7 @@ test("serve listens, answers and ends with 0 at SIGTERM and SIGINT", async () =>
   }
 });
 
-test("serve keeps its log in the SQLite file, also through kill -9", () =>
+test("serve keeps its log in the SQLite file, even after kill -9", () =>
   withDirectory(async (cwd) => {
     for (const [store, signal] of [
       ["sqlite:./a.db", "SIGKILL"],
@@ -51,7 +51,7 @@ test("serve keeps its log in the SQLite file, also through kill -9", () =>
     await stop(again, "SIGTERM");
   }));
 
-test("a second serve on one SQLite file is refused in a line", () =>
+test("a second serve on the same SQLite file is refused in one line", () =>
   withDirectory(async (cwd) => {
     const first = await startServe(["--stream", "chat"], { cwd });
     const { code, stderr } = await runCli(["serve", "--stream", "chat", "--port", "0"], { cwd });
@@ -59,7 +59,7 @@ test("a second serve on one SQLite file is refused in a line", () =>
     await stop(first, "SIGTERM");
   }));
 
-test("a second signal that is no echo of the first ends the process at once", async () => {
+test("a second signal that is not a repetition of the first ends the process at once", async () => {
   const cli = await startServe([...published, "--anonymous", "publish"]);
   const { hostname, port } = new URL(cli.url);
   // A request that never ends keeps the server draining.
@@ -79,14 +79,14 @@ test("a second signal that is no echo of the first ends the process at once", as
   socket.destroy();
 });
 
-test("a public address without access is refused with what to write", async () => {
+test("a public address without access is refused, with the section to add", async () => {
   const { code, stderr } = await runCli(["serve", ...published, "--listen", "0.0.0.0:0"]);
   expect(code).toBe(1);
   expect(stderr).toMatch(/^spillway: access-required\n/);
   expect(stderr).toContain("\n  access:\n    anonymous: [subscribe]\n");
 });
 
-test("without a configuration it says how to start without one", () =>
+test("without a configuration, serve explains how to start without one", () =>
   withDirectory(async (cwd) => {
     const { code, stderr } = await runCli(["serve"], { cwd });
     expect(code).toBe(1);
@@ -94,7 +94,7 @@ test("without a configuration it says how to start without one", () =>
     expect(stderr).toContain("spillway serve --upstream <url>");
   }));
 
-test("an address in use is one readable line", async () => {
+test("an address in use is reported in one readable line", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { code, stderr } = await runCli(["serve", ...published, "--port", String(portOf(server))]);
@@ -103,7 +103,7 @@ test("an address in use is one readable line", async () => {
   server.close();
 });
 
-test("a key of the upstream is in no line of the log", async () => {
+test("no log line contains a key of the upstream", async () => {
   const secret = "hunter2";
   let requests = 0;
   const source = createServer((request, response) => {
@@ -134,7 +134,7 @@ test("a key of the upstream is in no line of the log", async () => {
   expect([cli.stdout(), cli.stderr(), ...pages].join()).not.toContain(secret);
 });
 
-test("in a container, serve starts with the environment of Surflux's guide as docker run --env-file passes it on", () =>
+test("in a container, serve starts with the environment of Surflux's guide as passed by docker run --env-file", () =>
   withDirectory(async (cwd) => {
     const image = { NODE_ENV: "production", SPILLWAY_LISTEN: "0.0.0.0:0" };
     const guide = { SURFLUX_API_URL: '"http://127.0.0.1:9"', SURFLUX_API_KEY: "'k'", PORT: "8080" };

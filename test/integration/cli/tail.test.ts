@@ -17,7 +17,7 @@ function publishNumbers(from: number, to: number): void {
   for (let number = from; number <= to; number++) source.publish("tick", { number });
 }
 
-test("tail prints events for people and ends after --count", async () => {
+test("tail prints readable events and exits after --count", async () => {
   const cli = startCli(["tail", source.url, "--count", "2"]);
   await cli.until(({ stderr }) => stderr().includes("-- open"));
   publishNumbers(1, 3);
@@ -27,7 +27,7 @@ test("tail prints events for people and ends after --count", async () => {
   expect(stdout).toMatch(new RegExp(`^${time} tick 1 {"number":1}\n${time} tick 2 {"number":2}\n$`));
 });
 
-test("tail resumes after a break, and prints nothing twice", async () => {
+test("tail resumes after a broken connection, and prints nothing twice", async () => {
   const cli = startCli(["tail", source.url, "--json", "--count", "6"]);
   await cli.until(() => source.connections() === 1);
   publishNumbers(1, 3);
@@ -45,7 +45,7 @@ test("tail resumes after a break, and prints nothing twice", async () => {
   expect(stderr).toMatch(/-- the upstream closed the stream.*; next attempt in \d+\.\ds\n-- connecting\n-- open\n/);
 });
 
-test("tail starts behind --last-event-id", async () => {
+test("tail starts after --last-event-id", async () => {
   publishNumbers(1, 3);
   const { stdout } = await runCli(["tail", source.url, "--json", "--count", "2", "--last-event-id", "1"]);
   expect(
@@ -56,14 +56,14 @@ test("tail starts behind --last-event-id", async () => {
   ).toMatchObject([{ id: "2" }, { id: "3" }]);
 });
 
-test("tail ends with 0 at Ctrl-C", async () => {
+test("tail exits with 0 on Ctrl-C", async () => {
   const cli = startCli(["tail", source.url]);
   await cli.until(({ stderr }) => stderr().includes("-- open"));
   cli.child.kill("SIGINT");
   expect((await cli.result).code).toBe(0);
 });
 
-test("tail ends quietly when its reader has gone", async () => {
+test("tail exits quietly when the reader of its output has gone", async () => {
   const cli = startCli(["tail", source.url]);
   await cli.until(() => source.connections() === 1);
   publishNumbers(1, 1);
@@ -75,7 +75,7 @@ test("tail ends quietly when its reader has gone", async () => {
   expect(stderr).not.toContain("EPIPE");
 });
 
-test("tail sends headers and query, and hands the terminal nothing to obey", async () => {
+test("tail sends headers and query, and prints no control characters on the terminal", async () => {
   const requests: unknown[] = [];
   const server = createServer((request, response) => {
     requests.push([request.url, request.headers["x-team"]]);
@@ -103,7 +103,7 @@ test("tail sends headers and query, and hands the terminal nothing to obey", asy
   ]);
 });
 
-test("tail shows no id for the events of a source that gives none", async () => {
+test("tail shows no id for events of a source without ids", async () => {
   const server = createServer((_, response) => {
     const type = { "content-type": "text/event-stream" };
     response.writeHead(200, type).write("data: a\n\nid: 1\ndata: b\n\nid\ndata: c\n\n");
@@ -121,7 +121,7 @@ test("tail shows no id for the events of a source that gives none", async () => 
   expect(lines.map((line) => (JSON.parse(line) as { id?: string }).id)).toEqual([undefined, "1", undefined]);
 });
 
-test("tail refuses what is no URL without showing it", async () => {
+test("tail refuses an invalid URL without showing it", async () => {
   const { code, stderr } = await runCli(["tail", "ftp://hunter2@host/"]);
   expect(code).toBe(1);
   expect(stderr).toBe(

@@ -37,7 +37,7 @@ test("the URLs of a server on all addresses can be opened", async () => {
   expect(output).toMatch(/ {2}http:\/\/localhost:\d+\/streams\/chat\r\n/);
 });
 
-test("a source that refuses the key is logged with what to check, and a source of HTML with its type", async () => {
+test("a source that refuses the key is logged with what to check, and a source that sends HTML with its type", async () => {
   for (const [status, type, said] of [
     [
       401,
@@ -64,7 +64,7 @@ test("a source that refuses the key is logged with what to check, and a source o
   }
 });
 
-test("at the level debug, connections that begin and those that are refused are logged without a credential", async () => {
+test("at level debug, new and refused connections are logged without a credential", async () => {
   const cli = await startServe(["--stream", "chat", "--store", "memory", "--log-level", "debug"]);
   const response = await fetch(`${cli.url}/streams/chat`);
   expect((await fetch(`${cli.url}/status?x=hunter2`)).status).toBe(403);

@@ -27,14 +27,14 @@ async function expectOneReset(cluster: Cluster): Promise<void> {
 }
 
 describe.runIf(engines.some(({ name }) => name === "redis"))("on Redis", () => {
-  test("a server that was flushed is announced to every client by one reset, and everything comes again", async () => {
+  test("a flushed server is announced to every client by one reset, and all events are sent again", async () => {
     const server = await startRedis();
     const cluster = await startOn(server);
     await server.command("FLUSHALL");
     await expectOneReset(cluster);
   });
 
-  test("so is one that came back without its latest events", async () => {
+  test("a server that comes back without its latest events is announced in the same way", async () => {
     const server = await startRedis({ appendonly: "no" });
     const cluster = await startOn(server);
     await server.command("SAVE");

@@ -24,7 +24,7 @@ async function leaders({ nodes }: Cluster): Promise<number> {
 }
 
 describe.each(engines)("on $name", (engine) => {
-  test("the upstream is open while somebody listens on any node, and open once", async () => {
+  test("the upstream is connected while a client of any node subscribes, and only once", async () => {
     const place = engine.openPlace();
     onTestFinished(() => place.remove());
     const cluster = await startCluster({
@@ -69,7 +69,7 @@ describe.each(engines)("on $name", (engine) => {
     await again.cancel();
   });
 
-  test("a node that stops in order takes back what its clients needed", async () => {
+  test("a node that stops properly withdraws the demand of its clients", async () => {
     const place = engine.openPlace();
     onTestFinished(() => place.remove());
     const upstream = { connect: "on-demand", linger: "1h" };

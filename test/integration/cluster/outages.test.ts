@@ -33,7 +33,7 @@ async function isFollower(node: ClusterNode): Promise<boolean> {
 
 describe.each(engines)("on $name", (engine) => {
   test(
-    `a leader that stands still beyond its lease, ${rounds} times, appends nothing when it goes on`,
+    `a leader that is paused beyond its lease, ${rounds} times, appends nothing when it resumes`,
     { timeout },
     async () => {
       const url = placeOn(engine);
@@ -58,7 +58,7 @@ describe.each(engines)("on $name", (engine) => {
     },
   );
 
-  test(`the leader's network hangs or breaks, ${rounds} times: another one takes over`, { timeout }, async () => {
+  test(`the leader's network hangs or breaks, ${rounds} times: another node takes over`, { timeout }, async () => {
     const url = placeOn(engine);
     const proxies = await Promise.all([1, 2].map(() => startTcpProxy(Number(new URL(url).port))));
     for (const proxy of proxies) onTestFinished(() => proxy.close());
@@ -79,7 +79,7 @@ describe.each(engines)("on $name", (engine) => {
     await cluster.finishWithin(lease);
   });
 
-  test(`the engine is killed and started again, ${rounds} times: everything flows again`, { timeout }, async () => {
+  test(`the engine is killed and restarted, ${rounds} times: all events are delivered`, { timeout }, async () => {
     const server = await engine.startServer();
     onTestFinished(() => server.remove());
     const cluster = await startOn([server.url, server.url]);

@@ -46,7 +46,7 @@ describe.each(engines)("on $name", (engine) => {
 
   const outcome = ({ response }: Reading): string | null => response.headers.get("spillway-resume");
 
-  test("events published on every node at once reach everyone in one order", async () => {
+  test("events published on all nodes at once reach everyone in the same order", async () => {
     const start = await idOf(await publish(first, "start"));
     const readings = await Promise.all(
       [first, second, first, second].map(async (node) => read(await fetch(`${node.url}/streams/posts?after=${start}`))),
@@ -65,7 +65,7 @@ describe.each(engines)("on $name", (engine) => {
     }
   });
 
-  test("a request that is sent to another node again is answered the same, and publishes nothing", async () => {
+  test("a request that is repeated on another node gets the same answer, and publishes nothing", async () => {
     const key = { "idempotency-key": crypto.randomUUID() };
     const id = await idOf(await publish(first, "once", key));
     const again = await publish(second, "once", key);
@@ -75,7 +75,7 @@ describe.each(engines)("on $name", (engine) => {
     expect(Number(next.split(".")[1])).toBe(Number(id.split(".")[1]) + 1);
   });
 
-  test("an id that one node has just given is resumed on the other at once", async () => {
+  test("an id from one node can be resumed on another at once", async () => {
     for (let round = 0; round < 25; round++) {
       const [here, there] = round % 2 === 0 ? [first, second] : [second, first];
       const id = await idOf(await publish(here, `before ${round}`));
@@ -89,7 +89,7 @@ describe.each(engines)("on $name", (engine) => {
     }
   });
 
-  test("a node that is late with what another one has served resumes it, and never takes it for another log's", async () => {
+  test("a node that is behind another one resumes the other's ids, and does not treat them as ids of another log", async () => {
     proxy.stall(true);
     let id = "";
     for (let round = 0; round < 20; round++) id = await idOf(await publish(first, `early ${round}`));

@@ -66,7 +66,7 @@ describe.each(engines)("on $name", (engine) => {
     return { leader, follower, toFollower: proxies[cluster.nodes.indexOf(follower)]! };
   }
 
-  test("both nodes say who leads, and how late events arrive", { timeout }, async () => {
+  test("both nodes report the leader and the latency of events", { timeout }, async () => {
     const { leader, follower } = await findNodes();
     await cluster.progress(20);
     const states = (): Promise<NodeStatus[]> => Promise.all([leader.status(), follower.status()]);
@@ -87,31 +87,35 @@ describe.each(engines)("on $name", (engine) => {
     expect(counts[0]!.appends).toBeGreaterThan(0);
   });
 
-  test("a node that is cut off from the engine says so until it is back, which is counted", { timeout }, async () => {
-    const { leader, follower, toFollower } = await findNodes();
-    const before = await countsOf(follower);
-    toFollower.refuse(true);
-    toFollower.reset();
-    await eventually(async () => !(await follower.status()).replication.connected, "the loss of the engine");
-    await eventually(async () => (await follower.status()).replication.lag! > 1.5, "a lag that grows");
-    expect(await countsOf(follower)).toMatchObject({ connected: 0, reconnects: before.reconnects });
-    expect((await leader.status()).replication).toMatchObject({ connected: true, reconnects: 0 });
-    expect(await countsOf(leader)).toMatchObject({ connected: 1 });
+  test(
+    "a node that is cut off from the engine reports it until it reconnects, and the reconnect is counted",
+    { timeout },
+    async () => {
+      const { leader, follower, toFollower } = await findNodes();
+      const before = await countsOf(follower);
+      toFollower.refuse(true);
+      toFollower.reset();
+      await eventually(async () => !(await follower.status()).replication.connected, "the loss of the engine");
+      await eventually(async () => (await follower.status()).replication.lag! > 1.5, "a lag that grows");
+      expect(await countsOf(follower)).toMatchObject({ connected: 0, reconnects: before.reconnects });
+      expect((await leader.status()).replication).toMatchObject({ connected: true, reconnects: 0 });
+      expect(await countsOf(leader)).toMatchObject({ connected: 1 });
 
-    toFollower.refuse(false);
-    await eventually(async () => (await follower.status()).replication.connected, "the engine again");
-    const { replication } = await follower.status();
-    expect(replication.reconnects).toBeGreaterThan(before.reconnects);
-    await cluster.progress(20);
-    const after = await countsOf(follower);
-    expect(after.connected).toBe(1);
-    expect(after.reconnects).toBeGreaterThan(before.reconnects);
-    // What was appended meanwhile came late.
-    expect(after.late).toBeGreaterThan(before.late);
-    await eventually(async () => (await follower.status()).replication.lag! < 1.5, "a small lag");
-  });
+      toFollower.refuse(false);
+      await eventually(async () => (await follower.status()).replication.connected, "the engine again");
+      const { replication } = await follower.status();
+      expect(replication.reconnects).toBeGreaterThan(before.reconnects);
+      await cluster.progress(20);
+      const after = await countsOf(follower);
+      expect(after.connected).toBe(1);
+      expect(after.reconnects).toBeGreaterThan(before.reconnects);
+      // What was appended meanwhile came late.
+      expect(after.late).toBeGreaterThan(before.late);
+      await eventually(async () => (await follower.status()).replication.lag! < 1.5, "a small lag");
+    },
+  );
 
-  test("after the leader is killed, the other one leads and has counted that it took over", { timeout }, async () => {
+  test("after the leader is killed, the other node leads and has counted the takeover", { timeout }, async () => {
     const { leader, follower } = await findNodes();
     const before = await countsOf(follower);
     expect(before).toMatchObject({ leader: 0 });

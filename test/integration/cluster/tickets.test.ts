@@ -71,7 +71,7 @@ describe.each(engines)("on $name", (engine) => {
     return place.url;
   }
 
-  test("a ticket of one node opens the stream on every node, one connection at a time", { timeout }, async () => {
+  test("a ticket from one node opens the stream on every node, one connection at a time", { timeout }, async () => {
     const store = openPlace();
     const nodes = [await startNode(store), await startNode(store)] as const;
     const ticket = await makeTicket(nodes[0]);
@@ -87,7 +87,7 @@ describe.each(engines)("on $name", (engine) => {
     }
   });
 
-  test("of many connections at once on all nodes, one stays", { timeout }, async () => {
+  test("of many simultaneous connections on all nodes, one remains", { timeout }, async () => {
     const store = openPlace();
     const nodes = [await startNode(store), await startNode(store)] as const;
     const ticket = await makeTicket(nodes[0]);
@@ -98,7 +98,7 @@ describe.each(engines)("on $name", (engine) => {
     await last!.until(() => last!.data().length === 1);
   });
 
-  test("a ticket must be used soon, on whichever node, and then lasts on all of them", { timeout }, async () => {
+  test("a ticket must be used soon, on any node, and is then valid on all of them", { timeout }, async () => {
     const store = openPlace();
     const access = { keys: [web.config], tickets: { firstUse: "1s" } };
     const [first, second] = [await startNode(store, { access }), await startNode(store, { access })];
@@ -110,7 +110,7 @@ describe.each(engines)("on $name", (engine) => {
   });
 
   test(
-    "a node that comes later knows the tickets that were issued before, also when all others are gone",
+    "a node that starts later knows the tickets issued before, even when all other nodes are gone",
     { timeout },
     async () => {
       const store = openPlace();
@@ -125,42 +125,50 @@ describe.each(engines)("on $name", (engine) => {
     },
   );
 
-  test("a flood of one subject is counted over all nodes, and pushes out nobody's ticket", { timeout }, async () => {
-    const store = openPlace();
-    const flooder = makeKey("flooder", { can: ["subscribe"] });
-    const access = { keys: [web.config, flooder.config], tickets: { perSubject: 5 } };
-    const [first, second] = [await startNode(store, { access }), await startNode(store, { access })];
-    const [used, unused] = [await makeTicket(first), await makeTicket(first)];
-    const reading = await follow(second, used);
-    const statuses: number[] = [];
-    const headers = { ...bearer(flooder.key), "content-type": "application/json" };
-    for (let n = 0; n < 20; n++) {
-      const response = await fetch(`${first.url}/tickets`, { method: "POST", headers, body: '{"stream":"s"}' });
-      statuses.push(response.status);
-    }
-    expect(statuses).toEqual(Array.from({ length: 20 }, (_, n) => (n < 5 ? 201 : 429)));
-    await eventually(async () => {
-      const response = await fetch(`${second.url}/tickets`, { method: "POST", headers, body: '{"stream":"s"}' });
-      return response.status === 429;
-    }, "the other node to know of the tickets");
-    await follow(second, unused);
-    await reading.cancel();
-    await follow(first, used);
-  });
+  test(
+    "a flood of tickets for one subject is counted over all nodes, and evicts no other tickets",
+    { timeout },
+    async () => {
+      const store = openPlace();
+      const flooder = makeKey("flooder", { can: ["subscribe"] });
+      const access = { keys: [web.config, flooder.config], tickets: { perSubject: 5 } };
+      const [first, second] = [await startNode(store, { access }), await startNode(store, { access })];
+      const [used, unused] = [await makeTicket(first), await makeTicket(first)];
+      const reading = await follow(second, used);
+      const statuses: number[] = [];
+      const headers = { ...bearer(flooder.key), "content-type": "application/json" };
+      for (let n = 0; n < 20; n++) {
+        const response = await fetch(`${first.url}/tickets`, { method: "POST", headers, body: '{"stream":"s"}' });
+        statuses.push(response.status);
+      }
+      expect(statuses).toEqual(Array.from({ length: 20 }, (_, n) => (n < 5 ? 201 : 429)));
+      await eventually(async () => {
+        const response = await fetch(`${second.url}/tickets`, { method: "POST", headers, body: '{"stream":"s"}' });
+        return response.status === 429;
+      }, "the other node to know of the tickets");
+      await follow(second, unused);
+      await reading.cancel();
+      await follow(first, used);
+    },
+  );
 
-  test("it ends with its holder's credential on every node, and nobody guesses one", { timeout }, async () => {
-    const store = openPlace();
-    const [first, second] = [await startNode(store), await startNode(store)];
-    const token = makeToken({ sub: "ann", exp: secondsFromNow(2), spillway: { can: ["subscribe"] } });
-    const ticket = await makeTicket(first, token);
-    await expectBye(await follow(second, ticket), "token-expired");
-    for (const node of [first, second]) await expectInvalid(node, ticket);
-    await expectInvalid(second, `spt_${"x".repeat(43)}`);
-  });
+  test(
+    "a ticket ends with its holder's credential on every node, and a guessed one is refused",
+    { timeout },
+    async () => {
+      const store = openPlace();
+      const [first, second] = [await startNode(store), await startNode(store)];
+      const token = makeToken({ sub: "ann", exp: secondsFromNow(2), spillway: { can: ["subscribe"] } });
+      const ticket = await makeTicket(first, token);
+      await expectBye(await follow(second, ticket), "token-expired");
+      for (const node of [first, second]) await expectInvalid(node, ticket);
+      await expectInvalid(second, `spt_${"x".repeat(43)}`);
+    },
+  );
 });
 
 describe.runIf(engines.some(({ name }) => name === "redis"))("on a Redis that was flushed", () => {
-  test("tickets go on to be shared, and those that a node knows still count there", { timeout }, async () => {
+  test("tickets are still shared, and those that a node knows remain valid", { timeout }, async () => {
     const server = await startRedis();
     cleanUps.push(() => server.remove());
     const [first, second] = [await startNode(server.url), await startNode(server.url)];

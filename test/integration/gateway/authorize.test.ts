@@ -56,7 +56,7 @@ async function statusOf(door: Door, who: string, address: string, path = "/strea
 const withAddress = doors.filter(({ name, config }) => name !== "fetch" && !config);
 
 describe.each(withAddress)("through $name", (kind) => {
-  test("while one address asks for 2,000 made-up paths, another is answered each time", async () => {
+  test("while one address requests 2,000 made-up paths, another one is always answered", async () => {
     const door = await open(kind, { timeout: "60s", cache: "0s" });
     const flood = Array.from({ length: 2000 }, (_, n) =>
       statusOf(door, "flood", "203.0.113.9", `/streams/made-up-${n}`),
@@ -72,7 +72,7 @@ describe.each(withAddress)("through $name", (kind) => {
     expect(asked.filter((who) => who === "User flood")).toHaveLength(64);
   });
 
-  test("who was let in is served by the known answer, also at the address of the flood", async () => {
+  test("a client with a cached answer is served, also at the address of the flood", async () => {
     const door = await open(kind, { timeout: "60s", cache: "1h" });
     expect(await statusOf(door, "good", "203.0.113.9")).toBe(200);
     for (let n = 0; n < 200; n++) void statusOf(door, "flood", "203.0.113.9", `/streams/made-up-${n}`);
@@ -80,7 +80,7 @@ describe.each(withAddress)("through $name", (kind) => {
     expect(await statusOf(door, "good", "203.0.113.9")).toBe(200);
   });
 
-  test("who was let in is served while the service says nothing, until it says no; who comes anew is not", async () => {
+  test("while the service does not answer, known clients are served until it refuses them, and new clients are not", async () => {
     const door = await open(kind, { timeout: "100ms", cache: "1ms", stale: "1h" });
     expect(await statusOf(door, "good", "198.51.100.1")).toBe(200);
     hangs = true;
@@ -93,7 +93,7 @@ describe.each(withAddress)("through $name", (kind) => {
     await eventually(async () => (await statusOf(door, "good", "198.51.100.1")) === 503);
   });
 
-  test("without stale nobody is served once the answer's time is over", async () => {
+  test("without stale, nobody is served once the answer has expired", async () => {
     const door = await open(kind, { timeout: "100ms", cache: "1ms", stale: "0s" });
     expect(await statusOf(door, "good", "198.51.100.1")).toBe(200);
     hangs = true;

@@ -121,7 +121,7 @@ const kinds: Record<string, (gateway: Gateway) => Promise<Begin>> = {
 };
 
 describe.each(Object.entries(kinds))("over %s", (_, openDoor) => {
-  test("the bodies under way take a bounded amount together, and half of it for one address", async () => {
+  test("the request bodies in progress have a common limit, and one address gets half of it", async () => {
     const gateway = await open();
     const begin = await openDoor(gateway);
     const first = await begin("192.0.2.1");
@@ -143,7 +143,7 @@ describe.each(Object.entries(kinds))("over %s", (_, openDoor) => {
   });
 });
 
-test("through fetch the bodies under way take a bounded amount together", async () => {
+test("through fetch, the request bodies in progress have a common limit", async () => {
   const gateway = await open();
   const begin = overFetch(gateway);
   const first = await begin("");

@@ -45,7 +45,7 @@ const publish = (): Promise<string[]> =>
     { data: "everyone" },
   ]);
 
-test.each(cases)("$title brings them, replayed and live", async ({ access, headers }) => {
+test.each(cases)("$title delivers events without a channel, replayed and live", async ({ access, headers }) => {
   await start(access);
   await publish();
   const reading = read(await open(headers));
@@ -57,7 +57,7 @@ test.each(cases)("$title brings them, replayed and live", async ({ access, heade
   await reading.cancel();
 });
 
-test("a subscriber who loses them by a reload is let go, and comes back without them", async () => {
+test("a subscriber that loses this grant by a reload is disconnected, and does not get such events afterwards", async () => {
   await start({ keys: [key.config] }, { keys: [{ ...key.config, broadcast: false }] });
   const reading = read(await open(bearer(key.key)));
   await gateway.reload();
@@ -70,7 +70,7 @@ test("a subscriber who loses them by a reload is let go, and comes back without 
   await again.cancel();
 });
 
-test("what is no truth value grants nothing more", async () => {
+test("a value that is not a boolean grants nothing more", async () => {
   const wrong = { channels: ["user:ada"], broadcast: "yes" } as unknown as typeof granted;
   await start({ jwt });
   await publish();

@@ -42,7 +42,7 @@ test("a subscription pipelined behind another request is answered", async () => 
   await eventually(() => text().includes("event: connected"), "the second answer");
 });
 
-test("too large a head is answered with 431, also on a connection that served a request before", async () => {
+test("a head that is too large is answered with 431, also on a connection that served a request before", async () => {
   const { socket, text } = open("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await eventually(() => text().includes('{"status":"ok"}'));
   socket.write(`GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Large: ${"x".repeat(40_000)}\r\n\r\n`);
@@ -50,19 +50,19 @@ test("too large a head is answered with 431, also on a connection that served a 
   expect(text()).toContain("HTTP/1.1 431 ");
 });
 
-test("a client that closes its connection is no subscriber any more, though nothing is sent", async () => {
+test("a client that closes its connection is unsubscribed, even if nothing is sent", async () => {
   const { socket, text } = open(subscribe);
   await eventually(() => text().includes("event: connected"));
   socket.end();
   await eventually(() => status().subscribers === 0);
 });
 
-test("a path below a stream that is none is answered with 404, whatever is accepted", async () => {
+test("a path below a stream that does not exist is answered with 404, whatever the client accepts", async () => {
   const { text } = open("GET /streams/s/a/b HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
   await eventually(() => text().includes("HTTP/1.1 404 "));
 });
 
-test("a reader that takes a large event slowly but all the time is not cut as stalled", async () => {
+test("a reader that receives a large event slowly but steadily is not disconnected as stalled", async () => {
   const { socket, text } = open(subscribe);
   await eventually(() => text().includes("event: connected"));
   socket.removeAllListeners("data").pause();
@@ -80,7 +80,7 @@ test("a reader that takes a large event slowly but all the time is not cut as st
   await eventually(() => received >= size);
 });
 
-test("a Fetch request that was aborted before its answer leaves no subscriber", async () => {
+test("a Fetch request that is aborted before its response leaves no subscriber", async () => {
   const client = new AbortController();
   const answer = gateway.fetch(new Request("http://x/streams/s", { signal: client.signal }));
   client.abort();

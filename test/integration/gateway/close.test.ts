@@ -42,7 +42,7 @@ async function blocked(port: number): Promise<Socket> {
   return socket;
 }
 
-test("a reader that is behind gets what it was sent and the goodbye, within the drain time", async () => {
+test("a reader that is behind gets the pending events and the goodbye, within the drain time", async () => {
   await start({ drain: "20s" });
   const socket = await blocked((await gateway.listen()).port);
   const closing = gateway.close();
@@ -54,14 +54,14 @@ test("a reader that is behind gets what it was sent and the goodbye, within the 
   expect(text.endsWith("\r\n0\r\n\r\n")).toBe(true);
 });
 
-test("a connection that never said anything does not hold up the end", async () => {
+test("a connection that never sent anything does not delay the end", async () => {
   await start({ drain: "500ms" });
   const { port } = await gateway.listen();
   await once(open(port, ""), "connect");
   await gateway.close();
 });
 
-test("a subscription that is being looked up when the gateway closes comes to its end", async () => {
+test("a subscription that is being looked up when the gateway closes is ended", async () => {
   await start({});
   const answer = gateway.fetch(new Request("http://x/streams/s?last=5"));
   const closing = gateway.close();

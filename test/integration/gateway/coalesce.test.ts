@@ -34,21 +34,21 @@ async function publishOneByOne(): Promise<void> {
   }
 }
 
-test("events that come within the time leave together", async () => {
+test("events within the interval are sent together", async () => {
   const { text } = await start("400ms");
   await publishOneByOne();
   await eventually(() => text().includes("four"));
   expect(new Set(chunksOf(text(), values)).size).toBe(1);
 });
 
-test("without it each leaves on its own", async () => {
+test("without it, each event is sent separately", async () => {
   const { text } = await start("0ms");
   await publishOneByOne();
   await eventually(() => text().includes("four"));
   expect(new Set(chunksOf(text(), values)).size).toBe(values.length);
 });
 
-test("what still waits when the gateway stops goes out before its goodbye", async () => {
+test("events that are waiting when the gateway stops are sent before its goodbye", async () => {
   const { text } = await start("10s");
   await publishOneByOne();
   await gateway.close();

@@ -61,7 +61,7 @@ describe.each(["raw", "node"] as const)("the %s listener", (listener) => {
     ["a second request right behind the first", `${request}\r\n${request}\r\n`, ""],
     ["a second request later", `${request}\r\n`, `${request}\r\n`],
     ["garbage", `${request}\r\n`, "\0\x01\x02 what is this\r\n\r\n".repeat(1000)],
-  ])("%s does no harm to others, and to its own stream at most its end", async (_, first, later) => {
+  ])("%s does no harm to others, and at most ends its own stream", async (_, first, later) => {
     const bystander = open(`${request}\r\n`);
     const client = open(first);
     await eventually(() => client.text().includes("event: connected") && subscribers() >= 2);
@@ -72,7 +72,7 @@ describe.each(["raw", "node"] as const)("the %s listener", (listener) => {
     expect(client.text().match(/HTTP\/1\.1 /g)).toHaveLength(1);
   });
 
-  test("a client that ends its side is let go", async () => {
+  test("a client that closes its sending side is disconnected", async () => {
     const clients = [open(`${request}\r\n`), open(`${request}Connection: keep-alive\r\nUpgrade: h2c\r\n\r\n`)];
     await eventually(() => subscribers() === 2);
     for (const { socket } of clients) socket.end();
@@ -80,14 +80,14 @@ describe.each(["raw", "node"] as const)("the %s listener", (listener) => {
     await eventually(() => clients.every(({ closed }) => closed()));
   });
 
-  test("HTTP/1.0 gets the stream without chunks", async () => {
+  test("HTTP/1.0 gets the stream without chunked encoding", async () => {
     const client = open("GET /streams/s?after=earliest HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n");
     await eventually(() => client.text().includes("event: connected"));
     expect(client.text()).not.toMatch(/transfer-encoding/i);
     expect(client.text()).toMatch(/\r\n\r\nid: \S+\nevent: connected\n/);
   });
 
-  test("a refused subscription is a whole answer", async () => {
+  test("a refused subscription gets a complete response", async () => {
     const client = open("GET /streams/none HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
     await eventually(() => client.text().endsWith("}"));
     const [head = "", body = ""] = client.text().split("\r\n\r\n");
@@ -104,7 +104,7 @@ describe.each(["raw", "node"] as const)("the %s listener", (listener) => {
     await eventually(() => client.text().match(/HTTP\/1\.1 200 OK/g)?.length === 2);
   });
 
-  test("a stream that the server ends ends in order, with its last chunk", async () => {
+  test("a stream that the server ends is terminated properly, with its last chunk", async () => {
     const client = open(`${request}\r\n`);
     await eventually(() => subscribers() === 1);
     await gateway.close();

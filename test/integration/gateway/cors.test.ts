@@ -52,7 +52,7 @@ const strangers = [
 ];
 
 describe.each(doors)("through $name", (kind) => {
-  test("an origin that is allowed is named, no other is, and caches are told", async () => {
+  test("an allowed origin is named in the response, no other is, and Vary informs caches", async () => {
     const door = await open(kind, { origins: [app, "https://two.example"], credentials: true });
     for (const origin of [app, "https://two.example"]) {
       const response = await get(door, origin);
@@ -70,7 +70,7 @@ describe.each(doors)("through $name", (kind) => {
     }
   });
 
-  test("a stream varies by what is accepted, and by the origin", async () => {
+  test("a stream varies by Accept and by Origin", async () => {
     const door = await open(kind, { origins: [app] });
     expect(await sharing(await get(door, app, "/streams/s"))).toEqual({
       "access-control-allow-origin": app,
@@ -78,7 +78,7 @@ describe.each(doors)("through $name", (kind) => {
     });
   });
 
-  test("the preflight of an origin that is allowed says what it may send; others hear nothing", async () => {
+  test("the preflight response for an allowed origin lists what it may send; other origins get no headers", async () => {
     const door = await open(kind, { origins: [app], maxAge: "90s" });
     const response = await preflight(door, app);
     expect(response.status).toBe(204);
@@ -99,7 +99,7 @@ describe.each(doors)("through $name", (kind) => {
     }
   });
 
-  test("refusals can be read by who is allowed to read", async () => {
+  test("origins that may read responses can also read refusals", async () => {
     const door = await open(kind, { origins: [app] });
     const asks: ReadonlyArray<readonly [number, string, Record<string, string>, string?]> = [
       [400, "/streams/s?last=x", bearer(web.key)],
@@ -125,7 +125,7 @@ describe.each(doors)("through $name", (kind) => {
     }
   });
 
-  test("where every origin is allowed none is named, and cookies are not", async () => {
+  test("if every origin is allowed, none is named, and cookies are not allowed", async () => {
     const door = await open(kind, { origins: ["*"] });
     for (const response of [await get(door, app), await get(door, "null")]) {
       expect(await sharing(response)).toEqual({ "access-control-allow-origin": "*" });
@@ -135,7 +135,7 @@ describe.each(doors)("through $name", (kind) => {
     expect((await door.request("/streams", { headers })).status).toBe(403);
   });
 
-  test("where no origin is allowed, nothing is said", async () => {
+  test("if no origin is allowed, there are no CORS headers", async () => {
     const door = await open(kind);
     for (const response of [await get(door, app), await preflight(door, app)]) {
       expect(await sharing(response)).toEqual({});
@@ -144,7 +144,7 @@ describe.each(doors)("through $name", (kind) => {
 });
 
 test.each(doors.filter(({ name }) => name.startsWith("its own server")))(
-  "a cookie counts from the gateway's own origin, through $name",
+  "a cookie is accepted from the gateway's own origin, through $name",
   async (kind) => {
     const door = await open(kind);
     const { port } = await opened.gateway.listen();

@@ -47,7 +47,7 @@ describe.each(doors)("through $name", (kind) => {
   });
   afterAll(() => opened.close());
 
-  test.each(requests)("a long-lived credential in the query is the same 400 with %s", async (_, path, request) => {
+  test.each(requests)("a long-lived credential in the query gets the same 400 with %s", async (_, path, request) => {
     for (const name of parameters) {
       const response = await opened.door.request(`${path}?after=now&${name}=${secret}`, request);
       const text = await response.text();
@@ -70,14 +70,14 @@ describe.each(doors)("through $name", (kind) => {
     ["a token", `session=${token}`],
     ["a token in the place of a ticket", `ticket=${token}`],
     ["a token as a name", token],
-  ])("%s is refused whatever the parameter is called, and is not repeated", async (_, query) => {
+  ])("%s is refused whatever the parameter's name, and is not repeated in the response", async (_, query) => {
     const response = await opened.door.request(`/streams/s?${query}`, { headers: bearer(web.key) });
     const text = await response.text();
     expect([response.status, (JSON.parse(text) as { code: string }).code]).toEqual([400, "credential-in-url"]);
     for (const shown of [web.key, token]) expect(text).not.toContain(shown.slice(4));
   });
 
-  test("names of channels, types and cursors may be those of such parameters", async () => {
+  test("names of channels, types and cursors may equal the names of such parameters", async () => {
     for (const query of ["channels=token,jwt,key", "events=api_key", "channels=eyJ.eyJ", "last-event-id=key.1"]) {
       const response = await opened.door.request(`/streams/s?${query}`, { method: "HEAD" });
       expect([query, response.status]).toEqual([query, 200]);
@@ -85,7 +85,7 @@ describe.each(doors)("through $name", (kind) => {
   });
 });
 
-test("the credential is in no log line", async () => {
+test("no log line contains the credential", async () => {
   const cli = await startServe(["--stream", "s", "--store", "memory:"], { env: { LOG_LEVEL: "debug" } });
   for (const name of parameters) await (await fetch(`${cli.url}/streams/s?${name}=${secret}`)).text();
   cli.child.kill("SIGTERM");

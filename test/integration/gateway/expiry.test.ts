@@ -74,7 +74,7 @@ async function expectBye(reading: Reading, reason: string): Promise<void> {
 }
 
 describe.each(leastDoors)("through $name", (kind) => {
-  test("what was opened with a token ends when the token does, and the token opens nothing more", async () => {
+  test("a stream that was opened with a token ends when the token expires, and the token opens no more streams", async () => {
     const opened = await open(kind);
     const { door, gateway } = opened;
     await gateway.publish("s", { data: "0" });
@@ -102,7 +102,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     expect(closedBy(opened, "token-expired")).toBe(3);
   });
 
-  test("a token that ends in the middle of a replay ends it there, in order and without a hole", async () => {
+  test("a token that expires during a replay ends it at that point, without a gap", async () => {
     const opened = await open(kind);
     await publishMany(opened);
     const token = makeToken({ exp: secondsFromNow(3), spillway: {} });
@@ -117,7 +117,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     expect(numbers).toEqual(numbers.map((_, n) => n));
   });
 
-  test("an admin ends the subscriptions of a subject, of all streams or of one, and nobody else's", async () => {
+  test("an admin ends the subscriptions of a subject, for all streams or one, and no others", async () => {
     const { door, gateway } = await open(kind);
     const mine = [await follow(door, web.key), await follow(door, web.key), await follow(door, web.key, "/streams/t")];
     const polled = poll(door, web.key);
@@ -138,7 +138,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     expect(await response.json()).toMatchObject({ status: 400, field: "subject" });
   });
 
-  test("a reload ends what is no longer granted, and leaves all else alone", async () => {
+  test("a reload ends subscriptions that are no longer granted, and leaves the others alone", async () => {
     let keys: AccessConfig["keys"] = [web.config, other.config, admin.config];
     const opened = await open(kind, {}, () => ({ access: { ...access, keys } }));
     const { door, gateway } = opened;
@@ -161,7 +161,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     await stranger.cancel();
   });
 
-  test("who was revoked while waiting for a place in the replay gets no event", async () => {
+  test("a client whose grant is revoked while it waits for its replay gets no event", async () => {
     let keys: AccessConfig["keys"] = [web.config, other.config];
     const limits = { replays: 1, replayWait: "50s" };
     const opened = await open(kind, { limits }, () => ({ limits, access: { ...access, keys } }));
@@ -183,7 +183,7 @@ describe.each(leastDoors)("through $name", (kind) => {
   });
 });
 
-test("a reader that takes nothing is cut some seconds after its credential is revoked", async () => {
+test("a reader that reads nothing is disconnected some seconds after its credential is revoked", async () => {
   const opened = await open(doors[0]!, { limits: { stall: "1h" } });
   await publishMany(opened);
   const server = createServer(opened.gateway.node()).listen(0, "127.0.0.1");

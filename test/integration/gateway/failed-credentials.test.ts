@@ -57,7 +57,7 @@ async function codeOf(asked: Promise<Response>): Promise<string> {
 const withAddress = doors.filter(({ name, config }) => name !== "fetch" && !config);
 
 describe.each(withAddress)("through $name", (kind) => {
-  test("who shows one unknown credential after the other has to wait, longer each time", async () => {
+  test("a client that sends one unknown credential after the other has to wait, longer each time", async () => {
     const { door } = await open(kind, { failedCredentials: "4/1h" });
     for (const guess of guesses()) expect(await codeOf(ask(door, office, guess))).toBe("credential-invalid");
     const waits: number[] = [];
@@ -72,7 +72,7 @@ describe.each(withAddress)("through $name", (kind) => {
     expect(Number(last.headers.get("retry-after"))).toBeGreaterThanOrEqual(3);
   });
 
-  test("meanwhile others are served: other addresses, no credential, and credentials that were good there", async () => {
+  test("meanwhile other requests are served: other addresses, no credential, and credentials that were valid there before", async () => {
     const { door } = await open(kind, { failedCredentials: "4/1h" });
     const token = makeToken({ sub: "ada", spillway: {} });
     for (const good of [bearer(web.key), bearer(token)]) expect(await codeOf(ask(door, office, good))).toBe("ok");
@@ -86,7 +86,7 @@ describe.each(withAddress)("through $name", (kind) => {
     expect(await codeOf(ask(door, office, bearer(other.key)))).toBe("rate-limited");
   });
 
-  test("a client with an old credential, and credentials and tickets that have ended, keep nobody out", async () => {
+  test("a client with an old credential, and expired credentials and tickets, block nobody", async () => {
     const { door } = await open(kind, { failedCredentials: "2/1h" });
     const old = bearer(makeKey("old", {}).key);
     for (let times = 0; times < 10; times++) {
@@ -98,7 +98,7 @@ describe.each(withAddress)("through $name", (kind) => {
     expect(await codeOf(ask(door, office, bearer(web.key)))).toBe("ok");
   });
 
-  test("a reload forgets no failures", async () => {
+  test("a reload does not reset the failures", async () => {
     const { door, gateway } = await open(kind, { failedCredentials: "4/1h" }, () => ({ drain: "1s" }));
     for (let times = 0; times < 3; times++) {
       for (const guess of guesses()) await ask(door, office, guess);
@@ -114,7 +114,7 @@ describe.each(withAddress)("through $name", (kind) => {
     }
   });
 
-  test("the rate of requests counts wrong credentials and made-up streams, before anything else", async () => {
+  test("the request rate counts wrong credentials and made-up streams, before anything else", async () => {
     const { door } = await open(kind, { requestRate: "6/1h", failedCredentials: "none" });
     const refusals = [
       ask(door, office, guesses()[0]),
@@ -130,7 +130,7 @@ describe.each(withAddress)("through $name", (kind) => {
     for (let times = 0; times < 10; times++) expect((await ask(door, office, {}, "/healthz")).status).toBe(200);
   });
 
-  test("the rate of connections counts attempts that are refused, and only those to subscribe", async () => {
+  test("the connect rate counts refused attempts, and only attempts to subscribe", async () => {
     const { door } = await open(kind, { connectRate: "3/1h" });
     for (let times = 0; times < 5; times++) expect(await codeOf(ask(door, office))).toBe("ok");
     expect(await codeOf(ask(door, office, guesses()[0], "/streams/s"))).toBe("credential-invalid");
@@ -141,7 +141,7 @@ describe.each(withAddress)("through $name", (kind) => {
   });
 });
 
-test("its own server counts paths that do not exist, a server of yours only the gateway's", async () => {
+test("Spillway's own server counts paths that do not exist, your server only the gateway's paths", async () => {
   const [mounted, own] = [doors[0]!, doors[1]!];
   const { door: ofYours } = await open(mounted, { requestRate: "2/1h" });
   for (let times = 0; times < 4; times++) expect((await ask(ofYours, office, {}, "/made-up")).status).toBe(404);

@@ -176,7 +176,7 @@ describe.each(combinations)("$title", ({ store, kind }) => {
   afterAll(() => opened.close());
 
   describe.each(ways)("$title", ({ get }) => {
-    test("brings what is granted and asked for, no less and no more", async () => {
+    test("delivers exactly what is both granted and requested", async () => {
       const cases = fc.tuple(grantedScope, askedScope, anyEvents);
       await fc.assert(
         fc.asyncProperty(cases, async ([grant, asked, events]) => {
@@ -187,14 +187,14 @@ describe.each(combinations)("$title", ({ store, kind }) => {
     });
   });
 
-  test("the last so many are the last of those that are granted", async () => {
+  test("`last` counts only granted events", async () => {
     await publish([{ channel: "user:ada" }, { channel: "b" }, { channel: "user:ada" }, { channel: "b" }, {}]);
     const ask = asker({ channels: ["user:*"] }, {});
     expect(await pageOf(await ask("last=2", "application/json"))).toEqual(["0", "2"]);
     expect(await pageOf(await ask("last=1", "application/json"))).toEqual(["2"]);
   });
 
-  test("a long poll is held until something comes that is granted", async () => {
+  test("a long poll waits until a granted event arrives", async () => {
     const { last } = await publish([{}]);
     const ask = asker({ channels: ["user:*"], events: ["trade"] }, {});
     const answered = ask(`after=${last}&wait=50`, "application/json");
@@ -204,7 +204,7 @@ describe.each(combinations)("$title", ({ store, kind }) => {
     expect(await pageOf(await answered)).toEqual(["4"]);
   });
 
-  test("who asks for a channel or a type that is not granted hears which one, whatever else is granted", async () => {
+  test("a client that requests a channel or type that is not granted learns which one, whatever else is granted", async () => {
     const ask = asker({ channels: ["user:*"], events: ["trade"] }, {});
     for (const [query, field, got] of [
       ["channels=user:ada,btc", "channels", "btc"],
@@ -221,7 +221,7 @@ describe.each(combinations)("$title", ({ store, kind }) => {
     }
   });
 
-  test("a filter that could match nothing, or would cost too much, is refused", async () => {
+  test("a filter that can match nothing, or is too expensive, is refused", async () => {
     const ask = asker({}, {});
     for (const [query, field] of [
       ["channels=all", "channels"],
@@ -245,7 +245,7 @@ describe.each(combinations)("$title", ({ store, kind }) => {
     }
   });
 
-  test("lists and patterns work in the path as they do in the query", async () => {
+  test("lists and patterns work in the path as in the query", async () => {
     const { before } = await publish([
       { channel: "a" },
       { channel: "user:ada" },
@@ -265,7 +265,7 @@ describe.each(combinations)("$title", ({ store, kind }) => {
     }
   });
 
-  test("a ticket brings the events without a channel that its holder is granted", async () => {
+  test("a ticket delivers events without a channel if its holder is granted them", async () => {
     const headers = { ...grantTo({ channels: ["user:*"], broadcast: true }), "content-type": "application/json" };
     for (const channels of [undefined, ["user:ada"]]) {
       const made = await door.request("/tickets", {
@@ -280,7 +280,7 @@ describe.each(combinations)("$title", ({ store, kind }) => {
     }
   });
 
-  test("publishing needs every event's channel and type granted, and appends none of them otherwise", async () => {
+  test("publishing requires that every event's channel and type are granted, and otherwise appends none", async () => {
     await fc.assert(
       fc.asyncProperty(grantedScope, anyEvents, async (grant, events) => {
         const { last } = await publish([{}]);
@@ -300,7 +300,7 @@ describe.each(combinations)("$title", ({ store, kind }) => {
     );
   });
 
-  test("lists and the status show the streams that are granted", async () => {
+  test("the list of streams and the status only show granted streams", async () => {
     const namesOf = async (path: string, streams?: string[]): Promise<string[]> => {
       const headers = bearer(makeToken({ spillway: { can: ["subscribe", "admin"], ...(streams && { streams }) } }));
       const { streams: shown } = (await (await door.request(path, { headers })).json()) as { streams: object };

@@ -31,7 +31,7 @@ async function connection(): Promise<unknown> {
   return ((await (await fetch(`${base}/api/status`)).json()) as { upstreamConnection: unknown }).upstreamConnection;
 }
 
-test("the source is connected while someone subscribes, and /api/status says so in the guide's words", async () => {
+test("the source is connected while a client subscribes, and /api/status reports it in the guide's terms", async () => {
   await start();
   expect(await connection()).toBe("closed");
   source.control({ next: [{ hang: true }] });
@@ -50,7 +50,7 @@ test("the source is connected while someone subscribes, and /api/status says so 
   await last.cancel();
 });
 
-test("clients see the source's ids, resume with them by header or by last-id, and find no gap", async () => {
+test("clients get the source's ids, and resume with them by header or last-id without a gap", async () => {
   await start();
   const first = read(await fetch(`${base}/api/sse`));
   source.control({ emit: 4 });
@@ -97,7 +97,7 @@ test("the type in the source's JSON is the channel", async () => {
   await resumed.cancel();
 });
 
-test("pages of any origin may subscribe, and send no cookies", async () => {
+test("pages of any origin may subscribe, without cookies", async () => {
   await start();
   const { headers, body } = await fetch(`${base}/api/sse`, { headers: { origin: "https://app.example" } });
   expect(headers.get("access-control-allow-origin")).toBe("*");
@@ -105,7 +105,7 @@ test("pages of any origin may subscribe, and send no cookies", async () => {
   await body!.cancel();
 });
 
-test("without an access section nobody administers, and with one everything is closed", async () => {
+test("without an access section nobody has admin rights, and with one everything is denied by default", async () => {
   const paths = ["/status", "/metrics", "/api/sse", "/api/status", "/api/metrics", "/streams", "/streams/surflux"];
   const statuses = (): Promise<number[]> =>
     Promise.all(
@@ -122,7 +122,7 @@ test("without an access section nobody administers, and with one everything is c
   expect(await statuses()).toEqual(paths.map(() => 401));
 });
 
-test("CLIENT_API_KEY guards everything that shows data", async () => {
+test("CLIENT_API_KEY protects everything that shows data", async () => {
   const key = "the-key-that-the-guide-s-clients-send";
   vi.stubEnv("CLIENT_API_KEY", key);
   await start();

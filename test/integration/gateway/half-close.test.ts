@@ -76,7 +76,7 @@ const dataOf = (body: string): string[] => Array.from(body.matchAll(/^data: (\d+
 const get = (target: string, ...headers: string[]): string =>
   [`GET ${target} HTTP/1.1`, "Host: localhost", ...headers].join("\r\n");
 
-describe.each(kinds)("over $name, a client that ends its side behind its request", ({ open }) => {
+describe.each(kinds)("over $name, a client that ends its side after its request", ({ open }) => {
   beforeAll(async () => {
     filled = await open();
   });
@@ -86,7 +86,7 @@ describe.each(kinds)("over $name, a client that ends its side behind its request
   test.each([
     ["a plain request", []],
     ["a request that Node's parser reads", ["Connection: close"]],
-  ])("gets all that is due, and then the end: %s", async (_, headers) => {
+  ])("gets all pending events, and then the end: %s", async (_, headers) => {
     const answers = await Promise.all(
       ["/streams/s?after=earliest", "/streams/s?last=1000", "/streams/s?after=earliest&channels=a", "/streams/s"].map(
         (target) => send(get(target, "Accept: text/event-stream", ...headers)).all(),
@@ -97,7 +97,7 @@ describe.each(kinds)("over $name, a client that ends its side behind its request
     await eventually(async () => (await filled.subscribers()) === 0);
   });
 
-  test("gets NDJSON, a page of a long poll, and a refusal whole", async () => {
+  test("gets complete responses: NDJSON, a page of a long poll, and a refusal", async () => {
     const [lines, page, refused] = await Promise.all([
       send(get("/streams/s?after=earliest", "Accept: application/x-ndjson")).all(),
       send(get("/streams/s?after=earliest&limit=2&wait=30", "Accept: application/json")).all(),
@@ -112,12 +112,12 @@ describe.each(kinds)("over $name, a client that ends its side behind its request
     expect(JSON.parse(split(refused, "\r\n\r\n")[1])).toMatchObject({ code: "stream-unknown" });
   });
 
-  test("is not held by a long poll that has nothing for it", async () => {
+  test("is not held by a long poll without events", async () => {
     const answer = await send(get("/streams/s?wait=30", "Accept: application/json")).all();
     expect(JSON.parse(split(answer, "\r\n\r\n")[1])).toMatchObject({ events: [] });
   });
 
-  test("and reads slowly gets all of it too", async () => {
+  test("and reads slowly also gets all events", async () => {
     const client = openRaw(filled.port, filled);
     client.socket.pause();
     client.socket.end(`${get("/streams/s?after=earliest", "Accept: text/event-stream")}\r\n\r\n`);
@@ -126,7 +126,7 @@ describe.each(kinds)("over $name, a client that ends its side behind its request
     expect(dataOf(bodyOf(await client.all()))).toEqual(numbers);
   });
 
-  test("while it was live is let go, with a proper end", async () => {
+  test("while it is live is disconnected, with a proper end", async () => {
     const clients = [[], ["Connection: close"]].map((headers) => {
       const client = openRaw(filled.port, filled);
       client.socket.write(`${get("/streams/s?last=1", "Accept: text/event-stream", ...headers)}\r\n\r\n`);
@@ -138,7 +138,7 @@ describe.each(kinds)("over $name, a client that ends its side behind its request
     await eventually(async () => (await filled.subscribers()) === 0);
   });
 
-  test("and is gone costs nothing more", async () => {
+  test("and has disconnected costs nothing more", async () => {
     const clients = Array.from({ length: 20 }, () => {
       const client = openRaw(filled.port, filled);
       client.socket.write(`${get("/streams/s?after=earliest", "Accept: text/event-stream")}\r\n\r\n`);

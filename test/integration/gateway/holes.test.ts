@@ -19,7 +19,7 @@ afterEach(async () => {
 const poll = (query: string): Request =>
   new Request(`http://x/streams/s?${query}`, { headers: { accept: "application/json" } });
 
-test("a held long poll is told of a hole, also where no event that it wants is left", async () => {
+test("a held long poll gets a gap, even if no event that matches its filter is left", async () => {
   gateway = await createGateway({ store: "memory:", streams: { s: { retention: { events: 2 } } } });
   const answer = gateway.fetch(poll("channels=a&wait=5&after=earliest"));
   await new Promise(setImmediate);
@@ -48,7 +48,7 @@ function failingStore(method: "append" | "read", fails: () => boolean): LogStore
   };
 }
 
-test("a long poll that failed does not keep the upstream open", async () => {
+test("a failed long poll does not keep the upstream connected", async () => {
   const source = await startNumberedUpstream({ retry: 10 });
   let failing = false;
   const store = failingStore("read", () => failing);

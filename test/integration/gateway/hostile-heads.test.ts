@@ -22,11 +22,11 @@ async function cpuTime(action: () => unknown): Promise<number> {
 /** Looking through the blanks once more for each of them would take far longer. */
 const enough = 2000;
 
-test("a header of blanks is looked through once", async () => {
+test("a header of blanks is scanned only once", async () => {
   expect(await cpuTime(() => expect(readPlainGet(spaced(2500))).toBeUndefined())).toBeLessThan(enough);
 });
 
-test("a header of blanks that ends badly is refused by Node's parser", async () => {
+test("a header of blanks with an invalid end is refused by Node's parser", async () => {
   gateway = await createGateway({ listen: "127.0.0.1:0", store: "memory:", streams: { s: {} } });
   const { port } = await gateway.listen();
   let text = "";

@@ -329,7 +329,7 @@ test("garbage over TLS and in frames of HTTP/2 does no harm", async () => {
   expect(memory() - used).toBeLessThan(16 * 1024 * 1024);
 });
 
-test("a request that is too large is told what of it is", async () => {
+test("a request that is too large gets an error that names the part", async () => {
   plain = await open(false);
   const head = "Host: localhost\r\nAccept: text/event-stream\r\n";
   const answers = await Promise.all([
@@ -344,7 +344,7 @@ test("a request that is too large is told what of it is", async () => {
   expect(answers[1]).toContain('"code":"uri-too-long"');
 });
 
-test("a client that claims another version of HTTP than it speaks is served by what it speaks", async () => {
+test("a client that claims another HTTP version than it uses is served by the version that it uses", async () => {
   plain = await open(false);
   await plain.publish("s", { data: "an event" });
   for (const claimed of ["HTTP/2.0", "HTTP/1.0"]) {

@@ -77,7 +77,7 @@ const foreign = [
   "[2001:db8::1]",
 ];
 
-test("on loopback, where strangers may do something, only names of loopback are answered", async () => {
+test("on loopback, if anonymous clients have rights, only loopback names are accepted", async () => {
   const { port } = await open();
   for (const host of known) expect([host, await ask(port, { host })]).toEqual([host, "200"]);
   for (const host of foreign) {
@@ -101,7 +101,7 @@ test("the refusal names the setting", async () => {
   });
 });
 
-test("hosts names further ones, also by pattern, and is checked wherever it is set", async () => {
+test("hosts adds further names, also by pattern, and is checked wherever it is set", async () => {
   const { port } = await open({ hosts: ["Feed.example", "*.feeds.example"], access: { keys: [web.config] } });
   const headers = bearer(web.key);
   for (const host of ["feed.example", "FEED.EXAMPLE:443", "a.feeds.example", ...known]) {
@@ -114,7 +114,7 @@ test("hosts names further ones, also by pattern, and is checked wherever it is s
   for (const host of foreign) expect(await ask(any.port, { host })).toBe("200");
 });
 
-test("where nothing is granted to strangers, or a trusted proxy asks, any name is answered", async () => {
+test("if anonymous clients have no rights, or a trusted proxy asks, any name is accepted", async () => {
   const closed = await open({ access: { keys: [web.config] } });
   const proxied = await open({ trustProxy: ["127.0.0.1"] });
   for (const host of foreign) {
@@ -124,7 +124,7 @@ test("where nothing is granted to strangers, or a trusted proxy asks, any name i
   }
 });
 
-test("pages of other origins change nothing on loopback, those of loopback and of allowed origins do", async () => {
+test("on loopback, pages of other origins cannot change anything; those of loopback and of allowed origins can", async () => {
   const { port } = await open({
     hosts: ["feed.example"],
     access: { anonymous: ["publish"], cors: { origins: ["https://app.example"] } },
@@ -162,7 +162,7 @@ test("over HTTP/2 the name is that of :authority", async () => {
 });
 
 describe.each(doors.filter(({ name }) => !name.startsWith("its own server")))("a gateway mounted in $name", (kind) => {
-  test("leaves the check to the server around it", async () => {
+  test("leaves the check to the surrounding server", async () => {
     const opened = await openGateway("memory", kind, { streams: { s: {} }, hosts: undefined });
     cleanUps.push(opened.close);
     const headers = { "origin": "https://evil.example", "content-type": "application/json" };

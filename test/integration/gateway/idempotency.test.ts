@@ -20,7 +20,7 @@ async function send(credential: string, data: string): Promise<[status: number, 
   return [response.status, response.headers.has("idempotency-replayed")];
 }
 
-test.each(stores)("a publisher neither blocks nor learns of another's Idempotency-Key over %s", async (store) => {
+test.each(stores)("a publisher can neither block nor discover another's Idempotency-Key over %s", async (store) => {
   const access = { keys: [web.config, shop.config], jwt: { secret: jwtSecret } };
   opened = await openGateway(store, doors[0]!, { streams: { s: {} }, access });
   const users = ["web", "alice"].map((sub) => makeToken({ sub, spillway: { can: ["publish"] } }));

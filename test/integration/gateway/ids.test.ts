@@ -71,7 +71,7 @@ describe.each(stores)("on $name", ({ openPlace }) => {
   const held = (): number => gateway.status().streams["s"]!.events;
 
   test.each(["gateway", "upstream"] as const)(
-    "events of a source are all there, though others were published with their ids: %s ids",
+    "all events of a source are stored, even if others were published with their ids: %s ids",
     async (ids) => {
       await start(fed({ ids }));
       source.control({ emit: 5 });
@@ -89,7 +89,7 @@ describe.each(stores)("on $name", ({ openPlace }) => {
     },
   );
 
-  test("events without an id that a source sends again are told from those that were published in between", async () => {
+  test("events without an id that a source repeats are distinguished from events published in between", async () => {
     source.control({ set: { idEvery: 3, resume: "inclusive" } });
     await start(fed());
     source.control({ emit: 5 });
@@ -101,7 +101,7 @@ describe.each(stores)("on $name", ({ openPlace }) => {
     expect(await dataBehind("", 9)).toEqual([...upTo(1, 5), "without an id", "with an id", ...upTo(6, 7)]);
   });
 
-  test("a source that goes on from now loses no event that equals one before, and the log says that some may come twice", async () => {
+  test("a source that continues from now loses no event that equals an earlier one, and the log warns about duplicates", async () => {
     const ticks = await serveTicks();
     await start(fed({}, ticks.url));
     expect(await dataBehind("", 6)).toEqual(["first", ...Array<string>(5).fill("tick")]);
@@ -110,7 +110,7 @@ describe.each(stores)("on $name", ({ openPlace }) => {
     await ticks.close();
   });
 
-  test("what is published with an id that clients have moves none of them", async () => {
+  test("publishing with an id that clients hold moves none of them", async () => {
     await start(fed({ ids: "upstream" }));
     source.control({ emit: 6 });
     await eventually(() => held() === 6, "six events");
@@ -139,7 +139,7 @@ describe.each(stores)("on $name", ({ openPlace }) => {
     ]);
   });
 
-  test("of several events with one id a client goes on behind the first that it may see", async () => {
+  test("if several events have the same id, a client resumes after the first that it may see", async () => {
     const [a, b] = ["a", "b"].map((channel) =>
       makeKey(channel, { can: ["publish", "subscribe"], channels: [channel] }),
     );
@@ -164,7 +164,7 @@ describe.each(stores)("on $name", ({ openPlace }) => {
     expect(await dataBehind("same", 3, bearer(all.key))).toEqual(["b1", "b2", "a2"]);
   });
 
-  test("an id of what a client may not see is answered as one that nobody has", async () => {
+  test("an id of an event that a client may not see is treated as unknown", async () => {
     const { key, config } = makeKey("limited", { can: ["subscribe"], channels: ["open", "user:*"], events: ["e"] });
     await start({ ids: "upstream", heartbeat: "20ms" }, { keys: [config, all.config] });
     const event = { event: "e", data: "x" };
@@ -203,7 +203,7 @@ describe.each(stores)("on $name", ({ openPlace }) => {
     expect(whole.events[0]!.lastEventId).toBe("hidden-place");
   });
 
-  test("an id with the form of a cursor is not published where ids lead to places", async () => {
+  test("an id in the form of a cursor cannot be published where ids are used to resume", async () => {
     await start({ ids: "upstream" });
     const [cursor] = await gateway.publish("s", { data: "1" });
     await gateway.publish("s", { data: "2" });

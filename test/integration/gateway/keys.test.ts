@@ -52,7 +52,7 @@ async function codeOf({ door }: Opened, headers: Readonly<Record<string, string>
 
 describe.each(doors)("through $name", (kind) => {
   test.each(Object.entries(secrets))(
-    "a key that exists counts by its hash, in either header: %s",
+    "an existing key is accepted by its hash, in either header: %s",
     async (_, secret) => {
       const opened = await open(kind, { keys, jwt: { secret: jwtSecret } });
       for (const headers of [bearer(secret), { "x-api-key": secret }]) {
@@ -62,7 +62,7 @@ describe.each(doors)("through $name", (kind) => {
     },
   );
 
-  test("what is no key's secret is refused, and a token of the issuer is still a token", async () => {
+  test("a secret that matches no key is refused, and a token of the issuer is still accepted", async () => {
     const opened = await open(kind, { keys, jwt: { secret: jwtSecret } });
     const token = makeToken({ sub: "ada", spillway: {} });
     expect(await codeOf(opened, bearer(token))).toBe("ok");
@@ -75,7 +75,7 @@ describe.each(doors)("through $name", (kind) => {
 });
 
 describe.each(leastDoors)("through $name", (kind) => {
-  test("a key that is taken out of the configuration no longer counts, though it was checked before", async () => {
+  test("a key that is removed from the configuration is refused, even if it was verified before", async () => {
     let current = keys;
     const opened = await open(kind, { keys }, () => ({ access: { keys: current } }));
     expect(await codeOf(opened, bearer(plain))).toBe("ok");
@@ -98,7 +98,7 @@ test.each([
   phc("x").replace("ln=10", "ln=30"),
   phc("x").replace("r=8", "r=0"),
   "$scrypt$ln=10,r=8,p=1$$",
-])("a hash of another form is refused at the start: %s", async (hash) => {
+])("a hash in another form is refused at startup: %s", async (hash) => {
   const opening = open(doors[0]!, { keys: [{ name: "k", hash }] });
   await expect(opening).rejects.toMatchObject({ code: "config-invalid" });
 });

@@ -35,7 +35,7 @@ const turns = async (): Promise<void> => {
   for (let n = 0; n < 10; n++) await new Promise((resolve) => setImmediate(resolve));
 };
 
-test("an HTTP/2 client that went away during the lookup does not stay a subscriber", async () => {
+test("an HTTP/2 client that disconnects during the look-up does not stay subscribed", async () => {
   const { handler, answer, open } = slowHandler();
   const server = createHttp2Server(toNodeHandler(handler)).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -55,7 +55,7 @@ test("an HTTP/2 client that went away during the lookup does not stay a subscrib
   expect(open()).toBe(0);
 });
 
-test("a pipelined client that went away during the lookup does not stay a subscriber", async () => {
+test("a pipelined client that disconnects during the look-up does not stay subscribed", async () => {
   const { handler, answer, open, asked } = slowHandler();
   const server = createServer(toNodeHandler(handler)).listen(0, "127.0.0.1");
   await once(server, "listening");

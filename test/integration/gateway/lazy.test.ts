@@ -47,7 +47,7 @@ test("nothing is opened, and no configuration read, before the first use", async
   expect([reads, existsSync(logFile())]).toEqual([1, true]);
 });
 
-test("copies of a module share one gateway, also where they use it at the same moment", async () => {
+test("copies of a module share one gateway, even if they use it at the same moment", async () => {
   const [one, other] = [make(config("a")), make(config("a"))];
   const [first, second] = await Promise.all([one.publish("a", { data: "1" }), other.publish("a", { data: "2" })]);
   expect(new Set([...first, ...second].map((id) => id.split(".")[1]))).toEqual(new Set(["1", "2"]));
@@ -58,7 +58,7 @@ test("copies of a module share one gateway, also where they use it at the same m
   }
 });
 
-test("a module that was changed and loaded again takes the place of the old one, on the same log", async () => {
+test("a changed module that is loaded again replaces the old one, on the same log", async () => {
   const before = make(config("a"));
   await before.publish("a", { data: "1" });
   const after = make(config("a", "b"));
@@ -68,12 +68,12 @@ test("a module that was changed and loaded again takes the place of the old one,
   await expect(before.publish("a", { data: "3" })).rejects.toMatchObject({ code: "config-invalid" });
 });
 
-test("gateways with names of their own live side by side", async () => {
+test("gateways with different names are independent", async () => {
   const [one, other] = [make(config("a"), "one"), make({ store: "memory:", streams: { b: {} } }, "other")];
   expect([await streamsOf(one), await streamsOf(other), await streamsOf(one)]).toEqual([["a"], ["b"], ["a"]]);
 });
 
-test("what fails to open rejects each use, and is tried again at the next", async () => {
+test("a failure to open rejects each use, and the next use tries again", async () => {
   let good = false;
   const gateway = make(() => (good ? config("a") : { ...config("a"), store: "sqlite:/nowhere/at/all.db" }));
   const uses = [gateway.publish("a", { data: "1" }), streamsOf(gateway)];
@@ -82,7 +82,7 @@ test("what fails to open rejects each use, and is tried again at the next", asyn
   expect(await streamsOf(gateway)).toEqual(["a"]);
 });
 
-test("after close the next use opens it again", async () => {
+test("after close, the next use opens it again", async () => {
   const gateway = make(config("a"));
   await gateway.publish("a", { data: "1" });
   await gateway.close();

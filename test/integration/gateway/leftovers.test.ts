@@ -24,7 +24,7 @@ async function openAndClose(): Promise<WeakRef<Server>> {
   return server!;
 }
 
-test("nothing holds a closed gateway's server in memory", async () => {
+test("a closed gateway's server is released from memory", async () => {
   const servers = [await openAndClose(), await openAndClose(), await openAndClose()];
   await eventually(() => {
     collect();
@@ -32,7 +32,7 @@ test("nothing holds a closed gateway's server in memory", async () => {
   }, "the release");
 });
 
-test("a log that cannot be read is tried again at one pace, however often it is spoken of", async () => {
+test("reading a log that fails is retried at a fixed rate, however many hints arrive", async () => {
   vi.useFakeTimers();
   let reads = 0;
   let hint: (hint: LogHint) => void = () => {};

@@ -95,7 +95,7 @@ const attempt = (door: Door, from: From = {}, query = ""): Promise<Response> =>
   door.request(`/streams/s${query}`, { headers: headersOf(from) });
 
 describe.each(doors)("through $name", (kind) => {
-  test("beyond all connections a subscription is refused, and let in when another has gone", async () => {
+  test("beyond limits.connections a subscription is refused, and accepted when another has ended", async () => {
     const { door } = await open(kind, { connections: 2 });
     const readings = [await subscribe(door), await subscribe(door)];
     await expectRefusal(attempt(door), 503, "at-capacity", [10, 20]);
@@ -109,7 +109,7 @@ describe.each(doors)("through $name", (kind) => {
     }, "a place for the next");
   });
 
-  test("a gateway at capacity answers its health endpoints, and takes what is published", async () => {
+  test("a gateway at capacity still answers its health endpoints and accepts published events", async () => {
     const { door } = await open(kind, { connections: 1 });
     const reading = await subscribe(door);
     await expectRefusal(attempt(door), 503, "at-capacity", [10, 20]);
@@ -118,7 +118,7 @@ describe.each(doors)("through $name", (kind) => {
     await reading.until((got) => got.data().length === 1);
   });
 
-  test("a long poll that is held has a place among the connections, and gives it back with its answer", async () => {
+  test("a held long poll counts as a connection until it is answered", async () => {
     const { door } = await open(kind, { connections: 1 });
     const polling = poll(door, 50);
     await eventually(async () => {
@@ -131,7 +131,7 @@ describe.each(doors)("through $name", (kind) => {
     await subscribe(door);
   });
 
-  test("requests that fail, and those for the head alone, leave no place taken", async () => {
+  test("failed requests and HEAD requests leave no connection counted", async () => {
     const { door } = await open(kind, { connections: 1 });
     const stale = { ...headersOf({}), "last-event-id": "other.7" };
     for (let times = 0; times < 3; times++) {
@@ -142,7 +142,7 @@ describe.each(doors)("through $name", (kind) => {
     await subscribe(door);
   });
 
-  test("one key has its share of connections, whatever others have", async () => {
+  test("one key has its own share of connections, independent of others", async () => {
     const { door } = await open(kind, { perSubject: 1 });
     await subscribe(door, { key: anna });
     await expectRefusal(attempt(door, { key: anna }), 429, "too-many-connections", [10, 20]);
@@ -150,14 +150,14 @@ describe.each(doors)("through $name", (kind) => {
     for (let times = 0; times < 3; times++) await subscribe(door);
   });
 
-  test("one key connects no more often than its rate, though it leaves in between", async () => {
+  test("one key cannot connect faster than its rate, even if it disconnects in between", async () => {
     const { door } = await open(kind, { connectRate: "2/1h" });
     for (const address of ["192.0.2.1", "192.0.2.2"]) await (await subscribe(door, { key: anna, address })).cancel();
     await expectRefusal(attempt(door, { key: anna, address: "192.0.2.3" }), 429, "rate-limited", [3500, 3660]);
     await subscribe(door, { key: ben, address: "192.0.2.3" });
   });
 
-  test("one key publishes no more often than its rate, and what is refused is not stored", async () => {
+  test("one key cannot publish faster than its rate, and refused events are not stored", async () => {
     const { door } = await open(kind, { publishRate: "2/1h" });
     const reading = await subscribe(door);
     for (let times = 0; times < 2; times++) expect((await publish(door, { key: anna })).status).toBe(200);
@@ -166,7 +166,7 @@ describe.each(doors)("through $name", (kind) => {
     await reading.until((got) => got.data().length === 3);
   });
 
-  test("a process beyond its memory lets no subscription in, but publishing and health go on", async () => {
+  test("a process above its memory limit accepts no subscriptions, but publishing and health continue", async () => {
     const { door } = await open(kind, { memory: "1MiB" });
     await expectRefusal(attempt(door), 503, "overloaded", [5, 10]);
     await expectRefusal(poll(door, 0), 503, "overloaded", [5, 10]);
@@ -174,7 +174,7 @@ describe.each(doors)("through $name", (kind) => {
     expect((await door.request("/healthz")).status).toBe(200);
   });
 
-  test("what was refused is counted by its code", async () => {
+  test("refusals are counted by their code", async () => {
     const { door } = await open(kind, { perSubject: 1 });
     await subscribe(door, { key: anna });
     for (let times = 0; times < 3; times++) await (await attempt(door, { key: anna })).text();
@@ -186,7 +186,7 @@ describe.each(doors)("through $name", (kind) => {
 
 // A fetch request has no address.
 describe.each(doors.filter(({ name }) => name !== "fetch"))("by address, through $name", (kind) => {
-  test("one address has its share of connections, whoever comes from it", async () => {
+  test("one address has its share of connections, whoever uses it", async () => {
     const { door } = await open(kind, { perAddress: 2 });
     await subscribe(door, { address: "192.0.2.1" });
     await subscribe(door, { address: "192.0.2.1", key: anna });
@@ -196,21 +196,21 @@ describe.each(doors.filter(({ name }) => name !== "fetch"))("by address, through
     await subscribe(door, { address: "192.0.2.2" });
   });
 
-  test("one address connects no more often than its rate, whoever comes from it", async () => {
+  test("one address cannot connect faster than its rate, whoever uses it", async () => {
     const { door } = await open(kind, { connectRate: "2/1h" });
     for (const from of [{}, { key: anna }]) await subscribe(door, { ...from, address: "192.0.2.1" });
     await expectRefusal(attempt(door, { key: ben, address: "192.0.2.1" }), 429, "rate-limited", [3500, 3660]);
     await subscribe(door, { key: ben, address: "192.0.2.2" });
   });
 
-  test("an IPv6 network of 64 bits is one address", async () => {
+  test("an IPv6 /64 network counts as one address", async () => {
     const { door } = await open(kind, { perAddress: 1 });
     await subscribe(door, { address: "2001:db8:1:1::1" });
     await expectRefusal(attempt(door, { address: "2001:db8:1:1:9::9" }), 429, "too-many-connections", [10, 20]);
     await subscribe(door, { address: "2001:db8:1:2::1" });
   });
 
-  test("strangers publish as often as the rate of their address allows", async () => {
+  test("anonymous clients can publish at the rate of their address", async () => {
     const { door } = await open(kind, { publishRate: "1/1h" });
     expect((await publish(door, { address: "192.0.2.1" })).status).toBe(200);
     await expectRefusal(publish(door, { address: "192.0.2.1" }), 429, "rate-limited", [3500, 3660]);
@@ -234,7 +234,7 @@ describe("replays", () => {
     return { door, leave: () => void socket.destroy() };
   }
 
-  test("one that finds no place waits, and is replayed to when there is one", async () => {
+  test("a replay without a free slot waits, and starts when there is one", async () => {
     const { door, leave } = await openBusy({ replayWait: "10m" });
     let waits = true;
     const waiting = subscribe(door, {}, "?last=1").finally(() => (waits = false));
@@ -245,12 +245,12 @@ describe("replays", () => {
     await (await waiting).until((got) => got.data().length === 1);
   });
 
-  test("one that has waited for long enough is refused", async () => {
+  test("a replay that has waited too long is refused", async () => {
     const { door } = await openBusy({ replayWait: "20ms" });
     await expectRefusal(attempt(door, {}, "?last=1"), 503, "replay-busy", [5, 10]);
   });
 
-  test("when as many wait as there are places the next is refused, until one that waits goes away", async () => {
+  test("when as many replays wait as there are slots, the next is refused until a waiting one leaves", async () => {
     const { door } = await openBusy({ replayWait: "10m" });
     const waiting = [new AbortController(), new AbortController()];
     const answers = waiting.map(({ signal }) =>
@@ -278,7 +278,7 @@ describe("replays", () => {
   });
 });
 
-test("connections are counted over all workers, and those of a worker that dies are given back", async () => {
+test("connections are counted over all workers, and those of a worker that dies are released", async () => {
   const { gateway, door, close } = await openWorkers(config({ connections: 4 }));
   cleanUps.push(close);
   for (let times = 0; times < 4; times++) await subscribe(door);

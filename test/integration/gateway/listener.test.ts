@@ -64,7 +64,7 @@ describe.each(["raw", "node"] as const)("the %s listener", (listener) => {
   });
 });
 
-test("the listener cannot be changed by a reload", async () => {
+test("a reload cannot change the listener", async () => {
   await start({}, async () => ({ ...plain, listener: "node" }));
   await expect(gateway!.reload()).rejects.toMatchObject({ code: "restart-required", field: "listener" });
 });

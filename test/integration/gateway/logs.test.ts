@@ -49,7 +49,7 @@ test.each([
   expect(line).toContain("[redacted]");
 });
 
-test("what is no secret is printed as it is", () => {
+test("values that are not secrets are printed unchanged", () => {
   const line = JSON.stringify({
     level: "info",
     address: "http://127.0.0.1:8080",
@@ -64,7 +64,7 @@ test("what is no secret is printed as it is", () => {
   expect(redact(line)).toBe(line);
 });
 
-test("objects that are logged by mistake keep their secrets", async () => {
+test("objects that are logged by mistake do not show their secrets", async () => {
   const program = `
     import { createServer, request } from "node:http";
     import { createLogger } from ${JSON.stringify(pathToFileURL(join(root, "dist/cli/logger.js")).href)};
@@ -89,7 +89,7 @@ test("objects that are logged by mistake keep their secrets", async () => {
   expect(JSON.parse(lines[0]!)).toMatchObject({ req: { method: "GET", path: "/streams/a" } });
 });
 
-test("a running gateway prints no credential of its clients and none of its own", () =>
+test("a running gateway logs no credential of its clients and none of its own", () =>
   withDirectory(async (cwd) => {
     const source = createServer((request, response) => {
       expect(request.url).toContain(word);
@@ -143,7 +143,7 @@ test("a running gateway prints no credential of its clients and none of its own"
     for (const line of stdout.trim().split("\n")) expect(JSON.parse(line)).toHaveProperty("msg");
   }));
 
-test("the end of a subscription is one line that says who, how long, how much and why; no event has one", async () => {
+test("the end of a subscription is logged in one line with client, duration, amount and reason; events are not logged", async () => {
   const cli = await startServe(["--stream", "chat", "--store", "memory:", "--anonymous", "subscribe,publish"]);
   const url = `${cli.url}/streams/chat`;
   const publish = (data: string): Promise<Response> =>

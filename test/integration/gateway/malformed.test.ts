@@ -77,19 +77,22 @@ describe.each([
       "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
       400,
     ],
-  ])("a publish is answered, and then what follows it in the packet, once: %s", async (_what, rest, status) => {
-    await start(tls);
-    const expected = [
-      [200, undefined],
-      [status, "request-invalid"],
-    ];
-    expect(facts(await answersTo(post('{"data":"1"}') + rest))).toEqual(expected);
-    expect(facts(await answersTo(post('{"data":"2"}') + rest + rest, rest, rest))).toEqual(expected);
-    expect(facts(await answersTo(post('{"data":"3"}'), rest, rest))).toEqual(expected);
-    expect(published()).toMatch(/\.3$/);
-  });
+  ])(
+    "a publish is answered, and then the malformed bytes in the same packet, once: %s",
+    async (_what, rest, status) => {
+      await start(tls);
+      const expected = [
+        [200, undefined],
+        [status, "request-invalid"],
+      ];
+      expect(facts(await answersTo(post('{"data":"1"}') + rest))).toEqual(expected);
+      expect(facts(await answersTo(post('{"data":"2"}') + rest + rest, rest, rest))).toEqual(expected);
+      expect(facts(await answersTo(post('{"data":"3"}'), rest, rest))).toEqual(expected);
+      expect(published()).toMatch(/\.3$/);
+    },
+  );
 
-  test("behind a kept connection of HTTP/1.0 it is the same, whether the bytes come together or one by one", async () => {
+  test("on a persistent HTTP/1.0 connection it is the same, whether the bytes arrive together or one by one", async () => {
     await start(tls);
     const bytes =
       "GET /streams/none HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\0\r\n\r\n";
@@ -100,7 +103,7 @@ describe.each([
       ]);
   });
 
-  test("several requests are answered in their order before what is malformed behind them", async () => {
+  test("several requests are answered in order before the malformed bytes after them", async () => {
     await start(tls);
     const list = get("/streams", "Host: x");
     const answers = await answersTo(`${list}${post('{"data":"1"}')}${list}${get("/none", "Host: x")}\0`);
@@ -113,7 +116,7 @@ describe.each([
     ]);
   });
 
-  test("nothing follows the last answer of a connection that its client wants closed", async () => {
+  test("nothing follows the last response on a connection that its client wants closed", async () => {
     await start(tls);
     const answers = await answersTo(`${post('{"data":"1"}', "Connection: close")}\0\0\0`);
     expect(facts(answers)).toEqual([[200, undefined]]);
@@ -123,7 +126,7 @@ describe.each([
     ["a chunk size that is none", "zz\r\nhello\r\n0\r\n\r\n"],
     ["a negative chunk size", "-1\r\nhello\r\n0\r\n\r\n"],
     ["a chunk that is longer than it says", "2\r\nhello\r\n0\r\n\r\n"],
-  ])("a body with %s is 400, once, and publishes nothing", async (_what, body) => {
+  ])("a body with %s gets one 400, and publishes nothing", async (_what, body) => {
     await start(tls);
     const request = post(body, "Transfer-Encoding: chunked");
     const [answer, ...others] = await answersTo(request);
@@ -135,14 +138,14 @@ describe.each([
     expect(published()).toMatch(/\.0$/);
   });
 
-  test("a malformed body behind its own refusal gets no second one", async () => {
+  test("a malformed body after its own refusal gets no second one", async () => {
     await start(tls);
     const head = "POST /none HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     expect(facts(await answersTo(head, "zz\r\n", "zz\r\n"))).toEqual([[404, "not-found"]]);
     expect(facts(await answersTo(`${head}zz\r\n`))).toHaveLength(1);
   });
 
-  test("a request that breaks off in its body is 400", async () => {
+  test("a request that ends within its body gets 400", async () => {
     await start(tls);
     const { socket, all } = openRaw(port, { ca });
     socket.end(post('{"data"', "Content-Length: 20"));
@@ -175,7 +178,7 @@ test.each([
 });
 
 test.each(["x", "x:8080", "127.0.0.1:1", "[::1]:80", "[fe80::1%25eth0]", "xn--a.example", "a_b", ""])(
-  "the host %j is taken",
+  "the host %j is accepted",
   async (host) => {
     await start(false);
     for (const more of [[], ["Connection: close"]]) {
@@ -191,7 +194,7 @@ test.each(["x", "x:8080", "127.0.0.1:1", "[::1]:80", "[fe80::1%25eth0]", "xn--a.
 );
 
 test.each(["PUT", "DELETE", "PATCH", "PROPFIND", "REPORT", "TRACE", "QUERY"])(
-  "%s on a path that does not take it is 405 and says what does",
+  "%s on a path that does not support it gets 405 and the supported methods",
   async (method) => {
     await start(false);
     const ask = (path: string): Promise<RawAnswer[]> =>
@@ -212,7 +215,7 @@ describe("a client that waits for 100 Continue", () => {
     return client;
   };
 
-  test("gets it when its body is wanted, and then its answer", async () => {
+  test("gets it when its body is needed, and then its response", async () => {
     await start(false);
     const { socket, text } = send(head("Content-Type: application/json", "Content-Length: 12"));
     await eventually(() => text() === "HTTP/1.1 100 Continue\r\n\r\n");

@@ -46,7 +46,7 @@ function followAll(gateway: Gateway, count: number): Promise<Reading[]> {
 }
 
 test.each(stores)(
-  "%s: each of 1,000 streams that are published to at once reaches its own subscriber",
+  "%s: with 1,000 streams that are published to at once, each subscriber gets the events of its own stream",
   async (store) => {
     const { gateway } = await open(store, many);
     const readings = await followAll(gateway, many);
@@ -96,7 +96,7 @@ test.each(stores)(
   },
 );
 
-test("workers: a subscriber of any of many streams gets what is published to it, and the counts are right", async () => {
+test("workers: a subscriber of any of many streams gets its events, and the counts are correct", async () => {
   const server = await startWorkers(2, { streams: streamsOf(200) });
   cleanUps.push(() => server.close());
   const names = namesOf(200).filter((_, index) => index % 20 === 0);

@@ -61,7 +61,7 @@ async function metrics(): Promise<ReadonlyMap<string, ExposedMetric>> {
 const ask = async (name: string, labels: Readonly<Record<string, string>> = {}): Promise<number | undefined> =>
   valueOf(await metrics(), name, labels);
 
-test("metrics need the right admin", async () => {
+test("metrics need the admin right", async () => {
   await start({ access: { anonymous: ["subscribe"] } });
   const { status } = await fetch(`${url}/metrics`);
   expect([401, 403]).toContain(status);
@@ -97,7 +97,7 @@ test("subscribers, deliveries, replay and the log are counted", async () => {
   expect(await ask("spillway_subscribers", chat)).toBe(1);
 });
 
-test("an append with an idempotency key that was used before counts no event twice", async () => {
+test("a repeated append with an idempotency key counts no event twice", async () => {
   await start();
   const publish = (): Promise<Response> =>
     fetch(`${url}/streams/chat/events`, {
@@ -110,14 +110,14 @@ test("an append with an idempotency key that was used before counts no event twi
   expect(await ask("spillway_log_appended_events_total", { stream: "chat" })).toBe(1);
 });
 
-test("a hole that a client is told of is counted", async () => {
+test("an announced gap is counted", async () => {
   await start();
   await gateway!.publish("chat", { data: "a" });
   await subscribe("chat", "?after=abcdef.1");
   expect(await ask("spillway_gaps_announced_total", { stream: "chat" })).toBe(1);
 });
 
-test("what the upstream does is counted: its state, its events, its breaks, and when they were durable", async () => {
+test("the upstream's state, events and breaks are counted, and the time until events are durable", async () => {
   await start();
   const numbers = { stream: "numbers" };
   await eventually(async () => (await ask("spillway_upstream_state", { ...numbers, state: "open" })) === 1, "the flow");
@@ -146,7 +146,7 @@ test("a refused request is counted by its code", async () => {
   expect(valueOf(now, "spillway_requests_refused_total", { code: "at-capacity" })).toBe(0);
 });
 
-test("whatever clients send, there is no series more", async () => {
+test("clients cannot create additional series, whatever they send", async () => {
   await start();
   const shape = async (): Promise<string[]> =>
     [...(await metrics()).values()].flatMap(({ samples }) =>
@@ -169,7 +169,7 @@ test("whatever clients send, there is no series more", async () => {
   expect(before.join()).toContain("request-invalid");
 });
 
-test("the process tells of itself", async () => {
+test("there are metrics of the process", async () => {
   await start();
   const now = await metrics();
   expect(valueOf(now, "process_resident_memory_bytes")).toBeGreaterThan(1e6);
@@ -186,7 +186,7 @@ test("the process tells of itself", async () => {
   await eventually(late, "a loop that is late");
 });
 
-test("with workers the numbers are those of all, whichever is asked", async () => {
+test("with workers the numbers are totals, whichever worker is asked", async () => {
   server = await startWorkers(2, { streams: { chat: {} }, access: { anonymous: [...everything] } });
   ({ url } = server);
   for (let n = 0; n < 6; n++) await subscribe("chat");
@@ -204,7 +204,7 @@ test("with workers the numbers are those of all, whichever is asked", async () =
   }
 });
 
-test("a worker that dies takes none of its counts with it", async () => {
+test("the counts of a worker that dies are kept", async () => {
   server = await startWorkers(2, { streams: { chat: {} }, access: { anonymous: [...everything] } });
   ({ url } = server);
   for (let n = 0; n < 4; n++) await subscribe("chat");

@@ -49,7 +49,7 @@ async function codeOf(attempt: Promise<unknown>): Promise<string | undefined> {
   );
 }
 
-test("reloads are done one after the other, in the order of the calls", async () => {
+test("reloads run one after the other, in the order of the calls", async () => {
   const reads: Array<(config: GatewayConfig) => void> = [];
   const readConfig = (): Promise<GatewayConfig> => new Promise((resolve) => reads.push(resolve));
   const gateway = closing(await createGateway(base, { readConfig }));
@@ -67,7 +67,7 @@ test("reloads are done one after the other, in the order of the calls", async ()
   expect((await get(gateway, "/streams/b", { accept: "application/json" })).status).toBe(200);
 });
 
-test("one that fails is followed by the next", async () => {
+test("a failed reload is followed by the next one", async () => {
   const { gateway, written } = await open();
   written.config = { ...base, drain: "never" };
   const failed = codeOf(gateway.reload());
@@ -79,14 +79,14 @@ test("one that fails is followed by the next", async () => {
   expect((await get(gateway, "/streams/more", { accept: "application/json" })).status).toBe(200);
 });
 
-test("a gateway that has nothing to read says so", async () => {
+test("a reload of a gateway without a configuration to read is answered with 404", async () => {
   const gateway = closing(await createGateway(base));
   expect(await codeOf(gateway.reload())).toBe("not-found");
   const response = await gateway.fetch(new Request("http://gateway.test/admin/reload", { method: "POST" }));
   expect(response.status).toBe(404);
 });
 
-test("a configuration that cannot be found or lacks access is a fault of it", async () => {
+test("a configuration that is missing or lacks access is reported as a configuration error", async () => {
   for (const code of ["config-not-found", "access-required"] as const) {
     const readConfig = (): never => {
       throw new SpillwayError(code, "there is none");
@@ -116,7 +116,7 @@ function failingStore(): { readonly store: LogStore; readonly opened: Array<[str
   };
 }
 
-test("a reload that fails half-way changes nothing, and the next one starts where it was", async () => {
+test("a reload that fails halfway changes nothing, and the next one starts from the same state", async () => {
   const [old, other] = [await source(), await source()];
   const upstream = ({ url }: NumberedUpstream) => ({ url, backoff: { min: "10ms", max: "50ms" } }) as const;
   const first: GatewayConfig = { ...base, streams: { s: { upstream: upstream(old) }, t: {}, u: {} } };
@@ -160,7 +160,7 @@ test("a reload that fails half-way changes nothing, and the next one starts wher
   expect(other.state().maxOpen).toBe(1);
 });
 
-test("a stream that is new is at no time served under the access of before", async () => {
+test("a new stream is never served under the previous access rules", async () => {
   const { gateway, written } = await open();
   written.config = {
     ...base,
@@ -179,7 +179,7 @@ test("a stream that is new is at no time served under the access of before", asy
   expect(statuses).not.toContain(200);
 });
 
-test("another time to reconnect, or another form of heartbeat, is told to all clients anew", async () => {
+test("a changed reconnect delay or heartbeat form disconnects all clients, which get it when they reconnect", async () => {
   const { gateway, written } = await open();
   const reading = await subscribe(gateway, "/streams/s");
   written.config = { ...base, streams: { s: { heartbeat: { interval: "20ms", event: "beat" }, retry: "2s" } } };
@@ -194,7 +194,7 @@ test("another time to reconnect, or another form of heartbeat, is told to all cl
   await again.until(({ ended }) => ended);
 });
 
-test("a stream that is replaced can be had at any moment: its clients find it when they come back at once", async () => {
+test("a stream that is replaced is always available: its clients find it when they reconnect at once", async () => {
   const { gateway, written } = await open();
   await gateway.publish("s", { data: "1" });
   const reading = await subscribe(gateway, "/streams/s?after=earliest");
@@ -213,7 +213,7 @@ test("a stream that is replaced can be had at any moment: its clients find it wh
   await reloading;
 });
 
-test("what is read while the gateway is closed is not applied, and nothing is read after that", async () => {
+test("a configuration that is read while the gateway closes is not applied, and none is read afterwards", async () => {
   const upstream = await source();
   let resolveRead: (config: GatewayConfig) => void = () => {};
   let reads = 0;

@@ -20,7 +20,7 @@ const callers = 40;
 const json = { accept: "application/json" };
 const stream = { accept: "text/event-stream" };
 
-test("a long poll looks through a hundred pages at most, and is answered with how far it came", async () => {
+test("a long poll reads at most a hundred pages, and its response says how far it got", async () => {
   const { store } = holdReads(createMemoryStore(), 10);
   const options = resolveConfig({ streams: { s: {} }, access: { anonymous: ["subscribe"] } });
   const gateway = await startGateway(options, { store, logger: silentLogger });
@@ -90,7 +90,7 @@ describe.each(["memory", "sqlite"])("over %s", (kind) => {
     await reading.cancel();
   }
 
-  test("the last events without a filter, and all that are held, are found without a search", async () => {
+  test("the last events without a filter, and all retained events, are found without a search", async () => {
     for (const query of ["last=999999999", "last=3", "last=3&channels=a*"]) {
       const response = await fetch(`${url}?${query}`, { method: "HEAD", headers: stream });
       expect([response.status, response.headers.get("spillway-resume")]).toEqual([200, "resumed"]);
@@ -108,7 +108,7 @@ describe.each(["memory", "sqlite"])("over %s", (kind) => {
     await response.body!.cancel();
   });
 
-  test("of forty searches from one address half of the places are used, and all end as they are abandoned", async () => {
+  test("forty searches from one address use half of the slots, and all end when they are aborted", async () => {
     reads.hold();
     const { answers, abandon } = begin("last=5", stream);
     const refused: Response[] = [];
@@ -133,7 +133,7 @@ describe.each(["memory", "sqlite"])("over %s", (kind) => {
     await response.body!.cancel();
   });
 
-  test("of forty long polls that match nothing no page is read once they are abandoned", async () => {
+  test("once forty long polls that match nothing are aborted, no page is read", async () => {
     reads.hold();
     let open = 0;
     const server = createServer(gateway.node()).on("connection", (socket) => {
@@ -157,7 +157,7 @@ describe.each(["memory", "sqlite"])("over %s", (kind) => {
     expect(reads.begun).toBeLessThanOrEqual(callers + itsOwn);
   });
 
-  test("of forty subscribers that match nothing no page is read once they are abandoned", async () => {
+  test("once forty subscribers that match nothing are aborted, no page is read", async () => {
     reads.hold();
     const { answers, abandon } = begin("after=earliest", stream);
     for (const answer of answers) expect((await answer).status).toBe(200);
@@ -173,7 +173,7 @@ describe.each(["memory", "sqlite"])("over %s", (kind) => {
     expect(reads.begun).toBe(4);
   });
 
-  test("a held long poll reads nothing for events that do not pass its filter", async () => {
+  test("a held long poll reads nothing for events that its filter does not match", async () => {
     const answer = fetch(`${url}?wait=30&channels=wanted`, { headers: json });
     await eventually(() => reads.begun > 0 && reads.underWay === 0);
     const before = reads.begun;

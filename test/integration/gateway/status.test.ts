@@ -111,7 +111,7 @@ async function openAndAsk(config: Pick<CreateGatewayConfig, "store" | "cluster">
   return served;
 }
 
-test("the status of a gateway has the members of its type, and no others", async () => {
+test("the status of a gateway has exactly the members of its type", async () => {
   const status = await openAndAsk({ store: "memory:" });
   expectMembers(status, gatewayMembers);
   const stream = status.streams["s"]!;
@@ -126,7 +126,7 @@ test("the status of a gateway has the members of its type, and no others", async
   });
 });
 
-test.each(engines)("on $name it also has those of a store that nodes share", async (engine) => {
+test.each(engines)("on $name the status also has the members of a shared store", async (engine) => {
   const place = engine.openPlace();
   onTestFinished(() => place.remove());
   const status = await openAndAsk({ store: place.url, cluster: { node: "a" } });
@@ -138,7 +138,7 @@ test.each(engines)("on $name it also has those of a store that nodes share", asy
   expect(stream).toMatchObject({ leader: true, lease: { holder: "a", fence: expect.any(Number) } });
 });
 
-test("with workers it also has theirs", async () => {
+test("with workers the status also has their members", async () => {
   const source = await startNumberedUpstream();
   onTestFinished(() => source.close());
   const server = await startWorkers(2, { streams: { s: { upstream: { url: source.url, connect: "always" } } } });

@@ -68,7 +68,7 @@ const ask = (
 const subscribers = ({ gateway }: Opened): number => gateway.status().streams["s"]!.subscribers;
 
 describe.each(leastDoors)("through $name", (kind) => {
-  test("a ticket opens its stream again and again, and delivery goes on where it stopped", async () => {
+  test("a ticket can open its stream repeatedly, and delivery continues where it stopped", async () => {
     const { door, gateway } = await open(kind);
     const ticket = await makeTicket(door, forS, web.key);
     let lastId: string | undefined;
@@ -82,7 +82,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     }
   });
 
-  test("a ticket on a second connection ends the first one, and of many at once one stays", async () => {
+  test("a ticket on a second connection ends the first one, and of many simultaneous ones one remains", async () => {
     const opened = await open(kind);
     const { door, gateway } = opened;
     const [ticket, another] = [await makeTicket(door, forS, web.key), await makeTicket(door, forS, web.key)];
@@ -99,7 +99,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     expect(subscribers(opened)).toBe(2);
   });
 
-  test("what opens no connection of the ticket's ends none", async () => {
+  test("requests that open no connection with the ticket end none", async () => {
     const { door, gateway } = await open(kind);
     const ticket = await makeTicket(door, forS, web.key);
     const reading = await follow(door, ticket);
@@ -113,7 +113,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     await reading.until(() => reading.data().length === 1);
   });
 
-  test("a ticket that was not used soon enough is of no use, one that was stays so", async () => {
+  test("a ticket that was not used in time is invalid, one that was remains valid", async () => {
     const { door } = await open(kind, { access: { ...access, tickets: { firstUse: "2s" } } });
     const [early, late] = [await makeTicket(door, forS, web.key), await makeTicket(door, forS, web.key)];
     const madeAt = Date.now();
@@ -140,7 +140,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     }
   });
 
-  test("a ticket has no more than was asked for, and what was asked for must be granted", async () => {
+  test("a ticket grants only what was requested, and the request must be granted", async () => {
     const { door, gateway } = await open(kind);
     const reading = await follow(door, await makeTicket(door, '{"stream":"s","channels":["user:ada"]}', web.key));
     await gateway.publish("s", [
@@ -168,7 +168,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     }
   });
 
-  test("a connection that is refused does not use the ticket", async () => {
+  test("a refused connection does not use the ticket", async () => {
     const tickets = { firstUse: "2s" };
     const { door } = await open(kind, { access: { ...access, tickets }, limits: { perSubject: 1 } });
     const place = read(
@@ -183,7 +183,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     await expectInvalid(door, ticket);
   });
 
-  test("who shows no credential gets a ticket only where that is configured", async () => {
+  test("a client without a credential gets a ticket only if that is configured", async () => {
     const refusalOf = async (config: AccessConfig): Promise<unknown> => {
       const { door } = await open(kind, { access: config });
       const response = await ask(door, forS, {});
@@ -195,7 +195,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     expect(await refusalOf({ tickets: { anonymous: true } })).toEqual([403, "access-denied"]);
   });
 
-  test("a client that asks for ticket after ticket is refused, and pushes out nobody's", async () => {
+  test("a client that requests one ticket after the other is refused, and evicts no other tickets", async () => {
     const flooder = makeKey("flooder", { can: ["subscribe"] });
     const tickets = { perSubject: 50 };
     const { door } = await open(kind, { access: { ...access, keys: [web.config, flooder.config], tickets } });
@@ -216,7 +216,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     await follow(door, used);
   });
 
-  test("a ticket is for at most as many channels as a subscription may name", async () => {
+  test("a ticket has at most as many channels as a subscription may name", async () => {
     const { door } = await open(kind, { limits: { channels: 3 } });
     const ticketFor = async (count: number): Promise<number> => {
       const channels = Array.from({ length: count }, (_, n) => `user:${n}`);
@@ -225,7 +225,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     expect([await ticketFor(3), await ticketFor(4)]).toEqual([201, 400]);
   });
 
-  test("a reload that takes from the holder what the ticket is for ends the ticket; another leaves it", async () => {
+  test("a reload that revokes the holder's grant ends the ticket; other reloads do not", async () => {
     let keys = [web.config];
     const { door, gateway } = await open(kind, {}, () => ({ access: { ...access, keys } }));
     const news = await makeTicket(door, '{"stream":"s","channels":["news"]}', web.key);
@@ -244,7 +244,7 @@ describe.each(leastDoors)("through $name", (kind) => {
   });
 });
 
-test("a ticket's URL has the origin by which its client knows the gateway", async () => {
+test("a ticket's URL has the origin under which its client reaches the gateway", async () => {
   const url = async (trustProxy: string[], headers: Record<string, string>): Promise<string> => {
     const { door } = await open(doors[1]!, { trustProxy });
     const { url: made } = (await (await ask(door, forS, { ...bearer(web.key), ...headers })).json()) as { url: string };
@@ -255,7 +255,7 @@ test("a ticket's URL has the origin by which its client knows the gateway", asyn
   expect(await url([], forwarded)).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/streams\/s\?ticket=…$/);
 });
 
-test("no ticket gets into the log of the program, used or refused", () =>
+test("no ticket appears in the program's log, used or refused", () =>
   withDirectory(async (cwd) => {
     const config = { store: "memory:", streams: { s: {} }, access: { keys: [web.config] } };
     await writeFile(join(cwd, "spillway.json"), JSON.stringify(config));

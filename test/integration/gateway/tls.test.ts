@@ -94,7 +94,7 @@ const curl = findProgram("curl");
 test.runIf(curl).each([
   { flag: "--http2", version: "2" },
   { flag: "--http1.1", version: "1.1" },
-])("curl $flag gets its answer", async ({ flag, version }) => {
+])("curl $flag gets its response", async ({ flag, version }) => {
   await start(first);
   const folder = await mkdtemp(join(tmpdir(), "spillway-tls-"));
   undo.push(() => rm(folder, { recursive: true }));
@@ -105,7 +105,7 @@ test.runIf(curl).each([
   expect(stdout).toBe(`{"status":"ok"} ${version} 200`);
 });
 
-test.each(["TLSv1.2", "TLSv1.3"] satisfies SecureVersion[])("%s is spoken", async (version) => {
+test.each(["TLSv1.2", "TLSv1.3"] satisfies SecureVersion[])("%s is supported", async (version) => {
   await start(first);
   const socket = await handshake(version);
   expect(socket.getProtocol()).toBe(version);
@@ -143,7 +143,7 @@ async function startWithFiles(): Promise<{ replace(next: Partial<Certificate>): 
   return { replace };
 }
 
-test("a new certificate is shown to new connections, and those that are open stay", async () => {
+test("a new certificate is used for new connections, and open ones stay", async () => {
   const files = await startWithFiles();
   const reading = read(await requestOver(openSession())("/streams/s"));
   await reading.until(({ events }) => events.length === 1);
@@ -156,7 +156,7 @@ test("a new certificate is shown to new connections, and those that are open sta
   expect(replaced?.fields).toMatchObject({ fingerprint: fingerprintOf(second) });
 });
 
-test("a pair that cannot be used changes nothing, is logged once, and is got over", async () => {
+test("an invalid pair changes nothing, is logged once, and can be corrected", async () => {
   const files = await startWithFiles();
   const errors = (): string[] => logged.filter(({ level }) => level === "error").map(({ message }) => message);
   const broken: ReadonlyArray<Partial<Certificate>> = [
@@ -176,14 +176,14 @@ test("a pair that cannot be used changes nothing, is logged once, and is got ove
   expect(JSON.stringify(logged)).not.toContain("PRIVATE KEY");
 });
 
-test("a gateway does not listen with a certificate that does not fit", async () => {
+test("a gateway does not start with a certificate that does not match its key", async () => {
   const access = { anonymous: ["subscribe"] } as const;
   const tls = { cert: first.cert, key: second.key };
   gateway = await createGateway({ listen: "127.0.0.1:0", store: "memory:", access, tls, streams: { s: {} } });
   await expect(gateway.listen()).rejects.toMatchObject({ code: "config-invalid", field: "tls" });
 });
 
-test("a gateway that closes says goodbye on all sessions, and ends those without requests at once", async () => {
+test("a gateway that closes sends a goodbye on all sessions, and closes those without requests at once", async () => {
   await start(first);
   const [busy, idle] = [openSession(), openSession()];
   const goaways: string[] = [];
@@ -201,7 +201,7 @@ test("a gateway that closes says goodbye on all sessions, and ends those without
   expect(reading.controls("spillway.bye")).toHaveLength(1);
 });
 
-test("a session whose client does not go is cut after the drain time", async () => {
+test("a session whose client does not leave is closed after the drain time", async () => {
   await start(first, { drain: "300ms" });
   const options = { port, host: "127.0.0.1", ca, ALPNProtocols: ["h2"], allowHalfOpen: true };
   const socket = connectTls(options).on("error", () => {});
@@ -212,7 +212,7 @@ test("a session whose client does not go is cut after the drain time", async () 
   await gateway.close();
 });
 
-test("a stream whose reader has stopped stops no other of its session", async () => {
+test("a stream whose reader has stopped does not block others of its session", async () => {
   await start(first);
   const session = openSession();
   const stopped = session.request({ ":path": "/streams/s" });
@@ -229,7 +229,7 @@ test("a stream whose reader has stopped stops no other of its session", async ()
   await eventually(() => length > 40 * 50_000, "the rest");
 });
 
-test("a session holds more event streams than a browser has connections", async () => {
+test("a session carries more event streams than a browser opens connections", async () => {
   await start(first);
   const request = requestOver(openSession());
   const readings = await Promise.all(Array.from({ length: 100 }, async () => read(await request("/streams/s"))));
@@ -238,7 +238,7 @@ test("a session holds more event streams than a browser has connections", async 
   await Promise.all(readings.map((reading) => reading.until(() => reading.data().includes("to all"))));
 });
 
-test("a client that opens requests only to reset them loses its session, and others do not notice", async () => {
+test("a client that opens requests only to reset them loses its session, without effect on others", async () => {
   await start(first);
   const reading = read(await requestOver(openSession())("/streams/s"));
   const session = openSession();
@@ -257,7 +257,7 @@ test("a client that opens requests only to reset them loses its session, and oth
   await reading.until(() => reading.data().includes("on"));
 });
 
-test("a client that does nothing but ping is told to calm down", async () => {
+test("a client that only sends pings gets ENHANCE_YOUR_CALM", async () => {
   await start(first);
   const session = openSession();
   let code: number | undefined;
@@ -270,7 +270,7 @@ test("a client that does nothing but ping is told to calm down", async () => {
   expect(code).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
 });
 
-test("a request over HTTP/2 that is too large is told what of it is", async () => {
+test("a request over HTTP/2 that is too large gets an error that names the part", async () => {
   await start(first);
   const request = requestOver(openSession());
   const long = await request(`/streams/s?x=${"a".repeat(9000)}`);
@@ -280,7 +280,7 @@ test("a request over HTTP/2 that is too large is told what of it is", async () =
   expect((await request("/healthz")).status).toBe(200);
 });
 
-test("of a request that is broken off nothing is published", async () => {
+test("an aborted request publishes nothing", async () => {
   await start(first);
   const headers = { ":method": "POST", ":path": "/streams/s/events", "content-type": "application/x-ndjson" };
   const session = openSession();

@@ -44,14 +44,14 @@ afterEach(async () => {
 
 const spans = (name: string): ReadableSpan[] => exporter.getFinishedSpans().filter((span) => span.name === name);
 
-test("an append of a batch is one span, whatever the number of its events", async () => {
+test("appending a batch is one span, whatever the number of its events", async () => {
   await gateway.publish("chat", [{ data: secret }, { data: "b" }, { data: "c" }]);
   expect(spans("spillway.log.append").map(({ attributes }) => attributes)).toEqual([
     { "spillway.stream": "chat", "spillway.events": 3 },
   ]);
 });
 
-test("an attempt to connect is a span, and one that failed says why by its code", async () => {
+test("a connection attempt is a span, and a failed one has its error code", async () => {
   const connects = (): ReadableSpan[] => spans("spillway.upstream.connect");
   await eventually(() => connects().length === 1, "a connection");
   expect(connects()[0]).toMatchObject({
@@ -66,7 +66,7 @@ test("an attempt to connect is a span, and one that failed says why by its code"
   });
 });
 
-test("a replay is a span from the subscription's begin to the head; who begins at the head has none", async () => {
+test("a replay is a span from the start of the subscription to the head; a subscription at the head has none", async () => {
   await gateway.publish("chat", [{ data: "a" }, { data: "b" }]);
   const clients = new AbortController();
   const get = (query: string): Promise<Response> =>
@@ -83,7 +83,7 @@ test("a replay is a span from the subscription's begin to the head; who begins a
   clients.abort();
 });
 
-test("no span holds a credential, a URL or data of an event", async () => {
+test("no span contains a credential, a URL or event data", async () => {
   await gateway.publish("chat", { data: secret, channel: secret });
   await eventually(() => spans("spillway.upstream.connect").length > 0, "a connection");
   const told = exporter

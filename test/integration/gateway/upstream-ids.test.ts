@@ -94,13 +94,13 @@ test.each([
   ["an id that holds NUL", "id: 1\ndata: a\n\nid: 2\0\ndata: b\n\n", ["1", "1"]],
   ["no id at all", "data: a\n\ndata: b\n\n", ["", ""]],
   ["the same id again", "id: 1\ndata: a\n\nid: 1\ndata: b\n\ndata: c\n\n", ["1", "1", "1"]],
-])("%s reaches clients as it would from the source", async (_, text, ids) => {
+])("%s reaches clients as it would directly from the source", async (_, text, ids) => {
   const { direct, passed } = await throughBoth(text);
   expect(passed).toEqual(direct);
   expect(passed.map(([, , id]) => id)).toEqual(ids);
 });
 
-test("JSON has an empty id where clients forget theirs, and none where they keep it", async () => {
+test("JSON has an empty id where clients clear theirs, and no id where they keep it", async () => {
   parts = ["data: a\n\ndata: b\n\nid: 1\ndata: c\n\nid: 2\n\ndata: d\n\nid\ndata: e\n\n"];
   const url = await start();
   const poll = async (): Promise<Array<{ id: string | null; upstreamId: string | null; event: string }>> => {
@@ -119,7 +119,7 @@ test("JSON has an empty id where clients forget theirs, and none where they keep
   await gateway.close();
 });
 
-test("a client that connects live has an id to come back with, whatever ids the source gives", async () => {
+test("a client that connects live gets an id to resume with, whatever ids the source sends", async () => {
   let send: (text: string) => void = () => {};
   source.removeAllListeners("request");
   source.on("request", (_, response: ServerResponse) => {
@@ -158,7 +158,7 @@ test("a client that connects live has an id to come back with, whatever ids the 
   await gateway.close();
 });
 
-test("an id that came without an event before a break is there behind it", async () => {
+test("an id that came without an event before a break is kept after it", async () => {
   const { direct, passed } = await throughBoth("id: 1\ndata: a\n\nid: 2\n\n", "data: b\n\n");
   expect(passed).toEqual(direct);
   expect(passed).toEqual([
@@ -175,7 +175,7 @@ const block = fc.record({
   comment: fc.boolean(),
 });
 
-test("any sequence of blocks, broken anywhere, gives the events and ids of a direct connection", async () => {
+test("any sequence of blocks, interrupted anywhere, gives the events and ids of a direct connection", async () => {
   const sequence = fc.array(fc.array(block, { maxLength: 12 }), { minLength: 1, maxLength: 3 });
   await fc.assert(
     fc.asyncProperty(sequence, async (connections) => {

@@ -63,7 +63,7 @@ const get = async (path: string): Promise<Record<string, unknown>> =>
 type FedStream = StreamStatus & { readonly upstream: StreamUpstreamStatus };
 const statusOf = (name = "numbers"): FedStream => gateway.status().streams[name] as FedStream;
 
-test("200 clients are served by one upstream connection, ever", async () => {
+test("200 clients are served by a single upstream connection", async () => {
   await start({ url: source.url });
   const clients = Array.from({ length: 200 }, () => startNumberedClient(`${base}/streams/numbers`));
   source.control({ emit: 100 });
@@ -95,7 +95,7 @@ test("on demand, the upstream opens with the first subscriber and closes after t
   await third.cancel();
 });
 
-test("a long poll and an iterator are demand too", async () => {
+test("a long poll and an iterator also count as demand", async () => {
   await start({ url: source.url, connect: "on-demand", linger: 10 });
   const poll = fetch(`${base}/streams/numbers?wait=20`, { headers: { accept: "application/json" } });
   await eventually(() => source.state().open === 1);
@@ -113,7 +113,7 @@ test("a long poll and an iterator are demand too", async () => {
   await eventually(() => source.state().sockets === 0);
 });
 
-test("the upstream's address and key appear in no answer, page, metric or log line", async () => {
+test("the upstream's address and key appear in no response, page, metric or log line", async () => {
   const url = `${source.origin}/secret-path?api-key=${key}`;
   await start({ url, resume: { query: "last-id" }, headers: { authorization: `Bearer ${key}` } });
   await eventually(() => source.state().open === 1);
@@ -149,7 +149,7 @@ test("the upstream's address and key appear in no answer, page, metric or log li
   await reading.cancel();
 });
 
-test("subscribers hear once when the upstream breaks and once when it flows again", async () => {
+test("subscribers are informed once when the upstream breaks and once when it is connected again", async () => {
   await start({ url: source.url });
   await eventually(() => statusOf().upstream.state === "open");
   const reading = read(await fetch(`${base}/streams/numbers`));
@@ -162,7 +162,7 @@ test("subscribers hear once when the upstream breaks and once when it flows agai
   await reading.cancel();
 });
 
-test("a source without ids leaves an announced gap at each break, before the next event, for live and late alike", async () => {
+test("with a source without ids, each break leaves an announced gap before the next event, for live and later clients", async () => {
   source.control({ set: { idEvery: 0 } });
   await start({ url: source.url });
   await eventually(() => source.state().open === 1);
@@ -184,7 +184,7 @@ test("a source without ids leaves an announced gap at each break, before the nex
   await late.cancel();
 });
 
-test("a bad upstream is borne with a code and bounded memory, and other streams do not notice", async () => {
+test("an invalid upstream is reported by a code, uses bounded memory, and does not affect other streams", async () => {
   const other = await startNumberedUpstream();
   await start(undefined, {
     streams: {
@@ -219,7 +219,7 @@ test("a bad upstream is borne with a code and bounded memory, and other streams 
   await other.close();
 });
 
-test("the surface of the common single-stream proxy: /api/sse, /api/status, /api/metrics, /health", async () => {
+test("the endpoints of common single-stream proxies work: /api/sse, /api/status, /api/metrics, /health", async () => {
   await start({ url: source.url });
   await eventually(() => statusOf().upstream.state === "open");
   expect(await get("/api/status")).toMatchObject({ status: "ok", lastMessageId: null, lastUpdated: null });
@@ -242,7 +242,7 @@ test("the surface of the common single-stream proxy: /api/sse, /api/status, /api
   await reading.cancel();
 });
 
-test("what the listener's rights do not cover is refused, by a code", async () => {
+test("requests that the client's rights do not cover are refused with a code", async () => {
   await start({ url: source.url }, { access: { anonymous: ["subscribe"] } });
   expect((await fetch(`${base}/streams`)).status).toBe(200);
   for (const [path, method] of [
@@ -255,7 +255,7 @@ test("what the listener's rights do not cover is refused, by a code", async () =
   }
 });
 
-test("headers beyond Node's limit are answered with a problem too", async () => {
+test("headers beyond Node's limit are also answered with a problem", async () => {
   await start({ url: source.url });
   const response = await fetch(`${base}/streams`, { headers: { "x-long": "x".repeat(20_000) } });
   expect(response.status).toBe(431);
@@ -263,7 +263,7 @@ test("headers beyond Node's limit are answered with a problem too", async () => 
   expect(await response.json()).toMatchObject({ code: "request-invalid", field: "headers" });
 });
 
-test("a gateway chains behind another one: controls are understood, events go through once", async () => {
+test("a gateway can follow another one: it understands control events, and events are delivered once", async () => {
   const first = await createGateway({ listen: "127.0.0.1:0", store: "memory:", streams: { numbers: {} } });
   const { port } = await first.listen();
   await start({ url: `http://127.0.0.1:${port}/streams/numbers` });
@@ -287,7 +287,7 @@ test("closing ends long polls and iterators at once", async () => {
   await poll.catch(() => {});
 });
 
-test("a stream of another server's making goes through: comments, CRLF, multi-line data, a BOM", async () => {
+test("a stream of another server is delivered: comments, CRLF, multi-line data, a BOM", async () => {
   const open = new Set<ServerResponse>();
   const server = createServer((_, response) => {
     response.writeHead(200, { "content-type": "Text/Event-Stream; charset=utf-8" });
@@ -304,7 +304,7 @@ test("a stream of another server's making goes through: comments, CRLF, multi-li
   server.close();
 });
 
-test("a source that is no Spillway cannot announce holes: its events of reserved types are dropped, counted and logged", async () => {
+test("a source that is not a Spillway cannot announce gaps: its events of reserved types are dropped, counted and logged", async () => {
   const forgeable = ["spillway.gap", "spillway.reset", "spillway.bye"];
   const forged = forgeable.map((type) => `event: ${type}\ndata: {"n":0}\n\n`);
   const body = `data: {"n":1}\n\n${forged.join("")}data: {"n":2}\n\n`;

@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(() => server.remove());
 
-test("a batch larger than a packet is appended whole, and in order", async () => {
+test("a batch larger than a packet is appended completely and in order", async () => {
   const log = await openLog(await openStore(openMysqlPlace(server.url).url));
   const heard = follow(log);
   const batch = eventsOf(...numbersTo(1_000).map((number) => `${number} ${"x'\\\n".repeat(100)}`));
@@ -24,7 +24,7 @@ test("a batch larger than a packet is appended whole, and in order", async () =>
   expect(heard).toEqual(stored);
 });
 
-test("an event that is larger than the server takes fails alone, and says why", async () => {
+test("an event that is larger than the server accepts fails alone, with the reason", async () => {
   const log = await openLog(await openStore(openMysqlPlace(server.url).url));
   const large = eventsOf("x".repeat(100_000));
   const [before, refused, after] = await Promise.allSettled([
@@ -38,7 +38,7 @@ test("an event that is larger than the server takes fails alone, and says why", 
   expect((await contentOf(log)).map(({ data }) => data)).toEqual(["1", "2"]);
 });
 
-test("settings under which a crash loses events, or large ones do not fit, are said aloud", async () => {
+test("settings that lose events in a crash, or that large events do not fit, are logged", async () => {
   const warnings: string[] = [];
   const logger = { ...silentLogger, warn: (_: object, message: string) => void warnings.push(message) };
   await openStore(openMysqlPlace(server.url).url, { logger });
@@ -47,7 +47,7 @@ test("settings under which a crash loses events, or large ones do not fit, are s
   expect(warnings[1]).toContain("max_allowed_packet");
 });
 
-test("a server that only reads is store-readonly until it writes again", async () => {
+test("a read-only server is store-readonly until it accepts writes again", async () => {
   const place = openMysqlPlace(server.url.replace("root@", "app@"));
   const store = await openStore(place.url);
   const log = await openLog(store);
@@ -59,14 +59,14 @@ test("a server that only reads is store-readonly until it writes again", async (
   expect(await log.append(eventsOf("1"))).toMatchObject({ first: 1 });
 });
 
-test("tables of a newer Spillway are left alone", async () => {
+test("tables of a newer Spillway are not changed", async () => {
   const place = openMysqlPlace(server.url);
   await (await openStore(place.url)).close();
   await place.query("INSERT INTO $schema_version VALUES (1000)");
   await expect(openStore(place.url)).rejects.toMatchObject({ code: "store-schema" });
 });
 
-test("the events of tables of an earlier version count as ingested, and a column that is there already is left as it is", async () => {
+test("events in tables of an earlier version count as ingested, and an existing column is not changed", async () => {
   const place = openMysqlPlace(server.url);
   const before = await openStore(place.url);
   await (await openLog(before)).append([{ ...eventsOf("a")[0]!, upstreamId: "u" }]);

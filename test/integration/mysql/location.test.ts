@@ -17,7 +17,7 @@ test.each([
   "mysql://user:secret@127.0.0.1/test?max=0",
   "mysql://user:secret@127.0.0.1/test?ssl-mode=maybe",
   "mysql://user:secret@127.0.0.1/test?ssl-mode=required&ssl-ca=/nowhere.pem",
-])("a URL that cannot be used is refused without being repeated: %s", async (url) => {
+])("an invalid URL is refused without being repeated: %s", async (url) => {
   const error: unknown = await createMysqlStore({ url, node: "a" }).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: "config-invalid", field: "store" });
   expect(JSON.stringify(error) + String(error)).not.toContain("secret");
@@ -26,7 +26,7 @@ test.each([
 test.each([
   ["mysql://user:secret@127.0.0.1:9/test", "127.0.0.1:9"],
   ["mariadb://nobody:secret@127.0.0.1/test", "Access denied"],
-])("a server that does not let the store in is store-unavailable, and no secret is told: %s", async (url, reason) => {
+])("a server that rejects the store is store-unavailable, without showing a secret: %s", async (url, reason) => {
   const error: unknown = await createMysqlStore({ url, node: "a" }).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ code: "store-unavailable" });
   expect(String(error)).toContain(reason);

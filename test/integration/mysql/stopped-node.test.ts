@@ -6,7 +6,7 @@ import { eventually } from "../../support/reader.ts";
 import { dataOf, eventsOf, openLog, proxyForTest } from "../../support/store-nodes.ts";
 import { openStore } from "./stores.ts";
 
-test("a node that is stopped in the midst of an append keeps nobody from appending, and its events come once", async () => {
+test("a node that is stopped during an append does not block others, and its events are stored once", async () => {
   const server = await startMysql();
   onTestFinished(() => server.remove());
   const place = openMysqlPlace(server.url);

@@ -4,7 +4,7 @@ import { clusterForTest } from "./cluster.ts";
 import { appendSurely, contentOf, event, type Node } from "../../support/store-nodes.ts";
 import { openNode } from "./nodes.ts";
 
-test("a server is killed that orders the log: nothing acknowledged is lost, nothing doubled, and nobody is reset", async () => {
+test("killing the server that leads the log loses and duplicates nothing, and resets no client", async () => {
   const cluster = await clusterForTest();
   const [a, b] = [await openNode(cluster.url, "a"), await openNode(cluster.url, "b")];
   const leader = await cluster.leader("spillway_log_s");

@@ -21,7 +21,7 @@ function messagesOf({ url, prefix }: { readonly url: string; readonly prefix: st
   return withJetStream(url, async ({ streams }) => (await streams.info(`${prefix}_log_s`)).state.messages);
 }
 
-test("a batch that is larger than the server's largest message is one batch, on all nodes", async () => {
+test("a batch that is larger than the server's maximum message is one batch, on all nodes", async () => {
   const { url } = placeForTest();
   const [a, b] = [await openNode(url, "a"), await openNode(url, "b")];
   const batch = ["x", "ä", '"'].map((letter) => event(letter.repeat(1.5 * megabyte)));
@@ -39,7 +39,7 @@ test("a batch that is larger than the server's largest message is one batch, on 
   expect(b.log.state().upstreamCursor).toBe("u");
 });
 
-test("a large batch that retention has partly taken is read from the right event on", async () => {
+test("a large batch that retention has partly removed is read from the correct event on", async () => {
   const { url } = placeForTest();
   const { log, store } = await openNode(url);
   await log.append([event("a".repeat(megabyte)), event("b"), event("c".repeat(megabyte))]);
@@ -51,7 +51,7 @@ test("a large batch that retention has partly taken is read from the right event
   ]);
 });
 
-test("what retention takes is gone from the server, keys after their 24 hours", async () => {
+test("events that retention removes are deleted from the server, and keys after their 24 hours", async () => {
   const place = placeForTest();
   let time = Date.now();
   const store = await createNatsStore({ url: place.url, node: "a", now: () => time });
@@ -71,7 +71,7 @@ test("what retention takes is gone from the server, keys after their 24 hours", 
   expect(log.state()).toMatchObject({ head: 7, earliest: 8, events: 0, bytes: 0 });
 });
 
-test("records that say no more than where the log stands do not pile up", async () => {
+test("records that only state the position of the log do not accumulate", async () => {
   const place = placeForTest();
   const { store, log } = await openNode(place.url);
   for (let turn = 0; turn < 5; turn++) {
@@ -82,7 +82,7 @@ test("records that say no more than where the log stands do not pile up", async 
   expect(await messagesOf(place)).toBe(6);
 });
 
-test("an upstream id is found wherever its event came from, before and after it was looked for", async () => {
+test("an upstream id is found wherever its event came from, before and after the first look-up", async () => {
   const { url } = placeForTest();
   const [a, b] = [await openNode(url, "a"), await openNode(url, "b")];
   const withId = (id: string): NewEvent => ({ ...event(id), upstreamId: id });

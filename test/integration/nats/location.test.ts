@@ -19,14 +19,14 @@ test.each([
   });
 });
 
-test("a server that is not there is store-unavailable, and no secret is told", async () => {
+test("an unreachable server is store-unavailable, without showing a secret", async () => {
   const url = `nats://someone:secret@127.0.0.1:${await freePort()}`;
   const error: unknown = await createNatsStore({ url, node: "a" }).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: "store-unavailable" });
   expect(String(error)).not.toContain("secret");
 });
 
-test("user and password come from the URL, and any of several servers will do", async () => {
+test("user and password come from the URL, and any of several servers is used", async () => {
   const server = await serverForTest("--user", "someone", "--pass", "p@ss:word");
   const servers = `127.0.0.1:${await freePort()},127.0.0.1:${server.port}`;
   const open = (user: string): ReturnType<typeof createNatsStore> =>

@@ -43,7 +43,7 @@ async function twentyWithBackup(server: NatsServer, node: Node): Promise<string>
   return backup;
 }
 
-test("a JetStream stream that is deleted is one announced reset", async () => {
+test("a deleted JetStream stream causes one announced reset", async () => {
   const server = await serverForTest();
   const [a, b] = [await openNode(server.url, "a"), await openNode(server.url, "b")];
   const { epoch } = a.log;
@@ -58,7 +58,7 @@ test("a JetStream stream that is deleted is one announced reset", async () => {
   await eventually(() => b.seen.length === 1, "the event in the new log");
 });
 
-test("an append never gets into a JetStream stream that took the place of a deleted one", async () => {
+test("an append is never stored in a JetStream stream that replaced a deleted one", async () => {
   const server = await serverForTest();
   const proxy = await proxyForTest(server);
   const a = await openNode(`nats://127.0.0.1:${proxy.port}`, "a");
@@ -78,7 +78,7 @@ test("an append never gets into a JetStream stream that took the place of a dele
   expect(await dataOf(a.log)).toEqual(numbers(1, 5));
 });
 
-test("a JetStream stream that is emptied is one announced reset", async () => {
+test("an emptied JetStream stream causes one announced reset", async () => {
   const server = await serverForTest();
   const [a, b] = [await openNode(server.url, "a"), await openNode(server.url, "b")];
   const { epoch } = a.log;
@@ -88,7 +88,7 @@ test("a JetStream stream that is emptied is one announced reset", async () => {
   expect(await appendSurely(a.log, [event("1")])).toBe(1);
 });
 
-test("all streams deleted, leases too: fences still grow, and the log can be ingested again", async () => {
+test("after all streams are deleted, leases too, fences still grow, and the log can be ingested again", async () => {
   const server = await serverForTest();
   const [a, b] = [await openNode(server.url, "a"), await openNode(server.url, "b")];
   const { epoch } = a.log;
@@ -102,7 +102,7 @@ test("all streams deleted, leases too: fences still grow, and the log can be ing
   expect(next?.fence).toBeGreaterThan(lease.fence);
 });
 
-test("a server set back to a backup goes on with what it has, under a new epoch", async () => {
+test("a server restored from a backup continues with its data, under a new epoch", async () => {
   const server = await serverForTest();
   const [a, b] = [await openNode(server.url, "a"), await openNode(server.url, "b")];
   const { epoch } = a.log;
@@ -117,7 +117,7 @@ test("a server set back to a backup goes on with what it has, under a new epoch"
   expect(await dataOf(b.log)).toEqual(numbers(1, 12));
 });
 
-test("a lost end is noticed also where another node has appended beyond it before", async () => {
+test("a lost end is detected even if another node has appended beyond it before", async () => {
   const server = await serverForTest();
   const proxy = await proxyForTest(server);
   const a = await openNode(`nats://127.0.0.1:${proxy.port}`, "a");
@@ -134,7 +134,7 @@ test("a lost end is noticed also where another node has appended beyond it befor
   expect(await dataOf(a.log)).toEqual(numbers(1, 40));
 });
 
-test("a server that is killed and starts again has lost nothing, and nobody is reset", async () => {
+test("a server that is killed and restarted has lost nothing, and no client is reset", async () => {
   const server = await serverForTest();
   const [a, b] = [await openNode(server.url, "a"), await openNode(server.url, "b")];
   let sent = 0;

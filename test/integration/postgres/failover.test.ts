@@ -5,7 +5,7 @@ import { contentOf, eventsOf, follow, openLog, untilDone } from "../../support/s
 import { eventually } from "../../support/reader.ts";
 import { openStore } from "./stores.ts";
 
-test("a standby takes no writes, and one that takes over with all events goes on with the same log", async () => {
+test("a standby accepts no writes, and one that takes over with all events continues the same log", async () => {
   const { primary, standby, place } = await startPair();
   const resets: string[] = [];
   const store = await openStore(place.url, { onReset: (stream) => resets.push(stream) });
@@ -26,7 +26,7 @@ test("a standby takes no writes, and one that takes over with all events goes on
   expect(resets).toEqual([]);
 });
 
-test("a standby that takes over without the latest events makes a new log, announced once", async () => {
+test("a standby that takes over without the latest events creates a new log, announced once", async () => {
   const { primary, standby, place } = await startPair();
   const resets: string[] = [];
   const store = await openStore(place.url, { onReset: (stream) => resets.push(stream) });

@@ -7,7 +7,7 @@ const fromServer = (code: string): Error => Object.assign(new Error("said"), { c
 /** An error of the connection. */
 const fromSocket = (code: string): Error => Object.assign(new Error("lost"), { code });
 
-test("what the server says has a code of its own, or is store-unavailable", () => {
+test("an error of the server has its own code, or is store-unavailable", () => {
   const codes = ["53100", "25006", "42501", "42P07", "XX001", "57P01", "23505"].map(
     (code) => storeError(fromServer(code)).code,
   );
@@ -27,7 +27,7 @@ test("what the server says has a code of its own, or is store-unavailable", () =
   expect(storeError(own)).toBe(own);
 });
 
-test("what a statement did is unknown where its connection was lost; one that the server refused has done nothing", () => {
+test("the outcome of a statement is unknown if its connection was lost; a refused statement has done nothing", () => {
   const lost = [fromSocket("EPIPE"), fromSocket("ECONNRESET"), fromServer("57P01"), fromServer("08006")];
   for (const error of lost) expect(driverFailure(error)).toMatchObject({ unknown: true, retry: true });
   for (const code of ["40001", "40P01"]) {
@@ -41,7 +41,7 @@ test("what a statement did is unknown where its connection was lost; one that th
   }
 });
 
-test("a connection is given up when it is lost, and when its server takes no writes any more", () => {
+test("a connection is dropped when it is lost, and when its server no longer accepts writes", () => {
   expect([fromSocket("EPIPE"), fromServer("57P01"), fromServer("25006")].map(breaksConnection)).toEqual([
     true,
     true,
@@ -50,7 +50,7 @@ test("a connection is given up when it is lost, and when its server takes no wri
   expect([fromServer("23505"), fromServer("42P01")].map(breaksConnection)).toEqual([false, false]);
 });
 
-test("tables, functions and schemas that are gone are told from other errors", () => {
+test("missing tables, functions and schemas are distinguished from other errors", () => {
   expect(["42P01", "42883", "3F000", "23505"].map((code) => isAbsent(fromServer(code)))).toEqual([
     true,
     true,

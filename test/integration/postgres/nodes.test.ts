@@ -12,7 +12,7 @@ beforeEach(() => {
 
 afterEach(() => place.remove());
 
-test("nodes that append at once hand out each number once, and each hears of all in order", async () => {
+test("nodes that append at once assign each number once, and each gets all events in order", async () => {
   const logs = await Promise.all(["a", "b", "c"].map(async (node) => openLog(await openStore(place.url, { node }))));
   const heard = logs.map(follow);
   const numbers: number[] = [];
@@ -36,7 +36,7 @@ test("nodes that append at once hand out each number once, and each hears of all
   }
 });
 
-test("who takes a lease over has the state of all that was appended before, and who had it appends nothing more", async () => {
+test("a node that takes over a lease has all earlier events, and the previous holder can append nothing more", async () => {
   const stores = await Promise.all(["a", "b"].map((node) => openStore(place.url, { node })));
   const logs = await Promise.all(stores.map(openLog));
   let number = 0;
@@ -58,7 +58,7 @@ test("who takes a lease over has the state of all that was appended before, and 
   );
 });
 
-test("a lease that a failover has lost is never the same as the one after it", async () => {
+test("a lease that a failover has lost never has the same number as the next one", async () => {
   const [here, there] = await Promise.all(["a", "b"].map((node) => openStore(place.url, { node })));
   const log = await openLog(here!);
   await openLog(there!);
@@ -72,7 +72,7 @@ test("a lease that a failover has lost is never the same as the one after it", a
   expect(await here!.coordination!.holder("s")).toEqual({ node: "b", fence: next.fence });
 });
 
-test("who asks again for a lease whose answer was lost has it at once", async () => {
+test("a node that repeats a lease request whose answer was lost gets the lease at once", async () => {
   const store = await openStore(place.url);
   await openLog(store);
   const first = (await store.coordination!.acquire("s", 60_000))!;
@@ -82,7 +82,7 @@ test("who asks again for a lease whose answer was lost has it at once", async ()
   expect(await again.renew(60_000)).toBe(true);
 });
 
-test("who takes a lease over while its node still reads has read all", async () => {
+test("a node that takes over a lease while it still reads has read everything", async () => {
   const [here, there] = await Promise.all(["a", "b"].map((node) => openStore(place.url, { node })));
   const [log, other] = [await openLog(here!), await openLog(there!)];
   const batch = eventsOf(...Array.from({ length: 30_000 }, (_, index) => String(index)));
@@ -91,7 +91,7 @@ test("who takes a lease over while its node still reads has read all", async () 
   expect(other.state()).toMatchObject({ head: batch.length, upstreamCursor: "u" });
 });
 
-test("a notification alone has a node read on", async () => {
+test("a notification alone makes a node read on", async () => {
   const log = await openLog(await openStore(place.url));
   const there = await openLog(await openStore(place.url, { node: "b" }));
   const heard = follow(log);
@@ -105,7 +105,7 @@ test("a notification alone has a node read on", async () => {
   await eventually(() => heard.length === 2);
 });
 
-test("what no notification told of is found all the same", async () => {
+test("events without a notification are also found", async () => {
   const log = await openLog(await openStore(place.url));
   const there = await openLog(await openStore(place.url, { node: "b" }));
   const heard = follow(log);
@@ -120,7 +120,7 @@ test("what no notification told of is found all the same", async () => {
   expect(log.state()).toMatchObject({ head: 2, bytes: 8 + 14 + 2 * 128, upstreamCursor: "u" });
 });
 
-test("nodes that apply retention at once remove nothing twice, and their sums stay right", async () => {
+test("nodes that apply retention at once remove nothing twice, and their totals stay correct", async () => {
   const bounded = { ...everything, events: 100 };
   const logs = await Promise.all(
     ["a", "b", "c"].map(async (node) => (await openStore(place.url, { node })).open("s", { retention: bounded })),

@@ -52,7 +52,7 @@ const filters: readonly (LogFilter | undefined)[] = [
 ];
 
 test.each(filters.flatMap((filter) => (["forward", "backward"] as const).map((direction) => ({ filter, direction }))))(
-  "a page looks at no more events than it may hold of each value: $direction $filter",
+  "a page examines no more events of each value than its limit: $direction $filter",
   async ({ filter, direction }) => {
     const from = head / 2;
     const query = queries.selectEvents({ filter, direction, from, rows: limit, bytes: 1e9 });
@@ -62,7 +62,7 @@ test.each(filters.flatMap((filter) => (["forward", "backward"] as const).map((di
   },
 );
 
-test("an id of either origin is found at once, however many others have it", async () => {
+test("an id of either origin is found at once, however many events of the other origin have it", async () => {
   const { selectLatestOfSource, selectAlike } = queries;
   expect(await eventsLookedAt(queries.inSnapshot(1, head, selectLatestOfSource("u77")))).toBeLessThanOrEqual(2);
   for (const query of [

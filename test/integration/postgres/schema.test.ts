@@ -15,7 +15,7 @@ beforeEach(() => {
 
 afterEach(() => place.remove());
 
-test("nodes that start together at an empty place make one schema", async () => {
+test("nodes that start together in an empty database create one schema", async () => {
   const stores = await Promise.all(
     Array.from({ length: 8 }, (_, index) => openStore(place.url, { node: `n${index}` })),
   );
@@ -24,7 +24,7 @@ test("nodes that start together at an empty place make one schema", async () => 
   expect(await place.query("SELECT version FROM $schema.schema_version")).toEqual([{ version: 3 }]);
 });
 
-test("a schema of a newer Spillway, and one of something else, are left alone", async () => {
+test("a schema of a newer Spillway, and one of another program, are not changed", async () => {
   await openStore(place.url);
   await place.query("UPDATE $schema.schema_version SET version = 99");
   await expect(createPostgresStore({ url: place.url, node: "a" })).rejects.toMatchObject({ code: "store-schema" });
@@ -39,7 +39,7 @@ test("a schema of a newer Spillway, and one of something else, are left alone", 
   ]);
 });
 
-test("a stream whose events contradict its row is not built upon", async () => {
+test("a stream whose events contradict its row is not used", async () => {
   const store = await openStore(place.url);
   await (await openLog(store)).append(eventsOf("1", "2"));
   await store.close();
@@ -47,7 +47,7 @@ test("a stream whose events contradict its row is not built upon", async () => {
   await expect(openLog(await openStore(place.url))).rejects.toMatchObject({ code: "store-corrupt" });
 });
 
-test("an append finds out by itself that the log was lost, or has lost events", async () => {
+test("an append itself detects that the log was lost, or has lost events", async () => {
   for (const loss of [
     "DELETE FROM $schema.events; UPDATE $schema.streams SET head = 0, changes = changes - 1",
     "UPDATE $schema.events SET time = time - 1 WHERE seq = 2",
@@ -67,7 +67,7 @@ test("an append finds out by itself that the log was lost, or has lost events", 
   }
 });
 
-test("the events of a log of an earlier version count as ingested, and others can be published beside them", async () => {
+test("events in a log of an earlier version count as ingested, and others can be published next to them", async () => {
   const before = await openStore(place.url);
   await (await openLog(before)).append([{ ...eventsOf("a")[0]!, upstreamId: "u" }, ...eventsOf("b")]);
   await before.close();
@@ -94,7 +94,7 @@ test("the events of a log of an earlier version count as ingested, and others ca
   ]);
 });
 
-test("texts of any length can be filtered by and found", async () => {
+test("texts of any length can be used in filters and look-ups", async () => {
   const log = await openLog(await openStore(place.url));
   // Nothing that compresses well enough for an index entry.
   const long = Array.from({ length: 20_000 }, () => Math.random().toString(36).slice(2)).join("");
@@ -110,7 +110,7 @@ test("texts of any length can be filtered by and found", async () => {
   }
 });
 
-test("whoever has a client for PostgreSQL can read the log", async () => {
+test("any PostgreSQL client can read the log", async () => {
   const log = await openLog(await openStore(place.url, { now: () => Date.UTC(2026, 0, 2, 3, 4, 5, 678) }));
   await log.append([{ event: "trade", data: "1\n2", channel: "btc", upstreamId: "u-1" }]);
   expect(await place.query("SELECT * FROM $schema.log")).toEqual([
@@ -126,7 +126,7 @@ test("whoever has a client for PostgreSQL can read the log", async () => {
   ]);
 });
 
-test("a URL that makes no sense, a server that is not there and a wrong password are told without the password", async () => {
+test("an invalid URL, an unreachable server and a wrong password are reported without the password", async () => {
   const port = await freePort();
   for (const [url, code] of [
     ["postgres://me:secret@127.0.0.1/test?schema=No;", "config-invalid"],
@@ -141,7 +141,7 @@ test("a URL that makes no sense, a server that is not there and a wrong password
   }
 });
 
-test("TLS is as the URL says: a server is trusted by the certificate that is named, and by no other", async () => {
+test("the URL determines TLS: a server is trusted by the named certificate, and by no other", async () => {
   const certificate = selfSigned("localhost");
   const server = await startPostgres({ certificate });
   onTestFinished(() => server.remove());

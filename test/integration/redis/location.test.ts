@@ -47,7 +47,7 @@ test.each([
   "redis://:secret@localhost?prefix={a}",
   "redis://:secret@localhost?prefix=",
   "redis://:secret@localhost?wait=all",
-])("a URL that cannot be meant is refused, and not shown: %s", (url) => {
+])("an invalid URL is refused, and not shown: %s", (url) => {
   let error: unknown;
   try {
     locateStore(url);

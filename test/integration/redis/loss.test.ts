@@ -61,7 +61,7 @@ test("a server that comes back without its latest events is announced once on ea
   }
 });
 
-test("lost events are noticed though others have taken their numbers", async () => {
+test("lost events are detected even if others have taken their numbers", async () => {
   const server = await serverForTest({ appendonly: "no" });
   const proxy = await proxyForTest(server);
   const [a, b] = [await openNode(`redis://127.0.0.1:${proxy.port}`, "a"), await openNode(server.url, "b")];
@@ -86,7 +86,7 @@ test("lost events are noticed though others have taken their numbers", async () 
   expect((await contentOf(a.log)).map(({ data }) => data)).toEqual(["1", "x2", "x3", "x4", "x5"]);
 });
 
-test("a server that has thrown away the events alone is noticed, and the log goes on behind them", async () => {
+test("a server that has only dropped the events is detected, and the log continues after them", async () => {
   const server = await serverForTest();
   const node = await openNode(server.url);
   const old = node.log;
@@ -98,7 +98,7 @@ test("a server that has thrown away the events alone is noticed, and the log goe
   expect(node.lost).toEqual([old.epoch]);
 });
 
-test("a server with an append-only file that is killed again and again loses and doubles nothing", async () => {
+test("a server with an append-only file that is killed repeatedly loses and duplicates nothing", async () => {
   const server = await serverForTest();
   const [a, b] = [await openNode(server.url, "a"), await openNode(server.url, "b")];
   const firsts: number[] = [];
@@ -123,7 +123,7 @@ test("a server with an append-only file that is killed again and again loses and
   expect([a.lost, b.lost]).toEqual([[], []]);
 });
 
-test("a fence grows also where the server has forgotten the one before", async () => {
+test("a fence also grows if the server has forgotten the previous one", async () => {
   const server = await serverForTest();
   const node = await openNode(server.url);
   const before = await node.store.coordination!.acquire("s", 60_000);

@@ -23,13 +23,13 @@ test("a password is used, and a wrong one is refused without showing it", async 
   expect(String(error)).not.toContain("wrong-one");
 });
 
-test("a server that is not there is an error at the start", async () => {
+test("an unreachable server is an error at startup", async () => {
   const port = await freePort();
   const opening = createRedisStore({ url: `redis://127.0.0.1:${port}`, node: "a" });
   await expect(opening).rejects.toMatchObject({ code: "store-unavailable" });
 });
 
-test("TLS is used, with a certificate of one's own by the driver's options", async () => {
+test("TLS is used, with a custom certificate in the driver's options", async () => {
   const { key, cert } = selfSigned();
   const port = await freePort();
   const server = await serverForTest();
@@ -49,7 +49,7 @@ test("TLS is used, with a certificate of one's own by the driver's options", asy
   await expect(node.log.append([event("1")])).resolves.toMatchObject({ last: 1 });
 });
 
-test("with wait an append resolves once a replica has it, and not before", async () => {
+test("with wait, an append only resolves once a replica has it", async () => {
   const master = await serverForTest();
   const replica = await serverForTest({ replicaof: `127.0.0.1 ${master.port}` });
   await inSync(replica);
@@ -70,13 +70,13 @@ test("with wait an append resolves once a replica has it, and not before", async
   expect(await contentOf(node.log)).toHaveLength(2);
 });
 
-test("a replica is not taken for the master", async () => {
+test("a replica is not used as the master", async () => {
   const master = await serverForTest();
   const replica = await serverForTest({ replicaof: `127.0.0.1 ${master.port}` });
   await expect(createRedisStore({ url: replica.url, node: "a" })).rejects.toMatchObject({ code: "store-unavailable" });
 });
 
-test("after a failover the nodes go on at the master that the Sentinels name, and nothing is lost that was waited for", async () => {
+test("after a failover the nodes continue at the master that the Sentinels name, and no confirmed event is lost", async () => {
   const master = await serverForTest();
   const replica = await serverForTest({ replicaof: `127.0.0.1 ${master.port}` });
   await inSync(replica);
@@ -97,7 +97,7 @@ test("after a failover the nodes go on at the master that the Sentinels name, an
   expect([a.lost, b.lost]).toEqual([[], []]);
 }, 60_000);
 
-test("in a Cluster each log is found on the server that has it", async () => {
+test("in a Cluster each log is found on the server that holds it", async () => {
   const servers = [await startCluster(0, 8191), await startCluster(8192, 16383)];
   await servers[0]!.command("CLUSTER", "MEET", "127.0.0.1", String(servers[1]!.port));
   for (const server of servers) {
@@ -126,7 +126,7 @@ test("in a Cluster each log is found on the server that has it", async () => {
   expect(Math.min(...sizes)).toBeGreaterThan(0);
 });
 
-test("settings that lose events are said in the log", async () => {
+test("settings that lose events are logged", async () => {
   const [safe, weak] = [
     await serverForTest(),
     await serverForTest({ "appendonly": "no", "maxmemory": "100mb", "maxmemory-policy": "allkeys-lru" }),

@@ -20,7 +20,7 @@ async function openProxied({ openPlace }: SqlEngine): Promise<{ place: SqlPlace;
 describe.each(sqlEngines)("$name", (engine) => {
   const { openStore, blockAppends } = engine;
 
-  test("nodes that append at once while their connections are cut append each event once, and every node hears of all", async () => {
+  test("nodes that append at once over breaking connections append each event once, and every node gets all events", async () => {
     const { place, proxy } = await openProxied(engine);
     const port = Number(new URL(place.url).port);
     const proxies = [proxy, await proxyForTest({ port }), await proxyForTest({ port })];
@@ -29,7 +29,7 @@ describe.each(sqlEngines)("$name", (engine) => {
     await expectOnceUnderCuts(logs, proxies);
   });
 
-  test("an append whose connection is lost in the midst of it is appended once", async () => {
+  test("an append whose connection is lost is appended once", async () => {
     const { place, proxy, url } = await openProxied(engine);
     const log = await openLog(await openStore(url));
     await log.append(eventsOf("1"));
@@ -46,7 +46,7 @@ describe.each(sqlEngines)("$name", (engine) => {
     expect(await log.append(eventsOf("4"))).toEqual({ first: 4, last: 4, replayed: false });
   });
 
-  test("an append with an unknown outcome that is found in the log later gets its numbers when it is made again with its retry token", async () => {
+  test("an append with an unknown outcome that is found in the log later gets its numbers when it is repeated with its retry token", async () => {
     const { place, proxy, url } = await openProxied(engine);
     const log = await openLog(await openStore(url));
     const block = await blockAppends(place);
@@ -74,7 +74,7 @@ describe.each(sqlEngines)("$name", (engine) => {
     expect(await dataOf(log)).toEqual(["1", "2", "3", "1", "2"]);
   });
 
-  test("an append with an unknown outcome that was called off later is appended when it is made again with its retry token", async () => {
+  test("an append with an unknown outcome that was called off later is appended when it is repeated with its retry token", async () => {
     const { place, proxy, url } = await openProxied(engine);
     const log = await openLog(await openStore(url));
     const block = await blockAppends(place);
@@ -93,7 +93,7 @@ describe.each(sqlEngines)("$name", (engine) => {
     expect(await dataOf(log)).toEqual(["other", "1", "2"]);
   });
 
-  test("while the network hangs calls fail with store-unavailable, a store can be closed, and another goes on afterwards", async () => {
+  test("while the network hangs calls fail with store-unavailable, a store can be closed, and another one continues afterwards", async () => {
     const { place, proxy, url } = await openProxied(engine);
     const [left, store] = [await openStore(url, { node: "c" }), await openStore(url)];
     const [log, there] = [await openLog(store), await openLog(await openStore(place.url, { node: "b" }))];
@@ -119,7 +119,7 @@ describe.each(sqlEngines)("$name", (engine) => {
     expect(heard.map(({ data }) => data)).toEqual(stored);
   });
 
-  test("a store can be closed while nothing gets through", async () => {
+  test("a store can be closed while the network is blocked", async () => {
     const { place, proxy, url } = await openProxied(engine);
     const store = await openStore(url);
     const log = await openLog(store);

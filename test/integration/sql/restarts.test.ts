@@ -51,7 +51,7 @@ describe.each(sqlEngines)("$name", ({ startServer, openPlace, openStore }) => {
     return { store, log: await openLog(store), resets };
   }
 
-  test("a server that is stopped, killed and started again loses nothing, doubles nothing, and every node goes on", async () => {
+  test("a server that is stopped, killed and restarted loses and duplicates nothing, and every node continues", async () => {
     const url = openPlace(server.url).url;
     const warnings: string[] = [];
     const logger = { ...silentLogger, warn: (_: object, message: string) => void warnings.push(message) };
@@ -103,7 +103,7 @@ describe.each(sqlEngines)("$name", ({ startServer, openPlace, openStore }) => {
     await server.start();
   });
 
-  test("tables that were removed are made again, as a new log that is announced once on every node", async () => {
+  test("removed tables are created again, as a new log that is announced once on every node", async () => {
     const place = openPlace(server.url);
     const [here, there] = [await openNode(place.url, "a"), await openNode(place.url, "b")];
     await here.log.append(eventsOf("1", "2"));
@@ -132,7 +132,7 @@ describe.each(sqlEngines)("$name", ({ startServer, openPlace, openStore }) => {
     expect((await contentOf(other)).map(({ data }) => data)).toEqual(["1", "2", "3"]);
   });
 
-  test("a server that comes back with other events in the place of its latest has a new log", async () => {
+  test("a server that comes back with other events instead of its latest ones has a new log", async () => {
     const url = openPlace(server.url).url;
     const proxy = await proxyForTest(server);
     const here = await openNode(throughPort(url, proxy.port), "a");

@@ -10,7 +10,7 @@ let place: Place;
 
 afterEach(() => place.remove());
 
-test("a full disk refuses an append whole, and takes it once there is room; nothing is lost or doubled", async () => {
+test("a full disk refuses an append completely, and accepts it once there is room; nothing is lost or duplicated", async () => {
   place = await mountSmall(4_096);
   const ballast = join(place.folder, "ballast");
   await writeFile(ballast, Buffer.alloc(2 * 1024 * 1024));
@@ -31,7 +31,7 @@ test("a full disk refuses an append whole, and takes it once there is room; noth
   await expectBatches(appended + 1);
 });
 
-test("appends that shared a transaction with no room are all refused, and all can be made again", async () => {
+test("appends that shared a transaction without room are all refused, and all can be repeated", async () => {
   place = await mountSmall(2_048);
   const store = await createSqliteStore({ path: place.path });
   const [log, other] = [await openAll(store), await openAll(store, "other")];
@@ -49,7 +49,7 @@ test("appends that shared a transaction with no room are all refused, and all ca
   await store.close();
 });
 
-test("a full disk refuses the start of a new log, and room for it is enough", async () => {
+test("a full disk prevents the creation of a log, and with room it succeeds", async () => {
   place = await mountSmall(256);
   const ballast = join(place.folder, "ballast");
   const { bavail, bsize } = await statfs(place.folder);
@@ -59,7 +59,7 @@ test("a full disk refuses the start of a new log, and room for it is enough", as
   await (await createSqliteStore({ path: place.path })).close();
 });
 
-test("a read-only file system refuses the start, and is no obstacle once it is writable again", async () => {
+test("a read-only file system prevents the start, which succeeds once it is writable again", async () => {
   place = await mountSmall(4_096);
   await (await createSqliteStore({ path: place.path })).close();
   // Node 20's driver may still hold the file open for writing, which is reason for the kernel to refuse; try for a while.

@@ -15,7 +15,7 @@ beforeEach(async () => {
 
 afterEach(() => place.remove());
 
-test(`kill -9 in the midst of appends and trims, ${rounds} times: what was resolved is there, whole`, async () => {
+test(`after kill -9 during appends and trims, ${rounds} times, every resolved append is stored completely`, async () => {
   for (let round = 0; round < rounds; round++) {
     const appender = startProgram(script, [place.path]);
     await appender.printed("\n");

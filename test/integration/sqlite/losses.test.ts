@@ -96,7 +96,7 @@ function expectNeverSilent(found: Found, epoch: string, count: number, what: str
   }
 }
 
-test("one flipped bit in the write-ahead log never loses an acknowledged event in silence, wherever it is", async () => {
+test("one flipped bit in the write-ahead log never loses an acknowledged event silently, at any position", async () => {
   const { path, epoch } = await killedAfter(200);
   const { size } = await stat(`${path}-wal`);
   const frame = 4096 + 24;
@@ -114,7 +114,7 @@ test("one flipped bit in the write-ahead log never loses an acknowledged event i
   expect(heads.size).toBeGreaterThan(10);
 });
 
-test("one flipped bit behind a checkpoint is noticed too", async () => {
+test("one flipped bit after a checkpoint is also detected", async () => {
   const { path, epoch } = await killedAfter(1_000);
   const { size } = await stat(`${path}-wal`);
   for (const offset of [17, 32, ...spread(size, 8)]) {
@@ -126,7 +126,7 @@ test("one flipped bit behind a checkpoint is noticed too", async () => {
   }
 });
 
-test("the warning of a loss says how many events of which stream are missing", async () => {
+test("the warning about a loss names the stream and the number of missing events", async () => {
   const { path } = await killedAfter(20);
   const found = await openDamaged(
     path,
@@ -136,7 +136,7 @@ test("the warning of a loss says how many events of which stream are missing", a
   expect(found.warnings).toMatchObject([{ stream: "s", missing: 1, message: expect.stringContaining("new epoch") }]);
 });
 
-test("a write-ahead log that was cut, emptied or removed is noticed, also after a checkpoint", async () => {
+test("a truncated, emptied or deleted write-ahead log is detected, also after a checkpoint", async () => {
   for (const count of [200, 1_000]) {
     await rm(place.folder, { recursive: true });
     await mkdir(place.folder);
@@ -153,7 +153,7 @@ test("a write-ahead log that was cut, emptied or removed is noticed, also after 
   }
 });
 
-test("a loss is told once: the next start finds nothing", async () => {
+test("a loss is reported once: the next start finds nothing", async () => {
   const { path, epoch } = await killedAfter(50);
   await flip("-wal", (size) => size - 1)(path);
   const first = await openOnce(path);
@@ -180,7 +180,7 @@ test("only a stream that lost events gets a new epoch", async () => {
   await restored.close();
 });
 
-test("without the file of the heads, or with a damaged one, a log gets a new epoch", async () => {
+test("without the heads file, or with a damaged one, a log gets a new epoch", async () => {
   const { path, epoch } = await killedAfter(3);
   for (const damage of [(copy: string) => rm(`${copy}.heads`), flip(".heads", () => 20), flip(".heads", () => 50)]) {
     const found = await openDamaged(path, damage);
@@ -189,7 +189,7 @@ test("without the file of the heads, or with a damaged one, a log gets a new epo
   }
 });
 
-test("a log of an earlier version is taken over as it is, and is watched from then on", async () => {
+test("a log of an earlier version is adopted unchanged, and is monitored from then on", async () => {
   const { path, epoch } = await killedAfter(5);
   const found = await openDamaged(path, async (copy) => {
     await rm(`${copy}.heads`);
@@ -202,7 +202,7 @@ test("a log of an earlier version is taken over as it is, and is watched from th
   expect([found.head, found.warnings]).toMatchObject([5, [{ missing: 1 }]]);
 });
 
-test("a database that was moved away leaves a warning about what its streams held, once", async () => {
+test("a database that was moved away leaves one warning about the events of its streams", async () => {
   const { path, epoch } = await killedAfter(7);
   await Promise.all(["", "-wal", "-shm"].map((suffix) => rm(path + suffix)));
   const first = await openOnce(path);
@@ -211,7 +211,7 @@ test("a database that was moved away leaves a warning about what its streams hel
   expect((await openOnce(path)).warnings).toEqual([]);
 });
 
-test("a client that had seen a lost event gets a reset, and then everything that is left", async () => {
+test("a client that had seen a lost event gets a reset, and then all remaining events", async () => {
   const { path, epoch } = await killedAfter(100);
   await flip("-wal", (size) => Math.floor(size / 2))(path);
   const gateway = await createGateway({ store: `sqlite:${path}`, streams: { s: {} } });

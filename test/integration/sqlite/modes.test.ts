@@ -35,7 +35,7 @@ const ownerOnly = {
 };
 
 test.each(["0000", "0022", "0077", "0277"])(
-  "with the umask %s only the owner may use a new log's files",
+  "with the umask %s, only the owner can access a new log's files",
   async (umask) => {
     const program = startProgram("test/integration/sqlite/acknowledged.js", [place.path, "1", umask]);
     await program.printed("done");
@@ -44,7 +44,7 @@ test.each(["0000", "0022", "0077", "0277"])(
   },
 );
 
-test("a log that everybody could read is its owner's from the next start on, with a warning that names the files", async () => {
+test("a log that everybody could read becomes private at the next start, with a warning that names the files", async () => {
   const program = startProgram("test/integration/sqlite/acknowledged.js", [place.path, "1"]);
   await program.printed("done");
   await program.kill("SIGKILL");
@@ -61,7 +61,7 @@ test("a log that everybody could read is its owner's from the next start on, wit
   await store.close();
 });
 
-test("a database that its owner opened to a group stays so, with its journals", async () => {
+test("a database with access for a group keeps it, and so do its journals", async () => {
   await (await createSqliteStore({ path: place.path })).close();
   await chmod(place.path, 0o640);
   const store = await createSqliteStore({ path: place.path });

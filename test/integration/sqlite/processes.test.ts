@@ -22,7 +22,7 @@ beforeEach(async () => {
 
 afterEach(() => place.remove());
 
-test("a store that is open keeps no process alive", async () => {
+test("an open store keeps no process alive", async () => {
   const program = startProgram(opener, [place.path]);
   const [code] = (await once(program.process, "exit")) as [number | null];
   expect([code, program.output()]).toEqual([0, "done\n"]);
@@ -31,7 +31,7 @@ test("a store that is open keeps no process alive", async () => {
   await store.close();
 });
 
-test("a process that exits in the midst of appends ends with its own code", async () => {
+test("a process that exits during appends ends with its own exit code", async () => {
   for (let round = 0; round < 5; round++) {
     const program = startProgram("test/integration/sqlite/leaver.js", [place.path]);
     const ended = await once(program.process, "exit");
@@ -42,7 +42,7 @@ test("a process that exits in the midst of appends ends with its own code", asyn
   await store.close();
 });
 
-test("without the package it needs, an older Node.js names it", async () => {
+test("without the package that it needs, an older Node.js names it", async () => {
   // The store alone, where no package can be found.
   await cp("dist/log", join(place.folder, "dist/log"), { recursive: true });
   await cp("dist/errors.js", join(place.folder, "dist/errors.js"));
@@ -54,7 +54,7 @@ test("without the package it needs, an older Node.js names it", async () => {
   expect(stdout).toBe(builtIn ? "done\n" : "driver-missing\n");
 });
 
-test("who may not write or read is told which", async () => {
+test("a missing permission to write or to read has a code of its own", async () => {
   await chmod(place.folder, 0o755);
   expect(await openAs(nobody)).toBe("store-readonly\n");
   await chown(place.folder, nobody, nobody);
@@ -67,7 +67,7 @@ test("who may not write or read is told which", async () => {
   expect(await openAs(nobody)).toBe("done\n");
 });
 
-test("whoever has a reader for SQLite can read the log while it is open", async () => {
+test("any SQLite reader can read the log while it is open", async () => {
   const store = await createSqliteStore({ path: place.path, now: () => Date.UTC(2026, 0, 2, 3, 4, 5, 678) });
   const log = await store.open("prices", { retention: { age: undefined, events: undefined, bytes: undefined } });
   await log.append([{ event: "trade", data: "1\n2", channel: "btc", upstreamId: "u-1" }]);
@@ -86,7 +86,7 @@ test("whoever has a reader for SQLite can read the log while it is open", async 
   await store.close();
 });
 
-test("who holds the write lock for long delays an append, then has it refused; then it can be made again", async () => {
+test("a process that holds the write lock for long delays an append, then causes its refusal; it can be repeated afterwards", async () => {
   const store = await createSqliteStore({ path: place.path });
   const log = await openAll(store);
   const { DatabaseSync } = await loadDriver();
@@ -99,7 +99,7 @@ test("who holds the write lock for long delays an append, then has it refused; t
   await store.close();
 });
 
-test("what a writer thread that dies has not written is written once by another", async () => {
+test("what a writer thread that dies has not written is written once by the next one", async () => {
   const workers = noteWorkers();
   const store = await createSqliteStore({ path: place.path });
   const [log, other] = [await openAll(store), await openAll(store, "other")];
@@ -119,7 +119,7 @@ test("what a writer thread that dies has not written is written once by another"
   await store.close();
 });
 
-test("while no writer thread can open the streams an append is unknown, and with its token it is made once in the end", async () => {
+test("while no writer thread can open the streams an append is unknown, and with its token it is stored once in the end", async () => {
   const workers = noteWorkers();
   const store = await createSqliteStore({ path: place.path });
   const log = await openAll(store);

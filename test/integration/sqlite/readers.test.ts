@@ -26,7 +26,7 @@ afterEach(async () => {
   await place.remove();
 });
 
-test("a reader beside the writer knows of every append that has resolved", async () => {
+test("a reader next to the writer sees every append that has resolved", async () => {
   const reader = readers.open("s");
   expect([reader.stream, reader.epoch]).toEqual(["s", log.epoch]);
   for (let n = 1; n <= 20; n++) {
@@ -37,7 +37,7 @@ test("a reader beside the writer knows of every append that has resolved", async
   }
 });
 
-test("a reader sees what retention left", async () => {
+test("a reader sees the events that retention has left", async () => {
   await log.append(events(...Array.from({ length: 10 }, (_, n) => String(n))));
   const short = await store.open("s", { retention: { ...retention, events: 3 } });
   await short.trim();
@@ -46,7 +46,7 @@ test("a reader sees what retention left", async () => {
   expect(await reader.read(0, { limit: 100 })).toMatchObject({ earliest: 8, scanned: 10 });
 });
 
-test("a stream that the writer never opened cannot be read, nor anything once it is closed", () => {
+test("a stream that the writer never opened cannot be read, and nothing can be read once it is closed", () => {
   expect(() => readers.open("other")).toThrow(expect.objectContaining({ code: "store-unavailable" }));
   const reader = readers.open("s");
   readers.close();
@@ -54,7 +54,7 @@ test("a stream that the writer never opened cannot be read, nor anything once it
   expect(() => reader.state()).toThrow(expect.objectContaining({ code: "store-closed" }));
 });
 
-test("a file that is none of ours is refused", async () => {
+test("a file that is not a Spillway log is refused", async () => {
   await expect(openSqliteReaders(join(place.folder, "none", "log.db"))).rejects.toMatchObject({
     code: "store-unavailable",
   });

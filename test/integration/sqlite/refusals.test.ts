@@ -15,7 +15,7 @@ beforeEach(async () => {
 
 afterEach(() => place.remove());
 
-test("a second process is refused while the first lives, and no longer", async () => {
+test("a second process is refused while the first one lives, and accepted afterwards", async () => {
   const appender = startProgram("test/integration/sqlite/appender.js", [place.path]);
   await appender.printed("\n");
   const refused = createSqliteStore({ path: place.path });
@@ -27,7 +27,7 @@ test("a second process is refused while the first lives, and no longer", async (
   await (await createSqliteStore({ path: place.path })).close();
 });
 
-test("a second store in one process is refused, by whatever way it comes to the file", async () => {
+test("a second store in one process is refused, whatever path it uses", async () => {
   const store = await createSqliteStore({ path: place.path });
   const link = join(place.folder, "link.db");
   await symlink(place.path, link);
@@ -42,7 +42,7 @@ test("a second store in one process is refused, by whatever way it comes to the 
   await (await createSqliteStore({ path: link })).close();
 });
 
-test("a folder that does not exist, or a folder instead of a file, is named", async () => {
+test("a missing folder, or a folder instead of a file, is named", async () => {
   const missing = join(place.folder, "missing", "spillway.db");
   await expect(createSqliteStore({ path: missing })).rejects.toMatchObject({
     code: "store-unavailable",
@@ -52,20 +52,20 @@ test("a folder that does not exist, or a folder instead of a file, is named", as
   await expect(createSqliteStore({ path: place.path })).rejects.toMatchObject({ code: "store-unavailable" });
 });
 
-test("a path that is none is refused", async () => {
+test("an invalid path is refused", async () => {
   for (const path of ["", ":memory:"]) {
     await expect(createSqliteStore({ path })).rejects.toMatchObject({ code: "config-invalid", field: "path" });
   }
 });
 
-test("a file that is no database is refused and left as it is", async () => {
+test("a file that is not a database is refused and not changed", async () => {
   const garbage = Buffer.from("no database at all\n".repeat(500));
   await writeFile(place.path, garbage);
   await expect(createSqliteStore({ path: place.path })).rejects.toMatchObject({ code: "store-corrupt" });
   expect(await readFile(place.path)).toEqual(garbage);
 });
 
-test("a database of something else is refused and left as it is", async () => {
+test("a database of another program is refused and not changed", async () => {
   await edit((database) => database.exec("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)"));
   const before = await readFile(place.path);
   await expect(createSqliteStore({ path: place.path })).rejects.toMatchObject({ code: "store-corrupt" });
@@ -91,13 +91,13 @@ test("a log of a newer version is refused", async () => {
   });
 });
 
-test("a file that lost its end is refused", async () => {
+test("a truncated file is refused", async () => {
   await fill(place.path);
   await truncate(place.path, 4096 * 3);
   await expect(createSqliteStore({ path: place.path }).then(openAll)).rejects.toMatchObject({ code: "store-corrupt" });
 });
 
-test("damage inside the file is found by the read or append that meets it, and harms no other stream's call", async () => {
+test("damage inside the file is detected by the read or append that meets it, and does not affect other streams", async () => {
   await fill(place.path);
   const { size } = await stat(place.path);
   await copyFile(place.path, `${place.path}.whole`);
@@ -115,7 +115,7 @@ test("damage inside the file is found by the read or append that meets it, and h
   await whole.close();
 });
 
-test("a stream that lost events behind Spillway's back is refused, and others are served", async () => {
+test("a stream that lost events by another program is refused, and others are served", async () => {
   const store = await createSqliteStore({ path: place.path });
   await (await openAll(store, "one")).append(eventsOf("a", "b", "c"));
   await (await openAll(store, "other")).append(eventsOf("x"));
@@ -130,7 +130,7 @@ test("a stream that lost events behind Spillway's back is refused, and others ar
   await again.close();
 });
 
-test("an event that is gone from the middle of a log is found by the read that meets it", async () => {
+test("an event missing from the middle of a log is detected by the read that meets it", async () => {
   const store = await createSqliteStore({ path: place.path });
   await (await openAll(store)).append(eventsOf("1", "2", "3", "4", "5"));
   await store.close();
@@ -146,7 +146,7 @@ test("an event that is gone from the middle of a log is found by the read that m
   await again.close();
 });
 
-test("of streams that are opened at once, only the one is refused that lost events", async () => {
+test("of streams that are opened at once, only the one that lost events is refused", async () => {
   const store = await createSqliteStore({ path: place.path });
   for (const name of ["a", "b", "c"]) await (await openAll(store, name)).append(eventsOf("1", "2"));
   await store.close();

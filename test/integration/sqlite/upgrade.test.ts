@@ -36,7 +36,7 @@ beforeEach(async () => {
 
 afterEach(() => place.remove());
 
-test("the events of a log of the first version count as ingested, and others can be published beside them", async () => {
+test("events in a log of the first version count as ingested, and others can be published next to them", async () => {
   const old = new DatabaseSync(place.path, { readOnly: false });
   old.exec(firstVersion);
   old.close();

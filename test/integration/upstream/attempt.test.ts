@@ -10,7 +10,7 @@ const secret = "s3cret";
 const keys = { "Authorization": `Bearer ${secret}`, "Cookie": `s=${secret}`, "X-Api-Key": secret };
 
 describe("a request", () => {
-  test("says what it takes and carries the user's headers, which win", async () => {
+  test("states what it accepts and sends the user's headers, which take precedence", async () => {
     const origin = await source();
     const { upstream, untilState } = probe(origin.url, { headers: { ...keys, "cache-control": "no-store" } });
     upstream.start();
@@ -47,7 +47,7 @@ describe("a request", () => {
     expect(origin.state().connections).toMatchObject([{ method, body: "<sync/>" }]);
   });
 
-  test("asks the headers function anew at every attempt", async () => {
+  test("calls the headers function at every attempt", async () => {
     const origin = await source({ dropEvery: 1 });
     let asked = 0;
     const { upstream, untilDelivered } = probe(origin.url, {
@@ -70,7 +70,7 @@ describe("a request", () => {
     ["rejects", () => Promise.reject(Object.assign(new Error(secret), { code: secret }))],
     ["hangs", () => new Promise<never>(() => {})],
     ["gives a header that cannot be sent", () => ({ "x-key": `${secret}\n` })],
-  ])("counts as failed where the headers function %s, and is made again", async (_case, first) => {
+  ])("counts as failed if the headers function %s, and is repeated", async (_case, first) => {
     const origin = await source();
     let asked = 0;
     const { upstream, lines, untilFailure, untilState } = probe(origin.url, {
@@ -86,7 +86,7 @@ describe("a request", () => {
   });
 });
 
-describe("an answer that is no event stream", () => {
+describe("a response that is not an event stream", () => {
   const cases: [string, ScriptedResponse, object][] = [
     ["upstream-status", { status: 500 }, { status: 500 }],
     ["upstream-status", { status: 404, body: secret }, { status: 404 }],
@@ -127,7 +127,7 @@ describe("an answer that is no event stream", () => {
     expect(origin.state().sockets).toBe(1);
   });
 
-  test("of status 204 stops the upstream until it is stopped and started", async () => {
+  test("with status 204 stops the upstream until it is stopped and started", async () => {
     const origin = await source();
     origin.control({ next: [{ status: 204 }] });
     const { upstream, states, untilState } = probe(origin.url);
@@ -142,7 +142,7 @@ describe("an answer that is no event stream", () => {
     expect(origin.state().connections).toHaveLength(2);
   });
 
-  test("but not HTTP at all counts as no connection", async () => {
+  test("but is not HTTP at all counts as a failed connection", async () => {
     const server = createServer((socket) => socket.on("error", () => {}).end("220 smtp ready\r\n"));
     onTestFinished(() => void server.close());
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -152,7 +152,7 @@ describe("an answer that is no event stream", () => {
   });
 });
 
-test("a target that cannot be reached is upstream-connect with the system's code", async () => {
+test("an unreachable target is upstream-connect with the system's code", async () => {
   const origin = await source();
   await origin.close();
   const { upstream, lines, untilFailure } = probe(origin.url);
@@ -166,7 +166,7 @@ test.each([
   ["http", "resetAndDestroy"],
   ["https", "end"],
   ["https", "resetAndDestroy"],
-] as const)("a target that hangs up at once (%s, %s) is called once per attempt", async (scheme, how) => {
+] as const)("a target that closes the connection at once (%s, %s) is called once per attempt", async (scheme, how) => {
   let calls = 0;
   const server = createServer((socket) => {
     calls++;
@@ -182,7 +182,7 @@ test.each([
   expect(calls).toBeLessThanOrEqual(5);
 });
 
-test.each(["Retry-After", "retry:"])("what the source asks for by %s is waited for", async (by) => {
+test.each(["Retry-After", "retry:"])("the delay that the source requests by %s is respected", async (by) => {
   const origin = await source({ retry: by === "retry:" ? 120_000 : undefined, dropEvery: 1 });
   if (by === "Retry-After") origin.control({ next: [{ status: 503, headers: { "retry-after": "120" } }] });
   origin.control({ emit: 2 });

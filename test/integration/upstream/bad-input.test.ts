@@ -12,7 +12,7 @@ describe("a stream", () => {
     ["an id of 2 KiB", { body: `data: {"n":1}\nid: 1${"0".repeat(2_048)}\n\n` }],
     ["a type of 2 KiB", { body: `data: {"n":1}\nid: 1\nevent: ${"e".repeat(2_048)}\n\n` }],
     ["an endless comment", { body: ": ", flood: "7" }],
-  ] satisfies [string, ScriptedResponse][])("with %s is given up in bounded memory", async (_what, response) => {
+  ] satisfies [string, ScriptedResponse][])("with %s is ended in bounded memory", async (_what, response) => {
     const origin = await source();
     origin.control({ next: [response], emit: 3 });
     const { upstream, numbers, untilFailure, untilDelivered } = probe(origin.url, { maxEventBytes: 100_000 });
@@ -23,7 +23,7 @@ describe("a stream", () => {
     await eventually(() => origin.state().sockets === 1);
   });
 
-  test("of garbage bytes gives no event and is tried again", async () => {
+  test("of garbage bytes gives no event and is retried", async () => {
     const origin = await source();
     const garbage = Array.from({ length: 5000 }, (_, n) => (n * 7919) % 251);
     origin.control({ next: [{ body: garbage }], emit: 3 });
@@ -33,7 +33,7 @@ describe("a stream", () => {
     expect(numbers()).toEqual(upTo(3));
   });
 
-  test("that breaks within an event has that event discarded", async () => {
+  test("that breaks within an event discards that event", async () => {
     const origin = await source();
     const body = 'id: 1\ndata: {"n":1}\n\nid: 2\ndata: {"n":99}\n';
     origin.control({ next: [{ body, then: "reset" }], emit: 3 });
@@ -60,7 +60,7 @@ describe("a stream", () => {
     await eventually(() => origin.state().sockets <= 1);
   });
 
-  test("with nothing but comments is alive", async () => {
+  test("with only comments is alive", async () => {
     const origin = await source();
     const { upstream, untilState, lines } = probe(origin.url, {
       timeouts: { connect: patience, headers: patience, idle: 2000 },
@@ -76,7 +76,7 @@ describe("a stream", () => {
     expect(lines.filter(({ level }) => level === "warn")).toEqual([]);
   });
 
-  test("that is closed as soon as it opens is not asked for in a storm", async () => {
+  test("that closes as soon as it opens is not requested in a storm", async () => {
     const origin = await source();
     origin.control({ always: { body: "" } });
     const { upstream, lines, states } = probe(origin.url, { backoff: { min: 20, max: 40, healthy: 1000 } });

@@ -26,8 +26,8 @@ function gate(): {
   };
 }
 
-describe("while a delivery is under way", () => {
-  test("nothing more is read, so that the source is held back and memory stays bounded", async () => {
+describe("while a delivery is in progress", () => {
+  test("nothing more is read, so that the source is slowed down and memory stays bounded", async () => {
     const origin = await source({ padding: 1000 });
     const { wait, waiting, open } = gate();
     const { upstream, batches, numbers, untilDelivered } = probe(origin.url, {}, { deliver: wait });
@@ -72,7 +72,7 @@ describe("while a delivery is under way", () => {
     expect(lines.filter(({ level }) => level === "warn")).toEqual([]);
   });
 
-  test("a connection that breaks does not end it, and the events are not delivered again", async () => {
+  test("a broken connection does not end it, and the events are not delivered again", async () => {
     const origin = await source();
     const { wait, waiting, open } = gate();
     const { upstream, numbers, untilDelivered } = probe(origin.url, {}, { deliver: wait });
@@ -89,7 +89,7 @@ describe("while a delivery is under way", () => {
   });
 });
 
-test("a delivery that fails is a failure under its own code, and its events are asked for again", async () => {
+test("a delivery that fails is a failure with its own code, and its events are requested again", async () => {
   const origin = await source();
   let failures = 2;
   const deliver = (): Promise<void> =>

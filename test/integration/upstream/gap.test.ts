@@ -7,7 +7,7 @@ import { probe, source } from "./support.ts";
 const gaps = (batches: readonly UpstreamBatch[]): number => batches.filter(({ gap }) => gap).length;
 
 describe("a source without ids", () => {
-  test("leaves a gap at a reconnect, before the first event behind it", async () => {
+  test("causes a gap at a reconnect, before the next event", async () => {
     const origin = await source({ idEvery: 0 });
     const { upstream, batches, numbers, untilState, untilDelivered } = probe(origin.url);
     upstream.start();
@@ -24,7 +24,7 @@ describe("a source without ids", () => {
     expect(batches.at(-1)!.gap).toBe(false);
   });
 
-  test("leaves one gap, however often it was tried in between", async () => {
+  test("causes one gap, however many attempts there were", async () => {
     const origin = await source({ idEvery: 0 });
     const { upstream, batches, untilState, untilDelivered } = probe(origin.url);
     upstream.start();
@@ -44,7 +44,7 @@ describe("a source without ids", () => {
     await eventually(() => gaps(batches) === 2);
   });
 
-  test("leaves a gap where events were received before this process", async () => {
+  test("causes a gap if events were received before this process started", async () => {
     const origin = await source({ idEvery: 0 });
     const history = createLoggedHistory();
     history.append({ events: [{ event: "message", data: "{}", id: undefined }], cursor: undefined, gap: false });
@@ -70,7 +70,7 @@ describe("a source without ids", () => {
   });
 });
 
-test("a source that was resumed leaves no gap", async () => {
+test("a source that was resumed causes no gap", async () => {
   const origin = await source({ dropEvery: 1 });
   const { upstream, batches, untilDelivered } = probe(origin.url);
   upstream.start();
@@ -79,7 +79,7 @@ test("a source that was resumed leaves no gap", async () => {
   expect(gaps(batches)).toBe(0);
 });
 
-test("a Spillway as the source passes on its gaps and none of its other own events", async () => {
+test("a Spillway as the source passes on its gaps, and no other control events", async () => {
   const origin = await source();
   const body = [
     "event: connected\ndata: {}\n\n",

@@ -58,7 +58,7 @@ describe("stop", () => {
     expect(upstream.status().state).toBe("idle");
   });
 
-  test("while delivering tells the delivery and waits for it", async () => {
+  test("while delivering aborts the delivery's signal and waits for it", async () => {
     const origin = await source();
     let told = false;
     let finish = (): void => {};
@@ -97,7 +97,7 @@ describe("stop", () => {
     await eventually(() => origin.state().sockets === 0);
   });
 
-  test("ends a delivery that gives up when it is told, and the events come again", async () => {
+  test("ends a delivery that stops on this signal, and the events are requested again", async () => {
     const origin = await source();
     let first = true;
     const deliver = (_batch: unknown, signal: AbortSignal): Promise<void> => {
@@ -120,7 +120,7 @@ describe("stop", () => {
 });
 
 describe("start and stop", () => {
-  test("are idempotent and share what is in flight", async () => {
+  test("are idempotent and share the call in progress", async () => {
     const origin = await source();
     const { upstream, states, untilState } = probe(origin.url);
     await upstream.stop();
@@ -138,7 +138,7 @@ describe("start and stop", () => {
     expect(states.map(({ state }) => state)).toEqual(["connecting", "open", "idle"]);
   });
 
-  test("in any order end as the last one said", async () => {
+  test("in any order end in the state requested last", async () => {
     const origin = await source();
     const { upstream, untilState } = probe(origin.url);
     upstream.start();
@@ -169,7 +169,7 @@ describe("start and stop", () => {
     expect(origin.state().connections).toEqual([]);
   });
 
-  test("keep the counters and count no attempt of a new start as a reconnect", async () => {
+  test("keep the counters and do not count the attempt of a new start as a reconnect", async () => {
     const origin = await source();
     const { upstream, untilDelivered } = probe(origin.url);
     upstream.start();

@@ -18,7 +18,7 @@ describe("through a proxy", () => {
   test.each([
     ["http", undefined],
     ["https", certificate],
-  ])("an %s source is reached by a tunnel, which is gone after stop", async (_scheme, tls) => {
+  ])("an %s source is reached by a tunnel, which is closed after stop", async (_scheme, tls) => {
     const [origin, proxy] = [await source({ tls, dropEvery: 2 }), await connectProxy()];
     const { upstream, numbers, untilDelivered } = probe(origin.url, {
       proxy: proxy.url.replace("//", "//me:s3cret@"),
@@ -37,22 +37,25 @@ describe("through a proxy", () => {
     await eventually(() => proxy.open() === 0 && origin.state().sockets === 0);
   });
 
-  test.each(["refuse", "close", "hang"] as const)("that says %s to a tunnel is asked once per attempt", async (how) => {
-    const [origin, proxy] = [await source(), await connectProxy()];
-    proxy.behave(how);
-    const { upstream, lines, untilFailure, untilState } = probe(origin.url, {
-      proxy: proxy.url,
-      backoff: slow,
-      timeouts: { connect: patience, headers: how === "hang" ? 300 : patience, idle: patience },
-    });
-    upstream.start();
-    expect(await untilFailure()).toBe(how === "hang" ? "upstream-timeout" : "upstream-connect");
-    await eventually(() => proxy.open() === 0);
-    expect(proxy.requests).toHaveLength(1);
-    proxy.behave("open");
-    await untilState("open");
-    expect(JSON.stringify(lines)).not.toContain("127.0.0.1");
-  });
+  test.each(["refuse", "close", "hang"] as const)(
+    "that answers a tunnel with %s is asked once per attempt",
+    async (how) => {
+      const [origin, proxy] = [await source(), await connectProxy()];
+      proxy.behave(how);
+      const { upstream, lines, untilFailure, untilState } = probe(origin.url, {
+        proxy: proxy.url,
+        backoff: slow,
+        timeouts: { connect: patience, headers: how === "hang" ? 300 : patience, idle: patience },
+      });
+      upstream.start();
+      expect(await untilFailure()).toBe(how === "hang" ? "upstream-timeout" : "upstream-connect");
+      await eventually(() => proxy.open() === 0);
+      expect(proxy.requests).toHaveLength(1);
+      proxy.behave("open");
+      await untilState("open");
+      expect(JSON.stringify(lines)).not.toContain("127.0.0.1");
+    },
+  );
 
   test("that cannot be reached is upstream-connect", async () => {
     const [origin, proxy] = [await source(), await connectProxy()];
@@ -62,7 +65,7 @@ describe("through a proxy", () => {
     expect(await untilFailure()).toBe("upstream-connect");
   });
 
-  test("whose address is nonsense fails without a word of it", async () => {
+  test("with an invalid address fails without showing it", async () => {
     const { upstream, lines, untilFailure } = probe("http://127.0.0.1/", { proxy: "s3cret", backoff: slow });
     upstream.start();
     expect(await untilFailure()).toBe("upstream-connect");

@@ -8,7 +8,7 @@ const keys = { "authorization": "Bearer s3cret", "cookie": "s=s3cret", "x-api-ke
 const redirect = (location: string, status = 302): object => ({ status, headers: { location } });
 
 describe("a redirect", () => {
-  test("is followed, with the position; the user's headers stay within the origin", async () => {
+  test("is followed with the position; the user's headers are only sent to the same origin", async () => {
     const [origin, other] = [await source(), await source()];
     origin.control({ next: [redirect("/here"), redirect(`${other.origin}/there?x=1`, 307)] });
     const history = createLoggedHistory();
@@ -64,7 +64,7 @@ describe("a redirect", () => {
     expect(origin.state().connections[1]).toMatchObject({ method, body });
   });
 
-  test("that leads round in circles is given up after maxRedirects", async () => {
+  test("in a loop is given up after maxRedirects", async () => {
     const origin = await source();
     origin.control({ always: redirect("/events") });
     const { upstream, untilFailure, untilState } = probe(origin.url, {
@@ -77,7 +77,7 @@ describe("a redirect", () => {
     expect(origin.state().connections).toHaveLength(4);
   });
 
-  test("with an endless body is followed all the same", async () => {
+  test("with an endless body is still followed", async () => {
     const origin = await source();
     origin.control({ next: [{ ...redirect("/moved"), flood: "x" }] });
     const { upstream, untilState } = probe(origin.url);

@@ -13,7 +13,7 @@ describe("an upstream that loses its connection", () => {
     { dropMode: "end", idEvery: 3, resume: "earlier", earlier: 4 },
     { dropMode: "half", idEvery: 3, resume: "inclusive" },
     { dropMode: "end", parameter: "last-id" },
-  ] as const)("has every event once: %j", async (behaviour) => {
+  ] as const)("delivers every event once: %j", async (behaviour) => {
     const origin = await source({ ...behaviour, total: 40, dropEvery: 7 });
     const resume = "parameter" in behaviour ? ({ query: behaviour.parameter } as const) : "header";
     const { upstream, numbers, untilDelivered } = probe(origin.url, { resume });
@@ -28,7 +28,7 @@ describe("an upstream that loses its connection", () => {
     expect(origin.state().maxOpen).toBe(1);
   });
 
-  test("misses no event without an id where no id shows that the source replays, and says that some may come twice", async () => {
+  test("loses no event without an id if no id shows that the source replays, and warns about duplicates", async () => {
     const origin = await source({ total: 40, dropEvery: 7, idEvery: 3 });
     const { upstream, numbers, lines } = probe(origin.url);
     upstream.start();
@@ -42,7 +42,7 @@ describe("an upstream that loses its connection", () => {
     expect(said.length).toBeLessThanOrEqual(reconnects);
   });
 
-  test("resumes with the id of a block that is no event", async () => {
+  test("resumes with the id of a block that is not an event", async () => {
     const origin = await source();
     origin.control({ next: [{ body: 'id: 5\ndata: {"n":5}\n\nid: 9\n\n' }], emit: 9 });
     const { upstream, batches } = probe(origin.url);
@@ -54,7 +54,7 @@ describe("an upstream that loses its connection", () => {
 });
 
 describe("a request", () => {
-  test("without a cursor names no position", async () => {
+  test("without a cursor contains no position", async () => {
     const origin = await source();
     const { upstream, untilState } = probe(origin.url, { resume: { query: "last-id" } });
     upstream.start();
@@ -64,7 +64,7 @@ describe("a request", () => {
     expect(first!.headers).not.toHaveProperty("last-event-id");
   });
 
-  test("names the durable cursor in the query and leaves the rest of the URL alone", async () => {
+  test("has the durable cursor in the query and leaves the rest of the URL unchanged", async () => {
     const origin = await source();
     const history = createLoggedHistory();
     history.append({ events: [], cursor: "a b&ü", gap: false });
@@ -76,7 +76,7 @@ describe("a request", () => {
     expect(origin.state().connections[0]!.headers).not.toHaveProperty("last-event-id");
   });
 
-  test("names a cursor beyond ASCII as its UTF-8 bytes", async () => {
+  test("has a non-ASCII cursor as its UTF-8 bytes", async () => {
     const origin = await source();
     origin.control({ next: [{ body: 'id: Grüße-€\ndata: {"n":1}\n\n' }] });
     const { upstream } = probe(origin.url);
@@ -86,7 +86,7 @@ describe("a request", () => {
     expect(Buffer.from(value, "latin1").toString("utf8")).toBe("Grüße-€");
   });
 
-  test("without the cursor, where no header can carry it, opens with a gap", async () => {
+  test("without the cursor, if no header can carry it, starts with a gap", async () => {
     const origin = await source();
     origin.control({ next: [{ body: 'id: \x07\ndata: {"n":1}\n\n' }] });
     const { upstream, batches } = probe(origin.url);

@@ -16,7 +16,7 @@ const emit = (sources: readonly NumberedUpstream[], count: number): void => {
 };
 
 describe("with several targets", () => {
-  test("a failing one is left for the next at once, and the stream goes on where it was", async () => {
+  test("a failing one is replaced by the next at once, and the stream continues where it was", async () => {
     const sources = await replicas(2);
     const [first, second] = sources as [NumberedUpstream, NumberedUpstream];
     const backoff = { min: 5, max: 60_000, healthy: 60_000 };
@@ -34,7 +34,7 @@ describe("with several targets", () => {
     expect(lines.find(({ level }) => level === "warn")!.fields).toMatchObject({ target: "a", delay: backoff.min });
   });
 
-  test("the first is taken again at the reconnect after its cool-down, and a healthy stream is not cut for it", async () => {
+  test("the first is used again at the reconnect after its cool-down, and a healthy stream is not closed for it", async () => {
     const sources = await replicas(2);
     const [first, second] = sources as [NumberedUpstream, NumberedUpstream];
     first.control({ next: [{ status: 500 }] });
@@ -53,7 +53,7 @@ describe("with several targets", () => {
     expect(first.state().connections).toHaveLength(2);
   });
 
-  test("round robin goes to the next one at each reconnect", async () => {
+  test("round robin uses the next one at each reconnect", async () => {
     const sources = await replicas(3);
     for (const one of sources) one.control({ set: { dropEvery: 1 } });
     const { upstream, numbers, untilDelivered } = probe("", {

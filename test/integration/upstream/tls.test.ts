@@ -10,7 +10,7 @@ const certificate = selfSigned();
 const elsewhere = selfSigned("source.example", false);
 
 describe("a source with TLS", () => {
-  test("is believed with its authority's certificate", async () => {
+  test("is trusted with its authority's certificate", async () => {
     const origin = await source({ tls: certificate, dropEvery: 2 });
     const { upstream, numbers, untilDelivered } = probe(origin.url, { tls: { ca: certificate.cert } });
     upstream.start();
@@ -21,7 +21,7 @@ describe("a source with TLS", () => {
     await eventually(() => origin.state().sockets === 0);
   });
 
-  test("that nobody vouches for is upstream-connect", async () => {
+  test("without a trusted certificate is upstream-connect", async () => {
     const origin = await source({ tls: certificate });
     const { upstream, lines, untilFailure } = probe(origin.url);
     upstream.start();
@@ -30,14 +30,14 @@ describe("a source with TLS", () => {
     expect(origin.state().connections).toEqual([]);
   });
 
-  test("is believed without a check where that was asked for", async () => {
+  test("is accepted without verification if that is configured", async () => {
     const origin = await source({ tls: elsewhere });
     const { upstream, untilState } = probe(origin.url, { tls: { rejectUnauthorized: false } });
     upstream.start();
     await untilState("open");
   });
 
-  test("of another name needs the servername", async () => {
+  test("with another name needs the servername", async () => {
     const origin = await source({ tls: elsewhere });
     const wrong = probe(origin.url, { tls: { ca: elsewhere.cert } });
     wrong.upstream.start();
@@ -49,7 +49,7 @@ describe("a source with TLS", () => {
     await right.untilState("open");
   });
 
-  test("is shown the client's certificate", async () => {
+  test("gets the client's certificate", async () => {
     const client = selfSigned("client");
     let seen: unknown;
     const server = createServer({ ...certificate, ca: client.cert, requestCert: true }, (request, response) => {

@@ -69,7 +69,7 @@ describe("two workers", () => {
     { title: "a key in X-API-Key", shown: async () => ({ "x-api-key": web.key }) },
     { title: "a token", shown: async () => bearer(token) },
     { title: "a cookie", shown: async () => session(token) },
-  ])("know $title, whichever is asked, and what it grants", async ({ shown }) => {
+  ])("accept $title with the same grant, whichever is asked", async ({ shown }) => {
     const all = await followAll(4, await shown());
     expect((await status()).workers.every(({ subscribers }) => subscribers > 0)).toBe(true);
     await opened.gateway.publish("s", [{ data: "hidden" }, { data: "1", channel: "news" }]);
@@ -79,8 +79,8 @@ describe("two workers", () => {
 
   test.each([
     { title: "nothing", headers: {}, query: "", code: "credential-required" },
-    { title: "a key that is not known", headers: bearer(makeKey("x", {}).key), query: "", code: "credential-invalid" },
-    { title: "a token that has ended", headers: bearer(makeToken({ exp: 1 })), query: "", code: "credential-expired" },
+    { title: "an unknown key", headers: bearer(makeKey("x", {}).key), query: "", code: "credential-invalid" },
+    { title: "an expired token", headers: bearer(makeToken({ exp: 1 })), query: "", code: "credential-expired" },
     { title: "a forged ticket", headers: {}, query: "?ticket=spt_x", code: "ticket-invalid" },
   ])("refuse $title, whichever is asked", async ({ headers, query, code }) => {
     for (let n = 0; n < 4; n++) {
@@ -90,7 +90,7 @@ describe("two workers", () => {
     }
   });
 
-  test("take each other's tickets, again and again, for one connection at a time", async () => {
+  test("accept each other's tickets repeatedly, for one connection at a time", async () => {
     const path = `/streams/s?ticket=${await makeTicket(opened.door, forS, web.key)}`;
     const all = await followAll(6, {}, path);
     await expectBye(all.slice(0, 5), "replaced");
@@ -102,7 +102,7 @@ describe("two workers", () => {
     expect((await status()).streams["s"]!.subscribers).toBe(1);
   });
 
-  test("leave one of many connections that use a ticket at once", async () => {
+  test("keep one of many simultaneous connections with the same ticket", async () => {
     const path = `/streams/s?ticket=${await makeTicket(opened.door, forS, web.key)}`;
     for (let times = 0; times < 5; times++) {
       const crowd = await Promise.all(Array.from({ length: 8 }, () => follow({}, path)));
@@ -114,7 +114,7 @@ describe("two workers", () => {
     expect((await status()).streams["s"]!.subscribers).toBe(1);
   });
 
-  test("end a token's connections when it ends, and its ticket's", async () => {
+  test("end a token's connections when it expires, and its ticket's", async () => {
     const ending = makeToken({ sub: "ada", exp: secondsFromNow(4), spillway: {} });
     const path = `/streams/s?ticket=${await makeTicket(opened.door, forS, ending)}`;
     const all = [...(await followAll(4, bearer(ending))), await follow({}, path)];
@@ -125,7 +125,7 @@ describe("two workers", () => {
     }
   });
 
-  test("end a subject's subscriptions, whichever is asked, and count them", async () => {
+  test("end and count a subject's subscriptions, whichever is asked", async () => {
     const ended = async (query: string): Promise<unknown> =>
       (await ask(`/admin/subscribers?subject=key:web${query}`, { method: "DELETE" })).json();
     const others = await followAll(2, bearer(other.key));
@@ -156,7 +156,7 @@ describe("two workers", () => {
   });
 });
 
-test("a subject's tickets are counted over two workers, and one that is refused a connection stays unused", async () => {
+test("a subject's tickets are counted over two workers, and one whose connection is refused stays unused", async () => {
   await open({ access: { ...access, tickets: { perSubject: 3, firstUse: "3s" } }, limits: { perSubject: 1 } });
   try {
     const theirs = await makeTicket(opened.door, forS, other.key);
@@ -183,7 +183,7 @@ test("a subject's tickets are counted over two workers, and one that is refused 
   }
 });
 
-test("a subject's share of connections counts over two workers", async () => {
+test("a subject's share of connections is counted over two workers", async () => {
   await open({ limits: { perSubject: 3 } });
   try {
     const all = await followAll(3, bearer(web.key));
@@ -202,7 +202,7 @@ test("a subject's share of connections counts over two workers", async () => {
   }
 });
 
-test("a reload that takes back a key ends its tickets, whichever worker has them", async () => {
+test("a reload that revokes a key ends its tickets, whichever worker has them", async () => {
   const server = await startReloadable(2, { streams: { s: {} }, access });
   try {
     const door = { name: "", request: server.request, close: async () => {} };

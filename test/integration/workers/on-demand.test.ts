@@ -29,7 +29,7 @@ async function subscribe(clients: number): Promise<Reading[]> {
 
 const state = async (): Promise<string> => (await server.status()).streams["s"]!.upstream!.state;
 
-test("one connection for the subscribers of all workers, closed when the last has gone", async () => {
+test("one connection serves the subscribers of all workers, and closes when the last one has left", async () => {
   expect(await state()).toBe("idle");
   const readings = await subscribe(6);
   await eventually(() => source.state().open === 1, "the connection");
@@ -47,7 +47,7 @@ test("one connection for the subscribers of all workers, closed when the last ha
   expect(source.state().connections).toHaveLength(1);
 });
 
-test("a held long poll counts, and gives back what it held", async () => {
+test("a held long poll counts as demand, and releases it afterwards", async () => {
   const accept = { accept: "application/json" };
   const held = fetch(`${server.url}/streams/s?wait=30`, { headers: accept });
   await eventually(() => source.state().open === 1, "the connection");
@@ -56,7 +56,7 @@ test("a held long poll counts, and gives back what it held", async () => {
   await eventually(() => source.state().open === 0, "its end");
 });
 
-test("a worker that dies gives back what it held", async () => {
+test("a worker that dies releases its demand", async () => {
   const [reading] = await subscribe(1);
   await eventually(() => source.state().open === 1, "the connection");
   const holder = (await server.status()).workers.find(({ subscribers }) => subscribers === 1)!;
@@ -68,7 +68,7 @@ test("a worker that dies gives back what it held", async () => {
   await eventually(() => source.state().open === 1, "the second connection");
 });
 
-test("every client of every worker hears of the upstream", async () => {
+test("every client of every worker is informed about the upstream", async () => {
   const readings = await subscribe(6);
   await eventually(() => source.state().open === 1, "the connection");
   source.control({ drop: "reset", always: { status: 503 } });

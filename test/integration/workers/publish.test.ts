@@ -16,7 +16,7 @@ const page = async (): Promise<{ events: Array<{ id: string; data: string }> }> 
   return (await response.json()) as { events: Array<{ id: string; data: string }> };
 };
 
-test("an Idempotency-Key holds over all workers", async () => {
+test("an Idempotency-Key applies to all workers", async () => {
   const answers: unknown[] = [];
   // Each request is for the next worker.
   for (let n = 0; n < 6; n++) {
@@ -29,7 +29,7 @@ test("an Idempotency-Key holds over all workers", async () => {
   expect((await page()).events).toHaveLength(1);
 });
 
-test("who was given an id by one worker resumes with it at every other", async () => {
+test("a client can resume with an id from one worker at every other", async () => {
   for (let n = 1; n <= 30; n++) {
     const published = await server.publish("s", { data: String(n) });
     const [id] = ((await published.json()) as { ids: string[] }).ids;
@@ -42,7 +42,7 @@ test("who was given an id by one worker resumes with it at every other", async (
   }
 });
 
-test("events published at the same time through all workers come in one order to everyone", async () => {
+test("events published at once through all workers reach everyone in the same order", async () => {
   const readings = await Promise.all(
     Array.from({ length: 6 }, async () => read(await fetch(`${server.url}/streams/s`))),
   );
@@ -58,7 +58,7 @@ test("events published at the same time through all workers come in one order to
   for (let n = 0; n < 200; n += 2) expect(logged[n + 1]).toBe(logged[n]!.replace("a", "b"));
 });
 
-test("a refusal says the same through a worker, and texts come through as they are", async () => {
+test("a refusal is the same through a worker, and texts are unchanged", async () => {
   for (let n = 0; n < 3; n++) {
     const refused = await server.publish("s", { data: "x", event: "a\nb" });
     expect(refused.status).toBe(400);
@@ -77,7 +77,7 @@ test("a refusal says the same through a worker, and texts come through as they a
   expect((await page()).events.map(({ data }) => data.toWellFormed())).toEqual(wanted);
 });
 
-test("what was not stored is not reported as stored", async () => {
+test("events that were not stored are not reported as stored", async () => {
   const pending = Array.from({ length: 200 }, async (_, n) => {
     const response = await server.publish("s", { data: String(n) }).catch(() => undefined);
     return response?.status === 200 ? String(n) : undefined;

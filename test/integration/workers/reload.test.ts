@@ -81,7 +81,7 @@ describe.each(processes)("reload of $name", ({ workers }) => {
   }
 
   test.each(["post", "hangUp"] as const)(
-    "the subscribers of a key that is taken out are let go, others notice nothing (%s)",
+    "the subscribers of a removed key are disconnected, others are not affected (%s)",
     async (how) => {
       const upstream = await source({ rate: 300 });
       const streams = { numbers: { upstream: { url: upstream.url, backoff } } };
@@ -99,7 +99,7 @@ describe.each(processes)("reload of $name", ({ workers }) => {
     },
   );
 
-  test("of a key that is granted less, those are let go who are served more", async () => {
+  test("if a key is granted less, only subscribers that are served more are disconnected", async () => {
     const withChannels = (channels: string[]) => ({
       anonymous: everything,
       keys: [{ name: "web", hash, channels }],
@@ -121,7 +121,7 @@ describe.each(processes)("reload of $name", ({ workers }) => {
     expect(new Set(await statusesOf(gateway, "/streams/s?channels=b", bearer))).toEqual(new Set([403]));
   });
 
-  test("what everyone may do is taken back from those who showed nothing", async () => {
+  test("a revoked anonymous right ends the streams of clients without a credential", async () => {
     const keys = [{ name: "web", hash, can: everything }];
     const gateway = await start({ streams: { s: {} }, access: { anonymous: everything, keys } });
     const nobody = await gateway.subscribe("/streams/s");
@@ -136,7 +136,7 @@ describe.each(processes)("reload of $name", ({ workers }) => {
     expect(mine.ended).toBe(false);
   });
 
-  test("origins and limits that are added count from then on, for who comes", async () => {
+  test("added origins and limits apply to new requests", async () => {
     const gateway = await start({ streams: { s: {} } });
     const origin = "https://app.example";
     const allowed = async (): Promise<string | null> =>
@@ -154,7 +154,7 @@ describe.each(processes)("reload of $name", ({ workers }) => {
     expect(new Set(await statusesOf(gateway, "/streams/s"))).toEqual(new Set([200]));
   });
 
-  test("a stream that is added is served at once; the subscribers of one that is taken out are told", async () => {
+  test("an added stream is served at once; the subscribers of a removed one are informed", async () => {
     const upstream = await source({ rate: 300 });
     const numbers = { upstream: { url: upstream.url, backoff } };
     const gateway = await start({ streams: { s: {} } });
@@ -176,7 +176,7 @@ describe.each(processes)("reload of $name", ({ workers }) => {
     expect(upstream.state().maxOpen).toBe(1);
   });
 
-  test("another upstream takes over under those who are subscribed, and is held by them", async () => {
+  test("another upstream takes over for existing subscribers, which keep it connected", async () => {
     const [first, second] = [await source({ event: "first" }), await source({ event: "second", idEvery: 0 })];
     const from = ({ url }: NumberedUpstream): GatewayConfig => ({
       streams: { s: { upstream: { url, backoff, connect: "on-demand", linger: "50ms" } } },
@@ -203,7 +203,7 @@ describe.each(processes)("reload of $name", ({ workers }) => {
     expect(second.state().connections).toHaveLength(1);
   });
 
-  test("another retention is applied without anyone noticing, and the source stays connected", async () => {
+  test("another retention is applied without effect on clients, and the source stays connected", async () => {
     const upstream = await source({ rate: 300 });
     const numbers = { upstream: { url: upstream.url, backoff } };
     const gateway = await start({ streams: { numbers } });
@@ -219,7 +219,7 @@ describe.each(processes)("reload of $name", ({ workers }) => {
     expect(upstream.state().connections).toHaveLength(1);
   });
 
-  test("those of a stream with another heartbeat are let go, find it in its place and miss nothing", async () => {
+  test("subscribers of a stream with another heartbeat are disconnected, find it again and miss nothing", async () => {
     const upstream = await source({ rate: 300 });
     const numbers = { upstream: { url: upstream.url, backoff } };
     const gateway = await start({ streams: { numbers } });
@@ -267,7 +267,7 @@ describe.each(processes)("reload of $name", ({ workers }) => {
     await apply(gateway, { streams });
   });
 
-  test("what a running gateway cannot change is named, and nothing else of it is applied", async () => {
+  test("a change that needs a restart is named, and nothing else is applied", async () => {
     const gateway = await start({ streams: { s: {} } });
     const changes: Array<[string, object]> = [
       ["listen", { listen: 1 }],
@@ -287,7 +287,7 @@ describe.each(processes)("reload of $name", ({ workers }) => {
   });
 });
 
-test("a worker that is started after a reload goes by the new configuration", async () => {
+test("a worker that is started after a reload uses the new configuration", async () => {
   const gateway = await startReloadable(2, { streams: { s: {} } });
   cleanUps.push(() => gateway.close());
   await gateway.write({
@@ -305,7 +305,7 @@ test("a worker that is started after a reload goes by the new configuration", as
   await reading.until(({ comments }) => comments.length > 2);
 });
 
-test("workers that are started while the configuration changes again and again serve the last one", async () => {
+test("workers that are started while the configuration changes repeatedly serve the last one", async () => {
   const gateway = await startReloadable(2, { streams: { s: {} } });
   cleanUps.push(() => gateway.close());
   const both = async (): Promise<number[]> => {

@@ -56,7 +56,7 @@ const atEnd = (last: number): number => clients.filter((client) => client.last =
 const memoryOf = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
 
-test("a worker that takes nothing holds up nobody, costs the primary no memory, and gets everything later", async () => {
+test("a worker that reads nothing delays no others, uses no memory of the primary, and gets everything later", async () => {
   await publish(1, 20);
   await eventually(() => atEnd(20) === 6, "everyone at 20");
   const primary = server.program.process.pid!;
@@ -99,7 +99,7 @@ test("status and readiness do not wait for a worker that is stopped", async () =
   process.kill(pid, "SIGCONT");
 });
 
-test("who was handed to a worker that dies before it takes them is let go", async () => {
+test("a client that was assigned to a worker that dies before accepting it is disconnected", async () => {
   const { pid } = await stopOne();
   const ended = Promise.race(sockets.map((socket) => once(socket, "close")));
   process.kill(pid, "SIGKILL");

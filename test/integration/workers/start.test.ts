@@ -8,7 +8,7 @@ import { runCli, startServe, withDirectory } from "../cli/cli.ts";
 
 const published = ["--stream", "chat", "--anonymous", "subscribe,publish,admin"];
 
-test("serve --workers listens once all workers do, and says so in one line", () =>
+test("serve --workers listens once all workers do, and logs it in one line", () =>
   withDirectory(async (cwd) => {
     const cli = await startServe([...published, "--workers", "2"], { cwd });
     const lines = cli
@@ -28,7 +28,7 @@ test("serve --workers listens once all workers do, and says so in one line", () 
     expect(cli.stderr()).toBe("");
   }));
 
-test("a worker is replaced at once, and after a pause when start after start comes to nothing", () =>
+test("a worker is replaced at once, and after a delay if it repeatedly fails to start", () =>
   withDirectory(async (cwd) => {
     const cli = await startServe([...published, "--workers", "2"], { cwd });
     const lines = (msg: string): Array<Record<string, unknown>> =>
@@ -49,7 +49,7 @@ test("a worker is replaced at once, and after a pause when start after start com
     expect((await cli.result).code).toBe(0);
   }));
 
-test("an address in use is one readable line, whatever the number of workers", () =>
+test("an address in use is reported in one readable line, whatever the number of workers", () =>
   withDirectory(async (cwd) => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -69,7 +69,7 @@ test("a second serve on one SQLite file is refused before it starts a worker", (
     await first.result;
   }));
 
-test("workers over a log in memory are refused with what to write", async () => {
+test("workers over a log in memory are refused with what to configure instead", async () => {
   const { code, stderr } = await runCli(["serve", ...published, "--store", "memory:", "--workers", "2"]);
   expect(code).toBe(1);
   expect(stderr).toBe(
@@ -78,7 +78,7 @@ test("workers over a log in memory are refused with what to write", async () => 
   );
 });
 
-test("a secret of an upstream is in no argument and no environment of a worker", () =>
+test("a secret of an upstream is in no argument and no environment variable of a worker", () =>
   withDirectory(async (cwd) => {
     const secret = "hunter2";
     const cli = await startServe(["--upstream", `http://127.0.0.1:9/?key=${secret}`, "--workers", "2"], { cwd });

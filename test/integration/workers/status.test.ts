@@ -38,7 +38,7 @@ test("connections are spread evenly", async () => {
   expect(new Set(workers.map(({ pid }) => pid)).size).toBe(3);
 });
 
-test("a worker that takes the place of one that died is given more than its turns, until it has about as many", async () => {
+test("a worker that replaces a dead one gets more connections than others, until it has about as many", async () => {
   await subscribe(60);
   const before = await server.pids();
   process.kill(before[0]!, "SIGKILL");
@@ -57,7 +57,7 @@ test("a worker that takes the place of one that died is given more than its turn
   expect(await taken()).toBeGreaterThanOrEqual(0.75 * most);
 });
 
-test("whichever worker answers, it answers for all", async () => {
+test("every worker answers for all of them", async () => {
   await subscribe(30);
   await server.publish("s", [{ data: "a" }, { data: "b" }]);
   await Promise.all(readings.map((reading) => reading.until(() => reading.data().length === 2)));
@@ -73,7 +73,7 @@ test("whichever worker answers, it answers for all", async () => {
   for (const { streams } of await everyAnswer()) expect(streams["s"]!.closed).toMatchObject({ client: 12 });
 });
 
-test("what a worker has counted stays counted when it dies", async () => {
+test("the counts of a worker are kept when it dies", async () => {
   await subscribe(9);
   await server.publish("s", { data: "a" });
   await Promise.all(readings.map((reading) => reading.until(() => reading.data().length === 1)));
@@ -92,13 +92,13 @@ test("what a worker has counted stays counted when it dies", async () => {
   expect(server.program.output()).toContain('"signal":"SIGKILL"');
 });
 
-test("the status of a gateway without workers names none", async () => {
+test("the status of a gateway without workers lists none", async () => {
   await server.close();
   server = await startWorkers(1, { streams: { s: {} } });
   expect(await server.status()).not.toHaveProperty("workers");
 });
 
-test("with Node's HTTP server, workers deliver as well, and each of them says so", async () => {
+test("with Node's HTTP server, workers deliver as well, and each reports it", async () => {
   const own = await startWorkers(2, { listener: "node", streams: { s: {} } });
   try {
     const responses = await Promise.all([1, 2, 3, 4].map(() => askAgain(() => fetch(`${own.url}/streams/s`))));

@@ -38,7 +38,7 @@ async function publishMany(events: number): Promise<void> {
   }
 }
 
-test("SIGTERM: every client gets what was appended and its goodbye, the exit code is 0, nobody is left", async () => {
+test("SIGTERM: every client gets the appended events and its goodbye, the exit code is 0, no process is left", async () => {
   const readings = await subscribe(12);
   await publishMany(500);
   expect(await server.program.kill("SIGTERM")).toBe(0);
@@ -49,7 +49,7 @@ test("SIGTERM: every client gets what was appended and its goodbye, the exit cod
   expect(server.program.output()).not.toContain("it is replaced");
 });
 
-test("a signal to every process at once is the primary's to obey", async () => {
+test("a signal to all processes at once is handled by the primary", async () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const readings = await subscribe(6);
     await publishMany(50);
@@ -81,13 +81,13 @@ test("a second signal ends it at once", async () => {
   socket.destroy();
 });
 
-test("a worker that cannot end in time is ended", async () => {
+test("a worker that does not end in time is killed", async () => {
   process.kill(pids[0]!, "SIGSTOP");
   expect(await server.program.kill("SIGTERM")).toBe(0);
   await untilEnded(pids);
 });
 
-test("a primary that dies takes its workers with it, those that carry clients too", async () => {
+test("a primary that dies takes its workers with it, including those with clients", async () => {
   const readings = await subscribe(6);
   await server.program.kill("SIGKILL");
   await untilEnded(pids);

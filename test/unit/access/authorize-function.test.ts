@@ -6,7 +6,7 @@ import { accessOf, bearer, outcome, requestOf, subjectOf } from "./support.ts";
 const decideBy = (authorize: AuthorizeFunction): Promise<string> =>
   subjectOf(accessOf({ authorize }), requestOf({}), "prices");
 
-test("the function gets request and stream, and what it returns is the identity", async () => {
+test("the function gets request and stream, and its result is the identity", async () => {
   const expiresAt = new Date(Date.now() + 60_000);
   const authorize: AuthorizeFunction = ({ request, stream }) => ({
     subject: `${request.method} ${request.header("cookie")} ${stream}`,
@@ -22,7 +22,7 @@ test("the function gets request and stream, and what it returns is the identity"
   });
 });
 
-test("nothing refuses, an error of ours is the answer, and any other lets nobody in", async () => {
+test("undefined refuses, a SpillwayError is the response, and any other error denies access", async () => {
   expect(await decideBy(() => undefined)).toBe("access-denied");
   expect(await decideBy(() => Promise.resolve(undefined))).toBe("access-denied");
   expect(
@@ -41,15 +41,15 @@ test.each([
   { expiresAt: new Date(NaN) },
   { expiresAt: Infinity },
   { stream: ["a"] },
-])("a result of %o lets nobody in", async (result) => {
+])("a result of %o denies access", async (result) => {
   expect(await decideBy(() => result as AuthorizeResult)).toBe("authorize-unavailable");
 });
 
-test("rights that have ended are refused as expired", async () => {
+test("an expired result is refused as expired", async () => {
   expect(await decideBy(() => ({ expiresAt: Date.now() }))).toBe("credential-expired");
 });
 
-test("the function sees tokens that no issuer here has signed", async () => {
+test("the function also gets tokens that no configured issuer has signed", async () => {
   const authorize: AuthorizeFunction = ({ request }) => ({ subject: request.header("authorization") });
   expect(await subjectOf(accessOf({ authorize }), bearer("opaque"))).toBe("Bearer opaque");
   const jwt = { secret: "0123456789abcdef0123456789abcdef" };

@@ -42,7 +42,7 @@ function serviceAccess(service: Partial<AuthorizeConfig> = {}, more: AccessConfi
   return accessOf({ authorize: { url: `http://127.0.0.1:${port}/may?key=1`, timeout: "20s", ...service }, ...more });
 }
 
-test("the service is told what is meant and by whom, and its answer is the identity", async () => {
+test("the service gets the details of the request, and its answer is the identity", async () => {
   const headers = {
     "authorization": "Basic YTpi",
     "cookie": "a=1",
@@ -72,7 +72,7 @@ test("the service is told what is meant and by whom, and its answer is the ident
   expect(asked[0]!.headers["x-other"]).toBeUndefined();
 });
 
-test("it decides for who shows nothing, or a credential that is none of ours, and for nobody else", async () => {
+test("the service is asked about clients without a credential or with an unknown one, and about no others", async () => {
   const secret = "0123456789abcdef0123456789abcdef";
   const key = createKey();
   const sign = (exp: number): Promise<string> =>
@@ -134,12 +134,12 @@ test.each([
   '{"expiresAt":"2099-01-01"}',
   '{"expiresAt":null}',
   `{"subject":"${"x".repeat(100_000)}"}`,
-])("an answer of %s is none", async (text) => {
+])("an answer of %s is invalid", async (text) => {
   answer = (response) => response.end(text);
   expect(await subjectOf(serviceAccess(), requestOf({}))).toBe("authorize-unavailable");
 });
 
-test("an answer may say when it ends, and one that has ended is no longer used", async () => {
+test("an answer may have an expiry, and is not used after it", async () => {
   const end = Date.now() + 1000;
   answer = (response) => response.end(JSON.stringify({ expiresAt: new Date(end).toISOString() }));
   const access = serviceAccess({ cache: "1h" });
@@ -156,7 +156,7 @@ test("an answer may say when it ends, and one that has ended is no longer used",
   }
 });
 
-test("a service that is too slow, or not there, lets nobody in", async () => {
+test("a service that is too slow or unreachable denies access", async () => {
   answer = () => undefined;
   const access = serviceAccess({ timeout: "50ms" });
   const error = await errorOf(() => access.identify(requestOf({}), undefined));
@@ -169,7 +169,7 @@ test("a service that is too slow, or not there, lets nobody in", async () => {
   expect(await subjectOf(access, requestOf({}))).toBe("authorize-unavailable");
 });
 
-test("equal questions are asked once, be it at the same time or within the time of the cache", async () => {
+test("equal requests are sent once, whether simultaneous or within the cache time", async () => {
   const access = serviceAccess({ cache: "1h" });
   const ask = (): Promise<string> =>
     subjectOf(access, requestOf({ headers: { cookie: "a" }, address: "192.0.2.1" }), "prices");
@@ -178,7 +178,7 @@ test("equal questions are asked once, be it at the same time or within the time 
   expect(asked).toHaveLength(1);
 });
 
-test("another credential, stream, address, method or path is another question", async () => {
+test("another credential, stream, address, method or path is another request", async () => {
   const access = serviceAccess({ cache: "1h" });
   const base = { headers: { cookie: "a" }, address: "192.0.2.1" };
   const others = [
@@ -196,7 +196,7 @@ test("another credential, stream, address, method or path is another question", 
   expect(new Set(subjects).size).toBe(others.length + 1);
 });
 
-test("a refusal is remembered, a failure is not, and with a cache of zero nothing is", async () => {
+test("a refusal is cached, a failure is not, and with a cache of zero nothing is", async () => {
   const ask = (access: Access): Promise<string> => subjectOf(access, requestOf({}));
   const access = serviceAccess({ cache: "1h" });
   answer = (response) => response.writeHead(500).end();
@@ -210,14 +210,14 @@ test("a refusal is remembered, a failure is not, and with a cache of zero nothin
   expect(asked).toHaveLength(4);
 });
 
-test("more questions than are asked at once are all answered", async () => {
+test("more requests than run at once are all answered", async () => {
   answer = (response, { path }) => response.end(JSON.stringify({ subject: String(path) }));
   const access = serviceAccess();
   const paths = Array.from({ length: 300 }, (_, index) => `/streams/${index}`);
   expect(await Promise.all(paths.map((path) => subjectOf(access, requestOf({ path }))))).toEqual(paths);
 });
 
-test("the log says why nobody could be asked, without address, credential or answer", async () => {
+test("the log says why the service could not be asked, without address, credential or answer", async () => {
   const lines: object[] = [];
   const warn = (fields: object, message: string): void => void lines.push({ ...fields, message });
   answer = (response) => response.end("hunter2");

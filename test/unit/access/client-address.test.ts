@@ -28,11 +28,11 @@ test.each<[string | undefined, string | undefined, string | undefined]>([
   ["10.1.2.3", "198.51.100.1, unknown, 10.0.0.8", "10.0.0.8"],
   ["10.1.2.3", ", ,", "10.1.2.3"],
   ["10.1.2.3", "1.2.3.4.5", "10.1.2.3"],
-])("who comes from %s with X-Forwarded-For %s has the address %s", (peer, forwarded, address) => {
+])("a client from %s with X-Forwarded-For %s has the address %s", (peer, forwarded, address) => {
   expect(addressOf(peer, forwarded)).toBe(address);
 });
 
-test("nothing that a client sends in front of what the proxy adds changes its address", () => {
+test("values that a client puts before the proxy's do not change its address", () => {
   const sent = fc.oneof(
     fc.string(),
     fc.array(fc.oneof(fc.ipV4(), fc.ipV6(), fc.constant("10.0.0.1"))).map((list) => list.join(", ")),
@@ -44,7 +44,7 @@ test("nothing that a client sends in front of what the proxy adds changes its ad
   );
 });
 
-test("without trusted proxies the header is nothing", () => {
+test("without trusted proxies the header is ignored", () => {
   const headers = { "x-forwarded-for": "198.51.100.1" };
   expect(createClientAddress([]).addressOf(requestOf({ headers, address: "10.1.2.3" }))).toBe("10.1.2.3");
 });
@@ -64,6 +64,6 @@ test.each<[string | undefined, Record<string, string>, boolean, string | undefin
   ["203.0.113.9", { host: "user@h" }, false, undefined],
   ["203.0.113.9", { host: "[::1]:80" }, false, "http://[::1]"],
   ["203.0.113.9", {}, false, undefined],
-])("who comes from %s with %o, encrypted: %s, knows the gateway as %s", (address, headers, secure, origin) => {
+])("a client from %s with %o, encrypted: %s, reaches the gateway as %s", (address, headers, secure, origin) => {
   expect(client.originOf(requestOf({ headers, ...(address === undefined ? {} : { address }) }), secure)).toBe(origin);
 });

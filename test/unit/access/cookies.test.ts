@@ -22,7 +22,7 @@ test.each<[string, string]>([
   ["session=", "anonymous"],
   ["session", "anonymous"],
   ["", "anonymous"],
-])("the cookies %j show %s", async (cookie, subject) => {
+])("the cookies %j result in %s", async (cookie, subject) => {
   expect(await subjectOf(access, requestOf({ headers: { cookie } }))).toBe(subject);
 });
 
@@ -47,19 +47,19 @@ test.each<[string, Record<string, string>, string, boolean]>([
   ["a reader that says nothing", {}, "HEAD", true],
   ["a writer that says nothing", {}, "POST", false],
   ["a deleter that says nothing", {}, "DELETE", false],
-])("a cookie from %s (%o, %s) counts: %s", async (_, headers, method, counts) => {
+])("a cookie from %s (%o, %s) is accepted: %s", async (_, headers, method, counts) => {
   const request = requestOf({ method, headers: { ...headers, cookie: `session=${token}` } });
   expect(await subjectOf(access, request)).toBe(counts ? "jwt:ada" : "origin-denied");
 });
 
-test("the origin matters to cookies only", async () => {
+test("the origin only matters for cookies", async () => {
   const origin = "https://evil.example";
   expect(await subjectOf(access, requestOf({ headers: { origin, authorization: `Bearer ${token}` } }))).toBe("jwt:ada");
   expect(await subjectOf(access, requestOf({ headers: { origin } }))).toBe("anonymous");
   expect(await subjectOf(access, requestOf({ headers: { origin, cookie: "other=1" } }))).toBe("anonymous");
 });
 
-test("that all origins may read makes none of them one whose cookies count", async () => {
+test("allowing all origins to read does not make their cookies accepted", async () => {
   const open = accessOf({ jwt: { secret }, cookie: "session", cors: { origins: ["*"] } });
   const headers = { origin: "https://evil.example", cookie: `session=${token}` };
   expect(await subjectOf(open, requestOf({ headers }))).toBe("origin-denied");

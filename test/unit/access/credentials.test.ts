@@ -15,7 +15,7 @@ function everything(): Parameters<typeof accessOf>[0] {
   return { anonymous: ["subscribe"], keys, jwt: { secret }, cookie: "session" };
 }
 
-test("who shows nothing is anonymous, at once", () => {
+test("a client without a credential is anonymous, synchronously", () => {
   expect(accessOf(everything()).identify(requestOf({}), "prices")).toEqual({
     subject: "anonymous",
     grant: { can: ["subscribe"] },
@@ -23,7 +23,7 @@ test("who shows nothing is anonymous, at once", () => {
   });
 });
 
-test("the first credential counts alone: Authorization, X-API-Key, ticket, cookie", async () => {
+test("only the first credential is used: Authorization, X-API-Key, ticket, cookie", async () => {
   const tickets = createTickets(ticketRules);
   const access = accessOf(everything(), { tickets });
   const holder = {
@@ -61,7 +61,7 @@ test.each<[string, Parameters<typeof requestOf>[0], string]>([
   ["two headers", { headers: { authorization: `Bearer ${key}, Bearer ${key}` } }, "credential-invalid"],
   ["an X-API-Key", { headers: { "x-api-key": "something" } }, "credential-invalid"],
   ["a ticket", { query: "ticket=" }, "ticket-invalid"],
-])("who shows %s that is not known is not anonymous", async (_, parts, code) => {
+])("a client with %s that is unknown is not anonymous", async (_, parts, code) => {
   expect(await subjectOf(accessOf(everything()), requestOf(parts))).toBe(code);
 });
 
@@ -71,21 +71,21 @@ const foreign: ReadonlyArray<Readonly<Record<string, string>>> = [
   { "authorization": "Basic YTpi", "x-api-key": "x" },
 ];
 
-test.each(foreign)("%o is refused, but for a gateway that takes no credentials at all", async (headers) => {
+test.each(foreign)("%o is refused, except by a gateway that takes no credentials at all", async (headers) => {
   const request = requestOf({ headers });
   expect(await subjectOf(accessOf({ keys }), request)).toBe("credential-invalid");
   expect(await subjectOf(accessOf({ jwt: { secret } }), request)).toBe("credential-invalid");
   expect(await subjectOf(accessOf({}), request)).toBe("anonymous");
 });
 
-test("what can only be meant for the gateway is refused by one that takes no credentials too", async () => {
+test("a credential that can only be meant for the gateway is refused even if it takes no credentials", async () => {
   const access = accessOf({ anonymous: ["subscribe"] });
   expect(await subjectOf(access, bearer(createKey()))).toBe("credential-invalid");
   expect(await subjectOf(access, requestOf({ headers: { "x-api-key": createKey() } }))).toBe("credential-invalid");
   expect(await subjectOf(access, requestOf({ query: "ticket=x" }))).toBe("ticket-invalid");
 });
 
-test("only what can make a difference counts as taking credentials", () => {
+test("only options that can make a difference count as taking credentials", () => {
   expect(accessOf({ anonymous: ["subscribe"] }).takesCredentials).toBe(false);
   expect(accessOf({ keys }).takesCredentials).toBe(true);
   expect(accessOf({ jwt: { secret } }).takesCredentials).toBe(true);

@@ -13,7 +13,7 @@ const grant: fc.Arbitrary<Grant> = fc.record({
 });
 const scope = fc.record({ stream: pattern, channels: patterns });
 
-test("a narrowed grant allows nothing that the grant does not, and nothing outside of what it is for", () => {
+test("a narrowed grant allows nothing that the original grant does not, and nothing outside its scope", () => {
   fc.assert(
     fc.property(grant, scope, name, name, (whole, part, stream, channel) => {
       const narrowed = narrowGrant(whole, part);
@@ -28,7 +28,7 @@ test("a narrowed grant allows nothing that the grant does not, and nothing outsi
   );
 });
 
-test("what the grant has can be asked for, also by its own patterns", () => {
+test("everything in the grant can be requested, also by its own patterns", () => {
   fc.assert(
     fc.property(grant, name, (whole, stream) => {
       const channels = whole.channels;

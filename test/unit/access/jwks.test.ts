@@ -71,7 +71,7 @@ function pass(ms: number): void {
   vi.setSystemTime(Date.now() + ms);
 }
 
-test("the key set is fetched once for many tokens, also for those that come together", async () => {
+test("the key set is fetched once for many tokens, also for simultaneous ones", async () => {
   const access = accessOf({ jwt: { jwks: issuer.url } });
   expect(issuer.requests).toBe(0);
   const token = bearer(await issuer.sign("a"));
@@ -81,7 +81,7 @@ test("the key set is fetched once for many tokens, also for those that come toge
   expect(issuer.requests).toBe(1);
 });
 
-test("a new key is found when the first token names it, but nobody can make the gateway ask again and again", async () => {
+test("a new key is fetched when the first token names it, but clients cannot trigger repeated requests", async () => {
   const access = accessOf({ jwt: { jwks: issuer.url } });
   expect(await subjectOf(access, bearer(await issuer.sign("a")))).toBe("jwt:ada");
   issuer.rotate("b");
@@ -94,7 +94,7 @@ test("a new key is found when the first token names it, but nobody can make the 
   expect(issuer.requests).toBe(2);
 });
 
-test("the last answer counts while the issuer cannot be reached, for a day, and then again once it can", async () => {
+test("the last key set is used for a day while the issuer is unreachable, and later once it is reachable again", async () => {
   const access = accessOf({ jwt: { jwks: issuer.url } });
   const token = bearer(await issuer.sign("a"));
   expect(await subjectOf(access, token)).toBe("jwt:ada");
@@ -110,7 +110,7 @@ test("the last answer counts while the issuer cannot be reached, for a day, and 
   expect(await subjectOf(access, token)).toBe("jwt:ada");
 });
 
-test("a changed configuration of the same issuer goes on with the keys that were had", async () => {
+test("a changed configuration of the same issuer keeps the keys already fetched", async () => {
   const jwt = { jwks: issuer.url };
   const before = accessOf({ jwt });
   const token = bearer(await issuer.sign("a"));
@@ -120,7 +120,7 @@ test("a changed configuration of the same issuer goes on with the keys that were
   expect(await subjectOf(accessOf({ jwt }), token)).toBe("issuer-unavailable");
 });
 
-test("a key that may be newer than the last answer is not called unknown", async () => {
+test("a key that may be newer than the last key set is not reported as unknown", async () => {
   const access = accessOf({ jwt: { jwks: issuer.url } });
   expect(await subjectOf(access, bearer(await issuer.sign("a")))).toBe("jwt:ada");
   issuer.rotate("b");
@@ -143,23 +143,26 @@ test.each<[string, (response: ServerResponse) => void]>([
     "half an answer",
     (response) => response.writeHead(200, { "content-length": "100" }).write("{", () => response.destroy()),
   ],
-])("%s is no key set: the last one stays, and without one nobody is let in or called unknown", async (_, answer) => {
-  const [warm, cold] = [accessOf({ jwt: { jwks: issuer.url } }), accessOf({ jwt: { jwks: issuer.url } })];
-  const token = bearer(await issuer.sign("a"));
-  expect(await subjectOf(warm, token)).toBe("jwt:ada");
-  issuer.answer = answer;
-  pass(20 * minute);
-  expect(await subjectOf(warm, token)).toBe("jwt:ada");
-  expect(await subjectOf(cold, token)).toBe("issuer-unavailable");
-  const { requests } = issuer;
-  expect(await subjectOf(cold, token)).toBe("issuer-unavailable");
-  expect(issuer.requests).toBe(requests);
-  issuer.answer = (response) => response.end(issuer.keySet());
-  pass(minute);
-  expect(await subjectOf(cold, token)).toBe("jwt:ada");
-});
+])(
+  "%s is not a key set: the last one stays, and without one nobody is accepted or reported as unknown",
+  async (_, answer) => {
+    const [warm, cold] = [accessOf({ jwt: { jwks: issuer.url } }), accessOf({ jwt: { jwks: issuer.url } })];
+    const token = bearer(await issuer.sign("a"));
+    expect(await subjectOf(warm, token)).toBe("jwt:ada");
+    issuer.answer = answer;
+    pass(20 * minute);
+    expect(await subjectOf(warm, token)).toBe("jwt:ada");
+    expect(await subjectOf(cold, token)).toBe("issuer-unavailable");
+    const { requests } = issuer;
+    expect(await subjectOf(cold, token)).toBe("issuer-unavailable");
+    expect(issuer.requests).toBe(requests);
+    issuer.answer = (response) => response.end(issuer.keySet());
+    pass(minute);
+    expect(await subjectOf(cold, token)).toBe("jwt:ada");
+  },
+);
 
-test("the log says that the issuer is not there, without its address", async () => {
+test("the log says that the issuer is unreachable, without its address", async () => {
   const lines: object[] = [];
   const warn = (fields: object, message: string): void => void lines.push({ ...fields, message });
   const logger = { debug() {}, info() {}, warn, error() {} };

@@ -19,7 +19,7 @@ async function grantBy(claims: JWTPayload, jwt: JwtConfig = {}): Promise<Grant> 
 
 const byTenant: JwtConfig = { can: ["subscribe"], claims: { channels: "claim:tenant → tenant:{}" } };
 
-test("a mapped claim puts each of its values into the template", async () => {
+test("a mapped claim inserts each of its values into the template", async () => {
   expect(await grantBy({ tenant: "acme" }, byTenant)).toMatchObject({ can: ["subscribe"], channels: ["tenant:acme"] });
   expect(await grantBy({ tenant: ["a", "b"] }, byTenant)).toMatchObject({ channels: ["tenant:a", "tenant:b"] });
   expect(await grantBy({ tenant: "$&" }, byTenant)).toMatchObject({ channels: ["tenant:$&"] });
@@ -27,7 +27,7 @@ test("a mapped claim puts each of its values into the template", async () => {
   expect(await grantBy({ "https://app.example/streams": ["prices"] }, plain)).toMatchObject({ streams: ["prices"] });
 });
 
-test("a mapped claim stands in the place of the member, also where the token has none of it", async () => {
+test("a mapped claim replaces the member, even if the token does not have the claim", async () => {
   expect(await grantBy({ spillway: { channels: ["all"] } }, byTenant)).toMatchObject({ channels: [] });
   expect(await grantBy({ tenant: "acme", spillway: { channels: ["*"] } }, byTenant)).toMatchObject({
     channels: ["tenant:acme"],
@@ -45,7 +45,7 @@ test.each([
   expect((await grantBy(claims, byTenant)).channels).toEqual([]);
 });
 
-test("no value of a mapped claim grants more than one channel", () => {
+test("a value of a mapped claim grants at most one channel", () => {
   const mapping = { claim: "tenant", template: "tenant:{}" };
   const options = {
     can: ["subscribe" as const],
@@ -78,18 +78,18 @@ test.each([
   expect((await grantBy({ spillway })).can).toEqual([]);
 });
 
-test("a claim that is no object takes also the rights of every token", async () => {
+test("a claim that is not an object also removes the rights of every token", async () => {
   expect(await grantBy({ spillway: "all" }, { can: ["subscribe"] })).toMatchObject({ can: [] });
 });
 
-test("members that are wrongly typed grant nothing", async () => {
+test("members of the wrong type grant nothing", async () => {
   const grant = await grantBy({
     spillway: { can: ["subscribe", "fly", 1], streams: "prices", channels: ["a", 1, null], events: {} },
   });
   expect(grant).toMatchObject({ can: ["subscribe"], streams: [], channels: ["a"], events: [] });
 });
 
-test("whatever the claim holds, only rights that it names are granted, on streams that it names", () => {
+test("whatever the claim contains, only rights that it names are granted, on streams that it names", () => {
   const options = { can: [], broadcast: false, claims: { streams: undefined, channels: undefined, events: undefined } };
   const member = fc.oneof(fc.jsonValue(), fc.array(fc.constantFrom("subscribe", "publish", "prices")));
   fc.assert(

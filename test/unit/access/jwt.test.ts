@@ -16,7 +16,7 @@ function sign(
 
 const inAnHour = Math.floor(Date.now() / 1000) + 3600;
 
-test("a token brings the rights of its claim, its subject and its end", async () => {
+test("a token provides the rights of its claim, its subject and its expiry", async () => {
   const access = accessOf({ jwt: { secret } });
   const spillway = { can: ["subscribe", "publish"], streams: ["prices"], channels: ["user:*"], events: ["trade"] };
   expect(await outcome(access, bearer(await sign({ sub: "ada", exp: inAnHour, spillway })))).toMatchObject({
@@ -27,12 +27,12 @@ test("a token brings the rights of its claim, its subject and its end", async ()
   });
 });
 
-test("a token without a subject has a dash for one, and without an end it has none", async () => {
+test("a token without a subject has a dash instead, and without an expiry it has none", async () => {
   const identity = await outcome(accessOf({ jwt: { secret } }), bearer(await sign({ spillway: {} })));
   expect(identity).toMatchObject({ subject: "jwt:-", expiresAt: undefined, grant: { can: ["subscribe"] } });
 });
 
-test("without a claim a token brings no rights but those of every token", async () => {
+test("without a claim, a token only has the rights of every token", async () => {
   const token = bearer(await sign({ sub: "ada" }));
   expect(await outcome(accessOf({ jwt: { secret } }), token)).toMatchObject({ grant: { can: [] } });
   expect(await outcome(accessOf({ jwt: { secret, can: ["subscribe"] } }), token)).toMatchObject({
@@ -40,7 +40,7 @@ test("without a claim a token brings no rights but those of every token", async 
   });
 });
 
-test("an expired token says so, up to the tolerance", async () => {
+test("an expired token is reported as expired, with a tolerance", async () => {
   const exp = Math.floor(Date.now() / 1000) + 100;
   const token = bearer(await sign({ sub: "ada", exp }));
   const access = accessOf({ jwt: { secret, clockTolerance: "5s" } });
@@ -57,7 +57,7 @@ test("an expired token says so, up to the tolerance", async () => {
   }
 });
 
-test("issuer, audience and start are held against the options, and the error names the claim only", async () => {
+test("issuer, audience and start are checked against the options, and the error only names the claim", async () => {
   const jwt = { secret, issuer: "https://issuer.example", audience: "spillway" };
   const right = { iss: jwt.issuer, aud: ["other", "spillway"], sub: "ada" };
   const access = accessOf({ jwt });
@@ -76,7 +76,7 @@ test("issuer, audience and start are held against the options, and the error nam
   }
 });
 
-test("a token of another key, of another algorithm or of none is not known", async () => {
+test("a token with another key, another algorithm or none is unknown", async () => {
   const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
   const bySecret = accessOf({ jwt: { secret } });
@@ -99,7 +99,7 @@ test("a token of another key, of another algorithm or of none is not known", asy
   expect(await subjectOf(bySecret, bearer(`${head}.${other}.${signature}`))).toBe("credential-invalid");
 });
 
-test("public keys of each kind work, as key and as certificate", async () => {
+test("public keys of every kind work, as key and as certificate", async () => {
   const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const ed = generateKeyPairSync("ed25519");
@@ -116,13 +116,13 @@ test("public keys of each kind work, as key and as certificate", async () => {
   expect(await subjectOf(accessOf({ jwt: { publicKey: cert } }), bearer(token))).toBe("jwt:ada");
 });
 
-test("what is no public key is an error of the configuration", async () => {
+test("an invalid public key is an error of the configuration", async () => {
   const publicKey = "-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----";
   const error = await errorOf(() => accessOf({ jwt: { publicKey } }));
   expect([error.code, error.field]).toEqual(["config-invalid", "access.jwt.publicKey"]);
 });
 
-test("an error holds no part of the token", async () => {
+test("an error contains no part of the token", async () => {
   const token = await sign({ sub: "ada", exp: 1, spillway: { channels: ["secret-channel"] } });
   const wrong = await sign({ sub: "ada", aud: "nobody" }, "HS256", new TextEncoder().encode("y".repeat(32)));
   for (const shown of [token, wrong]) {

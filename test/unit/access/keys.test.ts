@@ -9,7 +9,7 @@ test("a key has 256 random bits and a prefix, and its hash is that of sha256sum"
   expect(hashKey("spw_test")).toBe("sha256:39ae6f4175f53a5872e0187cd1142a5f7503bfb0b8e8118722f7c26e9b7ecb8a");
 });
 
-test("each key brings its own grant, as a header of either name, without waiting", () => {
+test("each key provides its own grant, in either header, synchronously", () => {
   const [web, feeder] = [createKey(), createKey()];
   const access = accessOf({
     keys: [
@@ -28,7 +28,7 @@ test("each key brings its own grant, as a header of either name, without waiting
   });
 });
 
-test("a part of a key, or more than a key, is none", async () => {
+test("a part of a key, or a longer text, is not a key", async () => {
   const key = createKey();
   const access = accessOf({ keys: [{ name: "web", hash: hashKey(key) }] });
   for (const wrong of [key.slice(0, -1), `${key}x`, key.toLowerCase(), "spw_", hashKey(key)]) {
@@ -36,7 +36,7 @@ test("a part of a key, or more than a key, is none", async () => {
   }
 });
 
-test("a key ends at its time, and the identity says when", async () => {
+test("a key expires at its time, and the identity has that time", async () => {
   const key = createKey();
   const expires = new Date(Date.now() + 60_000).toISOString();
   const access = accessOf({ keys: [{ name: "web", hash: hashKey(key), expires }] });
@@ -49,7 +49,7 @@ test("a key ends at its time, and the identity says when", async () => {
   }
 });
 
-test("an error says nothing of the key", async () => {
+test("an error does not contain the key", async () => {
   const key = createKey();
   const error = await errorOf(() => accessOf({}).identify(bearer(key), undefined));
   expect(said(error)).not.toContain(key.slice(4));

@@ -18,14 +18,14 @@ async function recognized(access: Access, text?: string): Promise<Identity> {
   return JSON.parse(JSON.stringify(identity)) as Identity;
 }
 
-test("who is anonymous gets what is now granted to those, and is nobody once a service decides", async () => {
+test("an anonymous client gets the current anonymous grant, and is refused once a service decides", async () => {
   const identity = await recognized(accessOf({ anonymous: ["subscribe"] }));
   expect(accessOf({ anonymous: ["publish"] }).review(identity)).toMatchObject({ grant: { can: ["publish"] } });
   expect(accessOf({}).review(identity)).toMatchObject({ grant: { can: [] } });
   expect(accessOf({ authorize: () => ({}) }).review(identity)).toBeUndefined();
 });
 
-test("a key is known by its hash: it may get another name, grant and end, or be revoked", async () => {
+test("a key is identified by its hash: its name, grant and expiry may change, or it may be revoked", async () => {
   const identity = await recognized(accessOf({ keys }), key);
   const expires = "2099-01-01T00:00:00Z";
   expect(
@@ -38,7 +38,7 @@ test("a key is known by its hash: it may get another name, grant and end, or be 
   expect(accessOf({ keys: [{ name: "web", hash: hashKey(createKey()) }] }).review(identity)).toBeUndefined();
 });
 
-test("a token counts as long as the options are what they were", async () => {
+test("a token stays valid while the options are unchanged", async () => {
   const token = await new SignJWT({ sub: "ada" })
     .setProtectedHeader({ alg: "HS256" })
     .sign(new TextEncoder().encode(secret));
@@ -57,7 +57,7 @@ test("a token counts as long as the options are what they were", async () => {
   expect(JSON.stringify(identity)).not.toContain(secret);
 });
 
-test("a decision counts as long as the same one decides", async () => {
+test("a decision stays valid while the same service decides", async () => {
   const [first, second] = [() => ({ subject: "ada" }), () => ({ subject: "ada" })];
   const identity = await recognized(accessOf({ authorize: first }));
   expect(accessOf({ authorize: first }).review(identity)).toEqual(identity);
@@ -66,7 +66,7 @@ test("a decision counts as long as the same one decides", async () => {
   expect(accessOf({}).review(identity)).toBeUndefined();
 });
 
-test("who came with a ticket stays narrowed, ends no later, and goes with the holder", async () => {
+test("a client with a ticket stays narrowed, expires no later, and loses access with the holder", async () => {
   const tickets = createTickets(ticketRules);
   const before = accessOf({ keys }, { tickets });
   const holder = await recognized(before, key);

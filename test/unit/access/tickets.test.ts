@@ -31,7 +31,7 @@ async function codeOf(action: () => unknown): Promise<string> {
   return (await errorOf(action)).code;
 }
 
-test("a ticket is unguessable, and brings its holder narrowed to what it is for", () => {
+test("a ticket is unguessable, and provides its holder's grant narrowed to its scope", () => {
   const tickets = ticketsAt();
   const { ticket, expiresAt } = tickets.issue({ holder, stream: "prices", channels: ["user:7"] });
   expect(ticket).toMatch(/^spt_[\w-]{43}$/);
@@ -47,7 +47,7 @@ test("a ticket is unguessable, and brings its holder narrowed to what it is for"
   expect(JSON.parse(JSON.stringify(identity))).toEqual(identity);
 });
 
-test("each ticket is known by another name, the same one always by the same", () => {
+test("each ticket has a different name, and the same ticket always has the same one", () => {
   const tickets = ticketsAt();
   const [a, b] = [tickets.issue({ holder, stream: "prices" }), tickets.issue({ holder, stream: "prices" })];
   const names = [a, b, a].map(({ ticket }) => tickets.redeem(ticket).ticket);
@@ -55,7 +55,7 @@ test("each ticket is known by another name, the same one always by the same", ()
   expect(new Set(names).size).toBe(2);
 });
 
-test("without channels a ticket has all of its holder's", () => {
+test("a ticket without channels has all of its holder's", () => {
   const tickets = ticketsAt();
   expect(tickets.redeem(tickets.issue({ holder, stream: "quotes" }).ticket).grant.channels).toEqual(["user:*", "all"]);
 });
@@ -67,11 +67,11 @@ test.each([
   { stream: "prices", channels: ["user:1", "other"] },
   { stream: "prices", channels: ["*"] },
   { stream: "prices", channels: ["u*"] },
-])("a ticket for more than the holder has is refused: %o", async (scope) => {
+])("a ticket for more than its holder has is refused: %o", async (scope) => {
   expect(await codeOf(() => ticketsAt().issue({ holder, ...scope }))).toBe("access-denied");
 });
 
-test("who may not subscribe, or has only a ticket himself, gets no ticket", async () => {
+test("a client that may not subscribe, or only has a ticket itself, gets no ticket", async () => {
   const tickets = ticketsAt();
   const publisher = { ...holder, grant: { can: ["publish" as const] } };
   expect(await codeOf(() => tickets.issue({ holder: publisher, stream: "prices" }))).toBe("access-denied");
@@ -79,7 +79,7 @@ test("who may not subscribe, or has only a ticket himself, gets no ticket", asyn
   expect(await codeOf(() => tickets.issue({ holder: guest, stream: "prices" }))).toBe("access-denied");
 });
 
-test("a ticket must be used soon, and then lasts to its end", async () => {
+test("a ticket must be used soon, and is then valid until its end", async () => {
   const tickets = ticketsAt();
   const late = tickets.issue({ holder, stream: "prices" });
   const used = tickets.issue({ holder, stream: "prices" });
@@ -107,7 +107,7 @@ test("a ticket ends with its holder's credential", async () => {
   expect(await codeOf(() => tickets.redeem(ticket))).toBe("ticket-invalid");
 });
 
-test("what is not exactly a ticket is none", async () => {
+test("a text that is not exactly a ticket is refused", async () => {
   const tickets = ticketsAt();
   const { ticket } = tickets.issue({ holder, stream: "prices" });
   const name = tickets.redeem(ticket).ticket!;
@@ -124,7 +124,7 @@ test("what is not exactly a ticket is none", async () => {
   }
 });
 
-test("a ticket that is shown without a connection being let in stays unused", async () => {
+test("a ticket whose connection is not accepted stays unused", async () => {
   const tickets = ticketsAt();
   const { ticket } = tickets.issue({ holder, stream: "prices" });
   for (let times = 0; times < 3; times++) tickets.redeem(ticket);
@@ -139,7 +139,7 @@ const bounds: ReadonlyArray<readonly [string, Partial<TicketsOptions>]> = [
 ];
 
 test.each(bounds)(
-  "beyond the %s of its subject's tickets a used one goes, that which was not used for longest",
+  "beyond the %s of its subject's tickets, the least recently used one is removed",
   async (_, rules) => {
     const tickets = ticketsAt(rules);
     const spared = tickets.issue({ holder: other, stream: "prices" }).ticket;
@@ -156,18 +156,21 @@ test.each(bounds)(
   },
 );
 
-test.each(bounds)("beyond the %s of its subject's unused tickets none is made until one lapses", async (_, rules) => {
-  const tickets = ticketsAt(rules);
-  const issued = Array.from({ length: 3 }, () => tickets.issue({ holder, stream: "prices" }).ticket);
-  const error = await errorOf(() => tickets.issue({ holder, stream: "prices" }));
-  expect([error.code, error.retryAfter]).toEqual(["too-many-tickets", 30]);
-  for (const ticket of issued) tickets.redeem(ticket);
-  tickets.redeem(tickets.issue({ holder: other, stream: "prices" }).ticket);
-  tickets.clock += 30_000;
-  tickets.redeem(tickets.issue({ holder, stream: "prices" }).ticket);
-});
+test.each(bounds)(
+  "beyond the %s of its subject's unused tickets, none is created until one expires",
+  async (_, rules) => {
+    const tickets = ticketsAt(rules);
+    const issued = Array.from({ length: 3 }, () => tickets.issue({ holder, stream: "prices" }).ticket);
+    const error = await errorOf(() => tickets.issue({ holder, stream: "prices" }));
+    expect([error.code, error.retryAfter]).toEqual(["too-many-tickets", 30]);
+    for (const ticket of issued) tickets.redeem(ticket);
+    tickets.redeem(tickets.issue({ holder: other, stream: "prices" }).ticket);
+    tickets.clock += 30_000;
+    tickets.redeem(tickets.issue({ holder, stream: "prices" }).ticket);
+  },
+);
 
-test("beyond the unused tickets of an address none is made there, whoever asks", async () => {
+test("beyond the unused tickets of an address none is created there, whoever asks", async () => {
   const tickets = ticketsAt({ perAddress: 2 });
   const issue = (subject: string, address: string): string =>
     tickets.issue({ holder: { ...holder, subject }, stream: "prices", address }).ticket;
@@ -178,7 +181,7 @@ test("beyond the unused tickets of an address none is made there, whoever asks",
   issue("key:c", "2001:db8::3");
 });
 
-test("clients without a subject are bounded by their address", async () => {
+test("clients without a subject are limited by their address", async () => {
   const tickets = ticketsAt({ perSubject: 2 });
   const anonymous: Identity = { subject: "anonymous", grant: { can: ["subscribe"] }, recognized: { by: "anonymous" } };
   const issue = (address: string): unknown => tickets.issue({ holder: anonymous, stream: "prices", address });
@@ -187,7 +190,7 @@ test("clients without a subject are bounded by their address", async () => {
   issue("192.0.2.2");
 });
 
-test("when all places are taken no ticket is made, and none goes", async () => {
+test("at capacity no ticket is created, and none is removed", async () => {
   const tickets = ticketsAt({ most: 2 });
   const issued = [holder, other].map((one) => tickets.issue({ holder: one, stream: "prices" }).ticket);
   connect(tickets, issued[0]!);
@@ -196,13 +199,13 @@ test("when all places are taken no ticket is made, and none goes", async () => {
   for (const ticket of issued) tickets.redeem(ticket);
 });
 
-test("a ticket for more text than all of its subject's may have is not made", async () => {
+test("a ticket with more text than its subject may store is not created", async () => {
   const tickets = ticketsAt({ bytes: 2000 });
   const channels = Array.from({ length: 90 }, (_, n) => `user:${n}-with-a-name-of-some-length`);
   expect(await codeOf(() => tickets.issue({ holder, stream: "prices", channels }))).toBe("too-many-tickets");
 });
 
-test("tickets of a holder who no longer counts are forgotten, those of others are what these have become", async () => {
+test("a review removes the tickets of holders without access, and updates the others", async () => {
   const tickets = ticketsAt();
   const gone = tickets.issue({ holder: { ...holder, subject: "key:gone" }, stream: "prices" }).ticket;
   const less = tickets.issue({ holder, stream: "prices", channels: ["user:7"] }).ticket;
@@ -222,7 +225,7 @@ test("tickets of a holder who no longer counts are forgotten, those of others ar
   });
 });
 
-test("a ticket that may start like a key is never taken for one", async () => {
+test("a ticket that starts like a key is never treated as one", async () => {
   const tickets = ticketsAt();
   const { ticket } = tickets.issue({ holder, stream: "prices" });
   expect(await subjectOf(accessOf({}, { tickets }), requestOf({ query: `ticket=${ticket}` }), "prices")).toBe(

@@ -21,7 +21,7 @@ test("the reference lists exactly the keys of the schema", () => {
   expect(rows.map(({ key }) => key).toSorted()).toEqual(declared.toSorted());
 });
 
-test("the defaults in the reference are the real ones", () => {
+test("the defaults in the reference are the actual ones", () => {
   const access = { anonymous: ["subscribe"], jwt: { jwks: "https://issuer.example/keys" } };
   const base = { streams: { a: { upstream: { url: "http://a" } } }, access };
   const expected = resolveConfig(base);

@@ -140,19 +140,19 @@ describe("the errors of a configuration", () => {
     });
   }
 
-  test("an issue holds its parts", () => {
+  test("an issue has its parts as fields", () => {
     const { input, source } = readYaml("streams: { a: {} }\ndrian: 1s\n", "c.yaml", {});
     const [issue] = catchConfigError(() => resolveConfig(input, source)).issues;
     expect(issue).toMatchObject({ path: "drian", location: "c.yaml:2:1", suggestion: "drain" });
   });
 
-  test("configuration made in code is refused without a place", () => {
+  test("configuration made in code is refused without a position", () => {
     const error = catchConfigError(() => resolveConfig({ streams: { a: {} }, drian: 1 }));
     expect(error.message).toBe('drian: unknown key; did you mean "drain"?');
     expect(error.field).toBe("drian");
   });
 
-  test("a value behind an alias is placed at its anchor", () => {
+  test("a value behind an alias is reported at its anchor", () => {
     const yaml = "streams:\n  a: { retention: &r { age: soon } }\n  b: { retention: *r }\n";
     const { input, source } = readYaml(yaml, "c.yaml", {});
     const { issues } = catchConfigError(() => resolveConfig(input, source));

@@ -43,7 +43,7 @@ describe("a configuration file", () => {
     expect((await load({ DRAIN: "7s" })).drain).toBe(7_000);
   });
 
-  test("the first of the default names wins", () => {
+  test("the first of the default names is used", () => {
     expect(findConfig(cwd)).toBeUndefined();
     for (const name of configNames.toReversed()) {
       write(name, "");
@@ -51,14 +51,14 @@ describe("a configuration file", () => {
     }
   });
 
-  test("one that is not there is named", async () => {
+  test("a missing one is named", async () => {
     expect(await failure()).toMatchObject({ code: "config-not-found" });
     const error = await failure({}, "other.yaml");
     expect(error).toMatchObject({ code: "config-not-found" });
     expect(error.message).toContain("other.yaml");
   });
 
-  test("one that cannot be read is an error", async () => {
+  test("an unreadable one is an error", async () => {
     expect((await failure({}, ".")).message).toContain("EISDIR");
   });
 
@@ -105,7 +105,7 @@ describe("a configuration file", () => {
     expect((await failure()).message).toBe('spillway.config.js: drian: unknown key; did you mean "drain"?');
   });
 
-  test("a function for headers goes through", async () => {
+  test("a function for headers is passed through", async () => {
     write(
       "spillway.config.js",
       'export default { streams: { a: { upstream: { url: "http://a", headers: async () => ({ a: "b" }) } } } };',
@@ -116,7 +116,7 @@ describe("a configuration file", () => {
 });
 
 describe("variables", () => {
-  test("are filled in from the environment", async () => {
+  test("are replaced from the environment", async () => {
     write(
       "spillway.yaml",
       "drain: ${DRAIN}\nstreams: { a: { upstream: { url: 'http://${HOST:-a}/${PATH_}?key=$${x}' } } }\n",
@@ -126,20 +126,20 @@ describe("variables", () => {
     expect(options.streams["a"]?.upstream?.targets[0]?.url).toBe("http://a/p?key=${x}");
   });
 
-  test("are read from .env beside the file, the environment winning", async () => {
+  test("are read from .env next to the file, and the environment takes precedence", async () => {
     write(".env", "# settings\nDRAIN=1s\nSTALL='2s'\n");
     write("spillway.yaml", "drain: ${DRAIN}\nlimits: { stall: '${STALL}' }\nstreams: { a: {} }\n");
     expect(await load({ DRAIN: "9s" })).toMatchObject({ drain: 9_000, limits: { stall: 2_000 } });
   });
 
-  test("an empty one takes the default, but is set", async () => {
+  test("an empty one takes the default, but counts as set", async () => {
     write("spillway.yaml", "drain: ${A:-4s}\nstreams: { a: { upstream: { url: http://a, body: '${A}' } } }\n");
     const options = await load({ A: "" });
     expect(options.drain).toBe(4_000);
     expect(options.streams["a"]?.upstream?.body).toBe("");
   });
 
-  test("that are not set are all named with their places, beside other errors", async () => {
+  test("that are not set are all reported with their positions, next to other errors", async () => {
     write(
       "spillway.yaml",
       "drain: ${DRAIN}\nstreams:\n  a:\n    upstream:\n      urls:\n        - http://${HOST}\n    idz: x\n",
@@ -157,7 +157,7 @@ describe("variables", () => {
     expect((await failure({ A: "1s" })).message).toMatch(/^spillway\.yaml:1:8: drain: malformed variable/);
   });
 
-  test("are not filled in in keys, nor in what a variable holds", async () => {
+  test("are not replaced in keys, nor within the value of a variable", async () => {
     write("spillway.yaml", "streams: { a: { upstream: { url: http://a, body: '${A}' } } }\n");
     expect((await load({ A: "${B}" })).streams["a"]?.upstream?.body).toBe("${B}");
     write("spillway.yaml", "streams: { a: {}, '${A}': {} }\n");

@@ -18,13 +18,13 @@ test("a store's URL names its kind and, for SQLite, a path", () => {
   expect([good.filter(isStoreUrl), bad.filter(isStoreUrl)]).toEqual([good, []]);
 });
 
-test("memory: opens a store that is gone with the process", async () => {
+test("memory: opens a store that is lost when the process ends", async () => {
   const store = await openStore({ store: "memory:", synchronous: "full" }, { logger: silentLogger });
   expect(store.kind).toBe("memory");
   await store.close();
 });
 
-test("an unknown store is refused by its scheme alone", async () => {
+test("an unknown store is reported by its scheme only", async () => {
   const opened = openStore({ store: "mongodb://u:hunter2@h/1", synchronous: "full" }, { logger: silentLogger });
   const error = await opened.catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(SpillwayError);
@@ -32,12 +32,12 @@ test("an unknown store is refused by its scheme alone", async () => {
   expect(String(error)).not.toContain("hunter2");
 });
 
-test("a gateway is made of a configuration", async () => {
+test("a gateway is created from a configuration", async () => {
   const gateway = await createGateway({ store: "memory:", streams: { chat: {} } });
   expect(await gateway.publish("chat", [{ data: "a" }, { data: "b" }])).toHaveLength(2);
   await gateway.close();
 });
 
-test("a configuration with errors makes none", async () => {
+test("a configuration with errors creates none", async () => {
   await expect(createGateway({ store: "memory:", streams: {} })).rejects.toMatchObject({ code: "config-invalid" });
 });

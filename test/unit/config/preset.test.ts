@@ -23,13 +23,13 @@ describe("the surflux preset", () => {
     expect(options).toMatchObject({ listen: { host: "127.0.0.1", port: 8080 }, store: "sqlite:./spillway.db" });
   });
 
-  test("lets everyone on loopback subscribe, from pages of any origin, and nobody administer", () => {
+  test("lets everyone on loopback subscribe, from pages of any origin, without admin rights", () => {
     const { anonymous, cors } = surflux(required).access;
     expect(anonymous).toEqual({ can: ["subscribe"] });
     expect(cors).toMatchObject({ origins: ["*"], credentials: false });
   });
 
-  test("listens on PORT of loopback", () => {
+  test("listens on PORT on loopback", () => {
     expect(surflux({ ...required, PORT: "3000" }).listen).toEqual({ host: "127.0.0.1", port: 3000 });
   });
 
@@ -44,7 +44,7 @@ describe("the surflux preset", () => {
     ["redis://h:6379/1", "redis://h:6379/1"],
     ["nats://h:4222", "nats://h:4222"],
     ["memory:", "memory:"],
-  ])("takes DATABASE_URL %s as %s", (url, store) => {
+  ])("reads DATABASE_URL %s as %s", (url, store) => {
     expect(surflux({ ...required, DATABASE_URL: url }).store).toBe(store);
   });
 
@@ -66,12 +66,12 @@ describe("the surflux preset", () => {
     expect(surflux(env)).toEqual(surflux(Object.fromEntries(quoted)));
   });
 
-  test("names every variable that is missing or wrong", () => {
+  test("names every missing or invalid variable", () => {
     const { issues } = catchConfigError(() => surflux({ SURFLUX_API_URL: "", PORT: "many" }));
     expect(issues.map(({ path }) => path)).toEqual(["PORT", "SURFLUX_API_URL", "SURFLUX_API_KEY"]);
   });
 
-  test("gives way to what is written beside it", () => {
+  test("yields to explicit options", () => {
     const env = { ...required, PORT: "many", DATABASE_URL: "mongodb://h/db" };
     const streams = { surflux: { upstream: { connect: "always" } } };
     const options = surflux(env, { listen: 9000, store: "memory:", streams });
@@ -79,7 +79,7 @@ describe("the surflux preset", () => {
     expect(options.streams["surflux"]?.upstream).toMatchObject({ connect: "always", resume: { query: "last-id" } });
   });
 
-  test("opens nothing to the public by itself", () => {
+  test("opens nothing to the public on its own", () => {
     expect(catchConfigError(() => surflux(required, { listen: ":80" })).code).toBe("access-required");
   });
 
@@ -88,7 +88,7 @@ describe("the surflux preset", () => {
     const keys = [{ name: "web", hash: `sha256:${"0".repeat(64)}` }];
 
     test.each([{}, { keys }, { jwt: { secret } }, { jwt: { secret }, cookie: "session" }, { cors: { maxAge: "1m" } }])(
-      "opens nothing by itself: %j",
+      "grants nothing on its own: %j",
       (access) => {
         for (const listen of ["127.0.0.1:80", ":80"]) {
           expect(surflux(required, { listen, access }).access.anonymous).toEqual({ can: [] });
@@ -96,7 +96,7 @@ describe("the surflux preset", () => {
       },
     );
 
-    test("still lets pages of any origin read, unless a cookie says who they are", () => {
+    test("still lets pages of any origin read, unless a cookie identifies users", () => {
       expect(surflux(required, { access: { keys } }).access.cors.origins).toEqual(["*"]);
       expect(surflux(required, { access: { jwt: { secret }, cookie: "session" } }).access.cors.origins).toEqual([]);
       const own = { cors: { origins: ["https://app.example"] } };
@@ -115,7 +115,7 @@ describe("the surflux preset", () => {
       }
     });
 
-    test("keeps the keys that are configured", () => {
+    test("keeps the configured keys", () => {
       const keys = [{ name: "web", hash: `sha256:${"0".repeat(64)}` }];
       expect(surflux(env, { access: { keys } }).access.keys.map(({ name }) => name)).toEqual(["CLIENT_API_KEY", "web"]);
     });
@@ -125,7 +125,7 @@ describe("the surflux preset", () => {
       { anonymous: ["publish", "subscribe"] },
       { anonymous: { can: ["subscribe"] } },
       { anonymous: { channels: ["a"] } },
-    ])("is refused where everyone may subscribe: %j", (access) => {
+    ])("is refused if everyone may subscribe: %j", (access) => {
       const error = catchConfigError(() => surflux(env, { access }));
       expect(error.field).toBe("access.anonymous");
       expect(error.message).toContain("CLIENT_API_KEY");

@@ -52,7 +52,7 @@ describe("the printed configuration", () => {
     expect(shown).toContain("postgres://***@db/x");
   });
 
-  test("reads back to the same options where it holds no secret", () => {
+  test("reads back to the same options if it contains no secret", () => {
     const options = resolveConfig({
       listen: "[::1]:9000",
       trustProxy: ["10.0.0.0/8"],

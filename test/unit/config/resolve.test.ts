@@ -90,14 +90,14 @@ describe("a resolved configuration", () => {
     });
   });
 
-  test("is frozen to the bottom", () => {
+  test("is deeply frozen", () => {
     const { streams } = resolveConfig({ streams: { a: { upstream: { url: "http://a" } } } });
     expect([streams, streams["a"]?.upstream?.timeouts, streams["a"]?.upstream?.targets[0]].every(Object.isFrozen)).toBe(
       true,
     );
   });
 
-  test("keeps what was written", () => {
+  test("keeps the given values", () => {
     const headers = (): Record<string, string> => ({ authorization: "Bearer a" });
     const config: GatewayConfig = {
       listen: 9000,
@@ -153,17 +153,17 @@ describe("a resolved configuration", () => {
     ["post", "POST"],
     ["M-SEARCH", "M-SEARCH"],
     ["own", "own"],
-  ])("takes the upstream's method %s", (method, resolved) => {
+  ])("accepts the upstream's method %s", (method, resolved) => {
     const { streams } = resolveConfig({ streams: { a: { upstream: { url: "http://a", method } } } });
     expect(streams["a"]?.upstream?.method).toBe(resolved);
   });
 
-  test("has a default stream only where one is named or alone", () => {
+  test("has a default stream only if one is named or there is only one", () => {
     expect(resolveConfig({ streams: { a: {}, b: {} } }).default).toBeUndefined();
     expect(resolveConfig({ streams: { a: {}, b: {} }, default: "b" }).default).toBe("b");
   });
 
-  test("takes a stream that is only published to", () => {
+  test("accepts a stream that is only published to", () => {
     expect(resolveConfig({ streams: { a: {} } }).streams["a"]?.upstream).toBeUndefined();
   });
 });
@@ -176,13 +176,13 @@ describe("a PEM option", () => {
 
   afterAll(() => rmSync(directory, { recursive: true }));
 
-  test("is the text itself or a file that holds it", () => {
+  test("is the text itself or a file that contains it", () => {
     writeFileSync(path, certificate);
     expect(tlsOf({ ca: path })).toEqual({ ca: certificate });
     expect(tlsOf({ ca: certificate, servername: "b" })).toEqual({ ca: certificate, servername: "b" });
   });
 
-  test("of a file that is missing or holds none is refused without its content", () => {
+  test("of a missing or invalid file is refused without its content", () => {
     writeFileSync(path, "hunter2");
     for (const ca of [path, join(directory, "missing.pem")]) {
       const { message } = catchConfigError(() => tlsOf({ ca }));
@@ -207,16 +207,16 @@ describe("access", () => {
     expect(error.message).toContain("\naccess:\n  anonymous: [subscribe]");
   });
 
-  test("a public address with it is taken as it is written", () => {
+  test("a public address with it is accepted as written", () => {
     const options = resolveConfig({ listen: ":8080", access: { anonymous: ["publish"] }, streams: { a: {} } });
     expect(options.access.anonymous).toEqual({ can: ["publish"] });
   });
 
-  test("an empty section allows nothing, on loopback too", () => {
+  test("an empty section allows nothing, even on loopback", () => {
     expect(resolveConfig({ access: {}, streams: { a: {} } }).access.anonymous).toEqual({ can: [] });
   });
 
-  test("a grant may be written out", () => {
+  test("a grant can be written in full", () => {
     const anonymous = { channels: ["public:*"] };
     const { access } = resolveConfig({ access: { anonymous }, streams: { a: {} } });
     expect(access.anonymous).toEqual({ can: ["subscribe"], channels: ["public:*"] });
@@ -230,7 +230,7 @@ describe("access", () => {
     expect(access.keys).toEqual([{ name: "web", hash, expiresAt: Date.UTC(2027, 0, 31, 9), grant }]);
   });
 
-  test("a claim is mapped with or without a template", () => {
+  test("a claim can be mapped with or without a template", () => {
     const claims = { channels: "claim:tenant → tenant:{}", streams: "claim:feeds" };
     const { access } = resolveConfig({ access: { jwt: { secret: "x".repeat(32), claims } }, streams: { a: {} } });
     expect(access.jwt?.claims).toEqual({

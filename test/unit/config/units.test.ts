@@ -41,7 +41,7 @@ describe("durations, sizes and counts", () => {
     ["1_000_000", 1e6],
     ["5", 5],
     [5, 5],
-  ])("%j counts %d", (input, count) => {
+  ])("%j is the count %d", (input, count) => {
     expect(parseCount(input)).toBe(count);
   });
 
@@ -63,11 +63,11 @@ describe("durations, sizes and counts", () => {
     {},
     true,
     "9".repeat(40),
-  ])("%j is no quantity", (input) => {
+  ])("%j is not a quantity", (input) => {
     expect([parseDuration(input), parseSize(input), parseCount(input)]).toEqual([undefined, undefined, undefined]);
   });
 
-  test("what is printed reads back the same", () => {
+  test("printed values read back the same", () => {
     fc.assert(
       fc.property(fc.maxSafeNat(), fc.constantFrom(1, 1_000, 60_000, day, 1_024, 2 ** 30), (amount, factor) => {
         const value = (amount % 1_000_000) * factor;
@@ -77,7 +77,7 @@ describe("durations, sizes and counts", () => {
     );
   });
 
-  test("what is printed is short", () => {
+  test("printed values are short", () => {
     expect([0, 500, 90_000, 3_600_000, 2 * day].map(formatDuration)).toEqual(["0ms", "500ms", "90s", "1h", "2d"]);
     expect([1, 1_024, 1_500, 16 * 2 ** 20].map(formatSize)).toEqual(["1B", "1KiB", "1500B", "16MiB"]);
   });
@@ -103,12 +103,12 @@ describe("listen addresses", () => {
   });
 
   test.each(["127.0.0.1", "::1:8080", "host:", ":65536", "http://host:80", "host:80/path", 70_000, 1.5, -1, null, ""])(
-    "%j is none",
+    "%j is not a listen address",
     (input) => expect(parseListen(input)).toBeUndefined(),
   );
 });
 
-test("the nearest word is suggested, a far one never", () => {
+test("the nearest word is suggested, a distant one never", () => {
   const words = ["retention", "heartbeat", "upstream", "ids"];
   expect(
     ["retension", "heatbeat", "Upstream", "upsteram", "id", "xyz", "constructor"].map((word) => suggest(word, words)),

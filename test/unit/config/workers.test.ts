@@ -6,13 +6,13 @@ import { catchConfigError } from "./support.ts";
 
 const streams = { s: {} };
 
-test("workers are counted, or as many as the machine runs at once", () => {
+test("workers is a number, or auto for as many as the machine runs at once", () => {
   const resolved = [1, 3, "4", "256"].map((workers) => resolveConfig({ streams, workers }).workers);
   expect(resolved).toEqual([1, 3, 4, 256]);
   expect(resolveConfig({ streams, workers: "auto" }).workers).toBe(availableParallelism());
 });
 
-test("another number, or another word, is refused", () => {
+test("another number or word is refused", () => {
   for (const workers of [0, 257, 1.5, -1, "all", ""]) {
     const error = catchConfigError(() => resolveConfig({ streams, workers }));
     expect(error).toMatchObject({
@@ -34,7 +34,7 @@ test("several workers need a log that several processes can read", () => {
   expect(resolveConfig({ streams, workers: 1, store: "memory:" }).workers).toBe(1);
 });
 
-test("a gateway in a program of its own has none", async () => {
+test("a gateway in a program has no workers", async () => {
   for (const workers of [2, "auto"]) {
     const made = createGateway({ streams, workers });
     await expect(made).rejects.toMatchObject({ code: "config-invalid", field: "workers", got: String(workers) });

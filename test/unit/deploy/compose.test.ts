@@ -36,7 +36,7 @@ const members = new Set(
   ).split(" "),
 );
 
-test("it has only members that the Compose specification knows", () => {
+test("it only has members of the Compose specification", () => {
   expect(Object.keys(compose).toSorted()).toEqual(["name", "services", "volumes"]);
   const unknown = services.flatMap(([, service]) => Object.keys(service).filter((member) => !members.has(member)));
   expect(unknown).toEqual([]);
@@ -51,7 +51,7 @@ test("without a profile it starts the gateway, Prometheus and Grafana", () => {
   ]);
 });
 
-test("every service has an image of a known version and says whether it is healthy", () => {
+test("every service has an image of a fixed version and a health check", () => {
   for (const [name, { image, build, healthcheck }] of services) {
     if (build !== undefined) continue;
     expect(image, name).toMatch(/:v?\d+[\w.-]*$/);
@@ -66,7 +66,7 @@ test("every service has an image of a known version and says whether it is healt
   expect(existsSync(join(root, "deploy", gateway.build!.context, gateway.build!.dockerfile))).toBe(true);
 });
 
-test("a service waits for services that are there, and that say when they are healthy", () => {
+test("a service only depends on services that exist and have a health check", () => {
   for (const [name, { depends_on: needed = {}, profiles }] of services) {
     for (const [other, { condition }] of Object.entries(needed)) {
       expect(compose.services[other], `${name} needs ${other}`).toBeDefined();
@@ -76,7 +76,7 @@ test("a service waits for services that are there, and that say when they are he
   }
 });
 
-test("every volume is one of the file, or a path that exists", () => {
+test("every volume is declared in the file, or an existing path", () => {
   const named = new Set<string>();
   for (const [name, { volumes = [] }] of services) {
     for (const volume of volumes) {
@@ -95,7 +95,7 @@ function mountOf(service: string, file: string): string | undefined {
   return volume?.split(":")[1];
 }
 
-test("Prometheus reads the gateway and the alerts, and Grafana reads Prometheus and the dashboard", () => {
+test("Prometheus scrapes the gateway and loads the alerts, and Grafana reads Prometheus and the dashboard", () => {
   const prometheus = parse(readText("deploy/compose/prometheus.yml")) as {
     readonly rule_files: readonly string[];
     readonly scrape_configs: readonly [{ readonly static_configs: readonly [{ readonly targets: readonly string[] }] }];
@@ -122,13 +122,13 @@ test("Prometheus reads the gateway and the alerts, and Grafana reads Prometheus 
   }
 });
 
-test("what anyone may do, only this machine can reach", () => {
+test("ports with anonymous rights are only open on this machine", () => {
   expect(options.access.anonymous.can).toContain("publish");
   const ports = services.flatMap(([, service]) => service.ports ?? []);
   expect(ports.filter((port) => !/^127\.0\.0\.1:\d+:\d+$/.test(port))).toEqual([]);
 });
 
-test("the gateway has more time to stop than it takes, and a file for each client", () => {
+test("the gateway has more time to stop than it needs, and a file descriptor for each client", () => {
   expect(seconds(gateway.stop_grace_period)).toBeGreaterThanOrEqual(stopTime(options) + margin);
   expect(gateway.ulimits!.nofile.soft).toBeGreaterThanOrEqual(2 * options.limits.connections);
 });

@@ -21,14 +21,14 @@ const all = (from: readonly Instruction[], instruction: string): string[] =>
   from.filter(({ name }) => name === instruction).map(({ text }) => text);
 const last = (instruction: string): string => all(lastStage, instruction).at(-1) ?? "";
 
-test("the only image from outside has a version, and no stage has another base", () => {
+test("the only external image has a version, and every stage is based on it", () => {
   const stages = new Set(["base"]);
   const [first, ...rest] = all(instructions, "FROM");
   expect(first).toMatch(/^node:\d+-[a-z]+-slim AS base$/);
   for (const stage of rest) expect(stages).toContain(stage.split(" ")[0]);
 });
 
-test("the Node of the image is one that the package supports and that has SQLite", () => {
+test("the image's Node version is supported by the package and has SQLite", () => {
   const [, major] = /^node:(\d+)/.exec(all(instructions, "FROM")[0]!)!;
   expect(Number(major)).toBeGreaterThan(22);
   expect(readText(".ci/run")).toContain(`tests_on_node ${major}`);
@@ -40,7 +40,7 @@ test("it starts the program as process 1, without a shell", () => {
   expect(last("STOPSIGNAL")).toBe("SIGTERM");
 });
 
-test("it runs as a user with a number, who owns nothing but the data", () => {
+test("it runs as a numeric user that only owns the data", () => {
   expect(last("USER")).toMatch(/^[1-9]\d*:[1-9]\d*$/);
   const copies = all(lastStage, "COPY");
   expect(copies.filter((text) => !text.includes("--chown=root:root"))).toEqual([]);
@@ -57,7 +57,7 @@ test("it runs as a user with a number, who owns nothing but the data", () => {
   expect(order.lastIndexOf("RUN")).toBeLessThan(order.indexOf("USER"));
 });
 
-test("its health is asked by Node, on the port that it listens on", () => {
+test("Node checks its health, on the port that it listens on", () => {
   const [options = "", command = ""] = last("HEALTHCHECK").split(" CMD ");
   for (const option of ["interval", "timeout", "start-period", "retries"]) expect(options).toContain(`--${option}=`);
   expect((JSON.parse(command) as string[])[0]).toBe("node");
@@ -69,7 +69,7 @@ test("its health is asked by Node, on the port that it listens on", () => {
   expect(variables["SPILLWAY_HEALTH_URL"]).toBe(`http://127.0.0.1:${port}/healthz`);
 });
 
-test("it installs exactly what the lock file says, runs no install scripts, and fetches nothing else", () => {
+test("it installs exactly the lock file, runs no install scripts, and fetches nothing else", () => {
   const runs = all(instructions, "RUN").join(" && ");
   const npm = runs.split("&&").filter((command) => /\bnpm (ci|install|i|prune)\b/.test(command));
   expect(npm.map((command) => command.trim().split(" ")[1])).toEqual(["ci", "prune"]);
@@ -81,7 +81,7 @@ test("it installs exactly what the lock file says, runs no install scripts, and 
   expect(all(instructions, "ADD")).toEqual([]);
 });
 
-test("what it copies is all that is not ignored, and exists", () => {
+test("every file that it copies exists and is not ignored", () => {
   const kept = readText(".dockerignore")
     .split("\n")
     .filter((line) => line.startsWith("!"));
@@ -97,7 +97,7 @@ test("what it copies is all that is not ignored, and exists", () => {
   expect(copied.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
 
-test("no secret is among its variables, and its labels say what it is", () => {
+test("its variables contain no secret, and its labels describe the image", () => {
   expect([...all(instructions, "ENV"), ...all(instructions, "ARG")].join(" ")).not.toMatch(
     /key|secret|token|password/i,
   );

@@ -90,7 +90,7 @@ const versions: Readonly<Record<string, string>> = {
   StatefulSet: "apps/v1",
 };
 
-test("every manifest is of a kind and version that clusters have, with a name of its own", () => {
+test("every manifest has a known kind and version, and a unique name", () => {
   expect(manifests.filter(({ kind, apiVersion }) => versions[kind] !== apiVersion)).toEqual([]);
   expect(new Set(manifests.map(({ kind }) => kind))).toEqual(new Set(Object.keys(versions)));
   const names = manifests.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
@@ -98,7 +98,7 @@ test("every manifest is of a kind and version that clusters have, with a name of
   for (const name of names) expect(name).toMatch(/^[A-Za-z]+\/[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/);
 });
 
-test("kustomize applies every file but the example of a Secret and what needs an operator", () => {
+test("kustomize applies every file except the example of a Secret and the one that needs an operator", () => {
   const { resources, namespace } = parse(readText(`${folder}/kustomization.yaml`)) as {
     readonly resources: readonly string[];
     readonly namespace: string;
@@ -132,29 +132,29 @@ describe.each(workloads)("$kind $metadata.name", (workload) => {
   const pod = spec.template.spec;
   const container = pod.containers[0]!;
 
-  test("its configuration is valid, listens where the port is, and every variable in it is set", () => {
+  test("its configuration is valid and listens on the container's port, and every variable in it is set", () => {
     const { listen, streams } = gatewayOf(workload);
     expect(listen).toEqual({ host: "0.0.0.0", port: container.ports[0]!.containerPort });
     expect(Object.keys(streams)).toEqual(["events"]);
   });
 
-  test("it has more time to stop than the sleep of preStop and a stop take", () => {
+  test("its grace period is longer than the sleep of preStop and a stop", () => {
     const sleep = container.lifecycle.preStop.sleep.seconds;
     expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(sleep + stopTime(gatewayOf(workload)) + margin);
   });
 
-  test("its pods are those that it selects", () => {
+  test("its selector matches its pods", () => {
     expect(spec.template.metadata.labels).toMatchObject(spec.selector.matchLabels);
     expect(workload.metadata.labels).toEqual(spec.template.metadata.labels);
   });
 
-  test("it is alive while it answers, and ready while it can store", () => {
+  test("it is alive while it answers, and ready while it can store events", () => {
     expect(container.livenessProbe.httpGet).toEqual({ path: "/healthz", port: container.ports[0]!.name });
     expect(container.startupProbe.httpGet).toEqual(container.livenessProbe.httpGet);
     expect(container.readinessProbe.httpGet).toEqual({ path: "/readyz", port: container.ports[0]!.name });
   });
 
-  test("it runs by the strictest of Kubernetes' own rules", () => {
+  test("it complies with the strictest Pod Security Standard", () => {
     expect(pod.securityContext).toMatchObject({
       runAsNonRoot: true,
       runAsUser: 1000,
@@ -168,13 +168,13 @@ describe.each(workloads)("$kind $metadata.name", (workload) => {
     expect(readText("Dockerfile")).toContain("USER 1000:1000\n");
   });
 
-  test("its memory is bounded, and its image has a version", () => {
+  test("its memory is limited, and its image has a version", () => {
     expect(Object.keys(container.resources.requests).toSorted()).toEqual(["cpu", "memory"]);
     expect(container.resources.limits["memory"]).toMatch(/^\d+[MG]i$/);
     expect(container.image).toMatch(/:\d+\.\d+\.\d+$/);
   });
 
-  test("each of its volumes is mounted, and each mount is a volume", () => {
+  test("each of its volumes is mounted, and each mount has a volume", () => {
     const claims = spec.volumeClaimTemplates?.map(({ metadata }) => metadata.name) ?? [];
     const volumes = [...claims, ...pod.volumes.map(({ name }) => name)];
     expect(container.volumeMounts.map(({ name }) => name).toSorted()).toEqual(volumes.toSorted());
@@ -190,7 +190,7 @@ test("a durable log has one replica and a disk", () => {
   expect(ofKind("Service").map(({ metadata }) => metadata.name)).toContain(stateful!.spec.serviceName);
 });
 
-test("every Service selects the pods of one workload, at a port that they have", () => {
+test("every Service selects the pods of one workload, at one of their ports", () => {
   for (const { spec } of ofKind("Service")) {
     const matching = workloads.filter((workload) => {
       const labels = workload.spec.template.metadata.labels;
@@ -201,7 +201,7 @@ test("every Service selects the pods of one workload, at a port that they have",
   }
 });
 
-test("the edges follow the root, with ids that hold at each of them", () => {
+test("the edges follow the root, with ids that are valid at each of them", () => {
   const { streams } = gatewayOf(ofKind("Deployment")[0]!);
   const { ids, upstream } = streams["events"]!;
   expect(ids).toBe("upstream");
@@ -211,7 +211,7 @@ test("the edges follow the root, with ids that hold at each of them", () => {
   expect(port).toBe("8080");
 });
 
-test("the edges are scaled by their subscribers, below what each of them lets in", () => {
+test("the edges are scaled by their subscribers, below their limit of connections", () => {
   const [deployment] = ofKind("Deployment");
   const [autoscaler] = ofKind("HorizontalPodAutoscaler");
   const { scaleTargetRef, metrics, minReplicas } = autoscaler!.spec;
@@ -224,14 +224,14 @@ test("the edges are scaled by their subscribers, below what each of them lets in
   expect(minReplicas).toBeGreaterThan(1);
 });
 
-test("a drain of nodes takes one edge at a time", () => {
+test("a drain of nodes removes one edge at a time", () => {
   const [budget] = ofKind("PodDisruptionBudget");
   const [deployment] = ofKind("Deployment");
   expect(budget!.spec.maxUnavailable).toBe(1);
   expect(budget!.spec.selector.matchLabels).toEqual(deployment!.spec.selector.matchLabels);
 });
 
-test("Prometheus gets a key that is in the Secret", () => {
+test("Prometheus uses a key from the Secret", () => {
   const [{ port, authorization }] = ofKind("ServiceMonitor")[0]!.spec.endpoints as [
     Manifest["spec"]["endpoints"][number],
   ];

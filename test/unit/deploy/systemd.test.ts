@@ -18,7 +18,7 @@ test("each line of the unit is a section, a setting or a comment", () => {
   expect(section(unit, "Install").get("WantedBy")).toBe("multi-user.target");
 });
 
-test("the program is started itself, and told to stop and to reload by signals", () => {
+test("the program is started directly, and stopped and reloaded by signals", () => {
   expect(service.get("Type")).toBe("exec");
   expect(service.get("ExecStart")).toMatch(/^\/\S+\/spillway serve --config \/etc\/spillway\/spillway\.yaml$/);
   expect(service.get("ExecReload")).toBe("/bin/kill -HUP $MAINPID");
@@ -27,17 +27,17 @@ test("the program is started itself, and told to stop and to reload by signals",
   expect(service.get("Restart")).toBe("on-failure");
 });
 
-test("the time to stop is longer than a stop takes", () => {
+test("the stop timeout is longer than a stop takes", () => {
   const options = optionsOf("streams: { events: {} }", "spillway.yaml");
   expect(seconds(service.get("TimeoutStopSec"))).toBeGreaterThanOrEqual(stopTime(options) + margin);
 });
 
-test("it may open a file for each client that it lets in", () => {
+test("its limit of open files allows one for each client", () => {
   const { limits } = optionsOf("streams: { events: {} }", "spillway.yaml");
   expect(Number(service.get("LimitNOFILE"))).toBeGreaterThanOrEqual(2 * limits.connections);
 });
 
-test("it can write nothing but its state", () => {
+test("it can only write its state", () => {
   expect(service.get("ProtectSystem")).toBe("strict");
   expect(service.get("DynamicUser")).toBe("yes");
   expect(service.get("WorkingDirectory")).toBe(`/var/lib/${service.get("StateDirectory")}`);

@@ -55,7 +55,7 @@ test.for(docBlocks("json"))("$at is JSON", (block) =>
   }),
 );
 
-test("every block is in a language that is checked, or one for what is printed", () => {
+test("every block has a language that is checked, or shows output", () => {
   const known = new Set(["yaml", "json", "js", "ts", "tsx", "sh", "http", "ini", "text", ""]);
   const others = allBlocks().filter(({ language, reason }) => !known.has(language) && reason === undefined);
   expect(

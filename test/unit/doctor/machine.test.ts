@@ -14,14 +14,14 @@ import {
 
 const GiB = 2 ** 30;
 
-test("Node.js 20.19 and everything later will do", () => {
+test("Node.js 20.19 and later is accepted", () => {
   const outcomes = ["18.20.0", "20.18.9", "20.19.0", "21.0.0", "22.1.0"].map(
     (version) => checkNodeVersion(version).outcome,
   );
   expect(outcomes).toEqual(["fail", "fail", "ok", "ok", "ok"]);
 });
 
-test("a clock that cannot be right fails, one behind the log or one that steps warns", () => {
+test("a clock that cannot be right is a failure; one behind the log, or one that steps, is a warning", () => {
   const now = Date.UTC(2026, 5);
   const last = (time: number): ReadonlyMap<string, number> =>
     new Map([
@@ -36,7 +36,7 @@ test("a clock that cannot be right fails, one behind the log or one that steps w
   expect(checkClock({ now, stepped: -3_600_000, lastEvents: new Map() }).outcome).toBe("warn");
 });
 
-test("the disk must hold what retention lets grow", () => {
+test("the disk must have room for what retention allows", () => {
   const disk = { folder: "/log", held: 0, retention: GiB };
   expect(checkDisk({ ...disk, free: 2 * GiB }).outcome).toBe("ok");
   expect(checkDisk({ ...disk, free: GiB }).outcome).toBe("warn");
@@ -45,12 +45,12 @@ test("the disk must hold what retention lets grow", () => {
   expect(checkDisk({ ...disk, free: 900 * GiB, retention: undefined }).outcome).toBe("warn");
 });
 
-test("file systems of a network, of memory and of a container are warned of", () => {
+test("file systems in a network, in memory or in a container are warnings", () => {
   const kinds = [0xef53, 0x6969, 0xff534d42, 0xff534d42 - 2 ** 32, 0x01021994, 0x794c7630, undefined];
   expect(kinds.map((kind) => checkFileSystem("/log", kind).outcome)).toEqual(["ok", ...Array<string>(6).fill("warn")]);
 });
 
-test("the limit of open files is read from the kernel's text", () => {
+test("the limit of open files is parsed from the kernel's text", () => {
   const text = (limit: string): string =>
     `Limit  Soft Limit  Hard Limit  Units\nMax open files   ${limit}   524288   files\n`;
   expect(parseFileLimit(text("1024"))).toBe(1_024);
@@ -58,13 +58,13 @@ test("the limit of open files is read from the kernel's text", () => {
   expect(parseFileLimit("Max locked memory 1 2 bytes")).toBeUndefined();
 });
 
-test("open files must cover the connections and some more", () => {
+test("the limit of open files must cover the connections and a reserve", () => {
   const outcomes = [50_256, 50_255, 200, Infinity, undefined].map((limit) => checkFileLimit(limit, 50_000).outcome);
   expect(outcomes).toEqual(["ok", "warn", "fail", "ok", "warn"]);
   expect(checkFileLimit(undefined, 1).found).toMatch(/^skipped/);
 });
 
-test("kernel settings only ever warn, each for itself, and loudly where they cannot be read", () => {
+test("kernel settings are at most warnings, each on its own, and also if they cannot be read", () => {
   const tuned: KernelReading = {
     "net.core.somaxconn": [65_535],
     "net.ipv4.tcp_max_syn_backlog": [65_535],
@@ -81,7 +81,7 @@ test("kernel settings only ever warn, each for itself, and loudly where they can
   expect(checkKernel({}, 1).every(({ found }) => found.startsWith("skipped"))).toBe(true);
 });
 
-test("memory is held against the clients, and against its own limit", () => {
+test("memory is compared with the clients, and with its own limit", () => {
   const memory = { total: 8 * GiB, limit: 2 * GiB, connections: 50_000, workers: 1, streams: 1 };
   expect(checkMemory(memory).outcome).toBe("ok");
   expect(checkMemory({ ...memory, total: GiB / 2 }).outcome).toBe("fail");
@@ -90,7 +90,7 @@ test("memory is held against the clients, and against its own limit", () => {
   expect(checkMemory({ ...memory, limit: GiB / 4, workers: 4 }).outcome).toBe("ok");
 });
 
-test("the memory of the default limits is that of the guide", () => {
+test("the memory for the default limits is that of the guide", () => {
   const { found } = checkMemory({ total: 8 * GiB, limit: undefined, connections: 50_000, workers: 1, streams: 1 });
   const [, figure] = /take about ([\d.]+ MiB) of/.exec(found)!;
   const guide = readFileSync("docs/guides/limits.md", "utf8");

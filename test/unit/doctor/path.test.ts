@@ -19,7 +19,7 @@ function head(fields: readonly (readonly [string, string])[], more: Partial<Resp
 const names = (fields: readonly (readonly [string, string])[], refusal = ""): string[] =>
   findHops(head([...own, ...fields]), refusal).map(({ hop }) => hop.name);
 
-test("hops are known by the headers that only they leave", () => {
+test("hops are identified by headers that only they add", () => {
   expect(names([])).toEqual([]);
   expect(names([["Server", "nginx/1.22.1"]])).toEqual(["nginx"]);
   expect(
@@ -41,12 +41,12 @@ test("hops are known by the headers that only they leave", () => {
   ).toEqual(["Cloudflare", "nginx"]);
 });
 
-test("of a cookie only the name is shown", () => {
+test("only the name of a cookie is shown", () => {
   const [found] = findHops(head([["Set-Cookie", "AWSALB=hunter2; Path=/"]]), "");
   expect(found?.trace).toBe("set-cookie: awsalb");
 });
 
-test("hops that leave no header are known by how they refuse a malformed request", () => {
+test("hops without a header are identified by how they refuse a malformed request", () => {
   const haproxy =
     "HTTP/1.1 400 Bad request\r\nConnection: close\r\n\r\n<h1>400 Bad request</h1>\nYour browser sent an invalid request.\n";
   expect(names([], haproxy)).toEqual(["HAProxy"]);
@@ -58,7 +58,7 @@ test("hops that leave no header are known by how they refuse a malformed request
   expect(names([], "HTTP/1.1 400 Bad Request\r\nServer: awselb/2.0\r\n\r\n")).toEqual(["AWS ALB"]);
 });
 
-test("hops behind the first one are known by what they did to a Spillway's headers", () => {
+test("hops behind the first one are identified by what they did to a Spillway's headers", () => {
   const lower = own.map(([name, value]) => [name.toLowerCase(), value] as const);
   const found = (fields: typeof own, more = {}): string[] =>
     findHops(head(fields, more), "").map(({ hop }) => hop.name);
@@ -68,7 +68,7 @@ test("hops behind the first one are known by what they did to a Spillway's heade
   expect(found([["content-type", "text/event-stream"]])).toEqual([]);
 });
 
-test("every symptom has an advice, with or without a hop that is known", () => {
+test("every symptom has advice, with or without a known hop", () => {
   for (const symptom of ["delayed", "buffered", "compressed", "cut"] as const) {
     expect(settingFor(symptom, [])).not.toBe("");
     const all = hops.map((hop) => ({ hop, trace: "" }));
@@ -78,7 +78,7 @@ test("every symptom has an advice, with or without a hop that is known", () => {
   expect(settingFor("compressed", alb)).toBe(settingFor("compressed", []));
 });
 
-test("an answer that is no event stream fails with what to do", () => {
+test("a response that is not an event stream is a failure with advice", () => {
   expect(judgeResponse(head(own)).outcome).toBe("ok");
   expect(judgeResponse(head([["content-type", "Text/Event-Stream;charset=utf-8"]])).outcome).toBe("ok");
   expect(judgeResponse(head([["content-type", "text/html"]])).found).toBe("text/html in place of text/event-stream");
@@ -87,7 +87,7 @@ test("an answer that is no event stream fails with what to do", () => {
   expect(judgeResponse(head(own, { status: 302 })).found).toContain("redirect");
 });
 
-test("a length on a stream fails, HTTP/1.0 and missing headers warn", () => {
+test("a length on a stream is a failure, HTTP/1.0 and missing headers are warnings", () => {
   expect(judgeHeaders(head(own), true, []).outcome).toBe("ok");
   expect(judgeHeaders(head([...own, ["Content-Length", "100"]]), true, []).outcome).toBe("fail");
   expect(judgeHeaders(head(own, { version: "1.0" }), true, []).outcome).toBe("warn");
@@ -98,7 +98,7 @@ test("a length on a stream fails, HTTP/1.0 and missing headers warn", () => {
   );
 });
 
-test("nginx keeps X-Accel-Buffering to itself, and is not blamed for it", () => {
+test("nginx removes X-Accel-Buffering, and this is not reported", () => {
   const fields = own.filter(([name]) => name !== "X-Accel-Buffering");
   expect(judgeHeaders(head(fields), true, findHops(head(fields), "")).outcome).toBe("ok");
 });
@@ -118,19 +118,19 @@ function ended(end: Partial<ResponseEnd> | undefined, arrivals: readonly Partial
   };
 }
 
-test("a stream that stays open is fine, and its longest silence is told", () => {
+test("a stream that stays open is ok, and its longest silence is reported", () => {
   const { outcome, found } = judgeIdle(ended(undefined, [{ at: 10 }, { at: 20_000 }, { at: 70_000 }]), [], true);
   expect([outcome, found]).toEqual(["ok", "open for 75 s, the longest silence 50 s"]);
 });
 
-test("a hop that counts silence is told from one that bounds the whole response", () => {
+test("a hop that limits silence is distinguished from one that limits the whole response", () => {
   const silent = judgeIdle(ended({}, [{ at: 10 }]), [], true);
   expect(silent.advice).toContain("lower the stream's heartbeat below 60 s");
   const bounded = judgeIdle(ended({}, [{ at: 10 }, { at: 58_000 }]), [], true);
   expect(bounded.advice).toContain("a hop bounds the whole response");
 });
 
-test("an end in order is a fault of a hop only where the server would have said goodbye", () => {
+test("a proper end is only a hop's fault if the server would have sent a goodbye", () => {
   const bye = { at: 59_000, event: "spillway.bye", data: '{"reason":"drain","retry":2000}' };
   expect(judgeIdle(ended({ how: "complete" }, [bye]), [], true).outcome).toBe("warn");
   expect(judgeIdle(ended({ how: "complete" }), [], true).outcome).toBe("fail");

@@ -62,7 +62,7 @@ function addNode({ always = true, slow = false } = {}): Node {
 
 const pass = async (ms: number): Promise<void> => void (await vi.advanceTimersByTimeAsync(ms));
 
-test("it takes the lease and runs; the others do not, and know who does", async () => {
+test("one node takes the lease and runs; the others do not, and know the holder", async () => {
   const first = addNode();
   await pass(look);
   const second = addNode();
@@ -74,7 +74,7 @@ test("it takes the lease and runs; the others do not, and know who does", async 
   for (const { leadership } of [first, second]) expect(leadership.holder()).toEqual({ node: "node-1", fence: 1 });
 });
 
-test("it stops when the renewal is refused, and another one runs under a later fence", async () => {
+test("it stops when the renewal is refused, and another node runs under a later fence", async () => {
   const first = addNode();
   await pass(look);
   const second = addNode();
@@ -98,7 +98,7 @@ test("it stops when the store refuses its fence", async () => {
   expect(first.leadership.fence).toBeUndefined();
 });
 
-test("cut off from the store it stops before another one may begin", async () => {
+test("cut off from the store, it stops before another node can start", async () => {
   const first = addNode();
   await pass(look);
   const second = addNode();
@@ -124,7 +124,7 @@ test("a short outage does not end it", async () => {
   expect([first.running, first.starts, first.leadership.fence]).toEqual([true, 1, 1]);
 });
 
-test("without answers of the store it stops when the lease may have ended, and late answers change nothing", async () => {
+test("without answers from the store it stops when the lease may have expired, and late answers change nothing", async () => {
   const first = addNode();
   await pass(look);
   first.coordination.slow = true;
@@ -136,7 +136,7 @@ test("without answers of the store it stops when the lease may have ended, and l
   expect(first.leadership.fence).toBe(place.holder("s")!.fence);
 });
 
-test("a lease that is granted too late is none", async () => {
+test("a lease that is granted too late is not used", async () => {
   const first = addNode({ slow: true });
   await pass(2 * ttl);
   const second = addNode();
@@ -147,7 +147,7 @@ test("a lease that is granted too late is none", async () => {
   expect([first.running, first.leadership.fence]).toEqual([false, undefined]);
 });
 
-test("stopped, it gives the lease back once nothing goes on, and another one follows at its next look", async () => {
+test("when stopped, it releases the lease once everything has ended, and another node takes over at its next check", async () => {
   const first = addNode();
   await pass(look);
   const second = addNode();
@@ -166,7 +166,7 @@ test("stopped, it gives the lease back once nothing goes on, and another one fol
   expect(mostRunning).toBe(1);
 });
 
-test("stopped while it asks for the lease, it starts nothing and keeps nothing", async () => {
+test("when stopped while it requests the lease, it starts nothing and keeps nothing", async () => {
   const first = addNode({ slow: true });
   await pass(1);
   const stopped = first.leadership.stop();
@@ -178,7 +178,7 @@ test("stopped while it asks for the lease, it starts nothing and keeps nothing",
   expect(place.holder("s")).toBeUndefined();
 });
 
-test("stopped while the store is away, it ends all the same", async () => {
+test("when stopped while the store is away, it still ends", async () => {
   const first = addNode();
   await pass(look);
   first.coordination.away = true;
@@ -187,7 +187,7 @@ test("stopped while the store is away, it ends all the same", async () => {
   expect([first.running, first.starts]).toEqual([false, 1]);
 });
 
-test("on demand it runs on the node where it is needed first, until it is needed nowhere", async () => {
+test("on demand it runs on the node that needs it first, until no node needs it", async () => {
   const first = addNode({ always: false });
   const second = addNode({ always: false });
   await pass(2 * ttl);
@@ -213,7 +213,7 @@ test("on demand it runs on the node where it is needed first, until it is needed
   expect([first.running, second.running]).toEqual([false, true]);
 });
 
-test("on demand, what a node needs that has died is forgotten", async () => {
+test("on demand, the need of a node that has died is forgotten", async () => {
   const first = addNode({ always: false });
   const second = addNode({ always: false });
   first.leadership.need(true);
@@ -226,7 +226,7 @@ test("on demand, what a node needs that has died is forgotten", async () => {
   expect(first.running).toBe(false);
 });
 
-test("on demand, another node that needs it follows one that has died", async () => {
+test("on demand, another node that needs it takes over from one that has died", async () => {
   const first = addNode({ always: false });
   const second = addNode({ always: false });
   first.leadership.need(true);
@@ -239,7 +239,7 @@ test("on demand, another node that needs it follows one that has died", async ()
   expect(mostRunning).toBe(1);
 });
 
-test("on demand, what a node needs that is stopped is taken back: another one does not go on for its sake", async () => {
+test("on demand, a node that is stopped withdraws its need, so another node does not run because of it", async () => {
   const first = addNode({ always: false });
   const second = addNode({ always: false });
   first.leadership.need(true);
@@ -255,7 +255,7 @@ test("on demand, what a node needs that is stopped is taken back: another one do
   expect(place.holder("s")).toBeUndefined();
 });
 
-test("on demand, stopped it hands over to another node that needs it, also where its own need cannot be taken back", async () => {
+test("on demand, a stopped node hands over to another one that needs it, even if its own need cannot be withdrawn", async () => {
   const first = addNode({ always: false });
   const second = addNode({ always: false });
   first.leadership.need(true);
@@ -268,7 +268,7 @@ test("on demand, stopped it hands over to another node that needs it, also where
   expect([first.running, second.running]).toEqual([false, true]);
 });
 
-test("on demand, a lease is handed over though the store is slow to take the need back", async () => {
+test("on demand, a lease is handed over even if the store is slow to withdraw the need", async () => {
   const first = addNode({ always: false });
   const second = addNode({ always: false });
   first.leadership.need(true);

@@ -98,7 +98,7 @@ async function expectReloadedOverNewLog(): Promise<void> {
   await eventually(() => own.streams.get("s")!.log.state().head === 2, "the events in the new log");
 }
 
-test("a log that is lost while a reload gets ready is replaced under the options of the reload", async () => {
+test("a log that is lost while a reload is prepared is replaced with the options of the reload", async () => {
   const prepared = await own.prepare("s", { before: before.streams["s"], after: after.streams["s"]! }, after);
   await store.lose();
   const renewed = own.renew("s");
@@ -109,7 +109,7 @@ test("a log that is lost while a reload gets ready is replaced under the options
   await expectReloadedOverNewLog();
 });
 
-test("a reload while the log is replaced follows on that", async () => {
+test("a reload while the log is replaced is applied afterwards", async () => {
   await store.lose();
   const openGate = closeGate();
   const { opens } = store;
@@ -121,7 +121,7 @@ test("a reload while the log is replaced follows on that", async () => {
   await expectReloadedOverNewLog();
 });
 
-test("a stream that is taken out while its log is replaced stays out", async () => {
+test("a stream that is removed while its log is replaced stays removed", async () => {
   await store.lose();
   const openGate = closeGate();
   const { opens } = store;
@@ -134,7 +134,7 @@ test("a stream that is taken out while its log is replaced stays out", async () 
   await eventually(() => upstreams[0].state().open === 0, "no upstream");
 });
 
-test("a stream whose new log cannot be opened cannot be changed, and can be taken out", async () => {
+test("a stream whose new log cannot be opened cannot be changed, but can be removed", async () => {
   await store.lose();
   store.gate = Promise.reject(new SpillwayError("store-unavailable"));
   const renewed = own.renew("s");
@@ -154,7 +154,7 @@ async function expectOnlyNewLog(): Promise<void> {
   expect(upstreams[1].state().connections).toEqual([]);
 }
 
-test("a log that is lost during a reload that is refused is replaced", async () => {
+test("a log that is lost during a refused reload is replaced", async () => {
   const prepared = await own.prepare("s", { before: before.streams["s"], after: after.streams["s"]! }, after);
   await store.lose();
   const renewed = own.renew("s");
@@ -163,7 +163,7 @@ test("a log that is lost during a reload that is refused is replaced", async () 
   await expectOnlyNewLog();
 });
 
-test("a reload that meets a lost log before anybody is told of it counts for the log that takes its place", async () => {
+test("a reload that finds a lost log before the loss is reported applies to the log that replaces it", async () => {
   await store.lose();
   await reload(after);
   await own.renew("s");

@@ -21,7 +21,7 @@ test("there is no lag before the first event", async () => {
   expect(replication.status()).toMatchObject({ connected: true, lag: undefined, reconnects: 0 });
 });
 
-test("the lag is the time that the last event was on its way, and each batch is counted once", async () => {
+test("the lag is the transit time of the last event, and each batch is counted once", async () => {
   const { log, replication } = await follow(-hour);
   await log.append([event, event, event]);
   await log.append([event]);
@@ -31,13 +31,13 @@ test("the lag is the time that the last event was on its way, and each batch is 
   expect(latency.sum).toBeGreaterThanOrEqual(7200);
 });
 
-test("an event of a clock that is ahead is not late", async () => {
+test("an event from a clock that is ahead is not late", async () => {
   const { log, replication } = await follow(hour);
   await log.append([event]);
   expect(replication.status()).toMatchObject({ lag: 0, latency: { sum: 0 } });
 });
 
-test("while nothing is heard of the engine, the lag is the time since then, be it longer", async () => {
+test("while nothing arrives from the engine, the lag is at least the time since then", async () => {
   const { log, replication, connection } = await follow(-hour / 2);
   Object.assign(connection, { connected: false, silence: 100 });
   expect(replication.status()).toMatchObject({ connected: false, lag: 0.1 });

@@ -75,14 +75,14 @@ afterEach(async () => {
   await upstream.close();
 });
 
-test("what is ingested is appended under the fence of the lease, what is published under none", async () => {
+test("ingested events are appended with the fence of the lease, published events without one", async () => {
   upstream.control({ emit: 1 });
   await eventually(() => source.log.state().head === 1, "the event");
   await source.append([{ event: "message", data: "published", channel: undefined, upstreamId: undefined }]);
   expect(fences).toEqual([1, undefined]);
 });
 
-test("when the store refuses the fence, the upstream is closed, and nothing of it is in the log", async () => {
+test("when the store refuses the fence, the upstream is closed, and none of its events are in the log", async () => {
   upstream.control({ emit: 2 });
   await eventually(() => source.log.state().head === 2, "the events");
   place.revoke("s");
@@ -98,7 +98,7 @@ test("when the store refuses the fence, the upstream is closed, and nothing of i
   expect(new Set(fences)).toEqual(new Set([1, 3]));
 });
 
-test("leases that are taken, lost and given back are counted, also over a change of what is fed", async () => {
+test("leases that are acquired, lost and released are counted, also when the source changes", async () => {
   const changes = (): LeaseStatus["changes"] => source.lease!()!.changes;
   expect(changes()).toEqual({ taken: 1, lost: 0, released: 0 });
   place.revoke("s");

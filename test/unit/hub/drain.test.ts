@@ -60,7 +60,7 @@ function byeOf({ page }: Told): ControlEvents["spillway.bye"] & { readonly field
 
 const at: DrainPlan = { reason: "drain", over: 0, retry: [1000, 5000] };
 
-test("everyone is told exactly once, in order, however many they are and however long it takes", () =>
+test("every subscriber is notified exactly once, in order, however many they are and however long it takes", () =>
   fc.assert(
     fc.asyncProperty(fc.nat(500), fc.nat(120), async (count, over) => {
       const all = subscribers(count);
@@ -70,7 +70,7 @@ test("everyone is told exactly once, in order, however many they are and however
     { numRuns: 30 },
   ));
 
-test("the times to come back lie in their range, at its ends too, and are equal in the field and in the data", () =>
+test("the reconnect delays are within their range, at its ends too, and are equal in the field and in the data", () =>
   fc.assert(
     fc.asyncProperty(fc.nat(60_000), fc.nat(60_000), async (min, width) => {
       const told = await say(subscribers(40), { ...at, retry: [min, min + width] });
@@ -84,7 +84,7 @@ test("the times to come back lie in their range, at its ends too, and are equal 
     }),
   ));
 
-test("a thousand are asked to come back at many times, evenly spread, and pages are shared", async () => {
+test("a thousand subscribers get many different delays, evenly spread, and pages are shared", async () => {
   const told = await say(subscribers(4000), at);
   const retries = told.map((one) => byeOf(one).retry);
   expect(new Set(retries).size).toBeGreaterThan(50);
@@ -96,14 +96,14 @@ test("a thousand are asked to come back at many times, evenly spread, and pages 
   }
 });
 
-test("each is told in its own format", async () => {
+test("each subscriber is notified in its own format", async () => {
   const told = await say([...subscribers(3), ...subscribers(3, ndjson)], at);
   const starts = told.map(({ page }) => Buffer.from(page.payload).toString().slice(0, 1));
   expect(starts.slice(3)).toEqual(["{", "{", "{"]);
   expect(starts.slice(0, 3)).not.toContain("{");
 });
 
-test("who has gone is told nothing, who goes while others are told neither", async () => {
+test("subscribers that have left, or leave meanwhile, are not notified", async () => {
   const all = subscribers(300);
   Object.assign(all[0]!, { closed: true });
   const last = all.at(-1)!;
@@ -111,7 +111,7 @@ test("who has gone is told nothing, who goes while others are told neither", asy
   expect(told.map(({ subscriber }) => subscriber)).toEqual(all.slice(1, -1));
 });
 
-test("over 0 ms all are told without a pause, in slices between which the event loop turns", async () => {
+test("over 0 ms all are notified without a pause, in slices between which the event loop runs", async () => {
   const told = await say(subscribers(1000), at);
   const perTurn = new Map<number, number>();
   for (const { turn } of told) perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1);
@@ -119,7 +119,7 @@ test("over 0 ms all are told without a pause, in slices between which the event 
   expect(perTurn.size).toBeGreaterThan(4);
 });
 
-test("over a time they are told a few at a time, as far as the time has come", async () => {
+test("over a longer time, subscribers are notified in proportion to the time that has passed", async () => {
   const startedAt = performance.now();
   const over = 300;
   const all = subscribers(600);
@@ -132,7 +132,7 @@ test("over a time they are told a few at a time, as far as the time has come", a
   expect(done).toBe(600);
 });
 
-test("a process that was busy for the whole time tells the rest without further pauses", async () => {
+test("a process that was busy for the whole time notifies the rest without further pauses", async () => {
   let busy = false;
   const told = await say(subscribers(640), { ...at, over: 600 }, ({ turn }) => {
     if (turn > 0 || busy) return;
@@ -145,6 +145,6 @@ test("a process that was busy for the whole time tells the rest without further 
   expect(new Set(told.map(({ turn }) => turn)).size).toBeLessThan(20);
 });
 
-test("nobody is nothing to wait for", async () => {
+test("without subscribers there is nothing to wait for", async () => {
   expect(await say([], { ...at, over: 1e9 })).toEqual([]);
 });

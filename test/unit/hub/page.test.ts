@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createPage, PageCache, type Page } from "../../../src/hub/page.ts";
 
-test("pages of next to no bytes do not pile up in the cache", () => {
+test("nearly empty pages do not accumulate in the cache", () => {
   const cache = new PageCache(1024 * 1024);
   const home = new Map<number, Page>();
   for (let from = 0; from < 50_000; from++) {

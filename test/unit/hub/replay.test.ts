@@ -50,7 +50,7 @@ const event = (data: string, channel?: string) => ({ event: "message", data, cha
 
 const atOnce = { reason: "drain", over: 0, retry: [0, 0] } as const;
 
-test("a page of text outside ASCII is read from the log once for all who replay it", async () => {
+test("a page of non-ASCII text is read from the log once for all who replay it", async () => {
   const log = await openLog();
   await log.append(Array.from({ length: 3_000 }, () => event("漢".repeat(100))));
   const { counted, asked } = counting(log);
@@ -65,7 +65,7 @@ test("a page of text outside ASCII is read from the log once for all who replay 
   expect(asked.length).toBe(new Set(asked).size);
 });
 
-test("those who come from different places soon share the pages that are read", async () => {
+test("subscribers that start at different positions soon share the pages that are read", async () => {
   const log = await openLog();
   await log.append(Array.from({ length: 3_000 }, () => event("x".repeat(300))));
   const { counted, asked } = counting(log);
@@ -80,7 +80,7 @@ test("those who come from different places soon share the pages that are read", 
   expect(shared.length).toBe(new Set(shared).size);
 });
 
-test("many who catch up at once leave the event loop its turns", async () => {
+test("many subscribers that catch up at once do not block the event loop", async () => {
   const log = await openLog();
   const hub = await createHub(log, options);
   await log.append(Array.from({ length: 1_000 }, () => event("x".repeat(1_000))));
@@ -99,7 +99,7 @@ test("many who catch up at once leave the event loop its turns", async () => {
   expect(Math.max(...turns)).toBeLessThan(600 * 1024);
 });
 
-test("a checkpoint never lies before an event that was sent, though the hub hears of events late", async () => {
+test("a checkpoint is never before an event that was sent, even if the hub learns of events late", async () => {
   const log = await openLog();
   const late = overriding(log, { watch: () => () => {} });
   await log.append(Array.from({ length: 300 }, (_, n) => event(String(n + 1), "a")));

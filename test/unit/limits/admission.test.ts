@@ -30,7 +30,7 @@ async function refusal(attempt: () => unknown): Promise<SpillwayError | undefine
   }
 }
 
-test("without bounds for subjects and addresses a place is given at once, and no name is kept", () => {
+test("without limits per subject and address a connection is admitted synchronously, and no name is kept", () => {
   const admission = createAdmission(none);
   const release = admission.connect(anna);
   expect(release).toBeTypeOf("function");
@@ -38,7 +38,7 @@ test("without bounds for subjects and addresses a place is given at once, and no
   expect(admission).toMatchObject({ connections: 1, keys: 0 });
 });
 
-test("beyond the bound of all it is at capacity, until one goes", async () => {
+test("beyond the total limit it is at capacity, until a connection ends", async () => {
   const admission = createAdmission({ ...none, connections: 1 });
   const release = admission.connect(anna);
   expect(await refusal(() => admission.connect(ben))).toMatchObject({ code: "at-capacity", retryAfter: 10 });
@@ -46,7 +46,7 @@ test("beyond the bound of all it is at capacity, until one goes", async () => {
   expect(await refusal(() => admission.connect(ben))).toBeUndefined();
 });
 
-test("a subject has its bound over all addresses, and does not use up another's", async () => {
+test("a subject has its limit over all addresses, independent of other subjects", async () => {
   const admission = createAdmission({ ...none, perSubject: 2 });
   admission.connect(anna);
   admission.connect({ ...anna, address: "192.0.2.9" });
@@ -54,28 +54,28 @@ test("a subject has its bound over all addresses, and does not use up another's"
   expect(await refusal(() => admission.connect(ben))).toBeUndefined();
 });
 
-test("strangers are no subject: each address counts for itself", async () => {
+test("anonymous clients have no subject: each address is counted separately", async () => {
   const admission = createAdmission({ ...none, perSubject: 1, perAddress: 2 });
   for (const address of ["192.0.2.1", "192.0.2.1", "192.0.2.2"]) admission.connect(stranger(address));
   expect(await refusal(() => admission.connect(stranger("192.0.2.1")))).toMatchObject({ code: "too-many-connections" });
   expect(await refusal(() => admission.connect(stranger("192.0.2.2")))).toBeUndefined();
 });
 
-test("the addresses of one IPv6 network count together", async () => {
+test("the addresses of one IPv6 network are counted together", async () => {
   const admission = createAdmission({ ...none, perAddress: 1 });
   admission.connect(stranger("2001:db8:1:2::1"));
   expect(await refusal(() => admission.connect(stranger("2001:db8:1:2::2")))).toBeDefined();
   expect(await refusal(() => admission.connect(stranger("2001:db8:1:3::1")))).toBeUndefined();
 });
 
-test("a caller whose address is not known is bounded by its subject alone", async () => {
+test("a client without a known address is limited by its subject only", async () => {
   const admission = createAdmission({ ...none, perAddress: 1, perSubject: 1, connectRate: { count: 1, window: hour } });
   for (let times = 0; times < 3; times++) admission.connect(stranger(undefined));
   admission.connect({ subject: "key:anna", address: undefined });
   expect(await refusal(() => admission.connect({ subject: "key:anna", address: undefined }))).toBeDefined();
 });
 
-test("connections of a subject and attempts of an address come no faster than their rate, also if the first are gone", async () => {
+test("connections of a subject and attempts of an address cannot exceed their rate, even if earlier ones have ended", async () => {
   const admission = createAdmission({ ...none, connectRate: { count: 1, window: hour } });
   const come = async (caller: Caller): Promise<() => void> => {
     admission.arrive({ address: caller.address, subscribes: true });
@@ -96,7 +96,7 @@ test("connections of a subject and attempts of an address come no faster than th
   expect(await refusal(() => admission.arrive({ address: "192.0.2.1", subscribes: false }))).toBeUndefined();
 });
 
-test("requests of an address come no faster than their rate, whatever they are", async () => {
+test("requests of an address cannot exceed their rate, whatever they are", async () => {
   const admission = createAdmission({ ...none, requestRate: { count: 2, window: hour } });
   const come = (address: string | undefined): Promise<unknown> =>
     refusal(() => admission.arrive({ address, subscribes: false }));
@@ -106,13 +106,13 @@ test("requests of an address come no faster than their rate, whatever they are",
   for (let times = 0; times < 3; times++) expect(await come(undefined)).toBeUndefined();
 });
 
-test("a subject that is written like an address is not counted as one", async () => {
+test("a subject that looks like an address is not counted as one", async () => {
   const admission = createAdmission({ ...none, connectRate: { count: 1, window: hour } });
   admission.connect({ subject: "192.0.2.1", address: undefined });
   expect(await refusal(() => admission.arrive({ address: "192.0.2.1", subscribes: true }))).toBeUndefined();
 });
 
-test("publishing is counted by the subject, and for strangers by the address", async () => {
+test("publishing is counted by subject, and for anonymous clients by address", async () => {
   const admission = createAdmission({ ...none, publishRate: { count: 1, window: hour } });
   admission.publish(anna);
   admission.publish({ ...ben, address: anna.address });
@@ -123,7 +123,7 @@ test("publishing is counted by the subject, and for strangers by the address", a
   expect(await refusal(() => admission.connect(anna))).toBeUndefined();
 });
 
-test("other limits hold for those who come from then on, and put nobody out", async () => {
+test("changed limits apply to new clients, and disconnect nobody", async () => {
   const admission = createAdmission(none);
   const releases = [admission.connect(anna), admission.connect(anna)];
   admission.change({ ...none, connections: 1, perSubject: 1 });
@@ -136,7 +136,7 @@ test("other limits hold for those who come from then on, and put nobody out", as
   expect(admission).toMatchObject({ connections: 0, keys: 0 });
 });
 
-test("a rate that stays the same keeps its count when other limits change", async () => {
+test("an unchanged rate keeps its count when other limits change", async () => {
   const rated = { ...none, connectRate: { count: 1, window: hour }, publishRate: { count: 1, window: hour } };
   const admission = createAdmission(rated);
   admission.connect(anna);
@@ -146,7 +146,7 @@ test("a rate that stays the same keeps its count when other limits change", asyn
   expect(await refusal(() => admission.publish(anna))).toBeUndefined();
 });
 
-test("a connection that its rate refuses keeps no place", async () => {
+test("a connection that its rate refuses is not counted", async () => {
   const admission = createAdmission({ ...none, connectRate: { count: 1, window: hour } });
   admission.connect(anna);
   expect(await refusal(() => admission.connect(anna))).toMatchObject({ code: "rate-limited" });
@@ -164,7 +164,7 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant("release" as const), which: fc.nat(30) }),
 );
 
-test("in any order of coming and going everyone is let in exactly while there is room, and all places come back", async () => {
+test("in any order of connecting and leaving, clients are admitted exactly while there is room, and all slots are released", async () => {
   await fc.assert(
     fc.asyncProperty(bounds, fc.array(step, { maxLength: 80 }), async (limits, steps) => {
       const admission = createAdmission({ ...none, ...limits });
@@ -195,7 +195,7 @@ test("in any order of coming and going everyone is let in exactly while there is
   );
 });
 
-test("who waits for its rate holds a place: together no more get in than there is room for", async () => {
+test("a client that waits for its rate is counted: in total no more are admitted than there is room for", async () => {
   const rate = { count: 3, window: hour };
   await fc.assert(
     fc.asyncProperty(bounds, fc.array(callers, { maxLength: 30 }), async (limits, crowd) => {

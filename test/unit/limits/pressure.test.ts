@@ -15,7 +15,7 @@ function codeOf(pressure: Pressure): string | undefined {
   }
 }
 
-describe("by gauges of the test", () => {
+describe("with gauges of the test", () => {
   const listeners = new Set<(late: number) => void>();
   let rss = 0;
   const gauges: PressureGauges = {
@@ -50,7 +50,7 @@ describe("by gauges of the test", () => {
     for (const listener of listeners) listener(late);
   }
 
-  test("one long turn of the loop closes nothing", () => {
+  test("one long turn of the event loop does not close it", () => {
     const { pressure, changes } = start({ ...lifted, lag: 200 });
     for (const late of [5000, 0, 0, 0, 5000, 0, 0]) {
       sample(late);
@@ -59,7 +59,7 @@ describe("by gauges of the test", () => {
     expect(changes).toEqual([]);
   });
 
-  test("a loop that stays late closes, and opens again below half of the bound", () => {
+  test("a continuous lag of the event loop closes it, and it opens again below half of the limit", () => {
     const { pressure, changes } = start({ ...lifted, lag: 200 });
     for (const late of [300, 300]) sample(late);
     expect(pressure).toMatchObject({ lag: 300, overloaded: true });
@@ -71,13 +71,13 @@ describe("by gauges of the test", () => {
     expect(changes).toEqual([true, false]);
   });
 
-  test("a lag at the bound is not beyond it", () => {
+  test("a lag at the limit does not exceed it", () => {
     const { pressure } = start({ ...lifted, lag: 200 });
     for (const late of [200, 200, 200]) sample(late);
     expect(pressure).toMatchObject({ lag: 200, overloaded: false });
   });
 
-  test("memory beyond its bound closes at once, and opens again well below it", () => {
+  test("memory above its limit closes it at once, and it opens again well below the limit", () => {
     const { pressure, changes } = start({ ...lifted, memory: 2000 });
     const codes = [2000, 2001, 1950, 1901, 1899].map((bytes) => {
       rss = bytes;
@@ -88,19 +88,19 @@ describe("by gauges of the test", () => {
     expect(changes).toEqual([true, false]);
   });
 
-  test("a process that starts beyond its memory is closed from the start", () => {
+  test("a process that starts above its memory limit is closed from the start", () => {
     rss = 3000;
     expect(codeOf(start({ ...lifted, memory: 2000 }).pressure)).toBe("overloaded");
   });
 
-  test("without bounds it only measures", () => {
+  test("without limits it only measures", () => {
     const { pressure } = start(lifted);
     rss = 2 ** 40;
     for (const late of [9000, 9000, 9000]) sample(late);
     expect(pressure).toMatchObject({ lag: 9000, memory: 2 ** 40, overloaded: false });
   });
 
-  test("other bounds hold from the next sample on", () => {
+  test("changed limits apply from the next sample on", () => {
     const { pressure } = start(lifted);
     pressure.change({ ...lifted, memory: 500 });
     sample(0);
@@ -110,7 +110,7 @@ describe("by gauges of the test", () => {
     expect(codeOf(pressure)).toBeUndefined();
   });
 
-  test("starting twice is starting once, and stopping opens for good", () => {
+  test("starting twice has the effect of starting once, and stopping opens it permanently", () => {
     const { pressure, changes } = start({ ...lifted, memory: 500 });
     pressure.start();
     expect(listeners.size).toBe(1);
@@ -123,7 +123,7 @@ describe("by gauges of the test", () => {
     expect(codeOf(pressure)).toBe("overloaded");
   });
 
-  test("an admission under pressure refuses connections, and neither counts them nor holds up publishing", async () => {
+  test("an admission under pressure refuses connections, does not count them, and does not delay publishing", async () => {
     const { pressure } = start({ ...lifted, memory: 500 });
     const limits = {
       connections: 1,
@@ -143,7 +143,7 @@ describe("by gauges of the test", () => {
   });
 });
 
-test("a loop that is really blocked closes, and opens when it is not any more", async () => {
+test("it closes when the event loop is really blocked, and opens afterwards", async () => {
   const pressure = createPressure({ ...lifted, lag: 50 });
   pressure.start();
   let blocking = true;

@@ -5,7 +5,7 @@ import { createRateCounter } from "../../../src/limits/rate-counter.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test("a key that has had all its places waits for the end of its window", () => {
+test("a key that has used up its rate waits for the end of its window", () => {
   const counter = createRateCounter({ count: 2, window: 1000 });
   expect([counter.take(["a"]), counter.take(["a"]), counter.take(["a"])]).toEqual([0, 0, 1000]);
   vi.advanceTimersByTime(400);
@@ -14,14 +14,14 @@ test("a key that has had all its places waits for the end of its window", () => 
   expect(counter.take(["a"])).toBe(0);
 });
 
-test("who is refused is not counted, under none of the keys", () => {
+test("a refused request is not counted, under none of the keys", () => {
   const counter = createRateCounter({ count: 1, window: 1000 });
   counter.take(["a"]);
   for (let times = 0; times < 5; times++) expect(counter.take(["b", "a"])).toBe(1000);
   expect(counter.take(["b"])).toBe(0);
 });
 
-test("those who ask at the same time get no more than there is", () => {
+test("simultaneous requests cannot exceed the rate", () => {
   const counter = createRateCounter({ count: 3, window: 1000 });
   const waits = Array.from({ length: 10 }, () => counter.take(["a"]));
   expect(waits).toEqual([0, 0, 0, ...Array.from({ length: 7 }, () => 1000)]);
@@ -37,7 +37,7 @@ test("a key is forgotten when its window ends", () => {
   expect(vi.getTimerCount()).toBe(before);
 });
 
-test("no window of a key has more than its count, whatever is asked for and when", () => {
+test("no window of a key exceeds its limit, for any sequence of requests", () => {
   const keys = fc.subarray(["a", "b", "c"], { minLength: 1 });
   const steps = fc.array(fc.record({ keys, pause: fc.oneof(fc.constant(0), fc.nat(700)) }), { maxLength: 60 });
   fc.assert(

@@ -9,14 +9,14 @@ afterEach(() => void vi.useRealTimers());
 const never = (): AbortSignal => new AbortController().signal;
 const busy = expect.objectContaining({ code: "replay-busy", retryAfter: 5 }) as Error;
 
-test("while there is room a replay begins at once", () => {
+test("a replay starts at once if there is a free slot", () => {
   const gate = createReplayGate({ replays: 2, replayWait: 1000 });
   expect([gate.enter(never), gate.enter(never)].map((entry) => typeof entry)).toEqual(["function", "function"]);
   expect(gate).toMatchObject({ running: 2, waiting: 0 });
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("others wait in order, and the place goes to the first of them", async () => {
+test("others wait in order, and a free slot goes to the first of them", async () => {
   const gate = createReplayGate({ replays: 2, replayWait: 1000 });
   const [first, second] = [await gate.enter(never), await gate.enter(never)];
   const order: string[] = [];
@@ -34,7 +34,7 @@ test("others wait in order, and the place goes to the first of them", async () =
   expect(gate).toMatchObject({ running: 0, waiting: 0 });
 });
 
-test("leaving twice frees one place", async () => {
+test("leaving twice frees one slot", async () => {
   const gate = createReplayGate({ replays: 1, replayWait: 1000 });
   const leave = await gate.enter(never);
   const next = gate.enter(never);
@@ -44,7 +44,7 @@ test("leaving twice frees one place", async () => {
   await next;
 });
 
-test("who has waited long enough is refused, and leaves nothing behind", async () => {
+test("a replay that has waited too long is refused, and leaves nothing behind", async () => {
   const gate = createReplayGate({ replays: 1, replayWait: 1000 });
   const leave = await gate.enter(never);
   const late = gate.enter(never);
@@ -55,7 +55,7 @@ test("who has waited long enough is refused, and leaves nothing behind", async (
   expect(gate.running).toBe(0);
 });
 
-test("no more wait than there are places: who comes then is refused at once", async () => {
+test("at most as many wait as there are slots; others are refused at once", async () => {
   const gate = createReplayGate({ replays: 2, replayWait: 1000 });
   const leaves = [await gate.enter(never), await gate.enter(never)];
   const waiting = [gate.enter(never), gate.enter(never)];
@@ -65,7 +65,7 @@ test("no more wait than there are places: who comes then is refused at once", as
   expect(gate).toMatchObject({ running: 0, waiting: 0 });
 });
 
-test("who goes away while waiting leaves the queue, its timer and its listener", async () => {
+test("a client that disconnects while waiting is removed from the queue, with its timer and its listener", async () => {
   const gate = createReplayGate({ replays: 1, replayWait: 1000 });
   await gate.enter(never);
   const controller = new AbortController();
@@ -78,14 +78,14 @@ test("who goes away while waiting leaves the queue, its timer and its listener",
   expect(removed).toHaveBeenCalledOnce();
 });
 
-test("who has gone already does not wait", async () => {
+test("a client that has already disconnected does not wait", async () => {
   const gate = createReplayGate({ replays: 1, replayWait: 1000 });
   await gate.enter(never);
   expect(() => gate.enter(() => AbortSignal.abort(new Error("gone")))).toThrow("gone");
   expect(gate.waiting).toBe(0);
 });
 
-test("a wider gate lets those in who wait, and a narrower one puts nobody out", async () => {
+test("a larger gate admits waiting replays, and a smaller one ends none", async () => {
   const gate = createReplayGate({ replays: 2, replayWait: 1000 });
   const leaves = [await gate.enter(never), await gate.enter(never)];
   const waiting = [gate.enter(never), gate.enter(never)];
@@ -106,7 +106,7 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant("wait" as const), ms: fc.nat(600) }),
 );
 
-test("in any order of coming, going and giving up the gate does what a list does", async () => {
+test("in any order of arrivals, departures and timeouts, the gate behaves like a simple list", async () => {
   const wait = 1000;
   await fc.assert(
     fc.asyncProperty(fc.nat(4), fc.array(step, { maxLength: 60 }), async (replays, steps) => {

@@ -4,7 +4,7 @@ import { retryAfterSeconds } from "../../../src/limits/retry-after.ts";
 
 const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
-test("the seconds are whole, at least what was asked for and at most the double", () => {
+test("the seconds are whole, at least the given time and at most twice that", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 100_000 }), random, (base, r) => {
       const seconds = retryAfterSeconds(base, r);
@@ -15,13 +15,13 @@ test("the seconds are whole, at least what was asked for and at most the double"
   );
 });
 
-test("both ends are reached, and a long wait is spread over a minute", () => {
+test("both ends are possible, and a long wait is spread over a minute", () => {
   const ends = (base: number): number[] => [retryAfterSeconds(base, 0), retryAfterSeconds(base, 1 - Number.EPSILON)];
   expect(ends(5)).toEqual([5, 10]);
   expect(ends(900)).toEqual([900, 960]);
 });
 
-test("part of a second is a whole one, and so is none", () => {
+test("a fraction of a second, or zero, becomes one second", () => {
   for (const base of [0, 0.2, 1]) expect(retryAfterSeconds(base, 0)).toBe(1);
 });
 

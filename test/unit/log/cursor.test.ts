@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { formatCursor, newEpoch, parseCursor } from "../../../src/log/cursor.ts";
 
-test("a cursor comes back as it went out", () => {
+test("a cursor is parsed as it was formatted", () => {
   for (const [epoch, seq] of [
     ["a", 0],
     ["0k3x9z", 17],
@@ -11,7 +11,7 @@ test("a cursor comes back as it went out", () => {
   }
 });
 
-test("what no cursor looks like is none", () => {
+test("any other text is not a cursor", () => {
   const texts = ["", ".", "a", "a.", ".1", "a.01", "a.-1", "a.1.2", "A.1", "ä.1", "a.1 ", " a.1", "a.1e3", "a.1\n"];
   const tooLong = ["a.9007199254740992", "abcdefghijklmnopq.1", "a.12345678901234567"];
   for (const text of [...texts, ...tooLong]) expect(parseCursor(text), text).toBeUndefined();

@@ -5,7 +5,7 @@ import { silentLogger } from "../../../src/util/logger.ts";
 
 const hint = (head: number): LogHint => ({ head, earliest: 1 });
 
-test("a listener that notifies again leaves the order whole for the others", () => {
+test("a listener that notifies again does not change the order for the others", () => {
   const watchers = createWatchers("s", silentLogger);
   const heads: number[] = [];
   watchers.add(({ head }) => {
@@ -16,7 +16,7 @@ test("a listener that notifies again leaves the order whole for the others", () 
   expect(heads).toEqual([1, 2, 3]);
 });
 
-test("a listener's error is logged with its stream, and the others still hear", () => {
+test("a listener's error is logged with its stream, and the others are still notified", () => {
   const errors: object[] = [];
   const watchers = createWatchers("prices", { ...silentLogger, error: (fields) => errors.push(fields) });
   const error = new Error("a listener's own");
@@ -29,7 +29,7 @@ test("a listener's error is logged with its stream, and the others still hear", 
   expect([errors, heard]).toEqual([[{ stream: "prices", err: error }], 7]);
 });
 
-test("cleared watchers hear nothing", () => {
+test("cleared watchers are not notified", () => {
   const watchers = createWatchers("s", silentLogger);
   let heard = 0;
   watchers.add(() => heard++);

@@ -5,7 +5,7 @@ import { countDuration, countSince, createDurations, durationBounds } from "../.
 import { parseExposition, valueOf } from "../../support/exposition.ts";
 import { exposed, processSnapshot, sourcesOf, streamSnapshot } from "./snapshots.ts";
 
-test("the answer is Prometheus' text format with every metric in it once", async () => {
+test("the output is Prometheus' text format with every metric in it once", async () => {
   const { contentType, text } = await createMetrics(sourcesOf({ streams: [streamSnapshot("prices")] })).render();
   expect(contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
   const metrics = parseExposition(text);
@@ -28,7 +28,7 @@ test("a sample has the labels that its metric declares, and no others", async ()
   }
 });
 
-test("the numbers of a stream are those of its subscribers, its log and its upstream", async () => {
+test("the metrics of a stream cover its subscribers, its log and its upstream", async () => {
   const metrics = await exposed({ streams: [streamSnapshot("prices"), streamSnapshot("news")] });
   const of = (name: string, labels = {}): number | undefined => valueOf(metrics, name, { stream: "prices", ...labels });
   expect({
@@ -80,7 +80,7 @@ test("the numbers of a stream are those of its subscribers, its log and its upst
   });
 });
 
-test("a stream without an upstream has no sample of one", async () => {
+test("a stream without an upstream has no samples of one", async () => {
   const metrics = await exposed({ streams: [{ ...streamSnapshot("chat"), upstream: undefined }] });
   for (const [name, { samples }] of metrics) {
     if (name.startsWith("spillway_upstream_") || name.startsWith("spillway_ingest_")) expect(samples, name).toEqual([]);
@@ -88,7 +88,7 @@ test("a stream without an upstream has no sample of one", async () => {
   expect(valueOf(metrics, "spillway_log_head", { stream: "chat" })).toBe(60);
 });
 
-test("where nodes share the store, the numbers are those of the lease, the tail and the engine", async () => {
+test("with a shared store, the metrics cover the lease, the tail and the engine", async () => {
   const stream = streamSnapshot("prices");
   const replication = { ...stream.replication!, latency: createDurations() };
   countDuration(replication.latency, 3);
@@ -104,7 +104,7 @@ test("where nodes share the store, the numbers are those of the lease, the tail 
   expect(valueOf(metrics, "spillway_store_reconnects_total")).toBe(19);
 });
 
-test("a store that is not shared has no sample of what nodes share, nor has a stream without an upstream one of a lease", async () => {
+test("a store that is not shared has no such samples, and a stream without an upstream has none of a lease", async () => {
   const stream = streamSnapshot("prices");
   const alone = { ...stream, lease: undefined, replication: undefined };
   const sources = { ...sourcesOf({ streams: [alone] }), store: () => undefined };
@@ -115,7 +115,7 @@ test("a store that is not shared has no sample of what nodes share, nor has a st
   expect(published.get("spillway_lease_changes_total")!.samples).toEqual([]);
 });
 
-test("the age of the last event counts from the upstream's last, and from the log's last before the first", async () => {
+test("the age of the last event is measured from the upstream's last, or from the log's last before the first", async () => {
   const known = streamSnapshot("known");
   const fresh = { ...known, name: "fresh", ingestStats: { ...known.ingestStats!, lastEventAt: undefined } };
   const empty = { ...fresh, name: "empty", log: { ...known.log, lastTime: 0 } };
@@ -128,7 +128,7 @@ test("the age of the last event counts from the upstream's last, and from the lo
   expect(age("empty")).toBeUndefined();
 });
 
-test("durations fall into the bucket that is just long enough, and into all longer ones", async () => {
+test("a duration is counted in the smallest bucket that fits, and in all larger ones", async () => {
   const durations = createDurations();
   const ago = (seconds: number): void => countSince(durations, performance.now() - seconds * 1000);
   for (const seconds of [0.2, 0.2, 7, 3600]) ago(seconds);
@@ -143,13 +143,13 @@ test("durations fall into the bucket that is just long enough, and into all long
   expect(metrics.get("spillway_log_append_seconds")!.samples).toHaveLength(durationBounds.length + 3);
 });
 
-test("refusals are counted by code, and the known codes are there before the first", async () => {
+test("refusals are counted by code, and the known codes exist before the first one", async () => {
   const metrics = await exposed({ refused: { "rate-limited": 4, "uri-too-long": 1 } });
   const refused = (code: string): number | undefined => valueOf(metrics, "spillway_requests_refused_total", { code });
   expect(["rate-limited", "uri-too-long", "at-capacity", "gap"].map(refused)).toEqual([4, 1, 0, undefined]);
 });
 
-test("with workers each process has its own samples, told apart by a label; alone it has none", async () => {
+test("with workers each process has its own samples, distinguished by a label; a single process has no label", async () => {
   const alone = await exposed({});
   expect(alone.get("process_resident_memory_bytes")!.samples).toEqual([
     { name: "process_resident_memory_bytes", labels: {}, value: 90_000_000 },
@@ -159,7 +159,7 @@ test("with workers each process has its own samples, told apart by a label; alon
   expect(workers).toEqual(["primary", "1", "2"]);
 });
 
-test("what a label holds is escaped", async () => {
+test("label values are escaped", async () => {
   const name = 'a"b\\c\nd';
   const metrics = await exposed({ streams: [streamSnapshot(name)] });
   expect(valueOf(metrics, "spillway_subscribers", { stream: name })).toBe(3);

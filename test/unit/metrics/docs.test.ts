@@ -18,7 +18,7 @@ const exposedNames = new Set(
 );
 const labelNames = new Set(["le", "instance", "job", ...allMetrics.flatMap(({ labels }) => labels)]);
 
-test("the page lists exactly the metrics that there are, with type, labels and meaning", () => {
+test("the page lists exactly the existing metrics, with type, labels and meaning", () => {
   const listed = Array.from(page.matchAll(row), ({ groups }) => ({ ...groups }));
   const real = allMetrics.map(({ name, type, labels, help }) => ({
     name,
@@ -29,7 +29,7 @@ test("the page lists exactly the metrics that there are, with type, labels and m
   expect(listed).toEqual(real);
 });
 
-test("names follow Prometheus' conventions: a prefix of their own or a usual one, and base units", () => {
+test("names follow Prometheus' conventions: an own or a usual prefix, and base units", () => {
   for (const { name, type } of allMetrics) {
     expect(name).toMatch(/^(?:spillway|process|nodejs)_[a-z_]+$/);
     expect(name).not.toMatch(/_(?:ms|milliseconds|kb|kilobytes|percent|count|sum|bucket)(?:_|$)/);
@@ -75,7 +75,7 @@ function names(query: string): { metrics: string[]; labels: string[] } {
   };
 }
 
-test("every metric and label in the alerts and on the dashboard is there", () => {
+test("every metric and label in the alerts and on the dashboard exists", () => {
   const written = /`([^`\n]*\b(?:rate|sum|increase|changes)\b[^`\n]*\([^`\n]*)`/g;
   const inPage = Array.from(page.matchAll(written), ([, query = ""]) => query);
   const queries = [...rules.map(({ expr }) => expr), ...panelQueries, ...inPage];
@@ -112,7 +112,7 @@ test("the codes, reasons and states in the alerts exist", () => {
   }
 });
 
-test("every metric of Spillway's own is on the dashboard, but for what only an alert or a query needs", () => {
+test("every Spillway metric is on the dashboard, except those for alerts and queries only", () => {
   const shown = new Set(panelQueries.flatMap((query) => names(query).metrics));
   const unseen = [...exposedNames].filter((name) => name.startsWith("spillway_") && !shown.has(name));
   expect(unseen.filter((name) => !name.endsWith("_sum") && !name.endsWith("_count"))).toEqual([
@@ -120,7 +120,7 @@ test("every metric of Spillway's own is on the dashboard, but for what only an a
   ]);
 });
 
-test("alerts have a name of their own, a severity and a summary", () => {
+test("alerts have a unique name, a severity and a summary", () => {
   expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
   for (const { alert, labels, annotations } of rules) {
     expect(alert).toMatch(/^Spillway[A-Z]\w+$/);
@@ -129,7 +129,7 @@ test("alerts have a name of their own, a severity and a summary", () => {
   }
 });
 
-test("the dashboard asks the data source and the streams that are chosen, and its panels do not overlap", () => {
+test("the dashboard uses the selected data source and streams, and its panels do not overlap", () => {
   expect(dashboard.templating.list.map(({ name }) => name)).toEqual(["datasource", "instance", "stream"]);
   const taken = new Set<string>();
   for (const { title, gridPos, targets = [] } of dashboard.panels) {
@@ -147,7 +147,7 @@ test("the dashboard asks the data source and the streams that are chosen, and it
   }
 });
 
-test("Prometheus is told to load the rules", () => {
+test("the configuration of Prometheus loads the rules", () => {
   const config = parse(readFileSync(join(root, "deploy/prometheus/prometheus.yml"), "utf8")) as object;
   expect(config).toMatchObject({ rule_files: ["alerts.yml"], scrape_configs: [{ job_name: "spillway" }] });
 });

@@ -4,7 +4,7 @@ import { parseExposition, valueOf } from "../../support/exposition.ts";
 const head = "# HELP a_total Some\n# TYPE a_total counter\n";
 const histogram = "# HELP h H\n# TYPE h histogram\n";
 
-test("the reader takes what Prometheus takes", () => {
+test("the reader accepts what Prometheus accepts", () => {
   const text = `${head}a_total{x="1",y="q\\"\\\\\\n"} 2\na_total{x="2"} 1.5e-7\n\n${histogram}h_bucket{le="1"} 1\nh_bucket{le="+Inf"} 2\nh_sum 3\nh_count 2\n`;
   const metrics = parseExposition(text);
   expect(valueOf(metrics, "a_total", { y: 'q"\\\n' })).toBe(2);

@@ -10,13 +10,13 @@ describe("encodeEvent", () => {
     );
   });
 
-  test("names no type where it is the default", () => {
+  test("writes no type if it is the default", () => {
     expect(encodeEvent({ data: "x" })).toBe("data: x\n\n");
     expect(encodeEvent({ event: "message", data: "x" })).toBe("data: x\n\n");
     expect(encodeEvent({ event: "", data: "x" })).toBe("data: x\n\n");
   });
 
-  test("writes a data line for each line, whatever ends it", () => {
+  test("writes a data line for each line, with any line ending", () => {
     expect(encodeEvent({ data: "a\nb\rc\r\nd\n\re\n" })).toBe(
       "data: a\ndata: b\ndata: c\ndata: d\ndata: \ndata: e\ndata: \n\n",
     );
@@ -50,12 +50,12 @@ describe("encodeEvent", () => {
 });
 
 describe("encodeId", () => {
-  test("writes a block that is no event", () => {
+  test("writes a block that is not an event", () => {
     expect(encodeId("7")).toBe("id: 7\n\n");
     expect(read([encodeId("7")])).toMatchObject({ events: [], ids: ["7"], lastEventId: "7" });
   });
 
-  test("refuses an id with a line end", () => {
+  test("refuses an id with a line ending", () => {
     expect(() => encodeId("7\n")).toThrow(SseError);
   });
 });
@@ -66,7 +66,7 @@ describe("encodeComment", () => {
     expect(encodeComment("")).toBe(":\n\n");
   });
 
-  test("lets nothing of its text become a field", () => {
+  test("never turns its text into a field", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
         expect(read([encodeComment(`x${text}\ndata: forged\n\n`)])).toMatchObject({ events: [], ids: [], retries: [] });
@@ -75,7 +75,7 @@ describe("encodeComment", () => {
   });
 });
 
-describe("what was encoded", () => {
+describe("an encoded event", () => {
   // Lone surrogates have no UTF-8 form, so text is generated from whole code points.
   const text = fc.string({
     unit: fc.oneof(
@@ -94,7 +94,7 @@ describe("what was encoded", () => {
     { requiredKeys: ["data"] },
   );
 
-  test("is read back the same, but for CR", () => {
+  test("is parsed unchanged, except for CR", () => {
     fc.assert(
       fc.property(fc.array(fields, { maxLength: 5 }), chunkSizes, (events, sizes) => {
         const reading = read(cut(bytes(events.map((event) => encodeEvent(event)).join("")), sizes));

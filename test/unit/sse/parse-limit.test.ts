@@ -17,7 +17,7 @@ function codeOf(action: () => unknown): string | undefined {
 }
 
 describe("maxEventBytes", () => {
-  test("lets an event of just that size pass", () => {
+  test("accepts an event of exactly that size", () => {
     expect(read(["data: 7890\ndata\n\n"], { maxEventBytes: 14 }).events).toHaveLength(1);
     expect(codeOf(() => read(["data: 7890\ndata\n\n"], { maxEventBytes: 13 }))).toBe("sse-event-too-large");
   });
@@ -34,7 +34,7 @@ describe("maxEventBytes", () => {
     },
   );
 
-  test("refuses a line as long in one chunk as in many", () => {
+  test("refuses a line in one chunk as well as in many", () => {
     const line = ": 34567890\n";
     expect(codeOf(() => read([line], { maxEventBytes: 9 }))).toBe("sse-event-too-large");
     expect(codeOf(() => read(line.split(""), { maxEventBytes: 9 }))).toBe("sse-event-too-large");
@@ -55,11 +55,11 @@ describe("maxEventBytes", () => {
     expect(read([text], { maxEventBytes: 40 }).events).toMatchObject([{ data: "a\nb" }]);
   });
 
-  test("counts for each block anew", () => {
+  test("applies to each block separately", () => {
     expect(read(["data: 123456\n\n".repeat(100)], { maxEventBytes: 20 }).events).toHaveLength(100);
   });
 
-  test("reports what was complete before the event that is too large", () => {
+  test("reports events that were complete before the one that is too large", () => {
     const data: string[] = [];
     const parser = createParser({ maxEventBytes: 20, onEvent: (event) => data.push(event.data) });
     expect(codeOf(() => parser.push(bytes(`data: a\n\ndata: ${"b".repeat(20)}\n\ndata: c\n\n`)))).toBe(

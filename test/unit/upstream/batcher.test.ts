@@ -35,7 +35,7 @@ describe("a chunk", () => {
     expect(await push(batcher, "\n\n")).toEqual([{ events: [event("a")], cursor: undefined, gap: false }]);
   });
 
-  test("with nothing but a new id becomes a batch without events", async () => {
+  test("with only a new id becomes a batch without events", async () => {
     const batcher = make({ cursor: "1" });
     expect(await push(batcher, "id: 2\n\n")).toEqual([{ events: [], cursor: "2", gap: false }]);
     expect(await push(batcher, "id: 2\n\n")).toEqual([]);
@@ -45,7 +45,7 @@ describe("a chunk", () => {
     expect(await push(make({ cursor: "1" }), "id\n\n")).toEqual([{ events: [], cursor: "", gap: false }]);
   });
 
-  test("has an id of a block without data with the next event", async () => {
+  test("has the id of a block without data with the next event", async () => {
     const batcher = make({ cursor: "1", heldId: "1" });
     const [batch] = await push(batcher, "id: 2\n\nid: 3\n\ndata: a\n\ndata: b\n\nid: 3\ndata: c\n\n");
     expect(batch).toEqual({ events: [event("a", "3"), event("b"), event("c", "3")], cursor: "3", gap: false });
@@ -53,7 +53,7 @@ describe("a chunk", () => {
     expect((await push(batcher, "data: d\n\n"))[0]?.events).toEqual([event("d", "4")]);
   });
 
-  test("has an empty id where the source's clients forget theirs", async () => {
+  test("has an empty id where the source's clients clear theirs", async () => {
     const [batch] = await push(
       make({ cursor: "1", heldId: "1" }),
       "id:\ndata: a\n\nid: 2\ndata: b\n\nid\n\ndata: c\n\n",
@@ -61,7 +61,7 @@ describe("a chunk", () => {
     expect(batch).toEqual({ events: [event("a", ""), event("b", "2"), event("c", "")], cursor: "", gap: false });
   });
 
-  test("says which id holds at the start of a log, and behind a cursor that came without an event", async () => {
+  test("has the id that applies at the start of a log, and after a cursor that came without an event", async () => {
     expect((await push(make({ heldId: undefined }), "data: a\n\ndata: b\n\n"))[0]?.events).toEqual([
       event("a", ""),
       event("b"),
@@ -69,7 +69,7 @@ describe("a chunk", () => {
     expect((await push(make({ cursor: "2", heldId: "1" }), "data: a\n\n"))[0]?.events).toEqual([event("a", "2")]);
   });
 
-  test("that exceeds the bound yields what came before and then fails", async () => {
+  test("that exceeds the limit gives the events before it and then fails", async () => {
     const batches: UpstreamBatch[] = [];
     const read = async (): Promise<void> => {
       const chunk = new TextEncoder().encode(`id: 1\ndata: a\n\ndata: ${"x".repeat(2000)}`);
@@ -88,7 +88,7 @@ describe("a chunk", () => {
 });
 
 describe("a Spillway as the source", () => {
-  test.each(["spillway.gap", "spillway.reset"])("turns %s into a gap at its place", async (type) => {
+  test.each(["spillway.gap", "spillway.reset"])("turns %s into a gap at its position", async (type) => {
     const batches = await push(
       make({ spillway: true }),
       `id: 1\ndata: a\n\nevent: ${type}\nid: 4\ndata: {}\n\nid: 5\ndata: b\n\n`,
@@ -99,12 +99,12 @@ describe("a Spillway as the source", () => {
     ]);
   });
 
-  test("announces several gaps in a row once, also without an event behind them", async () => {
+  test("announces consecutive gaps once, also without a following event", async () => {
     const text = "event: spillway.reset\ndata: {}\n\nevent: spillway.gap\ndata: {}\n\n";
     expect(await push(make({ spillway: true }), text)).toEqual([{ events: [], cursor: undefined, gap: true }]);
   });
 
-  test("has its other own events dropped, but not their ids", async () => {
+  test("has its other control events dropped, but not their ids", async () => {
     const counted: string[] = [];
     const batcher = make({ spillway: true, onCount: (counter) => counted.push(counter) });
     const text =
@@ -113,7 +113,7 @@ describe("a Spillway as the source", () => {
     expect(counted).toEqual([]);
   });
 
-  test("has its greeting dropped, and only that", async () => {
+  test("has its first connected event dropped, and only that", async () => {
     const greeting = "event: connected\ndata: {}\n\n";
     const [batch] = await push(make({ spillway: true }), greeting + greeting);
     expect(batch?.events).toEqual([event("{}", undefined, "connected")]);
@@ -123,7 +123,7 @@ describe("a Spillway as the source", () => {
 });
 
 describe("another source", () => {
-  test("has events of reserved types dropped and counted, makes no gap by them, and keeps their ids", async () => {
+  test("has events of reserved types dropped and counted, without a gap, and keeps their ids", async () => {
     const counted: string[] = [];
     const batcher = make({ onCount: (counter) => counted.push(counter) });
     const text =

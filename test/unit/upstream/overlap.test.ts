@@ -53,15 +53,15 @@ const numbered = (from: number, to: number): Sent[] =>
 const unnamed = (...data: string[]): Sent[] => data.map((text) => ({ data: text }));
 
 describe("a resumed stream", () => {
-  test("that starts at the cursor's event has it once", async () => {
+  test("that starts at the cursor's event delivers it once", async () => {
     expect(await dataAfter(numbered(1, 3), numbered(3, 5))).toEqual(["1", "2", "3", "4", "5"]);
   });
 
-  test("that starts well before the cursor has every event once", async () => {
+  test("that starts well before the cursor delivers every event once", async () => {
     expect(await dataAfter(numbered(1, 5), numbered(2, 6))).toEqual(["1", "2", "3", "4", "5", "6"]);
   });
 
-  test("that begins with an event whose id is known has events without an id once, wherever it starts", async () => {
+  test("that begins with an event whose id is known delivers events without an id once, wherever it starts", async () => {
     const [before, at, rest] = [unnamed("y"), { id: "1", data: "a" }, unnamed("b", "c")];
     const first = [{ id: "0", data: "z" }, ...before, at, ...rest];
     const whole = ["z", "y", "a", "b", "c", "d"];
@@ -69,7 +69,7 @@ describe("a resumed stream", () => {
     expect(await dataAfter(first, [...first, ...unnamed("d")])).toEqual(whole);
   });
 
-  test("has every event without an id where no id shows that it replays, and says so once if some may have come before", async () => {
+  test("delivers every event without an id if no id shows a replay, and reports once that some may be duplicates", async () => {
     const history = createLoggedHistory();
     let said = 0;
     const resume = (...data: string[]): Promise<void> =>
@@ -83,14 +83,14 @@ describe("a resumed stream", () => {
     expect(history.events.map(({ data }) => data)).toEqual(["x", "a", ...Array<string>(5).fill("tick")]);
   });
 
-  test("of a Spillway that says that it has resumed has events without an id once", async () => {
+  test("of a Spillway that reports a resume delivers events without an id once", async () => {
     const history = createLoggedHistory();
     await connection(history, [{ id: "1", data: "a" }, ...unnamed("tick", "tick")]);
     await connection(history, unnamed("tick", "tick", "tick"), { resumed: true });
     expect(history.events.map(({ data }) => data)).toEqual(["a", "tick", "tick", "tick"]);
   });
 
-  test("keeps an equal event that comes after something new", async () => {
+  test("keeps an equal event that follows something new", async () => {
     const at = { id: "1", data: "a" };
     const first = [at, ...unnamed("tick", "tick")];
     expect(await dataAfter(first, [at, ...unnamed("tick", "new", "tick")])).toEqual([
@@ -102,7 +102,7 @@ describe("a resumed stream", () => {
     ]);
   });
 
-  test("is asked about any number of events without an id", async () => {
+  test("can replay any number of events without an id", async () => {
     const many = unnamed(...Array.from({ length: 300 }, (_, n) => `${n}`));
     const first = [{ id: "1", data: "a" }, ...many];
     expect(await dataAfter(first, [...first, ...unnamed("new")])).toEqual([
@@ -112,12 +112,12 @@ describe("a resumed stream", () => {
     ]);
   });
 
-  test("of a source that gives every event the same id loses no more than one event", async () => {
+  test("of a source that gives every event the same id loses at most one event", async () => {
     const same = (...data: string[]): Sent[] => data.map((text) => ({ id: "x", data: text }));
     expect(await dataAfter(same("a", "b"), same("b", "c", "d", "d"))).toEqual(["a", "b", "c", "d", "d"]);
   });
 
-  test("does not move the cursor back while it repeats", async () => {
+  test("does not move the cursor back while it replays", async () => {
     const history = createLoggedHistory();
     await connection(history, numbered(1, 5));
     await connection(history, numbered(2, 4));
@@ -126,7 +126,7 @@ describe("a resumed stream", () => {
     expect(history.events).toHaveLength(6);
   });
 
-  test("repeats nothing any more behind an unknown id that comes alone", async () => {
+  test("ends the replay at a single unknown id", async () => {
     const history = createLoggedHistory();
     await connection(history, numbered(1, 2));
     const overlap = createOverlap(history, { cursor: "2", resumed: false, onUncertain: ignore });
@@ -155,7 +155,7 @@ const scenario = fc.record({
   ),
 });
 
-test("over any number of connections that begin with an event whose id is known, or come from a Spillway, 1..M come once and in order", async () => {
+test("over any number of connections that begin with a known id, or come from a Spillway, 1..M arrive once and in order", async () => {
   await fc.assert(
     fc.asyncProperty(scenario, async ({ idEvery, connections }) => {
       const history = createLoggedHistory();
@@ -173,7 +173,7 @@ test("over any number of connections that begin with an event whose id is known,
   );
 });
 
-test("over any number of connections that resume behind the cursor without a word, none of 1..M is missing", async () => {
+test("over any number of connections that resume after the cursor without notice, none of 1..M is missing", async () => {
   await fc.assert(
     fc.asyncProperty(scenario, async ({ idEvery, connections }) => {
       const history = createLoggedHistory();

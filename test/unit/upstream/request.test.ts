@@ -20,7 +20,7 @@ describe("the first request", () => {
     });
   });
 
-  test("lets the user's headers win, in any case", () => {
+  test("gives precedence to the user's headers, in any letter case", () => {
     const { headers } = firstRequest("http://a/", get, { "ACCEPT": "x/y", "cache-Control": "no-store" });
     expect(headers).toMatchObject({ "accept": "x/y", "cache-control": "no-store" });
   });
@@ -32,12 +32,12 @@ describe("the first request", () => {
     expect(firstRequest("http://me@a/", get, { Authorization: "mine" }).headers["authorization"]).toBe("mine");
   });
 
-  test("has a body only as a POST", () => {
+  test("has a body only for POST", () => {
     expect(firstRequest("http://a/", post, {}).body).toBe("{}");
     expect(firstRequest("http://a/", { ...get, body: "{}" }, {}).body).toBeUndefined();
   });
 
-  test.each(["ftp://a/", "file:///etc/passwd", "nonsense"])("is not made to %s", (url) => {
+  test.each(["ftp://a/", "file:///etc/passwd", "nonsense"])("cannot be made to %s", (url) => {
     expect(() => firstRequest(url, get, {})).toThrow();
   });
 });
@@ -45,17 +45,17 @@ describe("the first request", () => {
 describe("a cursor", () => {
   const request = firstRequest("http://a/?id=0", get, { "Last-Event-ID": "0" });
 
-  test("replaces a start position the user gave", () => {
+  test("replaces a start position of the user", () => {
     expect(resumed(request, "header", "9").headers["last-event-id"]).toBe("9");
     expect(resumed(request, { query: "id" }, "9").url.search).toBe("?id=9");
   });
 
-  test("that is absent leaves the user's start position", () => {
+  test("that is missing leaves the user's start position", () => {
     expect(resumed(request, "header", undefined)).toEqual(request);
     expect(resumed(request, { query: "id" }, undefined)).toEqual(request);
   });
 
-  test("that is absent is replaced by the initial value, if there is one", () => {
+  test("that is missing is replaced by the initial value, if there is one", () => {
     const resume = { query: "id", initial: "$" };
     expect(resumed(request, resume, undefined).url.search).toBe("?id=%24");
     expect(resumed(request, resume, "9").url.search).toBe("?id=9");
@@ -71,7 +71,7 @@ describe("a redirect", () => {
   });
 
   test.each(["http://b/e", "https://a/e", "http://a:81/e", "//b/e"])(
-    "to %s keeps no header that may hold a key",
+    "to %s keeps no header that may contain a key",
     (to) => {
       const { headers } = redirected(request, 308, to);
       expect(headers).toEqual({
@@ -83,19 +83,19 @@ describe("a redirect", () => {
     },
   );
 
-  test("back to the first origin does not bring them back", () => {
+  test("back to the first origin does not restore them", () => {
     const there = redirected(request, 308, "http://b/");
     expect(JSON.stringify(redirected(there, 308, "http://a/e"))).not.toContain("s3cret");
   });
 
-  test.each([301, 302, 303])("with %i makes a POST a GET without a body", (status) => {
+  test.each([301, 302, 303])("with %i turns a POST into a GET without a body", (status) => {
     const next = redirected(request, status, "/other");
     expect(next.method).toBe("GET");
     expect(next.body).toBeUndefined();
     expect(next.headers["content-type"]).toBeUndefined();
   });
 
-  test.each([307, 308])("with %i leaves a POST a POST with its body", (status) => {
+  test.each([307, 308])("with %i keeps a POST with its body", (status) => {
     expect(redirected(request, status, "/other")).toMatchObject({ method: "POST", body: "{}" });
   });
 

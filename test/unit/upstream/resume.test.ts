@@ -10,7 +10,7 @@ describe("a query parameter", () => {
     ["http://a/e?k&id=1&l&id=2&m=", "http://a/e?k&id=7&l&m="],
     ["http://a/e?%69d=1", "http://a/e?id=7"],
     ["http://a/e?idx=1&&id", "http://a/e?idx=1&&id=7"],
-  ])("is set in %s and leaves the rest as it was", (before, after) => {
+  ])("is set in %s and leaves the rest unchanged", (before, after) => {
     const url = new URL(before);
     expect(withParameter(url, "id", "7").href).toBe(after);
     expect(url.href).toBe(before);
@@ -27,7 +27,7 @@ test("the header carries an id as its UTF-8 bytes", () => {
   expect(Buffer.from(headerValue("ü€"), "latin1").toString("utf8")).toBe("ü€");
 });
 
-test("an id that no request can carry counts as none", () => {
+test("an id that no request can carry is ignored", () => {
   expect(sendable(undefined, "header")).toBeUndefined();
   expect(sendable("", "header")).toBeUndefined();
   expect(sendable("a\x01", "header")).toBeUndefined();

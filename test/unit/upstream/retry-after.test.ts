@@ -17,6 +17,6 @@ test.each(["999999", "99999999999999999999999", "Sun, 21 Nov 2027 08:00:00 GMT"]
   expect(parseRetryAfter(text, now)).toBe(longestWait);
 });
 
-test.each([undefined, "", "soon", "-5", "1.5", "Mon, never"])("%j says nothing", (text) => {
+test.each([undefined, "", "soon", "-5", "1.5", "Mon, never"])("%j is ignored", (text) => {
   expect(parseRetryAfter(text, now)).toBeUndefined();
 });

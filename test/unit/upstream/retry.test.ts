@@ -26,14 +26,14 @@ function make(options: Partial<UpstreamOptions> = {}): Retry {
 }
 
 describe("with one target", () => {
-  test("the delay doubles with each failure up to the longest", () => {
+  test("the delay doubles with each failure up to the maximum", () => {
     const retry = make();
     expect(Array.from({ length: 8 }, () => retry.after(refused, undefined))).toEqual([
       200, 400, 800, 1600, 3200, 6400, 10_000, 10_000,
     ]);
   });
 
-  test("only a stream that was open for a healthy while brings the short delay back", () => {
+  test("only a stream that was open for a healthy time resets the delay", () => {
     const retry = make();
     retry.after(refused, undefined);
     retry.after(refused, 0);
@@ -44,11 +44,11 @@ describe("with one target", () => {
     expect(retry.after(refused, undefined)).toBe(400);
   });
 
-  test("a stream that is closed in order is followed by a delay", () => {
+  test("a stream that ends properly is followed by a delay", () => {
     expect(make().after(undefined, 60_000)).toBeGreaterThanOrEqual(backoff.min);
   });
 
-  test("what the stream and the response asked for is the shortest delay", () => {
+  test("the delay that the stream or the response requested is the minimum", () => {
     const retry = createRetry(
       upstreamOptions({ backoff }),
       () => time,
@@ -61,7 +61,7 @@ describe("with one target", () => {
     expect(retry.after(refused, undefined)).toBe(300_000);
   });
 
-  test("where only a person can help, the delay is half the longest at least", () => {
+  test("if only a person can help, the delay is at least half the maximum", () => {
     const retry = createRetry(
       upstreamOptions({ backoff }),
       () => time,
@@ -86,12 +86,12 @@ describe("with two targets", () => {
     ]);
   });
 
-  test("without a cool-down there is no storm either", () => {
+  test("without a cool-down there are no rapid reconnects either", () => {
     const retry = make({ targets: [a, b], coolDown: 0, balance: "round-robin" });
     expect(Array.from({ length: 4 }, () => retry.after(refused, undefined))).toEqual([100, 400, 800, 1600]);
   });
 
-  test("the first one is taken again at the reconnect after it has cooled down", () => {
+  test("the first one is used again at the reconnect after its cool-down", () => {
     const retry = make({ targets: [a, b] });
     retry.after(refused, undefined);
     time += 6000;
@@ -107,7 +107,7 @@ describe("with two targets", () => {
     expect(retry.target.name).toBe("b");
   });
 
-  test("what one target asked for does not delay the other", () => {
+  test("a delay requested by one target does not delay the other", () => {
     const retry = make({ targets: [a, b] });
     retry.after(new UpstreamFailure("upstream-status", { retryAfter: 60_000 }), undefined);
     expect(retry.after(refused, undefined)).toBe(400);

@@ -17,7 +17,7 @@ describe("failover", () => {
     expect([list.next(), list.next()].map(({ target }) => target.name)).toEqual(["a", "a"]);
   });
 
-  test("passes over what failed until it has cooled down", () => {
+  test("skips failed targets until they have cooled down", () => {
     const list = make();
     list.next();
     list.failed(0);
@@ -26,7 +26,7 @@ describe("failover", () => {
     expect(list.next().target.name).toBe("a");
   });
 
-  test("takes the one that cools down first when all do", () => {
+  test("takes the one that cools down first if all do", () => {
     const list = make();
     list.next();
     list.failed(1000);
@@ -45,7 +45,7 @@ describe("failover", () => {
   });
 });
 
-test("round robin takes the next at each attempt and passes over what cools down", () => {
+test("round robin takes the next one at each attempt and skips those that cool down", () => {
   const list = createTargets({ targets, balance: "round-robin", coolDown: 100 }, now);
   const names = (count: number): string[] => Array.from({ length: count }, () => list.next().target.name);
   expect(names(4)).toEqual(["a", "b", "c", "a"]);

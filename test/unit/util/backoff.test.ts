@@ -9,7 +9,7 @@ const bounds = fc
   .map(([min, more]) => ({ min, max: min + more }));
 const floor = fc.integer({ min: 0, max: 300_000 });
 
-test("a delay is never below the shortest, nor above the longest", () => {
+test("a delay is never below the minimum nor above the maximum", () => {
   fc.assert(
     fc.property(failures, bounds, random, (n, limits, r) => {
       const delay = backoffDelay(n, limits, 0, r);
@@ -19,7 +19,7 @@ test("a delay is never below the shortest, nor above the longest", () => {
   );
 });
 
-test("a delay is never below what the server asked for, and above the longest only for that", () => {
+test("a delay is never below the server's request, and only exceeds the maximum for it", () => {
   fc.assert(
     fc.property(failures, bounds, floor, random, (n, limits, asked, r) => {
       const delay = backoffDelay(n, limits, asked, r);
@@ -29,7 +29,7 @@ test("a delay is never below what the server asked for, and above the longest on
   );
 });
 
-test("the same luck gives a longer delay, or the same, with each failure", () => {
+test("with the same random number, a further failure never shortens the delay", () => {
   fc.assert(
     fc.property(failures, bounds, floor, random, (n, limits, asked, r) => {
       expect(backoffDelay(n + 1, limits, asked, r)).toBeGreaterThanOrEqual(backoffDelay(n, limits, asked, r));
@@ -37,7 +37,7 @@ test("the same luck gives a longer delay, or the same, with each failure", () =>
   );
 });
 
-test("luck spreads the delay evenly up to a ceiling that doubles", () => {
+test("random numbers spread the delay evenly up to a ceiling that doubles", () => {
   const limits = { min: 100, max: 1000 };
   const ceilings = [1, 2, 3, 4, 5].map((n) => Math.round(backoffDelay(n, limits, 0, 1 - Number.EPSILON)));
   expect(ceilings).toEqual([200, 400, 800, 1000, 1000]);

@@ -21,7 +21,7 @@ function makeAnswers(): {
   return { answers, asked, ask };
 }
 
-test("no number of refusals displaces an answer that let somebody in", async () => {
+test("no number of refusals evicts a positive answer", async () => {
   const { ask, asked } = makeAnswers();
   await ask("good", "a");
   for (let n = 0; n < 25_000; n++) await ask(`no ${n}`, `address ${n}`);
@@ -29,7 +29,7 @@ test("no number of refusals displaces an answer that let somebody in", async () 
   expect(asked.filter((question) => question === "good")).toHaveLength(1);
 });
 
-test("no number of answers for one address displaces that of another", async () => {
+test("no number of answers for one address evicts one of another", async () => {
   const { ask, asked } = makeAnswers();
   await ask("good", "a");
   await ask("no good", "a");
@@ -42,7 +42,7 @@ test("no number of answers for one address displaces that of another", async () 
   expect(asked.filter((question) => question.endsWith("good"))).toHaveLength(2);
 });
 
-test("what failed is asked again", async () => {
+test("a failed request is repeated", async () => {
   const { ask, asked } = makeAnswers();
   expect([await ask("fail", "a"), await ask("fail", "a")]).toEqual(["fail", "fail"]);
   expect(asked).toHaveLength(2);

@@ -4,7 +4,7 @@ import { createExpiringMap } from "../../../src/util/expiring-map.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test("a value is there until its life ends", () => {
+test("a value exists until it expires", () => {
   const map = createExpiringMap<number>({ ttl: 1000, max: 10 });
   map.set("a", 1);
   vi.advanceTimersByTime(999);
@@ -14,7 +14,7 @@ test("a value is there until its life ends", () => {
   expect([map.get("a")?.value, map.get("b")?.value, map.size]).toEqual([undefined, 2, 1]);
 });
 
-test("a value that is set again lives anew", () => {
+test("setting a value again renews its lifetime", () => {
   const map = createExpiringMap<number>({ ttl: 1000, max: 10 });
   map.set("a", 1);
   map.set("b", 2);

@@ -26,7 +26,7 @@ function makeLimiter(limits: Partial<FairLimits> = {}): {
 /** All that follows from what was done has happened. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test("one key alone gets half of the places, and another key finds one free", async () => {
+test("one key alone gets half of the permits, and another key finds one free", async () => {
   const limiter = makeLimiter();
   for (let n = 0; n < 50; n++) void limiter.run("flood");
   void limiter.run("good");
@@ -34,7 +34,7 @@ test("one key alone gets half of the places, and another key finds one free", as
   expect(limiter.started).toEqual(["flood", "flood", "good"]);
 });
 
-test("keys that wait get places in turn, however many tasks each has", async () => {
+test("waiting keys get permits in turn, however many tasks each has", async () => {
   const limiter = makeLimiter({ atOnce: 1 });
   for (let n = 0; n < 50; n++) void limiter.run("flood");
   for (const key of ["a", "b", "a"]) void limiter.run(key);
@@ -46,7 +46,7 @@ test("keys that wait get places in turn, however many tasks each has", async () 
   expect(limiter.started).toEqual(["flood", "flood", "a", "b", "flood", "a", "flood"]);
 });
 
-test("all tasks run in the end", async () => {
+test("all tasks run eventually", async () => {
   const limiter = makeLimiter();
   const tasks = Array.from({ length: 60 }, (_, n) => limiter.run(`key ${n % 7}`));
   for (let n = 0; n < 60; n++) {
@@ -56,7 +56,7 @@ test("all tasks run in the end", async () => {
   expect((await Promise.all(tasks)).filter((key) => key.startsWith("key"))).toHaveLength(60);
 });
 
-test("beyond the bounds of one key and of all a task is refused at once, and after its timeout later", async () => {
+test("beyond the limits of one key and of all, a task is refused at once, and a waiting one after its timeout", async () => {
   const limiter = makeLimiter({ atOnce: 1, waitingPerKey: 2, waiting: 3, acquireTimeout: 20 });
   const tasks = ["a", "a", "a", "a", "b", "c"].map((key) => limiter.run(key));
   expect(await tasks[3]).toBe("key");

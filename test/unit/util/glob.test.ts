@@ -34,11 +34,11 @@ test.each<[string, string, boolean]>([
   ["a?c", "abc", false],
   ["a.c", "abc", false],
   ["User:*", "user:1", false],
-])("%j fits %j: %s", (glob, text, fits) => {
+])("%j matches %j: %s", (glob, text, fits) => {
   expect(matchesGlob(glob, text)).toBe(fits);
 });
 
-test("a pattern fits what the expression fits in which each asterisk stands for anything", () => {
+test("a pattern matches like the expression in which each asterisk stands for anything", () => {
   fc.assert(
     fc.property(pattern, letters, (glob, text) => {
       expect(matchesGlob(glob, text)).toBe(byExpression(glob, text));
@@ -47,7 +47,7 @@ test("a pattern fits what the expression fits in which each asterisk stands for 
   );
 });
 
-test("a pattern fits each text that is made by filling its asterisks", () => {
+test("a pattern matches each text that is made by filling its asterisks", () => {
   fc.assert(
     fc.property(pattern, fc.array(letters, { minLength: 8, maxLength: 8 }), (glob, fillings) => {
       let next = 0;
@@ -61,7 +61,7 @@ test("a pattern fits each text that is made by filling its asterisks", () => {
   );
 });
 
-test("a pattern that fits the text of another fits all that the other fits", () => {
+test("a pattern that matches the text of another one matches everything that the other matches", () => {
   fc.assert(
     fc.property(pattern, pattern, letters, (outer, inner, text) => {
       if (matchesGlob(outer, inner) && matchesGlob(inner, text)) expect(matchesGlob(outer, text)).toBe(true);
@@ -70,7 +70,7 @@ test("a pattern that fits the text of another fits all that the other fits", () 
   );
 });
 
-test("a name without an asterisk is a pattern for itself alone", () => {
+test("a name without an asterisk only matches itself", () => {
   fc.assert(
     fc.property(letters, letters, (name, text) => {
       expect(isGlob(name)).toBe(false);

@@ -21,11 +21,11 @@ test.each([
   ["::", "0:0:0:0::/64"],
   ["64:ff9b::192.0.2.1", "64:ff9b:0:0::/64"],
   ["fe80::1%eth0", "fe80:0:0:0::/64"],
-])("%s counts as %s", (address, key) => {
+])("%s is counted as %s", (address, key) => {
   expect(addressKey(address)).toBe(key);
 });
 
-test("two IPv6 addresses count as one exactly if their first 64 bits are the same, however they are written", () => {
+test("two IPv6 addresses are counted as one exactly if their first 64 bits are the same, however they are written", () => {
   const group = fc.oneof(fc.constant(0), fc.nat(3), fc.nat(0xffff));
   const groups = fc.tuple(group, group, group, group, group, group, group, group);
   fc.assert(
@@ -102,13 +102,13 @@ test.each(["", "10", "127.1", "010.0.0.1", "0x0a.0.0.1", "1.2.3.4.5", "256.0.0.1
   },
 );
 
-test("a network written as IPv4-mapped IPv6 holds the same addresses as the IPv4 network", () => {
+test("an IPv4-mapped IPv6 network contains the same addresses as the IPv4 network", () => {
   const isMember = createNetworkMatcher(["::ffff:10.0.0.0/104"]);
   const addresses = ["10.1.2.3", "::ffff:10.1.2.3", "11.0.0.1", "::a01:203", "none"];
   expect(addresses.map(isMember)).toEqual([true, true, false, false, false]);
 });
 
-test("every IPv6 address has one canonical text, however it is written", () => {
+test("every IPv6 address has one canonical text, in any notation", () => {
   fc.assert(
     fc.property(fc.ipV6(), (text) => {
       const canonical = new URL(`http://[${text}]`).hostname.slice(1, -1);

@@ -18,10 +18,10 @@ test.each([
   "2026-01-31T12:00Z",
   "2026-13-31T12:00:00Z",
   "2026-01-31T25:00:00Z",
-])("%j is no time", (text) => {
+])("%j is not a time", (text) => {
   expect([parseDateTime(text), parseDateOrTime(text)]).toEqual([NaN, NaN]);
 });
 
-test("a date alone is midnight in UTC, where a date is taken", () => {
+test("a date alone is midnight in UTC, where dates are accepted", () => {
   expect([parseDateTime("2026-01-31"), parseDateOrTime("2026-01-31")]).toEqual([NaN, Date.UTC(2026, 0, 31)]);
 });

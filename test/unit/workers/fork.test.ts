@@ -82,7 +82,7 @@ test("while the channel of a worker that has ended is still open, its connection
   for (let n = 0; n < 4; n++) expect((await ask(second.port)).pid).toBe(second.process.pid);
 });
 
-test("connections take turns, unless a worker has clearly fewer clients", async () => {
+test("connections are assigned in turn, unless a worker has clearly fewer clients", async () => {
   const [first, second] = [await start(), await start()];
   const askOften = async (): Promise<Set<number>> => {
     const pids = new Set<number>();
@@ -98,7 +98,7 @@ test("connections take turns, unless a worker has clearly fewer clients", async 
   expect(await askOften()).toEqual(new Set([first.process.pid]));
 });
 
-test("a connection that a worker was given, but did not answer for, is closed when it has ended", async () => {
+test("a connection that a worker was given but has not confirmed is closed when the worker has ended", async () => {
   const worker = await start();
   await ask(worker.port);
   process.kill(worker.process.pid, "SIGSTOP");

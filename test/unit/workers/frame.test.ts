@@ -22,7 +22,7 @@ function readAll(chunks: readonly Buffer[], limit = 1e6): unknown[] {
   return got;
 }
 
-test("messages come out as they went in, however their bytes are cut", () => {
+test("messages are decoded as they were encoded, however their bytes are split", () => {
   fc.assert(
     fc.property(messages, fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 }), (sent, sizes) => {
       const bytes = Buffer.concat(sent.map(encodeFrame));
@@ -33,13 +33,13 @@ test("messages come out as they went in, however their bytes are cut", () => {
   );
 });
 
-test("a message that lacks its last byte does not come out", () => {
+test("a message without its last byte is not decoded", () => {
   const bytes = encodeFrame({ a: 1 });
   expect(readAll([bytes.subarray(0, -1)])).toEqual([]);
   expect(readAll([bytes.subarray(0, -1), bytes.subarray(-1)])).toEqual([{ a: 1 }]);
 });
 
-test("a message longer than the limit is refused by its head, the ones before it are not", () => {
+test("a message longer than the limit is refused by its length, the ones before it are not", () => {
   const small = encodeFrame({ a: 1 });
   const large = encodeFrame({ a: "x".repeat(200) });
   const got: unknown[] = [];
@@ -49,11 +49,11 @@ test("a message longer than the limit is refused by its head, the ones before it
   expect(got).toEqual([{ a: 1 }]);
 });
 
-test("a message that is no JSON is refused", () => {
+test("a message that is not JSON is refused", () => {
   const bytes = Buffer.concat([Buffer.from([0, 0, 0, 2]), Buffer.from("{]")]);
   expect(() => readAll([bytes])).toThrow(SyntaxError);
 });
 
-test("the lone half of a surrogate pair crosses as it is", () => {
+test("a lone surrogate is transferred unchanged", () => {
   expect(readAll([encodeFrame({ data: "a\ud800b" })])).toEqual([{ data: "a\ud800b" }]);
 });

@@ -15,7 +15,7 @@ function stuckChannel(): { unsent: number; frames: string[]; sendFrame(frame: Bu
 
 const text = (value: string) => (): Buffer => Buffer.from(value);
 
-test("what waits for a worker that takes nothing stays within the limit, and reminders are one for each topic", () => {
+test("the data that waits for a worker that reads nothing stays within the limit, with one reminder per topic", () => {
   const channel = stuckChannel();
   const notifier = createNotifier(channel, 100);
   for (let n = 0; n < 1000; n++) notifier.notify(`topic ${n % 2}`, text("n".repeat(30)), text(`r${n}`));
@@ -35,7 +35,7 @@ test("a notification that is larger than the limit is replaced by its reminder a
   expect(channel.frames).toEqual(["r"]);
 });
 
-test("a reminder never follows what is newer", () => {
+test("a reminder never follows a newer notification", () => {
   const channel = stuckChannel();
   const notifier = createNotifier(channel, 100);
   channel.unsent = 101;

@@ -22,7 +22,7 @@ const endOf = (ticket: string, upTo: number): object => ({
   reason: "replaced",
 });
 
-test("the worker that used a ticket before is told, up to the session it was used for, and nobody else", () => {
+test("the worker that used a ticket before is notified, up to the session that used it, and no other", () => {
   const uses = createTicketUses();
   const [first, second, third] = [makeWorker(), makeWorker(), makeWorker()];
   uses.take(first.process, a, 5);
@@ -35,7 +35,7 @@ test("the worker that used a ticket before is told, up to the session it was use
   expect(third.sent).toEqual([]);
 });
 
-test("a worker that uses a ticket again is not told, for it knows", () => {
+test("a worker that uses a ticket again is not notified", () => {
   const uses = createTicketUses();
   const [first, second] = [makeWorker(), makeWorker()];
   for (const number of [1, 2, 3]) uses.take(first.process, a, number);
@@ -44,7 +44,7 @@ test("a worker that uses a ticket again is not told, for it knows", () => {
   expect(first.sent).toEqual([endOf("a", 3)]);
 });
 
-test("a worker that has ended is told nothing", () => {
+test("a worker that has ended is not notified", () => {
   const uses = createTicketUses();
   const [first, second] = [makeWorker(), makeWorker()];
   uses.take(first.process, a, 1);

@@ -43,12 +43,12 @@ async function fill(handle: DirectHandle, bytes: Buffer): Promise<number | undef
   return written === "broken" || (await sent) ? undefined : count;
 }
 
-test("this Node has what it takes", async () => {
+test("this Node version has the required internals", async () => {
   const { near } = await open();
   expect(directHandle(near)).toBeDefined();
 });
 
-test("what a slow reader gets is whole and in order, the socket's own last words behind it", async () => {
+test("a slow reader gets everything in order, with the socket's own last bytes at the end", async () => {
   const { near, far } = await open();
   far.pause();
   const handle = directHandle(near)!;
@@ -64,7 +64,7 @@ test("what a slow reader gets is whole and in order, the socket's own last words
   expect(Buffer.concat(received).equals(all)).toBe(true);
 });
 
-test("a reader that breaks off is told of, whether bytes were queued for it or not", async () => {
+test("a reader that disconnects is reported, whether or not bytes were queued for it", async () => {
   const { near, far } = await open();
   far.pause();
   const handle = directHandle(near)!;
@@ -75,7 +75,7 @@ test("a reader that breaks off is told of, whether bytes were queued for it or n
   expect(writeDirect(handle, Buffer.from("x"), () => {})).toBe("broken");
 });
 
-test("there is no direct way where the socket has something left to write, is gone, or is none", async () => {
+test("there is no direct writer if the socket has something left to write, is closed, or is not a socket", async () => {
   const { near, far } = await open();
   near.cork();
   near.write("first");

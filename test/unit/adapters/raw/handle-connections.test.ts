@@ -56,7 +56,7 @@ async function readAll(client: Socket): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-test("this Node has what it takes: no socket is made of a connection that is taken", async () => {
+test("this Node version has the required internals: a connection that is taken gets no socket", async () => {
   const { client, connection } = await take();
   connection.write(Buffer.from("hello"));
   expect(String(await once(client, "data"))).toBe("hello");
@@ -65,7 +65,7 @@ test("this Node has what it takes: no socket is made of a connection that is tak
   expect(sockets).toHaveLength(0);
 });
 
-test("what follows the first bytes of a connection that was taken is dropped", async () => {
+test("data after the first bytes of a connection that was taken is dropped", async () => {
   const { client, connection } = await take();
   client.write("leave\r\n".repeat(10_000));
   await eventually(() => client.writableLength === 0);
@@ -75,7 +75,7 @@ test("what follows the first bytes of a connection that was taken is dropped", a
   expect(sockets).toHaveLength(0);
 });
 
-test("one that is left becomes a socket that has its first bytes, and is over", async () => {
+test("a connection that is not taken becomes a socket with its first bytes, and its handle connection is closed", async () => {
   const client = open("leave");
   await eventually(() => sockets.length === 1);
   client.write(" it");
@@ -87,7 +87,7 @@ test("one that is left becomes a socket that has its first bytes, and is over", 
   expect(String(await readAll(client))).toBe("goodbye");
 });
 
-test("its end comes behind all that was written, however slowly that is read", async () => {
+test("its end follows all written data, however slowly that is read", async () => {
   const { client, connection } = await take();
   const bytes = Buffer.alloc(300_000, "abcdefg");
   let count = 1;
@@ -100,7 +100,7 @@ test("its end comes behind all that was written, however slowly that is read", a
   await eventually(() => closed.length === 1);
 });
 
-test("a client that ends its side may still read; one that has said nothing is closed", async () => {
+test("a client that ends its side may still read; one that has sent nothing is closed", async () => {
   const { client, connection } = await take();
   let ended = 0;
   connection.on("end", () => ended++);
@@ -116,7 +116,7 @@ test("a client that ends its side may still read; one that has said nothing is c
   expect(ended).toBe(1);
 });
 
-test("a client that breaks off closes it, once, whatever it has said", async () => {
+test("a client that disconnects closes it once, whatever it has sent", async () => {
   const { client, connection } = await take();
   const silent = open("");
   await eventually(() => opened.length === 2);
@@ -131,7 +131,7 @@ test("a client that breaks off closes it, once, whatever it has said", async () 
   expect(closed).toHaveLength(2);
 });
 
-test("what was queued is given up where it is destroyed", async () => {
+test("queued data is dropped when it is destroyed", async () => {
   const { client, connection } = await take();
   while (connection.write(Buffer.alloc(300_000)));
   connection.destroy();

@@ -76,7 +76,7 @@ test.each([
   expect(readPlainGet(Buffer.from(text, "latin1"))).toBeUndefined();
 });
 
-test("whatever is read is what Node reads: one GET, with the same target and the same headers", async () => {
+test("every request that it reads is the same in Node: one GET, with the same target and the same headers", async () => {
   const plain = fc.constantFrom(...Array.from("aZ9:;,/?%=&-_ \t\u0080\u00ff"));
   const odd = fc.constantFrom(...Array.from(" \r\n\0\u007f"));
   const unit = fc.oneof({ weight: 30, arbitrary: plain }, { weight: 1, arbitrary: odd });

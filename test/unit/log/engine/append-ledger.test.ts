@@ -97,7 +97,7 @@ function batchOf(data: string, options: AppendOptions = {}): Batch {
   return { events: [event], options, clock: 1 };
 }
 
-test("a group whose answer was lost is settled: found in the log, or sent again", async () => {
+test("a group whose answer was lost is settled: it is found in the log, or sent again", async () => {
   const { append, script, log, observed } = createScene();
   script.append = ["lost after"];
   expect(await append("a")).toBe("1-1");
@@ -107,7 +107,7 @@ test("a group whose answer was lost is settled: found in the log, or sent again"
   expect(observed).toHaveLength(2);
 });
 
-test("a transaction that met another one is sent again", async () => {
+test("a transaction that conflicts with another one is sent again", async () => {
   const { append, script, log } = createScene();
   script.append = ["contention", "contention"];
   expect(await append("a")).toBe("1-1");
@@ -131,7 +131,7 @@ test("an append that cannot be settled in time is unknown, and so is its retry; 
   expect(log).toEqual(["a", "a"]);
 });
 
-test("the retry of an unknown append with the same idempotency key is unknown too while it cannot be settled", async () => {
+test("while an append is not settled, its retry with the same idempotency key is unknown too", async () => {
   const { append, script, ledger } = createScene();
   ledger.hurry();
   const idempotency = { key: "k", fingerprint: "f", owner: "o" };
@@ -154,7 +154,7 @@ test("an unknown append that was called off is appended by its retry", async () 
   expect(log).toEqual(["other", "a"]);
 });
 
-test("a batch that the engine refuses fails alone, what concerns all fails all", async () => {
+test("a batch that the engine refuses fails alone; an error that concerns all fails all", async () => {
   const { ledger, log, script } = createScene();
   const outcomes = await ledger.append([batchOf("a"), batchOf("poison"), batchOf("b")]);
   expect(outcomes).toMatchObject([{ first: 1 }, { code: "store-unavailable" }, { first: 2 }]);
@@ -164,7 +164,7 @@ test("a batch that the engine refuses fails alone, what concerns all fails all",
   expect(log).toEqual(["a", "b"]);
 });
 
-test("a log that was replaced refuses what was not sent; what was sent and not answered is unknown", async () => {
+test("a replaced log refuses appends that were not sent; those sent but not answered are unknown", async () => {
   const first = createScene();
   first.script.append = ["replaced"];
   expect(await first.append("a")).toBe("store-unavailable");

@@ -38,7 +38,7 @@ function createScene() {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test("appends of one turn share a group, and so do those that come while a group is under way", async () => {
+test("appends of one turn share a group, and so do those that arrive while a group is in progress", async () => {
   const { groups, push, sent } = createScene();
   const answers = push(1, 1, 1);
   await turn();
@@ -55,7 +55,7 @@ test("appends of one turn share a group, and so do those that come while a group
   expect(await Promise.all(answers)).toMatchObject([1, 2, 3, 4, 5, 6].map((first) => ({ first })));
 });
 
-test("a group ends with the append that reaches a bound, and an append is never divided", () => {
+test("a group ends with the append that reaches a limit, and an append is never split", () => {
   expect(groupLength([4_000, 95, 1, 1, 9_000, 1].map((size, index) => appendOf(index, size)))).toBe(3);
   expect(groupLength([appendOf(1, 9_000), appendOf(2, 1)])).toBe(1);
   expect(groupLength([appendOf(1, 1, "x".repeat(8 * 1024 * 1024)), appendOf(2, 1)])).toBe(1);

@@ -9,7 +9,7 @@ function record(): { logger: Logger; lines: string[] } {
   return { logger: { debug() {}, info: keep, warn: keep, error: keep }, lines };
 }
 
-test("an outage begins with the first that fails and ends when all work again: it is said, and counted, once", () => {
+test("an outage begins with the first failure and ends when everything works again; it is logged and counted once", () => {
   const { logger, lines } = record();
   const outage = createOutage(logger);
   const [writer, reader] = [{}, {}];
@@ -25,7 +25,7 @@ test("an outage begins with the first that fails and ends when all work again: i
   expect(lines).toEqual(["the log cannot be reached", "the log can be reached again"]);
 });
 
-test("one that is no more is waited for no longer", () => {
+test("a tail that was removed is no longer waited for", () => {
   const outage = createOutage(record().logger);
   const tail = {};
   outage.failed(tail, {});
@@ -33,7 +33,7 @@ test("one that is no more is waited for no longer", () => {
   expect(outage.connection()).toMatchObject({ connected: true, reconnects: 0 });
 });
 
-test("the silence is that of the tail that has heard nothing for longest", () => {
+test("the silence is that of the tail that has received nothing for longest", () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const outage = createOutage(record().logger);

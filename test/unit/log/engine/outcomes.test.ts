@@ -41,7 +41,7 @@ async function countByName(log: MemoryLogDriver): Promise<(name: string) => numb
   return (name) => events.filter(({ data }) => data === name).length;
 }
 
-test("whatever is lost on the way, an append is in the log as its outcome says, and its retry by key or token is not doubled", async () => {
+test("whatever messages are lost, an append is in the log as its outcome says, and its retry by key or token is not duplicated", async () => {
   await fc.assert(
     fc.asyncProperty(weathers, plans, async (weather, plan) => {
       const log = new MemoryLogDriver();

@@ -41,13 +41,13 @@ function createLog(events: number, bounds: Partial<Retention>) {
 
 const store = { prune: async () => {}, storeError: () => new SpillwayError("store-unavailable") };
 
-test("a log is trimmed to the end in steps of 1,000", async () => {
+test("a log is trimmed completely in steps of 1,000", async () => {
   const { log, steps } = createLog(2_500, { events: 100 });
   expect(await trimToEnd(log, 0)).toBe(2_400);
   expect(steps).toEqual([1_000, 1_000, 400]);
 });
 
-test("a log within its number and size is not asked for; one with an age is asked after a hundredth of it", async () => {
+test("a log within its number and size is not trimmed; one with an age is checked after a hundredth of it", async () => {
   const within = createLog(10, { events: 10, bytes: 10 });
   const beyond = createLog(11, { events: 10 });
   const aged = createLog(10, { age: 500_000 });
@@ -65,7 +65,7 @@ test("a log within its number and size is not asked for; one with an age is aske
   rounds.stop();
 });
 
-test("once a minute idempotency keys are bounded, and what is old is pruned", async () => {
+test("once a minute idempotency keys are limited, and old ones are removed", async () => {
   const pruned: number[] = [];
   const { log, keys } = createLog(0, { keys: 7 });
   const prune = async (before: number): Promise<void> => void pruned.push(before);
@@ -81,7 +81,7 @@ test("once a minute idempotency keys are bounded, and what is old is pruned", as
   rounds.stop();
 });
 
-test("a store that cannot be reached is logged once, and tried again every second", async () => {
+test("an unreachable store is logged once, and retried every second", async () => {
   const warnings: string[] = [];
   const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) };
   const { log, steps, fail } = createLog(11, { events: 10 });

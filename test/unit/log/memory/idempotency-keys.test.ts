@@ -5,7 +5,7 @@ const named = (key: string) => ({ key, fingerprint: "f" });
 
 const day = 24 * 60 * 60 * 1000;
 
-test("keys are forgotten after 24 h, the others stay", () => {
+test("keys are removed after 24 h, the others stay", () => {
   const keys = createIdempotencyKeys();
   const [early, late] = [
     { fingerprint: "f", first: 1, last: 1, time: 0 },
@@ -17,7 +17,7 @@ test("keys are forgotten after 24 h, the others stay", () => {
   expect([keys.get(named("early"), day), keys.get(named("late"), day)]).toEqual([undefined, late]);
 });
 
-test("a hundredth beyond the bound the oldest keys go until the bound is kept, so that memory is bounded", () => {
+test("a hundredth beyond the limit, the oldest keys are removed down to the limit, so that memory is bounded", () => {
   const keys = createIdempotencyKeys();
   const set = (key: number): void =>
     keys.set(named(String(key)), { fingerprint: "f", first: key, last: key, time: 0 }, 1_000);

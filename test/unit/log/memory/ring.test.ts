@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createRing } from "../../../../src/log/memory/ring.ts";
 
-test("a ring holds what an array holds, however it is filled and emptied", () => {
+test("a ring has the same items as an array, however it is filled and emptied", () => {
   const steps = fc.array(fc.record({ push: fc.nat(40), shift: fc.nat(40) }), { maxLength: 40 });
   fc.assert(
     fc.property(steps, (rounds) => {
@@ -21,7 +21,7 @@ test("a ring holds what an array holds, however it is filled and emptied", () =>
   );
 });
 
-test("what a ring does not hold is refused", () => {
+test("an index outside the ring is refused", () => {
   const ring = createRing<string>();
   expect(() => ring.shift()).toThrow(RangeError);
   ring.push("a");

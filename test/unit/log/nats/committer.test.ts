@@ -50,7 +50,7 @@ const refusal = (last: number): Promise<never> =>
 test.each([
   ["knows less", known - 2],
   ["has another message there that never counts", known + 1],
-])("what one server stores is not sent anew because another one refuses it that %s", async (_, last) => {
+])("a message that one server stores is not replaced when another one refuses it that %s", async (_, last) => {
   const { commit, published } = committerOver(({ record }, receive) => {
     setTimeout(() => receive(record!), 120);
     return refusal(last);
@@ -59,7 +59,7 @@ test.each([
   expect(new Set(published.map(({ record }) => record!.token))).toEqual(new Set(["t1"]));
 });
 
-test("what a server refuses that knows less is sent again as it was", async () => {
+test("a message refused by a server that is behind is sent again unchanged", async () => {
   let answers = 0;
   const { commit, published, head } = committerOver(({ expected }) =>
     ++answers < 3 ? refusal(known - 2) : Promise.resolve(expected! + 1),
@@ -73,7 +73,7 @@ test("what a server refuses that knows less is sent again as it was", async () =
   expect(head.seq).toBe(known + 1);
 });
 
-test("what another node was faster than is made anew behind that", async () => {
+test("a message that another node preceded is made again after that node's", async () => {
   const other = controlRecord(emptyStanding("e"), "other");
   const { commit, published } = committerOver(({ expected }, receive) => {
     if (expected !== known) return Promise.resolve(expected! + 1);
@@ -86,7 +86,7 @@ test("what another node was faster than is made anew behind that", async () => {
 
 const unanswered = (): Promise<never> => Promise.reject(new UnknownOutcomeError(new Error("no answer")));
 
-test("an append without an answer is unsettled, and in the log if the tail has brought it before another message is stored", async () => {
+test("an append without an answer is unsettled, and in the log if the tail delivers it before another message is stored", async () => {
   const { append, committer, published } = committerOver(({ record }, receive) => {
     if (published.length === 1) return unanswered();
     // What was sent first is where the control message was to be.
@@ -100,7 +100,7 @@ test("an append without an answer is unsettled, and in the log if the tail has b
   expect(committer.unsettled).toBe(false);
 });
 
-test("an append without an answer is called off for ever by a control message in its place, which is sent until it is stored", async () => {
+test("an append without an answer is called off permanently by a control message in its place, which is sent until it is stored", async () => {
   const { append, committer, published, head } = committerOver(({ expected }) =>
     published.length < 4 ? unanswered() : Promise.resolve(expected! + 1),
   );

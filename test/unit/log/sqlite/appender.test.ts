@@ -21,7 +21,7 @@ function batchOf(stream: number, ...texts: string[]): AppendRequest {
   return { stream, now: 5, events, upstreamCursor: texts.at(-1), idempotency: undefined };
 }
 
-test("batches of several streams share a transaction, and each gets its own stream's numbers", () => {
+test("batches of several streams share a transaction, and each gets the numbers of its own stream", () => {
   const { appender, streams } = createScene();
   const outcomes = appender.append([batchOf(1, "a", "b"), batchOf(2, "x"), batchOf(1, "c")]);
   expect(outcomes).toMatchObject([
@@ -35,7 +35,7 @@ test("batches of several streams share a transaction, and each gets its own stre
   ]);
 });
 
-test("a batch that cannot be stored is refused alone, and takes no number", () => {
+test("a batch that cannot be stored is refused alone, and uses no number", () => {
   const { appender, database } = createScene();
   const noText = { ...batchOf(1), events: ["message", 5 as unknown as string, undefined, undefined, undefined] };
   expect(appender.append([batchOf(1, "a"), noText, batchOf(1, "b")])).toMatchObject([
@@ -51,7 +51,7 @@ test("a batch that cannot be stored is refused alone, and takes no number", () =
   ).toEqual(["a", "b"]);
 });
 
-test("a transaction without room is refused whole and changes nothing; with room the same one goes in", () => {
+test("a transaction without room is refused completely and changes nothing; with room, the same one succeeds", () => {
   const { appender, database, streams } = createScene();
   database.exec("PRAGMA max_page_count = 20");
   const batches = [batchOf(1, "a"), batchOf(2, "x".repeat(200_000))];
@@ -66,7 +66,7 @@ test("a transaction without room is refused whole and changes nothing; with room
   ]);
 });
 
-test("a group whose answer was lost is found behind the head that was known, with the numbers of each batch", () => {
+test("a group whose answer was lost is found after the known head, with the numbers of each batch", () => {
   const { appender, streams } = createScene();
   appender.append([{ ...batchOf(1, "k"), idempotency: { key: "old", fingerprint: "f" } }]);
   const { head } = streams.get(1);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { SpillwayError } from "../../../../src/errors.ts";
 import { failureError, storeError, toFailure } from "../../../../src/log/sqlite/failure.ts";
 
-test("SQLite's codes become those of a store, extended ones too", () => {
+test("SQLite's codes, also extended ones, become those of a store", () => {
   // node:sqlite gives the extended code in `errcode`, @photostructure/sqlite in a property of its own.
   const errors = [
     [{ errcode: 5 }, "store-locked"],
@@ -25,7 +25,7 @@ test("SQLite's codes become those of a store, extended ones too", () => {
   }
 });
 
-test("an error of Spillway's own keeps its code, and what is no error is unavailable", () => {
+test("a Spillway error keeps its code, and a value that is not an error is store-unavailable", () => {
   expect(toFailure(new SpillwayError("store-schema", "m"))).toEqual({ code: "store-schema", message: "m" });
   expect(toFailure("text")).toEqual({ code: "store-unavailable", message: "text" });
 });

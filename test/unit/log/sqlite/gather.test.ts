@@ -18,7 +18,7 @@ function createScene(underWay: number) {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test("what is asked for in one turn shares a call, and so does what comes while calls are under way", async () => {
+test("items of one turn share a call, and so do those that arrive while calls are in progress", async () => {
   const { ask, calls, sent } = createScene(2);
   const answers = [ask(1), ask(2)];
   await turn();
@@ -35,7 +35,7 @@ test("what is asked for in one turn shares a call, and so does what comes while 
   expect(await Promise.all(answers)).toEqual(["1", "2", "3", "4", "5"]);
 });
 
-test("a call ends with the item that brings it to its weight", async () => {
+test("a call ends with the item that reaches its weight", async () => {
   const { ask, calls, sent } = createScene(1);
   for (const item of [4, 6, 1, 20, 1]) void ask(item);
   await turn();

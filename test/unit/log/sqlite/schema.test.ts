@@ -8,7 +8,7 @@ function open(): SqliteDatabase {
   return new DatabaseSync(":memory:", { readOnly: false });
 }
 
-test("an empty database is made a log once, and says so to whoever looks", () => {
+test("an empty database becomes a log once, and identifies itself as one", () => {
   const database = open();
   prepareSchema(database);
   prepareSchema(database);
@@ -17,7 +17,7 @@ test("an empty database is made a log once, and says so to whoever looks", () =>
   expect(checkSchema(database)).toBe(3);
 });
 
-test("what is not ours is refused before anything is written", () => {
+test("a foreign database is refused before anything is written", () => {
   const database = open();
   database.exec("CREATE TABLE theirs (a)");
   expect(() => prepareSchema(database)).toThrow(expect.objectContaining({ code: "store-corrupt" }));

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeOptionalText, decodeText, encodeOptionalText, encodeText } from "../../../../src/log/sqlite/text.ts";
 
-test("any text without lone surrogates comes back as it was", () => {
+test("any text without lone surrogates is read as it was written", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => decodeText(encodeText(text)) === text));
   expect(decodeText(encodeText("a\0b"))).toBe("a\0b");
 });

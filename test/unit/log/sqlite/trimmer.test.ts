@@ -28,14 +28,14 @@ function createScene(...times: number[]) {
   };
 }
 
-test("a step removes the events from before a time, and keeps those of that time", () => {
+test("a step removes the events before a time, and keeps those at that time", () => {
   const { step, row } = createScene(100, 105, 110);
   expect(step({ before: 100 })).toBe(0);
   expect(step({ before: 105 })).toBe(1);
   expect(row()).toMatchObject({ earliest: 2, head: 3, bytes: 2 });
 });
 
-test("a step keeps a number of events, and of a stream without events it removes nothing", () => {
+test("a step keeps a number of events, and removes nothing from a stream without events", () => {
   expect(createScene().step({ events: 0, before: 1e6 })).toBe(0);
   const { step, row } = createScene(1, 2, 3);
   expect(step({ events: 2 })).toBe(1);
