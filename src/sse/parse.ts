@@ -1,6 +1,5 @@
 import { SseError } from "./error.ts";
 import { defaultEventType, type SseEvent } from "./event.ts";
-import { fieldAt, valueStart } from "./field.ts";
 import { LineSplitter } from "./line-splitter.ts";
 
 /** Callbacks and limits of a parser. The callbacks run within `push` and must not throw. */
@@ -44,6 +43,12 @@ export function createParser(options: ParserOptions): Parser {
 }
 
 const colon = 0x3a;
+const space = 0x20;
+
+const fieldNames = ["data", "event", "id", "retry"] as const;
+
+/** The known fields; a reader ignores all others. Their names are case-sensitive. */
+type FieldName = (typeof fieldNames)[number];
 
 // `ignoreBOM` keeps U+FEFF in values: only the first three bytes of the stream can be a byte order mark.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -140,6 +145,25 @@ class StreamParser implements Parser {
 function skipByteOrderMark(bytes: Uint8Array, start: number, end: number): number {
   const marked = end - start >= 3 && bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf;
   return marked ? start + 3 : start;
+}
+
+/** The field that the line from `start` to `end` sets; `undefined` for an unknown one. */
+function fieldAt(bytes: Uint8Array, start: number, end: number): FieldName | undefined {
+  for (const name of fieldNames) if (isNamed(bytes, start, end, name)) return name;
+  return undefined;
+}
+
+/** The start of the value of a field whose name ends at `nameEnd`: after the colon and one space, if present. */
+function valueStart(bytes: Uint8Array, nameEnd: number, end: number): number {
+  const behindColon = Math.min(nameEnd + 1, end);
+  return behindColon < end && bytes[behindColon] === space ? behindColon + 1 : behindColon;
+}
+
+function isNamed(bytes: Uint8Array, start: number, end: number, name: FieldName): boolean {
+  const nameEnd = start + name.length;
+  if (nameEnd > end || (nameEnd < end && bytes[nameEnd] !== colon)) return false;
+  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name.charCodeAt(i)) return false;
+  return true;
 }
 
 function decode(bytes: Uint8Array, start: number, end: number): string {
