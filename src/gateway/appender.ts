@@ -19,7 +19,7 @@ export interface Appender {
   stop(): void;
 }
 
-/** The right to ingest, where nodes share the store. */
+/** The lease to ingest, if nodes share the store. */
 export interface IngestLease {
   /** The fence of the lease that this node holds; `undefined` without one. */
   fence(): number | undefined;

@@ -88,7 +88,7 @@ export function refuseMalformed(server: Server, { connections, limits, onRefused
     if (refused.has(socket)) return;
     refused.add(socket);
     if (socket.destroyed || !connections.has(socket)) return void socket.destroy();
-    // A client that has asked for nothing gets no answer: it may have connected in advance.
+    // A client that has sent nothing gets no response: it may have connected in advance.
     if (socket.bytesRead === 0) return void socket.destroy();
     const last = exchanges.get(socket);
     if (last && !last.request.complete) return endWith(last);

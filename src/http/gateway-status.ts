@@ -48,7 +48,7 @@ export interface SubscriberStats {
   readonly delivered: number;
   /** The bytes of {@link SubscriberStats.delivered}. */
   readonly sentBytes: number;
-  /** Those of {@link SubscriberStats.delivered} that were read for subscribers who were behind. */
+  /** How many of {@link SubscriberStats.delivered} were written to subscribers that were behind. */
   readonly replayed: number;
   /** Gaps announced to subscribers. */
   readonly gaps: number;

@@ -46,7 +46,7 @@ export interface SubscribeRequest extends SubscriberParts {
 
 /** A subscription, for its adapter and for code that ends it. */
 export interface Subscription extends SinkListener {
-  /** Ends the subscription with a final event that says why. */
+  /** Ends the subscription with a final event that states the reason. */
   end(reason: EndReason): void;
 }
 
