@@ -17,14 +17,14 @@ export function optionsOf(text: string, file: string, env: Readonly<Record<strin
   return resolveConfig(input, source);
 }
 
-/** The longest that a stop takes, in seconds: workers may take a while beyond `drain`. */
+/** The maximum duration of a stop, in seconds: workers may take a while longer than `drain`. */
 export function stopTime({ drain }: GatewayOptions): number {
-  const [, beyond] = /^const grace = ([\d_]+);$/m.exec(readText("src/workers/primary/primary.ts")) ?? [];
+  const [, beyond] = /^const closeGrace = ([\d_]+);$/m.exec(readText("src/workers/primary/primary.ts")) ?? [];
   if (beyond === undefined) throw new Error("src/workers/primary/primary.ts does not say how long workers may take");
   return (drain + Number(beyond.replaceAll("_", ""))) / 1000;
 }
 
-/** What a supervisor allows for beyond that, in seconds: the log is closed last, on a machine that may be busy. */
+/** The margin that a supervisor allows, in seconds: the log is closed last, and the machine may be busy. */
 export const margin = 5;
 
 /** The seconds of `30s`. */
