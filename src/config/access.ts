@@ -40,7 +40,7 @@ const tickets = object({
     .default(false)
     .describe("Whether clients without a credential can get tickets, which they do not need."),
   perSubject: count("10_000", 100_000).describe(
-    "Tickets that one key or user holds, or one address without a credential ([more](../guides/access.md#bounds-of-tickets)). Beyond it the least recently used ticket is removed; if none was used, the answer is 429. At most 100,000.",
+    "Tickets that one key or user holds, or one address without a credential ([more](../guides/access.md#limits-of-tickets)). Beyond it the least recently used ticket is removed; if none was used, the answer is 429. At most 100,000.",
   ),
   perAddress: count("10_000", 100_000).describe("Unused tickets of one address; beyond it 429. At most 100,000."),
   bytes: size("8MiB").describe(
@@ -69,7 +69,7 @@ const shape = object({
       "What clients without a credential may do: a list of rights (`subscribe`, `publish`, `admin`: status, metrics, reload, the subscribers of others), or a [grant](#grants). Default: nothing.",
     ),
   keys: keysSchema.describe(
-    "API keys: `{ name, hash, expires }` and a [grant](#grants). `spillway key new` prints a key and its entry, `spillway key hash` the entry of a key that you have ([forms of a hash](../guides/access.md#keys-that-you-have)).",
+    "API keys: `{ name, hash, expires }` and a [grant](#grants). `spillway key new` prints a key and its entry, `spillway key hash` the entry of an existing key ([forms of a hash](../guides/access.md#existing-keys)).",
   ),
   jwt: jwtSchema.optional(),
   cookie: text("a cookie's name", (name) => /^[!#$%&'*+\-.^_`|~0-9a-z]{1,128}$/i.test(name))

@@ -289,7 +289,7 @@ export interface AccessConfig {
   readonly anonymous?: readonly Right[] | GrantConfig | undefined;
   /**
    * API keys: `{ name, hash, expires }` and a grant. `spillway key new` prints a key and its entry, `spillway key
-   * hash` the entry of a key that you have. Default: `[]`.
+   * hash` the entry of an existing key. Default: `[]`.
    */
   readonly keys?: readonly KeyConfig[] | undefined;
   /**
