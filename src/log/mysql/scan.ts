@@ -1,5 +1,5 @@
 import type { ScanRange } from "../engine/driver.ts";
-import { originOf } from "../engine/ids.ts";
+import { originOf } from "../engine/logged-events.ts";
 import type { LogEvent } from "../log.ts";
 import type { Connection } from "./connection.ts";
 import type { SqlRow } from "./driver.ts";

@@ -1,5 +1,5 @@
 import { textBytes } from "../event-bytes.ts";
-import { publisherIdOf, sourceIdOf } from "../engine/ids.ts";
+import { publisherIdOf, sourceIdOf } from "../engine/logged-events.ts";
 import type { RememberedAppend } from "../idempotency.ts";
 import type { LogEvent } from "../log.ts";
 import type { SqlValue } from "./driver.ts";

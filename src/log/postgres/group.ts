@@ -2,7 +2,7 @@
 import { SpillwayError } from "../../errors.ts";
 import { keyName, replayAppend, type RememberedAppend } from "../idempotency.ts";
 import type { Batch, BatchOutcome } from "../engine/driver.ts";
-import { publisherIdOf, sourceIdOf } from "../engine/ids.ts";
+import { publisherIdOf, sourceIdOf } from "../engine/logged-events.ts";
 import { textBytes } from "../event-bytes.ts";
 import type { SqlRow, SqlValue } from "./driver.ts";
 import { decodeText, encodeOptionalText, encodeText } from "./text.ts";

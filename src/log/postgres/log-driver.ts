@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { SpillwayError } from "../../errors.ts";
 import { newEpoch } from "../cursor.ts";
-import { originOf } from "../engine/ids.ts";
-import { loggedEvents } from "../engine/logged-events.ts";
+import { loggedEvents, originOf } from "../engine/logged-events.ts";
 import {
   type AlikeEvent,
   type Batch,

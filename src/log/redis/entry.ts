@@ -1,5 +1,5 @@
 import type { StoredState } from "../engine/driver.ts";
-import { originOf } from "../engine/ids.ts";
+import { originOf } from "../engine/logged-events.ts";
 import { heldBytes } from "../event-bytes.ts";
 import type { LogEvent } from "../log.ts";
 import type { Reply } from "./driver.ts";

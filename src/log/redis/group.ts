@@ -1,7 +1,7 @@
 /** A group of batches as it goes to the server, and what comes back. */
 import { SpillwayError } from "../../errors.ts";
 import type { Batch, BatchOutcome, StoredState } from "../engine/driver.ts";
-import { publisherIdOf, sourceIdOf } from "../engine/ids.ts";
+import { publisherIdOf, sourceIdOf } from "../engine/logged-events.ts";
 import { keyName } from "../idempotency.ts";
 import type { Retention } from "../log.ts";
 

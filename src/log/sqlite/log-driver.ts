@@ -14,8 +14,7 @@ import type {
   TrimBounds,
   TrimStep,
 } from "../engine/driver.ts";
-import { originOf, publisherIdOf, sourceIdOf } from "../engine/ids.ts";
-import { toLogEvent } from "../engine/logged-events.ts";
+import { toLogEvent, originOf, publisherIdOf, sourceIdOf } from "../engine/logged-events.ts";
 import { eventOverhead } from "../event-bytes.ts";
 import { matches } from "../filter.ts";
 import type { LogEvent } from "../log.ts";
