@@ -1,10 +1,6 @@
-import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
 import type { TrimBounds } from "../engine/driver.ts";
 import type { Appended } from "../log.ts";
-import { failureError } from "./failure.ts";
-import { gather } from "./gather.ts";
-import { lossText } from "./losses.ts";
 import {
   type AppendOutcome,
   type AppendRequest,
@@ -13,10 +9,8 @@ import {
   type OpenOutcome,
   type StreamRow,
   type TrimResult,
-  type WriterCall,
-  type WriterResult,
 } from "./messages.ts";
-import { startWriterThread, WriterError, type WriterThread } from "./writer-thread.ts";
+import { createThreadKeeper, WriterError } from "./writer-thread.ts";
 
 /**
  * Sends all writes of a database to its writer thread. If the thread has died, the next request restarts it. Requests
@@ -44,99 +38,6 @@ const transactionEvents = 4_096;
 /** Maximum number of streams that one transaction opens, and of idempotency keys that one removes. */
 const openedAtOnce = 1_000;
 const prunedAtOnce = 1_000;
-
-/** Restarts the writer thread when it has died. */
-interface ThreadKeeper {
-  start(): Promise<void>;
-  call<Result extends WriterResult>(request: WriterCall): Promise<Result>;
-  /** Reopens the stream of this name in each new thread from now on. */
-  keep(stream: string): void;
-  close(): Promise<void>;
-}
-
-function createThreadKeeper(
-  settings: DatabaseSettings,
-  onReopened: (row: StreamRow) => void,
-  logger: Logger,
-): ThreadKeeper {
-  const { path } = settings;
-  const opened = new Set<string>();
-  let thread: WriterThread | undefined;
-  let wasOpen = false;
-  let closing = false;
-
-  function startThread(onStarted: () => void, onRefused: (error: SpillwayError) => void): WriterThread {
-    let running = false;
-    const started = startWriterThread(
-      { ...settings, resumed: wasOpen },
-      {
-        onStarted(losses) {
-          running = true;
-          wasOpen = true;
-          for (const loss of losses) logger.warn({ path, ...loss }, lossText(loss));
-          onStarted();
-        },
-        onHeadless: (failure) =>
-          logger.warn(
-            { path, ...failure },
-            "the .heads file of the log cannot be written: lost events would not be noticed",
-          ),
-        onEnded(failure) {
-          leave(started);
-          if (running && !closing) logger.error({ path, ...failure }, "the log's writer thread has ended");
-          onRefused(failureError(failure, path));
-        },
-      },
-    );
-    if (opened.size > 0) void reopen(started);
-    return started;
-  }
-
-  /**
-   * Reopens the streams of the previous thread. If one of them fails, the thread is closed, and the next request
-   * retries.
-   */
-  async function reopen(started: WriterThread): Promise<void> {
-    try {
-      const outcomes = (await started.call({ kind: "open", streams: [...opened] })) as readonly OpenOutcome[];
-      if (outcomes.some((outcome) => "code" in outcome)) leave(started);
-      else for (const row of outcomes) onReopened(row as StreamRow);
-    } catch {
-      leave(started);
-    }
-  }
-
-  function leave(left: WriterThread): void {
-    if (thread !== left) return;
-    thread = undefined;
-    void left.close();
-  }
-
-  async function call<Result extends WriterResult>(request: WriterCall): Promise<Result> {
-    thread ??= startThread(
-      () => logger.info({ path }, "the log's writer thread was restarted"),
-      () => {},
-    );
-    try {
-      return (await thread.call(request)) as Result;
-    } catch (error) {
-      throw closing ? new SpillwayError("store-closed") : error;
-    }
-  }
-
-  return {
-    start: () =>
-      new Promise((resolve, reject) => {
-        thread = startThread(resolve, reject);
-      }),
-    call,
-    keep: (stream) => void opened.add(stream),
-    async close() {
-      closing = true;
-      await thread?.close();
-    },
-  };
-}
 
 /**
  * Makes the writer of a database. Call `start` before anything else. `onReopened` is called for each stream that a
@@ -186,4 +87,57 @@ export function createWriterClient(
     },
     close,
   };
+}
+
+/** Options of {@link gather}. */
+export interface GatherOptions<Item, Result> {
+  /** Makes one call for many items; resolves to a result for each. */
+  send(items: readonly Item[]): Promise<readonly Result[]>;
+  /** Maximum number of concurrent calls: one more than the writer works on, so that it never waits for this thread. */
+  readonly underWay: number;
+  /** A call is complete with the item that brings its weight to this maximum. */
+  readonly maxWeight: number;
+  weigh(item: Item): number;
+}
+
+interface Waiting<Item, Result> {
+  readonly item: Item;
+  resolve(result: Result): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Combines the items of one turn of the event loop, and those that wait for running calls, in a call: one transaction.
+ */
+export function gather<Item, Result>(options: GatherOptions<Item, Result>): (item: Item) => Promise<Result> {
+  const queue: Waiting<Item, Result>[] = [];
+  let underWay = 0;
+
+  function takeGroup(): Waiting<Item, Result>[] {
+    let weight = 0;
+    const end = queue.findIndex(({ item }) => (weight += options.weigh(item)) >= options.maxWeight);
+    return queue.splice(0, end === -1 ? queue.length : end + 1);
+  }
+
+  async function sendNext(): Promise<void> {
+    const group = takeGroup();
+    underWay++;
+    try {
+      const results = await options.send(group.map(({ item }) => item));
+      for (const [index, { resolve }] of group.entries()) resolve(results[index]!);
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+    underWay--;
+    sendAll();
+  }
+
+  function sendAll(): void {
+    while (queue.length > 0 && underWay < options.underWay) void sendNext();
+  }
+
+  return (item) =>
+    new Promise((resolve, reject) => {
+      if (queue.push({ item, resolve, reject }) === 1) queueMicrotask(sendAll);
+    });
 }

@@ -1,11 +1,22 @@
 import { Worker } from "node:worker_threads";
+import { SpillwayError } from "../../errors.ts";
+import type { Logger } from "../../util/logger.ts";
 import { closeGate, createExitGate } from "./exit-gate.ts";
-import { type Failure, toFailure } from "./failure.ts";
-import type { Loss } from "./losses.ts";
-import type { WriterCall, WriterMessage, WriterRequest, WriterResult, WriterSettings } from "./messages.ts";
+import { type Failure, failureError, toFailure } from "./failure.ts";
+import { type Loss, lossText } from "./losses.ts";
+import type {
+  DatabaseSettings,
+  OpenOutcome,
+  StreamRow,
+  WriterCall,
+  WriterMessage,
+  WriterRequest,
+  WriterResult,
+  WriterSettings,
+} from "./messages.ts";
 
 /** A running writer thread, from its start to its end. */
-export interface WriterThread {
+interface WriterThread {
   /** Sends a request; answers come in the order of the requests. Rejects with a {@link WriterError}. */
   call(call: WriterCall): Promise<WriterResult>;
   /** Ends the thread after the requests sent before; resolves once it has ended. */
@@ -13,7 +24,7 @@ export interface WriterThread {
 }
 
 /** The events of a writer thread. */
-export interface WriterThreadEvents {
+interface WriterThreadEvents {
   /** The database is open; `losses` are the events that it has lost. */
   onStarted(losses: readonly Loss[]): void;
   /** The heads cannot be written. */
@@ -41,10 +52,7 @@ interface Pending {
 }
 
 /** Starts a writer thread. It keeps the process alive only while a request is unanswered. */
-export function startWriterThread(
-  settings: Omit<WriterSettings, "exitGate">,
-  events: WriterThreadEvents,
-): WriterThread {
+function startWriterThread(settings: Omit<WriterSettings, "exitGate">, events: WriterThreadEvents): WriterThread {
   const exitGate = createExitGate();
   const workerData: WriterSettings = { ...settings, exitGate };
   const worker = new Worker(new URL("./writer.js", import.meta.url), { workerData });
@@ -107,6 +115,103 @@ export function startWriterThread(
       worker.ref();
       worker.postMessage({ id: nextId++, call: { kind: "close" } } satisfies WriterRequest);
       await new Promise((resolve) => worker.once("exit", resolve));
+    },
+  };
+}
+
+/** Restarts the writer thread when it has died. */
+export interface ThreadKeeper {
+  /** Resolves once the database is open. */
+  start(): Promise<void>;
+  /** Sends a request to the thread, and starts one if none is running. */
+  call<Result extends WriterResult>(request: WriterCall): Promise<Result>;
+  /** Reopens the stream of this name in each new thread from now on. */
+  keep(stream: string): void;
+  /** Ends the thread after the pending requests. */
+  close(): Promise<void>;
+}
+
+/** Makes the keeper of one writer thread. `onReopened` is called for each stream that a restarted thread has reopened. */
+export function createThreadKeeper(
+  settings: DatabaseSettings,
+  onReopened: (row: StreamRow) => void,
+  logger: Logger,
+): ThreadKeeper {
+  const { path } = settings;
+  const opened = new Set<string>();
+  let thread: WriterThread | undefined;
+  let wasOpen = false;
+  let closing = false;
+
+  function startThread(onStarted: () => void, onRefused: (error: SpillwayError) => void): WriterThread {
+    let running = false;
+    const started = startWriterThread(
+      { ...settings, resumed: wasOpen },
+      {
+        onStarted(losses) {
+          running = true;
+          wasOpen = true;
+          for (const loss of losses) logger.warn({ path, ...loss }, lossText(loss));
+          onStarted();
+        },
+        onHeadless: (failure) =>
+          logger.warn(
+            { path, ...failure },
+            "the .heads file of the log cannot be written: lost events would not be noticed",
+          ),
+        onEnded(failure) {
+          leave(started);
+          if (running && !closing) logger.error({ path, ...failure }, "the log's writer thread has ended");
+          onRefused(failureError(failure, path));
+        },
+      },
+    );
+    if (opened.size > 0) void reopen(started);
+    return started;
+  }
+
+  /**
+   * Reopens the streams of the previous thread. If one of them fails, the thread is closed, and the next request
+   * retries.
+   */
+  async function reopen(started: WriterThread): Promise<void> {
+    try {
+      const outcomes = (await started.call({ kind: "open", streams: [...opened] })) as readonly OpenOutcome[];
+      if (outcomes.some((outcome) => "code" in outcome)) leave(started);
+      else for (const row of outcomes) onReopened(row as StreamRow);
+    } catch {
+      leave(started);
+    }
+  }
+
+  function leave(left: WriterThread): void {
+    if (thread !== left) return;
+    thread = undefined;
+    void left.close();
+  }
+
+  async function call<Result extends WriterResult>(request: WriterCall): Promise<Result> {
+    thread ??= startThread(
+      () => logger.info({ path }, "the log's writer thread was restarted"),
+      () => {},
+    );
+    try {
+      return (await thread.call(request)) as Result;
+    } catch (error) {
+      throw closing ? new SpillwayError("store-closed") : error;
+    }
+  }
+
+  return {
+    start: () =>
+      new Promise((resolve, reject) => {
+        thread = startThread(resolve, reject);
+      }),
+    call,
+    keep: (stream) => void opened.add(stream),
+    async close() {
+      closing = true;
+      await thread?.close();
     },
   };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { gather } from "../../../../src/log/sqlite/gather.ts";
+import { gather } from "../../../../src/log/sqlite/writer-client.ts";
 
 /** A gatherer of numbers, whose calls end when the test says so. */
 function createScene(underWay: number) {
