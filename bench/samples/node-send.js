@@ -2,7 +2,7 @@
 import { createServer } from "node:net";
 import { backlog, followOrigin, tellReady } from "./source.js";
 
-// Below Node's sockets there is no public way to write: `spillway` goes the same one (src/adapters/raw/node-internals.ts).
+// Below Node's sockets there is no public way to write: `spillway` goes the same one (src/adapters/raw/tcp-handle.ts).
 const { WriteWrap, streamBaseState, kLastWriteWasAsync } = /** @type {any} */ (process).binding("stream_wrap");
 
 /** For the next write; one that is queued keeps its own. */

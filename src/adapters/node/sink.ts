@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import { directHandle } from "../raw/direct-writer.ts";
+import { directHandle } from "../raw/tcp-handle.ts";
 import { WritableSink, type OpenSink } from "../raw/writable-sink.ts";
 
 /**

@@ -1,6 +1,5 @@
 import type { Server } from "node:net";
-import { internals, type TcpHandle } from "./node-internals.ts";
-import { writeDirect, type DirectHandle } from "./direct-writer.ts";
+import { internals, writeDirect, type DirectHandle, type TcpHandle } from "./tcp-handle.ts";
 
 /** A TCP connection without a `net.Socket`, with the member names of a socket. */
 export interface HandleConnection {

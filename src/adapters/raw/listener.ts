@@ -5,11 +5,11 @@ import type { HttpBody, HttpHeaders, HttpRequest } from "../../http/message.ts";
 import { problem } from "../../http/problem.ts";
 import type { HttpHandler } from "../../http/handler.ts";
 import { createSlicedQueue } from "../../util/slices.ts";
-import { acceptHandles, type HandleConnection, createSilenceWatch } from "./handle-connections.ts";
+import { acceptHandles, createSilenceWatch, type HandleConnection } from "./handle-connections.ts";
 import { connectionEvent, speaksHttp2, trackConnections, type Connections } from "../connections.ts";
 import { readPlainGet, type RequestHead } from "./request-head.ts";
 import { closeSignal, splitTarget } from "../request-parts.ts";
-import { directHandle } from "./direct-writer.ts";
+import { directHandle } from "./tcp-handle.ts";
 import { WritableSink, type OpenSink } from "./writable-sink.ts";
 
 /**

@@ -5,7 +5,7 @@ import type { Writable } from "node:stream";
 import type { Page } from "../../hub/page.ts";
 import type { Sink, SinkListener } from "../../hub/sink.ts";
 import { onHalfClose } from "../request-parts.ts";
-import { writeDirect, type DirectHandle } from "./direct-writer.ts";
+import { writeDirect, type DirectHandle } from "./tcp-handle.ts";
 import type { HandleConnection } from "./handle-connections.ts";
 
 /** Begins a response on a sink. */

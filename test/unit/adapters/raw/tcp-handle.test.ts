@@ -2,12 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import { afterEach, expect, test } from "vitest";
-import {
-  directHandle,
-  writeDirect,
-  type DirectHandle,
-  type Written,
-} from "../../../../src/adapters/raw/direct-writer.ts";
+import { directHandle, writeDirect, type DirectHandle, type Written } from "../../../../src/adapters/raw/tcp-handle.ts";
 
 let server: Server;
 const sockets: Socket[] = [];
