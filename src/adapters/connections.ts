@@ -100,3 +100,46 @@ function trackHandshakes(server: TlsServer): Iterable<Socket> {
   server.on("secureConnection", (socket) => sockets.delete(nameOf(socket)));
   return { [Symbol.iterator]: () => sockets.values() };
 }
+
+/** The object that carries a response, and closes with it. */
+interface Carrier {
+  on(event: "close", listener: () => void): unknown;
+}
+
+/** The connection that a request arrived on: a socket, or a connection without one. */
+interface Input {
+  /** Whether the client has ended its side. */
+  readonly readableEnded: boolean;
+  on(event: "end", listener: () => void): unknown;
+  off?(event: "end", listener: () => void): unknown;
+  setMaxListeners?(count: number): unknown;
+}
+
+/** Calls `listener` once the client has ended its side of the connection, unless `carrier` has closed before. */
+export function onHalfClose(input: Input, carrier: Carrier, listener: () => void): void {
+  if (input.readableEnded) return listener();
+  input.on("end", listener);
+  if ((input as object) === carrier) return;
+  // The connection outlives the request, and may have many requests at once: no warning about too many listeners.
+  input.setMaxListeners?.(0);
+  carrier.on("close", () => input.off?.("end", listener));
+}
+
+/**
+ * How long a client that has ended its side may still read its response, in ms. Only a write would show that it is
+ * gone.
+ */
+const halfCloseGrace = 1000;
+
+/**
+ * A signal that aborts when `carrier` closes (at once if it `isClosed` already), or one second after the client ended
+ * its side. Created on demand, since a subscription, which may last for days, does not need one. `input` is absent
+ * where a client cannot end its side alone.
+ */
+export function closeSignal(carrier: Carrier, isClosed: boolean, input?: Input): AbortSignal {
+  if (isClosed) return AbortSignal.abort();
+  const gone = new AbortController();
+  carrier.on("close", () => gone.abort());
+  if (input) onHalfClose(input, carrier, () => setTimeout(() => gone.abort(), halfCloseGrace).unref());
+  return gone.signal;
+}

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { isHost } from "../adapters/request-parts.ts";
+import { isHost } from "../adapters/raw/request-head.ts";
 import type { NodeHandler } from "../adapters/node/handler.ts";
 import type { Limits } from "../limits/options.ts";
 import {

@@ -6,7 +6,8 @@ import type { HttpFile, HttpRequest, HttpResponse } from "../../http/message.ts"
 import type { HttpHandler } from "../../http/handler.ts";
 import { problem } from "../../http/problem.ts";
 import { openHttp1, openHttp2 } from "./sink.ts";
-import { closeSignal, splitTarget } from "../request-parts.ts";
+import { closeSignal } from "../connections.ts";
+import { splitTarget } from "../raw/request-head.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;

@@ -6,9 +6,8 @@ import { problem } from "../../http/problem.ts";
 import type { HttpHandler } from "../../http/handler.ts";
 import { createSlicedQueue } from "../../util/slices.ts";
 import { acceptHandles, createSilenceWatch, type HandleConnection } from "./handle-connections.ts";
-import { connectionEvent, speaksHttp2, trackConnections, type Connections } from "../connections.ts";
-import { readPlainGet, type RequestHead } from "./request-head.ts";
-import { closeSignal, splitTarget } from "../request-parts.ts";
+import { closeSignal, connectionEvent, speaksHttp2, trackConnections, type Connections } from "../connections.ts";
+import { readPlainGet, splitTarget, type RequestHead } from "./request-head.ts";
 import { directHandle } from "./tcp-handle.ts";
 import { WritableSink, type OpenSink } from "./writable-sink.ts";
 

@@ -1,4 +1,4 @@
-import { isHost } from "../request-parts.ts";
+import type { HttpRequest } from "../../http/message.ts";
 
 /** The head of a request, read from the bytes of its connection. */
 export interface RequestHead {
@@ -65,4 +65,19 @@ function withoutBlanks(text: string): string {
 
 function isBlank(char: string): boolean {
   return char === " " || char === "\t";
+}
+
+/** Path and query of a request target in origin form (RFC 9112 §3.2.1). */
+export function splitTarget(target: string): Pick<HttpRequest, "path" | "query"> {
+  const mark = target.indexOf("?");
+  if (mark === -1) return { path: target, query: new URLSearchParams() };
+  return { path: target.slice(0, mark), query: new URLSearchParams(target.slice(mark + 1)) };
+}
+
+/** `uri-host [ ":" port ]` (RFC 9112 §3.2, RFC 3986 §3.2.2): a name or IPv4 address, or an IP literal in brackets. */
+const host = /^(?:\[[0-9a-z:.%]+\]|(?:[\w\-.~!$&'()*+,;=]|%[0-9a-f]{2})*)(?::\d*)?$/i;
+
+/** Whether the value of a `Host` header is valid. An empty one is: the target then has no authority (RFC 9112 §3.2). */
+export function isHost(value: string): boolean {
+  return host.test(value);
 }

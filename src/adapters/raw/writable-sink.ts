@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import type { Page } from "../../hub/page.ts";
 import type { Sink, SinkListener } from "../../hub/sink.ts";
-import { onHalfClose } from "../request-parts.ts";
+import { onHalfClose } from "../connections.ts";
 import { writeDirect, type DirectHandle } from "./tcp-handle.ts";
 import type { HandleConnection } from "./handle-connections.ts";
 
