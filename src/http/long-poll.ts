@@ -1,13 +1,25 @@
 import { toJson } from "../hub/format.ts";
 import { LogCursor } from "../hub/read-from.ts";
 import { formatCursor } from "../log/cursor.ts";
-import { reservedPrefix, type LogEvent, type LogPage } from "../log/log.ts";
-import { json, type HttpBody } from "./message.ts";
-import { resumeHeaders, type Start } from "./position.ts";
+import { reservedPrefix, type LogEvent, type LogFilter, type LogPage } from "../log/log.ts";
+import { json, type HttpBody, type HttpRequest } from "./message.ts";
+import { resumeHeaders, type Search, type Start } from "./position.ts";
 import { invalid } from "./problem.ts";
-import type { ServedStream } from "./gateway-context.ts";
-import { begin } from "./sessions.ts";
-import type { SubscribeContext } from "./subscribe-context.ts";
+import type { GatewayContext, ServedStream } from "./gateway-context.ts";
+import { begin, type SessionParts } from "./sessions.ts";
+
+/** An admitted request for a stream. */
+export interface SubscribeContext {
+  readonly request: HttpRequest;
+  readonly gateway: GatewayContext;
+  readonly to: ServedStream;
+  /** The requested filter, narrowed to the grant. */
+  readonly filter: LogFilter | undefined;
+  /** Returns the signal that aborts when the client disconnects. Created at the first call. */
+  readonly signal: () => AbortSignal;
+  readonly search: Search;
+  readonly parts: SessionParts;
+}
 
 const defaultLimit = 100;
 const maxLimit = 1000;

@@ -4,11 +4,11 @@ import { trimmedGap } from "../hub/read-from.ts";
 import { formatCursor, parseCursor } from "../log/cursor.ts";
 import { lastPosition } from "../log/last.ts";
 import type { LogFilter } from "../log/log.ts";
+import { addressKey } from "../util/ip-address.ts";
 import { parseDateTime } from "../util/rfc3339.ts";
 import type { HttpHeaders, HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
-import type { Search } from "./subscribe-context.ts";
-import type { ServedStream } from "./gateway-context.ts";
+import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 
 /** Where a subscriber starts, and the gap or reset that is announced to it first. */
 export interface Start {
@@ -182,4 +182,23 @@ async function fromTime(text: string, stream: ServedStream): Promise<Start> {
 function startAfterGap({ log }: ServedStream, gap: Omit<Gap, "earliest">): Start {
   const { earliest } = log.state();
   return { position: earliest - 1, outcome: "gap", gap: { ...gap, earliest: formatCursor(log.epoch, earliest) } };
+}
+
+/** Runs a scan of a log when there is a free place. The signal aborts when the client disconnects. */
+export type Search = <T>(scan: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+
+/** Creates the searches of a client. All clients share a few places, of which one address gets at most half. */
+export function createSearch(
+  signal: () => AbortSignal,
+  { address }: Pick<Caller, "address">,
+  { searches }: Pick<GatewayContext, "searches">,
+): Search {
+  return async (scan) => {
+    const leave = await searches.enter(signal, address === undefined ? undefined : addressKey(address));
+    try {
+      return await scan(signal());
+    } finally {
+      leave();
+    }
+  };
 }

@@ -6,13 +6,12 @@ import { formatCursor } from "../log/cursor.ts";
 import { eventStreamHeaders } from "../sse/index.ts";
 import { beginSpan } from "../telemetry/spans.ts";
 import { narrow, readFilter } from "./filter.ts";
-import { longPoll } from "./long-poll.ts";
+import { longPoll, type SubscribeContext } from "./long-poll.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpStream } from "./message.ts";
-import { findStart, readStartPosition, resumeHeaders, type Start } from "./position.ts";
+import { createSearch, findStart, readStartPosition, resumeHeaders, type Start } from "./position.ts";
 import { invalid, problem } from "./problem.ts";
 import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 import { begin } from "./sessions.ts";
-import { createSearch, type SubscribeContext } from "./subscribe-context.ts";
 
 /** `GET /streams/<name>`: the stream from a position, in the representation that the client accepts. */
 export async function subscribe(
