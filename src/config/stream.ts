@@ -71,7 +71,7 @@ const shape = object({
   heartbeat: heartbeat
     .prefault(interval.def.defaultValue as string)
     .describe(
-      "How long a connection is idle before a comment keeps it alive; at least 10 ms. `{ interval: 15s, event: heartbeat }` sends an event of that type instead ([form](../../PROTOCOL.md#heartbeats)).",
+      "How long a connection is idle before a comment keeps it alive; at least 10 ms. `{ interval: 15s, event: heartbeat }` sends an event of that type instead ([form](../../PROTOCOL.md#33-heartbeats)).",
     ),
   retry: duration("2s")
     .unwrap()

@@ -17,9 +17,9 @@ const controls = new Map(
   }),
 );
 
-/** The text below a heading, up to the next one. */
-function section(heading: string): string {
-  const [, text = ""] = protocol.split(`\n${heading}\n`);
+/** The text below a heading with this title, up to the next heading. */
+function section(title: string): string {
+  const [, text = ""] = protocol.split(new RegExp(`^#+ [\\d.]+ ${title}$`, "m"));
   return text.split(/^#/m)[0]!;
 }
 
@@ -32,10 +32,10 @@ test("it states the version of the protocol", () => {
 });
 
 test("every control event has a section that lists its members, and there are no other sections", () => {
-  const sections = Array.from(protocol.matchAll(/^### `([^`]+)`$/gm), ([, name]) => name);
+  const sections = Array.from(protocol.matchAll(/^### [\d.]+ `([^`]+)`$/gm), ([, name]) => name);
   expect(sections).toEqual([...controls.keys()]);
   for (const [name, members] of controls) {
-    const listed = rows(section(`### \`${name}\``)).map(([member]) => member);
+    const listed = rows(section(`\`${name}\``)).map(([member]) => member);
     expect({ name, listed }).toEqual({ name, listed: members });
   }
 });
@@ -52,7 +52,7 @@ test("the error table lists exactly the codes that a request can get, with their
     const { status, body } = problem(new SpillwayError(code));
     return [(JSON.parse(body!) as { code: string }).code, status];
   });
-  const listed = rows(section("## Errors")).map(([code = "", status]): [string, number] => [code, Number(status)]);
+  const listed = rows(section("Errors")).map(([code = "", status]): [string, number] => [code, Number(status)]);
   expect(new Map(listed)).toEqual(new Map(answered));
   expect(listed).toHaveLength(new Set(answered.map(([code]) => code)).size);
 });
