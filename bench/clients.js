@@ -1,8 +1,8 @@
-/** The load side's processes besides the origin: the load client, a second one for connections that are watched apart, the prober. */
+/** The processes of the load side except the origin: the load client, a second one for separately measured connections, and the prober. */
 import { usageOf } from "./measure.js";
 import { startHelper } from "./processes.js";
 
-/** For those whose times must not suffer from what the others do, as `nice` counts. */
+/** The nice value of processes whose times the others must not affect. */
 const urgent = -10;
 
 /**

@@ -1,4 +1,4 @@
-/** The rows of one table, measured in turn, and then again. */
+/** Measures the rows of one table alternately, several times. */
 import { coresFor } from "./cores.js";
 import { faultsOf } from "./faults.js";
 import { skip } from "./plan.js";
@@ -16,7 +16,7 @@ import { medians } from "./stats.js";
  */
 
 /**
- * Measures each row as often as its server asks for, or `runs` times. What goes wrong with one of ours is told to `onFailure`.
+ * Measures each row as often as its server specifies, or `runs` times. Faults of Spillway are reported to `onFailure`.
  * @param {import("./plan.js").Comparison} comparison
  * @param {object} options
  * @param {number | undefined} options.runs

@@ -1,4 +1,4 @@
-/** Which cores there are for what: the server gets cores of its own where the machine has enough of them. */
+/** Assigns the cores: the server gets its own if the machine has enough. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -14,7 +14,7 @@ import { cpus } from "node:os";
 const allowed = hasTaskset() ? allowedCores() : [];
 
 /**
- * Gives a server so many cores, and the rest to the load. Where there is no rest, all use all of them.
+ * Gives the server `count` cores and the others to the load. If none are left, all processes share all cores.
  * @param {number} count
  * @returns {Cores}
  */
@@ -26,13 +26,13 @@ export function coresFor(count) {
   return { server: server.join(","), load: load.join(","), loadCount: load.length, contended };
 }
 
-/** Moves this process off the server's core. */
+/** Moves this process away from the server's core. */
 export function stepAside() {
   const { load } = coresFor(1);
   if (load !== undefined) spawnSync("taskset", ["-cp", load, String(process.pid)]);
 }
 
-/** The cores this process may use, from `Cpus_allowed_list: 0-3,6`; empty where the platform does not tell. */
+/** The cores that this process may use, from `Cpus_allowed_list: 0-3,6`; empty if the platform does not report them. */
 function allowedCores() {
   try {
     const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "";

@@ -1,5 +1,5 @@
 /**
- * What was lost and the like over all runs, in words.
+ * A text about lost, duplicate and other faulty events in all runs.
  * @param {readonly import("./types.d.ts").Metrics[]} runs
  */
 export function faultsOf(runs) {

@@ -1,11 +1,11 @@
 /*
- * The floor: accepts connections, answers each with the head of an event stream, and on a command sends events to all of them,
- * one send() per event and connection and nothing else. It holds no history and checks nothing.
+ * The lower bound: accepts connections, answers each with the head of an event stream, and on command sends events to all of them,
+ * with one send() per event and connection. It keeps no history and checks nothing.
  *
  *   gcc -O2 -o floor floor.c && ./floor
  *
  * It prints "http://127.0.0.1:<port>/" and reads commands from its standard input: "paced <rate> <count> <size>",
- * "burst <count> <size>", "stop". Each but "stop" is answered, once all was sent, with "done <last> <start in us>".
+ * "burst <count> <size>", "stop". Each except "stop" is answered, once everything is sent, with "done <last> <start in us>".
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-/** The load client, a process of its own: opens connections by the group, reads them, checks order, counts and times. */
+/** The load client, a separate process: opens groups of connections, reads them, and checks order, counts and times. */
 import { nowMicros } from "./load/clock.js";
 import { openConnections } from "./load/connect.js";
 import { Group } from "./load/group.js";
@@ -15,7 +15,7 @@ function find(name) {
 }
 
 answerCalls({
-  /** Opens a group's connections. Answers when that began, in µs, and how long it took, in s. */
+  /** Opens a group's connections. Returns when that started, in µs, and how long it took, in s. */
   async open({ name, first, wantsIds, stalled, ...target }) {
     const group = new Group({ first, wantsIds, stalled });
     const started = nowMicros();
@@ -24,19 +24,19 @@ answerCalls({
     entry.sockets = await openConnections(group, target);
     return { startedAt: started, seconds: (nowMicros() - started) / 1e6 };
   },
-  /** Counts and times of this group start anew. */
+  /** Resets the counts and times of a group. */
   mark: ({ name }) => find(name).group.mark(),
-  /** Answers true once all of the group have the event `last`. */
+  /** Returns true once all connections of the group have the event `last`. */
   completed: ({ name, last, timeout }) => find(name).group.completed(last, timeout),
   report: ({ name }) => find(name).group.report(),
   lastId: ({ name }) => find(name).group.readers[0]?.lastId,
-  /** Lets connections that were stalled read on. */
+  /** Lets stalled connections continue to read. */
   resume({ name }) {
     const { group, sockets } = find(name);
     group.stalled = false;
     for (const socket of sockets) socket.resume();
   },
-  /** Closes all of its connections. */
+  /** Closes all connections of a group. */
   leave({ name }) {
     for (const socket of find(name).sockets) socket.destroy();
     groups.delete(name);

@@ -1,4 +1,4 @@
-/** The machine, in the words of the tables. */
+/** Describes the machine for the tables. */
 import { execFileSync } from "node:child_process";
 import { cpus, release, totalmem } from "node:os";
 import { coresFor } from "./cores.js";

@@ -1,4 +1,4 @@
-/** What the operating system says of a server's processes. */
+/** Measurements of a server's processes by the operating system. */
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
@@ -8,7 +8,7 @@ const hasProc = existsSync("/proc/self/stat");
 const ticksPerSecond = hasProc ? Number(execFileSync("getconf", ["CLK_TCK"])) : 0;
 
 /**
- * A process and all that descend from it.
+ * A process and all its descendants.
  * @param {number} pid
  * @returns {number[]}
  */
@@ -17,7 +17,7 @@ export function processTree(pid) {
 }
 
 /**
- * The CPU time (user and system, all threads) and the memory of a process and of each of its children.
+ * The CPU time (user and system, all threads) and memory of a process and each of its children.
  * @param {number} pid
  * @returns {Usage[]}
  */
@@ -26,7 +26,7 @@ export function usageOfEach(pid) {
 }
 
 /**
- * The same, added up.
+ * The same as a total.
  * @param {number} pid
  */
 export function usageOf(pid) {
@@ -35,8 +35,8 @@ export function usageOf(pid) {
 }
 
 /**
- * The memory of a process and its children in bytes, what several of them share counted once; like `rss` where the system does not
- * tell. It takes the kernel milliseconds: not for a moment that is being measured.
+ * The memory of a process and its children in bytes, with shared memory counted once; the same as `rss` if the system does not
+ * report it. Takes the kernel milliseconds, so do not call it during a measurement.
  * @param {number} pid
  */
 export function pssOf(pid) {
@@ -48,7 +48,7 @@ export function pssOf(pid) {
 }
 
 /**
- * The process of this machine that listens on a port; undefined where that cannot be seen.
+ * The process on this machine that listens on a port; undefined if it is not visible.
  * @param {number} port
  */
 export function listenerOf(port) {
@@ -88,7 +88,7 @@ function childrenOf(pid) {
 function fromProc(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name, in brackets, may hold spaces; behind it utime, stime, and the same of children that have ended, are fields 12 to 15.
+    // The name in parentheses may contain spaces. After it, fields 12 to 15 are utime and stime, of the process and its ended children.
     const times = stat
       .slice(stat.lastIndexOf(")") + 2)
       .split(" ")
@@ -114,7 +114,7 @@ function fromPs(pid) {
 }
 
 /**
- * A line of /proc that counts kB, in bytes.
+ * The value of a line of /proc in kB, in bytes.
  * @param {string} text
  * @param {string} name
  */

@@ -1,4 +1,4 @@
-/** What is to be measured: which variants of which scenarios, and which servers in each. */
+/** Selects the measurements: the variants of the scenarios, and the servers for each. */
 import { execFileSync } from "node:child_process";
 import { scenarios } from "./scenarios/index.js";
 import { servers } from "./servers/index.js";
@@ -10,20 +10,20 @@ import { servers } from "./servers/index.js";
 /** @typedef {{ scenario: Scenario, variant: Variant }} Entry */
 
 /**
- * One measurement of a comparison, to be done several times; `reason` is why it cannot be done, "" if it can.
+ * One measurement of a comparison, which is repeated. `reason` is why it is not possible, or "".
  * @typedef {{ variant: Variant, server: Server, reason: string }} Row
  */
 
 /**
- * What becomes one table: the servers of one variant, or the variants of one server. `title` is its heading.
+ * The content of one table: the servers of one variant, or the variants of one server. `title` is its heading.
  * @typedef {{ scenario: Scenario, title: string, rows: readonly Row[] }} Comparison
  */
 
-/** Files a server has open besides its connections, and some to spare. */
+/** Open files of a server in addition to its connections, with a reserve. */
 const spareFiles = 200;
 
 /**
- * What is to be measured, in the order of the tables.
+ * The measurements in the order of the tables.
  * @param {import("./flags.js").Flags} flags
  * @param {readonly Server[]} present
  * @returns {Comparison[]}
@@ -66,7 +66,7 @@ function chooseVariants(/** @type {import("./flags.js").Flags} */ { scenarios: w
 /** @typedef {{ server: string, reason: string }} Skipped */
 
 /**
- * The servers that were asked for and can run here, and those that cannot, which is also said aloud.
+ * The requested servers that can run on this machine, and those that cannot, for which it also prints a notice.
  * @returns {Promise<{ present: readonly Server[], skipped: readonly Skipped[] }>}
  */
 export async function chooseServers(/** @type {import("./flags.js").Flags} */ { servers: wanted, small }) {
@@ -90,7 +90,7 @@ export async function chooseServers(/** @type {import("./flags.js").Flags} */ { 
 }
 
 /**
- * Why a server has no place in a scenario; "" if it has.
+ * Why a server cannot be used in a scenario, or "".
  * @param {Server} server
  * @param {Scenario} scenario
  * @param {Variant} variant
@@ -103,7 +103,7 @@ function unfit(server, { name, needs }, { numbers }) {
   return files > openFiles ? `needs ${files} open files, ${openFiles} are allowed (ulimit -n)` : "";
 }
 
-/** Loud, so that nobody takes a short table for a complete one. */
+/** Prominent, so that nobody mistakes an incomplete table for a complete one. */
 export function skip(/** @type {string} */ name, /** @type {string} */ reason) {
   console.error(`!!! SKIPPED ${name}: ${reason}`);
 }

@@ -1,4 +1,4 @@
-/** The prober, a process of its own: asks for something small again and again, and notes how long the answers take. */
+/** The prober, a separate process: sends small requests continuously and records how long the responses take. */
 import { once } from "node:events";
 import { connect } from "node:net";
 import { nowMicros } from "./load/clock.js";
@@ -6,16 +6,16 @@ import { Histogram } from "./load/histogram.js";
 import { queuedMicros } from "./load/queued.js";
 import { answerCalls } from "./rpc.js";
 
-/** From one request to the next, in µs; the next one waits for the answer. */
+/** Interval between requests, in µs. A request waits for the response to the previous one. */
 const period = 5000;
 
-/** The start of an answer (RFC 9112 §4); its body, if it comes by itself, is passed over. */
+/** The start of a response (RFC 9112 §4). A body that arrives separately is skipped. */
 const statusLine = "HTTP/1.1 ";
 
 const histogram = new Histogram();
 /** @type {import("node:net").Socket} */
 let socket;
-/** When the question was asked that has no answer yet, in µs, and how long this process had waited for its core by then. */
+/** When the pending request was sent, in µs, and how long this process had waited for its core by then. */
 let askedAt = 0;
 let queuedBefore = 0;
 /** @type {NodeJS.Timeout} */
@@ -23,7 +23,7 @@ let timer;
 let failure = "";
 
 /**
- * Whoever had asked each `period` would have waited the rest of it: without those, a long stall would count as one slow answer.
+ * Requests sent in each `period` would have waited for the rest of it. Without counting them, a long stall would be a single slow response.
  * @param {number} took
  */
 function note(took) {
@@ -37,7 +37,7 @@ function ask(request) {
   socket.write(request);
 }
 
-/** Notes an answer; askedAt 0 says that none is owed. */
+/** Records a response. `askedAt` is 0 if none is pending. */
 function answered() {
   note(nowMicros() - askedAt - (queuedMicros() - queuedBefore));
   askedAt = 0;
@@ -52,7 +52,7 @@ answerCalls({
     socket.on("data", (chunk) => {
       if (askedAt !== 0 && chunk.toString("latin1").startsWith(statusLine)) answered();
     });
-    // The first answer takes the connecting too, and does not count.
+    // The first response includes the time to connect, so it is not counted.
     ask(request);
     await once(socket, "data");
     histogram.reset();
@@ -61,7 +61,7 @@ answerCalls({
   stop() {
     clearInterval(timer);
     if (failure) throw new Error(failure);
-    // An answer that is still owed has taken that long at least.
+    // A pending response has taken at least this long.
     if (askedAt !== 0) answered();
     socket.removeAllListeners("close").destroy();
     return { longest: histogram.max / 1000, p99: histogram.quantile(0.99) / 1000 };

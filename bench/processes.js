@@ -1,4 +1,4 @@
-/** Starts and ends the processes of a measurement. Whatever is still there when the benchmark ends is killed. */
+/** Starts and ends the processes of a measurement. Processes that still run when the benchmark ends are killed. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setPriority } from "node:os";
@@ -17,7 +17,7 @@ process.once("exit", () => {
 });
 
 /**
- * Starts a program and resolves once it is ready: when a line of its output says so, or when a question to it is answered.
+ * Starts a program and resolves once it is ready: when a line of its output says so, or when a request to it succeeds.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {object} options
@@ -47,7 +47,7 @@ export async function startProgram(command, args, { cpus, ready = () => undefine
 }
 
 /**
- * Forks one of this folder's modules that answers calls.
+ * Forks a module of this folder that answers calls.
  * @param {string} module
  * @param {object} options
  * @param {string | undefined} options.cpus
@@ -61,7 +61,7 @@ export function startHelper(module, { cpus, priority = 0 }) {
   try {
     if (priority !== 0) setPriority(pid, priority);
   } catch {
-    // An ordinary user's benchmark does without.
+    // Without the permission, the benchmark runs with normal priority.
   }
   return { pid, call: createCaller(child), stop: () => stop(child) };
 }
@@ -99,7 +99,7 @@ function killTree(child) {
     try {
       process.kill(pid, "SIGKILL");
     } catch {
-      // It has ended by itself.
+      // It has already ended.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** RESULTS.md. */
+/** Generates RESULTS.md. */
 import { goalsTable } from "./goals.js";
 import { scenarios } from "./scenarios/index.js";
 import { servers as knownServers } from "./servers/index.js";
@@ -38,7 +38,7 @@ export function toMarkdown({ sessions, machine, servers, skipped, measurements }
   return `${parts.join("\n\n")}\n`;
 }
 
-/** Loud, so that nobody takes a part for the whole. */
+/** Prominent, so that nobody mistakes partial results for complete ones. */
 function notMeasured(/** @type {readonly Measurement[]} */ measurements) {
   const measured = measurements.filter(({ runs }) => runs.length > 0);
   const lines = scenarios.flatMap(({ name, variants }) => {

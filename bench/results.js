@@ -1,4 +1,4 @@
-/** What is written with `--json`, and how several such files become one. */
+/** The format of `--json` files, and merging several of them. */
 import { readFile } from "node:fs/promises";
 import { medians } from "./stats.js";
 
@@ -28,7 +28,7 @@ export async function readResults(files) {
 }
 
 /**
- * The runs of a row are put together, wherever they were made on the same machine; the medians are those of all of them.
+ * Combines all runs of a row that were made on the same machine, and computes the medians of all of them.
  * @param {readonly Results[]} all
  * @returns {Results}
  * @throws {Error} if machines differ
@@ -68,7 +68,7 @@ function mergeRow(same) {
 }
 
 /**
- * In the order in which each key comes first.
+ * Groups items by key, in the order of first occurrence.
  * @template T
  * @param {readonly T[]} items
  * @param {(item: T) => string} keyOf

@@ -1,7 +1,7 @@
-/** Calls between this process and the helpers it forks, over Node's own channel. */
+/** Calls between this process and the helpers that it forks, over Node's IPC channel. */
 
 /**
- * In a helper: answers the calls of the process that forked it, and ends with it.
+ * In a helper: answers calls of the parent process, and exits with it.
  * @param {Record<string, (params: any) => unknown>} handlers
  */
 export function answerCalls(handlers) {
@@ -17,7 +17,7 @@ export function answerCalls(handlers) {
 }
 
 /**
- * In the process that forked: calls a helper by method name. A call fails if the helper throws or ends.
+ * In the parent process: calls a method of a helper by name. A call fails if the helper throws or exits.
  * @param {import("node:child_process").ChildProcess} child
  * @returns {(method: string, params?: object) => Promise<any>}
  */

@@ -1,4 +1,4 @@
-/** `npm run bench`: measures Spillway and its peers, one after the other, on this machine. */
+/** `npm run bench`: measures Spillway and other servers, one after the other, on this machine. */
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { compare } from "./compare.js";
@@ -29,7 +29,7 @@ async function measure(flags) {
 
   const versions = await Promise.all(present.map(async ({ name, version }) => ({ name, version: await version() })));
   const args = process.argv.slice(2).map((arg) => (/^[\w./-]+$/.test(arg) ? arg : `"${arg}"`));
-  // Where the results go is of no interest to who reads them.
+  // Readers of the results do not need to know where they were written.
   const command = ["npm run bench --", ...args].join(" ").replaceAll(/ --(json|markdown) \S+| --write/g, "");
   const session = { date: new Date().toISOString().slice(0, 10), command };
   const startedAt = performance.now();

@@ -1,9 +1,9 @@
-/** Before anything is measured: the load client's reader must find faults that were planted, however the bytes are cut. */
+/** Runs before any measurement: the load client's reader must find intentional faults, however the bytes are split. */
 import { deepStrictEqual } from "node:assert/strict";
 import { Group } from "./load/group.js";
 import { Reader } from "./load/reader.js";
 
-/** Event 4 is missing, 6 comes twice, 9 comes behind 10; 12 is the last, and 13 never comes. */
+/** Event 4 is missing, 6 is duplicate, 9 follows 10; 12 is the last, and 13 does not arrive. */
 const sequence = [1, 2, 3, 5, 6, 6, 7, 8, 10, 9, 11, 12];
 const expected = { received: 12, lost: 2, duplicates: 1, disordered: 1, refused: 0, lastId: "x.12" };
 

@@ -11,11 +11,11 @@ import { startHelper } from "./processes.js";
 /** @typedef {import("./types.d.ts").Server} Server */
 /** @typedef {import("./types.d.ts").Emitter} Emitter */
 
-/** How often the server's memory is looked at while it is measured, in ms. */
+/** Interval between samples of the server's memory, in ms. */
 const rssPeriod = 200;
 
 /**
- * Starts what a measurement needs, does it, and ends all of it, whatever happens.
+ * Starts the processes for a measurement, runs it, and always ends all of them.
  * @template T
  * @param {Server} server
  * @param {import("./types.d.ts").Numbers} numbers
@@ -27,7 +27,7 @@ export async function onStage(server, numbers, work) {
   const cores = coresFor(count);
   const directory = mkdtempSync(join(tmpdir(), "spillway-bench-"));
   const clear = () => rmSync(directory, { recursive: true, force: true });
-  // For a benchmark that is interrupted.
+  // For an interrupted benchmark.
   process.once("exit", clear);
   /** @type {(() => Promise<void>)[]} */
   const cleanups = [];

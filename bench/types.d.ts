@@ -1,109 +1,109 @@
-/** The shapes that the modules of the benchmark have in common. */
+/** The types that the modules of the benchmark share. */
 
-/** What a scenario needs of a server beyond sending an event to everyone. */
+/** Features that a scenario needs beyond sending an event to all clients. */
 export type Feature =
-  /** Clients choose a channel. */
+  /** Clients can select a channel. */
   | "channels"
-  /** Clients that come back with `Last-Event-ID` get what they missed. */
+  /** Clients that reconnect with `Last-Event-ID` get the events they missed. */
   | "replay"
-  /** It takes events as fast as it can, and says when it has them. */
+  /** It accepts events as fast as it can, and reports when they are stored. */
   | "ingest"
-  /** Several of it share a log. Such servers are measured where that is needed, and nowhere else. */
+  /** Several nodes can share a log. Such servers are only measured in scenarios that need it. */
   | "nodes";
 
-/** A server that is measured: Spillway, or a peer. */
+/** A server to measure: Spillway or another one. */
 export interface Server {
-  /** As `--server` takes it. */
+  /** The name for `--server`. */
   readonly name: string;
-  /** What a reader of the tables has to know of it. */
+  /** A description for readers of the tables. */
   readonly note: string;
-  /** Lost, repeated or disordered events fail the whole benchmark. */
+  /** Lost, duplicate or out-of-order events fail the whole benchmark. */
   readonly ours?: boolean;
   readonly features: readonly Feature[];
-  /** The only scenarios it makes sense in; without it all of those whose needs it meets. */
+  /** The only scenarios to use it in. Default: all scenarios whose needs it meets. */
   readonly only?: readonly string[];
-  /** How often it is measured unless `--runs` says otherwise: less where the exact figure matters less. Default 3. */
+  /** The number of runs without `--runs`; fewer if an exact figure is less important. Default: 3. */
   readonly runs?: number;
-  /** Open files it needs for each client. */
+  /** Open files per client. */
   readonly filesPerClient: number;
   /**
-   * How events get to it: it connects to the origin once, or for each client; the origin posts to it; it makes them itself.
+   * How it gets events: it connects to the origin once or per client, the origin posts to it, or it creates them itself.
    */
   readonly source: "one" | "each" | "posts" | "itself";
-  /** Why it cannot run here. Throws if it has to. */
+  /** Why it cannot run on this machine, or `undefined`. May throw instead. */
   missing(): Promise<string | undefined>;
   version(): Promise<string>;
   start(context: StartContext): Promise<Running>;
 }
 
 export interface StartContext {
-  /** Where the origin serves its events. */
+  /** The URL of the origin's events. */
   readonly origin: string;
   /** The cores to run on; undefined: any. */
   readonly cpus: string | undefined;
-  /** A directory of its own, removed afterwards. */
+  /** A temporary directory, removed afterwards. */
   readonly directory: string;
   readonly settings: Settings;
 }
 
-/** What a variant asks of the server's configuration. */
+/** The configuration of the server that a variant requires. */
 export interface Settings {
-  /** How many channels there are; 0: none. */
+  /** Number of channels; 0: none. */
   readonly channels: number;
-  /** How long events may wait for others to leave with them, in ms; 0: not at all. */
+  /** How long events may wait to be sent together, in ms; 0: not at all. */
   readonly coalesce: number;
-  /** How many processes serve; 1: the one that was started. */
+  /** Number of processes that serve; 1: only the started one. */
   readonly workers: number;
-  /** How many streams there are that take what is published to them, `s1` and so on, besides the one that has the origin's events. */
+  /** Number of streams for publishing, `s1` and so on, in addition to the one with the origin's events. */
   readonly streams: number;
 }
 
 export interface Running {
-  /** The process whose CPU time and memory count, with its children. */
+  /** The process whose CPU time and memory are measured, including its children. */
   readonly pid: number;
   /** `http://host:port`. */
   readonly url: string;
-  /** How long it took from its start until it listened, in ms, and what CPU time, in µs; absent where nobody asks. */
+  /** The time from its start until it listened, in ms, and the CPU time, in µs; absent if not measured. */
   readonly started?: { readonly after: number; readonly cpu: number };
-  /** What a client asks for; the channel is "" where there are none. */
+  /** The path that a client requests; the channel is "" if there are none. */
   path(channel: string): string;
-  /** A path that is answered at once with anything but a stream; without it nobody asks how long answers take. */
+  /** A path with a short, immediate response. Without it, response times are not measured. */
   readonly health?: string | undefined;
-  /** Where the origin posts events, with `{channel}` for the channel. */
+  /** The URL to which the origin posts events, with `{channel}` for the channel. */
   readonly publish?: string;
-  /** Makes events itself. */
+  /** Creates events itself. */
   readonly emit?: Emitter;
-  /** Resolves once so many events are stored. */
+  /** Resolves once this number of events is stored. */
   stored?(count: number): Promise<void>;
   /** Starts one more node on the same log. */
   join?(): Promise<Pick<Running, "pid" | "url">>;
-  /** The process of the engine that has the log, where it can be seen. */
+  /** The process of the engine with the log, if it is visible. */
   readonly engine?: number | undefined;
   stop(): Promise<void>;
 }
 
-/** Whoever makes the numbered events. */
+/** The source of the numbered events. */
 export interface Emitter {
   paced(rate: number, count: number): Promise<Emitted>;
   burst(count: number): Promise<Emitted>;
-  /** For so many seconds, as fast as they are taken. */
+  /** For this number of seconds, as fast as the server accepts them. */
   flood(seconds: number): Promise<Emitted>;
-  /** So many events, as fast as they are taken. */
+  /** This number of events, as fast as the server accepts them. */
   fill(count: number): Promise<Emitted>;
-  /** Ends what `paced` began before its time. */
+  /** Ends `paced` early. */
   stop(): Promise<void>;
 }
 
 export interface Emitted {
-  /** The number of the last event that each client gets; of its channel where there are channels. */
+  /** The number of the last event for each client, counted per channel if there are channels. */
   readonly last: number;
-  /** How many events were made, ever. */
+  /** The total number of events created. */
   readonly count: number;
-  /** When this began, in µs of the monotonic clock. */
+  /** The start time, in µs of the monotonic clock. */
   readonly startedAt: number;
 }
 
-/** What the load client says of a group of connections. Times in ms, `firstAt` and `lastAt` in µs of the clock. */
+/** The load client's report on a group of connections. Times are in ms, `firstAt` and `lastAt` in µs of the clock. */
 export interface LoadReport {
   readonly connections: number;
   readonly received: number;
@@ -120,46 +120,46 @@ export interface LoadReport {
   readonly max: number;
 }
 
-/** Connections opened for one purpose. */
+/** A group of connections with the same purpose. */
 export interface LoadGroup {
-  /** When opening them began, in µs of the clock, and how long it took, in s. */
+  /** When opening them started, in µs of the clock, and how long it took, in s. */
   readonly startedAt: number;
   readonly seconds: number;
   mark(): Promise<void>;
   /** Resolves once every connection has this event; throws after `timeout` s unless that is allowed. */
   completed(last: number, timeout: number): Promise<void>;
   report(): Promise<LoadReport>;
-  /** The id of the last event that the first connection got. */
+  /** The id of the last event on the first connection. */
   lastId(): Promise<string>;
   resume(): Promise<void>;
-  /** Closes its connections; nothing can be asked of it from then on. */
+  /** Closes its connections. The group cannot be used afterwards. */
   leave(): Promise<void>;
 }
 
 export interface OpenOptions {
   readonly count: number;
-  /** The number of the first event they must get; without it any may be the first. */
+  /** The number of the first event they must get. Default: any. */
   readonly first?: number;
   readonly wantsIds?: boolean;
   readonly headers?: Record<string, string>;
   readonly stalled?: boolean;
-  /** The URL of a node; default: the one that was started. */
+  /** The URL of a node. Default: the started server. */
   readonly at?: string;
-  /** In a process of its own, so that its times do not suffer from what the others read. */
+  /** In a separate process, so that the load of the other groups does not affect its times. */
   readonly apart?: boolean;
 }
 
-/** What happened to the server while something was done. */
+/** Measurements of the server during an action. */
 export interface Measured<T> {
   readonly result: T;
   readonly seconds: number;
   /** CPU time of the server, in µs. */
   readonly cpu: number;
-  /** The same of each of its processes; the first is the one that was started. */
+  /** The same for each of its processes, the started one first. */
   readonly cpuOfEach: readonly number[];
-  /** Highest resident memory seen, in bytes. */
+  /** Maximum resident memory, in bytes. */
   readonly rss: number;
-  /** How busy the load client and the origin kept their cores: near 1 they were the bottleneck. */
+  /** Utilization of the cores of the load client and the origin. Near 1, they were the bottleneck. */
   readonly loadBusy: number;
 }
 
@@ -169,21 +169,21 @@ export interface Stage {
   readonly running: Running;
   open(options: OpenOptions): Promise<LoadGroup>;
   measure<T>(work: () => Promise<T>): Promise<Measured<T>>;
-  /** How long the server takes to answer a small request meanwhile; asked every few ms. Undefined where it has no such answer. */
+  /** Response times of small requests, sent every few ms. Undefined if the server has no suitable path. */
   probe<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly stalls: Stalls | undefined }>;
-  /** Resident memory of the server now, in bytes. */
+  /** Current resident memory of the server, in bytes. */
   rss(): number;
-  /** The same, with what its processes share counted once, where the system tells. */
+  /** The same, with memory that its processes share counted once, if the system reports it. */
   pss(): number;
 }
 
-/** In ms: the longest time without an answer, and the one that 99 % of all moments did not exceed. */
+/** In ms: the longest time without a response, and its 99th percentile over time. */
 export interface Stalls {
   readonly longest: number;
   readonly p99: number;
 }
 
-/** Numbers by name; the names are those of the scenario's columns, and those every scenario has. */
+/** Numbers by name. The names are those of the scenario's columns and of the common ones. */
 export type Metrics = Record<string, number>;
 
 export interface Column {
@@ -192,7 +192,7 @@ export interface Column {
   readonly digits: number;
 }
 
-/** A size of a scenario. */
+/** A variant of a scenario. */
 export interface Variant {
   /** Its heading in the tables. */
   readonly name: string;
@@ -200,25 +200,25 @@ export interface Variant {
 }
 
 /**
- * What makes a variant: `clients`, and what its scenario knows. Also for all: `size`, the bytes of data of an event (default 200),
- * `cores` for the server (default 1), and what goes into `Settings`.
+ * The parameters of a variant: `clients`, and those of its scenario. Common ones are `size`, the bytes of data of an event (default
+ * 200), `cores` for the server (default 1), and the members of `Settings`.
  */
 export type Numbers = Readonly<Record<string, number>>;
 
 export interface Scenario {
-  /** As `--scenario` takes it. */
+  /** The name for `--scenario`. */
   readonly name: string;
   readonly text: string;
   readonly needs: readonly Feature[];
   /**
-   * The one server it is about, where the question is what changes this one's cost: the variants are the rows of one table, and the
-   * first is what the others are set in relation to.
+   * The only server, for scenarios that measure what changes its cost: the variants are the rows of one table, and are compared
+   * with the first one.
    */
   readonly within?: string;
   readonly variants: readonly Variant[];
-  /** For `--small`: enough to find a lost event, too little to time anything. */
+  /** For `--small`: enough to find a lost event, too little to measure times. */
   readonly small: readonly Variant[];
-  /** The first is the one that is set in relation to that of the table's first row. */
+  /** The first column is the one that is compared with the table's first row. */
   readonly columns: readonly Column[];
   run(stage: Stage, numbers: Numbers): Promise<Metrics>;
 }

@@ -1,7 +1,7 @@
-/** The time in µs on the monotonic clock that all processes of a machine share, as process.hrtime does it, but without a BigInt per call. */
+/** The time in µs of the monotonic clock that all processes of a machine share, without the BigInt per call of `process.hrtime`. */
 import { performance } from "node:perf_hooks";
 
-/** Of several looks the one that was interrupted least between its two halves. */
+/** Of several samples, the one with the shortest time between its two readings. */
 const offset = Math.max(
   ...Array.from({ length: 20 }, () => Number(process.hrtime.bigint()) / 1000 - performance.now() * 1000),
 );

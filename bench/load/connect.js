@@ -5,10 +5,10 @@ import { Reader } from "./reader.js";
 /** @typedef {import("./group.js").Group} Group */
 /** @typedef {import("node:net").Socket} Socket */
 
-/** One buffer for all sockets: it is worked through before the next read. */
+/** One buffer for all sockets: its content is processed before the next read. */
 const shared = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** Connections being opened at the same time: well below Linux's default bound of an accept queue, 4,096. */
+/** Number of connections opened at the same time: well below Linux's default accept queue of 4,096. */
 const concurrency = 1024;
 
 /**
@@ -21,7 +21,7 @@ const concurrency = 1024;
  */
 
 /**
- * Resolves once every connection has its response's head, or was refused.
+ * Resolves once every connection has its response head or was refused.
  * @param {Group} group
  * @param {Target} target
  * @returns {Promise<Socket[]>}
@@ -80,17 +80,17 @@ function requestFor({ host, port, paths, headers = {} }, index) {
   );
 }
 
-/** Ports used of each address: outside the range that the system gives ports from. */
+/** Ports used per address: outside the system's range of ephemeral ports. */
 const ports = { first: 20_000, count: 10_000 };
 
-/** Closed connections keep their ports for a minute: the next load client, another process, has other addresses. */
+/** Closed connections keep their ports for a minute, so the next load client process uses other addresses. */
 const network = `127.${1 + (process.pid % 250)}.0`;
 
 let sources = 0;
 
 /**
- * Where the next connection comes from. To name the port spares the system the search for a free one, which would take longer than
- * all the rest of connecting. Only Linux takes any address of 127.0.0.0/8 as its own; elsewhere the system chooses.
+ * The local address of the next connection. With an explicit port, the system need not search for a free one, which would take
+ * longer than the rest of connecting. Only Linux accepts any address of 127.0.0.0/8; elsewhere the system chooses.
  */
 function nextSource() {
   if (process.platform !== "linux") return {};

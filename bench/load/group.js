@@ -3,34 +3,34 @@ import { Histogram } from "./histogram.js";
 
 /** @typedef {import("./reader.js").Reader} Reader */
 
-/** Connections that are opened for one purpose and counted together. */
+/** Connections with the same purpose, counted together. */
 export class Group {
   /** The number of every connection's first event; 0 if any may be the first. */
   first;
-  /** Whether readers are to remember ids. */
+  /** Whether readers record ids. */
   wantsIds;
-  /** Nothing but the responses' heads is read. */
+  /** Only the response heads are read. */
   stalled;
   /** @type {Reader[]} */
   readers = [];
-  /** The time of the read that is being worked on, in µs. */
+  /** The time of the read that is being processed, in µs. */
   now = 0;
-  /** Responses whose head is complete, and those of them that were not a 200. */
+  /** Number of responses with a complete head, and of those without status 200. */
   answered = 0;
   refused = 0;
-  /** Connections that ended without being asked to. */
+  /** Connections that ended unexpectedly. */
   closed = 0;
   received = 0;
   firstAt = 0;
   lastAt = 0;
-  /** Called when a response's head is complete. */
+  /** Called when a response head is complete. */
   onAnswer = () => {};
 
   #lost = 0;
   #duplicates = 0;
   #disordered = 0;
   #latency = new Histogram();
-  /** The number of every connection's last event, once it is known, and how many connections have yet to get it. */
+  /** The number of the last event, once it is known, and how many connections have not received it yet. */
   #last = Infinity;
   #waiting = 0;
   #onComplete = () => {};
@@ -86,7 +86,7 @@ export class Group {
   }
 
   /**
-   * Resolves once every connection got this event or has ended; false if that takes longer than so many ms.
+   * Resolves once every connection has received this event or has ended; false if that takes longer than `timeout` ms.
    * @param {number} last
    * @param {number} timeout
    */
@@ -114,7 +114,7 @@ export class Group {
     if (--this.#waiting === 0) this.#onComplete();
   }
 
-  /** Counts and times from here on; what was lost or came twice before stays. */
+  /** Resets counts and times, but keeps earlier losses and duplicates. */
   mark() {
     this.received = this.firstAt = this.lastAt = 0;
     this.#latency.reset();
@@ -138,13 +138,13 @@ export class Group {
     };
   }
 
-  /** What never came at the end of each connection. */
+  /** Events that are missing at the end of each connection. */
   #missing() {
     if (this.#last === Infinity) return 0;
     return this.readers.reduce((sum, { next }) => sum + Math.max(0, this.#last + 1 - (next || this.#last)), 0);
   }
 
-  /** Takes note that a read has come. */
+  /** Records a read. */
   begin() {
     this.now = nowMicros();
   }

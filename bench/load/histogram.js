@@ -1,4 +1,4 @@
-/** Each power of two is split into this many steps: an error below 1 %. */
+/** Steps per power of two: the error is below 1 %. */
 const steps = 128;
 
 /** Counts times in µs, up to half an hour. Adding one allocates nothing. */
@@ -27,7 +27,7 @@ export class Histogram {
   }
 
   /**
-   * The value that this share of all values does not exceed, in µs; NaN of none.
+   * The quantile of all values, in µs; NaN without values.
    * @param {number} share
    */
   quantile(share) {

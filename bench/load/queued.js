@@ -12,7 +12,7 @@ function openFile() {
   }
 }
 
-/** How long this process, ready to run, has had to wait for its core so far, in µs; 0 where the system does not tell. */
+/** The total time that this process was ready to run but waited for its core, in µs; 0 if the system does not report it. */
 export function queuedMicros() {
   if (file === undefined) return 0;
   const length = readSync(file, text, 0, text.length, 0);

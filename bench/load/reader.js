@@ -1,6 +1,6 @@
 /**
- * Reads one connection's bytes: the response's head, chunked or raw bodies, and in them the lines
- * `data: {"n":<number>,"t":<ns>,…`. Nothing is allocated for an event: the numbers are read out of the bytes where they are.
+ * Parses the bytes of one connection: the response head, a chunked or raw body, and the lines
+ * `data: {"n":<number>,"t":<ns>,…` in it. It allocates nothing per event: the numbers are parsed in place.
  */
 
 /** @typedef {import("./group.js").Group} Group */
@@ -13,17 +13,17 @@ const zero = 48;
 const letterD = 100;
 const letterI = 105;
 
-/** What matters of a line is in its first bytes: so many are kept when a read ends within them. */
+/** The relevant part of a line is in its first bytes. This many are kept when a read ends within them. */
 const headSize = 96;
 
 export class Reader {
   /** The status of the response, 0 until its head is complete. */
   status = 0;
-  /** The number of the event that has to come next; 0 if any may be the first. */
+  /** The number of the next expected event; 0 if any may be the first. */
   next;
-  /** Everything that is waited for has come, or never will. */
+  /** All expected events have arrived, or will not arrive any more. */
   done = false;
-  /** The id of the last event, where the group wants to know. */
+  /** The id of the last event, if the group records ids. */
   lastId = "";
   /** Events that were passed over, and may still come out of order. @type {Set<number> | undefined} */
   holes;
@@ -32,14 +32,14 @@ export class Reader {
   #group;
   #head = "";
   #chunked = false;
-  /** Bytes left of the chunk, and the size that is being read of the next one. */
+  /** Remaining bytes of the chunk, and the partially parsed size of the next one. */
   #left = 0;
   #size = 0;
   #digits = 0;
   #extension = false;
-  /** The line's head is known; the rest is of no interest. */
+  /** The start of the line has been parsed; the rest is skipped. */
   #skipping = false;
-  /** The beginning of a line that a read cut off. */
+  /** The beginning of a line that a read split. */
   #carry = Buffer.alloc(headSize);
   #carried = 0;
 
@@ -81,7 +81,7 @@ export class Reader {
     return stop + 4 - before;
   }
 
-  /** Reads a chunk's size, and the line end that closes the chunk before it (RFC 9112 §7.1). */
+  /** Parses a chunk size, and the line ending of the preceding chunk (RFC 9112 §7.1). */
   #readSize(/** @type {Buffer} */ bytes, /** @type {number} */ start, /** @type {number} */ end) {
     for (let at = start; at < end; at++) {
       const byte = /** @type {number} */ (bytes[at]);
@@ -113,7 +113,7 @@ export class Reader {
     }
   }
 
-  /** Completes the head of a line that did not come in one piece. */
+  /** Completes the start of a line that was split over reads. */
   #carryOn(/** @type {Buffer} */ bytes, /** @type {number} */ start, /** @type {number} */ end) {
     for (let at = start; at < end; at++) {
       const byte = /** @type {number} */ (bytes[at]);
@@ -127,14 +127,14 @@ export class Reader {
     return end;
   }
 
-  /** Reads the line that begins here, its head complete. Returns where to read on. */
+  /** Parses the line that starts here and whose start is complete. Returns the position to continue at. */
   #readLine(/** @type {Buffer} */ bytes, /** @type {number} */ start) {
     const first = bytes[start];
     if (first === newline) return start + 1;
     this.#skipping = true;
     if (first === letterI && this.#group.wantsIds) this.#readId(bytes, start);
     if (first !== letterD) return start;
-    // "data:" and maybe a space, then {"n":1,"t":2
+    // "data:" and an optional space, then {"n":1,"t":2
     let at = start + (bytes[start + 5] === space ? 11 : 10);
     if (bytes[at - 3] !== 110 || bytes[at - 1] !== 58) return start;
     let digit = 0;

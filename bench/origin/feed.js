@@ -6,7 +6,7 @@ import { nowMicros } from "../load/clock.js";
  * @property {string} data
  */
 
-/** The numbered events: event i (from 1) has `id: i`; n counts them, or those of its channel where there are channels. */
+/** The numbered events: event i (from 1) has `id: i`. `n` counts all events, or those of the channel if there are channels. */
 export class Feed {
   /** Each event as it goes out; event i at index i - 1. @type {string[]} */
   frames = [];
@@ -28,7 +28,7 @@ export class Feed {
   }
 
   /**
-   * Makes the next events.
+   * Creates the next events.
    * @param {number} count
    * @returns {FeedEvent[]}
    */
@@ -44,7 +44,7 @@ export class Feed {
     });
   }
 
-  /** The number of the last event that a connection gets, of its channel if there are channels. */
+  /** The number of the last event of a connection, counted per channel if there are channels. */
   get last() {
     return this.#channels > 0 ? Math.floor(this.count / this.#channels) : this.count;
   }

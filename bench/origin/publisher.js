@@ -1,14 +1,14 @@
-/** The origin as a publisher: posts the feed to a server that takes events no other way. */
+/** The origin as a publisher: posts the feed to a server that cannot connect to a source. */
 import { connect } from "node:net";
 
-/** Requests under way on the one connection: they are answered in order, so the events stay in order too. */
+/** Requests in flight on the connection. They are answered in order, so the events stay in order. */
 const pipelining = 64;
 
-/** The start of an answer (RFC 9112 §4), which no answer's body holds. */
+/** The start of a response (RFC 9112 §4). No response body contains it. */
 const statusLine = /HTTP\/1\.1 (\d{3})/g;
 
 /**
- * Writes its requests itself: a client library would cost several times what the server needs to take them.
+ * Formats its requests itself: a client library would use several times the CPU that the server needs.
  * @param {string} url where events are posted; `{channel}` in it is replaced by the event's channel
  */
 export function createPublisher(url) {
@@ -18,7 +18,7 @@ export function createPublisher(url) {
   /** @type {string[]} */
   const queue = [];
   let underWay = 0;
-  /** The end of what was read, in case a status line was cut. */
+  /** The end of the last read, in case a status line was split. */
   let rest = "";
   /** @type {Error | undefined} */
   let failure;
@@ -52,11 +52,11 @@ export function createPublisher(url) {
       }
       send();
     },
-    /** Whether enough is waiting. */
+    /** Whether enough requests are in flight. */
     get full() {
       return queue.length >= pipelining;
     },
-    /** Whether everything was answered. */
+    /** Whether all requests have been answered. */
     get idle() {
       if (failure) throw failure;
       return underWay === 0 && queue.length === 0;

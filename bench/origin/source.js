@@ -1,10 +1,10 @@
-/** The origin as an event source: serves the feed to whoever asks, resumes, and holds its events for those whose socket is full. */
+/** The origin as an event source: serves the feed, supports resuming, and keeps events for clients with a full socket. */
 import { once } from "node:events";
 import { createServer } from "node:http";
 
 /** @typedef {import("./feed.js").Feed} Feed */
 
-/** Events that go out in one write to one who is behind. */
+/** Number of events per write to a client that is behind. */
 const pageEvents = 256;
 
 /** Starts to serve a feed on a free port. @param {Feed} feed */
@@ -28,7 +28,7 @@ export async function startSource(feed) {
       const bytes = Buffer.from(feed.frames.slice(before).join(""));
       for (const subscriber of subscribers) subscriber.offer(before, bytes);
     },
-    /** Whether anyone cannot take more at the moment. */
+    /** Whether any client cannot accept more at the moment. */
     get full() {
       for (const subscriber of subscribers) if (subscriber.full) return true;
       return false;
@@ -51,7 +51,7 @@ class Subscriber {
     this.#feed = feed;
     this.#response = response;
     this.#position = position;
-    // Without chunks: the body ends with the connection.
+    // Not chunked: the body ends with the connection.
     response.writeHead(200, {
       "content-type": "text/event-stream",
       "cache-control": "no-cache",

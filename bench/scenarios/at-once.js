@@ -1,4 +1,4 @@
-/** Everyone connects, and many events are made at once. */
+/** All clients connect, and many events are created at once. */
 import { setTimeout } from "node:timers/promises";
 import { delivery, faults, settle, times } from "./metrics.js";
 
@@ -10,7 +10,7 @@ import { delivery, faults, settle, times } from "./metrics.js";
 export async function atOnce(stage, { clients, events }) {
   const group = await stage.open({ count: clients, first: 1 });
   await setTimeout(settle);
-  // A first, smaller one warms up.
+  // A smaller burst first, as a warm-up.
   const before = await stage.emit.burst(events / 10);
   await group.completed(before.last, 60);
   await group.mark();

@@ -7,7 +7,7 @@ import { columns, faults, settle } from "./metrics.js";
 /** @typedef {import("../types.d.ts").Metrics} Metrics */
 /** @typedef {{ pid: number, clients: LoadGroup }} Node */
 
-/** How many nodes there are, one number after the other. */
+/** The numbers of nodes to measure. */
 const sizes = [1, 2, 4];
 
 /** @type {import("../types.d.ts").Scenario} */
@@ -68,7 +68,7 @@ export const cluster = {
 };
 
 /**
- * Makes events as fast as one node takes them; a tenth of them first, to warm up.
+ * Creates events as fast as one node accepts them, a tenth of them first as a warm-up.
  * @param {Stage} stage
  * @param {LoadGroup} watcher
  * @param {number} events
@@ -94,7 +94,7 @@ async function join({ running }) {
 }
 
 /**
- * Makes events one by one, until every client has them.
+ * Creates events one by one, until every client has them.
  * @param {Stage} stage
  * @param {readonly Node[]} members
  * @param {{ rate: number, count: number }} events
@@ -106,7 +106,7 @@ async function pace({ emit }, members, { rate, count }) {
 }
 
 /**
- * The same, with what an event costs the engine, and with 2 nodes also what it costs these and how late it comes to their clients.
+ * The same, with the cost of an event for the engine; with 2 nodes also its cost for the nodes and its latency.
  * @param {Stage} stage
  * @param {readonly Node[]} members
  * @param {{ rate: number, count: number }} events

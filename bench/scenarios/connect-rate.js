@@ -29,7 +29,7 @@ export const connectRate = {
     await setTimeout(settle);
     await others.mark();
     const connect = () => stage.open({ count: clients });
-    // To ask costs the server time that it has not for those who connect: not where they are counted.
+    // Probing takes server time away from new connections, so there is none where connections are counted.
     const measured = await stage.measure(async () =>
       probe > 0 ? stage.probe(connect) : { result: await connect(), stalls: undefined },
     );

@@ -5,10 +5,10 @@ import { steady } from "./steady.js";
 
 const times = { seconds: 5, warmUp: 2 };
 const base = { clients: 1000, rate: 40, ...times };
-/** Fewer events where they are large: the load client has to read them all. */
+/** Fewer events if they are large, because the load client has to read them all. */
 const large = { ...base, rate: 10 };
 
-/** The disk comes to rest after the filling: this is about a long log, not about a flood. */
+/** The disk settles after filling the log: this measures a long log, not a flood. */
 const past = { behind: 1000, rest: 2000 };
 
 /** @type {import("../types.d.ts").Scenario} */

@@ -1,11 +1,11 @@
-/** A log that holds much, and clients that come back to it. */
+/** Clients that reconnect to a long log. */
 import { setTimeout } from "node:timers/promises";
 import { median } from "../stats.js";
 import { settle } from "./metrics.js";
 
 /** @typedef {import("../types.d.ts").Stage} Stage */
 
-/** Clients that come back one after the other from the nearer of the two places. */
+/** The number of clients that reconnect, one after the other, at the nearer of the two positions. */
 const tries = 5;
 
 /**
@@ -15,7 +15,7 @@ const tries = 5;
  */
 
 /**
- * Puts so many events into the log, with one client there to note the first one's id, and that of the one `behind` before the last.
+ * Fills the log with events. One client records the id of the first event, and of the one `behind` events before the last.
  * @param {Stage} stage
  * @param {number} count
  * @param {number} behind
@@ -38,7 +38,7 @@ export async function fillHistory({ open, emit, running }, count, behind) {
 }
 
 /**
- * Comes back to both places, in ms until the first event; `replayed` are the events a second that one client gets.
+ * Reconnects at both positions and measures the ms until the first event; `replayed` is the rate in events/s of one client.
  * @param {Stage} stage
  * @param {Awaited<ReturnType<typeof fillHistory>>} past
  * @param {number} last the number of the newest event

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { faults } from "./metrics.js";
 
-/** How long the server's memory must have stayed the same, in ms. */
+/** How long the server's memory must stay unchanged, in ms. */
 const steady = 1500;
 
 /** @type {import("../types.d.ts").Scenario} */
@@ -26,7 +26,7 @@ export const idleMemory = {
     const group = await stage.open({ count: clients, first: 1 });
     const full = await steadyRss(stage, still);
     const idle = await stage.measure(() => setTimeout(still));
-    // They are connected in earnest: each gets an event.
+    // Verifies that the clients are really subscribed: each gets an event.
     await group.completed((await stage.emit.burst(1)).last, 30);
     return {
       perConnection: (full - empty) / clients / 1000,

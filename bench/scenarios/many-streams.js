@@ -2,7 +2,7 @@ import { Agent, request } from "node:http";
 import { setTimeout } from "node:timers/promises";
 import { settle } from "./metrics.js";
 
-/** How often an event is published to each stream; the first time is not measured. */
+/** Number of events published to each stream; the first one is not measured. */
 const rounds = 4;
 /** Connections that publish. */
 const publishers = 64;
@@ -56,7 +56,7 @@ export const manyStreams = {
 };
 
 /**
- * Publishes an event to each stream; resolves to their ids.
+ * Publishes one event to each stream and resolves to their ids.
  * @param {string} url
  * @param {number} streams
  * @param {Agent} agent

@@ -1,10 +1,10 @@
-/** What every scenario's metrics are made of. */
+/** The metrics that all scenarios use. */
 
 /** @typedef {import("../types.d.ts").LoadReport} LoadReport */
 /** @typedef {import("../types.d.ts").Measured<unknown>} Measured */
 /** @typedef {import("../types.d.ts").Column} Column */
 
-/** Time given to servers for what stays connected to settle, in ms. */
+/** How long a server may settle after clients have connected, in ms. */
 export const settle = 300;
 
 /** @type {Record<string, Column>} */
@@ -20,14 +20,14 @@ export const columns = {
 /** The latency columns. */
 export const latency = [columns.p50, columns.p99, columns.p999];
 
-/** How long others wait for an answer. */
+/** How long other requests wait for a response. */
 export const stallColumns = [
   { key: "stall", title: "longest stall ms", digits: 1 },
   { key: "stallP99", title: "p99 stall ms", digits: 1 },
 ];
 
 /**
- * CPU per delivery, deliveries per second from the first event's making to the last delivery, memory.
+ * CPU per delivery, deliveries per second from the creation of the first event to the last delivery, and memory.
  * @param {Measured} measured
  * @param {LoadReport} report
  * @param {number} startedAt
@@ -47,7 +47,7 @@ export function stall(stalls) {
 }
 
 /**
- * Everything that breaks the promise of a stream, over all connections.
+ * All violations of a stream's guarantees, over all connections.
  * @param {readonly LoadReport[]} reports
  */
 export function faults(...reports) {

@@ -2,8 +2,8 @@ import { columns, faults, latency, stall, stallColumns } from "./metrics.js";
 import { steady } from "./steady.js";
 
 /**
- * The least that gives a steady figure: CPU time comes in steps of 10 ms, and after 2 s V8 still compiles, on the server's one core:
- * its p99 is half as much again.
+ * The minimum for a stable result: CPU time has a resolution of 10 ms, and after 2 s V8 still compiles on the server's only core,
+ * which raises its p99 by half.
  */
 const times = { seconds: 6, warmUp: 8 };
 

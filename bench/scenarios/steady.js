@@ -1,8 +1,8 @@
-/** What most scenarios do: everyone connects, events come one by one, first to warm up, then counted. */
+/** Used by most scenarios: all clients connect, then events are sent one by one, first as a warm-up, then measured. */
 import { setTimeout } from "node:timers/promises";
 import { delivery, settle, times } from "./metrics.js";
 
-/** Events/s before the first client comes, and for how long at most, in s. */
+/** Events/s before the first client connects, and for how long at most, in s. */
 const warm = { rate: 1000, seconds: 2 };
 
 /**
@@ -19,7 +19,7 @@ const warm = { rate: 1000, seconds: 2 };
  * @param {number} first the number of the first event that the clients get
  */
 export async function steady(stage, { clients, rate, seconds, warmUp }, first = 1) {
-  // A server that has run for a while has long compiled what it does for each event: at a few events a second that takes minutes.
+  // A server that has run for a while has compiled its code for events. At a few events a second, that would take minutes.
   const { last } = await stage.emit.paced(warm.rate, warm.rate * Math.min(warm.seconds, warmUp));
   await setTimeout(settle);
   const group = await stage.open({ count: clients, first: Math.max(first, last + 1) });

@@ -43,7 +43,7 @@ export const workers = {
   },
 };
 
-/** Those who read, of all clients: they come last, so an event reaches them last. */
+/** The number of clients that read. They connect last, so an event reaches them last. */
 const watchers = 10;
 
 /** @type {import("../types.d.ts").Scenario} */
@@ -70,7 +70,7 @@ export const workersFanOut = {
     const silent = await stage.open({ count: clients - watchers, first: 1, stalled: true });
     const last = await stage.open({ count: watchers, first: 1 });
     await setTimeout(settle);
-    // In ms, from its making.
+    // In ms, from the creation of the event.
     const fanOut = async () => {
       const emitted = await stage.emit.burst(1);
       await last.completed(emitted.last, 60);
@@ -92,14 +92,14 @@ export const workersFanOut = {
       all,
       slowest: Math.max(...took),
       ...used,
-      // Ten clients take next to nothing of the cores.
+      // Ten clients use almost no CPU.
       contended: 0,
       ...faults(await silent.report(), await last.report()),
     };
   },
 };
 
-/** Each process's part of the CPU time, in %. */
+/** The share of each process in the CPU time, in %. */
 function shares(/** @type {Measured} */ { cpu, cpuOfEach: [first = 0, ...others] }) {
   const percent = (/** @type {number} */ part) => (part / cpu) * 100;
   if (others.length === 0) return { primary: percent(first) };
@@ -110,7 +110,7 @@ function shares(/** @type {Measured} */ { cpu, cpuOfEach: [first = 0, ...others]
   };
 }
 
-/** At the end: it counts what processes share once. */
+/** The last column: memory with shared pages counted once. */
 function memory(/** @type {Stage} */ stage) {
   return { pss: stage.pss() / 2 ** 20 };
 }

@@ -1,4 +1,4 @@
-/** The floor: a C program that does nothing but send the same bytes to the same sockets. */
+/** The lower bound: a C program that only sends the same bytes to the same sockets. */
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -9,13 +9,13 @@ import { startProgram } from "../processes.js";
 const run = promisify(execFile);
 const source = fileURLToPath(new URL("../floor.c", import.meta.url));
 
-/** Bytes of data of an event; it keeps to the default. */
+/** Bytes of data per event: the default. */
 const size = 200;
 
 /** @type {import("../types.d.ts").Server} */
 export const cSend = {
   name: "c-send",
-  note: "the floor: a loop over `send` in C, no log, no checks",
+  note: "lower bound: a loop over `send` in C, no log, no checks",
   features: [],
   only: ["paced", "burst"],
   filesPerClient: 1,

@@ -1,4 +1,4 @@
-/** The engines whose log nodes can share, where the tests expect them too: what each is, and how it is cleared of what a run made. */
+/** The engines for shared logs, at the addresses that the tests use: their settings, and how to remove the data of a run. */
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { createClient } from "@redis/client";
@@ -96,7 +96,7 @@ const redis = {
 
 function createRedis() {
   const client = createClient({ url: redis.url, socket: { reconnectStrategy: false } });
-  // The call that fails says so.
+  // The failing call reports it.
   return client.on("error", () => {});
 }
 

@@ -1,4 +1,4 @@
-/** http-proxy-middleware: every client has a connection to the origin of its own. */
+/** http-proxy-middleware: one connection to the origin per client. */
 import { missingPackage, packageVersion, startSample } from "./packages.js";
 
 /** @type {import("../types.d.ts").Server} */

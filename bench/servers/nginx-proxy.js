@@ -1,4 +1,4 @@
-/** nginx's proxy_pass: every client has a connection to the origin of its own. */
+/** nginx's proxy_pass: one connection to the origin per client. */
 import { missingNginx, nginxVersion, startNginx } from "./nginx.js";
 
 /** @type {import("../types.d.ts").Server} */

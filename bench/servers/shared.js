@@ -1,4 +1,4 @@
-/** Spillway with its log in an engine, where several nodes share it. */
+/** Spillway with its log in an engine that several nodes share. */
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ function describe(engine) {
   const { host, hostname, port } = new URL(engine.url);
   return {
     name: `spillway-${engine.name}`,
-    note: "log in an engine, which several nodes share",
+    note: "log in an engine that several nodes share",
     ours: true,
     features: ["channels", "replay", "ingest", "nodes"],
     filesPerClient: 1,

@@ -1,4 +1,4 @@
-/** Spillway as its users run it: the command line, a configuration file, the default durability. */
+/** Spillway as users run it: the command line, a configuration file, and the default durability. */
 import { existsSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -49,7 +49,7 @@ export function requireBuilt() {
 }
 
 /**
- * Starts a process with a store's URL, and with what its configuration is to hold besides.
+ * Starts a process with a store URL and additional configuration.
  * @param {import("../types.d.ts").StartContext} context
  * @param {string} store
  * @param {object} [more]

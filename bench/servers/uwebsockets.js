@@ -1,4 +1,4 @@
-/** µWebSockets.js with corked writes: the most that Node.js can host, in C++. npm has it only under names of third parties. */
+/** µWebSockets.js with corked writes: a server in C++ inside Node.js. npm only has packages of it by third parties. */
 import { missingPackage, packageVersion, startSample } from "./packages.js";
 
 const name = "@trufflesuite/uws-js-unofficial";
@@ -14,7 +14,7 @@ export const uwebsockets = {
     const missing = missingPackage(name);
     if (missing !== undefined) return missing;
     const { default: uws } = await import(name);
-    // Where its binary does not fit, the package falls back on a server in JavaScript, which has no TLS.
+    // If its binary does not match, the package falls back to a server in JavaScript, which has no TLS.
     return "SSLApp" in uws ? undefined : `${name} has no binary for Node.js ${process.version} on ${process.platform}`;
   },
   version: async () => packageVersion(name),
