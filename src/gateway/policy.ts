@@ -1,6 +1,5 @@
 import { createAccess } from "../access/access.ts";
-import { createClientAddress, type ClientAddress } from "../access/client-address.ts";
-import { createHostCheck, type HostCheck } from "../access/origin.ts";
+import { createClientAddress, createHostCheck, type ClientAddress, type HostCheck } from "../access/origin.ts";
 import type { Tickets } from "../access/tickets.ts";
 import { createCors } from "../http/cors.ts";
 import { createStaticFiles } from "../http/static-files.ts";

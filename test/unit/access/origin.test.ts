@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { createClientAddress } from "../../../src/access/client-address.ts";
+import { createClientAddress } from "../../../src/access/origin.ts";
 import { requestOf } from "./support.ts";
 
 const client = createClientAddress(["10.0.0.0/8", "192.0.2.1", "fd00::/8", "::1"]);
