@@ -1,4 +1,4 @@
-import { monotonicMs } from "../util/monotonic-ms.ts";
+import { monotonicMs } from "../util/durations.ts";
 import type { EndReason } from "./control.ts";
 import { createBye } from "./drain.ts";
 import type { SubscriberStats } from "./hub.ts";

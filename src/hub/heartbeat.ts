@@ -1,5 +1,5 @@
 import { inSlices, sliceSize } from "../util/slices.ts";
-import { monotonicMs } from "../util/monotonic-ms.ts";
+import { monotonicMs } from "../util/durations.ts";
 import type { Format } from "./format.ts";
 import { createPage, type Page } from "./page.ts";
 import type { Subscriber } from "./subscriber.ts";

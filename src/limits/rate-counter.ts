@@ -1,5 +1,5 @@
 import { createExpiringMap } from "../util/expiring-map.ts";
-import { monotonicMs } from "../util/monotonic-ms.ts";
+import { monotonicMs } from "../util/durations.ts";
 import type { Rate } from "./options.ts";
 
 /** Counts calls per key, in the memory of this process. */

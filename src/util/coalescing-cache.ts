@@ -1,5 +1,5 @@
 import { createExpiringMap, type ExpiringEntry } from "./expiring-map.ts";
-import { monotonicMs } from "./monotonic-ms.ts";
+import { monotonicMs } from "./durations.ts";
 import { createTally } from "./tally.ts";
 
 /** Caches answers, and lets callers that ask the same question at the same time share one request. */

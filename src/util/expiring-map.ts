@@ -1,4 +1,4 @@
-import { monotonicMs } from "./monotonic-ms.ts";
+import { monotonicMs } from "./durations.ts";
 
 /** An entry of an {@link ExpiringMap}. */
 export interface ExpiringEntry<T> {
