@@ -11,9 +11,8 @@ import { createNdjsonFormat, createSseFormat, ownIdOf, type Format } from "./for
 import { startHeartbeat } from "./heartbeat.ts";
 import type { DrainPlan, Hub, HubOptions, SubscribeRequest, SubscriberStats, Subscription } from "./hub.ts";
 import { createPage, PageCache, type Page } from "./page.ts";
-import { eventsThatFit, Ring } from "./ring.ts";
 import { Subscriber, type CloseReason } from "./subscriber.ts";
-import { Tail, type TailTarget } from "./tail.ts";
+import { eventsThatFit, Ring, Tail, type TailTarget } from "./tail.ts";
 import { Views } from "./views.ts";
 import { Waiters } from "./waiters.ts";
 

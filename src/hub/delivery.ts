@@ -3,7 +3,7 @@ import type { EndReason } from "./control.ts";
 import { createBye } from "./drain.ts";
 import type { SubscriberStats } from "./hub.ts";
 import type { Page } from "./page.ts";
-import type { Ring } from "./ring.ts";
+import type { Ring } from "./tail.ts";
 import type { Sink } from "./sink.ts";
 import type { Subscriber, SubscriberDelivery } from "./subscriber.ts";
 

@@ -1,6 +1,6 @@
 import { inSlices, sliceSize } from "../util/slices.ts";
 import type { Delivery } from "./delivery.ts";
-import type { Ring } from "./ring.ts";
+import type { Ring } from "./tail.ts";
 import type { Subscriber } from "./subscriber.ts";
 import type { View } from "./view.ts";
 

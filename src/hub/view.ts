@@ -5,7 +5,7 @@ import type { Semaphore } from "../util/semaphore.ts";
 import type { Format } from "./format.ts";
 import { createPage, type Page, type PageCache } from "./page.ts";
 import { readFrom } from "./read-from.ts";
-import type { Ring } from "./ring.ts";
+import type { Ring } from "./tail.ts";
 
 /** What the views of a hub share. */
 export interface ViewContext {
