@@ -3,6 +3,8 @@ import type { ReverseProxyKind } from "./reverse-proxy.ts";
 /** Caddy with `deploy/Caddyfile`. */
 export const caddy: ReverseProxyKind = {
   name: "caddy",
+  main: "Caddyfile",
+  args: ["run", "--config", "Caddyfile", "--adapter", "caddyfile"],
   file: "Caddyfile",
   substitutions: ({ upstream, idle }, { port, cert, key }) => [
     // Its port for administration, the redirect from port 80 and what it stores are for a machine of its own.
@@ -11,5 +13,4 @@ export const caddy: ReverseProxyKind = {
     ["reverse_proxy 127.0.0.1:8080", `reverse_proxy 127.0.0.1:${upstream}`],
     ["read_timeout 75s", `read_timeout ${idle}s`],
   ],
-  args: () => ["run", "--config", "Caddyfile", "--adapter", "caddyfile"],
 };

@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { isReachable } from "./ports.ts";
 
 /** The engines that nodes share, by the name that their tests have in their paths, and where they are expected. */
 const engines: Readonly<Record<string, { readonly variable: string; readonly url: string }>> = {
@@ -28,15 +28,4 @@ export async function missingEngines(): Promise<string[]> {
 /** Whether an engine runs here, as vitest.config.ts has found. */
 export function isPresent({ name }: { readonly name: string }): boolean {
   return !(process.env["MISSING_ENGINES"] ?? "").split(",").includes(name);
-}
-
-function isReachable(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, host);
-    const end = (reachable: boolean) => (): void => {
-      socket.destroy();
-      resolve(reachable);
-    };
-    socket.once("connect", end(true)).once("error", end(false)).setTimeout(2000, end(false));
-  });
 }

@@ -3,6 +3,8 @@ import type { ReverseProxyKind } from "./reverse-proxy.ts";
 /** HAProxy with `deploy/haproxy.cfg`. */
 export const haproxy: ReverseProxyKind = {
   name: "haproxy",
+  main: "haproxy.cfg",
+  args: ["-db", "-f", "haproxy.cfg"],
   file: "haproxy.cfg",
   substitutions: ({ upstream, idle, perAddress }, { port, both }) => [
     ["maxconn 50000", "maxconn 500"],
@@ -13,5 +15,4 @@ export const haproxy: ReverseProxyKind = {
     ["timeout server 75s", `timeout server ${idle}s`],
     ["server one 127.0.0.1:8080", `server one 127.0.0.1:${upstream}`],
   ],
-  args: () => ["-db", "-f", "haproxy.cfg"],
 };

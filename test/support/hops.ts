@@ -1,14 +1,9 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createGzip, constants } from "node:zlib";
-import { freePort, portOf } from "./ports.ts";
-import { findProgram } from "./programs.ts";
-import { eventually } from "./reader.ts";
+import { nginxMain } from "./nginx.ts";
+import { portOf } from "./ports.ts";
+import { type ProxyProgram, startProxy } from "./proxy-program.ts";
 
 /** Something between a client and a gateway, which does to a stream what it should not. */
 export interface Hop {
@@ -17,49 +12,10 @@ export interface Hop {
   close(): Promise<void>;
 }
 
-/** A real proxy, by its command line and a configuration of the test's own. */
-export interface HopProgram {
-  readonly program: string;
-  readonly file: string;
-  readonly args: readonly string[];
-}
-
-export const hopPrograms = {
-  nginx: { program: "nginx", file: "nginx.conf", args: ["-p", ".", "-c", "nginx.conf"] },
-  haproxy: { program: "haproxy", file: "haproxy.cfg", args: ["-db", "-f", "haproxy.cfg"] },
-  caddy: { program: "caddy", file: "Caddyfile", args: ["run", "--config", "Caddyfile", "--adapter", "caddyfile"] },
-} as const satisfies Readonly<Record<string, HopProgram>>;
-
 /** @param configure makes the configuration for a port of 127.0.0.1 to listen on */
-export async function startHop(hop: HopProgram, configure: (port: number) => string): Promise<Hop> {
-  const folder = await mkdtemp(join(tmpdir(), "spillway-hop-"));
-  const port = await freePort();
-  await writeFile(join(folder, hop.file), configure(port));
-  // Caddy keeps what it makes under its home.
-  const env = { PATH: process.env["PATH"], HOME: folder };
-  const child = spawn(findProgram(hop.program) ?? hop.program, hop.args, { cwd: folder, env });
-  let said = "";
-  child.stdout.on("data", (piece: Buffer) => (said += piece.toString()));
-  child.stderr.on("data", (piece: Buffer) => (said += piece.toString()));
-  const exited = once(child, "exit");
-  await eventually(() => child.exitCode !== null || accepts(port), `${hop.program} to listen`);
-  if (child.exitCode !== null) throw new Error(`${hop.program} ended with ${child.exitCode}: ${said}`);
-  return {
-    url: `http://127.0.0.1:${port}`,
-    async close() {
-      child.kill("SIGKILL");
-      await exited;
-      await rm(folder, { recursive: true });
-    },
-  };
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
-  });
+export async function startHop(program: ProxyProgram, configure: (port: number) => string): Promise<Hop> {
+  const { port, close } = await startProxy(program, (place) => ({ [program.main]: configure(place.port) }));
+  return { url: `http://127.0.0.1:${port}`, close };
 }
 
 /**
@@ -67,20 +23,8 @@ function accepts(port: number): Promise<boolean> {
  * which is its default, it knows no end of a piece and waits until a buffer is full.
  */
 export function nginxTo(upstream: number, directives: string, version = "1.1"): (port: number) => string {
-  return (port) => `
-daemon off;
-master_process off;
-${process.getuid?.() === 0 ? "user root;" : ""}
-pid nginx.pid;
-error_log stderr warn;
-events { worker_connections 64; }
-http {
-  access_log off;
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
+  return (port) =>
+    nginxMain(`
   server {
     listen 127.0.0.1:${port};
     location / {
@@ -89,9 +33,7 @@ http {
       proxy_set_header Connection "";
       ${directives}
     }
-  }
-}
-`;
+  }`);
 }
 
 /** A frontend and a backend of HAProxy; `timeouts` are lines of its defaults. */

@@ -1,8 +1,10 @@
-import type { ReverseProxyFiles, ReverseProxyKind } from "./reverse-proxy.ts";
+import type { ReverseProxyKind } from "./reverse-proxy.ts";
 
 /** nginx with `deploy/nginx.conf`. */
 export const nginx: ReverseProxyKind = {
   name: "nginx",
+  main: "main.conf",
+  args: ["-p", ".", "-c", "main.conf"],
   file: "nginx.conf",
   substitutions: ({ upstream, idle, perAddress }, { port, cert, key }) => [
     ["server 127.0.0.1:8080;", `server 127.0.0.1:${upstream};`],
@@ -14,13 +16,16 @@ export const nginx: ReverseProxyKind = {
     ["limit_conn spillway_clients 100;", `limit_conn spillway_clients ${perAddress};`],
     ["proxy_read_timeout 75s;", `proxy_read_timeout ${idle}s;`],
   ],
-  others: (files) => ({ "main.conf": mainConfiguration(files) }),
-  args: ({ folder }) => ["-p", folder, "-c", "main.conf"],
+  others: { "main.conf": nginxMain("gzip on; gzip_types *; include nginx.conf;") },
 };
 
-/** What a distribution has around the file. One process in the foreground, so that there is one pid to kill. */
-function mainConfiguration({ folder }: ReverseProxyFiles): string {
+/**
+ * What a distribution has around the directives of its `http` block and the modules to load. One process in the foreground, so that
+ * there is one pid to kill.
+ */
+export function nginxMain(http: string, modules = ""): string {
   return `
+${modules}
 daemon off;
 master_process off;
 ${process.getuid?.() === 0 ? "user root;" : ""}
@@ -34,9 +39,7 @@ http {
   fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
-  gzip on;
-  gzip_types *;
-  include ${folder}/nginx.conf;
+  ${http}
 }
 `;
 }

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type AddressInfo, type Server } from "node:net";
+import { connect, createServer, type AddressInfo, type Server } from "node:net";
 
 /** The port that a TCP or HTTP server listens on. */
 export function portOf(server: Server): number {
@@ -21,4 +21,16 @@ export function throughPort(url: string, port: number): string {
   const changed = new URL(url);
   changed.host = `127.0.0.1:${port}`;
   return changed.href;
+}
+
+/** Whether anything accepts connections there. */
+export function isReachable(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, host);
+    const end = (reachable: boolean) => (): void => {
+      socket.destroy();
+      resolve(reachable);
+    };
+    socket.once("connect", end(true)).once("error", end(false)).setTimeout(2000, end(false));
+  });
 }

@@ -1,13 +1,6 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "./ports.ts";
-import { findProgram } from "./programs.ts";
-import { eventually } from "./reader.ts";
+import { type ProxyProgram, startProxy } from "./proxy-program.ts";
 import { selfSigned } from "./self-signed.ts";
 
 /** What a reverse proxy is started with. */
@@ -34,8 +27,7 @@ export interface ReverseProxy {
 
 /** Where a proxy finds what it needs. */
 export interface ReverseProxyFiles {
-  /** For its own files; removed in the end. */
-  readonly folder: string;
+  /** Of 127.0.0.1, for it to listen on. */
   readonly port: number;
   /** Paths of PEM files: the certificate, its key, and one file with both. */
   readonly cert: string;
@@ -44,64 +36,37 @@ export interface ReverseProxyFiles {
 }
 
 /** One kind of proxy. */
-export interface ReverseProxyKind {
-  readonly name: string;
+export interface ReverseProxyKind extends ProxyProgram {
   /** Its configuration in `deploy/`. */
   readonly file: string;
   /** What has to be another text here, each found in the file exactly once. */
   substitutions(settings: ReverseProxySettings, files: ReverseProxyFiles): ReadonlyArray<readonly [string, string]>;
-  /** Files that it needs besides, by name. */
-  others?(files: ReverseProxyFiles): Readonly<Record<string, string>>;
-  /** Its arguments, to run in the foreground. */
-  args(files: ReverseProxyFiles): readonly string[];
+  /** The contents of files that it needs besides, by name. */
+  readonly others?: Readonly<Record<string, string>>;
 }
 
 const deploy = join(import.meta.dirname, "../../deploy");
 
 /** Starts it on a free port of 127.0.0.1, with a certificate of its own. */
 export async function startReverseProxy(kind: ReverseProxyKind, settings: ReverseProxySettings): Promise<ReverseProxy> {
-  const folder = await mkdtemp(join(tmpdir(), `spillway-${kind.name}-`));
   const { cert, key } = selfSigned();
-  const path = (name: string): string => join(folder, name);
-  const files = {
-    folder,
-    port: await freePort(),
-    cert: path("cert.pem"),
-    key: path("key.pem"),
-    both: path("both.pem"),
-  };
   const written = readFileSync(join(deploy, kind.file), "utf8");
-  const contents = {
-    "cert.pem": cert,
-    "key.pem": key,
-    "both.pem": cert + key,
-    [kind.file]: substituteEach(written, kind.substitutions(settings, files)),
-    ...kind.others?.(files),
-  };
-  for (const [name, content] of Object.entries(contents)) await writeFile(path(name), content);
-  const child = spawn(findProgram(kind.name)!, [...kind.args(files)], {
-    cwd: folder,
-    env: { ...process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder },
-    stdio: ["ignore", "pipe", "pipe"],
+  const { folder, port, output, close } = await startProxy(kind, (place) => {
+    const path = (name: string): string => join(place.folder, name);
+    const files = { port: place.port, cert: path("cert.pem"), key: path("key.pem"), both: path("both.pem") };
+    return {
+      "cert.pem": cert,
+      "key.pem": key,
+      "both.pem": cert + key,
+      [kind.file]: substituteEach(written, kind.substitutions(settings, files)),
+      ...kind.others,
+    };
   });
-  const exited = once(child, "exit");
-  let output = "";
-  for (const channel of [child.stdout, child.stderr])
-    channel.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  const close = async (): Promise<void> => {
-    child.kill("SIGKILL");
-    await exited;
-    await rm(folder, { recursive: true, force: true });
-  };
-  await eventually(() => child.exitCode !== null || listens(files.port), `${kind.name} to listen`);
-  if (child.exitCode !== null) {
-    await close();
-    throw new Error(`${kind.name} ended: ${output}`);
-  }
+  const accessLog = join(folder, "access.log");
   return {
-    url: `https://localhost:${files.port}`,
+    url: `https://localhost:${port}`,
     ca: cert,
-    logged: () => output + (existsSync(path("access.log")) ? readFileSync(path("access.log"), "utf8") : ""),
+    logged: () => output() + (existsSync(accessLog) ? readFileSync(accessLog, "utf8") : ""),
     close,
   };
 }
@@ -113,16 +78,4 @@ function substituteEach(text: string, substitutions: ReadonlyArray<readonly [str
     if (parts.length !== 2) throw new Error(`"${from}" is in the configuration ${parts.length - 1} times, not once`);
     return parts.join(to);
   }, text);
-}
-
-async function listens(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

@@ -8,7 +8,6 @@ import {
   delaying,
   endingAfter,
   haproxyTo,
-  hopPrograms,
   inBursts,
   nginxTo,
   resettingAfter,
@@ -25,8 +24,8 @@ import { findProgram, warnMissing } from "../../support/programs.ts";
 import { startReverseProxy } from "../../support/reverse-proxy.ts";
 import { runCli, startCli, startServe, withDirectory, type CliResult } from "./cli.ts";
 
-const missing = Object.values(hopPrograms).filter(({ program }) => findProgram(program) === undefined);
-for (const { program } of missing) warnMissing(program, program);
+const missing = [nginx, haproxy, caddy].filter(({ name }) => findProgram(name) === undefined);
+for (const { name } of missing) warnMissing(name, name);
 
 let serve: Awaited<ReturnType<typeof startServe>>;
 
@@ -111,13 +110,9 @@ test("the listener is shown to clients that may read the status", () =>
 
 describe.skipIf(missing.length > 0)("through real proxies", () => {
   const cleanHops = [
-    ["nginx", () => startHop(hopPrograms.nginx, nginxTo(upstream(), "")), "nginx"],
-    [
-      "HAProxy",
-      () => startHop(hopPrograms.haproxy, haproxyTo(upstream(), "timeout client 1h\n  timeout server 1h")),
-      "HAProxy",
-    ],
-    ["Caddy", () => startHop(hopPrograms.caddy, caddyTo(upstream(), "", "flush_interval -1")), "Caddy"],
+    ["nginx", () => startHop(nginx, nginxTo(upstream(), "")), "nginx"],
+    ["HAProxy", () => startHop(haproxy, haproxyTo(upstream(), "timeout client 1h\n  timeout server 1h")), "HAProxy"],
+    ["Caddy", () => startHop(caddy, caddyTo(upstream(), "", "flush_interval -1")), "Caddy"],
   ] as const;
 
   test.each(cleanHops)("a clean path through %s has no findings", (_name, start, found) =>
@@ -133,7 +128,7 @@ describe.skipIf(missing.length > 0)("through real proxies", () => {
 
   test("nginx with buffering is reported with its setting, and that it waits for a full buffer", () => {
     const directives = "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;";
-    return behind(startHop(hopPrograms.nginx, nginxTo(upstream(), directives, "1.0")), async ({ url }) => {
+    return behind(startHop(nginx, nginxTo(upstream(), directives, "1.0")), async ({ url }) => {
       await publish(200, "x".repeat(1_000));
       const report = await examine(url, "--timeout", "1s");
       expect(report.code).toBe(1);
@@ -146,7 +141,7 @@ describe.skipIf(missing.length > 0)("through real proxies", () => {
 
   test("nginx with compression is reported with its setting", () => {
     const directives = "gzip on; gzip_types text/event-stream; gzip_proxied any; gzip_min_length 0;";
-    return behind(startHop(hopPrograms.nginx, nginxTo(upstream(), directives)), async ({ url }) => {
+    return behind(startHop(nginx, nginxTo(upstream(), directives)), async ({ url }) => {
       const { outcome, found, advice } = (await examine(url, "--timeout", "1s")).of("compression");
       expect(outcome).not.toBe("ok");
       expect(found).toContain("Content-Encoding: gzip");
@@ -155,11 +150,11 @@ describe.skipIf(missing.length > 0)("through real proxies", () => {
   });
 
   const cutters = [
-    ["nginx", "proxy_read_timeout", () => startHop(hopPrograms.nginx, nginxTo(upstream(), "proxy_read_timeout 1s;"))],
+    ["nginx", "proxy_read_timeout", () => startHop(nginx, nginxTo(upstream(), "proxy_read_timeout 1s;"))],
     [
       "HAProxy",
       "timeout server",
-      () => startHop(hopPrograms.haproxy, haproxyTo(upstream(), "timeout client 1h\n  timeout server 1s")),
+      () => startHop(haproxy, haproxyTo(upstream(), "timeout client 1h\n  timeout server 1s")),
     ],
   ] as const;
 
@@ -177,7 +172,7 @@ describe.skipIf(missing.length > 0)("through real proxies", () => {
 
   test("Caddy with compression is reported with its setting", () => {
     const directives = "encode {\n    gzip\n    minimum_length 1\n    match header Content-Type text/*\n  }";
-    return behind(startHop(hopPrograms.caddy, caddyTo(upstream(), directives, "")), async ({ url }) => {
+    return behind(startHop(caddy, caddyTo(upstream(), directives, "")), async ({ url }) => {
       const { outcome, advice } = (await examine(url, "--timeout", "1s")).of("compression");
       expect(outcome).not.toBe("ok");
       expect(advice).toContain("Caddy: encode");
