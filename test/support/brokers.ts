@@ -2,20 +2,18 @@ import type { EngineStoreOptions } from "../../src/log/engine/store.ts";
 import type { LogStore } from "../../src/log/log.ts";
 import { createNatsStore } from "../../src/log/nats/index.ts";
 import { createRedisStore } from "../../src/log/redis/index.ts";
+import type { EngineServer } from "./engine-server.ts";
 import { isPresent } from "./engines.ts";
 import { openNatsPlace, startNats } from "./nats.ts";
-import { openRedisPlace, type RedisServer, startRedis } from "./redis.ts";
+import { openRedisPlace, startRedis } from "./redis.ts";
 import { closedAfterTest } from "./store-nodes.ts";
-
-/** A server of one's own, as both brokers have it. */
-export type BrokerServer = Omit<RedisServer, "command" | "folder">;
 
 /** What the tests of both message brokers need of one. */
 export interface Broker {
   readonly name: string;
-  /** Names keys or streams that no other test uses, on the server that tests share. */
-  openPlace(): { readonly url: string; remove(): Promise<void> };
-  startServer(): Promise<BrokerServer>;
+  /** Names keys or streams that no other test uses. Default: on the server that tests share. */
+  openPlace(server?: string): { readonly url: string; remove(): Promise<void> };
+  startServer(): Promise<EngineServer>;
   /** Opens a store that is closed after the test. */
   openStore(url: string, options?: Partial<EngineStoreOptions>): Promise<LogStore>;
 }

@@ -1,13 +1,13 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chown, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import mysql from "mysql2/promise";
+import { type EngineServer, startEngine } from "./engine-server.ts";
 import { freePort } from "./ports.ts";
 import { findProgram } from "./programs.ts";
-import { createServerProgram } from "./server-program.ts";
 
 const run = promisify(execFile);
 
@@ -65,29 +65,8 @@ export async function queryMysql(url: string, text: string): Promise<Record<stri
   }
 }
 
-/** A server of one's own. */
-export interface MysqlServer {
-  readonly port: number;
-  /** Its database `test`. */
-  readonly url: string;
-  /** Where its files are. */
-  readonly folder: string;
-  /** Starts it again where it was stopped. */
-  start(): Promise<void>;
-  /** Stops it as an administrator does: connections are cut, what was committed is there afterwards. */
-  stop(): Promise<void>;
-  /** Ends it as a power cut does. */
-  kill(): Promise<void>;
-  /** Keeps a copy of what it holds; it is stopped for that, and runs afterwards. */
-  save(): Promise<void>;
-  /** Kills it and starts it with the copy. */
-  restore(): Promise<void>;
-  /** Stops it and removes its files. */
-  remove(): Promise<void>;
-}
-
 /** Starts a MariaDB server in a folder of its own, on a free port, as a user who is not root. */
-export async function startMysql(settings: readonly string[] = []): Promise<MysqlServer> {
+export async function startMysql(settings: readonly string[] = []): Promise<EngineServer> {
   const home = await mkdtemp(join(tmpdir(), "spillway-mysql-"));
   const folder = join(home, "data");
   const port = await freePort();
@@ -106,7 +85,9 @@ export async function startMysql(settings: readonly string[] = []): Promise<Mysq
   const files = [`--datadir=${folder}`, `--socket=${join(home, "socket")}`, `--pid-file=${join(home, "pid")}`];
   const network = [`--port=${port}`, "--bind-address=127.0.0.1", "--skip-name-resolve"];
   const args = ["--no-defaults", ...files, ...network, ...settings.map((setting) => `--${setting}`)];
-  const { start, end } = createServerProgram({
+  const server = await startEngine({
+    home,
+    folder,
     program: "mariadbd",
     args: () => args,
     isReady: () =>
@@ -116,32 +97,8 @@ export async function startMysql(settings: readonly string[] = []): Promise<Mysq
       ),
     options: { ...user },
   });
-  await start();
   await queryMysql(`${root}/mysql`, "CREATE DATABASE test");
-  return {
-    port,
-    url: `${root}/test`,
-    folder,
-    start,
-    stop: () => end("SIGTERM"),
-    kill: () => end("SIGKILL"),
-    async save() {
-      await end("SIGTERM");
-      await rm(`${folder}.copy`, { recursive: true, force: true });
-      await run("cp", ["-a", folder, `${folder}.copy`]);
-      await start();
-    },
-    async restore() {
-      await end("SIGKILL");
-      await rm(folder, { recursive: true });
-      await run("cp", ["-a", `${folder}.copy`, folder]);
-      await start();
-    },
-    async remove() {
-      await end("SIGKILL");
-      await rm(home, { recursive: true, force: true });
-    },
-  };
+  return { port, url: `${root}/test`, ...server };
 }
 
 /** Who runs the server where the tests run as root: the user that Debian makes for it. */

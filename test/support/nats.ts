@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
+import { type EngineServer, startEngine } from "./engine-server.ts";
 import { freePort } from "./ports.ts";
-import { createServerProgram } from "./server-program.ts";
 
 /** The server that all tests share: never to be stopped or reconfigured, and no other test's streams to be touched. */
 export const natsUrl: string = process.env["TEST_NATS_URL"] ?? "nats://127.0.0.1:4222";
@@ -28,60 +28,35 @@ export async function withJetStream<T>(url: string, work: (manager: JetStreamMan
   }
 }
 
-/** Makes a place on the shared server. */
-export function openNatsPlace(): NatsPlace {
+/** Makes a place at `server`. */
+export function openNatsPlace(server: string = natsUrl): NatsPlace {
   const prefix = `t-${randomUUID().slice(0, 18)}`;
   return {
-    url: `${natsUrl}?prefix=${prefix}`,
+    url: `${server}?prefix=${prefix}`,
     prefix,
     remove: () =>
-      withJetStream(natsUrl, async (manager) => {
+      withJetStream(server, async (manager) => {
         for await (const name of manager.streams.names(`${prefix}.>`)) await manager.streams.delete(name);
       }),
   };
 }
 
 /** A server of a test's own. */
-export interface NatsServer {
-  readonly port: number;
-  /** Of the store. */
-  readonly url: string;
-  /** Where it keeps its files. */
-  readonly folder: string;
+export interface NatsServer extends EngineServer {
   /** Does something with its JetStream. */
   use<T>(work: (manager: JetStreamManager) => Promise<T>): Promise<T>;
-  /** Ends the process at once, and resolves when it has gone. */
-  kill(): Promise<void>;
-  /** Starts it again on the same port and folder. */
-  start(): Promise<void>;
-  /** Stops the process, or lets it go on; resolves once it stands still. */
-  pause(on: boolean): Promise<void>;
-  /** Ends it and removes its files. */
-  remove(): Promise<void>;
 }
 
 /** Starts a server with JetStream on a free port; `settings` are more arguments of nats-server. */
 export async function startNats(...settings: readonly string[]): Promise<NatsServer> {
   const port = await freePort();
-  const folder = await mkdtemp(join(tmpdir(), "spillway-nats-"));
+  const home = await mkdtemp(join(tmpdir(), "spillway-nats-"));
+  const folder = join(home, "data");
   const url = `nats://127.0.0.1:${port}`;
   const args = ["-js", "-sd", folder, "-a", "127.0.0.1", "-p", String(port), ...settings];
   const isReady = (): Promise<boolean> =>
     withJetStream(url, () => Promise.resolve(true)).catch((error: unknown) => String(error).includes("Authorization"));
 
-  const program = createServerProgram({ program: "nats-server", args: () => args, isReady });
-  await program.start();
-  return {
-    port,
-    url,
-    folder,
-    use: (work) => withJetStream(url, work),
-    kill: () => program.end("SIGKILL"),
-    start: program.start,
-    pause: program.pause,
-    async remove() {
-      await program.end("SIGKILL");
-      await rm(folder, { recursive: true });
-    },
-  };
+  const server = await startEngine({ home, folder, program: "nats-server", args: () => args, isReady });
+  return { port, url, use: (work) => withJetStream(url, work), ...server };
 }

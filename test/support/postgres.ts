@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, chown, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdtemp, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
+import { type EngineServer, startEngine } from "./engine-server.ts";
 import { freePort } from "./ports.ts";
-import { createServerProgram } from "./server-program.ts";
 import type { Certificate } from "./self-signed.ts";
 
 const run = promisify(execFile);
@@ -49,26 +49,11 @@ export function openPostgresPlace(server: string = sharedPostgres): PostgresPlac
 }
 
 /** A server of one's own. */
-export interface PostgresServer {
-  /** Of 127.0.0.1. */
-  readonly port: number;
-  readonly url: string;
+export interface PostgresServer extends EngineServer {
   /** Where it is to find files, for its own user to read. */
   readonly home: string;
-  /** Starts it again where it was stopped. */
-  start(): Promise<void>;
-  /** Stops it as an administrator does: connections are cut, what was committed is there afterwards. */
-  stop(): Promise<void>;
-  /** Ends it as a power cut does. */
-  kill(): Promise<void>;
-  /** Puts a copy of all that it holds aside; stops it meanwhile. */
-  save(): Promise<void>;
-  /** Brings it back to what was put aside. */
-  restore(): Promise<void>;
   /** Ends being a standby, and serves at the port of a server that is stopped. */
   takePlaceOf(other: PostgresServer): Promise<void>;
-  /** Stops it and removes its files. */
-  remove(): Promise<void>;
 }
 
 /** What a server of one's own may differ in. */
@@ -122,21 +107,18 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     return answered;
   }
 
-  // SIGINT is the fast shutdown. With SIGQUIT all processes end at once, and nothing more is written.
-  const { start, end } = createServerProgram({
+  const server = await startEngine({
+    home,
+    folder,
     // Not through runuser, which would be what a signal ends.
     program: join(tools, "postgres"),
     args: () => ["-D", folder, "-p", String(port), ...ownSettings.flatMap((setting) => ["-c", setting])],
     isReady,
     options: { cwd: home, ...user },
+    // The fast shutdown, and the end of all processes at once, without another write.
+    stopSignal: "SIGINT",
+    killSignal: "SIGQUIT",
   });
-
-  async function copy(from: string, to: string): Promise<void> {
-    await rm(to, { recursive: true, force: true });
-    await run("cp", ["-a", from, to]);
-  }
-
-  await start();
   return {
     get port() {
       return port;
@@ -145,31 +127,15 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
       return `postgres://postgres@127.0.0.1:${port}/postgres`;
     },
     home,
-    start,
-    async save() {
-      await end("SIGINT");
-      await copy(folder, `${folder}.saved`);
-      await start();
-    },
-    async restore() {
-      await end("SIGQUIT");
-      await copy(`${folder}.saved`, folder);
-      await start();
-    },
-    stop: () => end("SIGINT"),
-    kill: () => end("SIGQUIT"),
+    ...server,
     async takePlaceOf(other) {
-      await end("SIGINT");
+      await server.stop();
       ({ port } = other);
-      await start();
+      await server.start();
       const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
       await client.connect();
       await client.query("SELECT pg_promote()");
       await client.end();
-    },
-    async remove() {
-      await end("SIGQUIT");
-      await rm(home, { recursive: true, force: true });
     },
   };
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@redis/client";
+import { type EngineServer, startEngine } from "./engine-server.ts";
 import { freePort } from "./ports.ts";
-import { createServerProgram } from "./server-program.ts";
 
 /** The server that all tests share: never to be flushed, stopped or reconfigured. */
 export const redisUrl: string = process.env.TEST_REDIS_URL ?? "redis://127.0.0.1:6379";
@@ -15,13 +15,13 @@ export interface RedisPlace {
   remove(): Promise<void>;
 }
 
-/** Makes a place on the shared server. */
-export function openRedisPlace(): RedisPlace {
+/** Makes a place at `server`. */
+export function openRedisPlace(server: string = redisUrl): RedisPlace {
   const prefix = `test-${randomUUID()}`;
   return {
-    url: `${redisUrl}?prefix=${prefix}`,
+    url: `${server}?prefix=${prefix}`,
     async remove() {
-      const client = createClient({ url: redisUrl });
+      const client = createClient({ url: server });
       await client.connect();
       for await (const keys of client.scanIterator({ MATCH: `{${prefix}:*`, COUNT: 1_000 })) {
         if (keys.length > 0) await client.unlink(keys);
@@ -32,22 +32,11 @@ export function openRedisPlace(): RedisPlace {
 }
 
 /** A server of a test's own. */
-export interface RedisServer {
-  readonly port: number;
-  /** Of the store. */
-  readonly url: string;
-  /** Sends a command on a connection of its own. */
-  command(...words: string[]): Promise<unknown>;
-  /** Ends the process at once, as a power cut would, and resolves when it has gone. */
-  kill(): Promise<void>;
-  /** Starts it again on the same port and folder. */
-  start(): Promise<void>;
-  /** Stops the process, or lets it go on; resolves once it stands still. */
-  pause(on: boolean): Promise<void>;
+export interface RedisServer extends EngineServer {
   /** Where it keeps its files. */
   readonly folder: string;
-  /** Ends it and removes its files. */
-  remove(): Promise<void>;
+  /** Sends a command on a connection of its own. */
+  command(...words: string[]): Promise<unknown>;
 }
 
 /**
@@ -59,7 +48,9 @@ export async function startRedis(
   sentinel?: readonly string[],
 ): Promise<RedisServer> {
   const port = await freePort();
-  const folder = await mkdtemp(join(tmpdir(), "spillway-redis-"));
+  const home = await mkdtemp(join(tmpdir(), "spillway-redis-"));
+  const folder = join(home, "data");
+  await mkdir(folder);
   const all = {
     "port": String(port),
     "bind": "127.0.0.1",
@@ -75,6 +66,7 @@ export async function startRedis(
   const args = sentinel
     ? [file, "--sentinel"]
     : Object.entries(all).flatMap(([name, value]) => [`--${name}`].concat(value.split(" ")));
+
   async function command(...words: string[]): Promise<unknown> {
     const client = createClient({ RESP: 2, socket: { host: "127.0.0.1", port, reconnectStrategy: false } });
     client.on("error", () => {});
@@ -95,19 +87,6 @@ export async function startRedis(
     }
   }
 
-  const program = createServerProgram({ program: "redis-server", args: () => args, isReady });
-  await program.start();
-  return {
-    port,
-    url: `redis://127.0.0.1:${port}`,
-    folder,
-    command,
-    kill: () => program.end("SIGKILL"),
-    start: program.start,
-    pause: program.pause,
-    async remove() {
-      await program.end("SIGKILL");
-      await rm(folder, { recursive: true });
-    },
-  };
+  const server = await startEngine({ home, folder, program: "redis-server", args: () => args, isReady });
+  return { port, url: `redis://127.0.0.1:${port}`, folder, command, ...server };
 }

@@ -5,14 +5,12 @@ import { createMysqlStore } from "../../src/log/mysql/index.ts";
 import type { EngineStoreOptions } from "../../src/log/engine/store.ts";
 import type { LogStore } from "../../src/log/log.ts";
 import { createPostgresStore } from "../../src/log/postgres/index.ts";
+import type { EngineServer } from "./engine-server.ts";
 import { isPresent } from "./engines.ts";
-import { type MysqlPlace, type MysqlServer, openMysqlPlace, startMysql, trxPollInterval } from "./mysql.ts";
+import { type MysqlPlace, openMysqlPlace, startMysql, trxPollInterval } from "./mysql.ts";
 import { openPostgresPlace, startPostgres } from "./postgres.ts";
 import { eventually } from "./reader.ts";
 import { closedAfterTest } from "./store-nodes.ts";
-
-/** A server of one's own, as both engines have it. */
-export type SqlServer = Omit<MysqlServer, "folder">;
 
 /** Tables of one's own, as both engines have them. */
 export type SqlPlace = Omit<MysqlPlace, "prefix">;
@@ -30,7 +28,7 @@ export interface AppendBlock {
 /** What the tests of both SQL servers need of one. */
 export interface SqlEngine {
   readonly name: string;
-  startServer(): Promise<SqlServer>;
+  startServer(): Promise<EngineServer>;
   /** Names tables that no other test uses. Default: on the server that tests share. */
   openPlace(server?: string): SqlPlace;
   /** Opens a store that is closed after the test. */

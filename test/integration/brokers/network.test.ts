@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type Broker, brokers, type BrokerServer } from "../../support/brokers.ts";
+import { type Broker, brokers } from "../../support/brokers.ts";
+import type { EngineServer } from "../../support/engine-server.ts";
 import { throughPort } from "../../support/ports.ts";
 import { eventually } from "../../support/reader.ts";
 import {
@@ -20,9 +21,8 @@ import {
 import type { TcpProxy } from "../../support/tcp-proxy.ts";
 
 const unknown = { code: "append-unknown" };
-const unavailable = { code: "store-unavailable" };
 
-async function serverForTest({ startServer }: Broker): Promise<BrokerServer> {
+async function serverForTest({ startServer }: Broker): Promise<EngineServer> {
   const server = await startServer();
   onTestFinished(() => server.remove());
   return server;
@@ -35,7 +35,7 @@ function openNode({ openStore }: Broker, url: string, node = "a"): Promise<Node>
 /** A node whose connections go through a proxy. */
 async function openProxied(
   broker: Broker,
-  server: BrokerServer,
+  server: EngineServer,
   name?: string,
 ): Promise<{ node: Node; proxy: TcpProxy }> {
   const proxy = await proxyForTest(server);
@@ -79,31 +79,6 @@ describe.each(brokers)("$name", (broker) => {
     // Twice on purpose is twice.
     await expect(node.log.append(batch, { upstreamCursor: "u2" })).resolves.toMatchObject({ first: 5 });
     expect(await dataOf(node.log)).toEqual(["1", "2", "3", "4", "1", "2"]);
-  });
-
-  test("while the server is away every call is refused in bounded time, and works when it is back", async () => {
-    const server = await serverForTest(broker);
-    const [a, b] = [await openNode(broker, server.url, "a"), await openNode(broker, server.url, "b")];
-    await a.log.append([event("1")]);
-    await server.kill();
-    await Promise.all([
-      // It may have been sent before the end of the connection was noticed.
-      expect(a.log.append([event("lost")])).rejects.toMatchObject({
-        code: expect.stringMatching(/^(store-unavailable|append-unknown)$/),
-      }),
-      expect(a.log.read(0, { limit: 1 })).rejects.toMatchObject(unavailable),
-      expect(a.log.find({ upstreamId: "u" })).rejects.toMatchObject(unavailable),
-      expect(a.store.coordination!.acquire("s", 1_000)).rejects.toMatchObject(unavailable),
-      expect(a.store.open("t", { retention: { age: 1, events: 1, bytes: 1 } })).rejects.toMatchObject(unavailable),
-    ]);
-    await server.start();
-    expect(await appendSurely(a.log, [event("2")])).toBe(2);
-    await eventually(() => b.seen.length === 2, "the events on the other node");
-    expect(b.seen).toEqual([
-      [1, "1"],
-      [2, "2"],
-    ]);
-    expect([a.lost, b.lost]).toEqual([[], []]);
   });
 
   test("a hanging connection is replaced by another one, and the tail continues from its position", async () => {

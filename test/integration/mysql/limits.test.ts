@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { silentLogger } from "../../../src/util/logger.ts";
-import { openMysqlPlace, queryMysql, startMysql, type MysqlServer } from "../../support/mysql.ts";
+import type { EngineServer } from "../../support/engine-server.ts";
+import { openMysqlPlace, queryMysql, startMysql } from "../../support/mysql.ts";
 import { contentOf, eventsOf, follow, numbersTo, openLog } from "../../support/store-nodes.ts";
 import { openStore } from "./stores.ts";
 
-let server: MysqlServer;
+let server: EngineServer;
 
 beforeAll(async () => {
   server = await startMysql(["max-allowed-packet=65536", "innodb-flush-log-at-trx-commit=2"]);
