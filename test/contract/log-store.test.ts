@@ -43,8 +43,8 @@ describeLogStore(
       return {
         open: async (now) => engine.open(now),
         loseAnswers() {
-          engine.weather(() => "answer lost");
-          return () => engine.weather(() => "fine");
+          engine.outcomes(() => "answer lost");
+          return () => engine.outcomes(() => "fine");
         },
         remove: async () => {},
       };

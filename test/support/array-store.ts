@@ -27,7 +27,7 @@ import {
 } from "../../src/log/idempotency.ts";
 import { type Appended, type LogEvent, type LogStore, maxAlike } from "../../src/log/log.ts";
 
-/** What the server has of one stream. */
+/** The data of one stream on the server. */
 interface Table {
   state: StoredState;
   events: LogEvent[];

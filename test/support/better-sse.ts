@@ -3,16 +3,16 @@ import { createServer } from "node:http";
 import { createChannel, createSession, type Session } from "better-sse";
 import { portOf } from "./ports.ts";
 
-/** A server made with the better-sse library: an event source that resumes from what it remembers. */
+/** A server with the better-sse library: an event source that supports resuming from its buffer. */
 export interface BetterSse {
   readonly url: string;
-  /** Sends an event to everyone connected and remembers it. Ids are the numbers from 1 on. */
+  /** Sends an event to all connected clients and buffers it. Ids are numbers from 1. */
   publish(event: string, data: unknown): void;
   /** Subscribers connected now. */
   connections(): number;
-  /** The `Last-Event-ID` of each request that came, in order; empty where there was none. */
+  /** The `Last-Event-ID` of each request, in order; empty if it had none. */
   readonly resumed: readonly string[];
-  /** Ends every connection; the server stays. */
+  /** Ends every connection; the server continues to run. */
   disconnect(): void;
   close(): Promise<void>;
 }
@@ -23,7 +23,7 @@ interface Remembered {
   readonly data: unknown;
 }
 
-/** Starts it on a free port of 127.0.0.1; it remembers its last `bufferLength` events. */
+/** Starts it on a free port of 127.0.0.1; it buffers its last `bufferLength` events. */
 export async function startBetterSse(bufferLength = 10_000): Promise<BetterSse> {
   const channel = createChannel();
   const history: Remembered[] = [];
@@ -34,7 +34,7 @@ export async function startBetterSse(bufferLength = 10_000): Promise<BetterSse> 
     resumed.push(session.lastId);
     const known = history.findIndex(({ id }) => id === session.lastId);
     const missed = session.lastId === "" ? [] : history.slice(known + 1);
-    // Both before anything is awaited: no event falls between what was missed and what comes.
+    // Both before any await, so that no event is lost between the replay and live events.
     const replay = session.batch((buffer) => missed.forEach(({ data, event, id }) => buffer.push(data, event, id)));
     channel.register(session);
     await replay;

@@ -8,7 +8,7 @@ import { openNatsPlace, startNats } from "./nats.ts";
 import { openRedisPlace, startRedis } from "./redis.ts";
 import { closedAfterTest } from "./store-nodes.ts";
 
-/** What the tests of both message brokers need of one. */
+/** What the tests of both message brokers need. */
 export interface Broker {
   readonly name: string;
   /** Names keys or streams that no other test uses. Default: on the server that tests share. */
@@ -33,5 +33,5 @@ const all: readonly Broker[] = [
   },
 ];
 
-/** Redis and NATS, if they run here. */
+/** Redis and NATS, if they are available. */
 export const brokers: readonly Broker[] = all.filter(isPresent);

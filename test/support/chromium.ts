@@ -7,7 +7,7 @@ const program = findProgram("chromium");
 /** Whether Debian's Chromium is installed here. */
 export const chromiumInstalled: boolean = program !== undefined;
 
-/** Starts a headless Chromium that talks to nobody but the pages it is shown. */
+/** Starts a headless Chromium without background network traffic. */
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({
     executablePath: program ?? "chromium",
@@ -15,7 +15,7 @@ export function launchChromium(): Promise<Browser> {
   });
 }
 
-/** A page that opens the browser's own `EventSource` and notes what it gets. Serve it from the origin of the stream. */
+/** A page that opens the browser's `EventSource` and records its events. Serve it from the origin of the stream. */
 export const recordingPage = `<!doctype html>
 <title>recorder</title>
 <script>

@@ -10,7 +10,7 @@ import { freePort } from "./ports.ts";
 import { startCli, startProgram, type Program } from "./process.ts";
 import { eventually } from "./reader.ts";
 
-/** What `/status` says of the numbered stream. */
+/** The numbered stream in `/status`. */
 export interface NodeStatus {
   readonly head: string;
   readonly subscribers: number;
@@ -20,36 +20,36 @@ export interface NodeStatus {
   readonly upstream: { readonly state: string };
 }
 
-/** One gateway of several, in a process of its own. */
+/** One of several gateways, in a separate process. */
 export interface ClusterNode {
   readonly name: string;
-  /** Where its streams are: `numbers` has the upstream, `posts` has none. */
+  /** The URL of its streams: `numbers` has the upstream, `posts` has none. */
   readonly url: string;
-  /** Starts it, again where it ended, and waits until it says that it listens. */
+  /** Starts or restarts it, and waits until it listens. */
   start(): Promise<void>;
   /** Sends a signal and resolves to the exit code, or to the signal that ended it. */
   kill(signal: NodeJS.Signals): Promise<number | string>;
-  /** Stops the process where it is, or lets it go on. */
+  /** Pauses or resumes the process. */
   pause(on: boolean): void;
   status(): Promise<NodeStatus>;
   metrics(): Promise<ReadonlyMap<string, ExposedMetric>>;
-  /** What it has logged since its last start. */
+  /** Its log since the last start. */
   output(): string;
 }
 
-/** Gateways on one engine, a numbered source, and clients that go from node to node. */
+/** Gateways on one engine, a numbered source, and clients that move from node to node. */
 export interface Cluster {
   readonly nodes: readonly ClusterNode[];
-  /** Adds clients of `numbers`: each of their connections goes to the next node. */
+  /** Adds clients of `numbers`, each of whose connections goes to the next node. */
   follow(clients: number): void;
   readonly readers: readonly NumberedClient[];
-  /** Resolves to the node that ingests, once there is one among these that has its upstream open. */
+  /** Resolves to the ingesting node, once one of these has its upstream open. */
   leader(among?: readonly ClusterNode[]): Promise<ClusterNode>;
-  /** Waits until each client has got so many more events than any has now. */
+  /** Waits until each client has received this many more events than any has now. */
   progress(events: number): Promise<void>;
   source(): Promise<NumberedState>;
   control(change: NumberedControl): Promise<void>;
-  /** Lets the source come to its end, and waits until every client is there; resolves to the last number. */
+  /** Ends the source and waits until every client has all events; resolves to the last number. */
   finish(): Promise<number>;
   /** Like `finish`; checks that every client got exactly 1..M, and no two upstream connections were open at once for longer than this, in ms. */
   finishWithin(overlap: number): Promise<void>;
@@ -57,11 +57,11 @@ export interface Cluster {
 }
 
 export interface ClusterSetup {
-  /** The store, as each node reaches it. */
+  /** The store URL for each node. */
   readonly urls: readonly string[];
   /** How long the lease lasts, in ms. */
   readonly lease: number;
-  /** Of the source. Default: 200 events a second, and connections that break in the middle of an event. */
+  /** Options of the source. Default: 200 events a second, and connections that break within an event. */
   readonly source?: Partial<NumberedOptions>;
   /** More settings of the upstream. */
   readonly upstream?: Readonly<Record<string, unknown>>;
@@ -182,7 +182,7 @@ async function prepareNode(
   };
 }
 
-/** For how long two connections were open at once, at most, in ms. */
+/** The longest time for which two connections were open at once, in ms. */
 export function longestOverlap(connections: readonly ConnectionRecord[]): number {
   let longest = 0;
   for (const [index, first] of connections.entries()) {

@@ -6,11 +6,11 @@ import { portOf } from "./ports.ts";
 /** An HTTP proxy that opens tunnels (RFC 9110 section 9.3.6). */
 export interface ConnectProxy {
   readonly url: string;
-  /** The host and port of each tunnel asked for, with the credentials that were shown. */
+  /** The host and port of each requested tunnel, with the credentials sent. */
   readonly requests: { readonly authority: string; readonly authorization: string | undefined }[];
   /** TCP connections from clients that are open now. */
   open(): number;
-  /** What to do with the next tunnels: open them, refuse them with a status, close the connection without a word, or nothing. */
+  /** How to answer the next tunnels: open them, refuse them with a status, close the connection, or do nothing. */
   behave(how: "open" | "refuse" | "close" | "hang"): void;
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import type { GrantConfig, KeyConfig } from "spillway";
 
-/** An API key, and what the configuration says of it. */
+/** An API key and its entry in the configuration. */
 export interface TestKey {
   readonly key: string;
   readonly config: KeyConfig;
@@ -13,7 +13,7 @@ export function makeKey(name: string, grant: GrantConfig & { readonly expires?: 
   return { key, config: { name, hash: `sha256:${createHash("sha256").update(key).digest("hex")}`, ...grant } };
 }
 
-/** What the gateways under test verify tokens with. */
+/** The secret with which the tested gateways verify tokens. */
 export const jwtSecret = "a-secret-that-only-the-tests-know-0123456789";
 
 /** The claims of a token. */
@@ -24,13 +24,13 @@ export interface TestClaims {
   readonly spillway?: GrantConfig;
 }
 
-/** Makes a JSON Web Token by the letter of RFC 7519, so that the issuer is not the library that reads it. */
+/** Makes a JSON Web Token according to RFC 7519, without the library that verifies it. */
 export function makeToken(claims: TestClaims, secret: string = jwtSecret): string {
   const head = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(claims)}`;
   return `${head}.${createHmac("sha256", secret).update(head).digest("base64url")}`;
 }
 
-/** A token that nobody has signed, and that says so. */
+/** An unsigned token with `alg: none`. */
 export function makeUnsignedToken(claims: TestClaims): string {
   return `${encode({ alg: "none" })}.${encode(claims)}.`;
 }
@@ -39,7 +39,7 @@ function encode(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString("base64url");
 }
 
-/** The time in so many seconds, as claims have it. */
+/** The time in this many seconds, in the format of claims. */
 export function secondsFromNow(seconds: number): number {
   return Math.floor(Date.now() / 1000) + seconds;
 }

@@ -5,7 +5,7 @@ import { contentOf, eventsOf, follow, numbersTo, untilDone } from "./store-nodes
 import { eventually } from "./reader.ts";
 import type { TcpProxy } from "./tcp-proxy.ts";
 
-/** Batches of each writer: of none, one, two and three events in turn. */
+/** Batches of each writer: with none, one, two and three events in turn. */
 const rounds = 60;
 
 /**

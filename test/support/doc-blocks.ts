@@ -12,11 +12,11 @@ export interface DocBlock {
   readonly language: string;
   /** Without the indentation of the fence. */
   readonly text: string;
-  /** Why it is not checked, from a comment above the fence: `<!-- not run: needs Docker -->`. */
+  /** The reason why it is not checked, from a comment above the fence: `<!-- not run: needs Docker -->`. */
   readonly reason: string | undefined;
 }
 
-/** What to do about a block that fails its check. */
+/** The remedy for a block that fails its check. */
 export const remedy: string =
   "Mend the block, or write why it cannot be checked into a line of its own above the fence: <!-- not run: needs Docker -->";
 
@@ -26,7 +26,7 @@ function pages(): string[] {
   return ["README.md", "PROTOCOL.md", "CONTRIBUTING.md", "SECURITY.md", ...docs.filter((page) => page.endsWith(".md"))];
 }
 
-/** All blocks in the languages, except those that say why they are not checked. */
+/** All blocks in these languages, except those with a reason why they are not checked. */
 export function docBlocks(...languages: readonly string[]): DocBlock[] {
   return allBlocks().filter(({ language, reason }) => languages.includes(language) && reason === undefined);
 }
@@ -54,7 +54,7 @@ export async function checkBlock({ at, text }: DocBlock, check: (text: string) =
     await check(text);
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    // oxlint-disable-next-line preserve-caught-error -- its stack says nothing of the page, and its message is in this one
+    // oxlint-disable-next-line preserve-caught-error -- its stack does not show the page, and its message is part of this one
     throw new Error(`${at}: ${message}\n\n${text}\n${remedy}`);
   }
 }

@@ -23,7 +23,7 @@ export interface DocShell {
 /** Programs of the machine that a block may use. */
 const programs = ["cat", "cp", "echo", "grep", "head", "jq", "mkdir", "mv", "printf", "rm", "sleep", "sqlite3"];
 
-/** The streams that the pages talk about. */
+/** The streams that the pages use. */
 const streams = ["prices", "chat", "events", "market"];
 
 const main = join(root, "dist/cli/main.js");
@@ -40,7 +40,7 @@ const untilPrinted = `until_printed() {
   kill -TERM $pid; wait $pid
 }`;
 
-/** The commands that are not what they are elsewhere. */
+/** Commands that are replaced in the test. */
 const shims: Readonly<Record<string, string>> = {
   spillway: `${untilPrinted}
 case $1 in
@@ -65,7 +65,7 @@ esac`,
   producer: `echo '{"data":"from a producer"}'`,
 };
 
-/** Starts the gateway and the source that the blocks talk to. */
+/** Starts the gateway and the source that the blocks use. */
 export async function startDocShell(): Promise<DocShell> {
   const scratch = mkdtempSync(join(tmpdir(), "spillway-docs-"));
   const { key, config } = makeKey("docs", { can: ["subscribe", "publish", "admin"] });

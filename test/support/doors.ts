@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import type { Gateway, GatewayConfig } from "spillway";
 import { selfSigned, type Certificate } from "./self-signed.ts";
 
-/** A request to a gateway, however it is reached. */
+/** A request to a gateway, independent of the adapter. */
 export interface DoorRequest {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -14,10 +14,10 @@ export interface DoorRequest {
   readonly signal?: AbortSignal;
 }
 
-/** One way into a gateway: every promise of the protocol is tested through each of them. */
+/** One way to reach a gateway: every guarantee of the protocol is tested through each of them. */
 export interface Door {
   readonly name: string;
-  /** Whether the gateway listens by itself, and stops to when it is closed. */
+  /** Whether the gateway itself listens, and stops listening when it is closed. */
   readonly listens?: boolean;
   request(path: string, init?: DoorRequest): Promise<Response>;
   close(): Promise<void>;
@@ -26,12 +26,12 @@ export interface Door {
 /** A kind of door. */
 export interface DoorKind {
   readonly name: string;
-  /** What a gateway behind such a door has to be configured with. */
+  /** The configuration that a gateway behind such a door needs. */
   config?(): Pick<GatewayConfig, "listener" | "tls">;
   open(gateway: Gateway): Promise<Door>;
 }
 
-/** The doors there are. */
+/** All doors. */
 export const doors: readonly DoorKind[] = [
   { name: "http/1.1", open: openHttp1 },
   { name: "its own server", open: openListening },
@@ -41,7 +41,7 @@ export const doors: readonly DoorKind[] = [
   { name: "fetch", open: openFetch },
 ];
 
-/** One for each adapter: for what takes time, and does not depend on how the gateway is served. */
+/** One per adapter, for slow tests that do not depend on how the gateway is served. */
 export const leastDoors: readonly DoorKind[] = doors.filter(({ name }) =>
   ["http/1.1", "its own server with TLS", "fetch"].includes(name),
 );
@@ -86,7 +86,7 @@ async function openHttp2(gateway: Gateway): Promise<Door> {
 async function openTls(gateway: Gateway): Promise<Door> {
   const { port } = await gateway.listen();
   const session = connect(`https://127.0.0.1:${port}`, { ca: ownCertificate().cert });
-  // A gateway that closes cuts those who are still in their handshake.
+  // A gateway that closes disconnects clients that are still in their handshake.
   await once(session, "connect");
   return {
     name: "its own server with TLS",
@@ -98,12 +98,12 @@ async function openTls(gateway: Gateway): Promise<Door> {
 
 let certificate: Certificate | undefined;
 
-/** Made once for all gateways that are tested in this process. */
+/** Created once for all gateways in this process. */
 function ownCertificate(): Certificate {
   return (certificate ??= selfSigned());
 }
 
-/** Requests of HTTP/2 that are answered as those of `fetch`. */
+/** HTTP/2 requests with an interface like `fetch`. */
 export function requestOver(session: ClientHttp2Session): Door["request"] {
   return (path, { method = "GET", headers = {}, body, signal } = {}) =>
     new Promise((resolve, reject) => {

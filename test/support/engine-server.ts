@@ -7,13 +7,13 @@ const run = promisify(execFile);
 
 /** An engine that a test starts, ends and starts again. */
 export interface EngineProcess extends Pick<ServerProgram, "start" | "pause"> {
-  /** Stops it as an administrator does: connections are cut, what was committed is there afterwards. */
+  /** Stops it like an administrator: connections are closed, committed data is kept. */
   stop(): Promise<void>;
-  /** Ends it as a power cut does. */
+  /** Kills it, to simulate a power failure. */
   kill(): Promise<void>;
-  /** Puts a copy of all that it holds aside; stops it meanwhile. */
+  /** Saves a copy of its data; stops it meanwhile. */
   save(): Promise<void>;
-  /** Kills it and starts it with the copy. */
+  /** Kills it and starts it with the saved copy. */
   restore(): Promise<void>;
   /** Kills it and removes its files. */
   remove(): Promise<void>;
@@ -21,9 +21,9 @@ export interface EngineProcess extends Pick<ServerProgram, "start" | "pause"> {
 
 /** An engine of a test's own. */
 export interface EngineServer extends EngineProcess {
-  /** Of 127.0.0.1. */
+  /** Its port on 127.0.0.1. */
   readonly port: number;
-  /** Of the store. */
+  /** The URL of the store. */
   readonly url: string;
 }
 

@@ -1,6 +1,6 @@
 import { isReachable } from "./ports.ts";
 
-/** The engines that nodes share, by the name that their tests have in their paths, and where they are expected. */
+/** The engines that nodes share, by the name in the paths of their tests, with their addresses. */
 const engines: Readonly<Record<string, { readonly variable: string; readonly url: string }>> = {
   postgres: { variable: "TEST_POSTGRES_URL", url: "postgres://127.0.0.1:5432" },
   mysql: { variable: "TEST_MYSQL_URL", url: "mysql://127.0.0.1:3306" },
@@ -9,7 +9,7 @@ const engines: Readonly<Record<string, { readonly variable: string; readonly url
 };
 
 /**
- * The engines that do not run here; says so aloud.
+ * The engines that are not available; prints a notice.
  * @throws {Error} with `CI=true`, where all are expected.
  */
 export async function missingEngines(): Promise<string[]> {
@@ -25,7 +25,7 @@ export async function missingEngines(): Promise<string[]> {
   return missing;
 }
 
-/** Whether an engine runs here, as vitest.config.ts has found. */
+/** Whether an engine is available, as detected by vitest.config.ts. */
 export function isPresent({ name }: { readonly name: string }): boolean {
   return !(process.env["MISSING_ENGINES"] ?? "").split(",").includes(name);
 }

@@ -1,4 +1,4 @@
-/** A strict reader of Prometheus' text format 0.0.4. What the format forbids, or its conventions do, it throws at. */
+/** A strict parser of Prometheus' text format 0.0.4. It throws at violations of the format or its conventions. */
 
 export interface ExposedSample {
   /** With `_bucket`, `_sum` or `_count` for a histogram. */
@@ -16,7 +16,7 @@ export interface ExposedMetric {
 
 type Family = { -readonly [K in keyof ExposedMetric]: ExposedMetric[K] } & { samples: ExposedSample[] };
 
-/** Reads a whole answer. */
+/** Parses a complete response. */
 export function parseExposition(text: string): ReadonlyMap<string, ExposedMetric> {
   if (!text.endsWith("\n")) throw new Error("the last line does not end");
   const families = new Map<string, Family>();
@@ -39,7 +39,7 @@ export function parseExposition(text: string): ReadonlyMap<string, ExposedMetric
   return families;
 }
 
-/** The value of the one sample with these labels; they may be a part of its own. */
+/** The value of the only sample with these labels, which may be a subset of its labels. */
 export function valueOf(
   metrics: ReadonlyMap<string, ExposedMetric>,
   name: string,
@@ -99,7 +99,7 @@ function check({ name, type, samples }: Family): void {
   if (type === "histogram") checkHistogram(name, samples);
 }
 
-/** Buckets are cumulative, in order, and end with one for everything, which is the count. */
+/** Checks that buckets are cumulative and in order, and end with one that equals the count. */
 function checkHistogram(name: string, samples: readonly ExposedSample[]): void {
   const series = new Map<string, ExposedSample[]>();
   for (const sample of samples) {

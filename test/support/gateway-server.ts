@@ -9,7 +9,7 @@ export interface GatewayServer {
   readonly port: number;
   /** Without a slash at its end. */
   readonly url: string;
-  /** The `Last-Event-ID` of each request to a stream, in order; `undefined` where there was none. */
+  /** The `Last-Event-ID` of each request to a stream, in order; `undefined` if it had none. */
   readonly resumed: readonly (string | undefined)[];
   /** Idempotent. */
   close(): Promise<void>;
@@ -20,7 +20,7 @@ export interface GatewayServerOptions {
   readonly port?: number;
   /** The HTML to answer `/` with. */
   readonly page?: string;
-  /** Gives what has changed when the configuration is read again. */
+  /** Returns the changes when the configuration is read again. */
   readonly change?: () => Partial<GatewayConfig>;
 }
 

@@ -8,7 +8,7 @@ import { startWorkers } from "./workers.ts";
 /** The stores a gateway is tested on. */
 export const stores = ["memory", "sqlite"] as const;
 
-/** What can be done to a gateway from outside. */
+/** The operations on a gateway from outside. */
 export interface RemoteGateway extends Pick<Gateway, "publish" | "close"> {
   status(): object | Promise<object>;
 }
@@ -19,19 +19,19 @@ export interface Opened<Kind extends RemoteGateway = Gateway> {
   close(): Promise<void>;
 }
 
-/** Opens a gateway on a store of its own, with every right granted, behind a door. */
+/** Opens a gateway on a separate store, with every right granted, behind a door. */
 export async function openGateway(
   store: (typeof stores)[number],
   kind: DoorKind,
   config: Omit<GatewayConfig, "store">,
-  /** Gives what is to be applied at a reload: what has changed. */
+  /** Returns the changes to apply at a reload. */
   change?: () => Partial<GatewayConfig>,
 ): Promise<Opened> {
   const folder = await mkdtemp(join(tmpdir(), "spillway-"));
   const whole: GatewayConfig = {
     listen: "127.0.0.1:0",
     access: { anonymous: ["subscribe", "publish", "admin"] },
-    // What clients that write their own bytes say.
+    // The `Host` that raw clients send.
     hosts: ["x"],
     ...kind.config?.(),
     ...config,
@@ -50,13 +50,13 @@ export async function openGateway(
   };
 }
 
-/** Opens a gateway whose clients are served by two workers, processes of their own. */
+/** Opens a gateway whose clients are served by two worker processes. */
 export async function openWorkers(config: Omit<GatewayConfig, "store">): Promise<Opened<RemoteGateway>> {
   const server = await startWorkers(2, config);
   const request: Door["request"] = (path, { headers, ...init } = {}) =>
     fetch(`${server.url}${path}`, {
       ...init,
-      // A connection for each request, so that both workers are asked.
+      // One connection per request, so that both workers are used.
       headers: { accept: "text/event-stream", connection: "close", ...headers },
     });
   return {

@@ -1,14 +1,14 @@
 import { matches } from "../../src/log/filter.ts";
 import type { FindOptions, Log, LogPage, LogPosition, LogStore, ReadOptions } from "../../src/log/log.ts";
 
-/** A store whose reads can be counted, and held back until a test lets them go on. */
+/** A store whose reads can be counted, and held until a test releases them. */
 export interface HeldStore {
   readonly store: LogStore;
-  /** Reads with a filter, and walks for the last events that match one, that were begun. */
+  /** Number of started reads with a filter, and of searches for the last matching events. */
   readonly begun: number;
-  /** Those of them that have not ended. */
+  /** The number of them that have not ended. */
   readonly underWay: number;
-  /** From now on each waits for {@link HeldStore.release}, or for the end of its signal. */
+  /** From now on, each waits for {@link HeldStore.release} or for its signal to abort. */
   hold(): void;
   release(): void;
 }

@@ -5,7 +5,7 @@ import { nginxMain } from "./nginx.ts";
 import { portOf } from "./ports.ts";
 import { type ProxyProgram, startProxy } from "./proxy-program.ts";
 
-/** Something between a client and a gateway, which does to a stream what it should not. */
+/** A hop between a client and a gateway that alters a stream in a harmful way. */
 export interface Hop {
   /** Without a slash at its end. */
   readonly url: string;
@@ -66,10 +66,10 @@ http://127.0.0.1:${port} {
 `;
 }
 
-/** What a server of Node's does with a response on its way; it writes the head itself. */
+/** How a Node server changes a response. It writes the head itself. */
 export type Passage = (from: IncomingMessage, to: ServerResponse) => void;
 
-/** A proxy of a few lines, as applications have them. */
+/** A simple proxy, as applications have them. */
 export async function startNodeHop(upstream: number, pass: Passage): Promise<Hop> {
   const server = createServer((incoming, outgoing) => {
     const { method, url: path, headers } = incoming;
@@ -95,7 +95,7 @@ async function listening(server: Server): Promise<Hop> {
   };
 }
 
-/** An event source that knows nothing of Spillway, with an event every so often, in ms, or none at all. */
+/** An event source independent of Spillway, with an event per interval, in ms, or none at all. */
 export async function startPlainSource(ms: number | undefined): Promise<Hop> {
   const server = createServer((incoming, response) => {
     response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" }).flushHeaders();
@@ -108,7 +108,7 @@ export async function startPlainSource(ms: number | undefined): Promise<Hop> {
   return listening(server);
 }
 
-/** Compresses whatever the client takes compressed; `flush` lets each piece out at once. */
+/** Compresses every response that the client accepts compressed; `flush` sends each piece at once. */
 export function compressing(flush: boolean): Passage {
   return (from, to) => {
     const accepted = from.headers["content-type"]?.startsWith("text/") === true;
@@ -121,7 +121,7 @@ export function compressing(flush: boolean): Passage {
   };
 }
 
-/** Holds what comes back until so much time is over, in ms; a HEAD is answered at once. */
+/** Delays responses by this time, in ms; a HEAD is answered at once. */
 export function delaying(ms: number): Passage {
   return (from, to) => {
     if (to.req.method === "HEAD") return passOn(from, to);
@@ -130,7 +130,7 @@ export function delaying(ms: number): Passage {
   };
 }
 
-/** Lets the body out only every so often, in ms. */
+/** Sends the body only once per interval, in ms. */
 export function inBursts(ms: number): Passage {
   return (from, to) => {
     to.writeHead(from.statusCode ?? 502, from.headers).flushHeaders();
@@ -150,7 +150,7 @@ export function inBursts(ms: number): Passage {
   };
 }
 
-/** Ends a stream in order after so much time, in ms, as what bounds a whole response does. */
+/** Ends a stream properly after this time, in ms, like a limit on the whole response. */
 export function endingAfter(ms: number): Passage {
   return (from, to) => {
     passOn(from, to);
@@ -158,7 +158,7 @@ export function endingAfter(ms: number): Passage {
   };
 }
 
-/** Resets a stream after so much time, in ms; a HEAD is answered. */
+/** Resets a stream after this time, in ms; a HEAD is answered. */
 export function resettingAfter(ms: number): Passage {
   return (from, to) => {
     passOn(from, to);
@@ -166,7 +166,7 @@ export function resettingAfter(ms: number): Passage {
   };
 }
 
-/** Takes these headers out, in lower case. */
+/** Removes these headers, in lower case. */
 export function without(...names: readonly string[]): Passage {
   return (from, to) => {
     for (const name of names) delete from.headers[name];

@@ -4,35 +4,35 @@ import type { LogStore } from "../../src/log/log.ts";
 import { MemoryLogDriver } from "../../src/log/memory/log-driver.ts";
 import { SpillwayError } from "../../src/errors.ts";
 
-/** The answer never came. */
+/** The answer was lost. */
 class LostAnswer extends Error {}
 
-/** An engine in memory, to which the way is as the test has it. Its logs outlive its stores. */
+/** An engine in memory whose connection fails as the test specifies. Its logs outlive its stores. */
 export interface LossyEngine {
   open(now: () => number): LogStore;
-  /** What becomes of the next calls: they are carried out or not, and answered or not. Called once for each call. */
-  weather(next: () => Weather): void;
+  /** Decides for each call whether it is executed and whether it is answered. */
+  outcomes(next: () => CallOutcome): void;
 }
 
-/** What becomes of one call. */
-export type Weather = "fine" | "answer lost" | "request lost";
+/** The outcome of one call. */
+export type CallOutcome = "fine" | "answer lost" | "request lost";
 
-/** The driver of a log whose calls meet the weather. It remembers the result of the last group, as an engine has to. */
-export function createLossyDriver(log: MemoryLogDriver, weather: () => Weather): LogDriver {
+/** The driver of a log over this connection. It remembers the result of the last group, as an engine must. */
+export function createLossyDriver(log: MemoryLogDriver, nextOutcome: () => CallOutcome): LogDriver {
   let known: { readonly number: number; readonly result: GroupResult | undefined } | undefined;
 
   async function call<T>(work: () => Promise<T>): Promise<T> {
-    const now = weather();
-    if (now === "request lost") throw new LostAnswer("the request was lost");
+    const outcome = nextOutcome();
+    if (outcome === "request lost") throw new LostAnswer("the request was lost");
     const result = await work();
-    if (now === "answer lost") throw new LostAnswer("the answer was lost");
+    if (outcome === "answer lost") throw new LostAnswer("the answer was lost");
     return result;
   }
 
   return {
     append: (number, group) =>
       call(async () => {
-        if (known && known.number >= number) throw new Error(`the group ${number} comes behind ${known.number}`);
+        if (known && known.number >= number) throw new Error(`the group ${number} follows ${known.number}`);
         const result = await log.append(number, group);
         known = { number, result };
         return result;
@@ -57,17 +57,17 @@ export function createLossyDriver(log: MemoryLogDriver, weather: () => Weather):
   };
 }
 
-/** Makes an engine whose way is fine at first. */
+/** Makes an engine whose connection works at first. */
 export function createLossyEngine(): LossyEngine {
   const logs = new Map<string, MemoryLogDriver>();
-  let weather = (): Weather => "fine";
+  let nextOutcome = (): CallOutcome => "fine";
 
   const storeDriver: StoreDriver = {
     kind: "lossy",
     async open(stream) {
       const log = logs.get(stream) ?? new MemoryLogDriver();
       logs.set(stream, log);
-      return { state: log.state, createDriver: (opened) => createLossyDriver(log.serve(opened), () => weather()) };
+      return { state: log.state, createDriver: (opened) => createLossyDriver(log.serve(opened), () => nextOutcome()) };
     },
     async prune() {},
     storeError: (error) =>
@@ -77,6 +77,6 @@ export function createLossyEngine(): LossyEngine {
 
   return {
     open: (now) => createEngineStore(storeDriver, { node: "a", now }),
-    weather: (next) => void (weather = next),
+    outcomes: (next) => void (nextOutcome = next),
   };
 }

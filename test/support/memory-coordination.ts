@@ -1,20 +1,20 @@
 import { SpillwayError } from "../../src/errors.ts";
 import type { Coordination, Lease, LeaseHolder } from "../../src/log/coordination.ts";
 
-/** What nodes agree on, in this process: for who needs to say when the store is away or slow. */
+/** The coordination of nodes in memory, for tests in which the store is unavailable or slow. */
 export interface MemoryCoordination {
-  /** As one node sees it. */
+  /** The coordination for one node. */
   join(node: string): NodeCoordination;
-  /** Who has the lease of a stream. */
+  /** The holder of a stream's lease. */
   holder(stream: string): LeaseHolder | undefined;
-  /** Ends the lease of a stream before its time. */
+  /** Ends the lease of a stream early. */
   revoke(stream: string): void;
 }
 
 export interface NodeCoordination extends Coordination {
   /** While it is true, nothing reaches the store: calls are rejected. */
   away: boolean;
-  /** While it is true, calls reach the store, and their answers are held back. */
+  /** While it is true, calls reach the store, but their answers are held. */
   slow: boolean;
 }
 
@@ -22,7 +22,7 @@ interface Held extends LeaseHolder {
   readonly until: number;
 }
 
-/** Makes a place where nobody has a lease; time is that of `now`, in ms. */
+/** Makes a coordination without leases; `now` is the clock, in ms. */
 export function createMemoryCoordination(now: () => number): MemoryCoordination {
   const leases = new Map<string, Held>();
   const wants = new Map<string, Map<string, number>>();

@@ -11,17 +11,17 @@ import { findProgram } from "./programs.ts";
 
 const run = promisify(execFile);
 
-/** The server that tests share; no test may stop it or change its settings. */
+/** The server that tests share. No test may stop it or change its settings. */
 export const sharedMysql: string = process.env["TEST_MYSQL_URL"] ?? "mysql://root@127.0.0.1:3306/test";
 
-/** Between queries of `innodb_trx`, in ms: it shows the transactions of earlier unless nobody has asked for 100 ms. */
+/** Between queries of `innodb_trx`, in ms: it shows old data if it was queried within 100 ms. */
 export const trxPollInterval = 150;
 
-/** Tables of its own, for one test. */
+/** Separate tables for one test. */
 export interface MysqlPlace {
-  /** As a store takes it. */
+  /** The URL for a store. */
   readonly url: string;
-  /** What the names of the tables begin with. */
+  /** The prefix of the table names. */
   readonly prefix: string;
   /** The full name of one of the tables. */
   table(name: string): string;
@@ -31,7 +31,7 @@ export interface MysqlPlace {
   remove(): Promise<void>;
 }
 
-/** Names tables that nobody else uses, at `server`; the store makes them. */
+/** Creates a unique table prefix at `server`. The store creates the tables. */
 export function openMysqlPlace(server: string = sharedMysql): MysqlPlace {
   const prefix = `t${randomBytes(8).toString("hex")}_`;
   const query = (text: string): Promise<Record<string, unknown>[]> =>
@@ -65,7 +65,7 @@ export async function queryMysql(url: string, text: string): Promise<Record<stri
   }
 }
 
-/** Starts a MariaDB server in a folder of its own, on a free port, as a user who is not root. */
+/** Starts a MariaDB server in a separate folder, on a free port, as a user other than root. */
 export async function startMysql(settings: readonly string[] = []): Promise<EngineServer> {
   const home = await mkdtemp(join(tmpdir(), "spillway-mysql-"));
   const folder = join(home, "data");
@@ -101,7 +101,7 @@ export async function startMysql(settings: readonly string[] = []): Promise<Engi
   return { port, url: `${root}/test`, ...server };
 }
 
-/** Who runs the server where the tests run as root: the user that Debian makes for it. */
+/** The user that runs the server if the tests run as root: the one that Debian creates for it. */
 async function mysqlUser(): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const users = (await readFile("/etc/passwd", "utf8")).split("\n");

@@ -7,18 +7,18 @@ import { connect } from "@nats-io/transport-node";
 import { type EngineServer, startEngine } from "./engine-server.ts";
 import { freePort } from "./ports.ts";
 
-/** The server that all tests share: never to be stopped or reconfigured, and no other test's streams to be touched. */
+/** The server that all tests share. Do not stop or reconfigure it, and do not use the streams of other tests. */
 export const natsUrl: string = process.env["TEST_NATS_URL"] ?? "nats://127.0.0.1:4222";
 
-/** Names of their own for the stores of one test. */
+/** Unique names for the stores of one test. */
 export interface NatsPlace {
   readonly url: string;
-  /** What all of its names begin with. */
+  /** The prefix of all its names. */
   readonly prefix: string;
   remove(): Promise<void>;
 }
 
-/** Does something with a server's JetStream, on a connection of its own. */
+/** Uses a server's JetStream on a separate connection. */
 export async function withJetStream<T>(url: string, work: (manager: JetStreamManager) => Promise<T>): Promise<T> {
   const connection = await connect({ servers: new URL(url).host });
   try {
@@ -41,9 +41,9 @@ export function openNatsPlace(server: string = natsUrl): NatsPlace {
   };
 }
 
-/** A server of a test's own. */
+/** A separate server for one test. */
 export interface NatsServer extends EngineServer {
-  /** Does something with its JetStream. */
+  /** Uses its JetStream. */
   use<T>(work: (manager: JetStreamManager) => Promise<T>): Promise<T>;
 }
 

@@ -4,18 +4,18 @@ import { findProgram } from "./programs.ts";
 import { startProxy } from "./proxy-program.ts";
 import { eventually } from "./reader.ts";
 
-/** Debian's nginx with its nchan module: an event source in C that knows nothing of Spillway. */
+/** Debian's nginx with its nchan module: an event source in C that is independent of Spillway. */
 export interface Nchan {
-  /** What a subscriber of the channel asks for. */
+  /** The URL that a subscriber of the channel requests. */
   url(channel: string): string;
-  /** Publishes one event and answers with the id that nchan gave it: `<unix seconds>:<n>`. */
+  /** Publishes one event and returns the id that nchan assigned: `<unix seconds>:<n>`. */
   publish(channel: string, event: string, data: string): Promise<string>;
   /**
    * Starts it again on the same port after {@link kill}. What it had buffered in memory is gone. Waits for the next
    * second of the clock, because nchan numbers within a second and would otherwise give the same ids again.
    */
   start(): Promise<void>;
-  /** Kills it at once, cutting every connection. */
+  /** Kills it at once, which closes every connection. */
   kill(): Promise<void>;
   /** Kills it and removes its files. */
   close(): Promise<void>;

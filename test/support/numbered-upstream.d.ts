@@ -86,7 +86,7 @@ export interface NumberedState {
   readonly open: number;
   /** TCP connections open now. */
   readonly sockets: number;
-  /** The most requests that were ever open at once. */
+  /** The maximum number of requests open at once. */
   readonly maxOpen: number;
   /** All requests, in order. */
   readonly connections: readonly ConnectionRecord[];
@@ -98,7 +98,7 @@ export interface NumberedUpstream {
   readonly origin: string;
   state(): NumberedState;
   control(change: NumberedControl): void;
-  /** Cuts every connection and stops listening. */
+  /** Closes every connection and stops listening. */
   close(): Promise<void>;
 }
 

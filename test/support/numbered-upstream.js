@@ -1,9 +1,9 @@
 /* oxlint-disable typescript/no-unsafe-argument, typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-return -- plain JavaScript: the types are in the file beside this one */
 /**
- * An event source that numbers what it sends, so that a test can tell what is missing and what came twice: event n has `id: n`
- * and `data: {"n":n,"t":"<hrtime in ns when it was made>"}`. It resumes, drops connections and misbehaves as it is told.
+ * An event source that numbers its events, so that a test can detect missing and duplicate ones: event n has `id: n`
+ * and `data: {"n":n,"t":"<hrtime in ns when it was made>"}`. It resumes, drops connections and misbehaves as configured.
  *
- * In JavaScript, so that a process of its own can run it: `node test/support/numbered-upstream.js '{"rate":100}'` prints a line
+ * In JavaScript, so that a separate process can run it: `node test/support/numbered-upstream.js '{"rate":100}'` prints a line
  * `{"url":…}`, answers `GET /state`, and obeys `POST /control` (see `NumberedControl` in the types beside this file).
  */
 import { createServer } from "node:http";
@@ -88,7 +88,7 @@ export async function startNumberedUpstream(options = {}) {
   function drop(stream, mode = settings.dropMode) {
     stream.ended = true;
     const { response } = stream;
-    // What was sent before is passed on to the kernel first, or the connection would make no progress.
+    // Earlier data is passed to the kernel first, otherwise the connection would make no progress.
     if (mode === "reset") response.write(":\n", () => response.socket?.resetAndDestroy());
     else if (mode === "end") response.end();
     else {
@@ -97,7 +97,7 @@ export async function startNumberedUpstream(options = {}) {
     }
   }
 
-  /** The first event of a connection: behind the id it names, or what its way of resuming makes of it. */
+  /** The first event of a connection: after the id in the request, or as its way of resuming determines. */
   function firstFor(lastEventId) {
     if (settings.idEvery === 0) return times.length + 1;
     const id = Number(lastEventId ?? 0);

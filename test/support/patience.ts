@@ -1,8 +1,8 @@
 /**
- * How long anything that is waited for may take, in ms: a fact, a process, an answer. It says that something hangs, and is no measure of
- * speed: on a machine with ten times as much to do as it can, what takes a second takes ten. The only bound of this kind in the tests.
+ * How long any wait may take, in ms: for a condition, a process or a response. It detects that something hangs, and does not measure
+ * speed: on a machine with ten times its load, a second becomes ten. It is the only timeout of this kind in the tests.
  */
 export const patience = 60_000;
 
-/** How long a whole test or hook may take, in ms: more than one wait, so that what was waited for in vain is named. */
+/** How long a whole test or hook may take, in ms: longer than one wait, so that the error names the condition that failed. */
 export const testPatience: number = 3 * patience;

@@ -6,7 +6,7 @@ export function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** A port of 127.0.0.1 that was free a moment ago, for a program that can't choose one itself. */
+/** A port of 127.0.0.1 that was free a moment ago, for a program that cannot choose one itself. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

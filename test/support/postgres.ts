@@ -11,12 +11,12 @@ import type { Certificate } from "./self-signed.ts";
 
 const run = promisify(execFile);
 
-/** The server that tests share; no test may stop it or change its settings. */
+/** The server that tests share. No test may stop it or change its settings. */
 export const sharedPostgres: string = process.env["TEST_POSTGRES_URL"] ?? "postgres://postgres@127.0.0.1:5432/test";
 
-/** A schema of its own, for one test. */
+/** A separate schema for one test. */
 export interface PostgresPlace {
-  /** As a store takes it. */
+  /** The URL for a store. */
   readonly url: string;
   readonly schema: string;
   /** The full name of one of its tables. */
@@ -27,7 +27,7 @@ export interface PostgresPlace {
   remove(): Promise<void>;
 }
 
-/** Names a schema that nobody else uses, at `server`; the store makes it. */
+/** Creates a unique schema name at `server`. The store creates the schema. */
 export function openPostgresPlace(server: string = sharedPostgres): PostgresPlace {
   const schema = `t_${randomBytes(8).toString("hex")}`;
   async function query(text: string): Promise<Record<string, unknown>[]> {
@@ -48,25 +48,25 @@ export function openPostgresPlace(server: string = sharedPostgres): PostgresPlac
   };
 }
 
-/** A server of one's own. */
+/** A separate server for one test. */
 export interface PostgresServer extends EngineServer {
-  /** Where it is to find files, for its own user to read. */
+  /** The directory for files that its user must read. */
   readonly home: string;
-  /** Ends being a standby, and serves at the port of a server that is stopped. */
+  /** Promotes the standby, and serves at the port of a stopped server. */
   takePlaceOf(other: PostgresServer): Promise<void>;
 }
 
-/** What a server of one's own may differ in. */
+/** Options of a separate server. */
 export interface PostgresServerOptions {
-  /** Settings beside the usual ones, as `name=value`. */
+  /** Additional settings, as `name=value`. */
   readonly settings?: readonly string[];
-  /** Copies a running server, and follows it as its standby. */
+  /** Copies a running server and follows it as a standby. */
   readonly standbyOf?: PostgresServer;
-  /** Speaks TLS too, with this certificate, which is the file `cert.pem` of its home. */
+  /** Also supports TLS with this certificate, which is the file `cert.pem` of its home. */
   readonly certificate?: Certificate;
 }
 
-/** Starts a server in a folder of its own, on a free port, as a user who is not root. */
+/** Starts a server in a separate folder, on a free port, as a user other than root. */
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const { settings = [], standbyOf, certificate } = options;
   const home = await mkdtemp(join(tmpdir(), "spillway-postgres-"));
@@ -110,7 +110,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   const server = await startEngine({
     home,
     folder,
-    // Not through runuser, which would be what a signal ends.
+    // Not through runuser, because signals would end that process instead.
     program: join(tools, "postgres"),
     args: () => ["-D", folder, "-p", String(port), ...ownSettings.flatMap((setting) => ["-c", setting])],
     isReady,
@@ -140,7 +140,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   };
 }
 
-/** Debian keeps the server's programs out of the path. */
+/** Debian does not install the server's programs in the path. */
 async function toolsFolder(): Promise<string> {
   const base = "/usr/lib/postgresql";
   const versions = (await readdir(base)).toSorted((a, b) => Number(a) - Number(b));

@@ -5,49 +5,49 @@ import type { Door } from "./doors.ts";
 type Right = "subscribe" | "publish" | "admin";
 type Refusal = readonly [status: number, code: string];
 
-/** A request, and what it needs. */
+/** A request and its requirements. */
 export interface Route {
   readonly method: string;
   readonly path: string;
   readonly accept?: string;
   readonly body?: string;
-  /** The right that it needs, if it is not everyone's. */
+  /** The required right, if any. */
   readonly needs: Right | undefined;
-  /** A stream's name, or which the right is needed for. */
+  /** The stream for which the right is required. */
   readonly of: string;
-  /** The channel that is asked for, or that the event has; `null` for an event without one. */
+  /** The requested channel, or that of the event; `null` for an event without one. */
   readonly channel?: string | null;
-  /** Whether it asks for a ticket, which no ticket may. */
+  /** Whether it requests a ticket, which is not possible with a ticket. */
   readonly makesTicket?: boolean;
-  /** The status for who may, and the code if that is an error. */
+  /** The status if it is allowed, and the code if that is an error. */
   readonly ok: number;
   readonly code?: string;
-  /** Whether the path is none of the gateway's. */
+  /** Whether the path does not belong to the gateway. */
   readonly isForeign?: boolean;
 }
 
-/** What a request can show, and what comes of it. */
+/** A credential, and the expected result. */
 export interface Credential {
   readonly title: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: string;
-  /** The body of a request for a ticket, which is then shown. */
+  /** The body of a request for a ticket, which is then used. */
   readonly ticketFor?: string;
   readonly ticketInHeader?: boolean;
-  /** By names, without patterns. */
+  /** Names, without patterns. */
   readonly grant?: {
     readonly can: readonly Right[];
     readonly streams?: readonly string[];
     readonly channels?: readonly string[];
   };
-  /** Nothing is shown that counts: it is that of strangers. */
+  /** There is no effective credential: the client is anonymous. */
   readonly none?: boolean;
   readonly isTicket?: boolean;
   readonly refused?: Refusal;
   readonly refusedUnlessReading?: Refusal;
 }
 
-/** What has to be answered, by the rules of PROTOCOL.md. */
+/** The expected response, by the rules of PROTOCOL.md. */
 export function expectedOf(
   route: Route,
   credential: Credential,
@@ -55,7 +55,7 @@ export function expectedOf(
 ): string {
   const { needs, of, channel } = route;
   const done = shown(route, [route.ok, route.code ?? ""]);
-  // Before everything else, at every path of the gateway's.
+  // Checked first, on every path of the gateway.
   const { refused, refusedUnlessReading, isTicket } = credential;
   const isInUrl = refused?.[1] === "credential-in-url";
   if (isInUrl && route.method !== "OPTIONS" && !route.isForeign) return shown(route, refused);
@@ -73,12 +73,12 @@ export function expectedOf(
   return done;
 }
 
-/** A HEAD has no body to tell a code with. */
+/** The response to HEAD has no body with a code. */
 function shown({ method }: Route, [status, code]: Refusal): string {
   return `${status} ${method === "HEAD" ? "" : code}`.trim();
 }
 
-/** Sends the request, and holds the answer against what is true of all answers. */
+/** Sends the request, and checks what applies to all responses. */
 export async function outcomeOf(
   door: Door,
   route: Route,
@@ -118,14 +118,14 @@ function assertRefusal(response: Response, text: string, secrets: ReadonlyArray<
   expect(headers.get("www-authenticate")).toEqual(status === 401 ? expect.stringMatching(/^Bearer realm=/) : null);
   expect(headers.get("retry-after")).toEqual(status === 503 ? expect.stringMatching(/^[1-9]\d*$/) : null);
   const said = text + JSON.stringify([...headers]);
-  // Of a header or a query: the last word, which is the secret.
+  // The last word of a header or query is the secret.
   for (const secret of secrets) {
     const word = secret?.split(/[ =]/).at(-1) ?? "";
     if (word.length > 6 && !word.startsWith("https:")) expect(said).not.toContain(word);
   }
 }
 
-/** Makes a ticket with a key that may. */
+/** Makes a ticket with a key that has the right. */
 export async function makeTicket(door: Door, body: string, key: string): Promise<string> {
   const response = await door.request("/tickets", {
     method: "POST",

@@ -2,16 +2,16 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** A Node program under test, in a process of its own. */
+/** A tested Node program in a separate process. */
 export interface Program {
   readonly process: ChildProcess;
-  /** Everything it has printed so far, on both channels. */
+  /** Its output so far, from stdout and stderr. */
   output(): string;
-  /** Resolves when it has printed this. */
+  /** Resolves once it has printed this text. */
   printed(text: string): Promise<void>;
   /** Sends a signal and resolves to the exit code, or the signal that ended it. */
   kill(signal: NodeJS.Signals): Promise<number | string>;
-  /** The same with a signal that is sent again and again: one that comes right behind another counts as its echo. */
+  /** The same with a repeated signal, since one that follows directly counts as a repetition of the first. */
   insist(signal: NodeJS.Signals): Promise<number | string>;
 }
 

@@ -16,7 +16,7 @@ export interface ProxyProgram {
 
 /** Where a proxy runs. */
 export interface ProxyPlace {
-  /** For its own files; removed in the end. */
+  /** A directory for its files, removed at the end. */
   readonly folder: string;
   /** Of 127.0.0.1, for it to listen on. */
   readonly port: number;
@@ -28,7 +28,7 @@ export interface RunningProxy extends ProxyPlace {
   start(): Promise<void>;
   /** Kills it, cutting every connection. */
   kill(): Promise<void>;
-  /** What it has printed since its last start. */
+  /** Its output since the last start. */
   output(): string;
   /** Kills it and removes its files. */
   close(): Promise<void>;

@@ -1,21 +1,21 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
-/** A connection of a client that writes its bytes itself. */
+/** A client connection with raw bytes. */
 export interface RawClient {
   readonly socket: Socket;
-  /** What came in, a character for each byte. */
+  /** The received data, one character per byte. */
   text(): string;
-  /** Whether the server has ended its side, or the connection is over. */
+  /** Whether the server has ended its side, or the connection is closed. */
   ended(): boolean;
-  /** Resolves to all that came in once the server has ended its side. */
+  /** Resolves to all received data once the server has ended its side. */
   all(): Promise<string>;
-  /** Breaks off, as a client does whose process was killed with bytes unread. */
+  /** Resets the connection, like a client that was killed with unread data. */
   reset(): void;
 }
 
 export interface RawClientOptions {
-  /** The certificate of a server that speaks TLS. */
+  /** The certificate of a server with TLS. */
   readonly ca?: string | undefined;
 }
 
@@ -43,7 +43,7 @@ export function openRaw(port: number, { ca }: RawClientOptions = {}): RawClient 
   };
 }
 
-/** One of the answers that came in over a connection. */
+/** A response received on a connection. */
 export interface RawAnswer {
   readonly head: string;
   readonly status: number;
@@ -51,11 +51,11 @@ export interface RawAnswer {
   readonly type: string | undefined;
   /** The code of a problem. */
   readonly code: string | undefined;
-  /** Whether it says that it is the connection's last. */
+  /** Whether it announces the end of the connection. */
   readonly closes: boolean;
 }
 
-/** The final answers in what came in, without those of 1xx. */
+/** The final responses in the received data, without 1xx. */
 export function answersIn(text: string): RawAnswer[] {
   return text
     .split(/(?=HTTP\/1\.1 \d{3} )/)

@@ -1,7 +1,7 @@
 import { createParser, type SseEvent } from "spillway/sse";
 import { patience } from "./patience.ts";
 
-/** What came in, in order. */
+/** The received items in order. */
 export interface Reading {
   readonly response: Response;
   /** Events and control events. */
@@ -9,21 +9,21 @@ export interface Reading {
   /** Ids of blocks without data. */
   readonly ids: string[];
   readonly comments: string[];
-  /** The times to reconnect after, in ms. */
+  /** The reconnect delays, in ms. */
   readonly retries: number[];
   /** True once the body has ended or broken. */
   ended: boolean;
   /** Resolves when the condition holds; rejects when the stream ends first. */
   until(condition: (reading: Reading) => boolean): Promise<Reading>;
-  /** The data of the events that are not controls. */
+  /** The data of all events except control events. */
   data(): string[];
-  /** The control events of a name, with their JSON read. */
+  /** The control events with this name, with parsed JSON. */
   controls(name: string): Array<Record<string, unknown>>;
-  /** Stops to read, as a client does that goes away. */
+  /** Stops reading, like a client that disconnects. */
   cancel(): Promise<void>;
 }
 
-/** Reads an event stream as it comes. */
+/** Reads an event stream continuously. */
 export function read(response: Response): Reading {
   const waiting = new Set<() => void>();
   const notify = (): void => {
@@ -71,7 +71,7 @@ export function read(response: Response): Reading {
         notify();
       }
     } catch {
-      // A cut connection is an end like any other here.
+      // A broken connection counts as the end.
     } finally {
       reading.ended = true;
       notify();
@@ -84,7 +84,7 @@ function isOfStream({ event }: SseEvent): boolean {
   return event !== "connected" && !event.startsWith("spillway.");
 }
 
-/** Resolves when the condition holds, which is asked for every `interval` ms: for facts that nobody announces. */
+/** Resolves when the condition holds. Polls every `interval` ms, for conditions without a notification. */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
   what = "the condition",

@@ -12,20 +12,20 @@ import type { Browser } from "playwright-core";
 import { launchChromium } from "./chromium.ts";
 import { portOf } from "./ports.ts";
 
-/** An event as a client hands it over; without a type where that is `message`. */
+/** An event as a client reports it; without a type if that is `message`. */
 interface Taken {
   readonly event?: string | undefined;
   readonly data: string;
 }
 
-/** A client of a numbered stream that reconnects by itself, with the id that it holds. */
+/** A client of a numbered stream that reconnects automatically with its last id. */
 export interface Follower {
-  /** The types and data of all that it was given, in order. */
+  /** The types and data of all received events, in order. */
   received(): Promise<readonly Taken[]> | readonly Taken[];
   close(): void;
 }
 
-/** A client that applications use, as its own documentation says to use it. */
+/** A client that applications use, as documented by its authors. */
 export interface RealClient {
   readonly name: string;
   /** Connects without a start position. */
@@ -34,10 +34,10 @@ export interface RealClient {
 
 const controls = ["connected", "spillway.gap", "spillway.reset"];
 
-/** After how many ms a client reconnects whose author has to say so. */
+/** The reconnect delay in ms, for clients that need one configured. */
 const pause = 50;
 
-/** Any of those that have the interface of the browsers' `EventSource`. */
+/** Clients with the interface of the browsers' `EventSource`. */
 function listen(source: {
   addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void;
   close(): void;
@@ -49,7 +49,7 @@ function listen(source: {
   return { received: () => received, close: () => source.close() };
 }
 
-/** Clients that a program calls again after each connection, with the id that it has kept. */
+/** Clients that a program has to call again after each connection, with the last id. */
 function loop(
   connect: (
     headers: Record<string, string>,
@@ -74,7 +74,7 @@ function loop(
   return { received: () => received, close: () => over.abort() };
 }
 
-/** Those that run in Node. */
+/** The clients that run in Node. */
 export const nodeClients: readonly RealClient[] = [
   { name: "eventsource", open: (url) => listen(new NpmEventSource(url)) },
   {
@@ -99,7 +99,7 @@ export const nodeClients: readonly RealClient[] = [
     name: "launchdarkly-eventsource",
     open(url) {
       const source = new LaunchDarklyEventSource(url, { initialRetryDelayMillis: pause, errorFilter: () => true });
-      // It throws an error that nobody listens for.
+      // It throws an error without a listener.
       source.addEventListener("error", () => {});
       return listen(source);
     },
@@ -126,7 +126,7 @@ export const nodeClients: readonly RealClient[] = [
             block[name] = value;
             continue;
           }
-          // As most readers of this kind, it has no use for a block without data.
+          // Like most such readers, it ignores a block without data.
           if (block["data"] !== undefined) take({ event: block["event"], data: block["data"] }, block["id"]);
           block = {};
         }
@@ -164,7 +164,7 @@ const fetchEventSource = new URL("../esm/", import.meta.resolve("@microsoft/fetc
 /** The names of those that run in a browser. */
 const browserClientNames = ["EventSource of Chromium", "@microsoft/fetch-event-source"] as const;
 
-/** Those that run in Chromium, each in a page of its own. */
+/** The clients that run in Chromium, each in a separate page. */
 export async function startBrowserClients(): Promise<{
   readonly clients: readonly RealClient[];
   close(): Promise<void>;

@@ -8,14 +8,14 @@ export interface Received {
   readonly id: string;
 }
 
-/** A client that notes what it gets, and reconnects as `EventSource` does. */
+/** A client that records its events and reconnects like `EventSource`. */
 export interface Recorder {
-  /** Every event of the types listened to, and of `message`, in the order of arrival. */
+  /** All events of the given types and of `message`, in the order of arrival. */
   received(): Promise<readonly Received[]>;
   close(): Promise<void>;
 }
 
-/** The npm package `eventsource`, listening to some types beside `message`. */
+/** The npm package `eventsource`, with listeners for some types in addition to `message`. */
 export function recordEvents(url: string, types: readonly string[]): Recorder {
   const source = new EventSource(url);
   const received: Received[] = [];
@@ -33,7 +33,7 @@ export function recordEvents(url: string, types: readonly string[]): Recorder {
   };
 }
 
-/** Waits until the recorder has so many events of a type. */
+/** Waits until the recorder has this many events of a type. */
 export async function untilReceived(recorder: Recorder, event: string, count: number): Promise<void> {
   let last: readonly Received[] = [];
   const enough = async (): Promise<boolean> => {

@@ -6,10 +6,10 @@ import { createClient } from "@redis/client";
 import { type EngineServer, startEngine } from "./engine-server.ts";
 import { freePort } from "./ports.ts";
 
-/** The server that all tests share: never to be flushed, stopped or reconfigured. */
+/** The server that all tests share. Do not flush, stop or reconfigure it. */
 export const redisUrl: string = process.env.TEST_REDIS_URL ?? "redis://127.0.0.1:6379";
 
-/** Keys of their own for the stores of one test. */
+/** Unique keys for the stores of one test. */
 export interface RedisPlace {
   readonly url: string;
   remove(): Promise<void>;
@@ -31,11 +31,11 @@ export function openRedisPlace(server: string = redisUrl): RedisPlace {
   };
 }
 
-/** A server of a test's own. */
+/** A separate server for one test. */
 export interface RedisServer extends EngineServer {
-  /** Where it keeps its files. */
+  /** The directory of its files. */
   readonly folder: string;
-  /** Sends a command on a connection of its own. */
+  /** Sends a command on a separate connection. */
   command(...words: string[]): Promise<unknown>;
 }
 
@@ -82,7 +82,7 @@ export async function startRedis(
     try {
       return (await command("PING")) === "PONG";
     } catch (error) {
-      // It is there, and wants a password.
+      // It runs and requires a password.
       return String(error).includes("NOAUTH");
     }
   }

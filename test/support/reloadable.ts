@@ -6,19 +6,19 @@ import { freePort } from "./ports.ts";
 import { startCli, type Program } from "./process.ts";
 import { eventually, read, type Reading } from "./reader.ts";
 
-/** `spillway serve` over a file that a test may write anew. */
+/** `spillway serve` with a file that a test can rewrite. */
 export interface Reloadable {
   readonly program: Program;
   readonly url: string;
-  /** Where its files are. */
+  /** The directory of its files. */
   readonly folder: string;
-  /** Writes the configuration anew: what is given counts in the place of what it was started with. */
+  /** Rewrites the configuration: the given sections replace those of the start. */
   write(change: GatewayConfig): Promise<void>;
-  /** Over a connection of its own, so that one worker after the other is asked. */
+  /** Uses a new connection each time, so that the workers answer in turn. */
   request(path: string, init?: RequestInit): Promise<Response>;
   /** `POST /admin/reload`. */
   post(): Promise<Response>;
-  /** Resolves when a SIGHUP has led to a line of the log. */
+  /** Sends SIGHUP and resolves when the log has a line about it. */
   hangUp(): Promise<void>;
   /** Subscribes and waits for the first event. */
   subscribe(path: string, headers?: Readonly<Record<string, string>>): Promise<Reading>;
@@ -26,7 +26,7 @@ export interface Reloadable {
   close(): Promise<void>;
 }
 
-/** Starts it with so many workers; with 1 it is one process. Everyone may do everything unless `first` says otherwise. */
+/** Starts it with this many workers; 1 is a single process. Anonymous clients have all rights unless `first` changes that. */
 export async function startReloadable(workers: number, first: GatewayConfig): Promise<Reloadable> {
   const folder = await mkdtemp(join(tmpdir(), "spillway-reload-"));
   const port = await freePort();

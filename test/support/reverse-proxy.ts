@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { type ProxyProgram, startProxy } from "./proxy-program.ts";
 import { selfSigned } from "./self-signed.ts";
 
-/** What a reverse proxy is started with. */
+/** The options of a reverse proxy. */
 export interface ReverseProxySettings {
-  /** The port of 127.0.0.1 that it passes requests on to. */
+  /** The port of 127.0.0.1 to which it forwards requests. */
   readonly upstream: number;
-  /** How long it lets an upstream be silent, in seconds. */
+  /** Its timeout for a silent upstream, in seconds. */
   readonly idle: number;
-  /** How many connections or requests of one address it takes at once, if it counts them. */
+  /** Its limit of concurrent connections or requests per address, if it has one. */
   readonly perAddress: number;
 }
 
@@ -17,15 +17,15 @@ export interface ReverseProxySettings {
 export interface ReverseProxy {
   /** https, without a slash at its end. */
   readonly url: string;
-  /** The authority that its certificate is checked by. */
+  /** The authority of its certificate. */
   readonly ca: string;
-  /** What it has printed, and written to its `access.log`. */
+  /** Its output and its `access.log`. */
   logged(): string;
   /** Kills it and removes its files. */
   close(): Promise<void>;
 }
 
-/** Where a proxy finds what it needs. */
+/** The files for a proxy. */
 export interface ReverseProxyFiles {
   /** Of 127.0.0.1, for it to listen on. */
   readonly port: number;
@@ -39,7 +39,7 @@ export interface ReverseProxyFiles {
 export interface ReverseProxyKind extends ProxyProgram {
   /** Its configuration in `deploy/`. */
   readonly file: string;
-  /** What has to be another text here, each found in the file exactly once. */
+  /** The texts to replace for the test. Each occurs in the file exactly once. */
   substitutions(settings: ReverseProxySettings, files: ReverseProxyFiles): ReadonlyArray<readonly [string, string]>;
   /** The contents of files that it needs besides, by name. */
   readonly others?: Readonly<Record<string, string>>;
@@ -47,7 +47,7 @@ export interface ReverseProxyKind extends ProxyProgram {
 
 const deploy = join(import.meta.dirname, "../../deploy");
 
-/** Starts it on a free port of 127.0.0.1, with a certificate of its own. */
+/** Starts it on a free port of 127.0.0.1, with a new certificate. */
 export async function startReverseProxy(kind: ReverseProxyKind, settings: ReverseProxySettings): Promise<ReverseProxy> {
   const { cert, key } = selfSigned();
   const written = readFileSync(join(deploy, kind.file), "utf8");
@@ -71,7 +71,7 @@ export async function startReverseProxy(kind: ReverseProxyKind, settings: Revers
   };
 }
 
-/** Fails where the file in `deploy/` and what is known of it here have gone apart. */
+/** Fails if the file in `deploy/` no longer matches the replacements. */
 function substituteEach(text: string, substitutions: ReadonlyArray<readonly [string, string]>): string {
   return substitutions.reduce((result, [from, to]) => {
     const parts = result.split(from);

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A key and a certificate that vouches for itself, as PEM texts. */
+/** A key and a self-signed certificate, as PEM texts. */
 export interface Certificate {
   readonly key: string;
   readonly cert: string;

@@ -8,26 +8,26 @@ import { eventually } from "./reader.ts";
 export interface ServerCommand {
   /** A name on the path, or an absolute path. */
   readonly program: string;
-  /** Asked for at each start. */
+  /** Called at each start. */
   args(): readonly string[];
-  /** Whether it serves by now. */
+  /** Whether it serves requests. */
   isReady(): Promise<boolean>;
   readonly options?: Pick<SpawnOptions, "cwd" | "env" | "uid" | "gid">;
 }
 
-/** A server that a test starts, ends and starts again. */
+/** A server that a test starts, stops and restarts. */
 export interface ServerProgram {
   /** Starts it, and resolves once it is ready. */
   start(): Promise<void>;
-  /** Sends a signal and resolves once the process has ended, at once if none runs. */
+  /** Sends a signal and resolves once the process has ended, or at once if it is not running. */
   end(signal: NodeJS.Signals): Promise<void>;
-  /** Stops the process, or lets it go on; resolves once it stands still. */
+  /** Pauses or resumes the process; resolves once it is paused. */
   pause(on: boolean): Promise<void>;
-  /** What it has printed since its last start. */
+  /** Its output since the last start. */
   output(): string;
 }
 
-/** Defines a server; it does not run yet. */
+/** Defines a server without starting it. */
 export function createServerProgram({ program, args, isReady, options }: ServerCommand): ServerProgram {
   let child: ChildProcess | undefined;
   let output = "";

@@ -1,11 +1,11 @@
 import { type Broker, brokers } from "./brokers.ts";
 import { type SqlEngine, sqlEngines } from "./sql-engines.ts";
 
-/** An engine whose log nodes share, as far as all of them are alike. */
+/** The common interface of engines whose logs nodes share. */
 export type Engine = SqlEngine | Broker;
 
-/** Room of one's own on the engine that tests share. */
+/** A separate location on the engine that tests share. */
 export type EnginePlace = ReturnType<Engine["openPlace"]>;
 
-/** Every store that nodes can share, as far as its engine is here. */
+/** Every store that nodes can share, if its engine is available. */
 export const engines: readonly Engine[] = [...sqlEngines, ...brokers];

@@ -12,24 +12,24 @@ import { openPostgresPlace, startPostgres } from "./postgres.ts";
 import { eventually } from "./reader.ts";
 import { closedAfterTest } from "./store-nodes.ts";
 
-/** Tables of one's own, as both engines have them. */
+/** Separate tables, as both engines have them. */
 export type SqlPlace = Omit<MysqlPlace, "prefix">;
 
-/** A transaction of another session that appends to the one stream of a place wait for, in the middle of their work. */
+/** A transaction of another session that blocks appends to the only stream of a place. */
 export interface AppendBlock {
-  /** Resolves when so many appends wait. */
+  /** Resolves when this many appends wait. */
   untilBlocked(appends: number): Promise<void>;
-  /** Ends the sessions that wait. */
+  /** Ends the waiting sessions. */
   killBlocked(): Promise<void>;
   /** Ends the transaction, without any change. */
   release(): Promise<void>;
 }
 
-/** What the tests of both SQL servers need of one. */
+/** What the tests of both SQL servers need. */
 export interface SqlEngine {
   readonly name: string;
   startServer(): Promise<EngineServer>;
-  /** Names tables that no other test uses. Default: on the server that tests share. */
+  /** Creates unique names for tables. Default: on the server that tests share. */
   openPlace(server?: string): SqlPlace;
   /** Opens a store that is closed after the test. */
   openStore(url: string, options?: Partial<EngineStoreOptions>): Promise<LogStore>;
@@ -62,7 +62,7 @@ const mysql: SqlEngine = {
   startServer: () => startMysql(),
   openPlace: openMysqlPlace,
   openStore: (url, options) => closedAfterTest(createMysqlStore({ url, node: "a", ...options })),
-  /** Takes the next number of the stream: an append has done its other statements by then. */
+  /** Takes the next number of the stream: by then, an append has executed its other statements. */
   async blockAppends({ url, table, query }) {
     const connection = await mysqlDriver.createConnection(url.split("?")[0]!);
     onTestFinished(() => connection.end());
@@ -89,5 +89,5 @@ const mysql: SqlEngine = {
   },
 };
 
-/** Both SQL servers, if they run here. */
+/** Both SQL servers, if they are available. */
 export const sqlEngines: readonly SqlEngine[] = [postgres, mysql].filter(isPresent);

@@ -3,7 +3,7 @@ import { onTestFinished } from "vitest";
 import type { AppendOptions, Log, LogEvent, LogStore, NewEvent, Retention } from "../../src/log/log.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 
-/** Keeps all. */
+/** Retains everything. */
 export const everything: Retention = { age: undefined, events: undefined, bytes: undefined };
 
 /** One node: its store, and the log of the stream `s`. */
@@ -11,9 +11,9 @@ export interface Node {
   readonly store: LogStore;
   /** The log that is open now. */
   log: Log;
-  /** The epochs of the logs that it was told are lost. */
+  /** The epochs of the logs that were reported as lost. */
   readonly lost: string[];
-  /** The numbers and data that its watchers were told of, since the log was opened. */
+  /** The numbers and data that its watchers got since the log was opened. */
   seen: [seq: number, data: string][];
 }
 
@@ -31,10 +31,10 @@ export async function closedAfterTest(opening: Promise<LogStore>): Promise<LogSt
   return store;
 }
 
-/** Makes a store that tells of streams whose log is lost. */
+/** Makes a store that reports streams whose log is lost. */
 export type CreateStore = (onReset: (stream: string) => void) => Promise<LogStore>;
 
-/** Opens a node that opens the stream again, as a gateway does, when its log is lost. */
+/** Opens a node that reopens the stream when its log is lost, like a gateway. */
 export async function openNodeOf(create: CreateStore): Promise<Node> {
   const lost: string[] = [];
   const onReset = (stream: string): void => {
@@ -67,19 +67,19 @@ export function eventsOf(...data: string[]): NewEvent[] {
   return data.map(event);
 }
 
-/** Opens the stream `s`, all of it kept. */
+/** Opens the stream `s` with unlimited retention. */
 export function openLog(store: LogStore): Promise<Log> {
   return store.open("s", { retention: everything });
 }
 
-/** The events of the log that a node hears of, in the order in which it does. */
+/** The events that a node gets, in order. */
 export function follow(log: Log): LogEvent[] {
   const events: LogEvent[] = [];
   log.watch((hint) => events.push(...(hint.events ?? [])));
   return events;
 }
 
-/** All that a log holds. */
+/** All events of a log. */
 export async function contentOf(log: Log): Promise<LogEvent[]> {
   const events: LogEvent[] = [];
   for (let after = 0; ;) {
@@ -90,7 +90,7 @@ export async function contentOf(log: Log): Promise<LogEvent[]> {
   }
 }
 
-/** The data of all that a log holds. */
+/** The data of all events of a log. */
 export async function dataOf(log: Log): Promise<string[]> {
   return (await contentOf(log)).map(({ data }) => data);
 }
@@ -105,7 +105,7 @@ export function numbers(from: number, to: number): string[] {
   return Array.from({ length: to - from + 1 }, (_, index) => String(from + index));
 }
 
-/** Makes a call again until it succeeds, as the gateway's ingest does. */
+/** Repeats a call until it succeeds, like the gateway's ingest. */
 export async function untilDone<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
@@ -117,10 +117,10 @@ export async function untilDone<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What a caller may answer with another try. */
+/** The errors after which a caller may retry. */
 const retried: ReadonlySet<string | undefined> = new Set(["store-unavailable", "append-unknown"]);
 
-/** Appends as ingest does: again and again, with the same retry token, until it is done. Resolves to the first number. */
+/** Appends like ingest: repeats with the same retry token until it succeeds. Resolves to the first number. */
 export async function appendSurely(
   log: Log,
   events: readonly NewEvent[],

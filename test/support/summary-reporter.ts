@@ -1,8 +1,8 @@
 import type { Reporter, TestModule } from "vitest/node";
 
 /**
- * Ends the run with one plain line, `N passed, N failed`, that any CI can read. A skip under `CI=true` counts as a failure. A test
- * that needed a second try is named.
+ * Ends the run with the line `N passed, N failed`, which any CI can parse. A skip under `CI=true` counts as a failure. A test
+ * that needed a retry is listed.
  */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {

@@ -2,31 +2,31 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { portOf } from "./ports.ts";
 
-/** A TCP relay in front of a server, for what networks do to connections. */
+/** A TCP relay in front of a server, to simulate network failures. */
 export interface TcpProxy {
   readonly port: number;
-  /** Connections accepted, ever. */
+  /** Total number of accepted connections. */
   accepted(): number;
   /** Connections open now. */
   open(): number;
   /** Whether the server has sent this text to any client. */
   hasPassed(text: string | RegExp): boolean;
-  /** Ends every connection, behind what was passed on already. New ones are served. */
+  /** Ends every connection after the data that was already forwarded. New ones are served. */
   cut(): void;
-  /** Resets every connection; what is under way is lost. New ones are served. */
+  /** Resets every connection; data in transit is lost. New ones are served. */
   reset(): void;
   /** Resets new connections at once, until called with `false`. */
   refuse(on: boolean): void;
-  /** Passes nothing on, in neither direction, until called with `false`; connections stay open. */
+  /** Forwards nothing in either direction until called with `false`; connections stay open. */
   stall(on: boolean): void;
-  /** Resets a connection when its server sends anything, until called with `false`: what was asked for is done, its answer lost. */
+  /** Resets a connection when its server sends anything, until called with `false`: requests are executed, and answers are lost. */
   loseAnswers(on: boolean): void;
-  /** Holds back each piece of data by this many ms. */
+  /** Delays each piece of data by this many ms. */
   delay(ms: number): void;
   close(): Promise<void>;
 }
 
-/** Relays a free port of 127.0.0.1 to `target`, another one there. */
+/** Relays a free port of 127.0.0.1 to the port `target`. */
 export async function startTcpProxy(target: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let accepted = 0;

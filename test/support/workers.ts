@@ -7,7 +7,7 @@ import { freePort } from "./ports.ts";
 import { startCli, type Program } from "./process.ts";
 import { eventually } from "./reader.ts";
 
-/** What `/status` says of a gateway with workers. */
+/** The `/status` of a gateway with workers. */
 export interface WorkersStatus {
   readonly ready: boolean;
   readonly listener: string;
@@ -26,23 +26,23 @@ export interface StreamStatus {
   readonly upstream: { readonly state: string } | null;
 }
 
-/** `spillway serve --workers` over a SQLite file of its own, every right granted. */
+/** `spillway serve --workers` with a separate SQLite file and every right granted. */
 export interface WorkersServer {
   /** The primary. */
   readonly program: Program;
   readonly port: number;
   readonly url: string;
-  /** Asked over a new connection, so of the next worker. */
+  /** Sent over a new connection, so that the next worker answers. */
   status(): Promise<WorkersStatus>;
   /** The ids of the workers. */
   pids(): Promise<number[]>;
   publish(stream: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
-  /** Starts it again, over the same file at the same address. */
+  /** Restarts it with the same file and address. */
   restart(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Starts a gateway with so many workers and waits until it listens. */
+/** Starts a gateway with this many workers and waits until it listens. */
 export async function startWorkers(workers: number, config: GatewayConfig): Promise<WorkersServer> {
   const folder = await mkdtemp(join(tmpdir(), "spillway-workers-"));
   const port = await freePort();
@@ -80,7 +80,7 @@ export async function startWorkers(workers: number, config: GatewayConfig): Prom
   };
 }
 
-/** What a gateway says of itself, over a connection of its own. */
+/** The status of a gateway, requested on a new connection. */
 export function statusOf(url: string): Promise<WorkersStatus> {
   return askAgain(async () => {
     const response = await fetch(`${url}/status`, { headers: { connection: "close" } });
@@ -102,13 +102,13 @@ export async function askAgain<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Whether a connection was taken and then closed. One that is never answered nor closed is a fault: the test waits until its time is over. */
+/** Whether a connection was accepted and then closed. If one is neither answered nor closed, the test fails by timeout. */
 function isLost(error: unknown): boolean {
   const { cause } = error as { readonly cause?: { readonly code?: string } };
   return cause?.code === "ECONNRESET" || cause?.code === "UND_ERR_SOCKET";
 }
 
-/** Whether a process runs: one that has ended, but that nobody has asked for its end, does not. */
+/** Whether a process is running. A zombie process is not. */
 export function isRunning(pid: number): boolean {
   try {
     return !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
@@ -117,7 +117,7 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Resolves when none of the processes runs any more. */
+/** Resolves when none of the processes is running. */
 export function untilEnded(pids: readonly number[]): Promise<void> {
   return eventually(() => !pids.some(isRunning), `the end of ${pids.join(", ")}`);
 }

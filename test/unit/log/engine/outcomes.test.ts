@@ -5,12 +5,14 @@ import { AppendLedger } from "../../../../src/log/engine/append-ledger.ts";
 import type { Batch, BatchOutcome } from "../../../../src/log/engine/driver.ts";
 import type { AppendOptions } from "../../../../src/log/log.ts";
 import { MemoryLogDriver } from "../../../../src/log/memory/log-driver.ts";
-import { createLossyDriver, type Weather } from "../../../support/lossy-store.ts";
+import { createLossyDriver, type CallOutcome } from "../../../support/lossy-store.ts";
 
 const ways = ["plain", "keyed", "claimed"] as const;
 
 /** What becomes of each call of the driver, again from the first one when all were used. */
-const weathers = fc.array(fc.constantFrom<Weather>("fine", "fine", "answer lost", "request lost"), { minLength: 1 });
+const callOutcomes = fc.array(fc.constantFrom<CallOutcome>("fine", "fine", "answer lost", "request lost"), {
+  minLength: 1,
+});
 /** Appends in groups, each made in one of the ways. */
 const plans = fc.array(fc.array(fc.constantFrom(...ways), { minLength: 1, maxLength: 4 }), { minLength: 1 });
 
@@ -43,11 +45,11 @@ async function countByName(log: MemoryLogDriver): Promise<(name: string) => numb
 
 test("whatever messages are lost, an append is in the log as its outcome says, and its retry by key or token is not duplicated", async () => {
   await fc.assert(
-    fc.asyncProperty(weathers, plans, async (weather, plan) => {
+    fc.asyncProperty(callOutcomes, plans, async (sequence, plan) => {
       const log = new MemoryLogDriver();
       let calls = 0;
       let calm = false;
-      const next = (): Weather => (calm ? "fine" : weather[calls++ % weather.length]!);
+      const next = (): CallOutcome => (calm ? "fine" : sequence[calls++ % sequence.length]!);
       const driver = createLossyDriver(log, next);
       const onReplaced = (): never => expect.unreachable();
       const ledger = new AppendLedger({ driver, onAppended: () => {}, onReplaced });
