@@ -33,7 +33,7 @@ async function serve(access: AccessConfig, change?: () => AccessConfig, port?: n
   return server;
 }
 
-/** A page of an origin, in a browser that has a cookie for the gateway if it is to. */
+/** A page of an origin, in a browser with or without a cookie for the gateway. */
 async function open(url: string, cookieFor?: string): Promise<Page> {
   const context = await browser.newContext();
   onTestFinished(() => context.close());
@@ -76,7 +76,7 @@ describe.runIf(chromiumInstalled)("Chromium", () => {
   });
 
   describe("from another origin", () => {
-    /** Two servers: one for pages, one that they stream from; `localhost` is an origin that is not allowed. */
+    /** Two servers: one for pages, one for their streams. `localhost` is an origin that is not allowed. */
     async function serveBoth(): Promise<{ gateway: GatewayServer; app: string; stranger: string }> {
       const port = await freePort();
       const [app, stranger] = [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
@@ -90,7 +90,7 @@ describe.runIf(chromiumInstalled)("Chromium", () => {
       return { gateway, app, stranger };
     }
 
-    /** What a page makes of an answer to `fetch`: its status, a header and the code, or the error. */
+    /** What a page can read of a response to `fetch`: status, a header and the code, or the error. */
     const fetchFrom = (page: Page, url: string, init: object): Promise<unknown> =>
       page.evaluate(`fetch(${JSON.stringify(url)}, ${JSON.stringify(init)}).then(
         async (response) => [response.status, response.headers.get("spillway-resume"), (await response.json()).code],

@@ -30,7 +30,7 @@ beforeAll(async () => {
   if (chromiumInstalled) browser = await launchChromium();
 });
 afterAll(() => browser?.close());
-/** A gateway with one stream `s`, reached by clients only through a proxy that can cut them off. */
+/** A gateway with one stream `s`, whose clients connect through a proxy that can disconnect them. */
 async function serve(stream: NonNullable<GatewayConfig["streams"]>[string] = {}): Promise<void> {
   const access = { anonymous: ["subscribe", "admin"] } as const;
   server = await serveGateway({ store: "memory:", streams: { s: stream }, access }, { page: recordingPage });
@@ -39,7 +39,7 @@ async function serve(stream: NonNullable<GatewayConfig["streams"]>[string] = {})
   onTestFinished(proxy.close);
 }
 
-/** Connects a client and waits until it has its place in the stream. */
+/** Connects a client and waits until it has its position in the stream. */
 async function subscribe(open: Open, path: string, types: readonly string[]): Promise<Recorder> {
   const recorder = await open(proxy.port, path, ["connected", ...types]);
   onTestFinished(recorder.close);
@@ -52,7 +52,7 @@ async function publish(first: number, last: number, event = "trade", channel?: s
   for (let n = first; n <= last; n++) await server.gateway.publish("s", { event, data: String(n), channel });
 }
 
-/** Keeps the client away while `meanwhile` runs; it finds its way back by itself. */
+/** Disconnects the client while `meanwhile` runs. It reconnects automatically. */
 async function whileCutOff(meanwhile: () => Promise<void>): Promise<void> {
   proxy.refuse(true);
   proxy.cut();

@@ -8,7 +8,7 @@ import { makeKey } from "../support/credentials.ts";
 import { portOf } from "../support/ports.ts";
 import { warnMissing } from "../support/programs.ts";
 
-/** The page at the root, as its reader sees it. */
+/** The page at the root, as users see it. */
 
 let browser: Browser;
 if (!chromiumInstalled) warnMissing("Chromium", "chromium");
@@ -21,12 +21,12 @@ interface Shown {
   readonly gateway: Gateway;
   readonly page: Page;
   readonly base: string;
-  /** Addresses that were asked for, and what the browser complained of. */
+  /** Requested URLs, and errors of the browser. */
   readonly requests: string[];
   readonly complaints: string[];
 }
 
-/** Opens the page of a gateway that a proxy shows below `prefix`, of which the gateway knows nothing. */
+/** Opens the page of a gateway behind a proxy that adds `prefix`, which the gateway does not know. */
 async function open(prefix: string, access?: AccessConfig): Promise<Shown> {
   const gateway = await createGateway({ store: "memory:", streams: { chat: {}, other: {} }, access });
   const server = createServer((request, response) => {

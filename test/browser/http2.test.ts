@@ -17,7 +17,7 @@ afterAll(() => browser?.close());
 /** Five times the connections that a browser opens to one origin over HTTP/1.1. */
 const count = 30;
 
-/** A page of the gateway's own origin: whatever it answers with will do. */
+/** A page of the gateway's own origin; its content does not matter. */
 async function openPage(gateway: Gateway): Promise<Page> {
   const { port } = await gateway.listen();
   const context = await browser.newContext({ ignoreHTTPSErrors: true });

@@ -53,7 +53,7 @@ describe.each(doors.filter(({ config }) => !config))("through $name", (kind) => 
     let door: Door;
 
     beforeAll(async () => {
-      // Hosts and origins are checked before credentials, which this is about.
+      // Hosts and origins are checked before credentials, which this test is about.
       const hosts = ["*"];
       const config = { streams: { prices: {}, orders: {} }, default: "prices", access: accessOf(), hosts };
       opened = await openGateway("memory", kind, config);

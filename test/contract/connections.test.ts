@@ -12,7 +12,7 @@ import { bearer, jwtSecret, makeToken } from "../support/credentials.ts";
 import { doors, type Door } from "../support/doors.ts";
 import { eventually, read, type Reading } from "../support/reader.ts";
 
-/** What the program around a gateway hears of its clients, through every door. */
+/** The hooks for clients, through every door. */
 
 const user = bearer(makeToken({ sub: "ada", spillway: { channels: ["user:*", "news"], broadcast: true } }));
 

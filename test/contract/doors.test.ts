@@ -116,7 +116,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
       const reading = read(await door.request("/streams/s", { headers }));
       await reading.until(() => reading.data().length === 5);
       expect(reading.events.map(({ event }) => event)).toEqual(["connected", control, ...Array(5).fill("message")]);
-      // A client that is cut between the two comes back with its old id, and is told.
+      // A client that is disconnected between the two reconnects with its old id, and gets the gap.
       expect(reading.events[0]!.id).toBeUndefined();
       expect(reading.controls(control)[0]).toMatchObject({ earliest: `${epoch}.6`, ...facts });
       expect(reading.data()).toEqual(["6", "7", "8", "9", "10"]);

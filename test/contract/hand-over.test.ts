@@ -4,7 +4,7 @@ import { doors } from "../support/doors.ts";
 import { openGateway, stores } from "../support/gateways.ts";
 import { read } from "../support/reader.ts";
 
-/** What happens to a stream, in any order. */
+/** The operations on a stream, in any order. */
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ publish: fc.integer({ min: 1, max: 40 }) }) },
   { weight: 2, arbitrary: fc.record({ subscribe: fc.double({ min: 0, max: 1, noNaN: true }), odd: fc.boolean() }) },

@@ -28,7 +28,7 @@ interface Store {
   createPlace(): Promise<Place>;
 }
 
-/** Where a store keeps the logs of all runs, each under a name of its own. */
+/** The location of the logs of all runs, each with a unique name. */
 interface Place {
   open(now: () => number): Promise<LogStore>;
   remove(): Promise<void>;
@@ -70,7 +70,7 @@ const shared = engines.map(({ name, openPlace }): [string, Store] => {
   return [name, { persistent: true, runs: 40, createPlace }];
 });
 
-/** What a log should be: all that was ever appended, and where the log says that it begins. */
+/** The model of a log: all events ever appended, and the position of the first retained one. */
 interface Model {
   events: LogEvent[];
   earliest: number;
@@ -306,7 +306,7 @@ function add(model: Model, events: readonly NewEvent[]): { first: number; last: 
   return { first, last: model.events.length };
 }
 
-/** Where the log begins once retention is applied to the end. */
+/** The first event of the log after retention has been applied completely. */
 function trimmed({ events, earliest, time, retention: kept }: Model): number {
   const { age = Infinity, events: most = Infinity, bytes = Infinity } = kept;
   let first = earliest;

@@ -135,7 +135,7 @@ describe("a gateway with static files", () => {
   let gateway: Gateway;
   afterEach(() => gateway.close());
 
-  /** A target as it is, which Fetch would resolve. */
+  /** An unchanged target, which Fetch would normalise. */
   async function get(
     port: number,
     path: string,

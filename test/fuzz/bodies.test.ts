@@ -30,7 +30,7 @@ async function publish(type: string, body: string): Promise<{ status: number; an
   return { status: response.status, answer: (await response.json()) as Record<string, unknown> };
 }
 
-/** What the stream holds behind a place; without one, where it ends. */
+/** The events of the stream after a position; without one, the position of its end. */
 async function behind(after?: string): Promise<{ events: Array<Record<string, unknown>>; next: string }> {
   const path = after === undefined ? "/streams/s" : `/streams/s?after=${after}`;
   const response = await gateway.fetch(new Request(`http://x${path}`, { headers: { accept: "application/json" } }));
@@ -44,7 +44,7 @@ const anyName = fc
   .filter((text) => !/[\u0000-\u001f\u007f,*]/.test(text) && !text.startsWith("spillway.") && text !== "all");
 const anyId = fc
   .string({ unit: "grapheme", minLength: 1, maxLength: 12 })
-  // Cursors are for the gateway to give out.
+  // Only the gateway assigns cursors.
   .filter((text) => !/[\0\r\n]/.test(text) && !/^[0-9a-z]{1,16}\.\d+$/.test(text));
 const anyData = fc.string({
   unit: fc.oneof(fc.constantFrom("\n", ":", " ", "data: "), fc.string({ unit: "grapheme", maxLength: 2 })),
@@ -55,7 +55,7 @@ const anyEvent: fc.Arbitrary<Published> = fc.record(
   { requiredKeys: ["data"] },
 );
 
-/** What each media type can carry: an event stream has no channels, and one kind of line end. */
+/** What each media type can represent: an event stream has no channels, and only one line ending. */
 function fit(type: (typeof types)[number], { channel, ...event }: Published): Published {
   if (type !== "text/event-stream") return channel === undefined ? event : { ...event, channel };
   return { ...event, data: event.data.replaceAll(/\r\n?/g, "\n") };

@@ -56,7 +56,7 @@ function consult(chunks: readonly Uint8Array[]): { events: object[]; retries: nu
 test(
   "eventsource-parser reads the same events",
   () => {
-    // It waits behind a CR at the end of a chunk for a possible LF, where WHATWG ends the line at once: one more line of no
+    // It waits after a CR at the end of a chunk for a possible LF, where WHATWG ends the line at once: one more line of no
     // consequence lets it catch up.
     const flush = bytes("x\n");
     // It strips the *characters* U+00EF U+00BB U+00BF from the start, taking them for a mark that was decoded wrongly; and a second

@@ -7,7 +7,7 @@ import { budget, time } from "./budget.ts";
 const channels = ["a", "b", "ab", "user:1", "user:2", undefined] as const;
 const types = ["message", "trade", "trade.eu", "quote"] as const;
 
-/** What the streams hold: each channel with each type, in turn. */
+/** The content of the streams: each channel with each type, in turn. */
 const events = channels.flatMap((channel) => types.map((event) => ({ data: `${channel} ${event}`, event, channel })));
 
 let gateway: Gateway;
@@ -67,7 +67,7 @@ async function poll(
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
-/** Whether a name is one of a list; what `*` stands for is anything. */
+/** Whether a name matches a list, in which `*` matches anything. */
 function among(names: readonly string[] | undefined, name: string | undefined): boolean {
   if (!names) return true;
   if (name === undefined) return false;

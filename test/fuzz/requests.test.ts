@@ -22,7 +22,7 @@ beforeAll(async () => {
   gateway = await createGateway({
     listen: "127.0.0.1:0",
     store: "memory:",
-    // A gateway that is mounted does not look at the host.
+    // A mounted gateway does not check the host.
     hosts: ["*"],
     access: {
       anonymous: { can: ["subscribe"], channels: ["a"] },
@@ -53,10 +53,10 @@ afterAll(async () => {
   await gateway.close();
 });
 
-/** After how many ms a connection hangs; the gateway's own bounds are shorter. */
+/** After how many ms a connection counts as hanging; the gateway's own timeouts are shorter. */
 const patience = 20_000;
 
-/** Sends the packets and ends its side, which ends every answer: what came back. */
+/** Sends the packets and ends its side, which ends every response; resolves to the responses. */
 async function ask(to: number, packets: readonly string[]): Promise<RawAnswer[]> {
   const { socket, all } = openRaw(to);
   for (const [i, packet] of packets.entries()) {
@@ -77,7 +77,7 @@ async function ask(to: number, packets: readonly string[]): Promise<RawAnswer[]>
   return answersIn(text);
 }
 
-/** What must not depend on who reads the request. */
+/** The properties of a response that must not depend on which parser reads the request. */
 const outcome = (answers: readonly RawAnswer[]): unknown => answers.map(({ status, code }) => [status, code]);
 
 /**
@@ -94,7 +94,7 @@ function split(text: string, places: readonly number[]): string[] {
   return [0, ...at].map((start, i) => text.slice(start, at[i])).filter((packet) => packet !== "");
 }
 
-/** Follows in a packet of its own: it is answered where the connection is still open. */
+/** Follows in a separate packet: it is answered if the connection is still open. */
 const probe = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 async function check([text, places, everywhere]: readonly [string, readonly number[], boolean]): Promise<void> {

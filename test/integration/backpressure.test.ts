@@ -6,7 +6,7 @@ import { doors } from "../support/doors.ts";
 import { eventually, read } from "../support/reader.ts";
 
 const outbox = 64 * 1024;
-/** The kernel takes a few MB for a socket that nobody reads: enough must come that the gateway has to hold back. */
+/** The kernel buffers a few MB for an unread socket: there must be enough events that the gateway has to wait. */
 const events = 400;
 const data = "x".repeat(32 * 1024);
 const page = 128 * 1024;

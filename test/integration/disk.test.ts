@@ -24,7 +24,7 @@ afterEach(async () => {
   await rmdir(folder);
 });
 
-/** What `/readyz` says: the reasons why not. */
+/** The reasons in the response of `/readyz`. */
 async function unready(port: number): Promise<readonly string[]> {
   const response = await fetch(`http://127.0.0.1:${port}/readyz`);
   return ((await response.json()) as { reasons?: string[] }).reasons ?? [];

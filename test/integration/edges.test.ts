@@ -11,7 +11,7 @@ import { eventually, read, type Reading } from "../support/reader.ts";
 const edgeKey = `spw_${randomBytes(32).toString("base64url")}`;
 const hashOf = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
 
-/** What the Secret holds. */
+/** The keys of the Secret. */
 const variables: Readonly<Record<string, string>> = {
   EDGE_KEY: edgeKey,
   EDGE_KEY_HASH: hashOf(edgeKey),
@@ -45,7 +45,7 @@ afterEach(async () => {
   await root.close();
 });
 
-/** An edge as it is deployed, but for the address of the root. */
+/** A deployed edge, except for the address of the root. */
 async function openEdge(): Promise<Gateway> {
   const config = configOf("edge");
   const { events } = config.streams!;
@@ -57,7 +57,7 @@ async function openEdge(): Promise<Gateway> {
   return edge;
 }
 
-/** Resolves when an edge holds so many events. */
+/** Resolves when an edge has this many events. */
 function holds(edge: Gateway, count: number): Promise<void> {
   const held = (): number => edge.status().streams["events"]!.events;
   return eventually(() => held() === count, `${count} events at an edge`);

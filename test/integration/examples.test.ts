@@ -14,14 +14,14 @@ interface ArrayStoreModule {
 }
 
 interface Example {
-  /** The address it has printed, with path. */
+  /** The printed address, with path. */
   readonly url: string;
   output(): string;
   /** Sends SIGTERM and resolves to the exit code. */
   stop(): Promise<number | null>;
 }
 
-/** Runs an example on a free port, in a working directory of its own, until it says where it listens. */
+/** Runs an example on a free port, in a separate working directory, until it prints its address. */
 async function start(script: string): Promise<Example> {
   const cwd = await mkdtemp(join(tmpdir(), "spillway-example-"));
   const path = resolve(import.meta.dirname, "../../examples", script);
@@ -49,7 +49,7 @@ async function start(script: string): Promise<Example> {
   };
 }
 
-/** Subscribes, and waits until the place in the stream is known. */
+/** Subscribes, and waits until the position in the stream is known. */
 async function follow(url: string): Promise<Reading> {
   const reading = read(await fetch(url));
   return reading.until(({ events }) => events.length > 0);

@@ -51,7 +51,7 @@ test("20 stalled readers change nothing, even with kills", async () => {
   for (const socket of stalled) socket.destroy();
 });
 
-/** A client that asks for everything and reads nothing. */
+/** A client that requests all events and reads nothing. */
 function stall(port: number): Socket {
   const socket = connect(port, "127.0.0.1");
   socket.on("error", () => {});

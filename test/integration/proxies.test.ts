@@ -17,7 +17,7 @@ import {
   type ReverseProxySettings,
 } from "../support/reverse-proxy.ts";
 
-/** What the proxies allow here: seconds of silence, and what one address has open. */
+/** The limits of the proxies in this test: seconds of silence, and open connections of an address. */
 const bounds = { idle: 2, perAddress: 6 };
 
 let gateway: Gateway;
@@ -68,7 +68,7 @@ for (const kind of [nginx, haproxy, caddy]) {
         });
 
         test("a client that reconnects gets exactly the missed events", async () => {
-          // A client of its own: undici sends no POST on a connection that has a response open.
+          // A separate client: undici sends no POST on a connection with an open response.
           const publisher = client(proxy, http2);
           const ids = await publishThrough(publisher, "lively", ["1", "2", "3"]);
           const reading = await subscribe(request, "lively", { "last-event-id": ids[0]! });
@@ -143,7 +143,7 @@ for (const kind of [nginx, haproxy, caddy]) {
   });
 }
 
-// Caddy has no such bound, and no access log unless it is told to.
+// Caddy has no such limit, and no access log by default.
 for (const kind of [nginx, haproxy]) {
   describe.skipIf(!isInstalled(kind))(`${kind.name} with its limits and logs`, () => {
     test("one address cannot have more open connections than allowed", async () => {
@@ -205,7 +205,7 @@ function client({ url, ca }: ReverseProxy, http2: boolean, localAddress = "127.0
     (await undiciFetch(`${url}${path}`, { ...init, dispatcher })) as unknown as Response;
 }
 
-/** Resolves when the proxy passes requests on: one that checks on its upstream has to see it first. */
+/** Resolves when the proxy forwards requests: a proxy with health checks must detect its upstream first. */
 async function ready(request: Request): Promise<void> {
   await eventually(async () => (await request("/healthz")).ok, "the proxy");
 }
@@ -230,7 +230,7 @@ function subscribers(stream: string): number {
   return streams[stream]!.subscribers;
 }
 
-/** The text of a body, as far as it has come. */
+/** The received text of a body. */
 function follow(response: Response): () => string {
   let text = "";
   const decoder = new TextDecoder();
@@ -240,7 +240,7 @@ function follow(response: Response): () => string {
   return () => text;
 }
 
-/** The gateway inside a server that keeps the headers of each request for a stream. */
+/** The gateway in a server that records the headers of each request for a stream. */
 async function recordHeaders(): Promise<{ readonly port: number; readonly headers: IncomingHttpHeaders[] }> {
   const headers: IncomingHttpHeaders[] = [];
   const handle = gateway.node();

@@ -72,10 +72,10 @@ async function start(): Promise<void> {
   await gateway.printed('"listening"');
 }
 
-/** What a client has seen. */
+/** The data that a client has received. */
 interface Seen {
   readonly connections: number;
-  /** The numbers of the events, the types of what announces a hole, and what stands for a message without data, which nobody has sent. */
+  /** The numbers of the events, the types of announced gaps, and a mark for a message without data, which was not sent. */
   readonly events: readonly (number | string)[];
 }
 
@@ -124,7 +124,7 @@ async function stored(): Promise<Record<"head" | "earliest", string>> {
   return place!;
 }
 
-/** Keeps the clients away meanwhile. */
+/** Keeps the clients disconnected meanwhile. */
 async function whileAway(meanwhile: () => Promise<unknown>): Promise<void> {
   proxy.refuse(true);
   proxy.cut();
@@ -138,7 +138,7 @@ async function sendHundred(): Promise<void> {
   await stored();
 }
 
-/** Lets events come at a steady rate; now and then something happens. */
+/** Sends events at a steady rate, and causes a failure now and then. */
 async function disturb(rounds: number, disturbance: (round: number) => Promise<void> | void): Promise<void> {
   source.control({ set: { rate: 200 } });
   for (let round = 0; round < rounds; round++) {
@@ -148,7 +148,7 @@ async function disturb(rounds: number, disturbance: (round: number) => Promise<v
   source.control({ set: { rate: 0 } });
 }
 
-/** What each client has got, once all have come to one more event. */
+/** The events of each client, once all have received one more event. */
 async function expectAll(): Promise<void> {
   // So that one that misses some is told from one that is late.
   source.control({ emit: 1 });

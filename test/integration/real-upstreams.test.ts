@@ -9,7 +9,7 @@ import { warnMissing } from "../support/programs.ts";
 import { eventually } from "../support/reader.ts";
 import { recordEvents, untilReceived, type Recorder } from "../support/recorder.ts";
 
-/** An event source that somebody else wrote. */
+/** An event source by other authors. */
 interface Peer {
   readonly url: string;
   /** Publishes the numbers from `first` to `last`, one event of the type `trade` each. */
@@ -84,7 +84,7 @@ async function subscribe(query = ""): Promise<Recorder> {
   return recorder;
 }
 
-/** The numbers a client got, and what it was told of holes, in order of arrival. */
+/** The numbers and gaps that a client got, in order of arrival. */
 async function seenBy(recorder: Recorder): Promise<string[]> {
   const received = await recorder.received();
   return received.filter(({ event }) => event !== "connected").map(({ data }) => data);
@@ -135,7 +135,7 @@ describe.each(peers)("$name as upstream", ({ installed, start }) => {
   });
 });
 
-/** Waits until the gateway has its connection, so that what is published from now on reaches it. */
+/** Waits until the gateway has its connection, so that it gets the events published from now on. */
 async function upstreamOpen(): Promise<void> {
   await eventually(async () => (await upstreamConnection()) === "OPEN");
 }

@@ -6,7 +6,7 @@ import { problem } from "../../src/http/problem.ts";
 
 const catalogue = resolve(import.meta.dirname, "../../docs/reference/errors.md");
 
-/** The rows of the table in the catalogue; the status is "–" for what no request meets. */
+/** The rows of the table; the status is "–" for errors that no request gets. */
 async function documented(): Promise<{ code: string; meaning: string; status: string }[]> {
   const row = /^\| `(?<code>[^`]+)`\s*\| (?<meaning>[^|]+?)\s*\| (?<status>\d+|–)\s*\|/gmu;
   const text = await readFile(catalogue, "utf8");

@@ -64,7 +64,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Where each package from npm may be imported. */
+/** The files that may import each npm package. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   "@fastify/send": ["http"],
   "@nats-io/jetstream": ["log/*"],
@@ -212,7 +212,7 @@ interface LintReport {
 
 function oxlint(cwd: string, args: readonly string[]): Promise<LintReport> {
   return new Promise((done) => {
-    // It exits with 1 where it found something, as it must here.
+    // It exits with 1 if it finds something, as it does here.
     execFile(join(root, "node_modules/.bin/oxlint"), args, { cwd, maxBuffer: 1e7 }, (_error, stdout) => {
       done(JSON.parse(stdout) as LintReport);
     });

@@ -102,7 +102,7 @@ describe.each(brokers)("$name", (broker) => {
     const [a, b] = [await openNode(broker, server.url, "a"), await openNode(broker, server.url, "b")];
     await a.log.append([event("1")]);
     await server.pause(true);
-    // Into the buffers of the server, which finds them when it goes on, behind the end of the connection.
+    // Into the buffers of the server, which reads them after it resumes, before the end of the connection.
     const second = { retryToken: {} };
     const refused = a.log.append([event("2")], second).catch((error: unknown) => error);
     const appends = [3, 4].map((number) => appendSurely(a.log, [event(String(number))]));
@@ -140,9 +140,9 @@ describe.each(brokers)("$name", (broker) => {
   });
 });
 
-/** What a writer appends. */
+/** The batches of a writer. */
 interface Plan {
-  /** Whether it begins a batch before the one before is there. */
+  /** Whether it sends a batch before the previous one has arrived. */
   readonly atOnce: boolean;
   /** How many events each batch has. */
   readonly sizes: readonly number[];
@@ -184,7 +184,7 @@ async function cutAtRandom(broker: Broker, plans: readonly Plan[], cuts: readonl
   for (const { store } of nodes) await store.close();
 }
 
-/** Appends each batch until it is there; resolves to where the first event of each is. */
+/** Appends each batch until it succeeds; resolves to the number of the first event of each. */
 async function write(
   { log }: Node,
   writer: number,

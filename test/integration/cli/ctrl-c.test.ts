@@ -11,13 +11,13 @@ const root = resolve(import.meta.dirname, "../../..");
 interface Terminal {
   readonly pid: number;
   output(): string;
-  /** Waits until this was printed. */
+  /** Waits until this is printed. */
   printed(text: string): Promise<void>;
   /** Sends SIGINT to every process of the group, as a terminal does; resolves to the exit code of the command. */
   pressCtrlC(): Promise<number | null>;
 }
 
-/** Runs a command in a process group of its own, with nothing in npm's cache. */
+/** Runs a command in a separate process group, with an empty npm cache. */
 function startInTerminal(cwd: string, cache: string, command: string, ...args: readonly string[]): Terminal {
   const env = { ...process.env, PORT: "0", SPILLWAY_PORT: "0", npm_config_cache: cache, npm_config_offline: "true" };
   const child = spawn(command, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
@@ -77,7 +77,7 @@ test("npm start exits with 0 on Ctrl-C, and closes its log", () =>
     expect(await leftOpen(folder)).toEqual([]);
   }));
 
-/** What is in the folder of what SQLite needs only while a log is open. */
+/** The files in the folder that SQLite only needs while a log is open. */
 async function leftOpen(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((file) => /-(wal|shm)$/.test(file));
 }

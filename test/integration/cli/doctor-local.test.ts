@@ -10,9 +10,9 @@ import { runCli, startServe, withDirectory } from "./cli.ts";
 
 interface Report {
   readonly code: number | null;
-  /** Those of a name. */
+  /** The items with a name. */
   all(name: string): readonly Check[];
-  /** The only one of a name. */
+  /** The only item with a name. */
   of(name: string): Check;
 }
 
@@ -156,7 +156,7 @@ test("an invalid URL and an invalid duration are refused", async () => {
   expect((await runCli(["doctor", "http://127.0.0.1/", "--idle", "soon"])).code).toBe(2);
 });
 
-/** As if the clock had been right until now, and were a day late from here on. */
+/** Sets the clock back by a day from now on. */
 async function moveIntoTheFuture(file: string): Promise<void> {
   const { loadDriver } = await import("../../../src/log/sqlite/driver.ts");
   const { DatabaseSync } = await loadDriver();

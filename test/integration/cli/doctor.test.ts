@@ -47,7 +47,7 @@ interface Report {
   of(name: string): Check;
 }
 
-/** What the doctor says of the stream behind an address. */
+/** The doctor's report on the stream at an address. */
 async function examine(base: string, ...flags: readonly string[]): Promise<Report> {
   return reported(await runCli([...command(base), ...flags]));
 }
@@ -325,7 +325,7 @@ async function publish(count: number, data: string): Promise<void> {
   expect(response.status).toBe(200);
 }
 
-/** Publishes an event every so often, in ms, until the way to stop it is taken. */
+/** Publishes an event per interval, in ms, until the returned function is called. */
 function keepPublishing(ms: number): () => Promise<void> {
   const stopping = new AbortController();
   const done = (async () => {

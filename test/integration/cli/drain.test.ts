@@ -51,7 +51,7 @@ async function serve(config: GatewayConfig): Promise<Server> {
   };
 }
 
-/** A connection and what came over it. */
+/** A connection and its received data. */
 interface Client {
   readonly socket: Socket;
   text: string;
@@ -73,7 +73,7 @@ function send(port: number, request: string): Client {
 
 const asks = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`;
 
-/** So many subscribers, all served. A few at a time: the kernel's queue of those that wait may be short. */
+/** Connects this many subscribers, a few at a time, because the kernel's accept queue may be short. */
 async function subscribe({ port }: Server, path: string, count: number): Promise<Client[]> {
   const clients: Client[] = [];
   while (clients.length < count) {
@@ -84,7 +84,7 @@ async function subscribe({ port }: Server, path: string, count: number): Promise
   return clients;
 }
 
-/** A request that never ends unless it is let: the drain waits for it. */
+/** A request that only ends when released: the drain waits for it. */
 async function unfinished({ port }: Server, stream: string): Promise<Client> {
   const head = `POST /streams/${stream}/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json`;
   const client = send(port, `${head}\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n`);
@@ -97,7 +97,7 @@ interface Bye {
   readonly retry: number;
 }
 
-/** The goodbye at the end of what came, which nothing follows but the end of the chunked body. */
+/** The goodbye at the end of the received data, followed only by the end of the chunked body. */
 function byeOf({ text }: Client): Bye & { readonly field: number } {
   const [, field, data] = /event: spillway\.bye\nretry: (\d+)\ndata: (\{.*\})\n\n\r\n0\r\n\r\n$/.exec(text) ?? [];
   if (data === undefined) throw new Error(`no goodbye: ${text.slice(-300)}`);
@@ -110,7 +110,7 @@ interface Ended {
   readonly reason: string;
 }
 
-/** When the subscriptions ended, as the server says, in ms. */
+/** When the subscriptions ended according to the server, in ms. */
 function endsOf(program: Program): number[] {
   return program
     .output()
@@ -151,7 +151,7 @@ describe.each(processes)("SIGTERM to $name", ({ workers }) => {
       expect(half.length).toBeGreaterThan(350);
     }
 
-    // At most a thousand go in a second: of 1,004 the last 100 do so 0.8 s after the first.
+    // At most a thousand leave per second: of 1,004, the last 100 leave 0.8 s after the first.
     const ends = endsOf(server.program).toSorted((a, b) => a - b);
     expect(ends).toHaveLength(1004);
     expect(new Set(ends).size).toBeGreaterThan(20);

@@ -6,7 +6,7 @@ import { hashKey } from "../../../src/access/keys.ts";
 import { accessSchema } from "../../../src/config/access.ts";
 import { runCli, startServe, withDirectory } from "./cli.ts";
 
-/** The key and the configuration that was printed with it. */
+/** The key and its printed configuration. */
 function readOutput(stdout: string): { key: string; section: string } {
   const [key = "", empty, ...rest] = stdout.split("\n");
   expect(empty).toBe("");

@@ -21,7 +21,7 @@ async function startSource(): Promise<string> {
   return `http://127.0.0.1:${portOf(server)}`;
 }
 
-/** The arguments that other users of the machine can see. */
+/** The arguments that other users can see. */
 function argumentsOf({ child }: Cli): Promise<string> {
   return readFile(`/proc/${child.pid}/cmdline`, "utf8");
 }

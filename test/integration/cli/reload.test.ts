@@ -17,7 +17,7 @@ const linesOf = ({ stdout }: Cli): Line[] =>
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as Line);
 
-/** Sends SIGHUP and resolves to the line that says what came of it. */
+/** Sends SIGHUP and resolves to the log line with its result. */
 async function hangUp(cli: Cli): Promise<Line> {
   const results = (): Line[] => linesOf(cli).filter(({ msg }) => msg.startsWith("configuration "));
   const before = results().length;
@@ -144,7 +144,7 @@ test("SIGHUP while draining changes nothing", () =>
     await writeFile(file, JSON.stringify({ store: "memory:", streams: { a: {} } }));
     const cli = await startServe(["-c", file], { cwd });
     await writeFile(file, JSON.stringify({ store: "memory:", streams: { a: {}, b: {} } }));
-    // A subscriber that takes its time to go is not needed: the signals come in the same turn.
+    // No slow subscriber is needed: the signals arrive in the same turn.
     cli.child.kill("SIGTERM");
     cli.child.kill("SIGHUP");
     expect((await cli.result).code).toBe(0);

@@ -8,7 +8,7 @@ import { startServe } from "./cli.ts";
 
 const main = resolve(import.meta.dirname, "../../../dist/cli/main.js");
 
-/** What `serve` prints on a terminal until the text has come. */
+/** The output of `serve` on a terminal, up to the text. */
 async function onTerminal(flags: string, until: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
   const command = `exec '${process.execPath}' '${main}' serve --stream chat --store memory ${flags}`;
   // `script` runs it on a pseudo-terminal.

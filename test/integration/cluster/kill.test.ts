@@ -16,7 +16,7 @@ async function startOn(engine: Engine): Promise<Cluster> {
   return cluster;
 }
 
-/** Ends the leader, and resolves to the time in ms after which another node has the upstream open. */
+/** Stops the leader, and resolves to the ms until another node has the upstream open. */
 async function replaceLeader(cluster: Cluster, signal: NodeJS.Signals, ending: number | string): Promise<number> {
   await cluster.progress(1 + Math.floor(Math.random() * 60));
   const leader = await cluster.leader();

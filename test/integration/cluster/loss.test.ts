@@ -15,7 +15,7 @@ async function startOn(server: RedisServer): Promise<Cluster> {
   return cluster;
 }
 
-/** Every client has been told once that its place is lost, and has got all of the new log from its beginning on. */
+/** Checks that every client got one reset, and then the whole new log. */
 async function expectOneReset(cluster: Cluster): Promise<void> {
   await eventually(() => cluster.readers.every(({ faults }) => faults.length >= 2), "everyone's reset");
   await cluster.progress(100);

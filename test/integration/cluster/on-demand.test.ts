@@ -47,7 +47,7 @@ describe.each(engines)("on $name", (engine) => {
     await cluster.control({ emit: 3 });
     for (const reading of [here, there]) await reading.until(() => reading.data().length === 3);
 
-    // It stays with the leader, for the sake of the one on the other node.
+    // It stays with the leader, because a client on the other node needs it.
     await here.cancel();
     await eventually(async () => (await first.status()).subscribers === 0, "no subscriber on the leader");
     await delay(lease);

@@ -6,7 +6,7 @@ import { eventually } from "../../support/reader.ts";
 import { engines, type Engine } from "../../support/shared-engines.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 
-/** How often each outage is made: `KILL_ROUNDS=10 npx vitest run test/integration/cluster/outages.test.ts`. */
+/** The number of outages of each kind: `KILL_ROUNDS=10 npx vitest run test/integration/cluster/outages.test.ts`. */
 const rounds = Number(process.env["KILL_ROUNDS"] ?? 1);
 const lease = 2000;
 const timeout = 60_000 + rounds * 15_000;
@@ -48,7 +48,7 @@ describe.each(engines)("on $name", (engine) => {
         const next = await cluster.leader(others(cluster, leader));
         await delay(stillness - (performance.now() - begun));
         leader.pause(false);
-        // As long as it stands still nobody closes its connection.
+        // While it is paused, nothing closes its connection.
         late = Math.max(late, performance.now() - begun - stillness);
         await eventually(() => isFollower(leader), "the end of what the earlier leader did");
         expect(await cluster.leader()).toBe(next);
@@ -111,7 +111,7 @@ async function breakOff(proxy: TcpProxy, replaced: () => Promise<void>): Promise
   proxy.refuse(false);
 }
 
-/** Connections are cut once; whether the lease outlives that is up to the leader. */
+/** Connections are closed once; the leader may or may not keep its lease. */
 async function cutShort(proxy: TcpProxy): Promise<void> {
   proxy.cut();
   await delay(lease / 4);

@@ -94,7 +94,7 @@ describe.each(engines)("on $name", (engine) => {
     let id = "";
     for (let round = 0; round < 20; round++) id = await idOf(await publish(first, `early ${round}`));
     const asked = subscribe(second, id);
-    // Longer than an event is on its way as a rule.
+    // Longer than the usual transit time of an event.
     await delay(2500);
     proxy.stall(false);
     let reading = await asked;

@@ -11,10 +11,10 @@ const timeout = 60_000;
 
 interface Counts {
   readonly leader: number;
-  /** Leases taken, ever, and those of them that it has yet. */
+  /** The number of leases taken in total, and of those still held. */
   readonly taken: number;
   readonly held: number;
-  /** Batches of events that have come, and those of them that took longer than a second. */
+  /** Number of received batches, and of those that took longer than a second. */
   readonly batches: number;
   readonly late: number;
   readonly appends: number;
@@ -22,7 +22,7 @@ interface Counts {
   readonly reconnects: number;
 }
 
-/** What the metrics of a node say of the cluster. */
+/** The cluster metrics of a node. */
 async function countsOf(node: ClusterNode): Promise<Counts> {
   const metrics = await node.metrics();
   const of = (name: string, labels = {}): number => valueOf(metrics, name, { stream: "numbers", ...labels })!;

@@ -175,7 +175,7 @@ describe.runIf(engines.some(({ name }) => name === "redis"))("on a Redis that wa
     const old = await makeTicket(first);
     const readings = [await follow(first, old), await follow(second, await makeTicket(first))];
     await server.command("FLUSHALL");
-    // Each node has heard of it.
+    // Each node knows it.
     await eventually(() => readings.every(({ ended }) => ended), "the end of what was followed in the old log");
     await eventually(async () => {
       const ticket = await makeTicket(first).catch(() => undefined);

@@ -27,7 +27,7 @@ interface Node {
   readonly resets: readonly string[];
 }
 
-/** One reset on each node; the old log refuses everything; both nodes open the same new one. */
+/** Checks that each node gets one reset, the old log refuses everything, and both nodes open the same new one. */
 async function expectNewLog(here: Node, there: Node): Promise<[Log, Log]> {
   await eventually(() => here.resets.length > 0 && there.resets.length > 0);
   const logs: [Log, Log] = [await untilDone(() => openLog(here.store)), await untilDone(() => openLog(there.store))];
@@ -102,7 +102,7 @@ describe.each(engines)("$name", ({ name, startServer, openPlace, openStore }) =>
     expect(oneByOne).toEqual(numbersTo(count).map(String));
     expect(await untilDone(() => contentOf(here))).toEqual(heard);
     expect(resets).toEqual([]);
-    // Logged once for each outage, not for each attempt.
+    // Logged once per outage, not per attempt.
     expect(warnings.filter((message) => message === "the log cannot be reached").length).toBeLessThanOrEqual(3);
   });
 
@@ -162,7 +162,7 @@ describe.each(engines)("$name", ({ name, startServer, openPlace, openStore }) =>
     await server.restore();
 
     const [log, other] = await expectNewLog(here, there);
-    // It continues from what is left, so that ingest can ask for the rest.
+    // It continues from the remaining events, so that ingest can request the rest.
     for (const each of [log, other]) expect(each.state()).toMatchObject({ head: 2, upstreamCursor: "u2" });
     const heard = follow(other);
     expect(await log.append(eventsOf("3"), { upstreamCursor: "u3" })).toMatchObject({ first: 3, last: 3 });

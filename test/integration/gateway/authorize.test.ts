@@ -7,7 +7,7 @@ import { openGateway } from "../../support/gateways.ts";
 import { portOf } from "../../support/ports.ts";
 import { eventually } from "../../support/reader.ts";
 
-/** The user's service: it lets `User good` in, refuses `User bad`, and says nothing on what else it is asked, or while it hangs. */
+/** The user's service: accepts `User good`, refuses `User bad`, and does not answer other requests, or any while it hangs. */
 let service: Server;
 let asked: string[];
 let hangs: boolean;
@@ -45,7 +45,7 @@ async function open(kind: DoorKind, authorize: Partial<AuthorizeConfig>): Promis
   return door;
 }
 
-/** The status of a request by somebody at an address. */
+/** The status of a request from an address. */
 async function statusOf(door: Door, who: string, address: string, path = "/streams/s"): Promise<number> {
   const headers = { "authorization": `User ${who}`, "x-forwarded-for": address };
   const response = await door.request(path, { method: "HEAD", headers }).catch(() => undefined);

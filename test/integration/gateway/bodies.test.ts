@@ -29,13 +29,13 @@ async function open(): Promise<Gateway> {
   return gateway;
 }
 
-/** What the metric says. */
+/** The value of the metric. */
 async function taken(gateway: Gateway): Promise<number> {
   const text = await (await gateway.fetch(new Request("http://x/metrics"))).text();
   return Number(/^spillway_request_body_bytes (\d+)$/m.exec(text)?.[1]);
 }
 
-/** A request whose body goes on to come until it is ended. */
+/** A request that sends its body until it is ended. */
 interface SlowRequest {
   /** The status of its answer, once there is one. */
   readonly status: Promise<number>;
@@ -47,7 +47,7 @@ type Begin = (address: string) => SlowRequest | Promise<SlowRequest>;
 
 const json = (data: string): string => JSON.stringify({ data });
 
-/** Begins a request over HTTP/1.1, and sends most of its body. */
+/** Starts a request over HTTP/1.1 and sends most of its body. */
 function overHttp1(port: number): Begin {
   return async (address) => {
     const socket: Socket = connect(port, "127.0.0.1");

@@ -3,7 +3,7 @@ import { createGateway, type AccessConfig, type Gateway } from "spillway";
 import { bearer, jwtSecret, makeKey, makeToken } from "../../support/credentials.ts";
 import { read } from "../../support/reader.ts";
 
-/** A grant of channels that also brings events without a channel, by whatever credential it comes. */
+/** A grant of channels that includes events without a channel, for every kind of credential. */
 
 let gateway: Gateway;
 afterEach(() => gateway.close());
@@ -50,7 +50,7 @@ test.each(cases)("$title delivers events without a channel, replayed and live", 
   await publish();
   const reading = read(await open(headers));
   await reading.until(() => reading.data().length === 2);
-  // By itself: nothing else wakes the subscriber.
+  // Alone: nothing else wakes the subscriber.
   await gateway.publish("s", { data: "live" });
   await reading.until(() => reading.data().length === 3);
   expect(reading.data()).toEqual(["mine", "everyone", "live"]);

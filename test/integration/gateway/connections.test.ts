@@ -7,7 +7,7 @@ let gateway: Gateway;
 let port: number;
 let sockets: Client[];
 
-/** A connection, and what came in on it. */
+/** A connection and its received data. */
 interface Client {
   readonly socket: Socket;
   text(): string;

@@ -16,7 +16,7 @@ async function open(kind: DoorKind, cors?: AccessConfig["cors"]): Promise<Door> 
   return opened.door;
 }
 
-/** The headers of an answer that concern other origins. */
+/** The CORS headers of a response. */
 async function sharing(response: Response): Promise<Record<string, string>> {
   await response.body?.cancel();
   const found = [...response.headers].filter(([name]) => /^access-control-|^vary$/.test(name));
@@ -37,7 +37,7 @@ const preflight = (door: Door, origin: string, path = "/streams/s/events"): Prom
     },
   });
 
-/** Like an origin that is allowed, and yet another. */
+/** Similar to an allowed origin, but a different one. */
 const strangers = [
   "https://evil.example",
   "http://app.example",

@@ -22,7 +22,7 @@ const parameters = [
   "JWT",
 ];
 
-/** What else a request may be: the answer is the same for all of them. */
+/** Variants of a request with the same response. */
 const requests: ReadonlyArray<readonly [title: string, path: string, request: DoorRequest]> = [
   ["nothing else", "/streams/s", {}],
   ["a good key as well", "/streams/s", { headers: bearer(web.key) }],

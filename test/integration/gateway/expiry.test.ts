@@ -17,7 +17,7 @@ const access: AccessConfig = {
   keys: [web.config, other.config, admin.config],
   jwt: { secret: jwtSecret, clockTolerance: "0s" },
 };
-/** More than kernels and clients take of a response that nobody reads. */
+/** More than kernels and clients buffer of a response that is not read. */
 const many = { events: 400, data: "x".repeat(64 * 1024) };
 
 const cleanUps: Array<() => Promise<unknown> | void> = [];
@@ -66,7 +66,7 @@ const untilEnded = (reading: Reading): Promise<void> => eventually(() => reading
 
 const closedBy = ({ gateway }: Opened, reason: CloseReason): number => gateway.status().streams["s"]!.closed[reason];
 
-/** Holds that it has ended with this reason, and that nothing came behind it. */
+/** Checks that it has ended with this reason, and that nothing followed. */
 async function expectBye(reading: Reading, reason: string): Promise<void> {
   await untilEnded(reading);
   expect(reading.controls("spillway.bye")).toEqual([{ reason, retry: expect.any(Number) }]);
@@ -168,7 +168,7 @@ describe.each(leastDoors)("through $name", (kind) => {
     await publishMany(opened);
     const first = await subscribe(opened.door, other.key, "/streams/s?after=earliest");
     const waiting = subscribe(opened.door, web.key, "/streams/s?after=earliest");
-    // Its turn comes when the first one goes, which is not before both were asked and answered.
+    // Its turn comes when the first one leaves, which is after both requests were answered.
     await eventually(async () => {
       const response = await opened.door.request("/streams/s?after=earliest", { headers: bearer(other.key) });
       await response.body?.cancel();

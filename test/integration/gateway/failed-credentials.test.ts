@@ -37,7 +37,7 @@ async function ask(
   return response;
 }
 
-/** A credential that nobody has, another one each time. */
+/** A new unknown credential at each call. */
 function guesses(): Array<Readonly<Record<string, string>>> {
   const guess = (): string => makeKey("guess", {}).key;
   return [
@@ -82,7 +82,7 @@ describe.each(withAddress)("through $name", (kind) => {
       expect(await codeOf(ask(door, office, good))).toBe("ok");
     }
     expect(await codeOf(ask(door, home, bearer(other.key)))).toBe("ok");
-    // Else a guess that is right would be told from one that is not.
+    // Otherwise a correct guess could be distinguished from a wrong one.
     expect(await codeOf(ask(door, office, bearer(other.key)))).toBe("rate-limited");
   });
 

@@ -12,11 +12,11 @@ interface TestEvent {
   readonly channel?: string;
 }
 
-/** What of events is granted or asked for; absent for all. */
+/** The granted or requested names; absent for all. */
 interface Scope {
   readonly channels?: readonly string[];
   readonly events?: readonly string[];
-  /** Of a grant: events without a channel too. */
+  /** For a grant: include events without a channel. */
   readonly broadcast?: boolean;
 }
 
@@ -75,7 +75,7 @@ async function linesUpTo(response: Response, last: string): Promise<string[]> {
 
 type Ask = (query: string, accept: string) => Promise<Response>;
 
-/** The ways in which events come to a client; each gives their data, or the status of a refusal. */
+/** The ways in which a client can get events; each returns their data, or the status of a refusal. */
 const ways: ReadonlyArray<{
   readonly title: string;
   get(ask: Ask, events: readonly TestEvent[]): Promise<readonly string[] | number>;
@@ -131,7 +131,7 @@ function isWithin(patterns: readonly string[] | undefined, name: string | undefi
   return patterns === undefined || (name !== undefined && patterns.some((pattern) => fits(pattern, name)));
 }
 
-/** What has to arrive: 403 for who asks by name for more than is granted, else what is both granted and asked for. */
+/** The expected result: 403 if a name is requested that is not granted, otherwise what is both granted and requested. */
 function modelOf(grant: Scope, asked: Scope, events: readonly TestEvent[]): readonly string[] | number {
   const all = (names: readonly string[] | undefined, granted: readonly string[] | undefined): boolean =>
     (names ?? []).every((name) => isWithin(granted, name));
@@ -152,7 +152,7 @@ const typePatterns = [...typeNames, "trade*", "*", "m*e"];
 
 const list = (names: readonly string[], minLength: number): fc.Arbitrary<string[]> =>
   fc.uniqueArray(fc.constantFrom(...names), { minLength, maxLength: 4 });
-/** Asking for no name would be malformed. */
+/** An empty list of names would be malformed. */
 const askedScope = fc.record(
   { channels: list(channelPatterns, 1), events: list(typePatterns, 1) },
   { requiredKeys: [] },

@@ -3,7 +3,7 @@ import { createGateway, type Gateway, type GatewayConfig } from "spillway";
 import { startNumberedUpstream, type NumberedUpstream } from "../../support/numbered-upstream.js";
 import { eventually, read } from "../../support/reader.ts";
 
-/** The server of Surflux's guide, as its clients know it: `preset: surflux` and the guide's variables. */
+/** The server of Surflux's guide for its clients: `preset: surflux` with the guide's variables. */
 
 let source: NumberedUpstream;
 let gateway: Gateway;

@@ -7,11 +7,11 @@ let gateway: Gateway | undefined;
 
 afterEach(() => gateway?.close());
 
-/** A head that is almost good: a long blank, and then what no header value may contain. */
+/** An almost valid head: many blanks, then a character that no header value may contain. */
 const spaced = (length: number): Buffer =>
   Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\na:${" ".repeat(length)}\x01\r\n\r\n`, "latin1");
 
-/** The processor's time that this process takes for an action, in ms: other work of the machine does not count. */
+/** The CPU time of this process for an action, in ms, independent of other load. */
 async function cpuTime(action: () => unknown): Promise<number> {
   const before = process.cpuUsage();
   await action();
@@ -19,7 +19,7 @@ async function cpuTime(action: () => unknown): Promise<number> {
   return (user + system) / 1000;
 }
 
-/** Looking through the blanks once more for each of them would take far longer. */
+/** Scanning the blanks again for each of them would take far longer. */
 const enough = 2000;
 
 test("a header of blanks is scanned only once", async () => {

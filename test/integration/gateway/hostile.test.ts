@@ -144,7 +144,7 @@ const request = fc
     [`${verb} ${path} ${protocol}`, ...headers, "", content].join(end),
   );
 
-/** Requests that a parser has no objection to, and a gateway has: each gets an answer, and the connection goes on. */
+/** Requests that a parser accepts and a gateway refuses: each gets a response, and the connection stays open. */
 const wrongRequest = fc
   .record({
     verb: fc.constantFrom("GET", "POST", "OPTIONS", "PUT", "DELETE", "TRACE", "PROPFIND"),
@@ -184,7 +184,7 @@ const wrongRequest = fc
       `Idempotency-Key: ${key}\r\nContent-Length: ${content.length}\r\n\r\n${content}`,
   );
 
-/** What one connection carries: wrong requests one behind the other, and at last what may end it at once. */
+/** The content of one connection: invalid requests one after the other, and finally bytes that may end it. */
 interface Pipeline {
   readonly wrong: readonly string[];
   readonly broken: string;
@@ -217,7 +217,7 @@ const frame = fc
     return head.toString("latin1") + payload;
   });
 
-/** What one connection that has agreed on HTTP/2 carries. */
+/** The content of one HTTP/2 connection. */
 const session = fc
   .tuple(
     fc.constantFrom(preface + settings, preface + settings, preface, ""),
@@ -225,12 +225,12 @@ const session = fc
   )
   .map(([opening, frames]) => opening + frames.join(""));
 
-/** Sends all and ends; resolves to what came back, once the connection is closed. */
+/** Sends everything and ends; resolves to the response once the connection is closed. */
 function send(socket: Socket, text: string): Promise<string> {
   return carry(socket, { wrong: [], broken: text });
 }
 
-/** Sends what is broken once the rest has its answers: it would else take them with it. */
+/** Sends the malformed part after the responses to the rest, because it would destroy them otherwise. */
 function carry(socket: Socket, { wrong, broken }: Pipeline): Promise<string> {
   return new Promise((resolve) => {
     let text = "";
@@ -306,7 +306,7 @@ test("10,000 malformed requests do no harm", async () => {
   await eventually(() => openSockets() === sockets, "the end of all connections");
   expect(memory() - used).toBeLessThan(16 * 1024 * 1024);
   expect(Object.keys(statuses)).toEqual(expect.arrayContaining(["400", "404", "405", "406", "414", "415", "431"]));
-  // A method that nobody knows.
+  // An unknown method.
   expect(Object.keys(statuses).filter((status) => status.startsWith("5"))).toEqual(["501"]);
 });
 

@@ -25,7 +25,7 @@ interface Asked {
 
 interface Answer {
   readonly status: number;
-  /** Of a refusal. */
+  /** For a refusal. */
   readonly problem: { readonly code?: string };
 }
 

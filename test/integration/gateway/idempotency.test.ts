@@ -9,7 +9,7 @@ afterEach(() => opened.close());
 
 const [web, shop] = [makeKey("web", { can: ["publish"] }), makeKey("shop", { can: ["publish"] })];
 
-/** Publishes under a key; resolves to the status, and whether the answer was that of an earlier request. */
+/** Publishes with a key; resolves to the status, and whether the response was that of an earlier request. */
 async function send(credential: string, data: string): Promise<[status: number, replayed: boolean]> {
   const response = await opened.door.request("/streams/s/events", {
     method: "POST",

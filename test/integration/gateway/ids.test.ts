@@ -10,7 +10,7 @@ import { portOf } from "../../support/ports.ts";
 import { eventually, read, type Reading } from "../../support/reader.ts";
 import { engines } from "../../support/shared-engines.ts";
 
-/** A store at a place of its own. */
+/** A store at a separate location. */
 interface Place {
   readonly url: string;
   remove(): Promise<void> | void;
@@ -60,7 +60,7 @@ describe.each(stores)("on $name", ({ openPlace }) => {
   const subscribe = async (lastEventId: string, headers: Record<string, string> = {}): Promise<Reading> =>
     read(await fetch(`${base}?after=earliest`, { headers: { "last-event-id": lastEventId, ...headers } }));
 
-  /** The data of all events, read from behind an id, until so many have come. */
+  /** The data of the events after an id, until this many have arrived. */
   async function dataBehind(id: string, count: number, headers: Record<string, string> = {}): Promise<string[]> {
     const reading = await subscribe(id, headers);
     await reading.until(() => reading.data().length >= count);
@@ -253,7 +253,7 @@ function numberIn(data: string): string {
   return data.startsWith("{") ? String((JSON.parse(data) as { n: number }).n) : data;
 }
 
-/** A source that gives its first event an id and no other, and goes on from now whatever it is asked for. */
+/** A source that gives only its first event an id, and always continues with live events. */
 async function serveTicks(): Promise<{ readonly url: string; close(): Promise<void> }> {
   const tick = "data: tick\n\n";
   const bodies = [`id: 1\ndata: first\n\n${tick.repeat(2)}`, tick.repeat(3)];

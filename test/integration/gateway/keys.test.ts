@@ -5,7 +5,7 @@ import { bearer, jwtSecret, makeToken } from "../../support/credentials.ts";
 import { doors, leastDoors, type DoorKind } from "../../support/doors.ts";
 import { openGateway, type Opened } from "../../support/gateways.ts";
 
-/** Keys that somebody has already: nothing of them is Spillway's form. */
+/** Existing keys, not in Spillway's format. */
 const uuid = "0b0f6f0e-6c1f-4f3e-9a54-0d8f3f1f7d11";
 const words = "correct-horse-battery-staple";
 const jwtShaped = makeToken({ sub: "not-a-token-of-ours" }, "another-secret-0123456789abcdef0123456789");
@@ -13,7 +13,7 @@ const plain = "hunter2";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-/** By the letter of the PHC string format, and so not by the code under test. */
+/** Formatted according to the PHC string format, without the tested code. */
 function phc(secret: string, ln = 10): string {
   const salt = Buffer.from("0123456789abcdef");
   const hash = scryptSync(secret, salt, 32, { N: 2 ** ln, r: 8, p: 1 });

@@ -11,7 +11,7 @@ let cleanUp: () => void = () => {};
 
 afterEach(() => cleanUp());
 
-/** Subscriptions whose start is looked up until `answer` is called; `open` says how many are left in the end. */
+/** Subscriptions whose look-up waits until `answer` is called; `open` is the number of those left at the end. */
 function slowHandler(): { handler: HttpHandler; answer: () => void; open: () => number; asked: () => number } {
   let open = 0;
   let asked = 0;

@@ -24,7 +24,7 @@ function config(...streams: string[]): GatewayConfig {
   return { store: `sqlite:${logFile()}`, streams: Object.fromEntries(streams.map((name) => [name, {}])) };
 }
 
-/** As a module makes it; several of one name as copies of that module. */
+/** A lazy gateway as a module creates it; several with the same name are copies of that module. */
 function make(read: GatewayConfig | (() => GatewayConfig), name?: string): LazyGateway {
   const gateway = createLazyGateway(read, { logger: false, name });
   made.push(gateway);
@@ -64,7 +64,7 @@ test("a changed module that is loaded again replaces the old one, on the same lo
   const after = make(config("a", "b"));
   expect(await streamsOf(after)).toEqual(["a", "b"]);
   expect(await after.publish("a", { data: "2" })).toEqual([expect.stringMatching(/\.2$/)]);
-  // Both in use would close each other's in turns.
+  // If both were in use, each would close the connections of the other.
   await expect(before.publish("a", { data: "3" })).rejects.toMatchObject({ code: "config-invalid" });
 });
 

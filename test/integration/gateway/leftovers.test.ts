@@ -11,7 +11,7 @@ import { eventually } from "../../support/reader.ts";
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
-/** Opens a gateway, asks it something and closes it; what is left of its server. */
+/** Opens a gateway, sends a request and closes it; returns a weak reference to its server. */
 async function openAndClose(): Promise<WeakRef<Server>> {
   let server: WeakRef<Server> | undefined;
   const onRequest = (message: unknown): void => void (server = new WeakRef((message as { server: Server }).server));

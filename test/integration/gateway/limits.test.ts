@@ -7,7 +7,7 @@ import { openGateway, openWorkers, type Opened } from "../../support/gateways.ts
 import { eventually, read, type Reading } from "../../support/reader.ts";
 import type { WorkersStatus } from "../../support/workers.ts";
 
-/** Two keys, and what the configuration says of them. */
+/** Two keys and their configuration. */
 const [anna, ben] = ["anna", "ben"].map((name) => {
   const key = `spw_${randomBytes(32).toString("base64url")}`;
   return { name, key, hash: `sha256:${createHash("sha256").update(key).digest("hex")}` };
@@ -74,7 +74,7 @@ const publish = (door: Door, from: From = {}): Promise<Response> =>
 const poll = (door: Door, wait: number): Promise<Response> =>
   door.request(`/streams/s?wait=${wait}`, { headers: { accept: "application/json" } });
 
-/** Holds that the answer is this refusal, and says when to come back. */
+/** Checks that the response is this refusal, with `Retry-After`. */
 async function expectRefusal(
   answer: Response | Promise<Response>,
   status: number,
@@ -221,7 +221,7 @@ describe.each(doors.filter(({ name }) => name !== "fetch"))("by address, through
 describe("replays", () => {
   const own = doors.find(({ name }) => name === "its own server")!;
 
-  /** A gateway whose only place for a replay is taken by a client that does not read. */
+  /** A gateway whose only replay slot is used by a client that does not read. */
   async function openBusy(limits: LimitsConfig): Promise<{ door: Door; leave: () => void }> {
     const { gateway, door } = await open(own, { replays: 1, outbox: "64KiB", ...limits });
     const data = "x".repeat(500_000);

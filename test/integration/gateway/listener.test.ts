@@ -55,7 +55,7 @@ describe.each(["raw", "node"] as const)("the %s listener", (listener) => {
     const port = await start({ listener, tls: certificate });
     const socket = connectTls({ port, host: "127.0.0.1", ca: certificate.cert });
     await once(socket, "secureConnect");
-    // Ends its side alone: the answer still comes.
+    // Only ends its side: the response still arrives.
     socket.allowHalfOpen = true;
     socket.setEncoding("utf8").end("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     let text = "";

@@ -13,7 +13,7 @@ import { startServe, withDirectory } from "../cli/cli.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 
-/** Each of another kind, and all to be found by this word. */
+/** Secrets of each kind, which all contain this word. */
 const word = "hunter2";
 const jwt = `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ${word}In0.${word}-signature`;
 const key = `spw_${word}`;

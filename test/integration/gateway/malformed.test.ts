@@ -28,7 +28,7 @@ async function start(tls: boolean): Promise<void> {
   ({ port } = await gateway.listen());
 }
 
-/** What came back for these bytes, once the server has closed. */
+/** The response to these bytes, once the server has closed. */
 async function answersTo(...packets: string[]): Promise<RawAnswer[]> {
   const { socket, all } = openRaw(port, { ca });
   for (const packet of packets) {

@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
 });
 
-/** A gateway with so many streams; it is closed at the end, or before. */
+/** A gateway with this many streams, closed at the end of the test at the latest. */
 async function open(
   store: (typeof stores)[number],
   count: number,
@@ -59,7 +59,7 @@ test.each(stores)(
   },
 );
 
-/** Timers that wait at the moment, of those that were set since the call. */
+/** The currently pending timers that were set since the call. */
 function countTimers(): { waiting(): number; stop(): void } {
   const waiting = new Set<number>();
   const hook = createHook({
@@ -71,7 +71,7 @@ function countTimers(): { waiting(): number; stop(): void } {
   return { waiting: () => waiting.size, stop: () => hook.disable() };
 }
 
-/** Timers that others set meanwhile, the test runner for one. */
+/** Timers that others set meanwhile, such as the test runner. */
 const unrelated = 20;
 
 test.each(stores)(

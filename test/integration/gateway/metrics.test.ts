@@ -51,7 +51,7 @@ async function subscribe(stream: string, query = ""): Promise<Reading> {
   return reading;
 }
 
-/** What is exposed, read as strictly as Prometheus does. */
+/** The exposed metrics, parsed as strictly as by Prometheus. */
 async function metrics(): Promise<ReadonlyMap<string, ExposedMetric>> {
   const response = await fetch(`${url}/metrics`, { headers: { connection: "close" } });
   expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");

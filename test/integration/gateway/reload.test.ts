@@ -100,7 +100,7 @@ test("a configuration that is missing or lacks access is reported as a configura
   }
 });
 
-/** A store that does not open the stream `bad`, and knows what it was asked for. */
+/** A store that does not open the stream `bad`, and records requests. */
 function failingStore(): { readonly store: LogStore; readonly opened: Array<[string, LogOptions]> } {
   const store = createMemoryStore();
   const opened: Array<[string, LogOptions]> = [];

@@ -3,7 +3,7 @@ import { createGateway, type Gateway } from "spillway";
 import { jwtSecret, makeKey, makeToken } from "../../support/credentials.ts";
 import { openRaw } from "../../support/raw-client.ts";
 
-/** Anonymous clients may subscribe to everything: a credential that is wrong is what is refused. */
+/** Anonymous clients may subscribe to everything, so a refusal is due to a wrong credential. */
 const key = makeKey("reader", { can: ["subscribe"] });
 const token = makeToken({ sub: "ada", spillway: { can: ["subscribe"] } });
 
@@ -34,7 +34,7 @@ async function statusOf(packets: readonly string[]): Promise<string> {
 
 const good = `Bearer ${key.key}`;
 
-/** Cookies are one list (RFC 6265 §5.4); of a credential that comes twice Node keeps the first. */
+/** Cookies are one list (RFC 6265 §5.4). If a credential is repeated, Node keeps the first. */
 test.each<[name: string, lines: readonly string[], status: string]>([
   ["a wrong cookie behind another one", ["Cookie: a=1", "Cookie: session=wrong"], "401"],
   ["a good cookie behind another one", ["Cookie: a=1", `Cookie: session=${token}`, "Origin: http://localhost"], "200"],

@@ -66,7 +66,7 @@ describe.each(["memory", "sqlite"])("over %s", (kind) => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** Begins requests that match nothing; each is of another filter, so that none shares what another one reads. */
+  /** Starts requests that match nothing, each with a different filter, so that they share no reads. */
   function begin(
     query: string,
     headers: Record<string, string>,
@@ -76,7 +76,7 @@ describe.each(["memory", "sqlite"])("over %s", (kind) => {
     const answers = Array.from({ length: callers }, (_, n) =>
       fetch(`${at}?${query}&channels=none${n}*`, { headers, signal: gone.signal }),
     );
-    // Most end as they are abandoned.
+    // Most end when they are aborted.
     for (const answer of answers) answer.catch(() => {});
     return { answers, abandon: () => gone.abort() };
   }

@@ -31,13 +31,13 @@ async function start(tls: boolean, listener: "raw" | "node" = "raw"): Promise<vo
   ({ port } = await gateway.listen());
 }
 
-/** What a slow client says at first, and then again and again; what it is answered with before it is cut. */
+/** What a slow client sends first and then repeatedly, and the response before it is disconnected. */
 interface Kind {
   readonly name: string;
   readonly first: string;
   readonly more: string;
   readonly answer: RegExp;
-  /** The protocol to agree on in a handshake; without one there is none. */
+  /** The protocol to negotiate in a handshake, if any. */
   readonly protocol?: string;
 }
 
@@ -75,7 +75,7 @@ const http1: readonly Kind[] = [
 const overTls = (kind: Kind): Kind => ({ ...kind, protocol: "http/1.1" });
 
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-/** HPACK (RFC 7541): GET and https; the rest is left for a frame that does not come. */
+/** HPACK (RFC 7541): GET and https. The rest would be in a frame that is not sent. */
 const openHeaders = "\0\0\x02\x01\0\0\0\0\x01\x82\x87";
 const http2: readonly Kind[] = [
   { name: "says nothing after the handshake", first: "", more: "", answer: /^[^]{9,}$/, protocol: "h2" },
@@ -105,7 +105,7 @@ function open(kind: Kind): Slow {
   return { kind, socket, text: () => text, closed: () => closed };
 }
 
-/** Opens many, and has all of them send a little more for as long as they can. */
+/** Opens many connections, each of which sends a little data for as long as possible. */
 function openMany(count: number, kinds: readonly Kind[]): Slow[] {
   const slow = Array.from({ length: count }, (_, n) => open(kinds[n % kinds.length]!));
   const timer = setInterval(() => {
@@ -115,7 +115,7 @@ function openMany(count: number, kinds: readonly Kind[]): Slow[] {
   return slow;
 }
 
-/** Others get what they want until the last of the slow is gone, and each of those was told why. */
+/** Checks that others are served until the last slow client is closed, and that each of those got a reason. */
 async function expectService(request: Door["request"], slow: readonly Slow[]): Promise<void> {
   const reading = read(await request("/streams/s"));
   await reading.until(({ events }) => events.length === 1);

@@ -12,7 +12,7 @@ import { eventually } from "../../support/reader.ts";
 import { engines } from "../../support/shared-engines.ts";
 import { startWorkers } from "../../support/workers.ts";
 
-/** The members that an object of the type has: always, or only where nodes or workers share the work. */
+/** The members of the type: always present, or only with several nodes or workers. */
 type Members<T> = Readonly<Record<keyof T, "always" | "shared">>;
 
 const gatewayMembers = {

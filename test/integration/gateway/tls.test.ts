@@ -51,7 +51,7 @@ function openSession(): ClientHttp2Session {
   return session;
 }
 
-/** An HTTP/1.1 request on a connection of its own. */
+/** An HTTP/1.1 request on a separate connection. */
 function getHttp1(path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = get(`https://127.0.0.1:${port}${path}`, { ca, agent: false, ...options }, resolve);
@@ -60,7 +60,7 @@ function getHttp1(path: string, options: RequestOptions = {}): Promise<IncomingM
   });
 }
 
-/** The certificate that a new connection is shown. */
+/** The certificate of a new connection. */
 function shownCertificate(): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connectTls({ port, host: "127.0.0.1", ca }, () => {
@@ -125,7 +125,7 @@ function handshake(version: SecureVersion): Promise<TLSSocket> {
   });
 }
 
-/** A gateway whose certificate is in files, which can be replaced. */
+/** A gateway whose certificate files can be replaced. */
 async function startWithFiles(): Promise<{ replace(next: Partial<Certificate>): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), "spillway-tls-"));
   const paths = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };

@@ -7,7 +7,7 @@ import { createGateway, type Gateway } from "spillway";
 import { portOf } from "../../support/ports.ts";
 import { eventually, read, type Reading } from "../../support/reader.ts";
 
-/** What a source sends on each of its connections in turn; it goes on by itself, whatever id it is asked for. */
+/** What a source sends on its connections in turn, regardless of the requested id. */
 let parts: readonly string[];
 let answers: Map<string, number>;
 let source: Server;
@@ -60,7 +60,7 @@ async function follow(url: string): Promise<Seen[]> {
 
 const origin = (): string => `http://127.0.0.1:${portOf(source)}`;
 
-/** What a client sees that is connected to the source, and one that is connected to a gateway in front of it. */
+/** What a client of the source receives, and a client of a gateway in front of it. */
 async function throughBoth(...sent: readonly string[]): Promise<{ readonly direct: Seen[]; readonly passed: Seen[] }> {
   parts = [`retry: 10\n\n${sent[0]}`, ...sent.slice(1), "event: end\ndata\n\n"];
   answers.clear();
@@ -133,7 +133,7 @@ test("a client that connects live gets an id to resume with, whatever ids the so
     await reading.until(({ events }) => events.length > 0);
     return reading;
   };
-  /** Connects, goes away, and is back when the source has sent something. */
+  /** Connects, disconnects, and reconnects after the source has sent something. */
   const missed = async (text: string, query = ""): Promise<[id: string, data: string[]]> => {
     const before = await subscribe(query);
     const { id } = before.events[0]!;
@@ -167,7 +167,7 @@ test("an id that came without an event before a break is kept after it", async (
   ]);
 });
 
-/** Blocks with ids of their own, which a source does not use twice. */
+/** Blocks with unique ids. */
 const block = fc.record({
   id: fc.constantFrom("absent", "absent", "empty", "bare", "new", "new", "new"),
   event: fc.constantFrom(undefined, "trade", "quote"),

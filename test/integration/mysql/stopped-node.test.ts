@@ -16,7 +16,7 @@ test("a node that is stopped during an append does not block others, and its eve
   onTestFinished(async () => void (await node.kill("SIGKILL")));
   await node.printed("appended 1");
   proxy.delay(500);
-  // It has the stream's lock, and the answer is on its way.
+  // It holds the stream's lock, and the response is in transit.
   await eventually(
     async () => {
       const rows = await queryMysql(

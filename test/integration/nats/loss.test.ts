@@ -5,7 +5,7 @@ import { openNode, serverForTest } from "./nodes.ts";
 
 const stream = "spillway_log_s";
 
-/** Both nodes have noticed that the log is lost, once, and have the same new one. */
+/** Checks that both nodes have detected the lost log once, and have the same new one. */
 async function bothReset(a: Node, b: Node, epoch: string): Promise<void> {
   await eventually(() => [a, b].every(({ log }) => log.epoch !== epoch), "a new epoch on both nodes");
   expect(a.log.epoch).toBe(b.log.epoch);
@@ -40,11 +40,11 @@ test("an append is never stored in a JetStream stream that replaced a deleted on
   proxy.stall(true);
   await server.use(({ streams }) => streams.delete(stream));
   const b = await openNode(server.url, "b");
-  // As many messages as in the old one, so that the sequence number alone would fit.
+  // As many messages as in the old one, so that the sequence number alone would match.
   await fill(b.log, 1, 5);
   const appended = a.log.append([event("6")]);
   proxy.stall(false);
-  // It may have been in the old one before that was deleted.
+  // It may have been stored in the old one before that was deleted.
   await expect(appended).rejects.toMatchObject({ code: "append-unknown" });
   await eventually(() => a.log.epoch === b.log.epoch, "the new log on both nodes");
   expect([a.lost, b.lost]).toEqual([[epoch], []]);

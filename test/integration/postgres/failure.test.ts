@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { SpillwayError } from "../../../src/errors.ts";
 import { breaksConnection, driverFailure, isAbsent, storeError } from "../../../src/log/postgres/failure.ts";
 
-/** An error as the driver makes it of what the server says. */
+/** An error as the driver creates it from a server error. */
 const fromServer = (code: string): Error => Object.assign(new Error("said"), { code, severity: "ERROR" });
 /** An error of the connection. */
 const fromSocket = (code: string): Error => Object.assign(new Error("lost"), { code });

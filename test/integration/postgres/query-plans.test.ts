@@ -83,7 +83,7 @@ interface Plan {
   readonly "Plans"?: readonly Plan[];
 }
 
-/** How many rows of `events` a statement goes through. */
+/** The number of rows of `events` that a statement reads. */
 async function eventsLookedAt({ text, values = [] }: { text: string; values?: readonly unknown[] }): Promise<number> {
   const explain = `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`;
   const { rows } = await client.query<{ "QUERY PLAN": [{ Plan: Plan }] }>(explain, [...values]);

@@ -30,7 +30,7 @@ test("an append to a flushed server is refused, and never becomes part of the ne
   await server.command("FLUSHALL");
   await expect(oldOfA.append([event("4")])).rejects.toMatchObject({ code: "store-unavailable" });
   await eventually(() => a.log !== oldOfA, "the new log");
-  // More than the old log had, before the other node has heard of it.
+  // More than the old log had, before the other node knows about it.
   await a.log.append(["x1", "x2", "x3", "x4", "x5"].map(event));
   await eventually(() => b.log !== oldOfB, "the new log on the other node");
   await expect(contentOf(b.log)).resolves.toHaveLength(5);

@@ -81,7 +81,7 @@ test("a file system that turns read-only refuses appends and still answers reads
   await store.close();
 });
 
-/** Appends batches until the disk is full; returns how many went in. */
+/** Appends batches until the disk is full; returns how many were stored. */
 async function appendUntilRefused(log: Log): Promise<number> {
   for (let batch = 0; ; batch++) {
     const outcome = await appendBatch(log, batch).catch((error: unknown) => error);

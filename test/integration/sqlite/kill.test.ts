@@ -27,7 +27,7 @@ test(`after kill -9 during appends and trims, ${rounds} times, every resolved ap
   }
 });
 
-/** The numbers that events carry are those they were given, and the cursor is that of the last whole batch. */
+/** Checks that events have their assigned numbers, and that the cursor is that of the last complete batch. */
 async function expectWhole(resolved: number): Promise<void> {
   const store = await createSqliteStore({ path: place.path });
   const log = await openAll(store);

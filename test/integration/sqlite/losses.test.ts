@@ -17,7 +17,7 @@ beforeEach(async () => {
 
 afterEach(() => place.remove());
 
-/** What a database says when it is opened. */
+/** The result of opening a database. */
 interface Found {
   readonly epoch: string;
   readonly head: number;
@@ -35,14 +35,14 @@ const flip =
     await writeFile(path + suffix, bytes);
   };
 
-/** Offsets all over a file, the same in each run. */
+/** Offsets throughout a file, the same in each run. */
 function spread(size: number, count: number): number[] {
   return Array.from({ length: count }, (_, index) =>
     Math.floor(size * ((index + (((index + 1) * 0.618034) % 1)) / count)),
   );
 }
 
-/** A database whose process was killed after so many events had been acknowledged. */
+/** A database whose process was killed after this many acknowledged events. */
 async function killedAfter(count: number): Promise<{ readonly path: string; readonly epoch: string }> {
   const program = startProgram("test/integration/sqlite/acknowledged.js", [place.path, String(count)]);
   await program.printed("done");
@@ -86,7 +86,7 @@ async function openOnce(path: string): Promise<Found> {
   return { epoch, head, warnings };
 }
 
-/** Either all is there under the old epoch, or the loss is said and no number is given out again. */
+/** Checks that all events are there under the old epoch, or that the loss is reported and no number is assigned again. */
 function expectNeverSilent(found: Found, epoch: string, count: number, what: string): void {
   if (found.head === count) {
     expect([found.epoch, found.warnings], what).toEqual([epoch, []]);

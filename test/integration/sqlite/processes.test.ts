@@ -140,7 +140,7 @@ test("while no writer thread can open the streams an append is unknown, and with
   await store.close();
 });
 
-/** Gets hold of the writer threads that are started from now on. */
+/** Records the writer threads that are started from now on. */
 function noteWorkers(): { fail(): void; count(): number } {
   const workers: Worker[] = [];
   const note = (worker: Worker): void => void workers.push(worker);
@@ -153,7 +153,7 @@ function noteWorkers(): { fail(): void; count(): number } {
   };
 }
 
-/** What the opener prints, as a user without rights of their own. */
+/** The output of the opener, run as a user without permissions. */
 async function openAs(user: number): Promise<string> {
   const program = startProgram(opener, [place.path, String(user)]);
   await once(program.process, "exit");

@@ -169,7 +169,7 @@ async function fill(path: string): Promise<void> {
   await store.close();
 }
 
-/** Works on the file as somebody else would. */
+/** Opens the file like another program. */
 async function edit(work: (database: SqliteDatabase) => void): Promise<void> {
   const { DatabaseSync } = await loadDriver();
   const database = new DatabaseSync(place.path, { readOnly: false });

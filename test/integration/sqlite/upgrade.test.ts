@@ -7,7 +7,7 @@ import { openAll, readAll } from "./stores.ts";
 
 const { DatabaseSync } = await loadDriver();
 
-/** A database as the first version made it, with its events. */
+/** A database of the first version, with events. */
 const firstVersion = `
   CREATE TABLE streams (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL, head INTEGER NOT NULL DEFAULT 0,
     earliest INTEGER NOT NULL DEFAULT 1, bytes INTEGER NOT NULL DEFAULT 0, last_time INTEGER NOT NULL DEFAULT 0, upstream_cursor TEXT);

@@ -4,7 +4,7 @@ import { eventually } from "../../support/reader.ts";
 import { probe, source, upTo } from "./support.ts";
 import { patience } from "../../support/patience.ts";
 
-/** A delivery that waits until it is let go. */
+/** A delivery that waits until it is released. */
 function gate(): {
   readonly passed: Promise<void>;
   readonly waiting: () => number;

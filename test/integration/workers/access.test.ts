@@ -11,7 +11,7 @@ import type { WorkersStatus } from "../../support/workers.ts";
 const web = makeKey("web", { can: ["subscribe"], channels: ["news"] });
 const other = makeKey("other", { can: ["subscribe"] });
 const access: AccessConfig = {
-  // For the tests' own look at the status.
+  // For the status requests of the tests.
   anonymous: ["publish", "admin"],
   keys: [web.config, other.config],
   jwt: { secret: jwtSecret, clockTolerance: "0s" },

@@ -18,7 +18,7 @@ const page = async (): Promise<{ events: Array<{ id: string; data: string }> }> 
 
 test("an Idempotency-Key applies to all workers", async () => {
   const answers: unknown[] = [];
-  // Each request is for the next worker.
+  // Each request goes to the next worker.
   for (let n = 0; n < 6; n++) {
     const response = await server.publish("s", { data: "once" }, { "idempotency-key": "k1" });
     expect(response.status).toBe(200);
@@ -33,7 +33,7 @@ test("a client can resume with an id from one worker at every other", async () =
   for (let n = 1; n <= 30; n++) {
     const published = await server.publish("s", { data: String(n) });
     const [id] = ((await published.json()) as { ids: string[] }).ids;
-    // At once, and elsewhere: that worker may not have heard of the event yet.
+    // At once, and on another worker, which may not know the event yet.
     const response = await fetch(`${server.url}/streams/s`, {
       headers: { "last-event-id": id!, "connection": "close", "accept": "text/event-stream" },
     });

@@ -26,7 +26,7 @@ async function source(options: Partial<NumberedOptions> = {}): Promise<NumberedU
   return upstream;
 }
 
-/** Clients that count what they get, through every break. */
+/** Clients that count their events, across reconnects. */
 function follow(url: string, clients: number): NumberedClient[] {
   const followers = Array.from({ length: clients }, () => startNumberedClient(url));
   cleanUps.push(() => followers.forEach((client) => client.close()));
@@ -36,7 +36,7 @@ function follow(url: string, clients: number): NumberedClient[] {
 const reached = (clients: readonly NumberedClient[], last: number): Promise<void> =>
   eventually(() => clients.every((client) => client.last >= last), `everyone at ${last}`);
 
-/** Lets the source come to its end: everyone has exactly 1..M, over so many connections. */
+/** Ends the source and checks that everyone has exactly 1..M, over this many connections. */
 async function expectAll(clients: readonly NumberedClient[], upstream: NumberedUpstream, connections: number) {
   upstream.control({ set: { rate: 0 } });
   const { last } = upstream.state();
@@ -47,7 +47,7 @@ async function expectAll(clients: readonly NumberedClient[], upstream: NumberedU
 
 const ended = (reading: Reading): Promise<Reading> => reading.until((now) => now.ended);
 
-/** The reasons of the goodbyes that it got. */
+/** The reasons of the received goodbyes. */
 const byes = (reading: Reading): unknown[] => reading.controls("spillway.bye").map(({ reason }) => reason);
 
 /** Asked several times, so that each worker is. */
@@ -168,7 +168,7 @@ describe.each(processes)("reload of $name", ({ workers }) => {
     await Promise.all(s.map(ended));
     expect(s.map(byes)).toEqual(s.map(() => ["removed"]));
     expect(new Set(await statusesOf(gateway, "/streams/s"))).toEqual(new Set([404]));
-    // And back: what was in its log is still there.
+    // And back: the events in its log are still there.
     await apply(gateway, { streams: { s: {}, numbers } });
     expect(new Set(await statusesOf(gateway, "/streams/s"))).toEqual(new Set([200]));
     await gateway.publish("s", { data: "1" });
@@ -230,7 +230,7 @@ describe.each(processes)("reload of $name", ({ workers }) => {
     const applied = gateway.post();
     await ended(reading);
     expect(byes(reading)).toEqual(["removed"]);
-    // An EventSource would give up for good at any other status.
+    // An EventSource would not reconnect after any other status.
     const again = await gateway.subscribe("/streams/numbers");
     expect(again.response.status).toBe(200);
     expect((await applied).status).toBe(200);

@@ -14,7 +14,7 @@ let clients: NumberedClient[];
 let sockets: Socket[];
 
 beforeEach(async () => {
-  // Connections wait here for a while before they say something.
+  // Connections wait for a while before they send something.
   server = await startWorkers(workers, { streams: { s: {} }, limits: { timeouts: { headers: "60s" } } });
   clients = Array.from({ length: 6 }, () => startNumberedClient(`${server.url}/streams/s`));
   await eventually(async () => (await server.status()).streams["s"]!.subscribers === 6, "6 subscribers");
@@ -76,7 +76,7 @@ test("a worker that reads nothing delays no others, uses no memory of the primar
     return once(socket, "data") as Promise<[Buffer]>;
   });
   process.kill(pid, "SIGCONT");
-  // Also the one that was handed to it, with an id that it has never heard of.
+  // Also the one that was handed to it, with an id that it does not know.
   for (const [head] of await Promise.all(answers)) expect(head.toString()).toContain("Spillway-Resume: resumed");
   await eventually(() => atEnd(260) === 6, "everyone at 260");
   await publish(261, 5);

@@ -24,7 +24,7 @@ async function subscribe(clients: number): Promise<void> {
 const get = async (path: string): Promise<Record<string, unknown>> =>
   (await (await fetch(`${server.url}${path}`, { headers: { connection: "close" } })).json()) as Record<string, unknown>;
 
-/** What `/status` says, asked of each worker: they are next in turn. */
+/** The `/status` of each worker, requested in turn. */
 const everyAnswer = async (): Promise<WorkersStatus[]> => [
   await server.status(),
   await server.status(),
@@ -53,7 +53,7 @@ test("a worker that replaces a dead one gets more connections than others, until
   }, "a first client of the new one");
   await subscribe(40);
   const most = Math.max(...(await server.status()).workers.map(({ subscribers }) => subscribers));
-  // By turns alone it would have less than half.
+  // With round robin alone it would have less than half.
   expect(await taken()).toBeGreaterThanOrEqual(0.75 * most);
 });
 

@@ -22,7 +22,7 @@ async function subscribe(clients: number): Promise<Reading[]> {
   return readings;
 }
 
-/** Everything that was published, then the goodbye, and nothing behind it. */
+/** Checks that all published events arrive, then the goodbye, and nothing else. */
 function expectWholeStory(readings: readonly Reading[], events: number): void {
   const wanted = Array.from({ length: events }, (_, n) => String(n + 1));
   for (const reading of readings) {
@@ -62,7 +62,7 @@ test("a signal to all processes at once is handled by the primary", async () => 
     server = await startWorkers(3, { streams: { s: {} } });
     pids = await server.pids();
   }
-  // A worker alone is not to be stopped in this way.
+  // A single worker cannot be stopped this way.
   process.kill(pids[0]!, "SIGTERM");
   expect(await server.pids()).toEqual(pids);
 });

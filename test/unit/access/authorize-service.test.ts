@@ -161,7 +161,7 @@ test("a service that is too slow or unreachable denies access", async () => {
   const access = serviceAccess({ timeout: "50ms" });
   const error = await errorOf(() => access.identify(requestOf({}), undefined));
   expect([error.code, error.retryAfter]).toEqual(["authorize-unavailable", 5]);
-  // Headers alone are no answer either.
+  // Headers alone are not a response either.
   answer = (response) => response.writeHead(200).write("{");
   expect(await subjectOf(access, requestOf({}))).toBe("authorize-unavailable");
   server.closeAllConnections();

@@ -40,7 +40,7 @@ class Issuer {
     });
   }
 
-  /** From now on there is only this key. */
+  /** Leaves only this key. */
   rotate(kid: string): void {
     const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     this.keys.clear();

@@ -8,7 +8,7 @@ import { accessOf, bearer, outcome } from "./support.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";
 
-/** What a real token with these claims grants. */
+/** The grant of a real token with these claims. */
 async function grantBy(claims: JWTPayload, jwt: JwtConfig = {}): Promise<Grant> {
   const key = new TextEncoder().encode(secret);
   const token = await new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).sign(key);

@@ -14,7 +14,7 @@ const keys = [{ name: "web", hash: hashKey(key), channels: ["user:*"] }];
 async function recognized(access: Access, text?: string): Promise<Identity> {
   const identity = await outcome(access, text === undefined ? requestOf({}) : bearer(text));
   if (typeof identity === "string") throw new Error(identity);
-  // As it comes from another process.
+  // As from another process.
   return JSON.parse(JSON.stringify(identity)) as Identity;
 }
 

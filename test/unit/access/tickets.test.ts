@@ -14,14 +14,14 @@ const holder: Identity = {
   recognized: { by: "key", hash: "sha256:00" },
 };
 
-/** Tickets with a clock that is set by hand. */
+/** Tickets with a manual clock. */
 function ticketsAt(options: Partial<TicketsOptions> = {}): LocalTickets & { clock: number } {
   const timed = { clock: 1_000_000 };
   const times = { lifetime: 3_600_000, firstUse: 30_000, now: () => timed.clock };
   return Object.assign(timed, createTickets({ ...ticketRules, ...times, ...options }));
 }
 
-/** Opens a connection with a ticket that is let in. */
+/** Opens a connection with a ticket, which is accepted. */
 function connect(tickets: LocalTickets, ticket: string): void {
   tickets.redeem(ticket);
   tickets.use(ticketId(ticket));

@@ -8,7 +8,7 @@ import { catchConfigError } from "./support.ts";
 
 const secret = "hunter2";
 
-/** A secret in every place that may hold one. */
+/** A configuration with a secret in every place that may contain one. */
 const planted: GatewayConfig = {
   store: "memory:",
   access: {

@@ -28,7 +28,7 @@ const services = Object.entries(compose.services);
 const gateway = compose.services["spillway"]!;
 const options = optionsOf(readText("deploy/compose/spillway.yaml"), "deploy/compose/spillway.yaml");
 
-/** Those members of a service in the Compose specification that are used here. */
+/** The members of a service in the Compose specification that the file uses. */
 const members = new Set(
   (
     "build cap_drop command depends_on environment healthcheck image ports profiles read_only restart security_opt " +
@@ -89,7 +89,7 @@ test("every volume is declared in the file, or an existing path", () => {
   expect([...named].toSorted()).toEqual(Object.keys(compose.volumes).toSorted());
 });
 
-/** Where a service finds a file of the repository. */
+/** The path of a repository file for a service. */
 function mountOf(service: string, file: string): string | undefined {
   const volume = compose.services[service]!.volumes!.find((text) => text.startsWith(`${file}:`));
   return volume?.split(":")[1];

@@ -75,7 +75,7 @@ test("it installs exactly the lock file, runs no install scripts, and fetches no
   expect(npm.map((command) => command.trim().split(" ")[1])).toEqual(["ci", "prune"]);
   for (const command of npm) expect(command).toContain("--ignore-scripts");
   expect(runs).toContain("--omit=dev");
-  // A store's driver is a peer, which a package that is pruned has only as one of its own.
+  // The drivers are peer dependencies, which a pruned package only keeps as direct ones.
   expect(runs).toMatch(/npm pkg set .*peerDependencies.*'dependencies\.'/);
   expect(runs).not.toMatch(/\b(sudo|apt-get|curl|wget|npx)\b/);
   expect(all(instructions, "ADD")).toEqual([]);

@@ -37,7 +37,7 @@ interface Pod {
   readonly volumes: ReadonlyArray<{ readonly name: string; readonly configMap?: { readonly name: string } }>;
 }
 
-/** A manifest, with those members that are looked at. */
+/** A manifest, with the members that the tests use. */
 interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
@@ -77,7 +77,7 @@ const ofKind = (kind: string): Manifest[] => manifests.filter((manifest) => mani
 const workloads = [...ofKind("StatefulSet"), ...ofKind("Deployment")];
 const secret = ofKind("Secret")[0]!;
 
-/** Which version of the API each kind is of. */
+/** The API version of each kind. */
 const versions: Readonly<Record<string, string>> = {
   ConfigMap: "v1",
   Deployment: "apps/v1",
@@ -110,7 +110,7 @@ test("kustomize applies every file except the example of a Secret and the one th
   for (const kind of ["Secret", "ServiceMonitor"]) expect(ofKind(kind)[0]!.metadata.namespace).toBe(namespace);
 });
 
-/** The gateway that a workload runs: its ConfigMap, with the Secret's example filled in as the container has it. */
+/** The gateway of a workload: its ConfigMap, with the variables of the example Secret. */
 function gatewayOf({ spec }: Manifest): GatewayOptions {
   const { volumes, containers } = spec.template.spec;
   const name = volumes.find(({ configMap }) => configMap)?.configMap?.name;

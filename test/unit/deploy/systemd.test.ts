@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { margin, optionsOf, readText, seconds, stopTime } from "./support.ts";
 
-/** The settings of a unit's section; what is given several times is joined. */
+/** The settings of a unit's section; repeated ones are joined. */
 function section(unit: string, name: string): Map<string, string> {
   const [, body = ""] = new RegExp(`^\\[${name}\\]\\n([^[]*)`, "m").exec(unit) ?? [];
   const settings = new Map<string, string>();

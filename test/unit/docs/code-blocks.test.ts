@@ -8,10 +8,10 @@ import { checkBlock, docBlocks, root } from "../../support/doc-blocks.ts";
 
 const blocks = docBlocks("js", "ts", "tsx");
 const folder = mkdtempSync(join(tmpdir(), "spillway-docs-"));
-/** What the compiler says, by the number of the block. */
+/** The compiler's errors by block number. */
 const faults = new Map<number, string[]>();
 
-/** Nulls are left to the reader: the blocks are short. The library's types are those that are published. */
+/** Without null checks, because the blocks are short. The types of the library are the published ones. */
 const compilerOptions = {
   target: "es2023",
   module: "nodenext",
@@ -42,7 +42,7 @@ const foreign = [
   "@opentelemetry/exporter-trace-otlp-http",
 ];
 
-/** What the blocks use without declaring it: the reader's own functions and values, and what earlier blocks of a page have made. */
+/** Names that the blocks use without declaring them: functions and values of the reader, and those of earlier blocks. */
 const globals = `
 import type { Server } from "node:http";
 import type { Gateway, createGateway as create } from "spillway";

@@ -19,7 +19,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Every variable that a text refers to, with a value of the kind that its name promises. */
+/** Every variable in a text, with a suitable value. */
 function sampleEnvironment(text: string): Record<string, string> {
   const names = Array.from(text.matchAll(/\$\{(\w+)/g), ([, name = ""]) => name);
   const surflux = { SURFLUX_API_URL: "http://127.0.0.1:9", SURFLUX_API_KEY: "sample" };

@@ -8,7 +8,7 @@ import {
 } from "../../support/memory-coordination.ts";
 
 const ttl = 3000;
-/** In this time a node without the lease looks for it at least once. */
+/** In this time, a node without the lease checks for it at least once. */
 const look = 500;
 
 /** A node that runs something under the lease. */
@@ -18,15 +18,15 @@ interface Node {
   readonly running: boolean;
   /** How often it was started. */
   readonly starts: number;
-  /** Who had the lease, as it knew when it was started last. */
+  /** The holder of the lease that it knew at its last start. */
   readonly startedUnder: string | undefined;
-  /** For how long it goes on once it is told to stop, in ms. */
+  /** How long it continues after it was asked to stop, in ms. */
   stopTime: number;
 }
 
 let place: MemoryCoordination;
 let nodes: Node[];
-/** How many ran at once, at most. */
+/** The maximum that ran at once. */
 let mostRunning: number;
 
 beforeEach(() => {
@@ -249,7 +249,7 @@ test("on demand, a node that is stopped withdraws its need, so another node does
   first.leadership.need(false);
   await pass(look);
   await second.leadership.stop();
-  // Its word was given at most a look ago, and would count for all of `ttl`.
+  // Its need was recorded at its last check, and would last for the whole `ttl`.
   await pass(ttl / 3 + look);
   expect(first.running).toBe(false);
   expect(place.holder("s")).toBeUndefined();

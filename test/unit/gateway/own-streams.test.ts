@@ -10,14 +10,14 @@ import { silentLogger } from "../../../src/util/logger.ts";
 import { startNumberedUpstream, type NumberedUpstream } from "../../support/numbered-upstream.js";
 import { eventually } from "../../support/reader.ts";
 
-/** A store whose logs can be lost: those that are open refuse everything then, and `open` gives new ones. */
+/** A store whose logs can be lost: open ones then refuse everything, and `open` returns new ones. */
 interface LossyStore extends LogStore {
   lose(): Promise<void>;
-  /** What `open` waits for before it gives a log. */
+  /** `open` waits for this before it returns a log. */
   gate: Promise<void>;
-  /** How often a log was asked for. */
+  /** How often a log was requested. */
   opens: number;
-  /** What the log is to keep. */
+  /** The retention of the log. */
   retention: Retention | undefined;
 }
 
@@ -79,7 +79,7 @@ afterEach(async () => {
   await Promise.all(upstreams.map((upstream) => upstream.close()));
 });
 
-/** Holds back the logs that are asked for from now on; returns the way to give them. */
+/** Delays opening logs from now on; returns the function that releases them. */
 function closeGate(): () => void {
   let open: () => void = () => {};
   store.gate = new Promise((resolve) => (open = resolve));
@@ -88,7 +88,7 @@ function closeGate(): () => void {
 
 const reload = (next: GatewayOptions): Promise<void> => changeTo(before, next, { ...own, apply: () => {} });
 
-/** The stream is served from the log that is there now, and filled by the later upstream alone. */
+/** Checks that the stream is served from the current log, and filled only by the later upstream. */
 async function expectReloadedOverNewLog(): Promise<void> {
   const { epoch } = await store.open("s", { retention: after.streams["s"]!.retention });
   expect(own.streams.get("s")!.log.epoch).toBe(epoch);
@@ -102,7 +102,7 @@ test("a log that is lost while a reload is prepared is replaced with the options
   const prepared = await own.prepare("s", { before: before.streams["s"], after: after.streams["s"]! }, after);
   await store.lose();
   const renewed = own.renew("s");
-  // As far as it gets by itself.
+  // As far as it gets without help.
   await Promise.race([renewed, new Promise((resolve) => setTimeout(resolve, 50))]);
   await prepared.commit();
   await renewed;
@@ -144,7 +144,7 @@ test("a stream whose new log cannot be opened cannot be changed, but can be remo
   expect([...own.streams.keys(), ...own.sources.keys()]).toEqual([]);
 });
 
-/** The stream is served from the log that is there now, under the options from before the reload. */
+/** Checks that the stream is served from the current log, with the options from before the reload. */
 async function expectOnlyNewLog(): Promise<void> {
   const { retention } = before.streams["s"]!;
   expect(store.retention).toEqual(retention);

@@ -3,7 +3,7 @@ import { watchReplication, type Replication } from "../../../src/gateway/replica
 import type { Log, StoreConnection } from "../../../src/log/log.ts";
 import { createMemoryStore } from "../../../src/log/memory/index.ts";
 
-/** A log whose events have the times of a clock that differs by so many ms from this one's. */
+/** A log whose events have the times of a clock that differs by this many ms. */
 async function follow(difference: number): Promise<{ log: Log; replication: Replication; connection: Connection }> {
   const store = createMemoryStore({ now: () => Date.now() + difference });
   const log = await store.open("s", { retention: { age: undefined, events: undefined, bytes: undefined } });
@@ -45,7 +45,7 @@ test("while nothing arrives from the engine, the lag is at least the time since 
   expect(replication.status().lag).toBeGreaterThanOrEqual(1800);
   connection.silence = hour;
   expect(replication.status().lag).toBe(3600);
-  // It may take longer until it is noticed.
+  // Detection may take longer.
   connection.connected = true;
   expect(replication.status()).toMatchObject({ connected: true, lag: 3600 });
   connection.silence = 4000;

@@ -16,10 +16,10 @@ const lease = 60_000;
 let place: MemoryCoordination;
 let upstream: NumberedUpstream;
 let source: OwnSource;
-/** Under which fences events were appended, or were to be. */
+/** The fences of appends and attempted appends. */
 let fences: Array<number | undefined>;
 
-/** A store that refuses the fences of leases that have ended, as those do that nodes share. */
+/** A store that refuses the fences of ended leases, like shared stores. */
 function createFencedStore(): LogStore {
   const store = createMemoryStore();
   return {

@@ -12,7 +12,7 @@ import { createParser } from "spillway/sse";
 const sse = createSseFormat("epoch", "gateway");
 const ndjson = createNdjsonFormat("epoch", "gateway");
 
-/** The part of a subscriber that a farewell looks at. */
+/** The part of a subscriber that the drain uses. */
 function subscribers(count: number, format: Format = sse): Subscriber[] {
   return Array.from({ length: count }, () => ({ closed: false, view: { format } }) as unknown as Subscriber);
 }
@@ -20,11 +20,11 @@ function subscribers(count: number, format: Format = sse): Subscriber[] {
 interface Told {
   readonly subscriber: Subscriber;
   readonly page: Page;
-  /** Turns of the event loop that had gone by. */
+  /** The number of turns of the event loop. */
   readonly turn: number;
 }
 
-/** Who was told what, in order. */
+/** The notifications in order. */
 async function say(all: readonly Subscriber[], farewell: DrainPlan, onTold?: (told: Told) => void): Promise<Told[]> {
   const told: Told[] = [];
   let turn = 0;
@@ -126,7 +126,7 @@ test("over a longer time, subscribers are notified in proportion to the time tha
   let done = 0;
   await say(all, { ...at, over }, () => {
     done++;
-    // Never more than the time that has gone by allows, and one step of 20 ms ahead.
+    // Never more than the elapsed time allows, plus one step of 20 ms.
     expect(done / all.length).toBeLessThanOrEqual((performance.now() - startedAt + 20) / over + 1 / all.length);
   });
   expect(done).toBe(600);

@@ -30,7 +30,7 @@ function overriding(log: Log, changes: Partial<Log>): Log {
   });
 }
 
-/** The log, and the places that pages of it were asked for behind. */
+/** The log, and the positions after which its pages were requested. */
 function counting(log: Log): { readonly counted: Log; readonly asked: number[] } {
   const asked: number[] = [];
   const read: Log["read"] = (after, how) => {

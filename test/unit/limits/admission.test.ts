@@ -16,10 +16,10 @@ const hour = 3_600_000;
 const anna: Caller = { subject: "key:anna", address: "192.0.2.1" };
 const ben: Caller = { subject: "key:ben", address: "192.0.2.2" };
 
-/** A stranger of an address. */
+/** An anonymous client at an address. */
 const stranger = (address: string | undefined): Caller => ({ subject: "anonymous", address });
 
-/** What a refusal says; `undefined` if there is none. */
+/** The error of a refusal; `undefined` if there is none. */
 async function refusal(attempt: () => unknown): Promise<SpillwayError | undefined> {
   try {
     await attempt();

@@ -45,7 +45,7 @@ describe("with gauges of the test", () => {
     return { pressure, changes };
   }
 
-  /** One sample, of a loop that is so many ms late. */
+  /** One sample of a loop with this lag, in ms. */
   function sample(late: number): void {
     for (const listener of listeners) listener(late);
   }

@@ -43,7 +43,7 @@ test("no window of a key exceeds its limit, for any sequence of requests", () =>
   fc.assert(
     fc.property(steps, fc.integer({ min: 1, max: 4 }), (asked, count) => {
       const counter = createRateCounter({ count, window: 1000 });
-      /** What a fixed window holds, written down naively. */
+      /** A simple implementation of a fixed window. */
       const windows = new Map<string, { used: number; end: number }>();
       for (const step of asked) {
         vi.advanceTimersByTime(step.pause);

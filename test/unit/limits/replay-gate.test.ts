@@ -26,7 +26,7 @@ test("others wait in order, and a free slot goes to the first of them", async ()
     return leave;
   });
   first();
-  // Nobody comes between: the place is taken already.
+  // No other client can take the slot: it is already assigned.
   expect(gate).toMatchObject({ running: 2, waiting: 1 });
   second();
   for (const leave of await Promise.all(waiting)) leave();

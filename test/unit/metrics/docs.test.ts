@@ -10,7 +10,7 @@ const page = readFileSync(join(root, "docs/operations/metrics.md"), "utf8");
 const row =
   /^\| `(?<name>[a-z_]+)` *\| (?<type>counter|gauge|histogram) *\| (?<labels>[^|]+?) *\| (?<help>[^|]+?) *\|$/gm;
 
-/** Names that a query may use: a histogram's are those of its samples. */
+/** Names that a query may use; for a histogram, those of its samples. */
 const exposedNames = new Set(
   allMetrics.flatMap(({ name, type }) =>
     type === "histogram" ? ["_bucket", "_sum", "_count"].map((suffix) => name + suffix) : [name],

@@ -14,7 +14,7 @@ const ignore = (): void => {};
 
 interface ConnectionOptions {
   readonly piece?: number;
-  /** The source is a Spillway, which says so. */
+  /** Makes the source identify itself as a Spillway. */
   readonly resumed?: boolean;
   onUncertain?(): void;
 }
@@ -142,7 +142,7 @@ test("in a live stream nothing is dropped, whatever ids and data repeat", async 
   expect(await dataAfter(sent)).toEqual(["a", "a", "b", "b", "a"]);
 });
 
-/** A stream of 1..M, some of which have no id, over connections that end anywhere, also within an event. */
+/** A stream of 1..M, some without an id, over connections that end anywhere, also within an event. */
 const scenario = fc.record({
   idEvery: fc.integer({ min: 1, max: 4 }),
   connections: fc.array(
@@ -161,7 +161,7 @@ test("over any number of connections that begin with a known id, or come from a 
       const history = createLoggedHistory();
       const idOf = (n: number): Partial<Sent> => ((n - 1) % idEvery === 0 ? { id: `${n}` } : {});
       for (const { take, back, piece } of connections) {
-        // A Spillway resumes behind the id it was given; others begin at an event that has one.
+        // A Spillway resumes after the requested id; other sources begin at an event with an id.
         const behind = Number(history.cursor() ?? 0) + 1;
         const from = back === 0 ? behind : Math.max(1, behind - 1 - (back - 1) * idEvery);
         const sent = Array.from({ length: take }, (_, n) => ({ ...idOf(from + n), data: `${from + n}` }));

@@ -16,7 +16,7 @@ beforeEach(() => {
   time = 0;
 });
 
-/** Without luck: the delay is the ceiling. */
+/** Without randomness: the delay is the ceiling. */
 function make(options: Partial<UpstreamOptions> = {}): Retry {
   return createRetry(
     upstreamOptions({ targets: [a], coolDown: 1000, backoff, ...options }),
@@ -97,7 +97,7 @@ describe("with two targets", () => {
     time += 6000;
     expect(retry.after(undefined, 6000)).toBe(100);
     expect(retry.target.name).toBe("a");
-    // It is still down, and the other one is well.
+    // It is still down, and the other one works.
     expect([retry.after(refused, undefined), retry.target.name]).toEqual([100, "b"]);
   });
 

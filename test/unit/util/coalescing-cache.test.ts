@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createCoalescingCache, type CoalescingCache } from "../../../src/util/coalescing-cache.ts";
 
-/** Answers for an hour; a question that begins with "no" is refused, one that begins with "fail" has no answer. */
+/** Caches for an hour. A request that begins with "no" is refused, one that begins with "fail" gets no answer. */
 function makeAnswers(): {
   readonly answers: CoalescingCache<string>;
   readonly asked: string[];

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createFairLimiter, type FairLimits, type NotRun } from "../../../src/util/fair-limiter.ts";
 
-/** A limiter whose tasks end when they are told to. */
+/** A limiter whose tasks end on request. */
 function makeLimiter(limits: Partial<FairLimits> = {}): {
   run(key: string): Promise<string>;
   end(): void;
@@ -23,7 +23,7 @@ function makeLimiter(limits: Partial<FairLimits> = {}): {
   };
 }
 
-/** All that follows from what was done has happened. */
+/** Resolves when all pending work is done. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test("one key alone gets half of the permits, and another key finds one free", async () => {

@@ -5,7 +5,7 @@ import { isGlob, matchesGlob } from "../../../src/util/glob.ts";
 const letters = fc.string({ unit: fc.constantFrom("a", "b", ".", "\\"), maxLength: 8 });
 const pattern = fc.string({ unit: fc.constantFrom("a", "b", ".", "\\", "*"), maxLength: 8 });
 
-/** The same by other means: slow for some patterns, but plain. */
+/** A simpler implementation, which is slow for some patterns. */
 function byExpression(glob: string, text: string): boolean {
   const parts = glob.split("*").map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`));
   return new RegExp(`^${parts.join("[^]*")}$`).test(text);

@@ -40,7 +40,7 @@ test("two IPv6 addresses are counted as one exactly if their first 64 bits are t
   );
 });
 
-/** The usual short form, which a URL has. */
+/** The usual short form, as in a URL. */
 function shorten(groups: readonly number[]): string {
   return new URL(`http://[${groups.map((value) => value.toString(16)).join(":")}]/`).hostname.slice(1, -1);
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createSemaphore, mapLimited } from "../../../src/util/semaphore.ts";
 
-/** Everything that follows from the calls so far has happened. */
+/** Resolves when all pending work is done. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test("callers beyond the permits wait, and get a released permit in the order of their calls", async () => {

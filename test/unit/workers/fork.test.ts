@@ -6,7 +6,7 @@ import { afterEach, beforeAll, expect, test } from "vitest";
 import { forkWorker, setUpWorkers, type WorkerProcess } from "../../../src/workers/primary/fork.ts";
 import { eventually } from "../../support/reader.ts";
 
-/** Who answered, and the process that keeps its channel open when it has ended. */
+/** The worker that answered, and the process that keeps its channel open after its end. */
 interface Answer {
   readonly pid: number;
   readonly keeper: number;
@@ -14,7 +14,7 @@ interface Answer {
 
 interface Started {
   readonly process: WorkerProcess;
-  /** How many it is said to serve. */
+  /** The number of clients that it reports. */
   clients: number;
   readonly ended: Promise<void>;
   readonly port: number;
@@ -51,7 +51,7 @@ async function start(): Promise<Started> {
   return result;
 }
 
-/** What a new connection is told; `""` if it is closed without a word. */
+/** The response on a new connection; `""` if it is closed without one. */
 async function said(port: number): Promise<string> {
   const socket = connect(port, "127.0.0.1")
     .setEncoding("utf8")
@@ -70,7 +70,7 @@ async function ask(port: number): Promise<Answer> {
   return answer;
 }
 
-/** Connections that this process has open, at either end. */
+/** Open connections of this process, at either end. */
 const openHere = (): number => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
 
 test("while the channel of a worker that has ended is still open, its connections go to the others", async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createNotifier } from "../../../src/workers/primary/notifier.ts";
 
-/** A channel that keeps what it is given until it is drained. */
+/** A channel that queues its messages until it is drained. */
 function stuckChannel(): { unsent: number; frames: string[]; sendFrame(frame: Buffer): void } {
   return {
     unsent: 0,

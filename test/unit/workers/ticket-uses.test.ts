@@ -4,7 +4,7 @@ import type { WorkerProcess } from "../../../src/workers/primary/fork.ts";
 import type { ToWorker } from "../../../src/workers/ipc/messages.ts";
 import { createTicketUses } from "../../../src/workers/primary/ticket-uses.ts";
 
-/** A worker that keeps what it is sent. */
+/** A worker that records its messages. */
 function makeWorker(): { readonly process: WorkerProcess; readonly sent: ToWorker[] } {
   const sent: ToWorker[] = [];
   return {

@@ -6,7 +6,7 @@ import { eventually } from "../../../support/reader.ts";
 
 let server: Server;
 let clients: Socket[];
-/** What became a socket after all. */
+/** The connections that became sockets. */
 let sockets: Socket[];
 let taken: Array<{ readonly connection: HandleConnection; readonly bytes: string }>;
 let opened: HandleConnection[];

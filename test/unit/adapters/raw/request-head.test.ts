@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { readPlainGet } from "../../../../src/adapters/raw/request-head.ts";
 import { portOf } from "../../../support/ports.ts";
 
-/** What Node's own parser made of the bytes: the first request, or nothing. */
+/** The first request that Node's own parser reads from the bytes, or nothing. */
 interface Seen {
   readonly method: string;
   readonly target: string;

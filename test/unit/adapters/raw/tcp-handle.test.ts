@@ -25,7 +25,7 @@ async function open(): Promise<{ readonly near: Socket; readonly far: Socket }> 
   return { near, far };
 }
 
-/** Writes until something is queued; resolves, once that has left, to how often it wrote, or to `undefined` if it broke. */
+/** Writes until data is queued; resolves to the number of writes once the queue is empty, or to `undefined` on failure. */
 async function fill(handle: DirectHandle, bytes: Buffer): Promise<number | undefined> {
   let count = 0;
   let onSent = (_broken: boolean): void => {};

@@ -9,7 +9,7 @@ import {
 } from "../../../../src/log/engine/driver.ts";
 import type { AppendOptions } from "../../../../src/log/log.ts";
 
-/** What a call of the driver is to end as: an error without a code of its own is one of the connection. */
+/** The result of a call of the driver; an error without a code is a connection error. */
 type Ending =
   | "appended"
   | "lost before"

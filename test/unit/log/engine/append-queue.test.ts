@@ -14,7 +14,7 @@ function appendOf(number: number, events: number, data = "x"): Append {
   return { number, events: Array.from({ length: events }, () => event) };
 }
 
-/** A queue over something that answers when the test says so. */
+/** A queue whose target answers when the test says so. */
 function createScene() {
   const groups: { readonly numbers: readonly number[]; answer(outcome?: SpillwayError): Promise<void> }[] = [];
   const queue = createAppendQueue<Append>({

@@ -9,7 +9,7 @@ import { createLossyDriver, type CallOutcome } from "../../../support/lossy-stor
 
 const ways = ["plain", "keyed", "claimed"] as const;
 
-/** What becomes of each call of the driver, again from the first one when all were used. */
+/** The results of the driver's calls, repeated from the first when all are used. */
 const callOutcomes = fc.array(fc.constantFrom<CallOutcome>("fine", "fine", "answer lost", "request lost"), {
   minLength: 1,
 });

@@ -8,7 +8,7 @@ import { silentLogger } from "../../../../src/util/logger.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A log of so many events, and the steps that retention takes on it. */
+/** A log with this many events, and the retention steps on it. */
 function createLog(events: number, bounds: Partial<Retention>) {
   const steps: number[] = [];
   const keys: number[] = [];

@@ -8,7 +8,7 @@ import type { OutgoingMessage, Queries } from "../../../../src/log/nats/queries.
 import { controlRecord, emptyStanding, type LogRecord } from "../../../../src/log/nats/record.ts";
 import { logNames } from "../../../../src/log/nats/schema.ts";
 
-/** The last message known. */
+/** The last known message. */
 const known = 7;
 
 /** A log of which this node knows {@link known} messages, and where `publish` answers what a test says. */

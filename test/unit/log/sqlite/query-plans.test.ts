@@ -54,7 +54,7 @@ test("every statement that reads or writes events goes through an index", async 
   }
 });
 
-/** A database that notes each statement that is prepared. */
+/** A database that records each prepared statement. */
 function createNoted(): { readonly database: SqliteDatabase; readonly statements: Set<string> } {
   const real = new DatabaseSync(":memory:", { readOnly: false });
   prepareSchema(real);
