@@ -1,7 +1,7 @@
 import { formatCursor } from "../log/cursor.ts";
 import type { Log, LogEvent, LogFilter } from "../log/log.ts";
 import { createSemaphore } from "../util/semaphore.ts";
-import { inSlices, sliceSize } from "../util/slices.ts";
+import { inSlices, sliceSize } from "../util/event-loop.ts";
 import { monotonicMs } from "../util/durations.ts";
 import type { ControlEvents, ControlName } from "./control.ts";
 import { cutLater, Delivery } from "./delivery.ts";

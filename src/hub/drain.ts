@@ -1,5 +1,5 @@
 import type { DrainPlan } from "./hub.ts";
-import { inSlices, sliceSize } from "../util/slices.ts";
+import { inSlices, sliceSize } from "../util/event-loop.ts";
 import type { ControlEvents } from "./control.ts";
 import type { Format } from "./format.ts";
 import { createPage, type Page } from "./page.ts";

@@ -1,4 +1,4 @@
-import { inSlices, sliceSize } from "../util/slices.ts";
+import { inSlices, sliceSize } from "../util/event-loop.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Ring } from "./tail.ts";
 import type { Subscriber } from "./subscriber.ts";

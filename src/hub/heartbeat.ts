@@ -1,4 +1,4 @@
-import { inSlices, sliceSize } from "../util/slices.ts";
+import { inSlices, sliceSize } from "../util/event-loop.ts";
 import { monotonicMs } from "../util/durations.ts";
 import type { Format } from "./format.ts";
 import { createPage, type Page } from "./page.ts";

@@ -1,5 +1,5 @@
 import { SpillwayError } from "../errors.ts";
-import { watchLateness } from "../util/lateness.ts";
+import { watchLateness } from "../util/event-loop.ts";
 import type { Admission } from "./admission.ts";
 import type { Limits } from "./options.ts";
 

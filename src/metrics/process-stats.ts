@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { performance } from "node:perf_hooks";
-import { watchLateness } from "../util/lateness.ts";
+import { watchLateness } from "../util/event-loop.ts";
 
 /** Resource usage of a process. Times in seconds, sizes in bytes. */
 export interface ProcessStats {

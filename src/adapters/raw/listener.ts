@@ -4,7 +4,7 @@ import { SpillwayError } from "../../errors.ts";
 import type { HttpBody, HttpHeaders, HttpRequest } from "../../http/message.ts";
 import { problem } from "../../http/problem.ts";
 import type { HttpHandler } from "../../http/handler.ts";
-import { createSlicedQueue } from "../../util/slices.ts";
+import { createSlicedQueue } from "../../util/event-loop.ts";
 import { acceptHandles, createSilenceWatch, type HandleConnection } from "./handle-connections.ts";
 import { closeSignal, connectionEvent, speaksHttp2, trackConnections, type Connections } from "../connections.ts";
 import { readPlainGet, splitTarget, type RequestHead } from "./request-head.ts";

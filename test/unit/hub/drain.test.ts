@@ -6,7 +6,7 @@ import { createNdjsonFormat, createSseFormat, type Format } from "../../../src/h
 import type { DrainPlan } from "../../../src/hub/hub.ts";
 import type { Page } from "../../../src/hub/page.ts";
 import type { Subscriber } from "../../../src/hub/subscriber.ts";
-import { sliceSize } from "../../../src/util/slices.ts";
+import { sliceSize } from "../../../src/util/event-loop.ts";
 import { createParser } from "spillway/sse";
 
 const sse = createSseFormat("epoch", "gateway");
