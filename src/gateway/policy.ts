@@ -1,7 +1,7 @@
 import { createAccess } from "../access/access.ts";
 import { createClientAddress, createHostCheck, type ClientAddress, type HostCheck } from "../access/origin.ts";
 import type { Tickets } from "../access/tickets.ts";
-import { createCors } from "../http/cors.ts";
+import { createCors } from "../http/handler.ts";
 import { createStaticFiles } from "../http/static-files.ts";
 import type { Policy } from "../http/gateway-context.ts";
 import type { Logger } from "../util/logger.ts";

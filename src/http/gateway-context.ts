@@ -15,7 +15,7 @@ import type { ReplayGate } from "../limits/replay-gate.ts";
 import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Durations } from "../util/durations.ts";
 import type { Logger } from "../util/logger.ts";
-import type { Cors } from "./cors.ts";
+import type { HttpBody, HttpHeaders } from "./message.ts";
 import type { SubscriberStats, WorkerStatus } from "./gateway-status.ts";
 import type { StaticFiles } from "./static-files.ts";
 import type { SessionMatch, Sessions } from "./sessions.ts";
@@ -75,6 +75,16 @@ export interface ReplicationStatus {
   readonly reconnects: number;
   /** How late the first event of each batch arrived. */
   readonly latency: Durations;
+}
+
+/** Cross-origin access for pages of other origins (WHATWG Fetch §3.3). */
+export interface Cors {
+  /**
+   * The headers that allow a page of this origin to read a response; no such headers for an origin that is not allowed.
+   */
+  headers(origin: string | undefined): HttpHeaders;
+  /** The response to OPTIONS, for preflight requests and for others, without {@link headers}. */
+  preflight(origin: string | undefined, allow: string): HttpBody;
 }
 
 /** Access rules and limits. */
