@@ -148,7 +148,7 @@ test.each(doors.filter(({ name }) => name.startsWith("its own server")))(
   async (kind) => {
     const door = await open(kind);
     const { port } = await opened.gateway.listen();
-    const scheme = kind.config ? "https" : "http";
+    const scheme = kind.name.endsWith("TLS") ? "https" : "http";
     const post = async (headers: Record<string, string>): Promise<number> => {
       const cookie = `session=${makeToken({ spillway: {} })}`;
       const sent = { cookie, "content-type": "application/json", ...headers };
