@@ -102,7 +102,7 @@ describe.each(brokers)("$name", (broker) => {
     const [a, b] = [await openNode(broker, server.url, "a"), await openNode(broker, server.url, "b")];
     await a.log.append([event("1")]);
     await server.pause(true);
-    // Into the buffers of the server, which reads them after it resumes, before the end of the connection.
+    // These stay in the buffers of the server, which reads them once it resumes, when the connection has already ended.
     const second = { retryToken: {} };
     const refused = a.log.append([event("2")], second).catch((error: unknown) => error);
     const appends = [3, 4].map((number) => appendSurely(a.log, [event(String(number))]));
