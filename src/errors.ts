@@ -24,6 +24,10 @@ export const errorCodes = {
   "upstream-redirect": "too many upstream redirects, or a redirect without a target",
   "upstream-status": "the upstream responded with an error status",
   "upstream-timeout": "the upstream timed out",
+  // routes
+  "target-failed": "the target refused the connection, or broke it off",
+  "target-timeout": "the target did not answer in time",
+  "target-unavailable": "no target can take the request",
   // config
   "config-invalid": "the configuration has errors",
   "config-not-found": "the configuration file does not exist",

@@ -32,7 +32,7 @@ export interface AuthorizeResult extends Partial<Grant> {
 export type AuthorizeFunction = (call: {
   /** The request without its body. */
   readonly request: AuthorizeRequest;
-  /** The stream that the request is for, if any. */
+  /** The stream, or the path pattern of the route, that the request is for, if any. */
   readonly stream: string | undefined;
 }) => AuthorizeResult | undefined | Promise<AuthorizeResult | undefined>;
 
@@ -40,6 +40,7 @@ const members: ReadonlySet<string> = new Set([
   "subject",
   "can",
   "streams",
+  "routes",
   "channels",
   "events",
   "broadcast",
@@ -57,7 +58,9 @@ export function readAuthorizeResult(result: unknown, recognized: Recognition): I
     throw new TypeError("the result is not an object");
   const unknown = Object.keys(result).find((name) => !members.has(name));
   if (unknown !== undefined) throw new TypeError(`unknown member ${unknown.slice(0, 100)}`);
-  const { subject, can, streams, channels, events, broadcast, expiresAt } = result as Readonly<Record<string, unknown>>;
+  const { subject, can, streams, routes, channels, events, broadcast, expiresAt } = result as Readonly<
+    Record<string, unknown>
+  >;
   const end = readTime(expiresAt);
   if (end !== undefined && end <= Date.now()) throw new SpillwayError("credential-expired");
   return {
@@ -65,6 +68,7 @@ export function readAuthorizeResult(result: unknown, recognized: Recognition): I
     grant: {
       can: readRights(can),
       streams: readNames("streams", streams),
+      routes: readNames("routes", routes),
       channels: readNames("channels", channels),
       events: readNames("events", events),
       broadcast: readFlag("broadcast", broadcast),

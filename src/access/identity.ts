@@ -1,10 +1,10 @@
 import { matchesGlob } from "../util/glob.ts";
 
 /** What a caller may be allowed to do. `admin` covers status, metrics, reload and the subscribers of others. */
-export type Right = "subscribe" | "publish" | "admin";
+export type Right = "subscribe" | "publish" | "proxy" | "admin";
 
 /** All rights. */
-export const rights: readonly Right[] = ["subscribe", "publish", "admin"];
+export const rights: readonly Right[] = ["subscribe", "publish", "proxy", "admin"];
 
 /**
  * The rights of a caller, and what they apply to. A list allows every name that matches one of its entries; `*` in an
@@ -14,6 +14,8 @@ export interface Grant {
   readonly can: readonly Right[];
   /** Names or patterns of streams; absent for all. */
   readonly streams?: readonly string[] | undefined;
+  /** Path patterns of routes, or patterns of these; absent for all. */
+  readonly routes?: readonly string[] | undefined;
   /** Names or patterns of channels; absent for all, and for events without a channel. */
   readonly channels?: readonly string[] | undefined;
   /** Whether a subscriber of granted `channels` also gets events without a channel. Default: false. */
@@ -25,9 +27,10 @@ export interface Grant {
 /** Grants nothing. */
 export const nothing: Grant = { can: [] };
 
-/** Whether the grant includes the right, for this stream if one is given. */
-export function permits(grant: Grant, right: Right, stream?: string): boolean {
-  return grant.can.includes(right) && (stream === undefined || allows(grant.streams, stream));
+/** Whether the grant includes the right, for this stream or, with `proxy`, this route if one is given. */
+export function permits(grant: Grant, right: Right, name?: string): boolean {
+  const granted = right === "proxy" ? grant.routes : grant.streams;
+  return grant.can.includes(right) && (name === undefined || allows(granted, name));
 }
 
 /** Whether a name matches one of the names or patterns; without a list every name does. */

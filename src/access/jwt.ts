@@ -99,7 +99,7 @@ function readPublicKey(pem: string): ReturnType<typeof createPublicKey> {
 /** The claims of an accepted token. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-const members: ReadonlySet<string> = new Set(["can", "streams", "channels", "events", "broadcast"]);
+const members: ReadonlySet<string> = new Set(["can", "streams", "routes", "channels", "events", "broadcast"]);
 
 /**
  * The grant of a token: its `spillway` claim, the rights of every token, and the names that other claims are mapped to.
@@ -112,11 +112,12 @@ export function grantOf(
 ): Grant {
   const own = readOwn(claims);
   if (!own) return nothing;
-  const scope = (name: "streams" | "channels" | "events"): readonly string[] | undefined =>
+  const scope = (name: keyof JwtOptions["claims"]): readonly string[] | undefined =>
     mappings[name] ? mapped(claims, mappings[name]) : names(own, name);
   return {
     can: [...new Set([...readRights(claims, own), ...can])],
     streams: scope("streams"),
+    routes: scope("routes"),
     channels: scope("channels"),
     events: scope("events"),
     broadcast: broadcast || valueOf(own, "broadcast") === true,

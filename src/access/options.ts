@@ -38,6 +38,7 @@ export interface JwtOptions {
   readonly broadcast: boolean;
   readonly claims: {
     readonly streams: ClaimMapping | undefined;
+    readonly routes: ClaimMapping | undefined;
     readonly channels: ClaimMapping | undefined;
     readonly events: ClaimMapping | undefined;
   };

@@ -103,6 +103,8 @@ function trackHandshakes(server: TlsServer): Iterable<Socket> {
 
 /** The object that carries a response, and closes with it. */
 interface Carrier {
+  /** Whether the whole response has been written. */
+  readonly writableFinished?: boolean;
   on(event: "close", listener: () => void): unknown;
 }
 
@@ -139,7 +141,10 @@ const halfCloseGrace = 1000;
 export function closeSignal(carrier: Carrier, isClosed: boolean, input?: Input): AbortSignal {
   if (isClosed) return AbortSignal.abort();
   const gone = new AbortController();
-  carrier.on("close", () => gone.abort());
+  // After a complete response, nobody waits for the signal any more, and an abort is not cheap.
+  carrier.on("close", () => {
+    if (carrier.writableFinished !== true) gone.abort();
+  });
   if (input) onHalfClose(input, carrier, () => setTimeout(() => gone.abort(), halfCloseGrace).unref());
   return gone.signal;
 }

@@ -1,5 +1,5 @@
 /** The flags of `serve`, `check` and `doctor`. Each sets one option of the configuration and overrides the file. */
-import { Option, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { formatListen, parseListen } from "../config/units.ts";
 import { findConfig, loadConfig } from "../config/load.ts";
 import { resolveConfig } from "../config/resolve.ts";
@@ -27,6 +27,7 @@ export interface ConfigFlags {
   readonly upstream?: string;
   readonly resumeParam?: string;
   readonly stream?: string;
+  readonly route?: readonly RouteFlag[];
   readonly channel?: string;
   readonly ids?: string;
   readonly store?: string;
@@ -36,6 +37,12 @@ export interface ConfigFlags {
   readonly workers?: string;
   readonly anonymous?: string;
   readonly devTls?: true;
+}
+
+/** A path pattern, and the URLs of its targets, separated by commas. */
+interface RouteFlag {
+  readonly pattern: string;
+  readonly urls: string;
 }
 
 /** Adds these flags to a command. Each flag that takes a value can also be set as `SPILLWAY_<NAME>`. */
@@ -52,6 +59,10 @@ export function addConfigFlags(command: Command): Command {
     ],
     ["--resume-param <name>", "send the last event id in this query parameter (default: in the Last-Event-ID header)"],
     ["--stream <name>", 'stream that these flags configure (default: the only one in the file, else "events")'],
+    [
+      "--route <path=urls>",
+      "forward requests for a path, such as '/api/**=http://a:8080,http://b:8080'; repeatable, and '${NAME}' reads a variable",
+    ],
     ["--channel <pointer>", "JSON pointer to the channel in an event's data, such as /symbol"],
     ["--ids <whose>", "whose event ids clients get: gateway or upstream"],
     ["--store <url>", "where events are stored: sqlite:<path>, memory, postgres://…, mysql://…, redis://… or nats://…"],
@@ -59,7 +70,10 @@ export function addConfigFlags(command: Command): Command {
     ["--port <number>", "port to listen on"],
     ["--listener <name>", "what serves subscriptions over HTTP/1.1: raw, or node for Node's own HTTP server"],
     ["--workers <n|auto>", "number of processes that serve clients, or auto"],
-    ["--anonymous <rights>", "rights of clients without credentials, separated by commas: subscribe,publish,admin"],
+    [
+      "--anonymous <rights>",
+      "rights of clients without credentials, separated by commas: subscribe,publish,proxy,admin",
+    ],
     ["--dev-tls", "serve HTTPS and HTTP/2 with a new self-signed certificate for localhost"],
   ];
   for (const [name, description] of flags) command.addOption(withVariable(new Option(name, description)));
@@ -71,7 +85,24 @@ function withVariable(option: Option): Option {
   // Any value of the variable would set the flag, even "false".
   if (option.isBoolean()) return option;
   option.env(`SPILLWAY_${option.name().toUpperCase().replaceAll("-", "_")}`);
+  if (option.name() === "route") return option.argParser(collectRoutes);
   return option.name() === "port" ? option.conflicts("listen").argParser(wholeNumber(0, 65_535)) : option;
+}
+
+/** The variable may hold several routes, separated by spaces. */
+function collectRoutes(text: string, before: readonly RouteFlag[] = []): readonly RouteFlag[] {
+  const given = text.trim().split(/\s+/).map(readRoute);
+  const all = [...before, ...given];
+  const patterns = all.map(({ pattern }) => pattern);
+  const repeated = patterns.find((pattern, index) => patterns.indexOf(pattern) !== index);
+  if (repeated !== undefined) throw new InvalidArgumentError(`The path ${repeated} is given twice.`);
+  return all;
+}
+
+function readRoute(text: string): RouteFlag {
+  const [, pattern, urls] = /^(\/[^=]*)=(.+)$/.exec(text) ?? [];
+  if (pattern !== undefined && urls !== undefined) return { pattern, urls };
+  throw new InvalidArgumentError("Expected <path>=<url>[,<url>], such as /events=http://a:8080.");
 }
 
 /**
@@ -87,7 +118,8 @@ export async function resolveFlags(flags: ConfigFlags): Promise<GatewayOptions> 
 }
 
 async function loadFor(flags: ConfigFlags): Promise<LoadedConfig> {
-  const needsFile = flags.upstream === undefined && flags.preset === undefined && flags.stream === undefined;
+  const { upstream, preset, stream, route } = flags;
+  const needsFile = [upstream, preset, stream, route].every((flag) => flag === undefined);
   const path = flags.config ?? (needsFile ? findConfig(process.cwd()) : undefined);
   if (path !== undefined) return loadConfig({ path });
   if (!needsFile) return { input: {}, source: codeSource(withDotEnv(process.cwd(), process.env)) };
@@ -103,6 +135,8 @@ interface Setting {
   readonly flag: string;
   readonly path: ConfigPath;
   readonly value: unknown;
+  /** Makes the option's value of a text, once its variables were replaced. */
+  readonly read?: (text: string) => unknown;
   /** Whether the value contains a variable. */
   readonly fromEnvironment?: boolean;
   readonly problems?: readonly string[];
@@ -112,7 +146,7 @@ interface Setting {
 function fillIn(setting: Setting, env: Environment): Setting {
   if (typeof setting.value !== "string") return setting;
   const { text, changed, problems } = substitute(setting.value, env);
-  return { ...setting, value: text, fromEnvironment: changed, problems };
+  return { ...setting, value: setting.read?.(text) ?? text, fromEnvironment: changed, problems };
 }
 
 function settingsOf(flags: ConfigFlags, input: unknown): Setting[] {
@@ -123,6 +157,12 @@ function settingsOf(flags: ConfigFlags, input: unknown): Setting[] {
     { flag: "--stream", path: stream, value: flags.stream === undefined ? undefined : {} },
     { flag: "--upstream", path: [...stream, "upstream", "url"], value: flags.upstream },
     { flag: "--resume-param", path: [...stream, "upstream", "resume", "query"], value: flags.resumeParam },
+    ...(flags.route ?? []).map(({ pattern, urls }): Setting => ({
+      flag: "--route",
+      path: ["routes", pattern],
+      value: urls,
+      read: toRoute,
+    })),
     { flag: "--channel", path: [...stream, "channel"], value: flags.channel },
     { flag: "--ids", path: [...stream, "ids"], value: flags.ids },
     { flag: "--store", path: ["store"], value: flags.store },
@@ -137,6 +177,10 @@ function settingsOf(flags: ConfigFlags, input: unknown): Setting[] {
     { flag: "--anonymous", path: ["access", "anonymous"], value: flags.anonymous?.split(",").filter(Boolean) },
   ];
   return settings.filter(({ value }) => value !== undefined);
+}
+
+function toRoute(urls: string): unknown {
+  return { upstream: urls.includes(",") ? { urls: urls.split(",") } : { url: urls } };
 }
 
 async function devTls(): Promise<Setting> {

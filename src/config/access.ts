@@ -66,7 +66,7 @@ const shape = object({
   anonymous: grantSchema
     .default(nothing)
     .describe(
-      "What clients without a credential may do: a list of rights (`subscribe`, `publish`, `admin`: status, metrics, reload, the subscribers of others), or a [grant](#grants). Default: nothing.",
+      "What clients without a credential may do: a list of rights (`subscribe`, `publish`, `proxy`: requests to routes, `admin`: status, metrics, reload, the subscribers of others), or a [grant](#grants). Default: nothing.",
     ),
   keys: keysSchema.describe(
     "API keys: `{ name, hash, expires }` and a [grant](#grants). `spillway key new` prints a key and its entry, `spillway key hash` the entry of an existing key ([forms of a hash](../guides/access.md#existing-keys)).",
@@ -93,5 +93,5 @@ const shape = object({
 export const accessSchema: z.ZodType<AccessOptions, AccessConfig> = whole(shape).meta({
   title: "AccessConfig",
   description:
-    "Access rights; default deny. Without this section, anonymous clients may subscribe on a loopback address; on any other address the section is required.",
+    "Access rights; default deny. Without this section, anonymous clients may subscribe and use routes on a loopback address; on any other address the section is required.",
 });

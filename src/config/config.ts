@@ -15,7 +15,12 @@ export type Size = number | string;
 /** A whole number; in text, `_` may group digits: `1_000_000`. */
 export type Count = number | string;
 
-/** The whole configuration. Only `streams` (or a `preset`) is required; every other option has a default. */
+/** A part of a whole: `20%`, or a number from 0 to 1. */
+export type Percentage = number | string;
+
+/**
+ * The whole configuration. Only `streams` or `routes` (or a `preset`) is required; every other option has a default.
+ */
 export interface GatewayConfig {
   /** A predefined configuration that reads the environment: `surflux`. Other options override it. */
   readonly preset?: "surflux" | undefined;
@@ -33,7 +38,7 @@ export interface GatewayConfig {
   /**
    * Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the
    * process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…`. Default:
-   * `sqlite:./spillway.db`.
+   * `sqlite:./spillway.db`; without streams, `memory:`.
    */
   readonly store?: string | undefined;
   /** Settings of the SQLite store. */
@@ -42,7 +47,7 @@ export interface GatewayConfig {
   readonly cluster?: ClusterConfig | undefined;
   /**
    * Number of processes that serve clients, 1 to 256, or `auto`: the number of available CPU cores. More than 1
-   * requires `store: sqlite:…` and `spillway serve`. Default: `1`.
+   * requires `spillway serve` and, with streams, `store: sqlite:…`. Default: `1`.
    */
   readonly workers?: Count | undefined;
   /**
@@ -73,11 +78,16 @@ export interface GatewayConfig {
   readonly static?: string | undefined;
   /** The stream that `/api/sse` serves. Default: the only stream; none if there are several. */
   readonly default?: string | undefined;
-  /** The streams by name: a letter or digit, then at most 63 letters, digits, `_` and `-`. */
+  /** The streams by name: a letter or digit, then at most 63 letters, digits, `_` and `-`. Default: `{}`. */
   readonly streams?: Readonly<Record<string, StreamConfig>> | undefined;
   /**
-   * Access rights; default deny. Without this section, anonymous clients may subscribe on a loopback address; on any
-   * other address the section is required.
+   * Requests that are forwarded to other servers, by path patterns: `*` stands for one segment of a path, `/**` at the
+   * end for any rest. The most specific pattern applies; the gateway's own paths come first. Default: `{}`.
+   */
+  readonly routes?: Readonly<Record<string, RouteConfig>> | undefined;
+  /**
+   * Access rights; default deny. Without this section, anonymous clients may subscribe and use routes on a loopback
+   * address; on any other address the section is required.
    */
   readonly access?: AccessConfig | undefined;
   /** Limits on what clients can use. `none` disables the limits that allow it. */
@@ -277,14 +287,200 @@ export interface HeartbeatConfig {
   readonly event?: string | undefined;
 }
 
+/** Requests that are forwarded to other servers. */
+export interface RouteConfig {
+  /** The servers behind a route: give `url` or `urls`. */
+  readonly upstream: RouteUpstreamConfig;
+  /**
+   * `required`: a client needs the right `proxy` for this route. `none`: every request is forwarded, and the target
+   * decides. Default: `required`.
+   */
+  readonly access?: "required" | "none" | undefined;
+  /** How the path of a request is changed. */
+  readonly path?: RoutePathConfig | undefined;
+  /** `Host` that the target gets: its own, or that of the client's request. Default: `target`. */
+  readonly host?: "target" | "client" | undefined;
+  /** Changes of the header fields of both messages. */
+  readonly headers?: RouteHeadersConfig | undefined;
+  /**
+   * How the target learns the client's address, host and scheme: `X-Forwarded-For`, `-Host` and `-Proto`; `rfc7239`:
+   * `Forwarded`; or not at all. What the client itself sends there is removed, unless it is one of `trustProxy`.
+   * Default: `x-forwarded`.
+   */
+  readonly forwarded?: "x-forwarded" | "rfc7239" | "none" | undefined;
+  /**
+   * The client's `Authorization`, `X-API-Key`, ticket and `access.cookie`: `drop` removes them, `keep` forwards them,
+   * `{ set: "Bearer ${KEY}" }` replaces them by this `Authorization`. Default: `drop`; with `access: none`, `keep`.
+   */
+  readonly credential?: "keep" | "drop" | { readonly set: string } | undefined;
+  /** Whether WebSocket connections are forwarded. Default: `false`. */
+  readonly websocket?: boolean | undefined;
+  /**
+   * A JavaScript or TypeScript module whose function `(event, context) => event` changes the events of an event
+   * stream: its path, relative to the working directory, or `{ module, onError }`; `onError` is `pass` (default),
+   * `skip` or `stop`.
+   */
+  readonly transform?: string | TransformConfig | undefined;
+  /**
+   * How long an event stream is silent before the client gets a comment, which keeps its connection alive; at least
+   * `10ms`. Default: never.
+   */
+  readonly heartbeat?: Duration | undefined;
+}
+
+/** The servers behind a route: give `url` or `urls`. */
+export interface RouteUpstreamConfig {
+  /** http or https URL of the only server; its path is put before that of each request. */
+  readonly url?: string | undefined;
+  /**
+   * Several servers, instead of `url`: URLs, or `{ url, name, weight }` with a name for logs (default `target-<n>`)
+   * and a share of the requests (default `1`).
+   */
+  readonly urls?: readonly (RouteTargetConfig | string)[] | undefined;
+  /**
+   * How a target is chosen. `failover`: the first healthy one. `round-robin`: each in turn. `least-requests`: of two
+   * random ones, that with fewer open requests. `{ hash: <what> }`: the same one for equal values of `subject`,
+   * `address`, `header:<name>` or `cookie:<name>`.
+   */
+  readonly balance?: "failover" | "round-robin" | "least-requests" | { readonly hash: string } | undefined;
+  /** Checks in turn whether each target can take requests. */
+  readonly health?: RouteHealthConfig | undefined;
+  /** Takes a target out after failed requests. */
+  readonly eject?: RouteEjectConfig | undefined;
+  /** Over how long a target that is new or was not used takes up its full share. Default: `0s`. */
+  readonly slowStart?: Duration | undefined;
+  /** Maximum number of concurrent requests to one target, per process. Default: `1024`. */
+  readonly connections?: Count | undefined;
+  /** Requests that wait for a target at its limit of connections. */
+  readonly queue?: RouteQueueConfig | undefined;
+  /** Which requests are sent again, to another target if there is one. */
+  readonly retry?: RouteRetryConfig | undefined;
+  /** How long each phase of a forwarded request may take. */
+  readonly timeouts?: RouteTimeoutsConfig | undefined;
+  /** TLS settings of an upstream connection. `ca`, `cert` and `key` are PEM text or the path of a PEM file. */
+  readonly tls?: UpstreamTlsConfig | undefined;
+  /** Whether to use HTTP/2 with a target that offers it over TLS. Default: `false`. */
+  readonly http2?: boolean | undefined;
+}
+
+/** One server behind a route. */
+export interface RouteTargetConfig {
+  /** http or https URL of a server; its path is put before that of each request. */
+  readonly url: string;
+  /** Name in logs, metrics and status. Default: `target-<n>`. */
+  readonly name?: string | undefined;
+  /**
+   * Its share of the requests, compared with the other targets. `0`: only used if no other target can be. Default:
+   * `1`.
+   */
+  readonly weight?: Count | undefined;
+}
+
+/** Checks in turn whether each target can take requests. */
+export interface RouteHealthConfig {
+  /**
+   * Path, and query, that is requested at every target, without the path of the target's URL; a status from 200 to 399
+   * is good. Without `health`, targets are not checked.
+   */
+  readonly path: string;
+  /** Time between two checks of a target, up to a tenth shorter or longer. Default: `5s`. */
+  readonly every?: Duration | undefined;
+  /** How long an answer may take. Default: `1s`. */
+  readonly timeout?: Duration | undefined;
+  /** Good answers in a row after which a target is used again. Default: `2`. */
+  readonly up?: Count | undefined;
+  /** Bad answers in a row after which a target is no longer used. Default: `3`. */
+  readonly down?: Count | undefined;
+}
+
+/** Takes a target out after failed requests. */
+export interface RouteEjectConfig {
+  /**
+   * Requests in a row without an answer, with a broken one, or with 502, 503 or 504, after which a target gets no more
+   * requests for some time, where there are several. `none` disables this. Default: `5`.
+   */
+  readonly errors?: Count | undefined;
+  /** How long the first time; each further ejection takes as much longer, up to ten times. Default: `30s`. */
+  readonly for?: Duration | undefined;
+  /** Maximum part of the targets that is ejected at a time. Default: `50%`. */
+  readonly most?: Percentage | undefined;
+}
+
+/** Requests that wait for a target at its limit of connections. */
+export interface RouteQueueConfig {
+  /** Requests that wait for a target at its limit of connections; beyond it 503. Default: `100`. */
+  readonly length?: Count | undefined;
+  /** How long a request waits; then the answer is 503. Default: `1s`. */
+  readonly for?: Duration | undefined;
+}
+
+/** Which requests are sent again, to another target if there is one. */
+export interface RouteRetryConfig {
+  /** Maximum number of further attempts for one request. Default: `1`. */
+  readonly attempts?: Count | undefined;
+  /**
+   * What is tried again: `refused`, a connection that could not be made; `unsent`, a request of which nothing was
+   * sent, or an idempotent one whose connection broke before the answer; `502`, `503`, `504`, these answers to an
+   * idempotent request, `504` also an answer that is late. Default: `[refused, unsent]`.
+   */
+  readonly on?: readonly ("refused" | "unsent" | 502 | 503 | 504)[] | undefined;
+  /** Maximum number of retries, as a part of the requests of the last ten seconds. Default: `20%`. */
+  readonly budget?: Percentage | undefined;
+}
+
+/** How long each phase of a forwarded request may take. */
+export interface RouteTimeoutsConfig {
+  /** Until the connection is established, TLS included; then the answer is 504. Default: `5s`. */
+  readonly connect?: Duration | undefined;
+  /** From the end of the request until the response's headers; then the answer is 504. Default: `30s`. */
+  readonly headers?: Duration | undefined;
+  /** How long a body may pause, in either direction; then the response is cut. Default: `90s`. */
+  readonly idle?: Duration | undefined;
+}
+
+/** How the path of a request is changed. */
+export interface RoutePathConfig {
+  /** Start of the path that is removed, such as `/api`; the pattern must begin with it. */
+  readonly strip?: string | undefined;
+  /** Path that is put before the rest, such as `/v2`. */
+  readonly prepend?: string | undefined;
+}
+
+/** Changes of the header fields of both messages. */
+export interface RouteHeadersConfig {
+  /** Changes of the header fields of a message. */
+  readonly request?: HeaderRulesConfig | undefined;
+  /** Changes of the header fields of a message. */
+  readonly response?: HeaderRulesConfig | undefined;
+}
+
+/** Changes of the header fields of a message. */
+export interface HeaderRulesConfig {
+  /** Header fields that are added or replaced, with their values, which are never shown. */
+  readonly set?: Readonly<Record<string, string>> | undefined;
+  /** Header fields that are removed. */
+  readonly remove?: readonly string[] | undefined;
+}
+
+/** A module that changes the events of a route. */
+export interface TransformConfig {
+  /** Path of the module, relative to the working directory. */
+  readonly module: string;
+  /**
+   * What becomes of an event for which the module throws: `pass` sends it unchanged, `skip` leaves it out, `stop` cuts
+   * the response. Default: `pass`.
+   */
+  readonly onError?: "skip" | "pass" | "stop" | undefined;
+}
+
 /**
- * Access rights; default deny. Without this section, anonymous clients may subscribe on a loopback address; on any
- * other address the section is required.
+ * Access rights; default deny. Without this section, anonymous clients may subscribe and use routes on a loopback
+ * address; on any other address the section is required.
  */
 export interface AccessConfig {
   /**
-   * What clients without a credential may do: a list of rights (`subscribe`, `publish`, `admin`: status, metrics,
-   * reload, the subscribers of others), or a grant. Default: nothing.
+   * What clients without a credential may do: a list of rights (`subscribe`, `publish`, `proxy`: requests to routes,
+   * `admin`: status, metrics, reload, the subscribers of others), or a grant. Default: nothing.
    */
   readonly anonymous?: readonly Right[] | GrantConfig | undefined;
   /**
@@ -293,8 +489,8 @@ export interface AccessConfig {
    */
   readonly keys?: readonly KeyConfig[] | undefined;
   /**
-   * Which JSON Web Tokens are accepted. A token's grant is its claim `spillway: { can, streams, channels, events,
-   * broadcast }`.
+   * Which JSON Web Tokens are accepted. A token's grant is its claim `spillway: { can, streams, routes, channels,
+   * events, broadcast }`.
    */
   readonly jwt?: JwtConfig | undefined;
   /**
@@ -312,10 +508,12 @@ export interface AccessConfig {
 
 /** The rights of a client, and what they apply to. In names, `*` matches any characters. */
 export interface GrantConfig {
-  /** Rights: `subscribe`, `publish`, `admin`. Default: `[subscribe]`. */
+  /** Rights: `subscribe`, `publish`, `proxy`, `admin`. Default: `[subscribe]`. */
   readonly can?: readonly Right[] | undefined;
   /** Streams. Default: all. */
   readonly streams?: readonly string[] | undefined;
+  /** Routes, by their path patterns: `/api/**` is the name of that route. Default: all. */
+  readonly routes?: readonly string[] | undefined;
   /**
    * Channels; with a list, events without a channel are left out. Default: all channels, and events without a channel.
    */
@@ -340,10 +538,12 @@ export interface KeyConfig {
   readonly hash: string;
   /** When the key expires: an RFC 3339 time. Default: never. */
   readonly expires?: string | undefined;
-  /** Rights: `subscribe`, `publish`, `admin`. Default: `[subscribe]`. */
+  /** Rights: `subscribe`, `publish`, `proxy`, `admin`. Default: `[subscribe]`. */
   readonly can?: readonly Right[] | undefined;
   /** Streams. Default: all. */
   readonly streams?: readonly string[] | undefined;
+  /** Routes, by their path patterns: `/api/**` is the name of that route. Default: all. */
+  readonly routes?: readonly string[] | undefined;
   /**
    * Channels; with a list, events without a channel are left out. Default: all channels, and events without a channel.
    */
@@ -358,8 +558,8 @@ export interface KeyConfig {
 }
 
 /**
- * Which JSON Web Tokens are accepted. A token's grant is its claim `spillway: { can, streams, channels, events,
- * broadcast }`.
+ * Which JSON Web Tokens are accepted. A token's grant is its claim `spillway: { can, streams, routes, channels,
+ * events, broadcast }`.
  */
 export interface JwtConfig {
   /**
@@ -403,6 +603,8 @@ export interface JwtConfig {
 export interface ClaimsConfig {
   /** Streams from another claim: `claim:<name>`, or `claim:<name> → <text with {}>`. */
   readonly streams?: string | undefined;
+  /** Path patterns of routes from another claim. */
+  readonly routes?: string | undefined;
   /** Channels from another claim: `claim:tenant → tenant:{}`. */
   readonly channels?: string | undefined;
   /** Event types from another claim. */

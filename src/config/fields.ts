@@ -6,8 +6,17 @@
  */
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { z } from "zod";
-import type { Count, Duration, Size } from "./config.ts";
-import { formatDuration, formatSize, longestTimer, parseCount, parseDuration, parseSize } from "./units.ts";
+import type { Count, Duration, Percentage, Size } from "./config.ts";
+import {
+  formatDuration,
+  formatPercentage,
+  formatSize,
+  longestTimer,
+  parseCount,
+  parseDuration,
+  parsePercentage,
+  parseSize,
+} from "./units.ts";
 
 /** Metadata of an option. Neither key is published in the JSON schema. */
 export interface OptionMeta {
@@ -102,7 +111,7 @@ export function text(expected: string, test: (text: string) => boolean, meta?: O
 
 const numeric = ["string", "number"];
 
-type Kind = "Duration" | "Size" | "Count";
+type Kind = "Duration" | "Size" | "Count" | "Percentage";
 
 interface Quantity {
   readonly parse: (input: unknown) => number | undefined;
@@ -113,6 +122,7 @@ const quantities: Readonly<Record<Kind, Quantity>> = {
   Duration: { parse: parseDuration, print: formatDuration },
   Size: { parse: parseSize, print: formatSize },
   Count: { parse: parseCount, print: (amount) => amount },
+  Percentage: { parse: parsePercentage, print: formatPercentage },
 };
 
 /** A number within limits, written as text or as a number. */
@@ -144,6 +154,16 @@ export function size(fallback: Size): Optional<number, Size> {
 /** A whole number up to `max`. */
 export function count(fallback: Count, max: number): Optional<number, Count> {
   return quantity("Count", `a whole number up to ${max}`, 0, max).prefault(fallback);
+}
+
+/** A whole number from 1 to `max`. */
+export function positive(fallback: Count, max: number): Optional<number, Count> {
+  return quantity("Count", `a whole number from 1 to ${max}`, 1, max).prefault(fallback);
+}
+
+/** A part of a whole, 0 to 1. */
+export function percentage(fallback: Percentage): Optional<number, Percentage> {
+  return quantity("Percentage", `a percentage such as "${fallback}"`, 0, 1).prefault(fallback);
 }
 
 /** A limit that `none` disables; its value is then `undefined`. */
@@ -198,6 +218,17 @@ export const folder: z.ZodType<string, string> = textAs("a folder that exists", 
 export function realFolder(path: string): string | undefined {
   try {
     return statSync(path).isDirectory() ? realpathSync(path) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** An existing file; converted to its real path. */
+export const file: z.ZodType<string, string> = textAs("the path of a file that exists", realFile);
+
+function realFile(path: string): string | undefined {
+  try {
+    return statSync(path).isFile() ? realpathSync(path) : undefined;
   } catch {
     return undefined;
   }

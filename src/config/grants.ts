@@ -17,6 +17,9 @@ const names = z.array(
 
 const scopes = {
   streams: names.optional().describe("Streams. Default: all."),
+  routes: names
+    .optional()
+    .describe("Routes, by their path patterns: `/api/**` is the name of that route. Default: all."),
   channels: names
     .optional()
     .describe(
@@ -34,7 +37,7 @@ const scopes = {
 const can = z
   .array(rightSchema, "a list of rights")
   .default(["subscribe"])
-  .describe("Rights: `subscribe`, `publish`, `admin`.");
+  .describe("Rights: `subscribe`, `publish`, `proxy`, `admin`.");
 
 const grant = object({ can, ...scopes }).meta({
   title: "GrantConfig",
@@ -44,7 +47,7 @@ const grant = object({ can, ...scopes }).meta({
 /** A grant, or only its rights. */
 export const grantSchema: z.ZodType<Grant, readonly Right[] | GrantConfig> = convert(
   z.union([z.array(rightSchema), grant], {
-    error: "a list of rights, or a section with can, streams, channels and events",
+    error: "a list of rights, or a section with can, streams, routes, channels and events",
   }),
   (granted): Grant => ("can" in granted ? granted : { can: granted }),
   (granted) => (Object.keys(granted).length === 1 ? [...granted.can] : ({ ...granted } as z.output<typeof grant>)),

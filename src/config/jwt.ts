@@ -24,6 +24,7 @@ const claims = whole(
     streams: mapping
       .optional()
       .describe("Streams from another claim: `claim:<name>`, or `claim:<name> → <text with {}>`."),
+    routes: mapping.optional().describe("Path patterns of routes from another claim."),
     channels: mapping.optional().describe("Channels from another claim: `claim:tenant → tenant:{}`."),
     events: mapping.optional().describe("Event types from another claim."),
   }),
@@ -92,7 +93,7 @@ export const jwtSchema: z.ZodType<JwtOptions, JwtConfig> = convert(
 ).meta({
   title: "JwtConfig",
   description:
-    "Which JSON Web Tokens are accepted. A token's grant is its claim `spillway: { can, streams, channels, events, broadcast }`.",
+    "Which JSON Web Tokens are accepted. A token's grant is its claim `spillway: { can, streams, routes, channels, events, broadcast }`.",
 });
 
 /** Checks options that are valid alone but not together: yields the invalid option and what was expected. */

@@ -83,13 +83,21 @@ export function isShareable(url: string): boolean {
   return Object.hasOwn(readers, splitStoreUrl(url).scheme);
 }
 
+/** The readers of a store that only one process can read, which several processes use if there are no streams. */
+const noReaders: LogReaders = {
+  open: () => {
+    throw new SpillwayError("store-unavailable", "only the process that opened the store can read it");
+  },
+  close() {},
+};
+
 /**
  * Opens the store that the options name for reading, while another process has it open for writing.
  * @throws {SpillwayError} what the store throws.
  */
 export async function openReaders({ store }: Pick<StoreOptions, "store">): Promise<LogReaders> {
   const { scheme, path } = splitStoreUrl(store);
-  return readers[scheme]!(path);
+  return readers[scheme]?.(path) ?? noReaders;
 }
 
 /** Whether {@link openStore} can open the URL. */

@@ -46,7 +46,7 @@ function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
   return {
     listen: config.listen,
     listener: config.listener,
-    store: config.store,
+    store: storeOf(config),
     synchronous: config.sqlite.synchronous,
     cluster: { lease: config.cluster.lease, node: config.cluster.node ?? thisNode },
     workers: workers(config, source),
@@ -55,6 +55,7 @@ function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
     hosts: config.hosts,
     drain: config.drain,
     streams: config.streams,
+    routes: config.routes,
     static: config.static,
     default: defaultStream(config, source),
     access: access(config, source),
@@ -67,9 +68,15 @@ const thisNode = `${hostname()
   .replaceAll(/[^\w.-]/g, "-")
   .slice(0, 48)}:${process.pid}`;
 
-/** Each worker reads the log itself, so several workers need a store that several processes can read. */
+/** Without streams nothing is stored, so the default is not a file. */
+function storeOf({ store, streams }: ParsedConfig): string {
+  return store ?? (Object.keys(streams).length > 0 ? "sqlite:./spillway.db" : "memory:");
+}
+
+/** Each worker reads the logs itself, so several workers with streams need a store that several processes can read. */
 function workers(config: ParsedConfig, source: ConfigSource): number {
-  if (config.workers === 1 || isShareable(config.store)) return config.workers;
+  const hasLogs = Object.keys(config.streams).length > 0;
+  if (config.workers === 1 || !hasLogs || isShareable(storeOf(config))) return config.workers;
   const expected = `1, or a store that several processes can read: ${shareableExpected}`;
   const got = `${config.workers} with a store that only one process can read`;
   throw new ConfigError([mismatch("workers", source.locate(["workers"], "value"), expected, got)]);
@@ -87,7 +94,7 @@ function defaultStream(config: ParsedConfig, source: ConfigSource): string | und
 /** Listening on a public address requires explicit rights for anonymous clients. */
 function access(config: ParsedConfig, source: ConfigSource): AccessOptions {
   if (config.access) return config.access;
-  if (isLoopback(config.listen.host)) return accessSchema.parse({ anonymous: ["subscribe"] });
+  if (isLoopback(config.listen.host)) return accessSchema.parse({ anonymous: ["subscribe", "proxy"] });
   throw new ConfigError([accessRequired(config, source)], "access-required");
 }
 

@@ -2,6 +2,7 @@
 import { stringify } from "yaml";
 import { z } from "zod";
 import type { GatewayOptions } from "../gateway/options.ts";
+import { isPattern } from "../proxy/pattern.ts";
 import { childOf, optionSchema, schemasOn, type OptionSchema } from "./json-schema.ts";
 import { configSchema } from "./server.ts";
 import type { ConfigPath } from "./source.ts";
@@ -21,7 +22,9 @@ export function isSecretPath(path: ConfigPath): boolean {
 
 /** The path with dots. Masks parts that do not look like a key, because they may be misplaced values. */
 export function showPath(path: ConfigPath): string {
-  return path.map((part) => (/^[\w-]{1,64}$/.test(String(part)) ? part : mask)).join(".");
+  const isKey = (part: string, index: number): boolean =>
+    /^[\w-]{1,64}$/.test(part) || (index === 1 && path[0] === "routes" && isPattern(part));
+  return path.map((part, index) => (isKey(String(part), index) ? part : mask)).join(".");
 }
 
 /** Describes a value, shortened; only its kind if it may be secret, and only the scheme of a URL. */

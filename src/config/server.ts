@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { AccessOptions } from "../access/options.ts";
 import type { StreamOptions, TlsOptions } from "../gateway/options.ts";
 import type { Limits } from "../limits/options.ts";
+import type { Routes } from "../proxy/options.ts";
 import { isNetwork } from "../util/ip-address.ts";
 import { accessSchema } from "./access.ts";
 import type { Count, GatewayConfig } from "./config.ts";
@@ -11,6 +12,7 @@ import { duration, folder, invalid, object, pemPath, text, textAs, value } from 
 import { limitsSchema } from "./limits.ts";
 import { formatListen, parseCount, parseListen, type ListenAddress } from "./units.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
+import { routesSchema } from "./route.ts";
 import { streamSchema } from "./stream.ts";
 
 /** The parsed configuration, before defaults that depend on several keys are filled in. */
@@ -18,7 +20,8 @@ export interface ParsedConfig {
   readonly preset?: "surflux" | undefined;
   readonly listen: ListenAddress;
   readonly listener: "raw" | "node";
-  readonly store: string;
+  /** Absent: SQLite, or memory where there are only routes. */
+  readonly store?: string | undefined;
   readonly sqlite: { readonly synchronous: "full" | "normal" };
   readonly cluster: { readonly lease: number; readonly node?: string | undefined };
   readonly workers: number;
@@ -29,6 +32,7 @@ export interface ParsedConfig {
   readonly static?: string | undefined;
   readonly default?: string | undefined;
   readonly streams: Readonly<Record<string, StreamOptions>>;
+  readonly routes: Routes;
   readonly access?: AccessOptions | undefined;
   readonly limits: Limits;
 }
@@ -120,16 +124,16 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
       "How subscriptions over HTTP/1.1 are served. `raw` writes them directly to their sockets, which takes less memory and CPU time. `node` serves every connection through Node's own HTTP server, to find out which of the two has a fault ([how](../guides/operate.md#the-listener)).",
     ),
   store: store
-    .prefault("sqlite:./spillway.db")
+    .optional()
     .describe(
-      "Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…` ([choosing one](../guides/scaling-out.md)).",
+      "Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…` ([choosing one](../guides/scaling-out.md)). Default: `sqlite:./spillway.db`; without streams, `memory:`.",
     ),
   sqlite: sqlite.prefault({}),
   cluster: cluster.prefault({}),
   workers: workers
     .prefault(1)
     .describe(
-      "Number of processes that serve clients, 1 to 256, or `auto`: the number of available CPU cores. More than 1 requires `store: sqlite:…` and `spillway serve` ([when to use](../guides/operate.md#workers)).",
+      "Number of processes that serve clients, 1 to 256, or `auto`: the number of available CPU cores. More than 1 requires `spillway serve` and, with streams, `store: sqlite:…` ([when to use](../guides/operate.md#workers)).",
     ),
   tls: tls.optional(),
   trustProxy: z
@@ -158,11 +162,22 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
     .describe("The stream that `/api/sse` serves. Default: the only stream; none if there are several."),
   streams: z
     .record(streamName, streamSchema)
-    .refine((streams) => Object.keys(streams).length > 0, "at least one stream")
+    .prefault({})
     .describe("The streams by name: a letter or digit, then at most 63 letters, digits, `_` and `-`."),
+  routes: routesSchema
+    .prefault({})
+    .describe(
+      "Requests that are forwarded to other servers, by path patterns: `*` stands for one segment of a path, `/**` at the end for any rest. The most specific pattern applies; the gateway's own paths come first.",
+    ),
   access: accessSchema.optional(),
   limits: limitsSchema.prefault({}),
-}).meta({
-  title: "GatewayConfig",
-  description: "The whole configuration. Only `streams` (or a `preset`) is required; every other option has a default.",
-});
+})
+  .refine(({ streams, routes }) => Object.keys(streams).length + Object.keys(routes).length > 0, {
+    path: ["streams"],
+    message: "at least one stream or route",
+  })
+  .meta({
+    title: "GatewayConfig",
+    description:
+      "The whole configuration. Only `streams` or `routes` (or a `preset`) is required; every other option has a default.",
+  });

@@ -32,6 +32,18 @@ export function parseCount(value: unknown): number | undefined {
   return parseQuantity(value, {});
 }
 
+/** Parses `20%`, or a number from 0 to 1, as a part of a whole; `undefined` for anything else. */
+export function parsePercentage(value: unknown): number | undefined {
+  const [, number = "", percent] = /^(\d+(?:\.\d+)?) ?(%?)$/.exec(String(value).trim()) ?? [];
+  const part = Number(number) / (percent === "%" ? 100 : 1);
+  return number !== "" && part <= 1 ? part : undefined;
+}
+
+/** A part of a whole as a percentage: 0.2 is `20%`. */
+export function formatPercentage(part: number): string {
+  return `${Number((part * 100).toPrecision(12))}%`;
+}
+
 /** The shortest exact text: 90000 is `90s`, 86400000 is `1d`. */
 export function formatDuration(ms: number): string {
   return formatQuantity(ms, [

@@ -1,8 +1,8 @@
 /** The `upstream` section of a stream. */
 import { z } from "zod";
 import type { StreamUpstreamOptions } from "../gateway/options.ts";
-import type { UpstreamHeaders, UpstreamTarget } from "../upstream/upstream.ts";
-import type { Duration, UpstreamConfig } from "./config.ts";
+import type { UpstreamHeaders, UpstreamTarget, UpstreamTls } from "../upstream/upstream.ts";
+import type { Duration, UpstreamConfig, UpstreamTlsConfig } from "./config.ts";
 import {
   convert,
   count,
@@ -38,10 +38,7 @@ const headers = z
   .union(
     [
       z.custom<Extract<UpstreamHeaders, () => unknown>>((input) => typeof input === "function"),
-      z.record(
-        text("a header name", (name) => /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name)),
-        text("text without line breaks", isHeaderValue, { secret: true }),
-      ),
+      z.record(text("a header name", isHeaderName), text("text without line breaks", isHeaderValue, { secret: true })),
     ],
     { error: "header names with their values" },
   )
@@ -82,7 +79,8 @@ const backoff = object({
   description: "The delay between attempts: random, up to a ceiling that doubles from `min` to `max`.",
 });
 
-const tls = object({
+/** The TLS settings of a connection to another server. */
+export const upstreamTls: z.ZodType<UpstreamTls, UpstreamTlsConfig> = object({
   ca: pem
     .optional()
     .describe(
@@ -149,7 +147,7 @@ const shape = object({
   maxEventBytes: size("16MiB").describe(
     "Maximum memory for one event; beyond it the gateway closes the connection and reconnects. An id or a type has at most 2 KiB.",
   ),
-  tls: tls.optional(),
+  tls: upstreamTls.optional(),
   proxy: httpUrl.optional().describe("URL of an HTTP proxy. Proxy environment variables are ignored."),
 });
 
@@ -223,10 +221,17 @@ function toMethod(input: string): string | undefined {
   return streamless.has(method) ? undefined : method;
 }
 
-function isLabel(input: string): boolean {
+/** Whether a text is a token, as the names of headers and cookies are (RFC 9110 §5.6.2). */
+export function isHeaderName(input: string): boolean {
+  return /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(input);
+}
+
+/** Whether a text is a name of up to 128 printable characters without spaces. */
+export function isLabel(input: string): boolean {
   return /^[\x21-\x7e]{1,128}$/.test(input);
 }
 
-function isHeaderValue(input: string): boolean {
+/** Whether a text is the value of a header. */
+export function isHeaderValue(input: string): boolean {
   return /^[\t\x20-\x7e\x80-\xff]*$/.test(input);
 }

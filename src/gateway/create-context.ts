@@ -2,6 +2,7 @@ import type { ConnectionHooks } from "../http/connection-hooks.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { SessionMatch } from "../http/sessions.ts";
 import type { GatewayContext, Policy, ServedStream } from "../http/gateway-context.ts";
+import type { RoutesStatus } from "../http/gateway-status.ts";
 import type { Limits } from "../limits/options.ts";
 import { createPressure, underPressure, type Pressure } from "../limits/pressure.ts";
 import { createBodyBudget } from "../limits/body-budget.ts";
@@ -22,6 +23,8 @@ export interface GatewayParts extends Pick<
   readonly reconfigurable: Pick<Reconfigurable, "add">;
   /** Ends sessions in the other processes and resolves to their number. Absent if there are no other processes. */
   endElsewhere?(match: SessionMatch, reason: EndReason): Promise<number>;
+  /** The state of the routes in all processes. Default: in this one. */
+  routes?(): RoutesStatus;
   /** Callbacks of the embedding program for connecting and disconnecting clients. Default: none. */
   readonly hooks?: ConnectionHooks | undefined;
   readonly logger: Logger;
@@ -71,6 +74,8 @@ export function createGates(limits: Limits): Gates {
 /** The state that the HTTP layer needs in addition to the gateway's parts. */
 export interface ContextState extends Pick<GatewayContext, "sessions" | "replays" | "searches" | "bodies"> {
   readonly pressure: Pressure;
+  forwarded: GatewayContext["forwarded"];
+  routes: GatewayContext["routes"];
   options(): GatewayOptions;
   policy(): Policy;
   isClosing(): boolean;
@@ -79,7 +84,7 @@ export interface ContextState extends Pick<GatewayContext, "sessions" | "replays
 /** Creates the HTTP layer's view of the gateway. */
 export function createContext(parts: GatewayParts, state: ContextState): GatewayContext {
   const { streams, admission, endElsewhere } = parts;
-  const { sessions, replays, searches, bodies, pressure, options, policy, isClosing } = state;
+  const { sessions, replays, searches, bodies, pressure, forwarded, routes, options, policy, isClosing } = state;
   return {
     version,
     startedAt: parts.startedAt,
@@ -89,6 +94,8 @@ export function createContext(parts: GatewayParts, state: ContextState): Gateway
       const { default: name } = options();
       return name === undefined ? undefined : streams.get(name);
     },
+    forwarded,
+    routes,
     get policy() {
       return policy();
     },

@@ -1,5 +1,6 @@
 import { toFetchHandler } from "../adapters/fetch/handler.ts";
 import { toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
+import { toUpgradeHandler, type UpgradeHandler } from "../adapters/node/upgrade.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import type { DrainPlan } from "../hub/hub.ts";
 import type { DeliveredEvent, IdMode } from "../hub/format.ts";
@@ -7,18 +8,30 @@ import { idsOf, libraryKey } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
 import { createHandler, noteRefusal } from "../http/handler.ts";
 import type { GatewayContext, ServedStream } from "../http/gateway-context.ts";
-import type { GatewayStatus } from "../http/gateway-status.ts";
+import type { GatewayStatus, RoutesStatus } from "../http/gateway-status.ts";
 import { createSessions, type Sessions } from "../http/sessions.ts";
 import { describe } from "../http/status.ts";
 import type { NewEvent } from "../log/log.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createPolicy } from "./policy.ts";
 import { createContext, createGates, watchPressure, type GatewayParts } from "./create-context.ts";
+import { createForwarding } from "./forwarding.ts";
 import { startServer, type GatewayServer } from "./server.ts";
 import { iterate, type SubscribeOptions } from "./subscribe.ts";
 
 export type { ClientConnection, ConnectionHooks, EndedConnection } from "../http/connection-hooks.ts";
-export type { GatewayStatus, StreamStatus, StreamUpstreamStatus, WorkerStatus } from "../http/gateway-status.ts";
+export type {
+  GatewayStatus,
+  RoutesStatus,
+  RouteStatus,
+  StatusClass,
+  StreamStatus,
+  StreamUpstreamStatus,
+  TargetCounts,
+  TargetErrorCode,
+  TargetStatus,
+  WorkerStatus,
+} from "../http/gateway-status.ts";
 
 /** An event to publish. */
 export interface EventInput {
@@ -44,6 +57,10 @@ export interface PublishOptions {
 export interface Gateway {
   /** The handler for `node:http`, `node:http2` and Express-like frameworks. */
   node(): NodeHandler;
+  /**
+   * The listener for the event `upgrade` of a `node:http` server, for routes with `websocket`. `listen()` needs none.
+   */
+  upgrade(): UpgradeHandler;
   /**
    * Answers a Fetch request. `mount` is the path below which the gateway is mounted, such as `/live`. Default: the
    * root.
@@ -98,6 +115,8 @@ export interface RunningGateway extends Gateway {
   readonly refused: GatewayContext["refused"];
   /** The memory budget for request bodies in this process. */
   readonly bodies: GatewayContext["bodies"];
+  /** The state of the routes in this process. */
+  routes(): RoutesStatus;
 }
 
 function toEvents(events: EventInput | readonly EventInput[], ids: IdMode): NewEvent[] {
@@ -117,25 +136,28 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   const sessions = createSessions(logger, parts.hooks);
   const pressure = watchPressure(options.limits, logger);
   const gates = createGates(options.limits);
+  const forwarding = createForwarding(options.routes, () => policy, logger);
   let server: Promise<GatewayServer> | undefined;
   let closed: Promise<void> | undefined;
   const context = createContext(parts, {
     sessions,
     ...gates,
     pressure,
+    forwarded: forwarding.forwarded,
+    routes: parts.routes ?? forwarding.stats,
     options: () => options,
     policy: () => policy,
     isClosing: () => closed !== undefined,
   });
   const handler = createHandler(context);
-  const node = toNodeHandler(handler);
 
   parts.reconfigurable.add(
     // The only part that can throw: `config-invalid` for options that it cannot apply.
     (next) => void (policy = createPolicy(next, tickets, logger, policy)),
     (next) => void (options = next),
+    ({ routes }) => forwarding.apply(routes),
     ({ limits }) => pressure.change(limits),
-    ({ limits }) => void server?.then((running) => running.apply(limits)).catch(() => {}),
+    (next) => void server?.then((running) => running.apply(next)).catch(() => {}),
     ({ limits }) => gates.change(limits),
     () => tickets.review((holder) => policy.access.review(holder)),
     () => sessions.review(policy.access),
@@ -144,7 +166,8 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   const find = (name: string): ServedStream => findStream(streams, name);
 
   return {
-    node: () => node,
+    node: () => toNodeHandler(handler),
+    upgrade: () => toUpgradeHandler(toNodeHandler(handler)),
     fetch: (request, mount) => toFetchHandler(handler, mount)(request),
     async publish(name, events, { idempotencyKey } = {}) {
       const stream = find(name);
@@ -177,6 +200,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     end: sessions.end,
     refused: context.refused,
     bodies: context.bodies,
+    routes: forwarding.stats,
     close: () => (closed ??= close()),
   };
 
@@ -184,12 +208,8 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     const listening = await server?.catch(() => undefined);
     const drained = listening?.close(options.drain);
     await parts.endIngest();
-    const hubs = Array.from(streams.values(), ({ hub }) => hub);
-    // The other processes have about as many subscribers each.
-    const subscribers = hubs.reduce((sum, hub) => sum + hub.subscribers, 0) * options.workers;
-    const plan = drainPlanFor(subscribers, options.drain);
-    await Promise.all(hubs.map((hub) => hub.close(plan)));
-    await drained;
+    await closeHubs(streams, options);
+    await Promise.all([drained, forwarding.close(options.drain)]);
     pressure.stop();
     await parts.end();
   }
@@ -199,6 +219,15 @@ function findStream(streams: GatewayParts["streams"], name: string): ServedStrea
   const stream = streams.get(name);
   if (!stream) throw new SpillwayError("stream-unknown", `no stream "${name}"`, { field: "stream", got: name });
   return stream;
+}
+
+/** Disconnects all subscribers of this process. */
+async function closeHubs(streams: GatewayParts["streams"], { workers, drain }: GatewayOptions): Promise<void> {
+  const hubs = Array.from(streams.values(), ({ hub }) => hub);
+  // The other processes have about as many subscribers each.
+  const subscribers = hubs.reduce((sum, hub) => sum + hub.subscribers, 0) * workers;
+  const plan = drainPlanFor(subscribers, drain);
+  await Promise.all(hubs.map((hub) => hub.close(plan)));
 }
 
 function startOwnServer(context: GatewayContext, options: GatewayOptions): Promise<GatewayServer> {

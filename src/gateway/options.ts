@@ -4,6 +4,7 @@ import type { Heartbeat } from "../hub/heartbeat.ts";
 import type { Limits } from "../limits/options.ts";
 import type { IdMode } from "../hub/format.ts";
 import type { Retention } from "../log/log.ts";
+import type { Routes } from "../proxy/options.ts";
 import type { UpstreamOptions } from "../upstream/upstream.ts";
 
 export interface StreamUpstreamOptions extends UpstreamOptions {
@@ -79,6 +80,8 @@ export interface GatewayOptions {
   /** The longest time over which a stopping gateway disconnects its subscribers. */
   readonly drain: number;
   readonly streams: Readonly<Record<string, StreamOptions>>;
+  /** What is forwarded, by path patterns. */
+  readonly routes: Routes;
   /** The real path of the directory whose files are served at the root; absent to serve no files. */
   readonly static: string | undefined;
   /** The stream served at `/api/sse`: the configured one, or the only one. */

@@ -26,6 +26,8 @@ export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: 
     files: options.static === undefined ? undefined : createStaticFiles(options.static),
     addressOf: client.addressOf,
     originOf,
+    cookie: options.access.cookie,
+    isTrusted: client.isProxied,
     checkHost: hostCheckOf(options, client),
   };
 }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { SpillwayError } from "../errors.ts";
 import type { DrainPlan } from "../hub/hub.ts";
+import { loadTransforms } from "../proxy/proxy.ts";
 import type { Logger } from "../util/logger.ts";
 import { idModeOf, type GatewayOptions, type StreamOptions } from "./options.ts";
 
@@ -117,6 +118,7 @@ function assertSame(current: GatewayOptions, next: GatewayOptions): void {
 export async function changeTo(current: GatewayOptions, next: GatewayOptions, target: ReloadTarget): Promise<void> {
   const prepared: Prepared[] = [];
   let applied: Promise<void> | void;
+  await loadTransforms(next.routes);
   try {
     for (const [name, after] of Object.entries(next.streams)) {
       const before = current.streams[name];

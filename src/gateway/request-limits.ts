@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { isHost } from "../adapters/raw/request-head.ts";
-import type { NodeHandler } from "../adapters/node/handler.ts";
+import { hasBody, type NodeHandler } from "../adapters/node/handler.ts";
 import type { Limits } from "../limits/options.ts";
 import {
   expectationFailed,
   headersTooLarge,
   hostInvalid,
+  malformed,
   sendRefusal,
   tooSlow,
   uriTooLong,
@@ -44,6 +45,11 @@ export function withinLimits(handler: NodeHandler, current: () => Limits, onRefu
       response.shouldKeepAlive = false;
     }
     const limits = current();
+    // Who reads the length differently takes other bytes for the next request (RFC 9112 §6.1).
+    if (hasOddCoding(request)) {
+      finished.add(request.socket);
+      return refuse(malformed, request, response);
+    }
     const refusal = refusalOf(request, limits);
     if (refusal) return refuse(refusal, request, response);
     if (hasBody(request)) limitBodyTime(request, limits.timeouts.body, () => refuse(tooSlow, request, response));
@@ -61,6 +67,12 @@ function refusalOf(request: Request, limits: Limits): Refusal | undefined {
   return hasUnknownExpectation(request) ? expectationFailed : undefined;
 }
 
+/** Whether Node's parser has taken a body for chunked where another server might not. */
+function hasOddCoding({ headers, httpVersion }: Request): boolean {
+  const coding = headers["transfer-encoding"];
+  return coding !== undefined && (httpVersion !== "1.1" || coding.toLowerCase() !== "chunked");
+}
+
 /** RFC 9112 §3.2: HTTP/1.1 requires exactly one `Host`. HTTP/2 uses `:authority` instead. */
 function hasValidHost({ headers, httpVersion, rawHeaders }: Request): boolean {
   if (headers.host === undefined) return httpVersion !== "1.1";
@@ -72,11 +84,6 @@ function hasValidHost({ headers, httpVersion, rawHeaders }: Request): boolean {
 /** RFC 9110 §10.1.1 defines only `100-continue`; HTTP/1.0 has no expectations. */
 function hasUnknownExpectation({ headers: { expect }, httpVersion }: Request): boolean {
   return expect !== undefined && httpVersion !== "1.0" && expect.toLowerCase() !== "100-continue";
-}
-
-function hasBody(request: Request): boolean {
-  if ("stream" in request) return !request.stream.endAfterHeaders;
-  return request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
 }
 
 /** Node's own `requestTimeout` does not cover HTTP/2, and must not be shorter than the timeout for a head. */

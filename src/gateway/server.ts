@@ -3,12 +3,14 @@ import { createServer as createTlsServer, type Server as TlsServer } from "node:
 import { Server as NetServer, type AddressInfo } from "node:net";
 import { deferContinue, toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
 import type { Connections } from "../adapters/connections.ts";
+import { toUpgradeHandler, type UpgradeHandler } from "../adapters/node/upgrade.ts";
 import { serveNodeHttp } from "../adapters/node/listener.ts";
 import { serveRawStreams } from "../adapters/raw/listener.ts";
 import { SpillwayError } from "../errors.ts";
 import type { HttpHandler } from "../http/handler.ts";
 import type { Limits } from "../limits/options.ts";
 import type { Logger } from "../util/logger.ts";
+import type { Routes } from "../proxy/options.ts";
 import { describeCertificate, loadCertificate, watchCertificate, type CertificatePair } from "./certificate.ts";
 import { createHttp2Sessions } from "./http2.ts";
 import type { GatewayOptions } from "./options.ts";
@@ -20,7 +22,7 @@ export interface GatewayServer {
   /** The actual address: port 0 is replaced by the assigned port. */
   readonly address: { readonly host: string; readonly port: number };
   /** Applies new limits and reads the certificate's files at once. A certificate that cannot be used is only logged. */
-  apply(limits: Limits): Promise<void>;
+  apply(options: Pick<GatewayOptions, "limits" | "routes" | "streams">): Promise<void>;
   /** Accepts no new connections, waits for the open ones, and cuts them after `drain` ms. */
   close(drain: number): Promise<void>;
 }
@@ -49,22 +51,35 @@ const backlog = 65_535;
  */
 export async function startServer(
   handler: HttpHandler,
-  { listen, listener, tls, ...options }: Pick<GatewayOptions, "listen" | "listener" | "limits" | "tls">,
+  {
+    listen,
+    listener,
+    tls,
+    ...options
+  }: Pick<GatewayOptions, "listen" | "listener" | "limits" | "routes" | "streams" | "tls">,
   { logger, onRefused }: ServerHost,
 ): Promise<GatewayServer> {
   let { limits } = options;
+  let hasStreams = Object.keys(options.streams).length > 0;
   const current = (): Limits => limits;
   const pair = tls && (await loadCertificate(tls));
   const requests = withinLimits(toNodeHandler(handler), current, onRefused);
   const { server, secure } = createHttpServer(requests, limits, pair);
   server.timeout = silenceLimit;
+  // Node would leave out all headers after the 2,000th. The size of the head bounds them.
+  server.maxHeadersCount = 0;
   serveExpectations(server);
+  const serveUpgrades = upgradeSwitch(
+    server,
+    toUpgradeHandler((request, response) => server.emit("request", request, response)),
+  );
+  serveUpgrades(options.routes);
   const http2 = createHttp2Sessions(requests, { limits: current, idle: idleLimit, silence: silenceLimit });
   const { serve: serveHttp2 } = http2;
   const connections =
     listener === "node"
       ? serveNodeHttp(server, { serveHttp2 })
-      : serveRawStreams(server, handler, { limits: current, serveHttp2 });
+      : serveRawStreams(server, handler, { limits: current, hasStreams: () => hasStreams, serveHttp2 });
   refuseMalformed(server, { connections, limits: current, onRefused });
   await startListening(server, listen);
   const { address: host, port } = server.address() as AddressInfo;
@@ -74,7 +89,9 @@ export async function startServer(
   return {
     address: { host, port },
     async apply(next) {
-      limits = next;
+      ({ limits } = next);
+      hasStreams = Object.keys(next.streams).length > 0;
+      serveUpgrades(next.routes);
       Object.assign(server, headBounds(limits));
       http2.apply(limits);
       await watch?.reload();
@@ -128,6 +145,14 @@ function serveExpectations(server: Server): void {
 /** Node reads both properties from the server for each connection or request. */
 function headBounds(limits: Limits): { readonly maxHeaderSize: number; readonly headersTimeout: number } {
   return { maxHeaderSize: headLimit(limits), headersTimeout: limits.timeouts.headers };
+}
+
+/** Node asks for the listener at each request: without one it serves those that ask for another protocol like all others. */
+function upgradeSwitch(server: Server, listener: UpgradeHandler): (routes: Routes) => void {
+  return (routes) => {
+    server.off("upgrade", listener);
+    if (Object.values(routes).some(({ websocket }) => websocket)) server.on("upgrade", listener);
+  };
 }
 
 function startListening(server: Server, { host, port }: GatewayOptions["listen"]): Promise<void> {

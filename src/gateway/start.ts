@@ -2,6 +2,7 @@ import { createTickets } from "../access/tickets.ts";
 import { createAdmission } from "../limits/admission.ts";
 import { createMetrics } from "../metrics/create-metrics.ts";
 import { createProcessMonitor } from "../metrics/process-stats.ts";
+import { loadTransforms } from "../proxy/proxy.ts";
 import type { GatewayParts } from "./create-context.ts";
 import { assembleGateway, type Gateway, type RunningGateway } from "./gateway.ts";
 import type { GatewayOptions } from "./options.ts";
@@ -27,6 +28,7 @@ export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger"
  */
 export async function startGateway(options: GatewayOptions, host: GatewayHost): Promise<Gateway> {
   const { store, keepsStore = false, logger, readOptions, hooks } = host;
+  await loadTransforms(options.routes);
   let current = options;
   const count = (): number => Object.keys(current.streams).length;
   const limits = (): GatewayOptions["limits"] => current.limits;
@@ -53,6 +55,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     store: () => store.connection?.(),
     ingestStats: (name) => own.sources.get(name)?.ingestStats(),
     refused: () => gateway.refused,
+    routes: () => gateway.routes(),
     processes: () => [monitor.stats()],
     limits,
   });

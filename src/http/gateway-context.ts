@@ -2,7 +2,7 @@
 import type { Access } from "../access/access.ts";
 import type { AuthorizeRequest } from "../access/authorize.ts";
 import type { HostCheck } from "../access/origin.ts";
-import type { Identity } from "../access/identity.ts";
+import type { Identity, Right } from "../access/identity.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { IdMode } from "../hub/format.ts";
@@ -15,8 +15,8 @@ import type { ReplayGate } from "../limits/replay-gate.ts";
 import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Durations } from "../util/durations.ts";
 import type { Logger } from "../util/logger.ts";
-import type { HttpBody, HttpHeaders } from "./message.ts";
-import type { SubscriberStats, WorkerStatus } from "./gateway-status.ts";
+import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
+import type { RoutesStatus, SubscriberStats, WorkerStatus } from "./gateway-status.ts";
 import type { StaticFiles } from "./static-files.ts";
 import type { SessionMatch, Sessions } from "./sessions.ts";
 
@@ -79,6 +79,8 @@ export interface ReplicationStatus {
 
 /** Cross-origin access for pages of other origins (WHATWG Fetch §3.3). */
 export interface Cors {
+  /** Whether any origin is allowed. */
+  readonly isConfigured: boolean;
   /**
    * The headers that allow a page of this origin to read a response; no such headers for an origin that is not allowed.
    */
@@ -97,6 +99,10 @@ export interface Policy {
   /** The client's address, and the origin under which it reaches the gateway. Both respect trusted proxies. */
   readonly addressOf: (request: AuthorizeRequest) => string | undefined;
   readonly originOf: (request: AuthorizeRequest) => string | undefined;
+  /** The name of the cookie that may hold a token; `undefined` if none is read. */
+  readonly cookie: string | undefined;
+  /** Whether the connection comes from a trusted proxy. */
+  readonly isTrusted: (request: AuthorizeRequest) => boolean;
   /** Refuses requests for an unknown host name; used by the gateway's own server. */
   readonly checkHost: HostCheck;
 }
@@ -105,6 +111,23 @@ export interface Policy {
 export interface Caller {
   readonly identity: Identity;
   readonly address: string | undefined;
+}
+
+/** How requests for a path are answered, and the right that they need. */
+export interface Route {
+  /** `any`: the target decides. */
+  readonly methods: readonly string[] | "any";
+  /** The right a caller needs; absent for public routes. */
+  readonly right?: Right;
+  /** The stream that the right is needed for; absent if the right on any stream is sufficient. */
+  readonly stream?: string | undefined;
+  /** The configured route that forwards the requests, by the name that grants use; absent for the gateway's own paths. */
+  readonly forwards?: string;
+  /** Whether the response of a public route depends on the caller. */
+  readonly identifies?: boolean;
+  /** Whether the response is a subscription. */
+  readonly subscribes?: boolean;
+  handle(request: HttpRequest, caller: Caller, gateway: GatewayContext): HttpResponse | Promise<HttpResponse>;
 }
 
 export interface GatewayContext {
@@ -116,6 +139,10 @@ export interface GatewayContext {
   readonly streams: ReadonlyMap<string, ServedStream>;
   /** The stream served at `/api/sse`. */
   readonly default: ServedStream | undefined;
+  /** The configured route that forwards the requests for a path; `undefined` if there is none. */
+  forwarded(path: string): Route | undefined;
+  /** The state of the routes in all processes, as far as it is known here. */
+  routes(): RoutesStatus;
   /** The current access rules and limits, which may change while the gateway runs. */
   readonly policy: Policy;
   readonly tickets: Tickets;

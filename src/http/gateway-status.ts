@@ -18,6 +18,52 @@ export interface GatewayStatus {
   readonly workers?: readonly WorkerStatus[];
   /** The streams by name. `GET /status` shows only those that the caller is granted, `gateway.status()` all of them. */
   readonly streams: Readonly<Record<string, StreamStatus>>;
+  readonly routes: RoutesStatus;
+}
+
+/** The routes by their patterns. */
+export type RoutesStatus = Readonly<Record<string, RouteStatus>>;
+
+/** A route in all processes of this node. Counts are since the start. */
+export interface RouteStatus {
+  readonly requests: number;
+  /** Requests that have not ended, including those that wait for a target. */
+  readonly active: number;
+  /** The sum of {@link RouteStatus.failures}. */
+  readonly failed: number;
+  /** Requests by the class of the response's status; `none` for clients that left before there was one. */
+  readonly responses: Readonly<Record<StatusClass, number>>;
+  /** Requests that no target answered, and responses that were cut, by error code. */
+  readonly failures: Readonly<Record<TargetErrorCode, number>>;
+  /** The targets by name. */
+  readonly targets: Readonly<Record<string, TargetStatus>>;
+}
+
+export type StatusClass = "1xx" | "2xx" | "3xx" | "4xx" | "5xx" | "none";
+
+/** The codes of errors that clients get when no target answers. */
+export type TargetErrorCode = "target-failed" | "target-timeout" | "target-unavailable";
+
+/** What was sent to a target since the start. */
+export interface TargetCounts {
+  /** Requests that were sent to it, including retries. */
+  readonly requests: number;
+  /** How many of {@link TargetCounts.requests} failed: no answer, a cut response, or a 502, 503 or 504. */
+  readonly failures: number;
+  /** How many of {@link TargetCounts.requests} were retries. */
+  readonly retries: number;
+  /** How often it was ejected. */
+  readonly ejections: number;
+}
+
+/** A server behind a route. */
+export interface TargetStatus extends TargetCounts {
+  /** `down`: its health checks fail. `ejected`: its requests have failed. Of several processes, the worst state. */
+  readonly state: "up" | "down" | "ejected";
+  /** Requests that it has now. */
+  readonly active: number;
+  /** Requests that wait because it has as many as it may have. */
+  readonly waiting: number;
 }
 
 /** One of several processes that serve clients. */

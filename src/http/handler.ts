@@ -2,10 +2,10 @@ import { refuseCredentialsInUrl } from "../access/credentials.ts";
 import { permits } from "../access/identity.ts";
 import type { CorsOptions } from "../access/options.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
-import type { Caller, Cors, GatewayContext } from "./gateway-context.ts";
+import type { Caller, Cors, GatewayContext, Route } from "./gateway-context.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
 import { problem } from "./problem.ts";
-import { findHome, findRoute, type Route } from "./routes.ts";
+import { findHome, findRoute } from "./routes.ts";
 
 /** Answers a request; `undefined` if the path does not belong to the gateway. */
 export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse | undefined>;
@@ -72,21 +72,15 @@ export function noteRefusal(
 function withHeaders(response: HttpResponse, added: HttpHeaders): HttpResponse {
   if (Object.keys(added).length === 0) return response;
   const { Vary: known } = response.headers;
-  const vary = known !== undefined && added["Vary"] !== undefined ? { Vary: `${known}, ${added["Vary"]}` } : {};
+  const vary =
+    known !== undefined && added["Vary"] !== undefined ? { Vary: [known, added["Vary"]].flat().join(", ") } : {};
   return { ...response, headers: { ...response.headers, ...added, ...vary } };
 }
 
 async function answer(route: Route, request: HttpRequest, gateway: GatewayContext): Promise<HttpResponse> {
-  const allow = [...route.methods, "OPTIONS"].join(", ");
-  if (request.method === "OPTIONS") return gateway.policy.cors.preflight(request.header("origin"), allow);
-  refuseCredentialsInUrl(request.query);
-  if (!route.methods.includes(request.method)) {
-    const hint =
-      request.method === "POST"
-        ? "this resource does not support POST: publish events at /streams/<name>/events"
-        : undefined;
-    return problem(new SpillwayError("method-not-allowed", hint, { expected: allow }), {}, { Allow: allow });
-  }
+  const { methods } = route;
+  const refusal = methods === "any" ? checkForwarded(request, gateway) : checkMethod(request, methods, gateway);
+  if (refusal) return refusal;
   if (!route.right) {
     return route.handle(request, route.identifies ? await identify(route, request, gateway) : unidentified, gateway);
   }
@@ -99,25 +93,63 @@ async function answer(route: Route, request: HttpRequest, gateway: GatewayContex
   return route.handle(request, caller, gateway);
 }
 
+/** The response to a method that the resource does not support, and to OPTIONS. */
+function checkMethod(
+  request: HttpRequest,
+  methods: readonly string[],
+  gateway: GatewayContext,
+): HttpResponse | undefined {
+  const allow = [...methods, "OPTIONS"].join(", ");
+  if (request.method === "OPTIONS") return gateway.policy.cors.preflight(request.header("origin"), allow);
+  refuseCredentialsInUrl(request.query);
+  if (!methods.includes(request.method)) {
+    const hint =
+      request.method === "POST"
+        ? "this resource does not support POST: publish events at /streams/<name>/events"
+        : undefined;
+    return problem(new SpillwayError("method-not-allowed", hint, { expected: allow }), {}, { Allow: allow });
+  }
+  return undefined;
+}
+
+/** The methods in `Allow` and in preflight responses; the target may refuse some of them. */
+const forwardable = "GET, HEAD, POST, PUT, PATCH, DELETE";
+
+/** The response to methods that are never forwarded, and to preflight requests if CORS is configured. */
+function checkForwarded(request: HttpRequest, { policy }: GatewayContext): HttpResponse | undefined {
+  const { method } = request;
+  // TRACE would expose the headers that the gateway adds, and CONNECT would open a tunnel.
+  if (method === "TRACE" || method === "CONNECT")
+    return problem(new SpillwayError("method-not-allowed"), {}, { Allow: forwardable });
+  const isPreflight = method === "OPTIONS" && request.header("access-control-request-method") !== undefined;
+  return isPreflight && policy.cors.isConfigured
+    ? policy.cors.preflight(request.header("origin"), forwardable)
+    : undefined;
+}
+
 /** The caller of public routes, which do not depend on it. */
 const unidentified: Caller = {
   identity: { subject: "anonymous", grant: { can: [] }, recognized: { by: "anonymous" } },
   address: undefined,
 };
 
-async function identify({ stream }: Route, request: HttpRequest, { policy }: GatewayContext): Promise<Caller> {
-  const found = policy.access.identify(request, stream);
+async function identify(
+  { stream, forwards }: Route,
+  request: HttpRequest,
+  { policy }: GatewayContext,
+): Promise<Caller> {
+  const found = policy.access.identify(request, forwards ?? stream);
   const identity = found instanceof Promise ? await found : found;
   return { identity, address: policy.addressOf(request) };
 }
 
-function assertPermitted({ right, stream }: Route, { identity }: Caller, { policy }: GatewayContext): void {
-  if (permits(identity.grant, right!, stream)) return;
+function assertPermitted({ right, stream, forwards }: Route, { identity }: Caller, { policy }: GatewayContext): void {
+  if (permits(identity.grant, right!, forwards ?? stream)) return;
   if (identity.recognized.by === "anonymous" && policy.access.takesCredentials) {
     throw new SpillwayError("credential-required", `this needs the right "${right}"`);
   }
-  const what = stream === undefined ? `the right "${right}"` : `the right "${right}" for the stream`;
-  throw new SpillwayError("access-denied", `this needs ${what} (config: access)`);
+  const scope = forwards !== undefined ? " for the route" : stream !== undefined ? " for the stream" : "";
+  throw new SpillwayError("access-denied", `this needs the right "${right}"${scope} (config: access)`);
 }
 
 const requestHeaders = "Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID, Cache-Control";
@@ -125,7 +157,7 @@ const exposed = "Spillway-Resume, Retry-After, Idempotency-Replayed";
 
 /** Creates the CORS rules from the configured allow-list. Only an origin on the list is returned in a header. */
 export function createCors({ origins, credentials, maxAge }: CorsOptions): Cors {
-  if (origins.length === 0) return { headers: () => ({}), preflight: (_, allow) => plain(allow) };
+  if (origins.length === 0) return { isConfigured: false, headers: () => ({}), preflight: (_, allow) => plain(allow) };
   const everyone = origins.includes("*");
   const known: ReadonlySet<string> = new Set(origins);
   // The response depends on the origin even if the origin is refused, so caches always need `Vary`.
@@ -139,6 +171,7 @@ export function createCors({ origins, credentials, maxAge }: CorsOptions): Cors 
     origin !== undefined && (everyone || known.has(origin)) ? (everyone ? "*" : origin) : undefined;
 
   return {
+    isConfigured: true,
     headers(origin) {
       const name = allowed(origin);
       return name === undefined ? vary : { ...sharing, "Access-Control-Allow-Origin": name };

@@ -1,4 +1,4 @@
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { Sink, SinkListener } from "../hub/sink.ts";
 
 /** A request independent of a framework. Each adapter creates it from the framework's request. */
@@ -26,12 +26,33 @@ export interface HttpRequest {
   readonly address?: string | undefined;
   /** Whether the connection is encrypted. */
   readonly secure: boolean;
+  /** The whole request, to be forwarded; absent where only subscriptions are served. */
+  readonly original?: OriginalRequest;
 }
 
-export type HttpHeaders = Readonly<Record<string, string>>;
+/** A request as the client sent it. */
+export interface OriginalRequest {
+  /** The version of HTTP that the client speaks. */
+  readonly version: "1.0" | "1.1" | "2";
+  /** The query with its question mark; empty without a query. */
+  readonly search: string;
+  /** Names and values of all headers in turn, without pseudo-headers. */
+  readonly headers: readonly string[];
+  /** Whether it has a body. */
+  readonly hasBody: boolean;
+  /** The body as it arrives, to be read once. Fails if the body is malformed or incomplete. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** The protocol that the connection may change to after the response (RFC 9110 §7.8); absent if it cannot. */
+  readonly upgrade?: "websocket" | undefined;
+  /** Sends an informational response (RFC 9110 §15.2) ahead of the response; absent where that is not possible. */
+  inform?(status: number, headers: HttpHeaders): void;
+}
 
-/** A complete response, a file, or a stream that is written through a sink. */
-export type HttpResponse = HttpBody | HttpFile | HttpStream;
+/** A list is sent as one field for each value. */
+export type HttpHeaders = Readonly<Record<string, string | readonly string[]>>;
+
+/** A complete response, a file, a stream that is written through a sink, or another protocol. */
+export type HttpResponse = HttpBody | HttpFile | HttpStream | HttpUpgrade;
 
 export interface HttpBody {
   readonly status: number;
@@ -47,8 +68,17 @@ export interface HttpFile {
   readonly file: Readable;
 }
 
+/** The response to a request whose `original` has an `upgrade`: the connection then carries what `peer` sends, and the reverse. */
+export interface HttpUpgrade {
+  readonly status: 101;
+  readonly headers: HttpHeaders;
+  readonly peer: Duplex;
+  /** How long both sides may be silent, in ms. */
+  readonly idle: number;
+}
+
 export interface HttpStream {
-  readonly status: 200;
+  readonly status: number;
   readonly headers: HttpHeaders;
   /**
    * Starts the stream after the headers were sent. The adapter notifies the returned listener of the sink's drains and

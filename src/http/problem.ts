@@ -41,6 +41,9 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "store-corrupt": 503,
   "store-unavailable": 503,
   "append-unknown": 503,
+  "target-failed": 502,
+  "target-unavailable": 503,
+  "target-timeout": 504,
 };
 
 const unknownDetail =

@@ -1,27 +1,12 @@
-import type { Right } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
 import { endSubscribers, reload } from "./admin.ts";
-import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
+import type { Caller, GatewayContext, Route, ServedStream } from "./gateway-context.ts";
 import { home, homeFacts, wantsJson } from "./home.ts";
 import type { HttpRequest, HttpResponse } from "./message.ts";
 import { publish } from "./publish.ts";
 import { health, listStreams, liveness, metrics, readiness, simpleMetrics, simpleStatus, status } from "./status.ts";
 import { subscribe } from "./subscribe.ts";
 import { issueTicket } from "./tickets.ts";
-
-/** How requests for a path are answered, and the right that they need. */
-export interface Route {
-  readonly methods: readonly string[];
-  /** The right a caller needs; absent for public routes. */
-  readonly right?: Right;
-  /** The stream that the right is needed for; absent if the right on any stream is sufficient. */
-  readonly stream?: string | undefined;
-  /** Whether the response of a public route depends on the caller. */
-  readonly identifies?: boolean;
-  /** Whether the response is a subscription. */
-  readonly subscribes?: boolean;
-  handle(request: HttpRequest, caller: Caller, gateway: GatewayContext): HttpResponse | Promise<HttpResponse>;
-}
 
 const reading = ["GET", "HEAD"];
 
@@ -42,7 +27,7 @@ const fixedRoutes: ReadonlyMap<string, Route> = new Map<string, Route>([
 
 /** The route of a path; `undefined` if the path does not belong to the gateway. */
 export function findRoute(path: string, gateway: GatewayContext): Route | undefined {
-  return fixedRoutes.get(path) ?? defaultRoute(path, gateway.default?.name) ?? streamRoute(path);
+  return fixedRoutes.get(path) ?? defaultRoute(path, gateway) ?? streamRoute(path) ?? gateway.forwarded(path);
 }
 
 /** The route of the root; `undefined` if the root belongs to the embedding program. */
@@ -75,7 +60,9 @@ function refreshed(answer: (gateway: GatewayContext, caller: Caller) => HttpResp
 }
 
 /** The routes `/api/…` of the default stream. */
-function defaultRoute(path: string, stream: string | undefined): Route | undefined {
+function defaultRoute(path: string, { streams, default: served }: GatewayContext): Route | undefined {
+  if (streams.size === 0) return undefined;
+  const stream = served?.name;
   const route = { methods: reading, right: "subscribe", stream } as const;
   switch (path) {
     case "/api/sse":

@@ -31,6 +31,7 @@ export function describe(
     streams: Object.fromEntries(
       [...gateway.streams.values()].filter(isShown).map((stream) => [stream.name, streamStatus(stream)]),
     ),
+    routes: gateway.routes(),
   };
 }
 

@@ -1,6 +1,9 @@
 import type { Page } from "./page.ts";
 
-/** The output of a subscriber: an HTTP/1.1 socket, an HTTP/2 stream or a Fetch `ReadableStream`. */
+/** Bytes in both forms that a sink may need. */
+export type Framed = Pick<Page, "framed" | "payload">;
+
+/** The output of a response: an HTTP/1.1 socket, an HTTP/2 stream or a Fetch `ReadableStream`. */
 export interface Sink {
   /** Accepted bytes that have not been sent yet. */
   readonly pending: number;
@@ -8,10 +11,10 @@ export interface Sink {
   readonly sent: number;
   /** True from a write that exceeds the buffer until `onDrain`. */
   readonly full: boolean;
-  /** Always accepts the page; the caller checks `full` and `pending`. */
-  write(page: Page): void;
-  /** Ends the response after the pending bytes. */
-  end(): void;
+  /** Always accepts the bytes; the caller checks `full` and `pending`. */
+  write(page: Framed): void;
+  /** Ends the response after the pending bytes, with trailers (RFC 9110 §6.5) where the connection supports them. */
+  end(trailers?: Readonly<Record<string, string>>): void;
   /** Cuts the connection immediately. */
   destroy(): void;
 }

@@ -3,6 +3,7 @@ import { clusterMetrics } from "./cluster-metrics.ts";
 import type { Metric, Sample } from "./definition.ts";
 import { logMetrics } from "./log-metrics.ts";
 import { processMetrics } from "./process-metrics.ts";
+import { routeMetrics } from "./route-metrics.ts";
 import { servingMetrics } from "./serving-metrics.ts";
 import { takeSnapshot, type MetricsSources, type Snapshot } from "./snapshot.ts";
 import { upstreamMetrics } from "./upstream-metrics.ts";
@@ -21,6 +22,7 @@ export interface Metrics {
 /** All metrics. */
 export const allMetrics: readonly Metric[] = [
   ...servingMetrics,
+  ...routeMetrics,
   ...upstreamMetrics,
   ...logMetrics,
   ...clusterMetrics,

@@ -1,6 +1,6 @@
 /** The values that metrics are made from: plain numbers, read once per scrape. */
 import type { LeaseStatus, ReplicationStatus, ServedStream } from "../http/gateway-context.ts";
-import type { SubscriberStats } from "../http/gateway-status.ts";
+import type { RoutesStatus, SubscriberStats } from "../http/gateway-status.ts";
 import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Limits } from "../limits/options.ts";
 import type { LogState, StoreConnection } from "../log/log.ts";
@@ -44,6 +44,7 @@ export interface Snapshot {
   readonly store?: StoreConnection | undefined;
   /** Number of refused requests by error code, over all processes. */
   readonly refused: Readonly<Record<string, number>>;
+  readonly routes: RoutesStatus;
   /** All running processes. */
   readonly processes: readonly ProcessSnapshot[];
   readonly limits: Pick<Limits, "connections" | "memory" | "lag">;
@@ -66,6 +67,7 @@ export interface MetricsSources {
   /** `undefined` while the statistics are not known. */
   ingestStats(stream: string): IngestStats | undefined;
   refused(): Snapshot["refused"];
+  routes(): RoutesStatus;
   processes(): readonly ProcessSnapshot[];
   limits(): Snapshot["limits"];
 }
@@ -87,6 +89,7 @@ export function takeSnapshot(sources: MetricsSources): Snapshot {
     })),
     store: sources.store?.(),
     refused: sources.refused(),
+    routes: sources.routes(),
     processes: sources.processes(),
     limits: sources.limits(),
   };

@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import { connect, createServer as createHttp2Server, type ClientHttp2Session, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
+import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import type { Gateway, GatewayConfig } from "spillway";
 import { selfSigned, type Certificate } from "./self-signed.ts";
 
@@ -10,8 +11,12 @@ import { selfSigned, type Certificate } from "./self-signed.ts";
 export interface DoorRequest {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | ReadableStream<Uint8Array>;
+  /** For a body that is a stream. */
+  readonly duplex?: "half";
   readonly signal?: AbortSignal;
+  /** For a redirect; HTTP/2 follows none here. */
+  readonly redirect?: "manual";
 }
 
 /** One way to reach a gateway: every guarantee of the protocol is tested through each of them. */
@@ -107,15 +112,19 @@ function ownCertificate(): Certificate {
 export function requestOver(session: ClientHttp2Session): Door["request"] {
   return (path, { method = "GET", headers = {}, body, signal } = {}) =>
     new Promise((resolve, reject) => {
-      const stream = session.request({ ":method": method, ":path": path, ...headers }, signal ? { signal } : {});
+      const options = { endStream: body === undefined, ...(signal && { signal }) };
+      const stream = session.request({ ":method": method, ":path": path, ...headers }, options);
       stream.once("error", reject);
       stream.once("response", ({ ":status": status = 0, ...rest }) => {
-        const entries = Object.entries(rest).filter(([, value]) => typeof value === "string");
+        const entries = Object.entries(rest).flatMap(([name, value]) =>
+          [value ?? []].flat().map((item): [string, string] => [name, item]),
+        );
         const bodiless = method === "HEAD" || status === 204 || status === 304;
         const content = bodiless ? null : (Readable.toWeb(stream) as ReadableStream<Uint8Array>);
-        resolve(new Response(content, { status, headers: entries as Array<[string, string]> }));
+        resolve(new Response(content, { status, headers: entries }));
       });
-      stream.end(body);
+      if (body instanceof ReadableStream) Readable.fromWeb(body as NodeReadableStream<Uint8Array>).pipe(stream);
+      else if (body !== undefined) stream.end(body);
     });
 }
 

@@ -1,8 +1,7 @@
 import { Readable } from "node:stream";
 import { SpillwayError } from "../../errors.ts";
-import type { Page } from "../../hub/page.ts";
-import type { Sink, SinkListener } from "../../hub/sink.ts";
-import type { HttpRequest, HttpStream } from "../../http/message.ts";
+import type { Framed, Sink, SinkListener } from "../../hub/sink.ts";
+import type { HttpHeaders, HttpRequest, HttpStream } from "../../http/message.ts";
 import { problem } from "../../http/problem.ts";
 import type { HttpHandler } from "../../http/handler.ts";
 
@@ -13,19 +12,21 @@ export type FetchHandler = (request: Request) => Promise<Response>;
 export function toFetchHandler(handler: HttpHandler, mount = ""): FetchHandler {
   return async (request) => {
     const answer = (await handler(toHttpRequest(request, mount))) ?? problem(new SpillwayError("not-found"));
-    if ("open" in answer)
-      return new Response(toReadable(answer, request.signal), { status: 200, headers: answer.headers });
+    const headers = fieldsOf(answer.headers);
+    if ("open" in answer) return new Response(toReadable(answer, request.signal), { status: answer.status, headers });
     if ("file" in answer) {
       const body = Readable.toWeb(answer.file) as ReadableStream<Uint8Array>;
-      return new Response(body, { status: answer.status, headers: answer.headers });
+      return new Response(body, { status: answer.status, headers });
     }
+    // No request here has an `upgrade`.
+    if ("peer" in answer) throw new TypeError("a Fetch response cannot change the protocol");
     const body = request.method === "HEAD" || answer.status === 204 ? null : (answer.body ?? null);
-    return new Response(body, { status: answer.status, headers: answer.headers });
+    return new Response(body, { status: answer.status, headers });
   };
 }
 
 function toHttpRequest(request: Request, mount: string): HttpRequest {
-  const { pathname, searchParams, host } = new URL(request.url);
+  const { pathname, search, searchParams, host } = new URL(request.url);
   return {
     method: request.method,
     mount,
@@ -35,7 +36,25 @@ function toHttpRequest(request: Request, mount: string): HttpRequest {
     header: (name) => request.headers.get(name) ?? (name === "host" ? host : undefined),
     body: (limit, take) => readBody(request, limit, take),
     signal: request.signal,
+    get original() {
+      return {
+        version: "1.1" as const,
+        search,
+        headers: [...request.headers].flat(),
+        hasBody: request.body !== null,
+        body: request.body ?? noChunks,
+      };
+    },
   };
+}
+
+const noChunks: AsyncIterable<Uint8Array> = { async *[Symbol.asyncIterator]() {} };
+
+/** Each value as a field of its own. */
+function fieldsOf(headers: HttpHeaders): [name: string, value: string][] {
+  return Object.entries(headers).flatMap(([name, value]) =>
+    typeof value === "string" ? [[name, value]] : value.map((item): [string, string] => [name, item]),
+  );
 }
 
 async function readBody(request: Request, limit: number, take: (bytes: number) => void): Promise<string> {
@@ -98,7 +117,7 @@ class StreamSink implements Sink {
     return this.pending >= highWaterMark;
   }
 
-  write(page: Page): void {
+  write(page: Framed): void {
     if (this.#closed) return;
     this.#accepted += page.payload.length;
     // A copy: the reader may transfer the buffer, which all subscribers share.

@@ -2,7 +2,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { pipeline, type Writable } from "node:stream";
 import { SpillwayError } from "../../errors.ts";
-import type { HttpFile, HttpRequest, HttpResponse } from "../../http/message.ts";
+import type {
+  HttpFile,
+  HttpHeaders,
+  HttpRequest,
+  HttpResponse,
+  HttpUpgrade,
+  OriginalRequest,
+} from "../../http/message.ts";
 import type { HttpHandler } from "../../http/handler.ts";
 import { problem } from "../../http/problem.ts";
 import { openHttp1, openHttp2 } from "./sink.ts";
@@ -21,8 +28,7 @@ export function toNodeHandler(handler: HttpHandler): NodeHandler {
     handler(toHttpRequest(request, response, next !== undefined))
       .then((answer) => {
         if (isGone(response)) {
-          if (answer && "open" in answer) answer.abandon();
-          else if (answer && "file" in answer) answer.file.destroy();
+          if (answer) discard(answer);
           return;
         }
         if (answer) send(answer, request, response);
@@ -31,6 +37,13 @@ export function toNodeHandler(handler: HttpHandler): NodeHandler {
       })
       .catch(next ?? (() => response.destroy()));
   };
+}
+
+/** Releases what a response holds that nobody will get. */
+function discard(answer: HttpResponse): void {
+  if ("open" in answer) answer.abandon();
+  else if ("file" in answer) answer.file.destroy();
+  else if ("peer" in answer) answer.peer.destroy();
 }
 
 /** Checks the underlying stream or socket: an HTTP/2 or queued pipelined response does not show its own closing. */
@@ -63,11 +76,51 @@ function toHttpRequest(request: Request, response: Response, isShared: boolean):
       return Array.isArray(value) ? value.join(", ") : value;
     },
     body: (limit, take) => readBody(request, response, limit, take),
+    get original() {
+      return toOriginal(request, response);
+    },
     // Listens on the response, because a request emits `close` as soon as its body has been read.
     get signal() {
       return closeSignal(response, isGone(response), isHttp2(response) ? undefined : response.req.socket);
     },
   };
+}
+
+function toOriginal(request: Request, response: Response): OriginalRequest {
+  const target = originForm(request.url ?? "/");
+  const mark = target.indexOf("?");
+  return {
+    version: isHttp2(response) ? "2" : request.httpVersion === "1.0" ? "1.0" : "1.1",
+    search: mark === -1 ? "" : target.slice(mark),
+    headers: isHttp2(response) ? withoutPseudoHeaders(request.rawHeaders) : request.rawHeaders,
+    hasBody: hasBody(request),
+    body: readChunks(request, response),
+    upgrade: upgrades.has(request) ? "websocket" : undefined,
+    // HTTP/1.0 has none (RFC 9110 §15.2).
+    ...(request.httpVersion !== "1.0" && { inform: (status, headers) => inform(response, status, headers) }),
+  };
+}
+
+function withoutPseudoHeaders(headers: readonly string[]): string[] {
+  return headers.filter((_, index) => !headers[index - (index % 2)]!.startsWith(":"));
+}
+
+/** Whether a request announces a body, even one that turns out to be empty. */
+export function hasBody(request: Request): boolean {
+  if ("stream" in request) return !request.stream.endAfterHeaders;
+  return request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
+}
+
+function inform(response: Response, status: number, headers: HttpHeaders): void {
+  if (response.headersSent || isGone(response)) return;
+  // Node looks for `link` in lower case.
+  const fields = Object.fromEntries(Object.entries(copy(headers)).map(([name, value]) => [name.toLowerCase(), value]));
+  try {
+    if (isHttp2(response)) response.stream.additionalHeaders({ ":status": status, ...fields });
+    else if (status === 103) response.writeEarlyHints(fields);
+  } catch {
+    // Node refuses a `Link` of an unusual form. The response itself is not affected.
+  }
 }
 
 /** Clients may also send the whole URL, as they do to a proxy (RFC 9112 §3.2.2). */
@@ -88,6 +141,14 @@ export function deferContinue(request: Request): void {
   deferred.add(request);
 }
 
+/** Requests whose connections can change to WebSocket, with the bytes that followed them. */
+const upgrades = new WeakMap<Request, Buffer>();
+
+/** Lets the response to a request change its connection's protocol to WebSocket. `head`: what followed the request. */
+export function allowUpgrade(request: IncomingMessage, head: Buffer): void {
+  upgrades.set(request, head);
+}
+
 /** Requests whose body is malformed after the part that was received. */
 const broken = new WeakSet<Request>();
 
@@ -105,28 +166,36 @@ async function readBody(
   limit: number,
   take: (bytes: number) => void,
 ): Promise<string> {
+  if (Number(request.headers["content-length"] ?? 0) > limit) throw tooLarge(limit);
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of readChunks(request, response)) {
+    length += chunk.length;
+    if (length > limit) throw tooLarge(limit);
+    take(chunk.length);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/**
+ * The body of a request as it arrives.
+ * @throws {SpillwayError} `request-invalid` if it is malformed or incomplete, or was read before.
+ */
+async function* readChunks(request: Request, response: Response): AsyncGenerator<Buffer, void, undefined> {
   if (request.readableEnded) {
     const message = "the body has already been read: mount the gateway before any body parser";
     throw new SpillwayError("request-invalid", message, { field: "body" });
   }
-  if (Number(request.headers["content-length"] ?? 0) > limit) throw tooLarge(limit);
   if (deferred.delete(request)) response.writeContinue();
-  const chunks: Buffer[] = [];
-  let length = 0;
   try {
     // Leaving the loop early must not destroy the request: its socket still has to carry the answer.
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length > limit) throw tooLarge(limit);
-      take(chunk.length);
-      chunks.push(chunk);
-    }
+    yield* request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   } catch (cause) {
     // A client error: it must not be logged as a server error, or clients could fill the log.
-    throw cause instanceof SpillwayError ? cause : brokenOff(cause);
+    throw brokenOff(cause);
   }
   if (broken.has(request)) throw brokenOff();
-  return Buffer.concat(chunks).toString();
 }
 
 function brokenOff(cause?: unknown): SpillwayError {
@@ -139,8 +208,9 @@ function tooLarge(limit: number): SpillwayError {
 
 function send(answer: HttpResponse, request: Request, response: Response): void {
   if ("file" in answer) return sendFile(answer, response);
+  if ("peer" in answer) return changeProtocol(answer, request as IncomingMessage, response as ServerResponse);
   if ("open" in answer) {
-    response.writeHead(answer.status, answer.headers);
+    response.writeHead(answer.status, copy(answer.headers));
     return isHttp2(response) ? openHttp2(response, answer.open) : openHttp1(response, answer.open);
   }
   const { body } = answer;
@@ -158,8 +228,40 @@ function send(answer: HttpResponse, request: Request, response: Response): void 
   response.end(request.method === "HEAD" ? "" : (body ?? ""));
 }
 
+/** As Node takes it, which may change lists. */
+function copy(headers: HttpHeaders): Record<string, string | string[]> {
+  const result: Record<string, string | string[]> = {};
+  for (const name in headers) {
+    const value = headers[name]!;
+    result[name] = typeof value === "string" ? value : [...value];
+  }
+  return result;
+}
+
+/** Joins the client's connection with the peer's. When one side ends or fails, so does the other. */
+function changeProtocol(
+  { headers, peer, idle }: HttpUpgrade,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const { socket } = request;
+  response.detachSocket(socket);
+  const fields = Object.entries(headers).flatMap(([name, value]) =>
+    [value].flat().map((item) => `${name}: ${item}\r\n`),
+  );
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields.join("")}\r\n`, "latin1");
+  socket.unshift(upgrades.get(request)!);
+  const cut = (): void => {
+    socket.destroy();
+    peer.destroy();
+  };
+  // Either direction counts: what one side reads, the other writes.
+  socket.setTimeout(idle, cut);
+  pipeline(socket, peer, socket, cut);
+}
+
 function sendFile({ status, headers, file }: HttpFile, response: Response): void {
-  response.writeHead(status, headers);
+  response.writeHead(status, copy(headers));
   // If either side fails, `pipeline` destroys the other.
   pipeline(file, response as Writable, () => {});
 }

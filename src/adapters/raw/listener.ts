@@ -29,6 +29,8 @@ export interface HeadLimits {
 export interface RawListenerOptions {
   /** Called for each connection. */
   limits(): HeadLimits;
+  /** Whether the gateway has streams. Without them, a route may have their paths. */
+  hasStreams(): boolean;
   /** Takes a connection that speaks HTTP/2, and calls `onEnd` when it has ended. */
   serveHttp2(socket: Socket, onEnd: () => void): void;
 }
@@ -78,7 +80,7 @@ export function serveRawStreams(server: Server, handler: HttpHandler, options: R
 
   function readOurs(bytes: Buffer): RequestHead | undefined {
     const head = readPlainGet(bytes);
-    return head && asksForStream(head) && fits(bytes, head) ? head : undefined;
+    return head && options.hasStreams() && asksForStream(head) && fits(bytes, head) ? head : undefined;
   }
 
   function fits({ length }: Buffer, { target }: RequestHead): boolean {
@@ -96,7 +98,7 @@ export function serveRawStreams(server: Server, handler: HttpHandler, options: R
     handler(new PlainRequest(head, connection))
       .then((answer = problem(new SpillwayError("not-found"))) => {
         // The paths of streams serve no files.
-        if ("file" in answer) return void connection.destroy();
+        if ("file" in answer || "peer" in answer) return void connection.destroy();
         if (connection.destroyed) {
           if ("open" in answer) answer.abandon();
           return;
@@ -127,7 +129,7 @@ function cut(this: Socket): void {
 function asksForStream({ target, headers }: RequestHead): boolean {
   const accept = headers.get("accept") ?? "";
   // A long poll is likely to be followed by others on its connection: Node's HTTP keeps the connection open.
-  return /^\/(streams\/|api\/sse)/.test(target) && !/application\/json/i.test(accept);
+  return /^\/(streams\/|api\/sse(?=$|[/?]))/.test(target) && !/application\/json/i.test(accept);
 }
 
 /**
@@ -173,7 +175,7 @@ class PlainRequest implements HttpRequest {
 /** A head as Node writes it. The connection ends with the response, since it carries no other request. */
 function writeHead(status: number, headers: HttpHeaders, framing: string): string {
   let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
-  for (const name in headers) text += `${name}: ${headers[name]}\r\n`;
+  for (const name in headers) text += `${name}: ${String(headers[name])}\r\n`;
   return `${text}Date: ${httpDate()}\r\nConnection: close\r\n${framing}\r\n\r\n`;
 }
 

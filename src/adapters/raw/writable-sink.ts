@@ -2,14 +2,19 @@ import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
-import type { Page } from "../../hub/page.ts";
-import type { Sink, SinkListener } from "../../hub/sink.ts";
+import type { Framed, Sink, SinkListener } from "../../hub/sink.ts";
 import { onHalfClose } from "../connections.ts";
 import { writeDirect, type DirectHandle } from "./tcp-handle.ts";
 import type { HandleConnection } from "./handle-connections.ts";
 
 /** Begins a response on a sink. */
 export type OpenSink = (sink: Sink) => SinkListener;
+
+/** Header fields that are sent after a body, by name. */
+type Trailers = Readonly<Record<string, string>> | undefined;
+
+/** Ends a response after all written bytes. */
+export type EndSink = (trailers: Trailers) => void;
 
 /** The most bytes that are handed over at once: progress within a piece is not observable. */
 const pieceSize = 128 * 1024;
@@ -19,7 +24,7 @@ const pieceSize = 128 * 1024;
  */
 export class WritableSink implements Sink {
   full = false;
-  readonly #end: () => void;
+  readonly #end: EndSink;
   readonly #writable: Writable | HandleConnection;
   readonly #framed: boolean;
   /** Sent together with the first page, before it. */
@@ -33,8 +38,9 @@ export class WritableSink implements Sink {
   #underway = 0;
   #accepted = 0;
   #ending = false;
+  #trailers: Trailers;
 
-  constructor(writable: Writable | HandleConnection, framed: boolean, end: () => void, head?: Buffer) {
+  constructor(writable: Writable | HandleConnection, framed: boolean, end: EndSink, head?: Buffer) {
     this.#writable = writable;
     this.#framed = framed;
     this.#end = end;
@@ -67,7 +73,7 @@ export class WritableSink implements Sink {
     return this.#accepted - this.pending;
   }
 
-  write(page: Page): void {
+  write(page: Framed): void {
     let bytes = this.#framed ? page.framed : page.payload;
     if (this.#head) {
       bytes = Buffer.concat([this.#head, bytes]);
@@ -80,9 +86,10 @@ export class WritableSink implements Sink {
     this.#writeOn();
   }
 
-  end(): void {
+  end(trailers?: Trailers): void {
+    this.#trailers = trailers;
     if (this.#queued > 0) this.#ending = true;
-    else this.#end();
+    else this.#end(trailers);
   }
 
   destroy(): void {
@@ -122,7 +129,7 @@ export class WritableSink implements Sink {
   readonly #onDrain = (): void => {
     this.full = false;
     this.#writeOn();
-    if (this.#ending && this.#queued === 0) this.#end();
+    if (this.#ending && this.#queued === 0) this.#end(this.#trailers);
     else if (!this.full) this.#listener?.onDrain();
   };
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { printJsonSchema } from "../../config/json-schema.ts";
 import { printConfig } from "../../config/secrets.ts";
+import { loadTransforms } from "../../proxy/proxy.ts";
 import { addConfigFlags, resolveFlags, type ConfigFlags } from "../config-flags.ts";
 
 interface CheckFlags extends ConfigFlags {
@@ -15,6 +16,9 @@ export function addCheck(program: Command): void {
   addConfigFlags(command)
     .option("--schema", "print the JSON schema for editors instead of the configuration")
     .action(async ({ schema, ...flags }: CheckFlags) => {
-      process.stdout.write(schema ? printJsonSchema() : printConfig(await resolveFlags(flags)));
+      if (schema) return void process.stdout.write(printJsonSchema());
+      const options = await resolveFlags(flags);
+      await loadTransforms(options.routes);
+      process.stdout.write(printConfig(options));
     });
 }

@@ -11,6 +11,7 @@ interface KeyFlags {
   readonly name: string;
   readonly can: readonly string[];
   readonly streams?: readonly string[];
+  readonly routes?: readonly string[];
   readonly channels?: readonly string[];
   readonly events?: readonly string[];
   /** RFC 3339. */
@@ -47,12 +48,17 @@ function addEntryFlags(command: Command): Command {
       new Option("--name <name>", "name of the key in logs and metrics").argParser(readName).makeOptionMandatory(),
     )
     .addOption(
-      new Option("--can <rights>", "rights, separated by commas: subscribe,publish,admin")
+      new Option("--can <rights>", "rights, separated by commas: subscribe,publish,proxy,admin")
         .argParser(readRights)
         .default(["subscribe"], "subscribe"),
     )
     .addOption(
       new Option("--streams <names>", "stream names or patterns, separated by commas (default: all)").argParser(
+        readNames,
+      ),
+    )
+    .addOption(
+      new Option("--routes <paths>", "path patterns of routes, separated by commas (default: all)").argParser(
         readNames,
       ),
     )
@@ -92,8 +98,8 @@ async function readSecret(): Promise<string> {
 }
 
 /** The configuration section in YAML. Values are quoted as JSON, so that YAML reads every text as a string. */
-function entryOf(hash: string, { name, can, streams, channels, events, expires }: KeyFlags): string {
-  const members = Object.entries({ name, hash, can, streams, channels, events, expires })
+function entryOf(hash: string, { name, can, streams, routes, channels, events, expires }: KeyFlags): string {
+  const members = Object.entries({ name, hash, can, streams, routes, channels, events, expires })
     .filter(([, value]) => value !== undefined)
     .map(([member, value]) => `${member}: ${JSON.stringify(value)}`);
   return `access:\n  keys:\n    - ${members.join("\n      ")}\n`;

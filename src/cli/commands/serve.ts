@@ -88,23 +88,23 @@ async function serveWithWorkers(
   logger.info({}, "stopped");
 }
 
-/** Logs the address; prints the URLs of the streams to a terminal. */
+/** Logs the address; prints the URLs of the streams and routes to a terminal. */
 function announce(listen: ListenAddress, options: GatewayOptions, logger: ProgramLogger): void {
   const scheme = options.tls ? "https" : "http";
   const workers = options.workers > 1 ? { workers: options.workers } : {};
   logger.info({ address: `${scheme}://${formatListen(listen)}`, ...summary(options), ...workers }, "listening");
   // A browser cannot open the wildcard address.
   const host = /^(0\.0\.0\.0|::)$/.test(listen.host) ? "localhost" : listen.host;
-  const names = Object.keys(options.streams);
-  const shown = names
-    .slice(0, mostUrls)
-    .map((name) => `${scheme}://${formatListen({ ...listen, host })}/streams/${name}`);
-  logger.note([...shown, ...(names.length > mostUrls ? [`and ${names.length - mostUrls} more`] : [])]);
+  const paths = [...Object.keys(options.streams).map((name) => `/streams/${name}`), ...Object.keys(options.routes)];
+  const shown = paths.slice(0, mostUrls).map((path) => `${scheme}://${formatListen({ ...listen, host })}${path}`);
+  logger.note([...shown, ...(paths.length > mostUrls ? [`and ${paths.length - mostUrls} more`] : [])]);
 }
 
-/** The largest number of streams listed on a terminal. */
+/** The largest number of URLs listed on a terminal. */
 const mostUrls = 10;
 
-function summary({ streams, store, listener }: GatewayOptions): object {
-  return { streams: Object.keys(streams), store: store.slice(0, store.indexOf(":")), listener };
+function summary({ streams, routes, store, listener }: GatewayOptions): object {
+  const patterns = Object.keys(routes);
+  const forwarded = patterns.length > 0 ? { routes: patterns } : {};
+  return { streams: Object.keys(streams), ...forwarded, store: store.slice(0, store.indexOf(":")), listener };
 }

@@ -9,7 +9,7 @@ import type { SessionMatch } from "../../http/sessions.ts";
 import type { Arrival, Caller } from "../../limits/admission.ts";
 import type { ProcessStats } from "../../metrics/process-stats.ts";
 import type { IngestStats, ProcessSnapshot } from "../../metrics/snapshot.ts";
-import type { SubscriberStats, WorkerStatus } from "../../http/gateway-status.ts";
+import type { RoutesStatus, SubscriberStats, WorkerStatus } from "../../http/gateway-status.ts";
 import type { UpstreamStatus } from "../../upstream/upstream.ts";
 import type { Appended, AppendOptions, LogEvent, NewEvent } from "../../log/log.ts";
 
@@ -113,6 +113,7 @@ export interface Report {
   readonly subscriberStats: StatsByStream;
   /** The number of refused requests by error code. */
   readonly refused: Counts;
+  readonly routes: RoutesStatus;
   readonly process: ProcessStats;
 }
 
@@ -129,6 +130,8 @@ export interface Facts {
   readonly streams: Readonly<Record<string, StreamFacts>>;
   /** The total over all workers, including those that have ended. */
   readonly refused: Counts;
+  /** The total over all workers; the counts include workers that have ended. */
+  readonly routes: RoutesStatus;
   /** All processes, with the primary first. */
   readonly processes: readonly ProcessSnapshot[];
 }

@@ -38,7 +38,8 @@ export function addStats(a: SubscriberStats, b: SubscriberStats): SubscriberStat
   return { ...addNumbers(a, b), lag: Math.max(a.lag, b.lag), closed: addNumbers(a.closed, b.closed) };
 }
 
-function addNumbers<Counts extends object>(a: Counts, b: Counts): Counts {
+/** The sums of two records of numbers with the same names. */
+export function addNumbers<Counts extends object>(a: Counts, b: Counts): Counts {
   const sums = Object.entries(a as Record<string, number>).map(([name, value]) => [
     name,
     value + (b as Record<string, number>)[name]!,

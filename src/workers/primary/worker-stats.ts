@@ -2,6 +2,7 @@ import type { OwnSource } from "../../gateway/source.ts";
 import type { SubscriberStats } from "../../http/gateway-status.ts";
 import type { ProcessMonitor } from "../../metrics/process-stats.ts";
 import { addStats, countSubscribers, noSubscribers, withoutConnected } from "../ipc/subscriber-stats.ts";
+import { addRoutes, onlyCurrent, withoutActive } from "../ipc/route-stats.ts";
 import type { StatsByStream, Counts, Facts, Report, StreamFacts } from "../ipc/messages.ts";
 import type { Member } from "./pool.ts";
 
@@ -31,7 +32,7 @@ export function createWorkerStats(
 ): WorkerStats {
   const startedAt = Date.now();
   const reports = new Map<Member, Report>();
-  let gone: Pick<Report, "subscriberStats" | "refused"> = { subscriberStats: {}, refused: {} };
+  let gone: Counters = { subscriberStats: {}, refused: {}, routes: {} };
   const asked = new Set<Member>();
   let underWay: Promise<Facts> | undefined;
   let onAnswered: () => void = () => {};
@@ -61,6 +62,7 @@ export function createWorkerStats(
   }
 
   function facts(): Facts {
+    const routes = Array.from(reports.values(), (report) => report.routes).reduce(addRoutes, {});
     const running = members().filter((member) => member.process);
     return {
       startedAt,
@@ -69,6 +71,7 @@ export function createWorkerStats(
         subscribers: countSubscribers(reports.get(member)?.subscriberStats ?? {}),
       })),
       refused: [...reports.values(), gone].map(({ refused }) => refused).reduce(addCounts),
+      routes: addRoutes(routes, onlyCurrent(gone.routes, routes)),
       processes: [
         { worker: "primary", ...monitor.stats() },
         ...Array.from(reports, ([{ number }, report]) => ({ worker: String(number), ...report.process })),
@@ -97,17 +100,23 @@ export function createWorkerStats(
     },
     ended(member) {
       const last = reports.get(member);
-      if (last) {
-        gone = {
-          subscriberStats: addGone(gone.subscriberStats, last.subscriberStats),
-          refused: addCounts(gone.refused, last.refused),
-        };
-      }
+      if (last) gone = addEnded(gone, last);
       reports.delete(member);
       answered(member);
     },
     refresh: () => (underWay ??= refresh()),
     facts,
+  };
+}
+
+/** The part of a report that outlives its worker. */
+type Counters = Omit<Report, "process">;
+
+function addEnded(gone: Counters, last: Report): Counters {
+  return {
+    subscriberStats: addGone(gone.subscriberStats, last.subscriberStats),
+    refused: addCounts(gone.refused, last.refused),
+    routes: addRoutes(gone.routes, withoutActive(last.routes)),
   };
 }
 

@@ -9,6 +9,7 @@ import type { LogReaders } from "../../log/log.ts";
 import { createMetrics, type Metrics } from "../../metrics/create-metrics.ts";
 import { createProcessMonitor } from "../../metrics/process-stats.ts";
 import type { Logger } from "../../util/logger.ts";
+import { loadTransforms } from "../../proxy/proxy.ts";
 import { openChannel, type Channel } from "../ipc/channel.ts";
 import { toErrorText, type Start, type ToPrimary, type ToWorker } from "../ipc/messages.ts";
 import { createPrimaryLink, createRemoteAdmission, createRemoteTickets, type PrimaryLink } from "./primary-link.ts";
@@ -107,7 +108,8 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
 
   function report(): void {
     const { refused = {} } = gateway ?? {};
-    channel.send({ kind: "report", subscriberStats: changedStats(), refused, process: monitor.stats() });
+    const routes = gateway?.routes() ?? {};
+    channel.send({ kind: "report", subscriberStats: changedStats(), refused, routes, process: monitor.stats() });
   }
 
   return {
@@ -135,6 +137,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
   };
 
   async function prepare(): Promise<void> {
+    await loadTransforms(options.routes);
     readers = await host.openReaders(options);
     await changing.start(options);
     gateway = assembleGateway(options, {
@@ -143,6 +146,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
       logger,
       startedAt: start.facts.startedAt,
       workers: () => primary.facts().workers,
+      routes: () => primary.facts().routes,
       refresh: () => primary.refresh(),
       tickets: createRemoteTickets(primary),
       admission: createRemoteAdmission(primary, limits),
@@ -170,6 +174,7 @@ function createWorkerMetrics(shown: WorkerStreams["shown"], primary: PrimaryLink
     streams: shown,
     ingestStats: (name) => primary.facts().streams[name]?.ingestStats,
     refused: () => primary.facts().refused,
+    routes: () => primary.facts().routes,
     processes: () => primary.facts().processes,
     limits,
   });

@@ -125,7 +125,7 @@ test("the first request with a key that can be guessed logs one warning, without
     for (let n = 0; n < 2; n++) expect((await fetch(`${serve.url}/streams`, request)).status).toBe(200);
     serve.child.kill("SIGTERM");
     const { stdout, stderr } = await serve.result;
-    expect(stdout.match(/this API key is short/g)).toHaveLength(1);
+    expect(stdout.match(/the API key has fewer than 16 characters/g)).toHaveLength(1);
     expect(stdout).toContain('"subject":"key:web"');
     expect(stdout + stderr).not.toContain("hunter2");
   }));

@@ -22,6 +22,7 @@ const gatewayMembers = {
   listener: "always",
   workers: "shared",
   streams: "always",
+  routes: "always",
 } satisfies Members<GatewayStatus>;
 
 const streamMembers = {

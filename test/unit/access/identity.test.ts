@@ -45,3 +45,15 @@ test("narrowing again changes nothing", () => {
     }),
   );
 });
+
+test("the right to use routes is granted by their path patterns, whatever streams are granted", () => {
+  const routes: Grant = { can: ["proxy", "subscribe"], streams: [], routes: ["/api/**", "/feeds/*"] };
+  expect(["/api/**", "/feeds/a", "/other"].map((route) => permits(routes, "proxy", route))).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(permits(routes, "subscribe", "/api/**")).toBe(false);
+  expect(permits({ can: ["proxy"] }, "proxy", "/any")).toBe(true);
+  expect(permits({ can: ["subscribe"] }, "proxy", "/any")).toBe(false);
+});

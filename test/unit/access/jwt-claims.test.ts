@@ -50,7 +50,7 @@ test("a value of a mapped claim grants at most one channel", () => {
   const options = {
     can: ["subscribe" as const],
     broadcast: false,
-    claims: { streams: undefined, channels: mapping, events: undefined },
+    claims: { streams: undefined, routes: undefined, channels: mapping, events: undefined },
   };
   const value = fc.oneof(
     fc.string({ unit: "grapheme" }),
@@ -90,7 +90,11 @@ test("members of the wrong type grant nothing", async () => {
 });
 
 test("whatever the claim contains, only rights that it names are granted, on streams that it names", () => {
-  const options = { can: [], broadcast: false, claims: { streams: undefined, channels: undefined, events: undefined } };
+  const options = {
+    can: [],
+    broadcast: false,
+    claims: { streams: undefined, routes: undefined, channels: undefined, events: undefined },
+  };
   const member = fc.oneof(fc.jsonValue(), fc.array(fc.constantFrom("subscribe", "publish", "prices")));
   fc.assert(
     fc.property(fc.record({ can: member, streams: member }, { requiredKeys: [] }), (spillway) => {

@@ -11,7 +11,8 @@ interface Entry {
 export function optionsOf(schema: OptionSchema, path: readonly string[] = []): Entry[] {
   const { properties, additionalProperties: named } = schema;
   if (properties) return Object.entries(properties).flatMap(([key, inner]) => optionsOf(inner, [...path, key]));
-  return typeof named === "object" ? optionsOf(named, [...path, "<name>"]) : [{ key: path.join("."), schema }];
+  if (typeof named !== "object" || !named.properties) return [{ key: path.join("."), schema }];
+  return optionsOf(named, [...path, path.at(-1) === "routes" ? "<path>" : "<name>"]);
 }
 
 /** A default as one writes it in YAML. */
@@ -79,6 +80,9 @@ export type Size = number | string;
 
 /** A whole number; in text, \`_\` may group digits: \`1_000_000\`. */
 export type Count = number | string;
+
+/** A part of a whole: \`20%\`, or a number from 0 to 1. */
+export type Percentage = number | string;
 `;
 
 function collect(schema: OptionSchema, into: Map<string, OptionSchema>): void {
@@ -120,7 +124,7 @@ function typeOf(schema: OptionSchema): string {
     return `{ ${members.join("; ")} }`;
   }
   if (anyOf) return anyOf.map(typeOf).join(" | ");
-  if (items) return `readonly ${items.anyOf ? `(${typeOf(items)})` : typeOf(items)}[]`;
+  if (items) return `readonly ${/ \| /.test(typeOf(items)) ? `(${typeOf(items)})` : typeOf(items)}[]`;
   if (typeof named === "object") return `Readonly<Record<string, ${typeOf(named)}>>`;
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((choice) => JSON.stringify(choice)).join(" | ");

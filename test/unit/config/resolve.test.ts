@@ -21,8 +21,9 @@ describe("a resolved configuration", () => {
       trustProxy: [],
       drain: 10_000,
       default: "prices",
+      routes: {},
       access: {
-        anonymous: { can: ["subscribe"] },
+        anonymous: { can: ["subscribe", "proxy"] },
         keys: [],
         jwt: undefined,
         cookie: undefined,

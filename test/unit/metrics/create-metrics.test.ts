@@ -3,7 +3,7 @@ import { clusterMetrics } from "../../../src/metrics/cluster-metrics.ts";
 import { allMetrics, createMetrics } from "../../../src/metrics/create-metrics.ts";
 import { countDuration, countSince, createDurations, durationBounds } from "../../../src/util/durations.ts";
 import { parseExposition, valueOf } from "../../support/exposition.ts";
-import { exposed, processSnapshot, sourcesOf, streamSnapshot } from "./snapshots.ts";
+import { exposed, processSnapshot, routeStatus, sourcesOf, streamSnapshot } from "./snapshots.ts";
 
 test("the output is Prometheus' text format with every metric in it once", async () => {
   const { contentType, text } = await createMetrics(sourcesOf({ streams: [streamSnapshot("prices")] })).render();
@@ -17,6 +17,7 @@ test("a sample has the labels that its metric declares, and no others", async ()
   const metrics = await exposed({
     streams: [streamSnapshot("prices")],
     processes: [processSnapshot("primary"), processSnapshot("1")],
+    routes: { "/api/**": routeStatus },
   });
   for (const { name, labels, type } of allMetrics) {
     const { samples } = metrics.get(name)!;
@@ -147,6 +148,23 @@ test("refusals are counted by code, and the known codes exist before the first o
   const metrics = await exposed({ refused: { "rate-limited": 4, "uri-too-long": 1 } });
   const refused = (code: string): number | undefined => valueOf(metrics, "spillway_requests_refused_total", { code });
   expect(["rate-limited", "uri-too-long", "at-capacity", "gap"].map(refused)).toEqual([4, 1, 0, undefined]);
+});
+
+test("a route has its requests by status and code, and its targets", async () => {
+  const metrics = await exposed({ routes: { "/api/**": routeStatus } });
+  const of = (name: string, labels = {}): number | undefined =>
+    valueOf(metrics, `spillway_route_${name}`, { route: "/api/**", ...labels });
+  expect(["2xx", "5xx", "none"].map((status) => of("requests_total", { status }))).toEqual([6, 5, 1]);
+  expect(of("active")).toBe(4);
+  expect(of("failures_total", { code: "target-timeout" })).toBe(2);
+  expect(["a", "b"].map((target) => of("target_up", { target }))).toEqual([1, 0]);
+  expect(of("target_active", { target: "a" })).toBe(2);
+  expect(of("target_waiting", { target: "b" })).toBe(8);
+  const target = "a";
+  expect(
+    ["requests_total", "failures_total", "ejections_total"].map((name) => of(`target_${name}`, { target })),
+  ).toEqual([7, 2, 1]);
+  expect(of("retries_total", { target })).toBe(3);
 });
 
 test("with workers each process has its own samples, distinguished by a label; a single process has no label", async () => {

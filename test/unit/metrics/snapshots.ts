@@ -1,3 +1,4 @@
+import type { RoutesStatus, RouteStatus } from "../../../src/http/gateway-status.ts";
 import { createMetrics } from "../../../src/metrics/create-metrics.ts";
 import type { StoreConnection } from "../../../src/log/log.ts";
 import type { MetricsSources, ProcessSnapshot, StreamSnapshot } from "../../../src/metrics/snapshot.ts";
@@ -63,10 +64,26 @@ export function processSnapshot(worker: string | undefined): ProcessSnapshot {
   };
 }
 
+const targetCounts = { requests: 7, failures: 2, retries: 3, ejections: 1 };
+
+/** A route with two targets. */
+export const routeStatus: RouteStatus = {
+  requests: 12,
+  active: 4,
+  failed: 5,
+  responses: { "1xx": 0, "2xx": 6, "3xx": 0, "4xx": 0, "5xx": 5, "none": 1 },
+  failures: { "target-failed": 3, "target-timeout": 2, "target-unavailable": 0 },
+  targets: {
+    a: { state: "up", active: 2, waiting: 0, ...targetCounts },
+    b: { state: "ejected", active: 1, waiting: 8, ...targetCounts },
+  },
+};
+
 export interface Facts {
   readonly streams?: readonly StreamSnapshot[];
   readonly processes?: readonly ProcessSnapshot[];
   readonly refused?: Readonly<Record<string, number>>;
+  readonly routes?: RoutesStatus;
   readonly store?: StoreConnection | undefined;
 }
 
@@ -74,6 +91,7 @@ export function sourcesOf({
   streams = [],
   processes = [processSnapshot(undefined)],
   refused = {},
+  routes = {},
   store = { connected: true, silence: 100, reconnects: 19 },
 }: Facts): MetricsSources {
   const logOf = ({
@@ -98,6 +116,7 @@ export function sourcesOf({
     store: () => store,
     ingestStats: (name) => streams.find((stream) => stream.name === name)?.ingestStats,
     refused: () => refused,
+    routes: () => routes,
     processes: () => processes,
     limits: () => ({ connections: 10_000, memory: 1e9, lag: 250 }),
   };

@@ -1,0 +1,162 @@
+/** The `routes` section. */
+import { z } from "zod";
+import type { HeaderRules, RouteOptions, Routes, TransformOptions } from "../proxy/options.ts";
+import { isPattern } from "../proxy/pattern.ts";
+import type { HeaderRulesConfig, RouteConfig, TransformConfig } from "./config.ts";
+import { convert, duration, file, object, text, textAs } from "./fields.ts";
+import { isHeaderName, isHeaderValue } from "./upstream.ts";
+import { routeUpstreamSchema } from "./route-upstream.ts";
+
+/** Fields that decide where a message ends, or are about one connection: the gateway writes them. */
+const framing: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "host",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+const headerName = textAs("a header name, not host, content-length or one of a connection", (name) => {
+  const lower = name.toLowerCase();
+  return isHeaderName(name) && !framing.has(lower) ? lower : undefined;
+});
+
+const headerValue = text("text without line breaks", isHeaderValue, { secret: true });
+
+const headerRules: z.ZodType<HeaderRules, HeaderRulesConfig> = object({
+  set: z
+    .record(headerName, headerValue)
+    .default({})
+    .meta({ secret: true })
+    .describe("Header fields that are added or replaced, with their values, which are never shown."),
+  remove: z.array(headerName, "a list of header names").default([]).describe("Header fields that are removed."),
+}).meta({ title: "HeaderRulesConfig", description: "Changes of the header fields of a message." });
+
+const prefix = text(
+  "a path without a slash at its end, such as /api",
+  (path) => path.startsWith("/") && !/[/*]$|\*/.test(path) && isPattern(path),
+);
+
+const credential = z.union(
+  [
+    z.enum(["keep", "drop"]),
+    object({
+      set: text(
+        "a value of the Authorization header, such as Bearer ${KEY}",
+        (input) => input !== "" && isHeaderValue(input),
+        {
+          secret: true,
+        },
+      ),
+    }),
+  ],
+  { error: "keep, drop or { set: <value of Authorization> }" },
+);
+
+const transformSection = object({
+  module: file.describe("Path of the module, relative to the working directory."),
+  onError: z
+    .enum(["skip", "pass", "stop"])
+    .default("pass")
+    .describe(
+      "What becomes of an event for which the module throws: `pass` sends it unchanged, `skip` leaves it out, `stop` cuts the response.",
+    ),
+}).meta({ title: "TransformConfig", description: "A module that changes the events of a route." });
+
+const transform: z.ZodType<TransformOptions, string | TransformConfig> = convert(
+  z.union([file, transformSection], { error: "the path of a module that exists, or { module, onError }" }),
+  (parsed): TransformOptions => (typeof parsed === "string" ? { module: parsed, onError: "pass" } : parsed),
+  (options) => (options.onError === "pass" ? options.module : options),
+);
+
+const shape = object({
+  upstream: routeUpstreamSchema,
+  access: z
+    .enum(["required", "none"])
+    .default("required")
+    .describe(
+      "`required`: a client needs the right `proxy` for this route. `none`: every request is forwarded, and the target decides.",
+    ),
+  path: object({
+    strip: prefix
+      .optional()
+      .describe("Start of the path that is removed, such as `/api`; the pattern must begin with it."),
+    prepend: prefix.optional().describe("Path that is put before the rest, such as `/v2`."),
+  })
+    .prefault({})
+    .meta({ title: "RoutePathConfig", description: "How the path of a request is changed." }),
+  host: z
+    .enum(["target", "client"])
+    .default("target")
+    .describe("`Host` that the target gets: its own, or that of the client's request."),
+  headers: object({
+    request: headerRules.prefault({}),
+    response: headerRules.prefault({}),
+  })
+    .prefault({})
+    .meta({ title: "RouteHeadersConfig", description: "Changes of the header fields of both messages." }),
+  forwarded: z
+    .enum(["x-forwarded", "rfc7239", "none"])
+    .default("x-forwarded")
+    .describe(
+      "How the target learns the client's address, host and scheme: `X-Forwarded-For`, `-Host` and `-Proto`; `rfc7239`: `Forwarded`; or not at all. What the client itself sends there is removed, unless it is one of `trustProxy`.",
+    ),
+  credential: credential
+    .optional()
+    .describe(
+      'The client\'s `Authorization`, `X-API-Key`, ticket and `access.cookie`: `drop` removes them, `keep` forwards them, `{ set: "Bearer ${KEY}" }` replaces them by this `Authorization`. Default: `drop`; with `access: none`, `keep`.',
+    ),
+  websocket: z.boolean().default(false).describe("Whether WebSocket connections are forwarded."),
+  transform: transform
+    .optional()
+    .describe(
+      "A JavaScript or TypeScript module whose function `(event, context) => event` changes the events of an event stream: its path, relative to the working directory, or `{ module, onError }`; `onError` is `pass` (default), `skip` or `stop`.",
+    ),
+  heartbeat: duration("15s", 10)
+    .unwrap()
+    .optional()
+    .describe(
+      "How long an event stream is silent before the client gets a comment, which keeps its connection alive; at least `10ms`. Default: never.",
+    ),
+});
+
+type Parsed = z.output<typeof shape>;
+
+const routeSchema: z.ZodType<RouteOptions, RouteConfig> = convert(shape, toOptions, toConfig).meta({
+  title: "RouteConfig",
+  description: "Requests that are forwarded to other servers.",
+});
+
+function toOptions({ path: { strip = "", prepend = "" }, ...rest }: Parsed): RouteOptions {
+  return {
+    ...rest,
+    path: { strip, prepend },
+    credential: rest.credential ?? (rest.access === "none" ? "keep" : "drop"),
+    transform: rest.transform,
+    heartbeat: rest.heartbeat,
+  };
+}
+
+function toConfig({ path: { strip, prepend }, ...rest }: RouteOptions): Parsed {
+  return { ...rest, path: { strip: strip || undefined, prepend: prepend || undefined } };
+}
+
+const pattern = text("a path pattern that begins with /, such as /events, /users/*/feed or /api/**", isPattern).refine(
+  (path) => !/^\/(streams|status|metrics|admin|tickets|health|healthz|readyz)(\/|$)/.test(path),
+  "a path that the gateway does not answer itself, as it does /streams, /status, /metrics, /admin, /tickets, /health, /healthz and /readyz",
+);
+
+/** The routes by their path patterns. */
+export const routesSchema: z.ZodType<Routes, Readonly<Record<string, RouteConfig>>> = z
+  .record(pattern, routeSchema)
+  .superRefine((routes, context) => {
+    for (const [name, { path }] of Object.entries(routes)) {
+      if (`${name}/`.startsWith(`${path.strip}/`)) continue;
+      context.addIssue({ code: "custom", path: [name, "path", "strip"], message: `a start of the path ${name}` });
+    }
+  });

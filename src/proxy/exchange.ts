@@ -1,0 +1,286 @@
+import type { Duplex } from "node:stream";
+import type { Dispatcher } from "undici";
+import { SpillwayError } from "../errors.ts";
+import type { Sink, SinkListener } from "../hub/sink.ts";
+import type { HttpBody, HttpHeaders, HttpStream, HttpUpgrade } from "../http/message.ts";
+import { frame } from "./frame.ts";
+import type { IdleWatch } from "./idle-watch.ts";
+import type { ResponseHead } from "./response-head.ts";
+import type { Target } from "./target.ts";
+
+/** Why a target did not answer a request. */
+export class TargetFailure extends Error {
+  override readonly name = "TargetFailure";
+  readonly code: "target-failed" | "target-timeout";
+  /** `refused`: there was no connection; `broken`: the request was sent, at least in part. */
+  readonly how: "refused" | "broken";
+  /** The code of the HTTP client's error, such as `ECONNREFUSED`. */
+  readonly reason: string | undefined;
+
+  constructor(code: TargetFailure["code"], how: TargetFailure["how"], reason?: string) {
+    super(code);
+    this.code = code;
+    this.how = how;
+    this.reason = reason;
+  }
+
+  /** The error for the client, which does not say where the target is. */
+  toError(target: string): SpillwayError {
+    const what = this.reason === undefined ? "" : ` (${this.reason})`;
+    const text = this.code === "target-timeout" ? `${target}: no answer in time` : `${target}: no answer${what}`;
+    return new SpillwayError(this.code, text, { cause: this });
+  }
+}
+
+/**
+ * How an attempt ended: with the whole answer, with the target's failure, or by no fault of the target, because the
+ * client has gone or its request is invalid.
+ */
+export type ExchangeEnd = "complete" | TargetFailure["code"] | "aborted";
+
+/** One attempt to have a request answered by a target. */
+export interface ExchangeOptions {
+  readonly target: Target;
+  readonly request: Dispatcher.DispatchOptions;
+  /** Over a connection that has carried no other request. */
+  readonly fresh: boolean;
+  /** The body of the request, if it has one that arrives bit by bit. */
+  readonly upload: Upload | undefined;
+  /** How long the head may take once the request has been sent, in ms. */
+  readonly headersTimeout: number;
+  readonly idle: IdleWatch;
+  /** Aborts when the client has gone. */
+  readonly signal: AbortSignal;
+  /** The head for the client. */
+  toHead(status: number, fields: readonly string[]): ResponseHead;
+  inform: ((status: number, headers: HttpHeaders) => void) | undefined;
+  /** Makes what stands between the exchange and the client's sink; `undefined` where the body passes as it is. */
+  readonly filter?: ((head: ResponseHead, ends: FilterEnds) => BodyFilter | undefined) | undefined;
+  /** Called once, when the exchange has ended, before the promise is rejected. */
+  onEnd(end: ExchangeEnd): void;
+}
+
+/** A body on its way to the target. */
+export interface Upload {
+  /** Called with each of its chunks. */
+  onProgress: (() => void) | undefined;
+}
+
+/** What a target answered. */
+export type RelayedResponse = HttpBody | HttpStream | HttpUpgrade;
+
+/**
+ * Changes a body on its way: the sink of an exchange, and the listener of the client's sink. Whatever it holds back it
+ * still writes after `end`.
+ */
+export type BodyFilter = Sink & SinkListener;
+
+/** What a filter stands between. */
+export interface FilterEnds {
+  /** The client's. */
+  readonly sink: Sink;
+  readonly exchange: SinkListener;
+}
+
+/**
+ * Sends a request to a target. Resolves when the head of the answer has come; its body then follows by the answer's sink.
+ * @throws {TargetFailure} if there was none; the reason of `signal`.
+ */
+export function exchange(options: ExchangeOptions): Promise<RelayedResponse> {
+  return new Promise((resolve, reject) => {
+    const attempt = new Exchange(options, resolve, reject);
+    options.target.dispatch(options.request, attempt, options.fresh);
+  });
+}
+
+/** A class, because one is made for each request. */
+class Exchange implements Dispatcher.DispatchHandler, SinkListener {
+  readonly #options: ExchangeOptions;
+  readonly #resolve: (answer: RelayedResponse) => void;
+  readonly #reject: (reason: unknown) => void;
+  readonly #timer: NodeJS.Timeout;
+  #controller: Dispatcher.DispatchController | undefined;
+  #head: ResponseHead | undefined;
+  #sink: Sink | undefined;
+  #late = false;
+  #ended = false;
+
+  constructor(options: ExchangeOptions, resolve: (answer: RelayedResponse) => void, reject: (reason: unknown) => void) {
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#timer = setTimeout(this.#onLate, options.headersTimeout);
+    options.signal.addEventListener("abort", this.#onGone);
+    if (options.upload) options.upload.onProgress = this.#onProgress;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#ended) controller.abort(new Error("ended"));
+  }
+
+  /** The target has changed the protocol, as it was asked to. */
+  onRequestUpgrade(controller: Dispatcher.DispatchController, _status: number, parsed: object, peer: Duplex): void {
+    clearTimeout(this.#timer);
+    const fields = textsOf(controller.rawHeaders ?? (parsed as Dispatcher.DispatchController["rawHeaders"]));
+    const headers = { ...this.#options.toHead(101, fields).headers, Connection: "Upgrade", Upgrade: "websocket" };
+    peer.once("close", () => this.#end("complete")).on("error", ignore);
+    if (this.#ended) peer.destroy();
+    else this.#resolve({ status: 101, headers, peer, idle: this.#options.idle.limit });
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    const fields = textsOf(controller.rawHeaders);
+    if (status < 200) return this.#options.inform?.(status, this.#options.toHead(status, fields).headers);
+    clearTimeout(this.#timer);
+    const head = this.#options.toHead(status, fields);
+    this.#head = head;
+    this.#options.idle.add(this);
+    if (!isBodiless(this.#options.request.method, status)) {
+      // Nothing of the body may come before there is a sink for it.
+      controller.pause();
+      this.#resolve({ status, headers: head.headers, open: (sink) => this.#open(sink), abandon: () => this.#abort() });
+    }
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    // After a pause, undici may hand over a chunk of no bytes, which would be the last one of a chunked body.
+    if (chunk.length === 0) return;
+    this.#options.idle.touch(this);
+    const sink = this.#sink!;
+    sink.write(frame(chunk));
+    if (sink.full) controller.pause();
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    const sink = this.#sink;
+    const { status, headers } = this.#head!;
+    this.#end("complete");
+    if (sink) sink.end(trailersOf(controller));
+    else this.#resolve({ status, headers });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#ended) return;
+    const failure = this.#failureOf(error);
+    this.#end(failure instanceof TargetFailure ? failure.code : "aborted");
+    // What the client has is not the whole.
+    if (this.#sink) this.#sink.destroy();
+    else this.#reject(failure);
+  }
+
+  onDrain(): void {
+    if (!this.#ended) this.#controller?.resume();
+  }
+
+  onHalfClose(): void {
+    // Clients that end their side after the request may wait for a response, but not for an endless one.
+    if (this.#head?.isEventStream !== true || this.#ended) return;
+    this.#abort();
+    this.#sink!.destroy();
+  }
+
+  onClose(): void {
+    this.#abort();
+  }
+
+  /** Neither side has sent anything for too long. */
+  onIdle(): void {
+    const sink = this.#sink;
+    if (sink?.full) {
+      // The target waits for the client, which does not read.
+      this.#abort();
+      return sink.destroy();
+    }
+    this.#options.idle.remove(this);
+    this.#late = true;
+    this.#controller?.abort(new Error("idle"));
+  }
+
+  #open(sink: Sink): SinkListener {
+    const filter = this.#options.filter?.(this.#head!, { sink, exchange: this });
+    this.#sink = filter ?? sink;
+    if (this.#ended) this.#sink.destroy();
+    else this.#controller!.resume();
+    return filter ?? this;
+  }
+
+  #abort(): void {
+    if (this.#ended) return;
+    this.#end("aborted");
+    this.#controller?.abort(new Error("the client has gone"));
+  }
+
+  #end(end: ExchangeEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#options.signal.removeEventListener("abort", this.#onGone);
+    this.#options.idle.remove(this);
+    this.#options.onEnd(end);
+  }
+
+  readonly #onProgress = (): void => {
+    if (this.#ended) return;
+    if (this.#head) this.#options.idle.touch(this);
+    else this.#timer.refresh();
+  };
+
+  readonly #onLate = (): void => {
+    this.#late = true;
+    if (this.#controller) return this.#controller.abort(new Error("late"));
+    // It waits for a connection: `onRequestStart` ends it then.
+    this.#end("target-timeout");
+    this.#reject(new TargetFailure("target-timeout", "refused"));
+  };
+
+  readonly #onGone = (): void => {
+    this.#abort();
+    this.#reject(this.#options.signal.reason);
+  };
+
+  #failureOf(error: Error & { readonly code?: unknown }): TargetFailure | SpillwayError {
+    if (invalidRequests.has(error.code)) return new SpillwayError("request-invalid", undefined, { cause: error });
+    const reason = typeof error.code === "string" && /^[A-Z][A-Z0-9_]{1,63}$/.test(error.code) ? error.code : undefined;
+    const timedOut = this.#late || reason === "UND_ERR_CONNECT_TIMEOUT" || reason === "ETIMEDOUT";
+    return new TargetFailure(
+      timedOut ? "target-timeout" : "target-failed",
+      this.#controller ? "broken" : "refused",
+      reason,
+    );
+  }
+}
+
+/** Codes by which undici refuses a request, or a body that does not have the length of its header. */
+const invalidRequests: ReadonlySet<unknown> = new Set([
+  "UND_ERR_INVALID_ARG",
+  "UND_ERR_NOT_SUPPORTED",
+  "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH",
+]);
+
+/** A connection that breaks closes, and its client's with it. */
+function ignore(): void {}
+
+/** RFC 9112 §6.3. */
+function isBodiless(method: string, status: number): boolean {
+  return method === "HEAD" || status === 204 || status === 304;
+}
+
+function textsOf(raw: Dispatcher.DispatchController["rawHeaders"]): string[] {
+  if (!Array.isArray(raw))
+    return Object.entries(raw ?? {}).flatMap(([name, value]) => [value ?? []].flat().flatMap((item) => [name, item]));
+  return raw.map((item: Buffer | string) => (typeof item === "string" ? item : item.toString("latin1")));
+}
+
+/** Of repeated trailers the last. */
+function trailersOf({ rawTrailers }: Dispatcher.DispatchController): Record<string, string> | undefined {
+  const texts = textsOf(rawTrailers);
+  if (texts.length === 0) return undefined;
+  const trailers: Record<string, string> = {};
+  for (let i = 0; i < texts.length; i += 2) if (!unfitTrailer.test(texts[i]!)) trailers[texts[i]!] = texts[i + 1]!;
+  return trailers;
+}
+
+/** RFC 9110 §6.5.1: framing, routing and what has to be known before the body. */
+const unfitTrailer =
+  /^(transfer-encoding|content-length|host|connection|trailer|set-cookie|authorization|content-type|content-encoding|cache-control)$/i;

@@ -1,0 +1,203 @@
+import { SpillwayError } from "../errors.ts";
+import type { HttpRequest, OriginalRequest } from "../http/message.ts";
+import { eventStreamType } from "../sse/index.ts";
+import type { CredentialRule, HeaderRules, RouteOptions } from "./options.ts";
+
+/** What is known of the client beside its request. */
+export interface ForwardedFacts {
+  /** The address of the connection's other end. */
+  readonly peer: string | undefined;
+  /** Whether that is a trusted proxy, whose `X-Forwarded-*` and `Forwarded` are kept. */
+  readonly isTrusted: boolean;
+  /** The name of the cookie that may hold a token for the gateway. */
+  readonly cookie: string | undefined;
+}
+
+/** Header fields that are about one connection (RFC 9110 §7.6.1), and `Expect`, which the gateway answers itself. */
+const hopByHop: ReadonlySet<string> = new Set([
+  "connection",
+  "expect",
+  "http2-settings",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Fields by which a proxy tells who the client is. Some servers take `_` for `-`. */
+const forwardedFields: ReadonlySet<string> = new Set([
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-proto",
+  "x-forwarded-ssl",
+  "x-real-ip",
+]);
+
+/** Collects the fields of a message that are not about the connection; names in lower case, with all their values. */
+export class EndToEndHeaders {
+  readonly #values = new Map<string, string[]>();
+
+  /** @param fields names and values in turn */
+  constructor(fields: readonly string[]) {
+    const named = new Set<string>();
+    for (let i = 0; i < fields.length; i += 2) {
+      const name = fields[i]!.toLowerCase();
+      if (name === "connection") for (const option of fields[i + 1]!.split(",")) named.add(option.trim().toLowerCase());
+      const values = this.#values.get(name);
+      if (values) values.push(fields[i + 1]!);
+      else this.#values.set(name, [fields[i + 1]!]);
+    }
+    for (const name of this.#values.keys()) if (hopByHop.has(name) || named.has(name)) this.#values.delete(name);
+  }
+
+  get(name: string): readonly string[] | undefined {
+    return this.#values.get(name);
+  }
+
+  set(name: string, value: string): void {
+    this.#values.set(name, [value]);
+  }
+
+  delete(name: string): void {
+    this.#values.delete(name);
+  }
+
+  names(): IterableIterator<string> {
+    return this.#values.keys();
+  }
+
+  entries(): IterableIterator<[name: string, values: string[]]> {
+    return this.#values.entries();
+  }
+
+  apply({ set, remove }: HeaderRules): void {
+    for (const name of remove) this.#values.delete(name);
+    for (const name in set) this.#values.set(name, [set[name]!]);
+  }
+}
+
+/**
+ * The length of a request's body: `undefined` for one without a body, `null` for one in chunks. Node accepts lengths and
+ * codings that other servers read differently (RFC 9112 §6.3).
+ * @throws {SpillwayError} `request-invalid`.
+ */
+export function bodyLength({ headers, hasBody, version }: OriginalRequest): number | null | undefined {
+  let length: number | undefined;
+  for (let i = 0; i < headers.length; i += 2) {
+    const [name, value] = [headers[i]!.toLowerCase(), headers[i + 1]!];
+    if (name === "transfer-encoding" && (version !== "1.1" || !/^chunked$/i.test(value))) throw oddFraming(headers[i]!);
+    if (name !== "content-length") continue;
+    if (length !== undefined || !/^(0|[1-9]\d{0,14})$/.test(value)) throw oddFraming(headers[i]!);
+    length = Number(value);
+  }
+  if (!hasBody) return length === 0 ? 0 : undefined;
+  return length ?? null;
+}
+
+function oddFraming(field: string): SpillwayError {
+  return new SpillwayError("request-invalid", "the length of the body is not clear", { field });
+}
+
+/** Header fields for a target: names and values in turn. */
+export function requestHeaders(
+  request: HttpRequest,
+  { headers: fields, version }: OriginalRequest,
+  route: RouteOptions,
+  facts: ForwardedFacts,
+): EndToEndHeaders {
+  const headers = new EndToEndHeaders(fields);
+  const host = request.header("host");
+  headers.delete("host");
+  headers.delete("content-length");
+  applyCredential(headers, route.credential, facts.cookie);
+  forward(headers, route.forwarded, request, host, facts);
+  const via = headers.get("via");
+  headers.set("via", [...(via ?? []), `${version} spillway`].join(", "));
+  if (route.transform || (route.heartbeat !== undefined && mayBeEventStream(request)))
+    headers.set("accept-encoding", "identity");
+  headers.apply(route.headers.request);
+  if (route.host === "client" && host !== undefined) headers.set("host", host);
+  return headers;
+}
+
+/** Whether the response may be an event stream; an encoded one cannot be changed. */
+function mayBeEventStream(request: HttpRequest): boolean {
+  return request.header("accept")?.toLowerCase().includes(eventStreamType) === true;
+}
+
+function applyCredential(headers: EndToEndHeaders, rule: CredentialRule, cookie: string | undefined): void {
+  if (rule === "keep") return;
+  headers.delete("authorization");
+  headers.delete("x-api-key");
+  const cookies = headers.get("cookie");
+  if (cookies && cookie !== undefined) {
+    const kept = cookies
+      .flatMap((value) => value.split(";"))
+      .map((pair) => pair.trim())
+      .filter((pair) => pair !== "" && pair.split("=", 1)[0]!.trim() !== cookie);
+    if (kept.length > 0) headers.set("cookie", kept.join("; "));
+    else headers.delete("cookie");
+  }
+  if (rule !== "drop") headers.set("authorization", rule.set);
+}
+
+function forward(
+  headers: EndToEndHeaders,
+  style: RouteOptions["forwarded"],
+  { secure }: HttpRequest,
+  host: string | undefined,
+  { peer, isTrusted }: ForwardedFacts,
+): void {
+  const said = (name: string): string | undefined => (isTrusted ? headers.get(name)?.join(", ") : undefined);
+  const before = (value: string | undefined, own: string): string => (value ? `${value}, ${own}` : own);
+  const facts = {
+    "x-forwarded-for": before(said("x-forwarded-for"), peer ?? "unknown"),
+    "x-forwarded-host": said("x-forwarded-host") ?? host,
+    "x-forwarded-proto": said("x-forwarded-proto") ?? (secure ? "https" : "http"),
+  };
+  const forwarded = before(said("forwarded"), forwardedElement(peer, host, secure));
+  for (const name of Array.from(headers.names()))
+    if (forwardedFields.has(name.replaceAll("_", "-")) && !(isTrusted && style === "none")) headers.delete(name);
+  if (style === "rfc7239") headers.set("forwarded", forwarded);
+  if (style !== "x-forwarded") return;
+  for (const [name, value] of Object.entries(facts)) if (value !== undefined) headers.set(name, value);
+}
+
+/** RFC 7239 §4. */
+function forwardedElement(peer: string | undefined, host: string | undefined, secure: boolean): string {
+  const node = peer === undefined ? "unknown" : peer.includes(":") ? `"[${peer}]"` : peer;
+  const name = host === undefined ? "" : `;host="${host.replaceAll(/["\\]/g, "")}"`;
+  return `for=${node}${name};proto=${secure ? "https" : "http"}`;
+}
+
+/**
+ * The path and query for a target.
+ * @throws {SpillwayError} `request-invalid` for a path with `.` or `..`, which the target may resolve to one outside of the route.
+ */
+export function targetPath(path: string, search: string, route: RouteOptions, base: string): string {
+  for (const segment of path.split(/[/\\]|%2f|%5c/i)) {
+    if (/^(\.|%2e){1,2}$/i.test(segment))
+      throw new SpillwayError("request-invalid", "the path has the segment . or ..", { field: "path" });
+  }
+  const { strip, prepend } = route.path;
+  // Whole segments only: `/api` is no part of `/apiary`.
+  const rest = strip !== "" && `${path}/`.startsWith(strip.replace(/\/?$/, "/")) ? path.slice(strip.length) : path;
+  const query = route.credential === "keep" ? search : withoutTicket(search);
+  return `${base.replace(/\/$/, "")}${prepend}${rest.startsWith("/") ? rest : `/${rest}`}${query}`;
+}
+
+function withoutTicket(search: string): string {
+  if (!search.includes("=")) return search;
+  const kept = search
+    .slice(1)
+    .split("&")
+    // Its name may be percent-encoded.
+    .filter((pair) => !new URLSearchParams(pair).has("ticket"));
+  return kept.length > 0 ? `?${kept.join("&")}` : "";
+}
