@@ -52,6 +52,11 @@ export function startClients(cores, running, channels) {
       };
     },
     /**
+     * @param {Pick<import("./load/requests.js").RequestLoad, "connections" | "seconds" | "size">} options
+     * @returns {Promise<import("./types.d.ts").RequestReport>}
+     */
+    request: (options) => helperFor("load-client.js", 0).call("request", { ...options, ...targetOf(running.url) }),
+    /**
      * @template T
      * @param {() => Promise<T>} work
      * @returns {Promise<{ result: T, stalls: import("./types.d.ts").Stalls | undefined }>}

@@ -18,6 +18,9 @@ import { format, table } from "./table.js";
 
 const ours = "spillway";
 
+/** @param {string} key @returns {Goal["what"]} */
+const relayed = (key) => ["proxy", "1,000 streams × 40/s", key];
+
 /** @type {readonly Goal[]} */
 const goals = [
   ...["nchan", "c-send"].flatMap((against) =>
@@ -59,6 +62,36 @@ const goals = [
     name: "kB per idle connection, at 10,000",
     what: ["idle-memory", "10,000 connections", "perConnection"],
     most: 8,
+    digits: 2,
+  },
+  ...[
+    ["http-proxy-middleware", 0.7],
+    ["nginx-proxy", 1.3],
+  ].map(([against, most]) => ({
+    name: `CPU per relayed event, × ${against}`,
+    what: relayed("cpu"),
+    against: String(against),
+    most: Number(most),
+    digits: 2,
+  })),
+  {
+    name: "p99 added to relayed events, × nginx-proxy",
+    what: relayed("addedP99"),
+    against: "nginx-proxy",
+    most: 1,
+    digits: 2,
+  },
+  {
+    name: "kB per idle relayed stream",
+    what: ["proxy", "4,000 idle streams", "perConnection"],
+    most: 14,
+    digits: 2,
+  },
+  {
+    name: "short requests/s, × httpxy",
+    what: ["proxy", "short requests, 64 connections", "rate"],
+    against: "httpxy",
+    least: 1.5,
     digits: 2,
   },
   { name: "connections/s", what: ["connect-rate", "10,000 clients, live 5/s", "connects"], least: 6000, digits: 0 },

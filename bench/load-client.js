@@ -2,6 +2,7 @@
 import { nowMicros } from "./load/clock.js";
 import { openConnections } from "./load/connect.js";
 import { Group } from "./load/group.js";
+import { askRequests } from "./load/requests.js";
 import { answerCalls } from "./rpc.js";
 
 /** @type {Map<string, { group: Group, sockets: import("node:net").Socket[] }>} */
@@ -36,6 +37,7 @@ answerCalls({
     group.stalled = false;
     for (const socket of sockets) socket.resume();
   },
+  request: askRequests,
   /** Closes all connections of a group. */
   leave({ name }) {
     for (const socket of find(name).sockets) socket.destroy();

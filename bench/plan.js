@@ -32,9 +32,7 @@ export function plan(flags, present) {
   const entries = chooseVariants(flags);
   const comparisons = scenarios.flatMap((scenario) => {
     const variants = entries.filter((entry) => entry.scenario === scenario).map(({ variant }) => variant);
-    const comparable = present.filter(
-      ({ features }) => features.includes("nodes") === scenario.needs.includes("nodes"),
-    );
+    const comparable = present.filter((server) => isComparable(server, scenario));
     const rows = (/** @type {Variant} */ variant, /** @type {readonly Server[]} */ those) =>
       those.map((server) => ({ variant, server, reason: unfit(server, scenario, variant) }));
     const { within } = scenario;
@@ -45,6 +43,17 @@ export function plan(flags, present) {
     return [{ scenario, title: within, rows: variants.flatMap((variant) => rows(variant, one)) }];
   });
   return comparisons.filter(({ rows }) => rows.length > 0);
+}
+
+/**
+ * Whether a server has a row in a scenario's tables, if only one that says what it lacks.
+ * @param {Server} server
+ * @param {Scenario} scenario
+ */
+function isComparable({ features, only }, { needs }) {
+  if (features.includes("nodes") !== needs.includes("nodes")) return false;
+  if (needs.includes("routes")) return features.includes("routes");
+  return only?.includes("proxy") !== true;
 }
 
 /** @returns {Entry[]} */

@@ -23,7 +23,7 @@ const rssPeriod = 200;
  * @returns {Promise<T>}
  */
 export async function onStage(server, numbers, work) {
-  const { size = 200, channels = 0, coalesce = 0, workers = 1, streams = 0, cores: count = 1 } = numbers;
+  const { size = 200, channels = 0, coalesce = 0, workers = 1, streams = 0, routes = 0, cores: count = 1 } = numbers;
   const cores = coresFor(count);
   const directory = mkdtempSync(join(tmpdir(), "spillway-bench-"));
   const clear = () => rmSync(directory, { recursive: true, force: true });
@@ -32,14 +32,14 @@ export async function onStage(server, numbers, work) {
   /** @type {(() => Promise<void>)[]} */
   const cleanups = [];
   try {
-    const origin = startHelper("origin.js", { cpus: cores.load });
+    const origin = startHelper(routes > 0 ? "pair-origin.js" : "origin.js", { cpus: cores.load });
     cleanups.push(origin.stop);
     const url = await origin.call("start", { size, channels });
-    const settings = { channels, coalesce, workers, streams };
+    const settings = { channels, coalesce, workers, streams, routes: routes > 0 };
     const running = await server.start({ origin: url, cpus: cores.server, directory, settings });
     cleanups.push(running.stop);
     if (running.publish !== undefined) await origin.call("publishTo", { url: running.publish });
-    if (server.source === "one") await until(async () => (await origin.call("subscribers")) > 0);
+    if (server.source === "one" && !settings.routes) await until(async () => (await origin.call("subscribers")) > 0);
 
     const clients = startClients(cores, running, channels);
     cleanups.push(clients.stop);
@@ -48,6 +48,8 @@ export async function onStage(server, numbers, work) {
       running,
       emit: running.emit ?? emitterOf(origin),
       open: clients.open,
+      request: (connections, seconds) => clients.request({ connections, seconds, size }),
+      origin: url,
       probe: clients.probe,
       measure: (measured) => measure(running.pid, busy, cores.loadCount, measured),
       rss: () => usageOf(running.pid).rss,

@@ -9,7 +9,9 @@ export type Feature =
   /** It accepts events as fast as it can, and reports when they are stored. */
   | "ingest"
   /** Several nodes can share a log. Such servers are only measured in scenarios that need it. */
-  | "nodes";
+  | "nodes"
+  /** It forwards the requests of each client to the origin. */
+  | "routes";
 
 /** A server to measure: Spillway or another one. */
 export interface Server {
@@ -56,6 +58,8 @@ export interface Settings {
   readonly workers: number;
   /** Number of streams for publishing, `s1` and so on, in addition to the one with the origin's events. */
   readonly streams: number;
+  /** Whether the server forwards all requests to the origin. */
+  readonly routes: boolean;
 }
 
 export interface Running {
@@ -120,6 +124,21 @@ export interface LoadReport {
   readonly max: number;
 }
 
+/** Results of short requests. Times in ms. */
+export interface RequestReport {
+  readonly answered: number;
+  /** Responses with a status other than 200. */
+  readonly refused: number;
+  /** Responses whose body differs from the request's. */
+  readonly wrong: number;
+  /** Connections that the server closed. */
+  readonly closed: number;
+  /** Total duration, in s. */
+  readonly seconds: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
 /** A group of connections with the same purpose. */
 export interface LoadGroup {
   /** When opening them started, in µs of the clock, and how long it took, in s. */
@@ -168,6 +187,10 @@ export interface Stage {
   readonly emit: Emitter;
   readonly running: Running;
   open(options: OpenOptions): Promise<LoadGroup>;
+  /** Sends short requests over this number of connections, for this number of seconds. */
+  request(connections: number, seconds: number): Promise<RequestReport>;
+  /** The URL of the origin's events. */
+  readonly origin: string;
   measure<T>(work: () => Promise<T>): Promise<Measured<T>>;
   /** Response times of small requests, sent every few ms. Undefined if the server has no suitable path. */
   probe<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly stalls: Stalls | undefined }>;
@@ -201,7 +224,7 @@ export interface Variant {
 
 /**
  * The parameters of a variant: `clients`, and those of its scenario. Common ones are `size`, the bytes of data of an event (default
- * 200), `cores` for the server (default 1), and the members of `Settings`.
+ * 200), `cores` for the server (default 1), `routes` (1: the server forwards to the origin), and the members of `Settings`.
  */
 export type Numbers = Readonly<Record<string, number>>;
 

@@ -39,10 +39,11 @@ export const idleMemory = {
 };
 
 /**
+ * Resident memory of the server once it has stayed the same for so many ms.
  * @param {import("../types.d.ts").Stage} stage
  * @param {number} still
  */
-async function steadyRss(stage, still) {
+export async function steadyRss(stage, still) {
   const period = still / 8;
   let rss = stage.rss();
   for (let since = 0, waited = 0; since < still && waited < 15 * still; since += period, waited += period) {

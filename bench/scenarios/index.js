@@ -8,6 +8,7 @@ import { idleMemory } from "./idle-memory.js";
 import { ingest } from "./ingest.js";
 import { manyStreams } from "./many-streams.js";
 import { paced } from "./paced.js";
+import { proxy } from "./proxy.js";
 import { replayStorm } from "./replay-storm.js";
 import { slowReaders } from "./slow-readers.js";
 import { workers, workersFanOut } from "./workers.js";
@@ -17,6 +18,7 @@ export const scenarios = [
   paced,
   burst,
   filtered,
+  proxy,
   replayStorm,
   ingest,
   idleMemory,

@@ -1,13 +1,6 @@
 /** The lower bound: a C program that only sends the same bytes to the same sockets. */
-import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { startProgram } from "../processes.js";
-
-const run = promisify(execFile);
-const source = fileURLToPath(new URL("../floor.c", import.meta.url));
+import { gccVersion, missingGcc, startC } from "./gcc.js";
 
 /** Bytes of data per event: the default. */
 const size = 200;
@@ -20,24 +13,16 @@ export const cSend = {
   only: ["paced", "burst"],
   filesPerClient: 1,
   source: "itself",
-  async missing() {
-    if (process.platform !== "linux") return "it needs Linux (epoll)";
-    return run("gcc", ["--version"]).then(
-      () => undefined,
-      () => "gcc is not installed",
-    );
-  },
-  version: async () => (await run("gcc", ["--version"])).stdout.split("\n")[0] ?? "gcc",
-  async start({ cpus, directory }) {
-    const binary = join(directory, "floor");
-    await run("gcc", ["-O2", "-o", binary, source]);
-    const program = await startProgram(binary, [], { cpus, ready: (line) => /^http:\S+(?=\/$)/.exec(line)?.[0] });
+  missing: missingGcc,
+  version: gccVersion,
+  async start(context) {
+    const program = await startC("floor", [], context);
     return { pid: program.pid, url: program.url, path: () => "/", emit: emitterOf(program), stop: program.stop };
   },
 };
 
 /** @returns {import("../types.d.ts").Emitter} */
-function emitterOf(/** @type {Awaited<ReturnType<typeof startProgram>>} */ { stdin, lines }) {
+function emitterOf(/** @type {Awaited<ReturnType<typeof startC>>} */ { stdin, lines }) {
   const command = async (/** @type {string} */ text) => {
     stdin.write(`${text}\n`);
     const [line] = await once(lines, "line");

@@ -5,7 +5,7 @@ import { missingPackage, packageVersion, startSample } from "./packages.js";
 export const httpProxyMiddleware = {
   name: "http-proxy-middleware",
   note: "a connection to the origin for each client",
-  features: ["replay"],
+  features: ["replay", "routes"],
   runs: 1,
   filesPerClient: 2,
   source: "each",

@@ -1,8 +1,12 @@
 import { betterSse } from "./better-sse.js";
+import { cRelay } from "./c-relay.js";
 import { cSend } from "./c-send.js";
 import { express } from "./express.js";
+import { fastifyHttpProxy } from "./fastify-http-proxy.js";
 import { fastifySse } from "./fastify-sse.js";
+import { haproxy } from "./haproxy.js";
 import { httpProxyMiddleware } from "./http-proxy-middleware.js";
+import { httpxy } from "./httpxy.js";
 import { nchan } from "./nchan.js";
 import { nginxProxy } from "./nginx-proxy.js";
 import { nodeSend } from "./node-send.js";
@@ -23,5 +27,9 @@ export const servers = [
   express,
   fastifySse,
   nginxProxy,
+  haproxy,
+  cRelay,
+  httpxy,
   httpProxyMiddleware,
+  fastifyHttpProxy,
 ];

@@ -2,11 +2,9 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { once } from "node:events";
-import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { startProgram } from "../processes.js";
+import { answering, freePort } from "./ports.js";
 
 const paths = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx", "/opt/homebrew/bin/nginx"];
 const program = paths.find((path) => existsSync(path));
@@ -71,28 +69,4 @@ http {
   }
 }
 `;
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-/** @param {number} port */
-async function answering(port) {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const socket = connect(port, "127.0.0.1");
-    const connected = await once(socket, "connect").then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (connected) return `http://127.0.0.1:${port}`;
-    await setTimeout(25);
-  }
-  throw new Error("nginx does not answer");
 }

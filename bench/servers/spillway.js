@@ -13,17 +13,23 @@ const nodeFlags = (process.env.BENCH_NODE_FLAGS ?? "").split(" ").filter(Boolean
 const manifest = new URL("../../package.json", import.meta.url);
 export const version = `spillway ${JSON.parse(readFileSync(manifest, "utf8")).version} on Node.js ${process.version.slice(1)}`;
 
+/** @type {import("../types.d.ts").Feature[]} */
+const features = ["channels", "replay", "ingest"];
+
 /** With a log in SQLite, every commit synced to the disk. */
 export const spillway = describe(
-  { name: "spillway", note: "durable: SQLite, `synchronous=FULL`" },
+  { name: "spillway", note: "durable: SQLite, `synchronous=FULL`", features: [...features, "routes"] },
   (directory) => `sqlite:${join(directory, "spillway.db")}`,
 );
 
 /** With a log in memory. */
-export const spillwayMemory = describe({ name: "spillway-memory", note: "log in memory", runs: 1 }, () => "memory:");
+export const spillwayMemory = describe(
+  { name: "spillway-memory", note: "log in memory", runs: 1, features },
+  () => "memory:",
+);
 
 /**
- * @param {Pick<import("../types.d.ts").Server, "name" | "note" | "runs">} own
+ * @param {Pick<import("../types.d.ts").Server, "name" | "note" | "runs" | "features">} own
  * @param {(directory: string) => string} store
  * @returns {import("../types.d.ts").Server}
  */
@@ -31,7 +37,6 @@ function describe(own, store) {
   return {
     ...own,
     ours: true,
-    features: ["channels", "replay", "ingest"],
     filesPerClient: 1,
     source: "one",
     async missing() {
@@ -68,7 +73,8 @@ export async function startSpillway({ origin, cpus, directory, settings }, store
     pid: program.pid,
     url: program.url,
     started: { after: performance.now() - begun, cpu: usageOf(program.pid).cpu },
-    path: (channel) => (channel === "" ? "/streams/bench" : `/streams/bench?channels=${channel}`),
+    path: (channel) =>
+      settings.routes ? "/events" : channel === "" ? "/streams/bench" : `/streams/bench?channels=${channel}`,
     health: "/healthz",
     stored: (count) => stored(program.url, count),
     stop: program.stop,
@@ -80,7 +86,7 @@ export async function startSpillway({ origin, cpus, directory, settings }, store
  * @param {string} store
  * @param {import("../types.d.ts").Settings} settings
  */
-function configuration(origin, store, { channels, coalesce, workers, streams }) {
+function configuration(origin, store, { channels, coalesce, workers, streams, routes }) {
   const stream = {
     upstream: { url: origin },
     ...(channels > 0 ? { channel: "/c" } : {}),
@@ -92,7 +98,9 @@ function configuration(origin, store, { channels, coalesce, workers, streams }) 
     store,
     ...(workers > 1 ? { workers } : {}),
     ...(streams > 0 ? { access: { anonymous: ["subscribe", "publish"] } } : {}),
-    streams: { bench: stream, ...Object.fromEntries(published) },
+    ...(routes
+      ? { routes: { "/**": { upstream: { url: new URL(origin).origin, connections: 100_000 }, access: "none" } } }
+      : { streams: { bench: stream, ...Object.fromEntries(published) } }),
   };
 }
 
