@@ -185,11 +185,13 @@ class Machine implements Upstream {
       if (counter === "refused" && !warned) logger.warn({ target }, refusedWarning);
       warned ||= counter === "refused";
     };
-    if (history.hasEvents()) this.#heldId ??= history.cursor() ?? "";
+    const hasEvents = history.hasEvents();
+    if (hasEvents) this.#heldId ??= history.cursor() ?? "";
     const batcher = createBatcher({
       cursor,
+      // Without events, there are none that the source could repeat.
       overlap:
-        cursor === undefined
+        cursor === undefined || !hasEvents
           ? undefined
           : createOverlap(history, { cursor, resumed: outcome === "resumed", onUncertain }),
       spillway: outcome !== undefined,

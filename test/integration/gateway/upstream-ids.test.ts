@@ -167,6 +167,15 @@ test("an id that came without an event before a break is kept after it", async (
   ]);
 });
 
+test("an id that came without an event before a break, and was cleared after it, does not return", async () => {
+  const { direct, passed } = await throughBoth("id: 1\n\n", "id\ndata: a\n\n", "data: b\n\n");
+  expect(passed).toEqual(direct);
+  expect(passed).toEqual([
+    ["message", "a", ""],
+    ["message", "b", ""],
+  ]);
+});
+
 /** Blocks with unique ids. */
 const block = fc.record({
   id: fc.constantFrom("absent", "absent", "empty", "bare", "new", "new", "new"),
