@@ -96,7 +96,7 @@ test.each(["auto", 2] as const)("with workers: %s, a store of the program is ref
     code: "config-invalid",
     field: "workers",
     message: expect.stringContaining(
-      `cannot be passed to other processes, got ${workers}: remove \`workers\``,
+      `cannot be shared with other processes, got ${workers}: remove \`workers\``,
     ) as string,
   });
 });

@@ -43,9 +43,10 @@ test("a process that exits during appends ends with its own exit code", async ()
 });
 
 test("without the package that it needs, an older Node.js names it", async () => {
-  // The store alone, where no package can be found.
+  // The store with its dependencies, where no optional package can be found.
   await cp("dist/log", join(place.folder, "dist/log"), { recursive: true });
   await cp("dist/errors.js", join(place.folder, "dist/errors.js"));
+  await cp("node_modules/lru-cache", join(place.folder, "node_modules/lru-cache"), { recursive: true });
   await cp("dist/util", join(place.folder, "dist/util"), { recursive: true });
   await cp(opener, join(place.folder, opener));
   await writeFile(join(place.folder, "package.json"), JSON.stringify({ type: "module" }));
