@@ -50,9 +50,9 @@ export function createTarget(
     acquireTimeout: { ms: queue.for, error: () => unavailable(`no place within ${queue.for} ms`) },
   });
   const connect = endingWithRequest(buildConnector({ ...tls, timeout: timeouts.connect, allowH2: http2 }));
-  // The relay has timeouts of its own. No pipelining: an answer that stays open would hold those behind it.
+  // The relay has timeouts of its own.
   const common = { connect, allowH2: http2, headersTimeout: 0, bodyTimeout: 0, connections: null };
-  const pool = new Pool(url.origin, { ...common, pipelining: 1, keepAliveTimeout: idleLimit });
+  const pool = new Pool(url.origin, { ...common, keepAliveTimeout: idleLimit });
   let fresh: Pool | undefined;
   const freshPool = (): Pool => (fresh ??= new Pool(url.origin, { ...common, pipelining: 0 }));
   let [active, waiting] = [0, 0];

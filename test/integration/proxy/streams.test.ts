@@ -1,0 +1,158 @@
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import { createSecureServer } from "node:http2";
+import { expect, onTestFinished, test } from "vitest";
+import { createGateway, type GatewayConfig } from "spillway";
+import { portOf } from "../../support/ports.ts";
+import { eventually, read, type Reading } from "../../support/reader.ts";
+import { startReloadable, type Reloadable } from "../../support/reloadable.ts";
+import { untilEnded } from "../../support/workers.ts";
+import { selfSigned } from "../../support/self-signed.ts";
+import { openRaw } from "../../support/raw-client.ts";
+
+interface StreamOrigin {
+  readonly url: string;
+  readonly open: ReadonlySet<ServerResponse>;
+  /** Sends an event on every open stream. */
+  send(data: string): void;
+}
+
+/** An origin whose responses are event streams that stay open. */
+async function startOrigin(): Promise<StreamOrigin> {
+  const open = new Set<ServerResponse>();
+  const server = createServer((_, response) => {
+    open.add(response.writeHead(200, { "content-type": "text/event-stream" }));
+    response.write("data: hello\n\n");
+    response.once("close", () => open.delete(response));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const send = (data: string): void => open.forEach((response) => response.write(`data: ${data}\n\n`));
+  return { url: `http://127.0.0.1:${portOf(server)}`, open, send };
+}
+
+const routesTo = (url: string): GatewayConfig["routes"] => ({ "/feed": { upstream: { url }, access: "none" } });
+
+async function start(workers: number, config: GatewayConfig): Promise<Reloadable> {
+  const gateway = await startReloadable(workers, config);
+  onTestFinished(() => gateway.close());
+  return gateway;
+}
+
+/** Opens that many streams, and waits for the first event of each. */
+async function openStreams(gateway: Reloadable, count: number): Promise<Reading[]> {
+  const readings: Reading[] = [];
+  for (let n = 0; n < count; n++) readings.push(read(await gateway.request("/feed")));
+  onTestFinished(async () => void (await Promise.allSettled(readings.map((reading) => reading.cancel()))));
+  await Promise.all(readings.map((reading) => reading.until(({ events }) => events.length > 0)));
+  return readings;
+}
+
+const received = (reading: Reading, data: string): Promise<Reading> =>
+  reading.until(() => reading.data().includes(data));
+
+test.each([1, 2])("a reload with other targets cuts none of 500 streams, with %i workers", async (workers) => {
+  const [before, after] = [await startOrigin(), await startOrigin()];
+  const gateway = await start(workers, { routes: routesTo(before.url) });
+  const readings = await openStreams(gateway, 500);
+  await gateway.write({ routes: routesTo(after.url) });
+  expect((await gateway.post()).status).toBe(200);
+  const [added] = await openStreams(gateway, 1);
+  before.send("still here");
+  after.send("new here");
+  await Promise.all([received(added!, "new here"), ...readings.map((reading) => received(reading, "still here"))]);
+  expect(before.open.size).toBe(500);
+});
+
+test("when a worker is killed, the streams of the others go on", async () => {
+  const origin = await startOrigin();
+  const gateway = await start(2, { routes: routesTo(origin.url) });
+  const readings = await openStreams(gateway, 40);
+  const { workers } = (await (await gateway.request("/status")).json()) as { workers: { pid: number }[] };
+  process.kill(workers[0]!.pid, "SIGKILL");
+  await untilEnded([workers[0]!.pid]);
+  await eventually(() => origin.open.size < 40, "the end of the streams of the worker");
+  origin.send("still here");
+  const outcomes = await Promise.allSettled(readings.map((reading) => received(reading, "still here")));
+  expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(origin.open.size);
+  expect(origin.open.size).toBeGreaterThan(0);
+});
+
+test("1,000 clients that leave end 1,000 requests to the target", async () => {
+  const origin = await startOrigin();
+  const gateway = await createGateway({ listen: "127.0.0.1:0", store: "memory:", routes: routesTo(origin.url) });
+  onTestFinished(() => gateway.close());
+  const { port } = await gateway.listen();
+  const clients = Array.from({ length: 1000 }, () => {
+    const client = openRaw(port);
+    client.socket.write("GET /feed HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    return client;
+  });
+  await eventually(() => clients.every((client) => client.text().includes("data: hello")));
+  for (const { socket } of clients) socket.destroy();
+  await eventually(() => origin.open.size === 0);
+  expect(gateway.status().routes["/feed"]).toMatchObject({ active: 0, failed: 0 });
+});
+
+test("HTTP/2 is spoken to a target that offers it, over one connection", async () => {
+  const certificate = selfSigned();
+  const versions: string[] = [];
+  const sessions = new Set<unknown>();
+  const server = createSecureServer({ ...certificate, allowHTTP1: true }, (request, response) => {
+    versions.push(request.httpVersion);
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += String(chunk)));
+    request.on("end", () => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.end(`data: ${request.method} ${body}\n\n`);
+    });
+  }).listen(0, "127.0.0.1");
+  server.on("session", (session) => sessions.add(session));
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  const upstream = { url: `https://127.0.0.1:${portOf(server)}`, tls: { ca: certificate.cert } };
+  const gateway = await createGateway({
+    listen: "127.0.0.1:0",
+    store: "memory:",
+    routes: {
+      "/two": { upstream: { ...upstream, http2: true }, access: "none" },
+      "/one": { upstream, access: "none" },
+    },
+  });
+  onTestFinished(() => gateway.close());
+  const { port } = await gateway.listen();
+  const ask = async (path: string, body?: string): Promise<string> => {
+    const method = body === undefined ? "GET" : "POST";
+    return (await fetch(`http://127.0.0.1:${port}${path}`, { method, body: body ?? null })).text();
+  };
+  expect(await ask("/two")).toBe("data: GET \n\n");
+  expect(await ask("/two")).toBe("data: GET \n\n");
+  expect(sessions.size).toBe(1);
+  expect(await ask("/two", "a")).toBe("data: POST a\n\n");
+  expect(versions).toEqual(["2.0", "2.0", "2.0"]);
+  expect(await ask("/one", "c")).toBe("data: POST c\n\n");
+  expect(versions.at(-1)).toBe("1.1");
+});
+
+test("a response over HTTP/2 that the target resets is cut", async () => {
+  const certificate = selfSigned();
+  const server = createSecureServer(certificate, (_, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write("data: first\n\n", () => response.stream.close(2));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  const upstream = { url: `https://127.0.0.1:${portOf(server)}`, tls: { ca: certificate.cert }, http2: true };
+  const gateway = await createGateway({
+    listen: "127.0.0.1:0",
+    store: "memory:",
+    routes: { "/feed": { upstream, access: "none" } },
+  });
+  onTestFinished(() => gateway.close());
+  const { port } = await gateway.listen();
+  const response = await fetch(`http://127.0.0.1:${port}/feed`);
+  await expect(response.text()).rejects.toThrow();
+});
