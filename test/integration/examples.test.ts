@@ -50,8 +50,8 @@ async function start(script: string): Promise<Example> {
 }
 
 /** Subscribes, and waits until the position in the stream is known. */
-async function follow(url: string): Promise<Reading> {
-  const reading = read(await fetch(url));
+async function follow(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Reading> {
+  const reading = read(await fetch(url, { headers }));
   return reading.until(({ events }) => events.length > 0);
 }
 
@@ -105,6 +105,19 @@ test("own-store/serve.js serves the events published to its store", async () => 
   await reading.until((all) => all.data().length === 1);
   expect(reading.data()).toEqual(["tea"]);
   await expectGoodbye(example, reading);
+});
+
+test("reverse-proxy/start.js forwards clients with a key, and changes their events", async () => {
+  const example = await start("reverse-proxy/start.js");
+  expect((await fetch(example.url)).status).toBe(401);
+  const headers = { authorization: "Bearer ada-3f9c1d7b2e6a4c58" };
+  const readings: Reading[] = [];
+  for (let n = 0; n < 2; n++) readings.push(await follow(example.url, headers));
+  const trades = readings.map((reading) => JSON.parse(reading.data()[0]!) as { server: string; currency: string });
+  expect(trades.map(({ server }) => server).toSorted()).toEqual(["a", "b"]);
+  expect(trades[0]!.currency).toBe("EUR");
+  for (const reading of readings) await reading.cancel();
+  expect(await example.stop()).toBe(0);
 });
 
 describeLogStore(
