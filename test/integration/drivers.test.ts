@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-/** The built stores, in a folder without any package. */
+/** The built stores with their dependencies, in a folder without optional packages. */
 let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "spillway-drivers-"));
   for (const part of ["log", "util"]) await cp(`dist/${part}`, join(folder, "dist", part), { recursive: true });
+  await cp("node_modules/lru-cache", join(folder, "node_modules/lru-cache"), { recursive: true });
   await copyFile("dist/errors.js", join(folder, "dist/errors.js"));
   await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module" }));
 });
