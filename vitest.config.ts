@@ -35,7 +35,7 @@ export default defineConfig({
       ...missing.flatMap((engine) => [`test/**/${engine}/**`, `test/**/*-${engine}.test.ts`]),
     ],
     // Most of the tests' time is waiting, for processes and for reconnects.
-    maxWorkers: Math.max(3, availableParallelism()),
+    maxWorkers: Math.max(4, availableParallelism()),
     testTimeout: testPatience,
     hookTimeout: testPatience,
     expect: { poll: { timeout: patience } },
