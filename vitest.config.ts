@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { defineConfig, type Plugin } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { missingEngines } from "./test/support/engines.ts";
 import { patience, testPatience } from "./test/support/patience.ts";
 
@@ -22,6 +23,19 @@ const builtWorkers: Plugin = {
   },
 };
 
+/** Files that take longest, of which Vitest knows nothing in a fresh clone: it would run small ones last, and wait for them alone. */
+const slow =
+  /log-store-|doors|cluster\/(?:kill|outages)|sql\/cuts|brokers\/|\/kill\.|proxy\/relay|cli\/doctor|searches/;
+
+class SlowFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    // oxlint-disable-next-line unicorn/no-array-sort -- It is not that of an array.
+    const sorted = await super.sort(files);
+    const isSlow = ({ moduleId }: TestSpecification): boolean => slow.test(moduleId);
+    return [...sorted.filter(isSlow), ...sorted.filter((file) => !isSlow(file))];
+  }
+}
+
 /** Tests over several engines leave these out. */
 const missing = await missingEngines();
 process.env["MISSING_ENGINES"] = missing.join();
@@ -36,6 +50,7 @@ export default defineConfig({
     ],
     // Most of the tests' time is waiting, for processes and for reconnects.
     maxWorkers: Math.max(4, availableParallelism()),
+    sequence: { sequencer: SlowFirst },
     testTimeout: testPatience,
     hookTimeout: testPatience,
     expect: { poll: { timeout: patience } },

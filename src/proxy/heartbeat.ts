@@ -83,19 +83,37 @@ export abstract class HeartbeatFilter implements BodyFilter, Watched {
 export class RawHeartbeatFilter extends HeartbeatFilter {
   /** The last three bytes, as a number. A block may begin at the start. */
   #tail = (lf << 8) | lf;
-  #isEmpty = true;
+  /** How many bytes are held back that may begin a byte order mark; `undefined` once the start has passed. */
+  #held: number | undefined = 0;
 
   write(page: Framed): void {
-    const { payload } = page;
+    const started = this.#held === undefined ? page : this.#start(page);
+    if (!started) return;
+    const { payload } = started;
     for (let i = Math.max(0, payload.length - 3); i < payload.length; i++)
       this.#tail = ((this.#tail << 8) | payload[i]!) & 0xffffff;
-    // Behind a heartbeat, a byte order mark would be a part of the first line.
-    const isMarked = this.#isEmpty && this.hasBeaten && payload.length >= 3 && mark.equals(payload.subarray(0, 3));
-    this.#isEmpty = false;
-    this.send(isMarked ? frame(payload.subarray(3)) : page);
+    this.send(started);
+  }
+
+  /** Removes a byte order mark behind a heartbeat, where it would be a part of the first line. */
+  #start(page: Framed): Framed | undefined {
+    if (page.payload.length === 0) return undefined;
+    if (!this.hasBeaten) {
+      this.#held = undefined;
+      return page;
+    }
+    const bytes = Buffer.concat([mark.subarray(0, this.#held), page.payload]);
+    if (bytes.length < mark.length && mark.subarray(0, bytes.length).equals(bytes)) {
+      this.#held = bytes.length;
+      return undefined;
+    }
+    this.#held = undefined;
+    const rest = mark.equals(bytes.subarray(0, mark.length)) ? bytes.subarray(mark.length) : bytes;
+    return rest.length > 0 ? frame(rest) : undefined;
   }
 
   protected isBetweenBlocks(): boolean {
+    if (this.#held) return false;
     const [third, second, last] = [this.#tail >> 16, (this.#tail >> 8) & 0xff, this.#tail & 0xff];
     if (!isLineEnd(last)) return false;
     return second === cr && last === lf ? isLineEnd(third) : isLineEnd(second);

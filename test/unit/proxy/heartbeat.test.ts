@@ -88,6 +88,16 @@ test("a byte order mark behind a heartbeat does not become part of a field's nam
   expect(sink.text()).toBe(":\n\ndata: a\n\n");
 });
 
+test("a byte order mark in two chunks behind a heartbeat is left out too", () => {
+  const { sink, filter } = openRaw();
+  filter.onIdle();
+  const chunk = bytes("\uFEFFdata: a\n\n");
+  filter.write(frame(chunk.subarray(0, 1)));
+  filter.onIdle();
+  filter.write(frame(chunk.subarray(1)));
+  expect(sink.text()).toBe(":\n\ndata: a\n\n");
+});
+
 test("a client that does not read gets no heartbeats", () => {
   const { sink, filter } = openRaw();
   sink.full = true;
