@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Exchange, ExchangeRequest } from "./exchange.ts";
 import { openExchange, openSocket } from "./open-exchange.ts";
+import { parseJsonObject } from "../util/json-object.ts";
 
 /** What the requests have in common. */
 export interface PathRequests {
@@ -123,7 +124,7 @@ async function ask(request: Omit<ExchangeRequest, "onPiece">, timeout: number): 
   const exchange: Exchange = openExchange({ ...request, onPiece: (piece) => pieces.push(piece) });
   await exchange.until(() => exchange.end !== undefined, timeout);
   exchange.close();
-  return { status: exchange.head?.status, json: parseJson(Buffer.concat(pieces).toString()) };
+  return { status: exchange.head?.status, json: parseJsonObject(Buffer.concat(pieces).toString()) };
 }
 
 /** A start position of the user's own would win over another one. */
@@ -138,13 +139,4 @@ function basicCredentials({ username, password }: URL): Record<string, string> {
   if (!username && !password) return {};
   const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
-}
-
-function parseJson(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }

@@ -2,6 +2,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import { createParser, SseError, type Parser } from "../sse/index.ts";
 import { headerOf, type Exchange, type ExchangeRequest } from "./exchange.ts";
 import { openExchange } from "./open-exchange.ts";
+import { parseJsonObject } from "../util/json-object.ts";
 
 /** An event or a comment, with the time of its last byte, in ms since the request was begun. */
 export interface Arrival {
@@ -41,14 +42,14 @@ export function openStreamProbe(request: Omit<ExchangeRequest, "method" | "onPie
 export function greetingOf({ arrivals }: StreamProbe): Readonly<Record<string, string>> | undefined {
   const first = arrivals.find(({ event }) => event !== undefined);
   if (first?.event !== "connected") return undefined;
-  const greeting = parseJson(first.data);
+  const greeting = parseJsonObject<string>(first.data);
   return typeof greeting["cursor"] === "string" && typeof greeting["stream"] === "string" ? greeting : undefined;
 }
 
 /** Why the server said goodbye; `undefined` where it did not. */
 export function goodbyeOf({ arrivals }: StreamProbe): string | undefined {
   const bye = arrivals.find(({ event }) => event === "spillway.bye");
-  return bye && (parseJson(bye.data)["reason"] ?? "no reason");
+  return bye && (parseJsonObject<string>(bye.data)["reason"] ?? "no reason");
 }
 
 function reader(exchange: Exchange, arrivals: Arrival[]): (piece: Buffer) => void {
@@ -85,13 +86,4 @@ function decoded(encoding: string | undefined, read: (piece: Buffer) => void): (
   const decoder = Object.hasOwn(create, name) ? create[name as keyof typeof create]() : undefined;
   decoder?.on("data", read).on("error", () => {});
   return (piece) => void decoder?.write(piece);
-}
-
-function parseJson(text: string): Readonly<Record<string, string>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, string>) : {};
-  } catch {
-    return {};
-  }
 }

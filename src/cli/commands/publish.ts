@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { errorCodes, SpillwayError, type ErrorCode } from "../../errors.ts";
 import { headerFlag, readUrl } from "../flags.ts";
 import { readLines } from "../read-lines.ts";
+import { parseJsonObject } from "../../util/json-object.ts";
 
 interface PublishFlags {
   readonly server: string;
@@ -93,7 +94,7 @@ async function postEvents(
   const response = await fetch(endpoint, request).catch((cause: unknown) => {
     throw new SpillwayError("upstream-connect", `${endpoint.host} does not answer (${reasonOf(cause)})`, { cause });
   });
-  const answer = parseJson(await response.text());
+  const answer = parseJsonObject(await response.text());
   if (response.ok && Array.isArray(answer["ids"])) return answer["ids"].map(String);
   throw problemError(response.status, answer);
 }
@@ -103,15 +104,6 @@ function problemError(status: number, { code, detail, title }: Readonly<Record<s
   const known = typeof code === "string" && Object.hasOwn(errorCodes, code);
   const text = [detail, title].find((part): part is string => typeof part === "string") ?? "the answer contains no ids";
   return new SpillwayError(known ? (code as ErrorCode) : "upstream-status", `${text} (HTTP ${status})`);
-}
-
-function parseJson(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }
 
 /** The socket's error code, which `fetch` puts into `cause`. */
