@@ -49,7 +49,7 @@ export interface OriginalRequest {
 }
 
 /** A list is sent as one field for each value. */
-export type HttpHeaders = Readonly<Record<string, string | readonly string[]>>;
+export type HttpHeaders = Readonly<Record<string, string | string[]>>;
 
 /** A complete response, a file, a stream that is written through a sink, or another protocol. */
 export type HttpResponse = HttpBody | HttpFile | HttpStream | HttpUpgrade;

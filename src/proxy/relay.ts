@@ -207,7 +207,7 @@ class Relay {
   }
 
   /**
-   * The target of a retry; `undefined` if there is to be none.
+   * The target of a retry; `undefined` if the request is not to be sent again.
    * @param fallback the target if no other can be used
    */
   #next(cause: RetryCause, attempt: number, fallback?: Target): Target | undefined {

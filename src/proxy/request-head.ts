@@ -53,7 +53,7 @@ export class EndToEndHeaders {
       if (values) values.push(fields[i + 1]!);
       else this.#values.set(name, [fields[i + 1]!]);
     }
-    for (const name of this.#values.keys()) if (hopByHop.has(name) || named.has(name)) this.#values.delete(name);
+    this.deleteIf((name) => hopByHop.has(name) || named.has(name));
   }
 
   get(name: string): readonly string[] | undefined {
@@ -68,8 +68,8 @@ export class EndToEndHeaders {
     this.#values.delete(name);
   }
 
-  names(): IterableIterator<string> {
-    return this.#values.keys();
+  deleteIf(test: (name: string) => boolean): void {
+    for (const name of this.#values.keys()) if (test(name)) this.#values.delete(name);
   }
 
   entries(): IterableIterator<[name: string, values: string[]]> {
@@ -156,17 +156,15 @@ function forward(
 ): void {
   const said = (name: string): string | undefined => (isTrusted ? headers.get(name)?.join(", ") : undefined);
   const before = (value: string | undefined, own: string): string => (value ? `${value}, ${own}` : own);
-  const facts = {
-    "x-forwarded-for": before(said("x-forwarded-for"), peer ?? "unknown"),
-    "x-forwarded-host": said("x-forwarded-host") ?? host,
-    "x-forwarded-proto": said("x-forwarded-proto") ?? (secure ? "https" : "http"),
-  };
-  const forwarded = before(said("forwarded"), forwardedElement(peer, host, secure));
-  for (const name of Array.from(headers.names()))
-    if (forwardedFields.has(name.replaceAll("_", "-")) && !(isTrusted && style === "none")) headers.delete(name);
-  if (style === "rfc7239") headers.set("forwarded", forwarded);
-  if (style !== "x-forwarded") return;
-  for (const [name, value] of Object.entries(facts)) if (value !== undefined) headers.set(name, value);
+  const own: Record<string, string | undefined> = {};
+  if (style === "rfc7239") own["forwarded"] = before(said("forwarded"), forwardedElement(peer, host, secure));
+  else if (style === "x-forwarded") {
+    own["x-forwarded-for"] = before(said("x-forwarded-for"), peer ?? "unknown");
+    own["x-forwarded-host"] = said("x-forwarded-host") ?? host;
+    own["x-forwarded-proto"] = said("x-forwarded-proto") ?? (secure ? "https" : "http");
+  } else if (isTrusted) return;
+  headers.deleteIf((name) => forwardedFields.has(name.replaceAll("_", "-")));
+  for (const [name, value] of Object.entries(own)) if (value !== undefined) headers.set(name, value);
 }
 
 /** RFC 7239 §4. */

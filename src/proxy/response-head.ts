@@ -28,7 +28,7 @@ export function responseHead(
   const headers = new EndToEndHeaders(fields);
   const isEncoded = headers.get("content-encoding")?.some((value) => !/^(identity)?$/i.test(value.trim())) ?? false;
   const isStream = status === 200 && isEventStream(headers.get("content-type")?.[0]);
-  if (hasCors) for (const name of Array.from(headers.names())) if (corsField.test(name)) headers.delete(name);
+  if (hasCors) headers.deleteIf((name) => corsField.test(name));
   if (isStream) {
     // The length and the validators are those of the body before it is changed.
     if (route.transform || route.heartbeat !== undefined)
@@ -36,7 +36,7 @@ export function responseHead(
     if (!headers.get("x-accel-buffering")) headers.set("x-accel-buffering", "no");
   }
   headers.apply(route.headers.response);
-  const result: Record<string, string | readonly string[]> = {};
+  const result: Record<string, string | string[]> = {};
   for (const [name, values] of headers.entries()) result[spelled(name)] = values.length === 1 ? values[0]! : values;
   return { status, headers: result, isEventStream: isStream, isEncoded };
 }

@@ -62,9 +62,10 @@ function isHttp2(response: Response): response is Http2ServerResponse {
 }
 
 function toHttpRequest(request: Request, response: Response, isShared: boolean): HttpRequest {
+  const target = originForm(request.url ?? "/");
   return {
     isShared,
-    ...splitTarget(originForm(request.url ?? "/")),
+    ...splitTarget(target),
     method: request.method ?? "GET",
     // The path at which Express mounted the handler.
     mount: (request as { readonly baseUrl?: string }).baseUrl ?? "",
@@ -77,7 +78,7 @@ function toHttpRequest(request: Request, response: Response, isShared: boolean):
     },
     body: (limit, take) => readBody(request, response, limit, take),
     get original() {
-      return toOriginal(request, response);
+      return toOriginal(request, response, target);
     },
     // Listens on the response, because a request emits `close` as soon as its body has been read.
     get signal() {
@@ -86,8 +87,7 @@ function toHttpRequest(request: Request, response: Response, isShared: boolean):
   };
 }
 
-function toOriginal(request: Request, response: Response): OriginalRequest {
-  const target = originForm(request.url ?? "/");
+function toOriginal(request: Request, response: Response, target: string): OriginalRequest {
   const mark = target.indexOf("?");
   return {
     version: isHttp2(response) ? "2" : request.httpVersion === "1.0" ? "1.0" : "1.1",
@@ -96,7 +96,7 @@ function toOriginal(request: Request, response: Response): OriginalRequest {
     hasBody: hasBody(request),
     body: readChunks(request, response),
     upgrade: upgrades.has(request) ? "websocket" : undefined,
-    // HTTP/1.0 has none (RFC 9110 §15.2).
+    // HTTP/1.0 has no informational responses (RFC 9110 §15.2).
     ...(request.httpVersion !== "1.0" && { inform: (status, headers) => inform(response, status, headers) }),
   };
 }
@@ -114,7 +114,7 @@ export function hasBody(request: Request): boolean {
 function inform(response: Response, status: number, headers: HttpHeaders): void {
   if (response.headersSent || isGone(response)) return;
   // Node looks for `link` in lower case.
-  const fields = Object.fromEntries(Object.entries(copy(headers)).map(([name, value]) => [name.toLowerCase(), value]));
+  const fields = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
   try {
     if (isHttp2(response)) response.stream.additionalHeaders({ ":status": status, ...fields });
     else if (status === 103) response.writeEarlyHints(fields);
@@ -206,11 +206,12 @@ function tooLarge(limit: number): SpillwayError {
   return new SpillwayError("body-too-large", undefined, { expected: `at most ${limit} bytes` });
 }
 
-function send(answer: HttpResponse, request: Request, response: Response): void {
+/** Sends a response. */
+export function send(answer: HttpResponse, request: Request, response: Response): void {
   if ("file" in answer) return sendFile(answer, response);
   if ("peer" in answer) return changeProtocol(answer, request as IncomingMessage, response as ServerResponse);
   if ("open" in answer) {
-    response.writeHead(answer.status, copy(answer.headers));
+    response.writeHead(answer.status, answer.headers);
     return isHttp2(response) ? openHttp2(response, answer.open) : openHttp1(response, answer.open);
   }
   const { body } = answer;
@@ -226,16 +227,6 @@ function send(answer: HttpResponse, request: Request, response: Response): void 
   )
     return refuseBody(body ?? "", request, response);
   response.end(request.method === "HEAD" ? "" : (body ?? ""));
-}
-
-/** As Node takes it, which may change lists. */
-function copy(headers: HttpHeaders): Record<string, string | string[]> {
-  const result: Record<string, string | string[]> = {};
-  for (const name in headers) {
-    const value = headers[name]!;
-    result[name] = typeof value === "string" ? value : [...value];
-  }
-  return result;
 }
 
 /** Joins the client's connection with the peer's. When one side ends or fails, so does the other. */
@@ -261,7 +252,7 @@ function changeProtocol(
 }
 
 function sendFile({ status, headers, file }: HttpFile, response: Response): void {
-  response.writeHead(status, copy(headers));
+  response.writeHead(status, headers);
   // If either side fails, `pipeline` destroys the other.
   pipeline(file, response as Writable, () => {});
 }

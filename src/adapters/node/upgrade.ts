@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { SpillwayError } from "../../errors.ts";
 import { problem } from "../../http/problem.ts";
-import { allowUpgrade, hasBody, type NodeHandler } from "./handler.ts";
+import { allowUpgrade, hasBody, send, type NodeHandler } from "./handler.ts";
 
 /** A listener for the event `upgrade` of Node's HTTP/1.1 servers. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -22,15 +22,13 @@ export function toUpgradeHandler(handler: NodeHandler): UpgradeHandler {
     response.assignSocket(socket);
     response.on("finish", () => socket.destroySoon());
     // Node has not parsed the body: it cannot be told from what follows the request.
-    if (hasBody(request)) return refuseBody(response);
+    if (hasBody(request)) return send(problem(withBody()), request, response);
     const isWebSocket = request.method === "GET" && /^websocket$/i.test(request.headers.upgrade ?? "");
     if (isWebSocket) allowUpgrade(request, head);
     handler(request, response);
   };
 }
 
-function refuseBody(response: ServerResponse): void {
-  const message = "a request with a body cannot change the protocol";
-  const { status, headers, body } = problem(new SpillwayError("request-invalid", message, { field: "Upgrade" }));
-  response.writeHead(status, { ...headers } as Record<string, string>).end(body);
+function withBody(): SpillwayError {
+  return new SpillwayError("request-invalid", "a request with a body cannot change the protocol", { field: "Upgrade" });
 }

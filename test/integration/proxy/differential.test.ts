@@ -197,17 +197,17 @@ function readResponse(
   return { status: Number(first.slice(9, 12)), hints: / 103 /.test(text), fields, body: isShort ? `${body}…` : body };
 }
 
+/** A difference to all of them. */
+const dotSegments = [
+  "not passed on, refused / passed on, 200",
+  "dot segments are left to the target, which may resolve them to a path outside of the route",
+] as const;
+
 /** What differs, and why it may: by proxy and request. */
 const known: Readonly<Record<string, Readonly<Record<string, readonly [differs: string, reason: string]>>>> = {
   nginx: {
-    "dot segments": [
-      "not passed on, refused / passed on, 200",
-      "dot segments are left to the target, which may resolve them to a path outside of the route",
-    ],
-    "encoded dot segments": [
-      "not passed on, refused / passed on, 200",
-      "dot segments are left to the target, which may resolve them to a path outside of the route",
-    ],
+    "dot segments": dotSegments,
+    "encoded dot segments": dotSegments,
     "a header with an underscore": ["request headers", "`underscores_in_headers` is off"],
     "a header that Connection names": ["request headers", "Connection is not read"],
     "hop-by-hop headers": ["request headers", "Proxy-Authorization is passed on"],
@@ -220,14 +220,8 @@ const known: Readonly<Record<string, Readonly<Record<string, readonly [differs: 
     "the answer of /api/garbage": ["passed on, refused / passed on, 0", "taken for an answer of HTTP/0.9"],
   },
   haproxy: {
-    "dot segments": [
-      "not passed on, refused / passed on, 200",
-      "dot segments are left to the target, which may resolve them to a path outside of the route",
-    ],
-    "encoded dot segments": [
-      "not passed on, refused / passed on, 200",
-      "dot segments are left to the target, which may resolve them to a path outside of the route",
-    ],
+    "dot segments": dotSegments,
+    "encoded dot segments": dotSegments,
     "an absolute target": ["target", "it stays absolute"],
     "a header that Connection names": ["request headers", "Connection is not read"],
     "hop-by-hop headers": ["request headers", "Proxy-Authorization and TE are passed on"],
@@ -255,14 +249,8 @@ const known: Readonly<Record<string, Readonly<Record<string, readonly [differs: 
     "the answer of /api/bad-chunk": ["passed on, 200 / passed on, refused", "the head waits for the first chunk"],
   },
   caddy: {
-    "dot segments": [
-      "not passed on, refused / passed on, 200",
-      "dot segments are left to the target, which may resolve them to a path outside of the route",
-    ],
-    "encoded dot segments": [
-      "not passed on, refused / passed on, 200",
-      "dot segments are left to the target, which may resolve them to a path outside of the route",
-    ],
+    "dot segments": dotSegments,
+    "encoded dot segments": dotSegments,
     "hop-by-hop headers": ["request headers", "TE: trailers is passed on"],
     "an upgrade": ["request headers", "upgrades are allowed"],
     "an expectation": ["request headers", "the target sees it, too"],
