@@ -4,7 +4,7 @@ import type { Log, NewEvent } from "../log/log.ts";
 import type { IngestStats } from "../metrics/snapshot.ts";
 import type { UpstreamBatch, UpstreamEvent, UpstreamHistory } from "../upstream/upstream.ts";
 import { countSince, createDurations } from "../util/durations.ts";
-import { createJsonPointer } from "../util/json-pointer.ts";
+import { createJsonPointer, parseJson, scalarText } from "../util/json-pointer.ts";
 import { pause } from "../util/pause.ts";
 
 /** Appends an upstream's batches to the log. */
@@ -38,7 +38,7 @@ export function createIngest(
   const channelOf = channel === undefined ? undefined : createJsonPointer(channel);
 
   const toNewEvent = ({ event, data, id }: UpstreamEvent): NewEvent => {
-    const name = channelOf?.(data);
+    const name = channelOf && scalarText(channelOf(parseJson(data)));
     return { event, data, channel: name !== undefined && isName(name) ? name : undefined, upstreamId: id };
   };
 
