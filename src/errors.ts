@@ -38,6 +38,7 @@ export const errorCodes = {
   "driver-missing": "a package that this store requires is not installed",
   // requests
   "request-invalid": "a request field is malformed",
+  "filter-invalid": "a filter expression is invalid",
   "credential-required": "a credential is required",
   "credential-invalid": "unknown credential",
   "credential-expired": "the credential is no longer valid",
@@ -77,6 +78,8 @@ export interface ErrorDetails {
   readonly expected?: string | undefined;
   /** What was received, truncated. */
   readonly got?: string | undefined;
+  /** Where in the received text the fault is: the number of characters before it. */
+  readonly position?: number | undefined;
   /** Seconds after which to retry. */
   readonly retryAfter?: number | undefined;
   /** The error that caused this one. */
@@ -91,6 +94,7 @@ export class SpillwayError extends Error {
   readonly field: string | undefined;
   readonly expected: string | undefined;
   readonly got: string | undefined;
+  readonly position: number | undefined;
   readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, message: string = errorCodes[code], details: ErrorDetails = {}) {
@@ -99,6 +103,7 @@ export class SpillwayError extends Error {
     this.field = details.field;
     this.expected = details.expected;
     this.got = details.got;
+    this.position = details.position;
     this.retryAfter = details.retryAfter;
   }
 }

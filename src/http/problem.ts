@@ -5,6 +5,7 @@ import type { HttpBody, HttpHeaders } from "./message.ts";
 /** The HTTP status of each error code that a request can cause. Other codes become 500. */
 const statuses: Partial<Record<ErrorCode, number>> = {
   "request-invalid": 400,
+  "filter-invalid": 400,
   "credential-in-url": 400,
   "credential-required": 401,
   "credential-invalid": 401,
@@ -87,9 +88,9 @@ function challenge(code: ErrorCode): string {
 }
 
 /** Leaves out the messages of a store, which may contain file names. They are only logged. */
-function detailsOf({ code, message, field, expected, got }: SpillwayError): object {
+function detailsOf({ code, message, field, expected, got, position }: SpillwayError): object {
   if (code === "append-unknown") return { detail: unknownDetail, outcome: "unknown" };
-  return code.startsWith("store-") ? {} : { detail: message, field, expected, got };
+  return code.startsWith("store-") ? {} : { detail: message, field, expected, got, position };
 }
 
 /** Shortens a client's input before it is sent back. */

@@ -42,6 +42,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "proxy": ["access", "http", "hub", "limits", "telemetry", "transform", "upstream", ...leaves],
   "metrics": ["http", "hub", "limits", "log", "upstream", "util", "errors.ts"],
   "transform": leaves,
+  "filter": ["util", "errors.ts"],
   "adapters": ["http", ...leaves],
   "adapters/fetch": ["http", "hub", "adapters", ...leaves],
   "adapters/node": ["http", "hub", "adapters", "adapters/raw", ...leaves],
@@ -71,6 +72,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     ...adapters,
     "config",
     "doctor",
+    "filter",
     "gateway",
     "http",
     "hub",
@@ -95,6 +97,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 /** The files that may import each npm package. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   "@fastify/send": ["http"],
+  "@marcbachmann/cel-js": ["filter"],
   "@nats-io/jetstream": ["log/*"],
   "@nats-io/transport-node": ["log/*"],
   "@opentelemetry/api": ["telemetry"],

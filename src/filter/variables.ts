@@ -1,0 +1,55 @@
+import type { Value } from "./value.ts";
+
+/** The part of an event that a filter expression can use. Its data is parsed once, so it must not change. */
+export interface FilterEvent {
+  readonly event: string;
+  readonly data: string;
+  readonly channel: string | undefined;
+  /** The publisher's or the upstream's own id. */
+  readonly upstreamId: string | undefined;
+}
+
+/** A variable of every expression. */
+interface Variable {
+  /** The name of its type in CEL. */
+  readonly type: "string" | "dyn";
+  read(event: FilterEvent): Value;
+}
+
+/** The variables of an event by their names: those with which an event is published. */
+export const variables: Readonly<Record<string, Variable>> = {
+  event: { type: "string", read: ({ event }) => event },
+  channel: { type: "string", read: ({ channel }) => channel ?? "" },
+  id: { type: "string", read: ({ upstreamId }) => upstreamId ?? "" },
+  data: { type: "dyn", read: readData },
+};
+
+/** The parsed data of the latest events, because an event is tested by many filters one after the other. */
+const parsed = new Map<FilterEvent, Value>();
+
+/** The largest number of events, and of characters of their data, that are kept. */
+const limits = { events: 64, characters: 256 * 1024 };
+let characters = 0;
+
+/** The parsed JSON, or the text itself if it is not JSON. */
+function readData(event: FilterEvent): Value {
+  const known = parsed.get(event);
+  if (known !== undefined) return known;
+  const { data } = event;
+  if (parsed.size >= limits.events || characters + data.length > limits.characters) {
+    parsed.clear();
+    characters = 0;
+  }
+  const value = parse(data);
+  parsed.set(event, value);
+  characters += data.length;
+  return value;
+}
+
+function parse(data: string): Value {
+  try {
+    return JSON.parse(data) as Value;
+  } catch {
+    return data;
+  }
+}
