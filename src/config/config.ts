@@ -72,17 +72,21 @@ export interface GatewayConfig {
   readonly drain?: Duration | undefined;
   /**
    * A folder whose files are served publicly at `/`, with content types, ranges and ETags; relative to the working
-   * directory. Names that begin with a dot, links that lead out of the folder, and paths below `/streams`, `/api` and
-   * `/admin` are not served. Default: `/` is a small page with the streams, a live tail and the `curl` command.
+   * directory. Names that begin with a dot, links that lead out of the folder, and paths below `/streams`, `/api`,
+   * `/events` and `/admin` are not served. Default: `/` is a small page with the streams, a live tail and the `curl`
+   * command.
    */
   readonly static?: string | undefined;
-  /** The stream that `/api/sse` serves. Default: the only stream; none if there are several. */
+  /**
+   * The stream that `/api/sse`, `/events` and `/publish` serve. Default: the only stream; none if there are several.
+   */
   readonly default?: string | undefined;
   /** The streams by name: a letter or digit, then at most 63 letters, digits, `_` and `-`. Default: `{}`. */
   readonly streams?: Readonly<Record<string, StreamConfig>> | undefined;
   /**
    * Requests that are forwarded to other servers, by path patterns: `*` stands for one segment of a path, `/**` at the
-   * end for any rest. The most specific pattern applies; the gateway's own paths come first. Default: `{}`.
+   * end for any rest. The most specific pattern applies; the gateway's own paths come first, except `/events` and
+   * `/publish`. Default: `{}`.
    */
   readonly routes?: Readonly<Record<string, RouteConfig>> | undefined;
   /**

@@ -154,12 +154,14 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   static: folder
     .optional()
     .describe(
-      "A folder whose files are served publicly at `/`, with content types, ranges and ETags; relative to the working directory. Names that begin with a dot, links that lead out of the folder, and paths below `/streams`, `/api` and `/admin` are not served. Default: `/` is a small page with the streams, a live tail and the `curl` command.",
+      "A folder whose files are served publicly at `/`, with content types, ranges and ETags; relative to the working directory. Names that begin with a dot, links that lead out of the folder, and paths below `/streams`, `/api`, `/events` and `/admin` are not served. Default: `/` is a small page with the streams, a live tail and the `curl` command.",
     ),
   default: z
     .string()
     .optional()
-    .describe("The stream that `/api/sse` serves. Default: the only stream; none if there are several."),
+    .describe(
+      "The stream that `/api/sse`, `/events` and `/publish` serve. Default: the only stream; none if there are several.",
+    ),
   streams: z
     .record(streamName, streamSchema)
     .prefault({})
@@ -167,7 +169,7 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   routes: routesSchema
     .prefault({})
     .describe(
-      "Requests that are forwarded to other servers, by path patterns: `*` stands for one segment of a path, `/**` at the end for any rest. The most specific pattern applies; the gateway's own paths come first.",
+      "Requests that are forwarded to other servers, by path patterns: `*` stands for one segment of a path, `/**` at the end for any rest. The most specific pattern applies; the gateway's own paths come first, except `/events` and `/publish`.",
     ),
   access: accessSchema.optional(),
   limits: limitsSchema.prefault({}),

@@ -84,7 +84,7 @@ export interface GatewayOptions {
   readonly routes: Routes;
   /** The real path of the directory whose files are served at the root; absent to serve no files. */
   readonly static: string | undefined;
-  /** The stream served at `/api/sse`: the configured one, or the only one. */
+  /** The stream served at `/api/sse`, `/events` and `/publish`: the configured one, or the only one. */
   readonly default: string | undefined;
   readonly access: AccessOptions;
   readonly limits: Limits;

@@ -137,7 +137,7 @@ export interface GatewayContext {
   /** What serves subscriptions over HTTP/1.1 at the gateway's own address: the raw listener, or Node's HTTP. */
   readonly listener: "raw" | "node";
   readonly streams: ReadonlyMap<string, ServedStream>;
-  /** The stream served at `/api/sse`. */
+  /** The stream served at `/api/sse`, `/events` and `/publish`. */
   readonly default: ServedStream | undefined;
   /** The configured route that forwards the requests for a path; `undefined` if there is none. */
   forwarded(path: string): Route | undefined;

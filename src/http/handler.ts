@@ -21,7 +21,7 @@ export function createHandler(gateway: GatewayContext, of: HandlerOf = "gateway"
   return async (request) => {
     const { cors, files } = gateway.policy;
     try {
-      const known = findRoute(request.path, gateway);
+      const known = findRoute(request, gateway);
       const received = known || of === "own server" ? receive(request, known, of, gateway) : undefined;
       if (received) await received;
       const file = known ? undefined : await files?.(request);

@@ -4,9 +4,10 @@ import { parseCursor } from "../log/cursor.ts";
 import { reservedPrefix, type NewEvent } from "../log/log.ts";
 import { createParser } from "../sse/index.ts";
 import { isName, nameRule } from "./filter.ts";
-import { invalid } from "./problem.ts";
+import { invalid, shown } from "./problem.ts";
 
-const accepted = "application/json, application/x-ndjson or text/event-stream";
+/** Reads the events of a publish request's body. */
+export type EventReader = (contentType: string | undefined, body: string, rules: PublishRules) => NewEvent[];
 
 /** The rules for a publish request. */
 export interface PublishRules {
@@ -20,16 +21,43 @@ export interface PublishRules {
  * Reads the events of a publish request.
  * @throws {SpillwayError} `request-invalid` naming the field, `too-many-events`, `media-type-unsupported`.
  */
-export function readEvents(contentType: string | undefined, body: string, rules: PublishRules): NewEvent[] {
-  const type = (contentType ?? "").split(";")[0]!.trim().toLowerCase();
-  const events = parse(type, body, contentType, rules);
+export const readEvents: EventReader = (contentType, body, rules) => {
+  const events = parse(contentType, body, rules);
   if (events.length === 0) throw invalid("body", "at least one event", "none");
   return events;
+};
+
+/**
+ * Reads one event from any JSON: an object with `data` is an event, whose channel may be named `topic`; any other value
+ * is the data of an event.
+ * @throws {SpillwayError} `request-invalid` naming the field, `media-type-unsupported`.
+ */
+export const readAnyJson: EventReader = (contentType, body, { ids }) => {
+  if (mediaType(contentType) !== "application/json") throw unsupported(contentType, "application/json");
+  const value = parseJson(body, "body");
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, "data"))
+    return [toEvent({ data: value }, "body", ids)];
+  const { topic, ...event } = value as Record<string, unknown>;
+  if (topic === undefined || topic === null) return [toEvent(event, "body", ids)];
+  if ((event["channel"] ?? undefined) !== undefined)
+    throw invalid("body.topic", "absent beside a channel", typeof topic);
+  return [toEvent({ ...event, channel: optionalText(topic, "body.topic") }, "body", ids)];
+};
+
+/** The media type in a `Content-Type`, without parameters. */
+export function mediaType(contentType = ""): string {
+  return contentType.split(";")[0]!.trim().toLowerCase();
 }
 
-function parse(type: string, body: string, contentType: string | undefined, rules: PublishRules): NewEvent[] {
+/** The error of a body in another media type than the `expected` ones. */
+export function unsupported(contentType: string | undefined, expected: string): SpillwayError {
+  const details = { field: "Content-Type", expected, got: shown(contentType ?? "none") };
+  return new SpillwayError("media-type-unsupported", undefined, details);
+}
+
+function parse(contentType: string | undefined, body: string, rules: PublishRules): NewEvent[] {
   const { limit, ids } = rules;
-  switch (type) {
+  switch (mediaType(contentType)) {
     case "application/json": {
       const value = parseJson(body, "body");
       if (!Array.isArray(value)) return [toEvent(value, "body", ids)];
@@ -42,11 +70,7 @@ function parse(type: string, body: string, contentType: string | undefined, rule
     case "text/event-stream":
       return parseEventStream(body, rules);
     default:
-      throw new SpillwayError("media-type-unsupported", undefined, {
-        field: "Content-Type",
-        expected: accepted,
-        got: contentType ?? "none",
-      });
+      throw unsupported(contentType, "application/json, application/x-ndjson or text/event-stream");
   }
 }
 

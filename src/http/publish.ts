@@ -8,18 +8,20 @@ import { addressKey } from "../util/ip-address.ts";
 import { withBody } from "./body.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
-import { readEvents } from "./publish-body.ts";
+import type { EventReader } from "./publish-body.ts";
 import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 
 /**
- * `POST /streams/<name>/events`: appends one or more events, all or none, and responds with their ids once they are
- * durable. With an `Idempotency-Key`, a repeated request appends nothing and gets the same response.
+ * `POST /streams/<name>/events` and `POST /publish`: appends the events that `read` finds in the body, all or none, and
+ * responds with their ids once they are durable. With an `Idempotency-Key`, a repeated request appends nothing and gets
+ * the same response.
  */
 export async function publish(
   request: HttpRequest,
   stream: ServedStream,
   caller: Caller,
   gateway: GatewayContext,
+  read: EventReader,
 ): Promise<HttpBody> {
   const { identity, address } = caller;
   await gateway.admission.publish({ subject: identity.subject, address });
@@ -30,7 +32,7 @@ export async function publish(
   const contentType = request.header("content-type");
   const { limits } = gateway.policy;
   return withBody(request, caller, gateway, limits.body, async (body) => {
-    const events = readEvents(contentType, body, { limit: limits.events, ids: stream.ids });
+    const events = read(contentType, body, { limit: limits.events, ids: stream.ids });
     assertGranted(events, identity.grant);
     const idempotency =
       key === undefined

@@ -4,6 +4,7 @@ import type { Caller, GatewayContext, Route, ServedStream } from "./gateway-cont
 import { home, homeFacts, wantsJson } from "./home.ts";
 import type { HttpRequest, HttpResponse } from "./message.ts";
 import { publish } from "./publish.ts";
+import { readAnyJson, readEvents, type EventReader } from "./publish-body.ts";
 import { health, listStreams, liveness, metrics, readiness, simpleMetrics, simpleStatus, status } from "./status.ts";
 import { subscribe } from "./subscribe.ts";
 import { issueTicket } from "./tickets.ts";
@@ -26,8 +27,10 @@ const fixedRoutes: ReadonlyMap<string, Route> = new Map<string, Route>([
 ]);
 
 /** The route of a path; `undefined` if the path does not belong to the gateway. */
-export function findRoute(path: string, gateway: GatewayContext): Route | undefined {
-  return fixedRoutes.get(path) ?? defaultRoute(path, gateway) ?? streamRoute(path) ?? gateway.forwarded(path);
+export function findRoute(request: HttpRequest, gateway: GatewayContext): Route | undefined {
+  const { path } = request;
+  const own = fixedRoutes.get(path) ?? defaultRoute(path, gateway) ?? streamRoute(path);
+  return own ?? gateway.forwarded(path) ?? shortRoute(request, gateway);
 }
 
 /** The route of the root; `undefined` if the root belongs to the embedding program. */
@@ -83,11 +86,37 @@ function streamRoute(path: string): Route | undefined {
   const stream = decode(match[1]!);
   const find = (gateway: GatewayContext): ServedStream => findStream(stream, gateway);
   if (match[2] !== "events") return subscription(stream, match[2] && decode(match[2]), find);
+  return publication(stream, find, readEvents);
+}
+
+/**
+ * The short paths `/events`, `/events/<topics>` and `/publish` of the default stream, which clients of many tutorials use. They
+ * are usual names for an application's own paths, so they come last, and a program with the gateway at its root keeps
+ * them.
+ */
+function shortRoute({ path, mount, isShared }: HttpRequest, gateway: GatewayContext): Route | undefined {
+  if (gateway.streams.size === 0 || (isShared && mount === "")) return undefined;
+  const stream = gateway.default?.name;
+  if (path === "/publish") return publication(stream, defaultStream, readAnyJson);
+  const match = /^\/events(?:\/([^/]+))?\/?$/.exec(path);
+  return match ? subscription(stream, match[1] && channelsOf(decode(match[1])), defaultStream) : undefined;
+}
+
+/** `all` means every event, also together with other topics. */
+function channelsOf(topics: string): string | undefined {
+  return topics.split(",").includes("all") ? undefined : topics;
+}
+
+function publication(
+  stream: string | undefined,
+  find: (gateway: GatewayContext) => ServedStream,
+  read: EventReader,
+): Route {
   return {
     methods: ["POST"],
     right: "publish",
     stream,
-    handle: (request, caller, gateway) => publish(request, find(gateway), caller, gateway),
+    handle: (request, caller, gateway) => publish(request, find(gateway), caller, gateway, read),
   };
 }
 
@@ -114,9 +143,9 @@ function findStream(name: string, { streams }: GatewayContext): ServedStream {
 
 function defaultStream(gateway: GatewayContext): ServedStream {
   if (gateway.default) return gateway.default;
-  throw new SpillwayError("not-found", "the gateway serves several streams and none is the default", {
-    field: "default",
-  });
+  const message =
+    "the gateway serves several streams and none is the default: use /streams/<name>, or set `default` in its configuration";
+  throw new SpillwayError("not-found", message, { field: "default" });
 }
 
 function decode(segment: string): string {

@@ -8,7 +8,7 @@ import type { HttpBody, HttpFile, HttpRequest } from "./message.ts";
 export type StaticFiles = (request: HttpRequest) => Promise<HttpBody | HttpFile | undefined>;
 
 /** The paths that are reserved for the gateway, including later versions. */
-const reserved = /^\/(streams|api|admin)(\/|$)/;
+const reserved = /^\/(streams|api|events|admin)(\/|$)/;
 
 /** The headers of conditional and partial requests (RFC 9110 §13 and §14). */
 const conditions = ["range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
