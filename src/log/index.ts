@@ -19,6 +19,7 @@ export {
   type LogOptions,
   type LogPage,
   type LogPosition,
+  type LogRemoval,
   type LogState,
   type LogStore,
   type NewEvent,

@@ -215,6 +215,18 @@ export interface LogOptions {
   readonly retention: Retention;
 }
 
+/** How a store removes logs, for streams that exist only for a while. */
+export interface LogRemoval {
+  /** The streams whose names begin with `prefix` and that have a log, open or not. */
+  list(prefix: string): Promise<readonly string[]>;
+  /**
+   * Removes a stream's log with its events and idempotency keys; a `Log` of it that is open refuses every call from then on. Does
+   * nothing where there is none. A log that is opened under the same name later has another epoch.
+   * @throws {SpillwayError} a `store-…` code.
+   */
+  remove(stream: string): Promise<void>;
+}
+
 /** A store of logs, made from one URL such as `sqlite:./spillway.db`. */
 export interface LogStore {
   /** The URL's scheme: `memory`, `sqlite`. */
@@ -225,6 +237,8 @@ export interface LogStore {
   connection?(): StoreConnection;
   /** Opens a stream's log, making it on first use. */
   open(stream: string, options: LogOptions): Promise<Log>;
+  /** Absent where a store keeps all of its logs. */
+  readonly removal?: LogRemoval | undefined;
   /** Waits for appends under way, then closes all connections. Idempotent. */
   close(): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { createStage, type LogStorePlace } from "./stage.ts";
 import { outcomeFacts } from "./outcome-facts.ts";
 import { readFacts } from "./read-facts.ts";
 import { reopenFacts } from "./reopen-facts.ts";
+import { removalFacts } from "./removal-facts.ts";
 import { retentionFacts } from "./retention-facts.ts";
 import { sharedFacts } from "./shared-facts.ts";
 import { textFacts } from "./text-facts.ts";
@@ -27,6 +28,8 @@ export interface LogStoreHarness {
   readonly shared?: boolean;
   /** Whether places implement {@link LogStorePlace.loseAnswers}. Default: false. */
   readonly losesAnswers?: boolean;
+  /** Whether the store has `removal`. Default: false. */
+  readonly removes?: boolean;
   /** Makes an empty place for a store. Called for each test. */
   createPlace(): Promise<LogStorePlace>;
 }
@@ -41,6 +44,7 @@ const groups: Readonly<Record<string, readonly LogStoreFact[]>> = {
   idempotency: idempotencyFacts,
   outcome: outcomeFacts,
   retention: retentionFacts,
+  removal: removalFacts,
   reopen: reopenFacts,
   close: closeFacts,
   shared: sharedFacts,
@@ -62,9 +66,13 @@ export function describeLogStore(name: string, harness: LogStoreHarness, runner:
   });
 }
 
-function holds(fact: LogStoreFact, { persistent, shared = false, losesAnswers = false }: LogStoreHarness): boolean {
+function holds(fact: LogStoreFact, harness: LogStoreHarness): boolean {
+  const { persistent, shared = false, losesAnswers = false, removes = false } = harness;
   return (
-    (fact.persistent ?? persistent) === persistent && (shared || !fact.shared) && (losesAnswers || !fact.losesAnswers)
+    (fact.persistent ?? persistent) === persistent &&
+    (shared || !fact.shared) &&
+    (losesAnswers || !fact.losesAnswers) &&
+    (removes || !fact.removes)
   );
 }
 

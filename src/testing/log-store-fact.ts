@@ -9,5 +9,7 @@ export interface LogStoreFact {
   readonly shared?: true;
   /** Only for stores whose places can lose answers. */
   readonly losesAnswers?: true;
+  /** Only for stores that remove logs. */
+  readonly removes?: true;
   check(stage: Stage): Promise<void>;
 }

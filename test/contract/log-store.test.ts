@@ -13,6 +13,7 @@ describeLogStore(
   "memory",
   {
     persistent: false,
+    removes: true,
     createPlace: async () => ({ open: async (now) => createMemoryStore({ now }), remove: async () => {} }),
   },
   runner,
@@ -22,6 +23,7 @@ describeLogStore(
   "sqlite",
   {
     persistent: true,
+    removes: true,
     async createPlace() {
       const folder = await mkdtemp(join(tmpdir(), "spillway-contract-"));
       return {

@@ -10,6 +10,7 @@ import type {
   AppendOptions,
   LogEvent,
   LogFilter,
+  LogRemoval,
   LogState,
   NewEvent,
   Retention,
@@ -185,6 +186,8 @@ export interface StoreDriver {
   /** Forgets idempotency keys from before this time, and what was left by nodes that are gone. Called once a minute. */
   prune(keysBefore: number): Promise<void>;
   readonly leases?: LeaseDriver | undefined;
+  /** Removes logs that are not open. Absent where the driver cannot. */
+  readonly removal?: LogRemoval | undefined;
   connection?(): StoreConnection;
   storeError(error: unknown): SpillwayError;
   /** Lets go of all connections; what is under way fails. Called once, after the appends have ended or their time is up. */

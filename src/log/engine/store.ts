@@ -1,7 +1,7 @@
 import { SpillwayError } from "../../errors.ts";
 import { type Logger, silentLogger } from "../../util/logger.ts";
 import { pause } from "../../util/pause.ts";
-import type { Log, LogOptions, LogStore } from "../log.ts";
+import type { Log, LogOptions, LogRemoval, LogStore } from "../log.ts";
 import { createCoordination } from "./coordination.ts";
 import type { StoreDriver } from "./driver.ts";
 import { EngineLog } from "./engine-log.ts";
@@ -59,6 +59,18 @@ export function createEngineStore(driver: StoreDriver, options: EngineStoreOptio
     return log;
   }
 
+  const removalOf = ({ list, remove }: LogRemoval): LogRemoval => ({
+    list: (prefix) => ask(() => list(prefix)),
+    remove: (stream) =>
+      ask(async () => {
+        const log = logs.get(stream);
+        logs.delete(stream);
+        await log?.close();
+        await log?.driver.close?.();
+        await remove(stream);
+      }),
+  });
+
   async function close(): Promise<void> {
     retention.stop();
     const inTime = new AbortController();
@@ -70,11 +82,12 @@ export function createEngineStore(driver: StoreDriver, options: EngineStoreOptio
     await closed;
   }
 
-  const { kind, leases, connection } = driver;
+  const { kind, leases, connection, removal } = driver;
   return {
     kind,
     ...(leases && { coordination: createCoordination({ leases, node, logOf: (stream) => logs.get(stream), ask }) }),
     ...(connection && { connection }),
+    ...(removal && { removal: removalOf(removal) }),
     open,
     close: () => (closing ??= close()),
   };

@@ -27,6 +27,10 @@ function createStoreDriver(): StoreDriver {
       logs.set(stream, driver);
       return { state: driver.state, createDriver: (log) => driver.serve(log) };
     },
+    removal: {
+      list: async (prefix) => [...logs.keys()].filter((stream) => stream.startsWith(prefix)),
+      remove: async (stream) => void logs.delete(stream),
+    },
     async prune() {
       // A log forgets old keys when it looks for one.
     },

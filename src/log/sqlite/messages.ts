@@ -70,6 +70,13 @@ export interface BoundKeysRequest {
   readonly max: number;
 }
 
+/** Removes a stream that holds no events, with its idempotency keys; answered with 0. */
+export interface RemoveRequest {
+  readonly kind: "remove";
+  /** Its id. */
+  readonly stream: number;
+}
+
 /** Removes at most `limit` idempotency keys from before a time; answered with their number. */
 export interface PruneRequest {
   readonly kind: "prune";
@@ -88,6 +95,7 @@ export type WriterCall =
   | SettleRequest
   | TrimRequest
   | BoundKeysRequest
+  | RemoveRequest
   | PruneRequest
   | CloseRequest;
 

@@ -62,6 +62,9 @@ export const selectStream: string = `SELECT ${streamColumns} FROM streams WHERE 
 /** A stream's row, by its id. */
 export const selectRow: string = `SELECT ${streamColumns} FROM streams WHERE id = ?1`;
 
+/** The names of all streams. */
+export const selectNames = "SELECT name FROM streams";
+
 /** The time of one event. */
 export const selectTime: string = "SELECT time FROM events WHERE stream = ?1 AND seq = ?2";
 

@@ -10,6 +10,8 @@ import { closeToOthers } from "./private-files.ts";
 import { SqliteLogDriver, toStoreError } from "./log-driver.ts";
 import type { StreamRow } from "./messages.ts";
 import { openSnapshots, type Snapshots } from "./snapshots.ts";
+import { decodeText } from "./text.ts";
+import { selectNames } from "./queries.ts";
 import { createWriterClient, type WriterClient } from "./writer-client.ts";
 
 export interface SqliteStoreOptions {
@@ -88,6 +90,15 @@ function createStoreDriver({ path, writer, snapshots, lock, logs }: SqliteStoreP
           return new SqliteLogDriver(log, row.id, writer, snapshots, path);
         },
       };
+    },
+    removal: {
+      async list(prefix) {
+        const rows = snapshots.read((statement) => statement(selectNames).all());
+        return rows.map(({ name }) => decodeText(name)).filter((name) => name.startsWith(prefix));
+      },
+      async remove(stream) {
+        logs.delete(await writer.remove(stream));
+      },
     },
     prune: writer.prune,
     storeError: (error) => toStoreError(error, path),

@@ -15,6 +15,8 @@ export interface Streams {
   /** Writes a row. Must be called in a transaction, and followed by `set` once that is committed. */
   save(stream: StreamRow): void;
   set(stream: StreamRow): void;
+  /** Deletes a stream's row and its idempotency keys. Must be called in a transaction. */
+  remove(id: number): void;
 }
 
 const selectStream = `
@@ -31,6 +33,8 @@ export function createStreams(database: SqliteDatabase): Streams {
   const select = database.prepare(selectStream);
   const insert = database.prepare("INSERT INTO streams (name, epoch, tracked) VALUES (?, ?, 1)");
   const update = database.prepare(updateStream);
+  const remove = database.prepare("DELETE FROM streams WHERE id = ?");
+  const removeKeys = database.prepare("DELETE FROM idempotency_keys WHERE stream = ?");
   const streams = new Map<number, StreamRow>();
 
   return {
@@ -53,6 +57,11 @@ export function createStreams(database: SqliteDatabase): Streams {
       update.run(head, earliest, bytes, lastTime, encodeOptionalText(upstreamCursor), id);
     },
     set: (stream) => void streams.set(stream.id, stream),
+    remove(id) {
+      removeKeys.run(id);
+      remove.run(id);
+      streams.delete(id);
+    },
   };
 }
 

@@ -26,6 +26,8 @@ export interface WriterClient {
   settle(group: readonly AppendRequest[], head: number): Promise<readonly Appended[]>;
   trim(stream: number, bounds: TrimBounds, limit: number): Promise<TrimResult>;
   boundKeys(stream: number, max: number): Promise<void>;
+  /** Removes a stream with its events and keys, in small steps; resolves to its id. */
+  remove(stream: string): Promise<number>;
   /** Removes idempotency keys from before a time, in ms since 1970. */
   prune(before: number): Promise<void>;
   /** Closes the database after the pending requests. */
@@ -35,9 +37,10 @@ export interface WriterClient {
 /** A transaction is complete with the group that brings it to this number of events. */
 const transactionEvents = 4_096;
 
-/** Maximum number of streams that one transaction opens, and of idempotency keys that one removes. */
+/** Maximum number of streams that one transaction opens, and of idempotency keys or events that one removes. */
 const openedAtOnce = 1_000;
 const prunedAtOnce = 1_000;
+const removedAtOnce = 1_000;
 
 /**
  * Makes the writer of a database. Call `start` before anything else. `onReopened` is called for each stream that a
@@ -48,7 +51,7 @@ export function createWriterClient(
   onReopened: (row: StreamRow) => void,
   logger: Logger,
 ): WriterClient {
-  const { start, call, keep, close } = createThreadKeeper(settings, onReopened, logger);
+  const { start, call, keep, forget, close } = createThreadKeeper(settings, onReopened, logger);
 
   const open = gather<string, OpenOutcome>({
     send: (streams) => call({ kind: "open", streams }),
@@ -68,17 +71,29 @@ export function createWriterClient(
     weigh: (group) => group.reduce((sum, { events }) => sum + events.length / eventWidth, 0),
   });
 
+  async function openOne(stream: string): Promise<StreamRow> {
+    const outcome = await open(stream);
+    if ("code" in outcome) throw new WriterError(outcome, false);
+    keep(stream);
+    return outcome;
+  }
+
+  const trim: WriterClient["trim"] = (stream, bounds, limit) => call({ kind: "trim", stream, bounds, limit });
+
   return {
     start,
-    async open(stream) {
-      const outcome = await open(stream);
-      if ("code" in outcome) throw new WriterError(outcome, false);
-      keep(stream);
-      return outcome;
-    },
+    open: openOne,
     append,
     settle: (appends, head) => call({ kind: "settle", appends, head }),
-    trim: (stream, bounds, limit) => call({ kind: "trim", stream, bounds, limit }),
+    trim,
+    async remove(stream) {
+      const { id } = await openOne(stream);
+      const none = { before: undefined, events: 0, bytes: undefined };
+      while ((await trim(id, none, removedAtOnce)).removed > 0);
+      await call({ kind: "remove", stream: id });
+      forget(stream);
+      return id;
+    },
     async boundKeys(stream, max) {
       await call({ kind: "bound-keys", stream, max });
     },

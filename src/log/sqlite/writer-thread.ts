@@ -127,6 +127,8 @@ export interface ThreadKeeper {
   call<Result extends WriterResult>(request: WriterCall): Promise<Result>;
   /** Reopens the stream of this name in each new thread from now on. */
   keep(stream: string): void;
+  /** No longer reopens it. */
+  forget(stream: string): void;
   /** Ends the thread after the pending requests. */
   close(): Promise<void>;
 }
@@ -209,6 +211,7 @@ export function createThreadKeeper(
       }),
     call,
     keep: (stream) => void opened.add(stream),
+    forget: (stream) => void opened.delete(stream),
     async close() {
       closing = true;
       await thread?.close();

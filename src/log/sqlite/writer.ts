@@ -93,6 +93,15 @@ function createHandler(database: SqliteDatabase, heads: SafeHeads): Handle {
     return 0;
   }
 
+  function remove(id: number): number {
+    const { epoch } = streams.get(id);
+    // Before the commit: a head of events that are no longer in the database would count as a loss.
+    heads.set({ id, epoch, head: 0 });
+    heads.write();
+    transact(database, () => streams.remove(id));
+    return 0;
+  }
+
   return (call) => {
     switch (call.kind) {
       case "open":
@@ -105,6 +114,8 @@ function createHandler(database: SqliteDatabase, heads: SafeHeads): Handle {
         return trim(call);
       case "bound-keys":
         return boundKeys(call.stream, call.max);
+      case "remove":
+        return remove(call.stream);
       case "prune":
         return keys.prune(call.before, call.limit);
     }

@@ -1,0 +1,69 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { numbered, readAll, dataOf } from "./events.ts";
+import type { LogStoreFact } from "./log-store-fact.ts";
+
+const once = { idempotency: { key: "k", fingerprint: "f" } };
+
+/** The facts about removing logs. */
+export const removalFacts: readonly LogStoreFact[] = [
+  {
+    title: "a log that was removed begins anew when it is opened again, with another epoch",
+    removes: true,
+    async check({ store, open }) {
+      const before = await open("a");
+      await before.append(numbered(1, 2_500), { ...once, upstreamCursor: "u-1" });
+      await store.removal!.remove("a");
+      const after = await open("a");
+      equal(after.epoch === before.epoch, false);
+      deepEqual([after.state().head, after.state().events, after.state().upstreamCursor], [0, 0, undefined]);
+      deepEqual(await after.append(numbered(1, 2), once), { first: 1, last: 2, replayed: false });
+    },
+  },
+  {
+    title: "a log that was removed refuses every call, also once another log has its name",
+    removes: true,
+    async check({ store, open }) {
+      const removed = await open("a");
+      await removed.append(numbered(1, 1));
+      await store.removal!.remove("a");
+      await (await open("a")).append(numbered(1, 3));
+      await rejects(removed.append(numbered(2, 2)), { name: "SpillwayError" });
+      await rejects(removed.read(0, { limit: 10 }), { name: "SpillwayError" });
+    },
+  },
+  {
+    title: "removing a log leaves the others as they are, and lists them",
+    removes: true,
+    async check({ store, open }) {
+      const { list, remove } = store.removal!;
+      const kept = await open("keep.1");
+      await kept.append(numbered(1, 3));
+      await open("gone.1");
+      await open("gone.2");
+      deepEqual((await list("gone.")).toSorted(), ["gone.1", "gone.2"]);
+      await remove("gone.1");
+      await remove("gone.2");
+      await remove("gone.3");
+      deepEqual(await list("gone."), []);
+      deepEqual(await list("keep."), ["keep.1"]);
+      deepEqual(dataOf(await readAll(kept)), ["1", "2", "3"]);
+      deepEqual(await kept.append(numbered(4, 4)), { first: 4, last: 4, replayed: false });
+    },
+  },
+  {
+    title: "a log that was removed is not in the store when it is opened again, and the others are whole",
+    removes: true,
+    persistent: true,
+    async check({ store, open, reopen }) {
+      await (await open("gone")).append(numbered(1, 5));
+      await (await open("kept")).append(numbered(1, 3));
+      await store.removal!.remove("gone");
+      const added = await open("added");
+      await added.append(numbered(1, 2));
+      await reopen();
+      deepEqual(dataOf(await readAll(await open("kept"))), ["1", "2", "3"]);
+      equal((await open("added")).epoch, added.epoch);
+      equal((await open("gone")).state().head, 0);
+    },
+  },
+];
