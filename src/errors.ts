@@ -28,6 +28,7 @@ export const errorCodes = {
   "target-failed": "the target refused the connection, or broke it off",
   "target-timeout": "the target did not answer in time",
   "target-unavailable": "no target can take the request",
+  "too-many-streams": "the route shares as many streams as it may",
   // config
   "config-invalid": "the configuration has errors",
   "config-not-found": "the configuration file does not exist",

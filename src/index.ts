@@ -60,6 +60,7 @@ export type {
   PublishOptions,
   RoutesStatus,
   RouteStatus,
+  SharedStatus,
   StatusClass,
   StreamStatus,
   StreamUpstreamStatus,

@@ -3,6 +3,9 @@ import { matchesGlob } from "../util/glob.ts";
 /** What a caller may be allowed to do. `admin` covers status, metrics, reload and the subscribers of others. */
 export type Right = "subscribe" | "publish" | "proxy" | "admin";
 
+/** The right that a subscriber needs: `proxy` for what clients of a route share, `none` if the route needs no right. */
+export type SubscriberRight = "subscribe" | "proxy" | "none";
+
 /** All rights. */
 export const rights: readonly Right[] = ["subscribe", "publish", "proxy", "admin"];
 

@@ -1,6 +1,6 @@
 /** The program of one worker of `spillway serve --workers`. Only the primary starts it. */
 import { Socket } from "node:net";
-import { openReaders } from "../config/open-store.ts";
+import { openMemoryStore, openReaders } from "../config/open-store.ts";
 import { withFields } from "../util/logger.ts";
 import { channelDescriptor } from "../workers/ipc/channel.ts";
 import { runWorker } from "../workers/worker/worker.ts";
@@ -14,6 +14,7 @@ let flush = async (): Promise<void> => {};
 
 runWorker(new Socket({ fd: channelDescriptor }), {
   openReaders,
+  openSharedStore: (logger) => openMemoryStore({ logger }),
   createLogger(level, worker) {
     const logger = createLogger(level as LogLevel);
     flush = () => logger.flush();

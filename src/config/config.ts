@@ -38,7 +38,7 @@ export interface GatewayConfig {
   /**
    * Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the
    * process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…`. Default:
-   * `sqlite:./spillway.db`; without streams, `memory:`.
+   * `sqlite:./spillway.db`; without streams and routes with `share`, `memory:`.
    */
   readonly store?: string | undefined;
   /** Settings of the SQLite store. */
@@ -327,9 +327,15 @@ export interface RouteConfig {
   readonly transform?: string | TransformConfig | undefined;
   /**
    * How long an event stream is silent before the client gets a comment, which keeps its connection alive; at least
-   * `10ms`. Default: never.
+   * `10ms`. Default: never; `15s` with `share`.
    */
   readonly heartbeat?: Duration | undefined;
+  /**
+   * Clients whose GET requests for an event stream are equal share one request to the target, through a log: each gets
+   * the events that it missed while it was disconnected. `true`, or `{ streams, linger, vary, retention }`. Default:
+   * every client has a request of its own.
+   */
+  readonly share?: true | ShareConfig | undefined;
 }
 
 /** The servers behind a route: give `url` or `urls`. */
@@ -475,6 +481,36 @@ export interface TransformConfig {
    * the response. Default: `pass`.
    */
   readonly onError?: "skip" | "pass" | "stop" | undefined;
+}
+
+/** How clients share one request to the target. */
+export interface ShareConfig {
+  /**
+   * Maximum number of distinct requests that are shared at a time, per process; a client, or an address without a
+   * credential, opens at most half of them. Beyond it 503. Default: `100`.
+   */
+  readonly streams?: Count | undefined;
+  /**
+   * How long the connection to the target and the events are kept after the last client; at least `1s`. Default: `1m`.
+   */
+  readonly linger?: Duration | undefined;
+  /**
+   * Request headers that are forwarded. Clients share only if all of them are equal; no other header of a client
+   * reaches the target.
+   */
+  readonly vary?: readonly string[] | undefined;
+  /** How much of each shared response is kept for clients that resume. */
+  readonly retention?: ShareRetentionConfig | undefined;
+}
+
+/** How much of each shared response is kept for clients that resume. */
+export interface ShareRetentionConfig {
+  /** Events older than this are deleted. `none` disables the limit, here and in the next two options. Default: `1h`. */
+  readonly age?: Duration | undefined;
+  /** Maximum number of events. Default: `10_000`. */
+  readonly events?: Count | undefined;
+  /** Maximum size: data, types and ids, plus 128 bytes per event. Default: `16MiB`. */
+  readonly bytes?: Size | undefined;
 }
 
 /**

@@ -6,7 +6,7 @@ import { silentLogger, type Logger } from "../util/logger.ts";
 import { redact } from "../util/redact.ts";
 import type { GatewayConfig } from "./config.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
-import { openStore } from "./open-store.ts";
+import { openMemoryStore, openStore } from "./open-store.ts";
 import { resolveConfig } from "./resolve.ts";
 
 /** A configuration in code: the store may also be one that the program opens. */
@@ -112,7 +112,8 @@ export async function openGateway(options: GatewayOptions, runtime: ResolvedRunt
       onReset = listener;
       for (const stream of early) listener(stream);
     };
-    return await startGateway(options, { store, keepsStore, logger, readOptions, hooks, onResets });
+    const openSharedStore = (): Promise<LogStore> => openMemoryStore({ logger });
+    return await startGateway(options, { store, openSharedStore, keepsStore, logger, readOptions, hooks, onResets });
   } catch (error) {
     if (!keepsStore)
       await store.close().catch((cause: unknown) => logger.error({ err: cause }, "the store could not be closed"));

@@ -65,6 +65,11 @@ function sharedBy(
   return Object.fromEntries(schemes.map((scheme) => [scheme, factory]));
 }
 
+/** Opens a store that lives as long as the process. */
+export function openMemoryStore(host: StoreHost): Promise<LogStore> {
+  return openStore({ store: "memory:", synchronous: "full" }, host);
+}
+
 type ReadersFactory = (path: string) => Promise<LogReaders>;
 
 /** The stores whose logs other processes can read while one process writes. */

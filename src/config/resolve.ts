@@ -68,9 +68,10 @@ const thisNode = `${hostname()
   .replaceAll(/[^\w.-]/g, "-")
   .slice(0, 48)}:${process.pid}`;
 
-/** Without streams nothing is stored, so the default is not a file. */
-function storeOf({ store, streams }: ParsedConfig): string {
-  return store ?? (Object.keys(streams).length > 0 ? "sqlite:./spillway.db" : "memory:");
+/** Without streams and shared routes nothing is stored, so the default is not a file. */
+function storeOf({ store, streams, routes }: ParsedConfig): string {
+  const isStoring = Object.keys(streams).length > 0 || Object.values(routes).some(({ share }) => share !== undefined);
+  return store ?? (isStoring ? "sqlite:./spillway.db" : "memory:");
 }
 
 /** Each worker reads the logs itself, so several workers with streams need a store that several processes can read. */

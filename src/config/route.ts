@@ -1,9 +1,10 @@
 /** The `routes` section. */
 import { z } from "zod";
-import type { HeaderRules, RouteOptions, Routes, TransformOptions } from "../proxy/options.ts";
+import type { Retention } from "../log/log.ts";
+import type { HeaderRules, RouteOptions, Routes, ShareOptions, TransformOptions } from "../proxy/options.ts";
 import { isPattern } from "../proxy/pattern.ts";
-import type { HeaderRulesConfig, RouteConfig, TransformConfig } from "./config.ts";
-import { convert, duration, file, object, text, textAs } from "./fields.ts";
+import type { HeaderRulesConfig, RouteConfig, ShareConfig, ShareRetentionConfig, TransformConfig } from "./config.ts";
+import { bound, convert, duration, file, object, positive, text, textAs, whole } from "./fields.ts";
 import { isHeaderName, isHeaderValue } from "./upstream.ts";
 import { routeUpstreamSchema } from "./route-upstream.ts";
 
@@ -20,6 +21,9 @@ const framing: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
+
+/** Fields of a shared request that the gateway writes. */
+const ownFields: ReadonlySet<string> = new Set(["accept", "accept-encoding", "last-event-id"]);
 
 const headerName = textAs("a header name, not host, content-length or one of a connection", (name) => {
   const lower = name.toLowerCase();
@@ -74,6 +78,49 @@ const transform: z.ZodType<TransformOptions, string | TransformConfig> = convert
   (options) => (options.onError === "pass" ? options.module : options),
 );
 
+const retention: z.ZodType<Retention, ShareRetentionConfig> = whole(
+  object({
+    age: bound("Duration", "1h").describe(
+      "Events older than this are deleted. `none` disables the limit, here and in the next two options.",
+    ),
+    events: bound("Count", "10_000").describe("Maximum number of events."),
+    bytes: bound("Size", "16MiB").describe("Maximum size: data, types and ids, plus 128 bytes per event."),
+  }),
+).meta({
+  title: "ShareRetentionConfig",
+  description: "How much of each shared response is kept for clients that resume.",
+});
+
+/** Headers by which responses usually differ. */
+const defaultVary: readonly string[] = ["accept-language", "authorization", "cookie", "x-api-key"];
+
+const varyName = textAs("a header name, not accept, accept-encoding, last-event-id, or one of a connection", (name) => {
+  const lower = name.toLowerCase();
+  return isHeaderName(name) && !framing.has(lower) && !ownFields.has(lower) ? lower : undefined;
+});
+
+const shareSection = object({
+  streams: positive(100, 10_000).describe(
+    "Maximum number of distinct requests that are shared at a time, per process; a client, or an address without a credential, opens at most half of them. Beyond it 503.",
+  ),
+  linger: duration("1m", 1000).describe(
+    "How long the connection to the target and the events are kept after the last client; at least `1s`.",
+  ),
+  vary: z
+    .array(varyName, "a list of header names")
+    .default([...defaultVary])
+    .describe(
+      "Request headers that are forwarded. Clients share only if all of them are equal; no other header of a client reaches the target.",
+    ),
+  retention: retention.prefault({}),
+}).meta({ title: "ShareConfig", description: "How clients share one request to the target." });
+
+const share: z.ZodType<ShareOptions, true | ShareConfig> = convert(
+  z.union([z.literal(true), shareSection], { error: "true, or { streams, linger, vary, retention }" }),
+  (parsed): ShareOptions => (parsed === true ? shareSection.parse({}) : parsed),
+  (options) => ({ ...options, vary: [...options.vary] }),
+);
+
 const shape = object({
   upstream: routeUpstreamSchema,
   access: z
@@ -121,7 +168,12 @@ const shape = object({
     .unwrap()
     .optional()
     .describe(
-      "How long an event stream is silent before the client gets a comment, which keeps its connection alive; at least `10ms`. Default: never.",
+      "How long an event stream is silent before the client gets a comment, which keeps its connection alive; at least `10ms`. Default: never; `15s` with `share`.",
+    ),
+  share: share
+    .optional()
+    .describe(
+      "Clients whose GET requests for an event stream are equal share one request to the target, through a log: each gets the events that it missed while it was disconnected. `true`, or `{ streams, linger, vary, retention }`. Default: every client has a request of its own.",
     ),
 });
 
@@ -139,6 +191,7 @@ function toOptions({ path: { strip = "", prepend = "" }, ...rest }: Parsed): Rou
     credential: rest.credential ?? (rest.access === "none" ? "keep" : "drop"),
     transform: rest.transform,
     heartbeat: rest.heartbeat,
+    share: rest.share,
   };
 }
 
@@ -155,8 +208,14 @@ const pattern = text("a path pattern that begins with /, such as /events, /users
 export const routesSchema: z.ZodType<Routes, Readonly<Record<string, RouteConfig>>> = z
   .record(pattern, routeSchema)
   .superRefine((routes, context) => {
-    for (const [name, { path }] of Object.entries(routes)) {
-      if (`${name}/`.startsWith(`${path.strip}/`)) continue;
-      context.addIssue({ code: "custom", path: [name, "path", "strip"], message: `a start of the path ${name}` });
+    for (const [name, { path, share: shared, transform: module }] of Object.entries(routes)) {
+      if (!`${name}/`.startsWith(`${path.strip}/`))
+        context.addIssue({ code: "custom", path: [name, "path", "strip"], message: `a start of the path ${name}` });
+      if (shared && module?.onError === "stop")
+        context.addIssue({
+          code: "custom",
+          path: [name, "transform", "onError"],
+          message: "pass or skip with share, because the response is that of many clients",
+        });
     }
   });

@@ -126,7 +126,7 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   store: store
     .optional()
     .describe(
-      "Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…` ([choosing one](../guides/scaling-out.md)). Default: `sqlite:./spillway.db`; without streams, `memory:`.",
+      "Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…` ([choosing one](../guides/scaling-out.md)). Default: `sqlite:./spillway.db`; without streams and routes with `share`, `memory:`.",
     ),
   sqlite: sqlite.prefault({}),
   cluster: cluster.prefault({}),

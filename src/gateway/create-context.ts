@@ -10,6 +10,7 @@ import { createReplayGate, type ReplayLimits } from "../limits/replay-gate.ts";
 import type { Logger } from "../util/logger.ts";
 import type { GatewayOptions } from "./options.ts";
 import type { Reconfigurable } from "./reconfigurable.ts";
+import type { SharedStreams } from "./shared-streams.ts";
 import { version } from "./version.ts";
 
 /** The parts that a gateway is assembled from. */
@@ -19,6 +20,8 @@ export interface GatewayParts extends Pick<
 > {
   /** The streams by name. They may change while the gateway runs. */
   readonly streams: ReadonlyMap<string, ServedStream>;
+  /** What clients of routes share. */
+  readonly shared: SharedStreams;
   /** The list to which the gateway adds its parts that accept new options. */
   readonly reconfigurable: Pick<Reconfigurable, "add">;
   /** Ends sessions in the other processes and resolves to their number. Absent if there are no other processes. */

@@ -1,8 +1,12 @@
-import type { GatewayContext, Policy, Route } from "../http/gateway-context.ts";
+import type { Caller, GatewayContext, Policy, Route } from "../http/gateway-context.ts";
 import type { RoutesStatus } from "../http/gateway-status.ts";
+import type { HttpRequest, HttpResponse } from "../http/message.ts";
+import { subscribe } from "../http/subscribe.ts";
+import type { HeaderRules, Routes } from "../proxy/options.ts";
 import { createProxy, type ProxyRoute } from "../proxy/proxy.ts";
-import type { Routes } from "../proxy/options.ts";
+import { resumeParameter, toSharedRequest } from "../proxy/shared-request.ts";
 import type { Logger } from "../util/logger.ts";
+import type { SharedStreams } from "./shared-streams.ts";
 
 /** The proxied routes, as the HTTP layer sees them. */
 export interface Forwarding {
@@ -16,27 +20,42 @@ export interface Forwarding {
 }
 
 /** Creates the forwarding of these routes under the current policy. */
-export function createForwarding(routes: Routes, policy: () => Policy, logger: Logger): Forwarding {
+export function createForwarding(
+  routes: Routes,
+  policy: () => Policy,
+  shared: SharedStreams,
+  logger: Logger,
+): Forwarding {
   const proxy = createProxy(routes, logger);
   return {
     forwarded(path) {
       const route = proxy.find(path);
-      return route && toRoute(route, policy);
+      return route && toRoute(route, policy, shared);
     },
-    stats: () => Object.fromEntries(Array.from(proxy.routes, ([name, route]) => [name, route.stats()])),
-    apply: (next) => proxy.apply(next),
+    stats: () => Object.fromEntries(Array.from(proxy.routes, ([name, route]) => [name, statusOf(route, shared)])),
+    apply(next) {
+      proxy.apply(next);
+      shared.apply(proxy.routes);
+    },
     close: (grace) => proxy.close(grace),
   };
 }
 
-function toRoute({ name, options: { access }, handle }: ProxyRoute, policy: () => Policy): Route {
+function statusOf(route: ProxyRoute, shared: SharedStreams): RoutesStatus[string] {
+  return { ...route.stats(), ...(route.options.share && { shared: shared.status(route.name) }) };
+}
+
+function toRoute(route: ProxyRoute, policy: () => Policy, shared: SharedStreams): Route {
+  const { access, share } = route.options;
   return {
     methods: "any",
-    forwards: name,
+    forwards: route.name,
     ...(access === "required" && { right: "proxy" }),
-    handle(request, caller) {
+    async handle(request, caller, gateway) {
       const { isTrusted, cors, cookie } = policy();
-      return handle(request, caller, {
+      const response = share && (await subscribeShared(request, route, caller, gateway, shared));
+      if (response) return response;
+      return route.handle(request, caller, {
         peer: request.address,
         isTrusted: isTrusted(request),
         cookie,
@@ -44,4 +63,40 @@ function toRoute({ name, options: { access }, handle }: ProxyRoute, policy: () =
       });
     },
   };
+}
+
+/** The response to a request that is shared; `undefined` if it must be forwarded for its client alone. */
+async function subscribeShared(
+  request: HttpRequest,
+  route: ProxyRoute,
+  { identity }: Caller,
+  gateway: GatewayContext,
+  streams: SharedStreams,
+): Promise<HttpResponse | undefined> {
+  const { share, headers } = route.options;
+  const { cookie, addressOf } = gateway.policy;
+  const shared = share && toSharedRequest(request, route.options, share, cookie);
+  if (!shared) return undefined;
+  // A route with `access: none` does not identify its callers.
+  const caller = { identity, address: addressOf(request) };
+  const found = await streams.obtain(route, share, shared, caller);
+  if (!found) return undefined;
+  const query = positionQuery(request, found.from);
+  const response = await subscribe(request, found.stream, undefined, caller, gateway, query);
+  return { ...response, headers: withRules(response.headers, headers.response) };
+}
+
+/** Where the client starts. All other parameters are the target's. */
+function positionQuery({ query }: HttpRequest, from: string | undefined): URLSearchParams {
+  const id = query.get(resumeParameter);
+  return new URLSearchParams({
+    ...(id !== null && { [resumeParameter]: id }),
+    ...(from !== undefined && { after: from }),
+  });
+}
+
+function withRules(headers: HttpResponse["headers"], { set, remove }: HeaderRules): HttpResponse["headers"] {
+  const changed = new Set([...remove, ...Object.keys(set)]);
+  const kept = Object.entries(headers).filter(([name]) => !changed.has(name.toLowerCase()));
+  return { ...Object.fromEntries(kept), ...set };
 }

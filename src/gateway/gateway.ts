@@ -24,6 +24,7 @@ export type {
   GatewayStatus,
   RoutesStatus,
   RouteStatus,
+  SharedStatus,
   StatusClass,
   StreamStatus,
   StreamUpstreamStatus,
@@ -136,7 +137,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   const sessions = createSessions(logger, parts.hooks);
   const pressure = watchPressure(options.limits, logger);
   const gates = createGates(options.limits);
-  const forwarding = createForwarding(options.routes, () => policy, logger);
+  const forwarding = createForwarding(options.routes, () => policy, parts.shared, logger);
   let server: Promise<GatewayServer> | undefined;
   let closed: Promise<void> | undefined;
   const context = createContext(parts, {
@@ -208,7 +209,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     const listening = await server?.catch(() => undefined);
     const drained = listening?.close(options.drain);
     await parts.endIngest();
-    await closeHubs(streams, options);
+    await closeHubs([...streams.values(), ...parts.shared.all()], options);
     await Promise.all([drained, forwarding.close(options.drain)]);
     pressure.stop();
     await parts.end();
@@ -222,8 +223,8 @@ function findStream(streams: GatewayParts["streams"], name: string): ServedStrea
 }
 
 /** Disconnects all subscribers of this process. */
-async function closeHubs(streams: GatewayParts["streams"], { workers, drain }: GatewayOptions): Promise<void> {
-  const hubs = Array.from(streams.values(), ({ hub }) => hub);
+async function closeHubs(streams: readonly ServedStream[], { workers, drain }: GatewayOptions): Promise<void> {
+  const hubs = streams.map(({ hub }) => hub);
   // The other processes have about as many subscribers each.
   const subscribers = hubs.reduce((sum, hub) => sum + hub.subscribers, 0) * workers;
   const plan = drainPlanFor(subscribers, drain);

@@ -28,11 +28,19 @@ const retry = { min: 100, max: 5000 };
 /** The gap of a source that cannot resume. It is stored in the log, so that every subscriber gets it. */
 const upstreamGap: Gap = { reason: "upstream", requested: null, earliest: null, lost: null };
 
-/** Creates the ingest of a stream. `channel` is a JSON pointer (RFC 6901) to the channel in an event's data. */
+/** Replaces the events of a batch by others. Never fails. */
+export type ChangeEvents = (events: readonly UpstreamEvent[]) => Promise<readonly UpstreamEvent[]>;
+
+/**
+ * Creates the ingest of a stream.
+ * @param channel a JSON pointer (RFC 6901) to the channel in an event's data
+ * @param change changes the events before they are stored; absent to store them as they are
+ */
 export function createIngest(
   log: Log,
   append: Log["append"],
   channel: string | undefined,
+  change?: ChangeEvents,
   stats: IngestCounts = { ingestSeconds: createDurations(), lastEventAt: undefined },
 ): Ingest {
   const channelOf = channel === undefined ? undefined : createJsonPointer(channel);
@@ -46,7 +54,7 @@ export function createIngest(
     async deliver(batch, signal) {
       const begun = performance.now();
       if (batch.events.length > 0) stats.lastEventAt = Date.now();
-      const events = batch.events.map(toNewEvent);
+      const events = (change ? await change(batch.events) : batch.events).map(toNewEvent);
       if (batch.gap && !(await endsWithGap(log))) events.unshift(gapEvent());
       const retryToken = {};
       for (let wait = retry.min; !signal.aborted; wait = Math.min(wait * 2, retry.max)) {

@@ -7,7 +7,7 @@ import { withFields, type Logger } from "../util/logger.ts";
 import { mapLimited } from "../util/semaphore.ts";
 import { createAppender } from "./appender.ts";
 import { createFeed, type Announced, type LeaseChanges } from "./feed.ts";
-import { createIngest } from "./ingest.ts";
+import { createIngest, type ChangeEvents } from "./ingest.ts";
 import type { Leadership } from "./leadership.ts";
 import type { GatewayOptions, StreamOptions } from "./options.ts";
 import type { Prepared } from "./reload.ts";
@@ -55,13 +55,15 @@ export interface SourceDependencies {
   readonly logger: Logger;
   /** How long a lease to ingest lasts without renewal, if nodes share the store, in ms. */
   readonly lease: number;
+  /** Changes the upstream's events before they are stored. Default: they are stored as they are. */
+  readonly change?: ChangeEvents | undefined;
 }
 
 /** Opens a stream's log and creates its upstream. */
 export async function openSource(
   name: string,
   first: StreamOptions,
-  { store, logger: parent, lease }: SourceDependencies,
+  { store, logger: parent, lease, change }: SourceDependencies,
 ): Promise<OwnSource> {
   const logger = withFields(parent, { stream: name });
   const log = await store.open(name, { retention: first.retention });
@@ -82,7 +84,7 @@ export async function openSource(
   const changes: LeaseChanges = { taken: 0, lost: 0, released: 0 };
   const parts = { stream: name, announce, coordination: store.coordination, ttl: lease, changes, logger };
   const replication = store.connection && watchReplication(log, () => store.connection!());
-  let ingest = createIngest(log, appendIngested, first.channel);
+  let ingest = createIngest(log, appendIngested, first.channel, change);
   let feed = first.upstream && createFeed(first.upstream, ingest, parts);
   let started = false;
 
@@ -93,7 +95,7 @@ export async function openSource(
 
   async function restartFeed({ upstream, channel }: StreamOptions): Promise<void> {
     await stopFeed();
-    ingest = createIngest(log, appendIngested, channel, ingest.stats);
+    ingest = createIngest(log, appendIngested, channel, change, ingest.stats);
     feed = upstream && createFeed(upstream, ingest, parts);
     for (const held of holds) held.release = feed?.demand?.hold();
     if (started) start();

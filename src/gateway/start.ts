@@ -1,5 +1,6 @@
 import { createTickets } from "../access/tickets.ts";
 import { createAdmission } from "../limits/admission.ts";
+import type { LogStore } from "../log/log.ts";
 import { createMetrics } from "../metrics/create-metrics.ts";
 import { createProcessMonitor } from "../metrics/process-stats.ts";
 import { loadTransforms } from "../proxy/proxy.ts";
@@ -10,10 +11,13 @@ import { openStreams } from "./own-streams.ts";
 import { countingParts, createReconfigurable } from "./reconfigurable.ts";
 import { createReload } from "./reload.ts";
 import { SharedTickets, ticketLog } from "./shared-tickets.ts";
+import { createSharedStreams } from "./shared-streams.ts";
 import type { SourceDependencies } from "./source.ts";
 import { version } from "./version.ts";
 
 export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger">, Pick<GatewayParts, "hooks"> {
+  /** Opens a store for what clients of routes share, for a `store` that cannot have it. */
+  openSharedStore(): Promise<LogStore>;
   /** Reads the configuration again; absent if there is nothing to read. */
   readonly readOptions?: (() => Promise<GatewayOptions>) | undefined;
   /** Leaves the store open when the gateway closes. Default: false. */
@@ -34,7 +38,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   const limits = (): GatewayOptions["limits"] => current.limits;
   const own = await openStreams(options, { store, logger, limits, count, lease: options.cluster.lease });
   const local = createTickets(options.access.tickets);
-  const shared =
+  const sharedTickets =
     store.coordination &&
     new SharedTickets(local, {
       store,
@@ -42,7 +46,8 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
       end: (match) => void gateway.end(match, "replaced"),
       logger,
     });
-  const tickets = shared ?? local;
+  const tickets = sharedTickets ?? local;
+  const shared = createSharedStreams({ store, openStore: host.openSharedStore, logger, limits });
   const admission = createAdmission(options.limits);
   const reconfigurable = createReconfigurable();
   const { prepare, remove } = own;
@@ -61,6 +66,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   });
   const gateway: RunningGateway = assembleGateway(options, {
     streams: own.streams,
+    shared,
     reconfigurable,
     hooks,
     logger,
@@ -70,17 +76,22 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     reload: reload?.run,
     async endIngest() {
       await reload?.end();
-      shared?.stop();
-      await own.stop();
+      sharedTickets?.stop();
+      await Promise.all([own.stop(), shared.stop()]);
     },
     metrics: () => metrics.render(),
     async end() {
       monitor.stop();
+      await shared.close();
       if (!keepsStore) await store.close();
     },
   });
   reconfigurable.add((next) => void (current = next), ...countingParts(admission, tickets));
-  host.onResets?.((stream) => (stream === ticketLog ? shared?.renew() : void own.renew(stream)));
+  host.onResets?.((stream) => {
+    if (stream === ticketLog) return sharedTickets?.renew();
+    shared.lose(stream);
+    void own.renew(stream);
+  });
   own.start();
   return gateway;
 }

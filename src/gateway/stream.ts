@@ -1,3 +1,4 @@
+import type { SubscriberRight } from "../access/identity.ts";
 import { createHub } from "../hub/create-hub.ts";
 import type { ServedStream } from "../http/gateway-context.ts";
 import type { SubscriberStats } from "../http/gateway-status.ts";
@@ -27,12 +28,16 @@ const longestBehind = 2000;
  */
 const warmUp = { all: 16_384, most: 256, least: 8 };
 
-/** Creates the hub for a stream's source, so that this process can serve the stream. */
+/**
+ * Creates the hub for a stream's source, so that this process can serve the stream.
+ * @param right the right that subscribers need
+ */
 export async function serveStream(
   name: string,
   options: StreamOptions,
   source: StreamSource,
   { limits, count, logger }: StreamDependencies,
+  right: SubscriberRight = "subscribe",
 ): Promise<ServedStream> {
   const ids = idModeOf(options);
   let release: (() => void) | undefined;
@@ -60,6 +65,7 @@ export async function serveStream(
   const behind = source.shared ? longestBehind : 0;
   return {
     name,
+    right,
     ids,
     retry: options.retry,
     log,

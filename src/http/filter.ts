@@ -1,4 +1,4 @@
-import { allows, type Grant } from "../access/identity.ts";
+import { allows, type Grant, type Identity, type SubscriberRight } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
 import type { LogFilter } from "../log/log.ts";
 import { isGlob } from "../util/glob.ts";
@@ -65,6 +65,11 @@ export const nameRule: string = `1 to ${maxNameLength} characters without comma 
 /** Whether a text is a valid name of a channel or an event type. */
 export function isName(text: string): boolean {
   return text.length > 0 && text.length <= maxNameLength && !/[\u0000-\u001f\u007f,]/.test(text);
+}
+
+/** What a grant permits of a stream's events. A grant of routes says nothing of events. */
+export function grantFor({ right }: { readonly right: SubscriberRight }, { grant }: Identity): Omit<Grant, "can"> {
+  return right === "subscribe" ? grant : {};
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { Access } from "../access/access.ts";
 import type { AuthorizeRequest } from "../access/authorize.ts";
 import type { HostCheck } from "../access/origin.ts";
-import type { Identity, Right } from "../access/identity.ts";
+import type { Identity, Right, SubscriberRight } from "../access/identity.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { IdMode } from "../hub/format.ts";
@@ -23,6 +23,7 @@ import type { SessionMatch, Sessions } from "./sessions.ts";
 /** One stream as it is served. */
 export interface ServedStream {
   readonly name: string;
+  readonly right: SubscriberRight;
   readonly ids: IdMode;
   /** The reconnect delay that clients are given, in ms; absent to use the client's own. */
   readonly retry: number | undefined;

@@ -35,8 +35,20 @@ export interface RouteStatus {
   readonly responses: Readonly<Record<StatusClass, number>>;
   /** Requests that no target answered, and responses that were cut, by error code. */
   readonly failures: Readonly<Record<TargetErrorCode, number>>;
+  /** What its clients share; absent without `share`. Their requests are not in the other counts. */
+  readonly shared?: SharedStatus;
   /** The targets by name. */
   readonly targets: Readonly<Record<string, TargetStatus>>;
+}
+
+/** The responses of a route that clients share. */
+export interface SharedStatus {
+  /** Distinct requests, including those that have no client at the moment. */
+  readonly streams: number;
+  /** How many of {@link SharedStatus.streams} are connected to a target. */
+  readonly connected: number;
+  /** The clients of all streams. */
+  readonly subscribers: number;
 }
 
 export type StatusClass = "1xx" | "2xx" | "3xx" | "4xx" | "5xx" | "none";

@@ -11,6 +11,8 @@ import { begin, type SessionParts } from "./sessions.ts";
 /** An admitted request for a stream. */
 export interface SubscribeContext {
   readonly request: HttpRequest;
+  /** The parameters of the request that are for the gateway. */
+  readonly query: URLSearchParams;
   readonly gateway: GatewayContext;
   readonly to: ServedStream;
   /** The requested filter, narrowed to the grant. */
@@ -37,9 +39,9 @@ const maxPages = 100;
  * the gap before the first of `events`; `next` is the value to send as `after` in the next request.
  */
 export async function longPoll(context: SubscribeContext, start: Start): Promise<HttpBody> {
-  const { request, gateway, to: stream, filter, parts, search } = context;
-  const wait = readNumber(request.query, "wait", 0, maxWait);
-  const limit = readNumber(request.query, "limit", defaultLimit, maxLimit);
+  const { request, query, gateway, to: stream, filter, parts, search } = context;
+  const wait = readNumber(query, "wait", 0, maxWait);
+  const limit = readNumber(query, "limit", defaultLimit, maxLimit);
   if (limit === 0) throw invalid("limit", "at least 1", "0");
   const headers = resumeHeaders(start);
   if (request.method === "HEAD") return { ...json({}, headers), body: undefined };

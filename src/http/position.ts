@@ -48,8 +48,8 @@ export interface StartPosition {
 const lastIdWords: Readonly<Record<string, string>> = { "$": "now", "0": "earliest" };
 
 /** Reads the start position of a request: header, `last-event-id`, `last-id`, `after`, `last`, `since`. */
-export function readStartPosition(request: HttpRequest): StartPosition {
-  const get = (name: string): string | undefined => request.query.get(name) ?? undefined;
+export function readStartPosition(request: HttpRequest, query: URLSearchParams = request.query): StartPosition {
+  const get = (name: string): string | undefined => query.get(name) ?? undefined;
   const lastId = get("last-id") ?? "";
   const word = lastIdWords[lastId];
   return {

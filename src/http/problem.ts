@@ -44,6 +44,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "append-unknown": 503,
   "target-failed": 502,
   "target-unavailable": 503,
+  "too-many-streams": 503,
   "target-timeout": 504,
 };
 

@@ -1,12 +1,12 @@
 import type { Access } from "../access/access.ts";
-import { permits, type Identity } from "../access/identity.ts";
+import { permits, type Identity, type SubscriberRight } from "../access/identity.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { CloseReason, Subscriber, SubscriptionOwner } from "../hub/subscriber.ts";
 import type { LogFilter } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { callHook, patternsOf, type ClientConnection, type ConnectionHooks } from "./connection-hooks.ts";
-import { narrow, type RequestedFilter } from "./filter.ts";
+import { grantFor, narrow, type RequestedFilter } from "./filter.ts";
 
 /** Selects the sessions to end. */
 export type SessionMatch =
@@ -19,6 +19,8 @@ export interface SessionParts {
   readonly identity: Identity;
   readonly address: string | undefined;
   readonly stream: string;
+  /** The right that the client needs. */
+  readonly right: SubscriberRight;
   /** The requested filter, before it was narrowed to the grant. */
   readonly asked: RequestedFilter | undefined;
   /** Frees the client's place in the connection limits. */
@@ -169,6 +171,7 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
     },
     review(access, only) {
       for (const session of only ? [only] : all) {
+        if (session.parts.right === "none") continue;
         const identity = access.review(session.identity);
         // The session's identity has not changed.
         if (identity === session.identity) continue;
@@ -188,11 +191,11 @@ function isMatch({ identity, number, parts }: Session, match: SessionMatch): boo
 }
 
 /** Whether the session gets exactly the same events under another grant. */
-function keepsAccess({ identity, parts }: Session, { grant }: Identity): boolean {
-  if (!permits(grant, "subscribe", parts.stream)) return false;
+function keepsAccess({ identity: before, parts }: Session, identity: Identity): boolean {
+  if (parts.right !== "none" && !permits(identity.grant, parts.right, parts.stream)) return false;
   try {
-    const same = (given: Identity["grant"]): string => JSON.stringify(narrow(parts.asked, given) ?? null);
-    return same(identity.grant) === same(grant);
+    const same = (given: Identity): string => JSON.stringify(narrow(parts.asked, grantFor(parts, given)) ?? null);
+    return same(before) === same(identity);
   } catch {
     return false;
   }

@@ -5,7 +5,7 @@ import type { Subscription } from "../hub/hub.ts";
 import { formatCursor } from "../log/cursor.ts";
 import { eventStreamHeaders } from "../sse/index.ts";
 import { beginSpan } from "../telemetry/spans.ts";
-import { narrow, readFilter } from "./filter.ts";
+import { grantFor, narrow, readFilter } from "./filter.ts";
 import { longPoll, type SubscribeContext } from "./long-poll.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpStream } from "./message.ts";
 import { createSearch, findStart, readStartPosition, resumeHeaders, type Start } from "./position.ts";
@@ -13,25 +13,29 @@ import { invalid, problem } from "./problem.ts";
 import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
 import { begin } from "./sessions.ts";
 
-/** `GET /streams/<name>`: the stream from a position, in the representation that the client accepts. */
+/**
+ * `GET /streams/<name>`: the stream from a position, in the representation that the client accepts.
+ * @param query the parameters that are for the gateway
+ */
 export async function subscribe(
   request: HttpRequest,
   to: ServedStream,
   channel: string | undefined,
   { identity, address }: Caller,
   gateway: GatewayContext,
+  query: URLSearchParams = request.query,
 ): Promise<HttpResponse> {
   const representation = negotiate(request.header("accept"));
-  const asked = readFilter(request.query, channel, gateway.policy.limits.channels);
-  const filter = narrow(asked, identity.grant);
-  const failOnGap = readOnGap(request.query);
+  const asked = readFilter(query, channel, gateway.policy.limits.channels);
+  const filter = narrow(asked, grantFor(to, identity));
+  const failOnGap = readOnGap(query);
   const admitted = gateway.admission.connect({ subject: identity.subject, address });
   const release = admitted instanceof Promise ? await admitted : admitted;
   let known: AbortSignal | undefined;
   const signal = (): AbortSignal => (known ??= request.signal);
   const search = createSearch(signal, { address }, gateway);
-  const parts = { identity, address, stream: to.name, asked, release };
-  const context: SubscribeContext = { request, gateway, to, filter, signal, search, parts };
+  const parts = { identity, address, stream: to.name, right: to.right, asked, release };
+  const context: SubscribeContext = { request, query, gateway, to, filter, signal, search, parts };
   try {
     const answer = await respond(context, representation, failOnGap);
     if (!("open" in answer)) release();
@@ -47,10 +51,10 @@ async function respond(
   representation: Representation,
   failOnGap: boolean,
 ): Promise<HttpResponse> {
-  const { request, gateway, to, filter, parts } = context;
+  const { request, query, gateway, to, filter, parts } = context;
   const search = request.method === "HEAD" ? undefined : context.search;
-  const granted = narrow(undefined, parts.identity.grant);
-  const start = await findStart(readStartPosition(request), to, { filter, granted, search });
+  const granted = narrow(undefined, grantFor(to, parts.identity));
+  const start = await findStart(readStartPosition(request, query), to, { filter, granted, search });
   // The hub may have closed during the lookup.
   if (to.hub.closed) {
     // A reload may have replaced the stream.
@@ -175,12 +179,26 @@ const representations = {
 
 type Representation = keyof typeof representations;
 
+/** Whether an `Accept` header names event streams, and prefers no other representation of a stream. */
+export function asksForEventStream(accept: string | undefined): boolean {
+  return accept?.toLowerCase().includes(representations.sse) === true && preferred(accept) === "sse";
+}
+
+/** @throws {SpillwayError} `not-acceptable` */
+function negotiate(accept: string | undefined): Representation {
+  const found = preferred(accept);
+  if (found) return found;
+  throw new SpillwayError("not-acceptable", undefined, {
+    field: "Accept",
+    expected: Object.values(representations).join(", "),
+  });
+}
+
 /**
  * Chooses a representation by the `Accept` header (RFC 9110 §12.5.1): the highest quality first, then the more specific
- * range, then the order of {@link representations}.
- * @throws {SpillwayError} `not-acceptable`
+ * range, then the order of {@link representations}. `undefined` if none is acceptable.
  */
-function negotiate(accept: string | undefined): Representation {
+function preferred(accept: string | undefined): Representation | undefined {
   // The usual case, without parsing.
   if (!accept || accept === representations.sse) return "sse";
   const ranges = accept.split(",").map(parseRange);
@@ -198,11 +216,7 @@ function negotiate(accept: string | undefined): Representation {
       (candidate.quality === best.quality && candidate.precision > best.precision);
     if (better) best = candidate;
   }
-  if (best) return best.name;
-  throw new SpillwayError("not-acceptable", undefined, {
-    field: "Accept",
-    expected: Object.values(representations).join(", "),
-  });
+  return best?.name;
 }
 
 function parseRange(text: string): { type: string; quality: number } {

@@ -26,6 +26,27 @@ export const routeMetrics: readonly Metric[] = [
     samples: eachRoute(({ failures }) => byLabel("code", failures)),
   },
   {
+    name: "spillway_route_shared_streams",
+    type: "gauge",
+    help: "Distinct requests whose responses clients share",
+    labels: ["route"],
+    samples: eachRoute(({ shared }) => (shared ? [{ labels: {}, value: shared.streams }] : [])),
+  },
+  {
+    name: "spillway_route_shared_connected",
+    type: "gauge",
+    help: "Shared responses that are connected to a target",
+    labels: ["route"],
+    samples: eachRoute(({ shared }) => (shared ? [{ labels: {}, value: shared.connected }] : [])),
+  },
+  {
+    name: "spillway_route_shared_subscribers",
+    type: "gauge",
+    help: "Clients of shared responses",
+    labels: ["route"],
+    samples: eachRoute(({ shared }) => (shared ? [{ labels: {}, value: shared.subscribers }] : [])),
+  },
+  {
     name: "spillway_route_retries_total",
     type: "counter",
     help: "Requests sent again, to another target or on another connection",

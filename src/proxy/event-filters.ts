@@ -1,11 +1,15 @@
+import { reservedPrefix } from "../log/log.ts";
+import { encodeEvent } from "../sse/index.ts";
+import { toEvents, toTransformEvent, type EventFields } from "../transform/encode.ts";
 import type { Transform, TransformContext } from "../transform/transform.ts";
+import type { UpstreamEvent } from "../upstream/upstream.ts";
 import { monotonicMs } from "../util/durations.ts";
 import { withFields, type Logger } from "../util/logger.ts";
 import { EventFilter } from "./events.ts";
 import type { BodyFilter, FilterEnds } from "./exchange.ts";
 import { RawHeartbeatFilter } from "./heartbeat.ts";
 import { createIdleWatch } from "./idle-watch.ts";
-import type { RouteOptions } from "./options.ts";
+import type { RouteOptions, TransformOptions } from "./options.ts";
 import type { ResponseHead } from "./response-head.ts";
 
 /** Makes the filter of a response; `undefined` for a body that passes as it is. */
@@ -42,6 +46,46 @@ export function createEventFilters(
       onFailure,
     });
   };
+}
+
+/** Changes the events of a response that clients share, once for all of them. Never fails. */
+export type SharedTransform = (events: readonly UpstreamEvent[]) => Promise<readonly UpstreamEvent[]>;
+
+/** Makes the transform of a response that clients share. */
+export function createSharedTransform(
+  route: string,
+  path: string,
+  { module, onError }: TransformOptions,
+  transform: Transform,
+  logger: Logger,
+): SharedTransform {
+  // Clients with different credentials may share it.
+  const context = Object.freeze({ route, path, subject: "anonymous" });
+  const warn = withPauses(withFields(logger, { module }).warn);
+
+  async function change(event: UpstreamEvent): Promise<readonly UpstreamEvent[]> {
+    try {
+      const events = toEvents(await transform(toTransformEvent(event), context), event);
+      events.forEach(assertStorable);
+      return events;
+    } catch (error) {
+      warn(describe(error, module), "the transform failed for an event");
+      return onError === "pass" ? [event] : [];
+    }
+  }
+
+  return async (events) => {
+    const changed: UpstreamEvent[] = [];
+    for (const event of events) changed.push(...(await change(event)));
+    return changed;
+  };
+}
+
+/** @throws {SseError} `sse-field-invalid`. */
+function assertStorable(event: EventFields): void {
+  encodeEvent(event);
+  if (event.event.startsWith(reservedPrefix))
+    throw new TypeError(`types that begin with ${reservedPrefix} are reserved`);
 }
 
 /** How long a warning is not repeated, in ms. */

@@ -1,4 +1,5 @@
 /** The options of a route, checked and complete. Durations are in ms, sizes in bytes. */
+import type { Retention } from "../log/log.ts";
 import type { UpstreamTls } from "../upstream/upstream.ts";
 
 /** One server behind a route. */
@@ -105,6 +106,18 @@ export interface TransformOptions {
   readonly onError: "skip" | "pass" | "stop";
 }
 
+/** How clients with equal requests for an event stream share one request to the target. */
+export interface ShareOptions {
+  /** Distinct requests that are shared at a time, at most. */
+  readonly streams: number;
+  /** How long the response and its log are kept without a client. */
+  readonly linger: number;
+  /** Request headers that are forwarded, in lower case. Requests that differ in one of them are not equal. */
+  readonly vary: readonly string[];
+  /** How much of each response is kept for clients that resume. */
+  readonly retention: Retention;
+}
+
 export interface RouteOptions {
   readonly upstream: RouteUpstreamOptions;
   /** Whether a caller needs the right `proxy` for it, or the target decides. */
@@ -120,6 +133,8 @@ export interface RouteOptions {
   readonly transform: TransformOptions | undefined;
   /** Silence of an event stream after which a comment is sent to the client; absent for never. */
   readonly heartbeat: number | undefined;
+  /** Absent if every client has a request of its own. */
+  readonly share: ShareOptions | undefined;
 }
 
 /** The routes by their path patterns. */

@@ -7,7 +7,7 @@ import type { Transform } from "../transform/transform.ts";
 import { withFields, type Logger } from "../util/logger.ts";
 import { monotonicMs } from "../util/durations.ts";
 import { createBalancer } from "./balancer.ts";
-import { createEventFilters } from "./event-filters.ts";
+import { createEventFilters, createSharedTransform, type SharedTransform } from "./event-filters.ts";
 import { startHealthChecks, type HealthChecks } from "./health.ts";
 import { createIdleWatch } from "./idle-watch.ts";
 import type { RouteOptions, Routes, RouteUpstreamOptions, TargetOptions } from "./options.ts";
@@ -24,6 +24,11 @@ export interface ProxyRoute {
   readonly name: string;
   readonly options: RouteOptions;
   readonly targets: readonly Target[];
+  /**
+   * Makes what changes the events of a response that clients share; `undefined` without a transform.
+   * @param path the path of the request
+   */
+  changeOf(path: string): SharedTransform | undefined;
   /**
    * Forwards a request.
    * @throws {SpillwayError} `target-failed`, `target-timeout`, `target-unavailable`, `request-invalid`.
@@ -153,6 +158,7 @@ function open(name: string, route: RouteOptions, before: OpenRoute | undefined, 
     counts,
     members,
     transform,
+    changeOf: (path) => transform && createSharedTransform(name, path, route.transform!, transform, logger),
     async handle(request, caller, facts) {
       const { original } = request;
       if (!original) throw new SpillwayError("not-found");

@@ -126,6 +126,26 @@ export function requestHeaders(
   return headers;
 }
 
+/**
+ * The header fields of a request that clients share: those in which it may differ, and those that the route sets. As
+ * nothing else is forwarded, the response depends on nothing else.
+ */
+export function sharedHeaders(
+  request: HttpRequest,
+  { headers: fields }: OriginalRequest,
+  route: RouteOptions,
+  vary: readonly string[],
+  cookie: string | undefined,
+): EndToEndHeaders {
+  const headers = new EndToEndHeaders(fields);
+  const host = request.header("host");
+  headers.deleteIf((name) => !vary.includes(name));
+  applyCredential(headers, route.credential, cookie);
+  headers.apply(route.headers.request);
+  if (route.host === "client" && host !== undefined) headers.set("host", host);
+  return headers;
+}
+
 /** Whether the response may be an event stream; an encoded one cannot be changed. */
 function mayBeEventStream(request: HttpRequest): boolean {
   return request.header("accept")?.toLowerCase().includes(eventStreamType) === true;
@@ -186,16 +206,17 @@ export function targetPath(path: string, search: string, route: RouteOptions, ba
   const { strip, prepend } = route.path;
   // Whole segments only: `/api` is no part of `/apiary`.
   const rest = strip !== "" && `${path}/`.startsWith(strip.replace(/\/?$/, "/")) ? path.slice(strip.length) : path;
-  const query = route.credential === "keep" ? search : withoutTicket(search);
+  const query = route.credential === "keep" ? search : withoutParameter(search, "ticket");
   return `${base.replace(/\/$/, "")}${prepend}${rest.startsWith("/") ? rest : `/${rest}`}${query}`;
 }
 
-function withoutTicket(search: string): string {
+/** A query without the parameters of this name; the others stay as they were written. */
+export function withoutParameter(search: string, name: string): string {
   if (!search.includes("=")) return search;
   const kept = search
     .slice(1)
     .split("&")
     // Its name may be percent-encoded.
-    .filter((pair) => !new URLSearchParams(pair).has("ticket"));
+    .filter((pair) => !new URLSearchParams(pair).has(name));
   return kept.length > 0 ? `?${kept.join("&")}` : "";
 }

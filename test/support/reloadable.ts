@@ -9,6 +9,8 @@ import { eventually, read, type Reading } from "./reader.ts";
 /** `spillway serve` with a file that a test can rewrite. */
 export interface Reloadable {
   readonly program: Program;
+  /** Starts it again, after it was killed. */
+  restart(): Promise<void>;
   readonly url: string;
   /** The directory of its files. */
   readonly folder: string;
@@ -41,14 +43,21 @@ export async function startReloadable(workers: number, first: GatewayConfig): Pr
   const file = join(folder, "spillway.json");
   const write = (change: GatewayConfig): Promise<void> => writeFile(file, JSON.stringify({ ...base, ...change }));
   await write({});
-  const program = startCli("serve", "--config", file);
-  await program.printed('"listening"');
+  let program: Program;
+  const restart = async (): Promise<void> => {
+    program = startCli("serve", "--config", file);
+    await program.printed('"listening"');
+  };
+  await restart();
   const url = `http://127.0.0.1:${port}`;
   const request: Reloadable["request"] = (path, init) =>
     fetch(`${url}${path}`, { ...init, headers: { connection: "close", ...(init?.headers as Record<string, string>) } });
   const results = (): number => program.output().split(/"configuration (?:applied|refused)/).length;
   return {
-    program,
+    get program() {
+      return program;
+    },
+    restart,
     url,
     folder,
     write,

@@ -36,6 +36,7 @@ export function routeTo(urls: readonly string[], { upstream, ...changes }: Route
     websocket: false,
     transform: undefined,
     heartbeat: undefined,
+    share: undefined,
     ...changes,
   };
 }

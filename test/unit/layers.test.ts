@@ -39,7 +39,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "limits": ["util", "errors.ts"],
   "hub": ["log", ...leaves],
   "http": ["access", "hub", "limits", "log", "telemetry", "upstream", ...leaves],
-  "proxy": ["access", "http", "hub", "limits", "telemetry", "transform", "upstream", ...leaves],
+  "proxy": ["access", "http", "hub", "limits", "log", "telemetry", "transform", "upstream", ...leaves],
   "metrics": ["http", "hub", "limits", "log", "upstream", "util", "errors.ts"],
   "transform": leaves,
   "filter": ["util", "errors.ts"],

@@ -1,4 +1,4 @@
-import type { RoutesStatus, RouteStatus, TargetStatus } from "../../http/gateway-status.ts";
+import type { RoutesStatus, RouteStatus, SharedStatus, TargetStatus } from "../../http/gateway-status.ts";
 import { addNumbers } from "./subscriber-stats.ts";
 
 /** The routes of several processes. Of a target's states the worst. */
@@ -13,9 +13,12 @@ function addRoute(a: RouteStatus, b: RouteStatus): RouteStatus {
     failed: a.failed + b.failed,
     responses: addNumbers(a.responses, b.responses),
     failures: addNumbers(a.failures, b.failures),
+    ...((a.shared ?? b.shared) && { shared: addNumbers(a.shared ?? unshared, b.shared ?? unshared) }),
     targets: addByName(a.targets, b.targets, addTarget),
   };
 }
+
+const unshared: SharedStatus = { streams: 0, connected: 0, subscribers: 0 };
 
 const fromBest: readonly TargetStatus["state"][] = ["up", "ejected", "down"];
 
@@ -37,6 +40,7 @@ export function withoutActive(routes: RoutesStatus): RoutesStatus {
   return mapValues(routes, (route) => ({
     ...route,
     active: 0,
+    ...(route.shared && { shared: unshared }),
     targets: mapValues(route.targets, (target) => ({ ...target, state: "up", active: 0, waiting: 0 })),
   }));
 }

@@ -1,11 +1,13 @@
 import type { Duplex } from "node:stream";
+import type { GatewayParts } from "../../gateway/create-context.ts";
 import { assembleGateway, type RunningGateway } from "../../gateway/gateway.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import { createReconfigurable } from "../../gateway/reconfigurable.ts";
 import { changeTo } from "../../gateway/reload.ts";
+import { createSharedStreams } from "../../gateway/shared-streams.ts";
 import { version } from "../../gateway/version.ts";
 import type { Limits } from "../../limits/options.ts";
-import type { LogReaders } from "../../log/log.ts";
+import type { LogReaders, LogStore } from "../../log/log.ts";
 import { createMetrics, type Metrics } from "../../metrics/create-metrics.ts";
 import { createProcessMonitor } from "../../metrics/process-stats.ts";
 import type { Logger } from "../../util/logger.ts";
@@ -18,6 +20,8 @@ import { createWorkerStreams, type WorkerStreams } from "./streams.ts";
 /** What the program of a worker provides. */
 export interface WorkerHost {
   openReaders(options: GatewayOptions): Promise<LogReaders>;
+  /** Opens a store for what clients of routes share in this process. */
+  openSharedStore(logger: Logger): Promise<LogStore>;
   createLogger(level: string, worker: number): Logger;
   /** Ends the process at once. */
   exit(code: number): void;
@@ -140,31 +144,46 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
     await loadTransforms(options.routes);
     readers = await host.openReaders(options);
     await changing.start(options);
+    const shared = createSharedStreams({ openStore: () => host.openSharedStore(logger), logger, limits });
     gateway = assembleGateway(options, {
       streams: shown,
+      shared,
       reconfigurable,
       logger,
       startedAt: start.facts.startedAt,
-      workers: () => primary.facts().workers,
-      routes: () => primary.facts().routes,
-      refresh: () => primary.refresh(),
-      tickets: createRemoteTickets(primary),
-      admission: createRemoteAdmission(primary, limits),
-      endElsewhere: (match, reason) => primary.call("end", { match, reason }),
-      reload: async () => void (await primary.call("reload", null)),
+      ...partsOfPrimary(primary, limits),
       async metrics() {
         await primary.refresh();
         return metrics.render();
       },
       async endIngest() {
         await pending;
-        await catchUp(AbortSignal.timeout(catchUpTime));
+        await Promise.all([catchUp(AbortSignal.timeout(catchUpTime)), shared.stop()]);
       },
-      end: async () => readers.close(),
+      async end() {
+        readers.close();
+        await shared.close();
+      },
     });
     reconfigurable.add((next) => void (options = next));
     setInterval(report, reportInterval).unref();
   }
+}
+
+/** What the primary does for a gateway. */
+function partsOfPrimary(
+  primary: PrimaryLink,
+  limits: () => Limits,
+): Pick<GatewayParts, "workers" | "routes" | "refresh" | "tickets" | "admission" | "endElsewhere" | "reload"> {
+  return {
+    workers: () => primary.facts().workers,
+    routes: () => primary.facts().routes,
+    refresh: () => primary.refresh(),
+    tickets: createRemoteTickets(primary),
+    admission: createRemoteAdmission(primary, limits),
+    endElsewhere: (match, reason) => primary.call("end", { match, reason }),
+    reload: async () => void (await primary.call("reload", null)),
+  };
 }
 
 /** The metrics of all processes. */

@@ -9,6 +9,8 @@ import { silentLogger } from "../../../src/util/logger.ts";
 import { startNumberedUpstream } from "../../support/numbered-upstream.js";
 import { eventually } from "../../support/reader.ts";
 
+const openSharedStore = async () => createMemoryStore();
+
 let gateway: Gateway | undefined;
 
 afterEach(async () => {
@@ -58,7 +60,7 @@ test("a failed long poll does not keep the upstream connected", async () => {
     access: { anonymous: ["subscribe"] },
     streams: { s: { upstream } },
   });
-  gateway = await startGateway(options, { store, logger: silentLogger });
+  gateway = await startGateway(options, { store, openSharedStore, logger: silentLogger });
   const state = (): string => gateway!.status().streams["s"]!.upstream!.state;
   const answer = gateway.fetch(poll("wait=20&channels=none"));
   await eventually(() => state() === "open");

@@ -8,6 +8,8 @@ import { silentLogger } from "../../../src/util/logger.ts";
 import { startNumberedUpstream, type NumberedUpstream } from "../../support/numbered-upstream.js";
 import { eventually, read, type Reading } from "../../support/reader.ts";
 
+const openSharedStore = async () => createMemoryStore();
+
 const everything = ["subscribe", "publish", "admin"] as const;
 const base: GatewayConfig = { store: "memory:", access: { anonymous: everything }, streams: { s: {} } };
 
@@ -123,7 +125,9 @@ test("a reload that fails halfway changes nothing, and the next one starts from 
   const { store, opened } = failingStore();
   let config = first;
   const readOptions = async () => resolveConfig(config);
-  const gateway = closing(await startGateway(resolveConfig(first), { store, logger: silentLogger, readOptions }));
+  const gateway = closing(
+    await startGateway(resolveConfig(first), { store, openSharedStore, logger: silentLogger, readOptions }),
+  );
   const [s, t, u] = await Promise.all(["s", "t", "u"].map((name) => subscribe(gateway, `/streams/${name}`)));
   await eventually(() => old.state().open === 1, "the connection");
   const wanted: GatewayConfig = {

@@ -13,6 +13,8 @@ import { silentLogger } from "../../../src/util/logger.ts";
 import { holdReads, type HeldStore } from "../../support/held-store.ts";
 import { eventually, read } from "../../support/reader.ts";
 
+const openSharedStore = async () => createMemoryStore();
+
 /** Events in the log, none of which is in a channel. */
 const held = 20_000;
 const callers = 40;
@@ -23,7 +25,7 @@ const stream = { accept: "text/event-stream" };
 test("a long poll reads at most a hundred pages, and its response says how far it got", async () => {
   const { store } = holdReads(createMemoryStore(), 10);
   const options = resolveConfig({ streams: { s: {} }, access: { anonymous: ["subscribe"] } });
-  const gateway = await startGateway(options, { store, logger: silentLogger });
+  const gateway = await startGateway(options, { store, openSharedStore, logger: silentLogger });
   const ids = await gateway.publish(
     "s",
     Array.from({ length: 2_000 }, (_, n) => ({ data: "x", channel: n === 1_500 ? "rare" : "other" })),
@@ -54,7 +56,7 @@ describe.each(["memory", "sqlite"])("over %s", (kind) => {
       access: { anonymous: ["subscribe", "publish", "admin"] },
       limits: { searches: 8, replayWait: "30s" },
     });
-    gateway = await startGateway(options, { store: reads.store, logger: silentLogger });
+    gateway = await startGateway(options, { store: reads.store, openSharedStore, logger: silentLogger });
     url = `http://127.0.0.1:${(await gateway.listen()).port}/streams/s`;
     const events = Array.from({ length: 1_000 }, (_, n) => ({ data: String(n) }));
     for (let sum = 0; sum < held; sum += events.length) await gateway.publish("s", events);

@@ -70,6 +70,7 @@ describe("a route", () => {
       websocket: false,
       transform: undefined,
       heartbeat: undefined,
+      share: undefined,
     } satisfies RouteOptions);
   });
 
@@ -101,7 +102,21 @@ describe("a route", () => {
       websocket: false,
       transform: { module: transform, onError: "stop" },
       heartbeat: 15_000,
+      share: undefined,
     } satisfies RouteOptions);
+  });
+
+  test("shares with the usual limits, or the given ones", () => {
+    const retention = { age: 3_600_000, events: 10_000, bytes: 16 * 1024 * 1024 };
+    const vary = ["accept-language", "authorization", "cookie", "x-api-key"];
+    expect(resolveRoute({ upstream, share: true }).share).toEqual({ streams: 100, linger: 60_000, vary, retention });
+    const given = { streams: 4, linger: "5s", vary: ["X-Tenant"], retention: { age: "none", bytes: "1MiB" } };
+    expect(resolveRoute({ upstream, share: given }).share).toEqual({
+      streams: 4,
+      linger: 5000,
+      vary: ["x-tenant"],
+      retention: { age: undefined, events: 10_000, bytes: 1024 * 1024 },
+    });
   });
 
   test("keeps the client's credential by default only if the target decides", () => {
@@ -118,7 +133,7 @@ describe("a route", () => {
       streams: { a: {} },
       routes: {
         "/api/**": { ...full, headers: { request: { remove: ["Cookie"] } } },
-        "/": { upstream },
+        "/": { upstream, share: true },
         "/x/*/y": { upstream, transform },
       },
     });
@@ -148,6 +163,10 @@ describe("a configuration with routes only", () => {
     expect({ store, workers, streams }).toEqual({ store: "memory:", workers: 2, streams: {} });
   });
 
+  test("stores what a shared route needs", () => {
+    expect(resolveConfig({ routes: { "/a": { upstream, share: true } } }).store).toBe("sqlite:./spillway.db");
+  });
+
   test("uses the store that it names", () => {
     expect(resolveConfig({ store: "sqlite:./a.db", routes: { "/a": { upstream } } }).store).toBe("sqlite:./a.db");
   });
@@ -162,6 +181,11 @@ describe("the errors of a route", () => {
   const bareUrl = "an http:// or https:// URL without user, password, query and fragment";
 
   test.each([
+    [`/a: { ${a}, share: false }`, "./a.share: expected true, or { streams, linger, vary, retention }, got false"],
+    [
+      `/a: { ${a}, share: { vary: [Last-Event-ID] } }`,
+      './a.share.vary.0: expected a header name, not accept, accept-encoding, last-event-id, or one of a connection, got "Last-Event-ID"',
+    ],
     ["/a: { upstream: {} }", "./a.upstream.url: expected url or urls, got nothing"],
     [
       '/a: { upstream: { url: "http://a", urls: ["http://b"] } }',

@@ -19,7 +19,7 @@ async function write(name: string, text: string): Promise<string> {
   return file;
 }
 
-const event = toTransformEvent({ event: "message", data: "a", id: undefined, lastEventId: "" });
+const event = toTransformEvent({ event: "message", data: "a", id: undefined });
 const context = { route: "/", path: "/", subject: "anonymous" };
 
 async function dataOf(module: string): Promise<unknown> {

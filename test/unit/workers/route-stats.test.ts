@@ -33,6 +33,15 @@ test("the counts of several processes add up, and the worst state of a target co
   expect(addRoutes(addRoutes(a, b), {})).toEqual(addRoutes({}, addRoutes(a, b)));
 });
 
+test("the shared responses of several processes add up, where there are any", () => {
+  const shared = { streams: 2, connected: 1, subscribers: 5 };
+  const [a, b]: RoutesStatus[] = [{ "/a": { ...route(1, {}), shared } }, { "/a": route(1, {}) }];
+  expect(addRoutes(a!, b!)["/a"]!.shared).toEqual(shared);
+  expect(addRoutes(a!, a!)["/a"]!.shared).toEqual({ streams: 4, connected: 2, subscribers: 10 });
+  expect(addRoutes(b!, b!)["/a"]!.shared).toBeUndefined();
+  expect(withoutActive(a!)["/a"]!.shared).toEqual({ streams: 0, connected: 0, subscribers: 0 });
+});
+
 test("of an ended process only its counts remain, for routes and targets that still exist", () => {
   const ended = withoutActive({
     "/a": route(10, { x: target("down", 1), gone: target("up", 2) }),
