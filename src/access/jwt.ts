@@ -1,10 +1,10 @@
 import { createPublicKey } from "node:crypto";
-import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions } from "jose";
+import type * as Jose from "jose";
+import type { JWTPayload, JWTVerifyGetKey, JWTVerifyOptions } from "jose";
 import { SpillwayError } from "../errors.ts";
 import { isGlob } from "../util/glob.ts";
 import type { Logger } from "../util/logger.ts";
 import { nothing, rights, type Grant, type Identity, type Recognition, type Right } from "./identity.ts";
-import { createIssuerKeys } from "./jwks.ts";
 import type { ClaimMapping, JwtOptions } from "./options.ts";
 import { fingerprint } from "./secret-hash.ts";
 
@@ -44,6 +44,13 @@ export function createTokens(options: JwtOptions, logger: Logger, before?: Token
   };
 }
 
+let jose: Promise<typeof Jose> | undefined;
+
+/** Loads the library once, in a gateway that verifies tokens. */
+function loadJose(): Promise<typeof Jose> {
+  return (jose ??= import("jose"));
+}
+
 function rulesOf({ algorithms, issuer, audience, clockTolerance }: JwtOptions): JWTVerifyOptions {
   return {
     algorithms: [...algorithms],
@@ -54,6 +61,7 @@ function rulesOf({ algorithms, issuer, audience, clockTolerance }: JwtOptions): 
 }
 
 async function verify(token: string, findKey: JWTVerifyGetKey, rules: JWTVerifyOptions): Promise<JWTPayload> {
+  const { errors, jwtVerify } = await loadJose();
   try {
     return (await jwtVerify(token, findKey, rules)).payload;
   } catch (error) {
@@ -78,10 +86,15 @@ function endOf(exp: number, tolerance: number): number {
 }
 
 function keysOf(verifyWith: JwtOptions["verifyWith"], logger: Logger): JWTVerifyGetKey {
-  if ("jwks" in verifyWith) return createIssuerKeys(verifyWith.jwks, logger);
+  if ("jwks" in verifyWith) return issuerKeysOf(verifyWith.jwks, logger);
   const key =
     "secret" in verifyWith ? new TextEncoder().encode(verifyWith.secret) : readPublicKey(verifyWith.publicKey);
   return () => key;
+}
+
+function issuerKeysOf(url: string, logger: Logger): JWTVerifyGetKey {
+  const creating = import("./jwks.ts").then(({ createIssuerKeys }) => createIssuerKeys(url, logger));
+  return async (header, token) => (await creating)(header, token);
 }
 
 function readPublicKey(pem: string): ReturnType<typeof createPublicKey> {

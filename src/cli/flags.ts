@@ -1,6 +1,6 @@
 /** Parsers of the flags and arguments that several commands take. */
 import { InvalidArgumentError, Option } from "commander";
-import { describeUrl } from "../config/secrets.ts";
+import { describeUrl } from "../config/mask-url.ts";
 import { substitute, withDotEnv } from "../config/source.ts";
 import { SpillwayError } from "../errors.ts";
 

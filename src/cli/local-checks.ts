@@ -12,7 +12,8 @@ import { checkUpstream } from "../doctor/upstream.ts";
 import { SpillwayError } from "../errors.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
 import { silentLogger } from "../util/logger.ts";
-import { resolveFlags, type ConfigFlags } from "./config-flags.ts";
+import type { ConfigFlags } from "./config-flags.ts";
+import { resolveFlags } from "./resolve-flags.ts";
 
 /** Yields each check as soon as it is done. An invalid configuration yields only its errors. */
 export async function* checkHere(flags: ConfigFlags, upstreams: boolean): AsyncGenerator<Check, void> {

@@ -4,7 +4,8 @@ import { SpillwayError } from "../errors.ts";
 import { createProgram } from "./program.ts";
 
 try {
-  await createProgram().parseAsync();
+  const program = await createProgram(process.argv.slice(2));
+  await program.parseAsync();
 } catch (error) {
   process.exit(reportError(error));
 }

@@ -1,14 +1,21 @@
 import { Command } from "commander";
 import { version } from "../gateway/version.ts";
-import { addCheck } from "./commands/check.ts";
-import { addDoctor } from "./commands/doctor.ts";
-import { addKey } from "./commands/key.ts";
-import { addPublish } from "./commands/publish.ts";
-import { addServe } from "./commands/serve.ts";
-import { addTail } from "./commands/tail.ts";
 
-/** Creates the command line parser. It throws instead of exiting. */
-export function createProgram(): Command {
+/** The commands, in the order of the help. Each is a module of its own, so that a command loads only what it uses. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  serve: async () => (await import("./commands/serve.ts")).addServe,
+  check: async () => (await import("./commands/check.ts")).addCheck,
+  doctor: async () => (await import("./commands/doctor.ts")).addDoctor,
+  tail: async () => (await import("./commands/tail.ts")).addTail,
+  publish: async () => (await import("./commands/publish.ts")).addPublish,
+  key: async () => (await import("./commands/key.ts")).addKey,
+};
+
+/**
+ * Creates the command line parser. It throws instead of exiting.
+ * @param args of the command line: only the command that they run is added, or all for the help and for errors. Default: none.
+ */
+export async function createProgram(args: readonly string[] = []): Promise<Command> {
   const program = new Command("spillway")
     .description("A durable gateway for Server-Sent Events: one upstream connection for any number of clients.")
     .version(version)
@@ -16,11 +23,11 @@ export function createProgram(): Command {
     .exitOverride()
     // Hides the arguments in the process list, because they may contain a key.
     .hook("preAction", (_, command) => void (process.title = `spillway ${command.name()}`));
-  addServe(program);
-  addCheck(program);
-  addDoctor(program);
-  addTail(program);
-  addPublish(program);
-  addKey(program);
+  for (const name of namesOf(args)) (await commands[name]!())(program);
   return program;
+}
+
+function namesOf([first = ""]: readonly string[]): readonly string[] {
+  if (Object.hasOwn(commands, first)) return [first];
+  return first === "--version" || first === "-V" ? [] : Object.keys(commands);
 }

@@ -1,7 +1,8 @@
 /** Turns zod's issues into readable error messages. */
 import type { z } from "zod";
 import { mismatch, type ConfigIssue } from "./issues.ts";
-import { describe, describeUrl, isSecretPath, isUrlPath, showPath } from "./secrets.ts";
+import { describeUrl } from "./mask-url.ts";
+import { describe, isSecretPath, isUrlPath, showPath } from "./secrets.ts";
 import type { ConfigPath, ConfigSource } from "./source.ts";
 
 type ZodIssue = z.core.$ZodIssue;

@@ -2,7 +2,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { SpillwayError } from "../errors.ts";
 import { ConfigError } from "./issues.ts";
-import { readYaml } from "./read-yaml.ts";
 import { codeSource, withDotEnv, type Environment, type LoadedConfig } from "./source.ts";
 
 /** The default file names, in order of precedence. */
@@ -39,8 +38,10 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   const file = resolve(cwd, name);
   if (!existsSync(file)) throw new SpillwayError("config-not-found", `the file ${file} does not exist`);
   const fullEnv = withDotEnv(dirname(file), env);
-  if (!/\.[cm]?[jt]s$/.test(name)) return readYaml(readText(file, name), name, fullEnv);
-  return { input: await runModule(file, name, fullEnv), source: codeSource(fullEnv, name) };
+  if (/\.[cm]?[jt]s$/.test(name))
+    return { input: await runModule(file, name, fullEnv), source: codeSource(fullEnv, name) };
+  const { readYaml } = await import("./read-yaml.ts");
+  return readYaml(readText(file, name), name, fullEnv);
 }
 
 /** The configuration file of a directory, by {@link configNames}. */

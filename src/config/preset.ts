@@ -5,7 +5,7 @@ import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
 import { parseListen } from "./units.ts";
 import { isLoopback } from "../util/ip-address.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
-import { describeUrl } from "./secrets.ts";
+import { describeUrl } from "./mask-url.ts";
 import { isSection, mergeConfig, type ConfigSource, type Environment } from "./source.ts";
 
 type Read = (name: string, expected: string, parse: (text: string) => string | undefined) => string | undefined;

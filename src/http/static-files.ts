@@ -1,7 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { STATUS_CODES } from "node:http";
 import { posix, sep } from "node:path";
-import { send } from "@fastify/send";
+import type * as Fastify from "@fastify/send";
 import type { HttpBody, HttpFile, HttpRequest } from "./message.ts";
 
 /** Serves the files of a directory. Resolves to `undefined` if the path has no file, or belongs to the gateway. */
@@ -37,6 +37,7 @@ export function createStaticFiles(folder: string): StaticFiles {
     const { method, path } = request;
     if ((method !== "GET" && method !== "HEAD") || reserved.test(path)) return undefined;
     try {
+      const { send } = await import("@fastify/send");
       const found = await send(toSendable(request), path === "" ? "/" : path, options);
       const { statusCode: status, stream } = found;
       if (found.type === "file") {
@@ -57,14 +58,16 @@ export function createStaticFiles(folder: string): StaticFiles {
 /** Thrown for a file that must not be served. */
 class Hidden extends Error {}
 
+type Sendable = Parameters<typeof Fastify.send>[0];
+
 /** The part of a Node request that `@fastify/send` reads. */
-function toSendable(request: HttpRequest): Parameters<typeof send>[0] {
+function toSendable(request: HttpRequest): Sendable {
   const headers: Record<string, string> = {};
   for (const name of conditions) {
     const value = request.header(name);
     if (value !== undefined) headers[name] = value;
   }
-  return { method: request.method, headers } as unknown as Parameters<typeof send>[0];
+  return { method: request.method, headers } as unknown as Sendable;
 }
 
 function textOf(headers: Readonly<Record<string, unknown>>): Record<string, string> {

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { Agent, Client, Pool, ProxyAgent, buildConnector, type Dispatcher } from "undici";
+import type { Dispatcher, buildConnector } from "undici";
 import type { UpstreamRequest } from "./request.ts";
 import type { UpstreamOptions } from "./upstream.ts";
 
@@ -19,29 +19,36 @@ type Connector = buildConnector.connector;
  */
 export function createTransport(options: Pick<UpstreamOptions, "tls" | "proxy" | "timeouts">): Transport {
   const sockets = new Set<Socket>();
-  const dispatcher = createDispatcher(options, (connector) => tracked(connector, sockets));
+  const opening = openDispatcher(options, (connector) => tracked(connector, sockets));
+  // A failure rejects the request.
+  const opened = opening.catch(() => undefined);
   return {
-    request: ({ url, method, headers, body = null }) =>
-      // A copy of the headers, because undici's proxy agent adds to them.
-      dispatcher.request({
+    async request({ url, method, headers, body = null }) {
+      const dispatcher = await opening;
+      return dispatcher.request({
         origin: url.origin,
         path: url.pathname + url.search,
         method,
+        // A copy, because undici's proxy agent adds to them.
         headers: { ...headers },
         body,
-      }),
+      });
+    },
     close() {
-      // undici would keep a pending connection until its connect timeout, so its socket is destroyed here.
-      for (const socket of sockets) socket.destroy();
-      void dispatcher.destroy();
+      void opened.then((dispatcher) => {
+        // undici would keep a pending connection until its connect timeout, so its socket is destroyed here.
+        for (const socket of sockets) socket.destroy();
+        return dispatcher?.destroy();
+      });
     },
   };
 }
 
-function createDispatcher(
+async function openDispatcher(
   { tls, proxy, timeouts }: Pick<UpstreamOptions, "tls" | "proxy" | "timeouts">,
   track: (connector: Connector) => Connector,
-): Dispatcher {
+): Promise<Dispatcher> {
+  const { Agent, Client, Pool, ProxyAgent, buildConnector } = await import("undici");
   const secure = { ...tls, timeout: timeouts.connect };
   // The caller enforces the timeouts of the response: that for the headers includes redirects, and `readStream` the
   // idle one.

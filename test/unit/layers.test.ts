@@ -117,6 +117,18 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "zod": ["config"],
 };
 
+/** The npm packages that each program loads at its start; all others are loaded when they are first used. */
+const startPackages: Readonly<Record<string, readonly string[]>> = {
+  "cli/main.ts": ["commander"],
+  "cli/commands/doctor.ts": ["commander"],
+  "cli/commands/key.ts": ["commander", "lru-cache"],
+  "cli/commands/publish.ts": ["commander"],
+  "cli/commands/serve.ts": ["commander", "ipaddr.js", "lru-cache", "pino", "zod"],
+  "cli/worker.ts": ["ipaddr.js", "lru-cache", "pino", "undici"],
+  "config/create-gateway.ts": ["ipaddr.js", "lru-cache", "undici", "zod"],
+  "index.ts": ["ipaddr.js", "lru-cache", "undici", "zod"],
+};
+
 const root = resolve(import.meta.dirname, "../..");
 const src = join(root, "src");
 
@@ -169,6 +181,28 @@ test("no source file imports anything that its layer may not", async () => {
   }
   expect(broken).toEqual([]);
 });
+
+test("no program loads a package at its start that it may not need", async () => {
+  for (const [entry, allowed] of Object.entries(startPackages)) {
+    const loaded = await packagesLoadedBy(entry);
+    expect([...loaded].filter((name) => !allowed.includes(name)).map((name) => `${entry} loads ${name}`)).toEqual([]);
+  }
+});
+
+/** The packages that a module of `src` imports, itself or by the modules that it imports; without those of `import()`. */
+async function packagesLoadedBy(entry: string): Promise<ReadonlySet<string>> {
+  const modules = new Set([entry]);
+  const loaded = new Set<string>();
+  for (const file of modules) {
+    const text = await readFile(join(src, file), "utf8");
+    const atStart = text.replaceAll(/^(?:import|export) type [^;]+;|\bimport\([^)]+\)/gm, "");
+    for (const specifier of specifiers(atStart)) {
+      if (specifier.startsWith(".")) modules.add(relative(src, resolve(src, dirname(file), specifier)));
+      else if (!specifier.startsWith("node:")) loaded.add(specifier);
+    }
+  }
+  return loaded;
+}
 
 test("the linter forbids exactly the imports that the table forbids", async () => {
   const directory = await mkdtemp(join(tmpdir(), "spillway-layers-"));

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { printJsonSchema } from "../../config/json-schema.ts";
-import { printConfig } from "../../config/secrets.ts";
+import { printConfig } from "../../config/print.ts";
 import { loadTransforms } from "../../proxy/proxy.ts";
-import { addConfigFlags, resolveFlags, type ConfigFlags } from "../config-flags.ts";
+import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
+import { resolveFlags } from "../resolve-flags.ts";
 
 interface CheckFlags extends ConfigFlags {
   readonly schema?: true;

@@ -1,10 +1,8 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { longestTimer, parseDuration } from "../../config/units.ts";
 import { formatCheck, type Check } from "../../doctor/check.ts";
-import { checkPath } from "../../doctor/path.ts";
 import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
 import { headerFlag, readUrl } from "../flags.ts";
-import { checkHere } from "../local-checks.ts";
 
 interface DoctorFlags extends ConfigFlags {
   readonly checkUpstream?: true;
@@ -34,14 +32,20 @@ export function addDoctor(program: Command): void {
     .addOption(new Option("--publish-key <key>", "key to publish with; implies --publish").env("SPILLWAY_PUBLISH_KEY"))
     .option("--json", "print each check as one line of JSON")
     .action(async (url: string | undefined, flags: DoctorFlags) => {
-      const checks = url === undefined ? checkHere(flags, flags.checkUpstream === true) : checkUrl(url, flags);
+      const checks = url === undefined ? checkMachine(flags) : checkUrl(url, flags);
       process.exit((await report(checks, flags.json === true)) ? 0 : 1);
     });
 }
 
-function checkUrl(text: string, flags: DoctorFlags): AsyncGenerator<Check, void> {
+async function* checkMachine(flags: DoctorFlags): AsyncGenerator<Check, void> {
+  const { checkHere } = await import("../local-checks.ts");
+  yield* checkHere(flags, flags.checkUpstream === true);
+}
+
+async function* checkUrl(text: string, flags: DoctorFlags): AsyncGenerator<Check, void> {
+  const { checkPath } = await import("../../doctor/path.ts");
   const publishes = flags.publish === true || flags.publishKey !== undefined;
-  return checkPath(readUrl(text), {
+  yield* checkPath(readUrl(text), {
     headers: flags.header,
     timeout: flags.timeout,
     idle: flags.idle,

@@ -1,12 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { Option, type Command } from "commander";
-import { openGateway } from "../../config/create-gateway.ts";
 import { formatListen, type ListenAddress } from "../../config/units.ts";
-import { openStore } from "../../config/open-store.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
-import { startPrimary } from "../../workers/primary/primary.ts";
-import { addConfigFlags, resolveFlags, type ConfigFlags } from "../config-flags.ts";
+import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
 import { createLogger, logLevels, type LogLevel, type ProgramLogger } from "../logger.ts";
+import { resolveFlags } from "../resolve-flags.ts";
 import { onStopSignal } from "../stop-signal.ts";
 
 interface ServeFlags extends ConfigFlags {
@@ -57,6 +55,7 @@ interface Runtime {
 }
 
 async function serve(options: GatewayOptions, { logger, readOptions, stopped }: Runtime): Promise<void> {
+  const { openGateway } = await import("../../config/create-gateway.ts");
   const opening = openGateway(options, { logger, readOptions });
   onReloadSignal(async () => (await opening).reload());
   const gateway = await opening;
@@ -78,6 +77,8 @@ async function serveWithWorkers(
   { logger, readOptions, stopped }: Runtime,
   logLevel: LogLevel,
 ): Promise<void> {
+  const { openStore } = await import("../../config/open-store.ts");
+  const { startPrimary } = await import("../../workers/primary/primary.ts");
   const store = await openStore(options, { logger });
   const starting = startPrimary(options, { store, logger, logLevel, readOptions, program: workerProgram });
   onReloadSignal(async () => (await starting).reload());

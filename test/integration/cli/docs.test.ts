@@ -5,8 +5,9 @@ import { createProgram } from "../../../src/cli/program.ts";
 
 const page = readFileSync(resolve(import.meta.dirname, "../../../docs/reference/cli.md"), "utf8");
 
-test("the reference lists every flag of every command, and no others", () => {
-  const commands = createProgram().commands.flatMap((command) => command.commands.concat(command));
+test("the reference lists every flag of every command, and no others", async () => {
+  const program = await createProgram();
+  const commands = program.commands.flatMap((command) => command.commands.concat(command));
   const flags = commands.flatMap(({ options }) => options.flatMap(({ long }) => (long === undefined ? [] : [long])));
   const named = Array.from(page.matchAll(/^\|.*?\|/gm), ([cell]) => cell.match(/--[a-z-]{2,}/g) ?? []).flat();
   expect([...new Set([...named, "--log-level"])].filter((flag) => !/^--+$/.test(flag)).toSorted()).toEqual(

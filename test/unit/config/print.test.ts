@@ -3,7 +3,8 @@ import { parse } from "yaml";
 import type { GatewayConfig } from "../../../src/config/config.ts";
 import { readYaml } from "../../../src/config/read-yaml.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
-import { maskUrl, printConfig } from "../../../src/config/secrets.ts";
+import { printConfig } from "../../../src/config/print.ts";
+import { maskUrl } from "../../../src/config/mask-url.ts";
 import { catchConfigError } from "./support.ts";
 
 const secret = "hunter2";

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import type { RouteConfig } from "../../../src/config/config.ts";
 import { readYaml } from "../../../src/config/read-yaml.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
-import { printConfig } from "../../../src/config/secrets.ts";
+import { printConfig } from "../../../src/config/print.ts";
 import type { RouteOptions } from "../../../src/proxy/options.ts";
 import { catchConfigError } from "./support.ts";
 

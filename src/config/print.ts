@@ -1,0 +1,33 @@
+import { stringify } from "yaml";
+import { z } from "zod";
+import type { GatewayOptions } from "../gateway/options.ts";
+import { childOf, optionSchema, type OptionSchema } from "./json-schema.ts";
+import { mask, maskUrl } from "./mask-url.ts";
+import { configSchema } from "./server.ts";
+
+/**
+ * Prints the fully resolved configuration as YAML, with secrets masked; without secrets it is a valid configuration
+ * file.
+ */
+export function printConfig({ synchronous, ...options }: GatewayOptions): string {
+  const config = z.encode(configSchema, { ...options, sqlite: { synchronous } });
+  return stringify(maskSecrets({ ...config, store: maskStore(options.store) }, optionSchema()), {
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+  });
+}
+
+function maskStore(url: string): string {
+  return /^(memory|sqlite):/.test(url) ? url : maskUrl(url);
+}
+
+function maskSecrets(value: unknown, schema: OptionSchema | undefined): unknown {
+  if (typeof value === "function") return mask;
+  if (Array.isArray(value)) return value.map((item, index) => maskSecrets(item, schema && childOf(schema, index)));
+  if (typeof value === "object" && value !== null)
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [key, maskSecrets(inner, schema && childOf(schema, key))]),
+    );
+  if (typeof value !== "string" || schema?.secret === undefined) return value;
+  return schema.secret === "url" ? maskUrl(value) : mask;
+}
