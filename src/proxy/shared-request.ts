@@ -70,6 +70,8 @@ function upstreamOf(
     method: "GET",
     body: undefined,
     headers,
+    source: { kind: "sse" },
+    mapping: { id: undefined, event: undefined, channel: undefined, data: undefined },
     resume: "header",
     timeouts,
     backoff: { min: 500, max: 30_000, healthy: 10_000 },

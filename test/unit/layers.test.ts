@@ -35,6 +35,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "log/*": ["log", "log/engine", ...leaves],
   "telemetry": [],
   "upstream": ["telemetry", ...leaves],
+  "upstream/sources": ["upstream", ...leaves],
   "access": ["util", "errors.ts"],
   "limits": ["util", "errors.ts"],
   "hub": ["log", ...leaves],
@@ -58,13 +59,14 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "proxy",
     "telemetry",
     "upstream",
+    "upstream/sources",
     ...leaves,
   ],
   "workers/ipc": workersLayers,
   "workers/primary": ["workers/ipc", ...workersLayers],
   "workers/worker": ["workers/ipc", ...workersLayers],
   "config": ["access", "gateway", "limits", "log", "log/engine", "log/*", "proxy", "upstream", ...leaves],
-  "doctor": ["upstream", ...leaves],
+  "doctor": ["upstream", "upstream/sources", ...leaves],
   "testing": ["log", "util", "errors.ts"],
   "index.ts": ["access", ...adapters, "config", "gateway", "hub", "log", "transform", "util", "errors.ts"],
   "cli": [
@@ -87,6 +89,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "testing",
     "transform",
     "upstream",
+    "upstream/sources",
     "workers/ipc",
     "workers/primary",
     "workers/worker",
@@ -111,6 +114,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "mysql2": ["log/*"],
   "pg": ["log/*"],
   "pino": ["cli"],
+  "rfc6902": ["upstream/sources"],
   "selfsigned": ["cli"],
   "undici": ["proxy", "upstream"],
   "yaml": ["config"],
@@ -136,6 +140,7 @@ const src = join(root, "src");
 function layerOf(file: string): string {
   const [folder = "", ...rest] = file.split("/");
   if (folder === "adapters" && rest.length > 1) return `adapters/${rest[0]}`;
+  if (folder === "upstream" && rest.length > 1) return "upstream/sources";
   if (folder === "workers") return `workers/${rest[0]}`;
   if (folder === "log" && rest.length > 1) return rest[0] === "engine" ? "log/engine" : "log/*";
   return folder;
