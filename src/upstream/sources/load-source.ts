@@ -1,7 +1,5 @@
 import type { CreateSource } from "../source.ts";
 import type { UpstreamOptions } from "../upstream.ts";
-import { createNdjsonSource } from "./ndjson.ts";
-import { createPollSource } from "./poll.ts";
 import { createSseSource } from "./sse.ts";
 
 /**
@@ -13,9 +11,13 @@ export async function loadSource(options: UpstreamOptions): Promise<CreateSource
   switch (source.kind) {
     case "sse":
       return () => createSseSource(options);
-    case "ndjson":
+    case "ndjson": {
+      const { createNdjsonSource } = await import("./ndjson.ts");
       return () => createNdjsonSource(options);
-    case "poll":
+    }
+    case "poll": {
+      const { createPollSource } = await import("./poll.ts");
       return () => createPollSource(options, source);
+    }
   }
 }
