@@ -134,17 +134,33 @@ export function onHalfClose(input: Input, carrier: Carrier, listener: () => void
 const halfCloseGrace = 1000;
 
 /**
+ * Calls `listener`, possibly twice, when `carrier` closes before its response is complete (at once if it `isClosed`
+ * already), or when the client ends its side: at once with `leave`, a second later with `wait`. `input` is absent where a
+ * client cannot end its side alone.
+ */
+export function onGone(
+  carrier: Carrier,
+  isClosed: boolean,
+  input: Input | undefined,
+  halfClose: "leave" | "wait",
+  listener: () => void,
+): void {
+  if (isClosed) return listener();
+  // After a complete response, nobody waits any more.
+  carrier.on("close", () => {
+    if (carrier.writableFinished !== true) listener();
+  });
+  const later = (): void => void setTimeout(listener, halfCloseGrace).unref();
+  if (input) onHalfClose(input, carrier, halfClose === "leave" ? listener : later);
+}
+
+/**
  * A signal that aborts when `carrier` closes (at once if it `isClosed` already), or one second after the client ended
  * its side. Created on demand, since a subscription, which may last for days, does not need one. `input` is absent
  * where a client cannot end its side alone.
  */
 export function closeSignal(carrier: Carrier, isClosed: boolean, input?: Input): AbortSignal {
-  if (isClosed) return AbortSignal.abort();
   const gone = new AbortController();
-  // After a complete response, nobody waits for the signal any more, and an abort is not cheap.
-  carrier.on("close", () => {
-    if (carrier.writableFinished !== true) gone.abort();
-  });
-  if (input) onHalfClose(input, carrier, () => setTimeout(() => gone.abort(), halfCloseGrace).unref());
+  onGone(carrier, isClosed, input, "wait", () => gone.abort());
   return gone.signal;
 }

@@ -384,6 +384,12 @@ export interface RouteConfig {
   /** Whether WebSocket connections are forwarded. Default: `false`. */
   readonly websocket?: boolean | undefined;
   /**
+   * What it means if a client ends its side of the connection (FIN) after its request. `leave`: it has disconnected,
+   * and the target's request is aborted at once. `wait`: it waits for the response, for up to a second; an event
+   * stream ends at once. Default: `leave`.
+   */
+  readonly halfClose?: "leave" | "wait" | undefined;
+  /**
    * A JavaScript or TypeScript module whose function `(event, context) => event` changes the events of an event
    * stream: its path, relative to the working directory, or `{ module, onError }`; `onError` is `pass` (default),
    * `skip` or `stop`.

@@ -5,6 +5,7 @@ import type { Sink, SinkListener } from "../hub/sink.ts";
 import type { HttpBody, HttpHeaders, HttpStream, HttpUpgrade } from "../http/message.ts";
 import { frame } from "./frame.ts";
 import type { IdleWatch } from "./idle-watch.ts";
+import type { RouteOptions } from "./options.ts";
 import type { ResponseHead } from "./response-head.ts";
 import type { Target } from "./target.ts";
 
@@ -46,6 +47,7 @@ export interface ExchangeOptions {
   readonly fresh: boolean;
   /** The body of the request, if it has one that arrives bit by bit. */
   readonly upload: Upload | undefined;
+  readonly halfClose: RouteOptions["halfClose"];
   /** How long the head may take once the request has been sent, in ms. */
   readonly headersTimeout: number;
   readonly idle: IdleWatch;
@@ -174,8 +176,9 @@ class Exchange implements Dispatcher.DispatchHandler, SinkListener {
   }
 
   onHalfClose(): void {
-    // Clients that end their side after the request may wait for a response, but not for an endless one.
-    if (this.#head?.isEventStream !== true || this.#ended) return;
+    // Clients that wait for a response do not wait for an endless one.
+    const waits = this.#options.halfClose === "wait" && this.#head?.isEventStream !== true;
+    if (waits || this.#ended) return;
     this.#abort();
     this.#sink!.destroy();
   }
@@ -235,11 +238,14 @@ class Exchange implements Dispatcher.DispatchHandler, SinkListener {
   };
 
   readonly #onGone = (): void => {
+    if (this.#ended) return;
     this.#abort();
-    this.#reject(this.#options.signal.reason);
+    if (this.#sink) this.#sink.destroy();
+    else this.#reject(this.#options.signal.reason);
   };
 
   #failureOf(error: Error & { readonly code?: unknown }): TargetFailure | SpillwayError {
+    if (closedClients.has(error.code)) return new SpillwayError("shutting-down", undefined, { cause: error });
     if (invalidRequests.has(error.code)) return new SpillwayError("request-invalid", undefined, { cause: error });
     const reason = typeof error.code === "string" && /^[A-Z][A-Z0-9_]{1,63}$/.test(error.code) ? error.code : undefined;
     const timedOut = this.#late || reason === "UND_ERR_CONNECT_TIMEOUT" || reason === "ETIMEDOUT";
@@ -257,6 +263,9 @@ const invalidRequests: ReadonlySet<unknown> = new Set([
   "UND_ERR_NOT_SUPPORTED",
   "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH",
 ]);
+
+/** Codes of requests that the gateway, while it stops, no longer sends, or no longer waits for. */
+const closedClients: ReadonlySet<unknown> = new Set(["UND_ERR_CLOSED", "UND_ERR_DESTROYED"]);
 
 /** A connection that breaks closes, and its client's with it. */
 function ignore(): void {}

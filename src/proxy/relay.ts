@@ -91,7 +91,9 @@ class Relay {
     this.#facts = facts;
     this.#dependencies = dependencies;
     this.#count = count;
-    this.#signal = request.signal;
+    const gone = new AbortController();
+    original.onGone(() => gone.abort(), dependencies.route.halfClose);
+    this.#signal = gone.signal;
     const length = bodyLength(original);
     const headers = requestHeaders(request, original, dependencies.route, facts);
     if (typeof length === "number") headers.set("content-length", String(length));
@@ -149,6 +151,7 @@ class Relay {
         reset: this.#length === null,
       },
       upload: this.#body,
+      halfClose: route.halfClose,
       headersTimeout: route.upstream.timeouts.headers,
       idle,
       signal: this.#signal,

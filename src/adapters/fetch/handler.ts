@@ -43,6 +43,10 @@ function toHttpRequest(request: Request, mount: string): HttpRequest {
         headers: [...request.headers].flat(),
         hasBody: request.body !== null,
         body: request.body ?? noChunks,
+        onGone(listener: () => void): void {
+          if (request.signal.aborted) listener();
+          else request.signal.addEventListener("abort", listener);
+        },
       };
     },
   };

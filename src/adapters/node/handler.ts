@@ -13,7 +13,7 @@ import type {
 import type { HttpHandler } from "../../http/handler.ts";
 import { problem } from "../../http/problem.ts";
 import { openHttp1, openHttp2 } from "./sink.ts";
-import { closeSignal } from "../connections.ts";
+import { closeSignal, onGone } from "../connections.ts";
 import { splitTarget } from "../raw/request-head.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
@@ -96,6 +96,13 @@ function toOriginal(request: Request, response: Response, target: string): Origi
     hasBody: hasBody(request),
     body: readChunks(request, response),
     upgrade: upgrades.has(request) ? "websocket" : undefined,
+    onGone(listener, halfClose) {
+      onGone(response, isGone(response), isHttp2(response) ? undefined : request.socket, halfClose, () => {
+        listener();
+        // A client that has only ended its side gets no response either.
+        if (!isHttp2(response) && !response.headersSent) response.destroy();
+      });
+    },
     // HTTP/1.0 has no informational responses (RFC 9110 §15.2).
     ...(request.httpVersion !== "1.0" && { inform: (status, headers) => inform(response, status, headers) }),
   };
