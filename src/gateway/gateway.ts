@@ -144,7 +144,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     sessions,
     ...gates,
     pressure,
-    forwarded: forwarding.forwarded,
+    forwarding,
     routes: parts.routes ?? forwarding.stats,
     options: () => options,
     policy: () => policy,
