@@ -143,10 +143,8 @@ async function identify(
   return { identity, address: policy.addressOf(request) };
 }
 
-function assertPermitted(route: Route, { identity }: Caller, { policy }: GatewayContext): void {
-  const { right, otherRight, stream, forwards } = route;
+function assertPermitted({ right, stream, forwards }: Route, { identity }: Caller, { policy }: GatewayContext): void {
   if (permits(identity.grant, right!, forwards ?? stream)) return;
-  if (otherRight && permits(identity.grant, otherRight)) return;
   if (identity.recognized.by === "anonymous" && policy.access.takesCredentials) {
     throw new SpillwayError("credential-required", `this needs the right "${right}"`);
   }

@@ -1,6 +1,5 @@
 import { onTestFinished } from "vitest";
 import { createUpstream } from "../../../src/upstream/create-upstream.ts";
-import { createSseSource } from "../../../src/upstream/sources/sse.ts";
 import type {
   Upstream,
   UpstreamBatch,
@@ -52,8 +51,7 @@ export function probe(
     (level: keyof Logger) =>
     (fields: object, message: string): void =>
       void lines.push({ level, fields: { ...fields }, message });
-  const complete = upstreamOptions({ targets: [{ url, name: "a" }], ...options });
-  const upstream = createUpstream(complete, () => createSseSource(complete), {
+  const upstream = createUpstream(upstreamOptions({ targets: [{ url, name: "a" }], ...options }), {
     history,
     async deliver(batch, signal) {
       await deps.deliver?.(batch, signal);

@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import { encodeEvent } from "../../../src/sse/index.ts";
 import { createBatcher } from "../../../src/upstream/batcher.ts";
 import { createOverlap } from "../../../src/upstream/overlap.ts";
-import { sseDecoder } from "../../../src/upstream/sources/sse.ts";
 import { createLoggedHistory, type LoggedHistory } from "./logged-history.ts";
 
 interface Sent {
@@ -33,7 +32,8 @@ async function connection(
     overlap,
     spillway: false,
     heldId: cursor ?? "",
-    createDecoder: sseDecoder(1e6, ignore),
+    maxEventBytes: 1e6,
+    onRetry: ignore,
     onCount: ignore,
   });
   const bytes = new TextEncoder().encode(sent.map((event) => encodeEvent(event)).join(""));
