@@ -32,9 +32,22 @@ class SlowFirst extends BaseSequencer {
     // oxlint-disable-next-line unicorn/no-array-sort -- It is not that of an array.
     const sorted = await super.sort(files);
     const isSlow = ({ moduleId }: TestSpecification): boolean => slow.test(moduleId);
-    return [...sorted.filter(isSlow), ...sorted.filter((file) => !isSlow(file))];
+    const order = [...sorted.filter(isSlow), ...sorted.filter((file) => !isSlow(file))];
+    // A shared process ends where a file of its own follows, so these are together.
+    const isAlone = ({ project }: TestSpecification): boolean => project.config.isolate;
+    return [...order.filter(isAlone), ...order.filter((file) => !isAlone(file))];
   }
 }
+
+/**
+ * Files that count the sockets, timers or bytes of their process, which must not be those of other files. The others share
+ * a few processes, because loading the program takes longer than most files do.
+ */
+const alone = [
+  "test/integration/gateway/{hostile,leftovers,many-streams}.test.ts",
+  "test/integration/proxy/hostile.test.ts",
+  "test/unit/workers/fork.test.ts",
+];
 
 /** Tests over several engines leave these out. */
 const missing = await missingEngines();
@@ -43,7 +56,10 @@ process.env["MISSING_ENGINES"] = missing.join();
 export default defineConfig({
   plugins: [builtWorkers],
   test: {
-    include: ["test/**/*.test.ts"],
+    projects: [
+      { extends: true, test: { name: "shared", isolate: false, include: ["test/**/*.test.ts"], exclude: alone } },
+      { extends: true, test: { name: "alone", include: alone } },
+    ],
     exclude: [
       "**/node_modules/**",
       ...missing.flatMap((engine) => [`test/**/${engine}/**`, `test/**/*-${engine}.test.ts`]),

@@ -18,9 +18,11 @@ export const errorCodes = {
   "lease-lost": "another node now ingests the stream",
   "idempotency-conflict": "an Idempotency-Key was reused with a different body",
   // upstream
-  "upstream-content-type": "the upstream response is not text/event-stream",
+  "upstream-content-type": "the upstream response has the wrong content type",
   "upstream-connect": "cannot connect to the upstream",
+  "upstream-data-invalid": "the upstream response is not valid",
   "upstream-ended": "the upstream closed the stream",
+  "upstream-message-too-large": "a response or message of the upstream exceeds maxEventBytes",
   "upstream-redirect": "too many upstream redirects, or a redirect without a target",
   "upstream-status": "the upstream responded with an error status",
   "upstream-timeout": "the upstream timed out",

@@ -66,15 +66,27 @@ export interface Identity {
   readonly scope?: Scope | undefined;
 }
 
+/** What a ticket is for: to subscribe to a stream, or to use a route. */
+export type Scope = StreamScope | RouteScope;
+
 /** A stream, and channels of it, to subscribe to. */
-export interface Scope {
+export interface StreamScope {
   readonly stream: string;
   /** Names or patterns of channels; absent for all that are granted. */
   readonly channels?: readonly string[] | undefined;
 }
 
-/** Narrows a grant to subscribing to a scope; `undefined` if the scope exceeds the grant. */
-export function narrowGrant(grant: Grant, { stream, channels }: Scope): Grant | undefined {
+/** A route whose requests are forwarded. */
+export interface RouteScope {
+  /** Its path pattern. */
+  readonly route: string;
+}
+
+/** Narrows a grant to a scope; `undefined` if the scope exceeds the grant. */
+export function narrowGrant(grant: Grant, scope: Scope): Grant | undefined {
+  if ("route" in scope)
+    return permits(grant, "proxy", scope.route) ? { can: ["proxy"], routes: [scope.route] } : undefined;
+  const { stream, channels } = scope;
   if (!permits(grant, "subscribe", stream)) return undefined;
   // One pattern covers another exactly if it matches the other's text: an asterisk in it only matches an asterisk.
   if (channels && !channels.every((channel) => allows(grant.channels, channel))) return undefined;

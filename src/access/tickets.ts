@@ -5,11 +5,11 @@ import { HeldTickets, type HeldTicket, type TicketEntry, type TicketRules } from
 import { narrowGrant, type Identity, type Scope } from "./identity.ts";
 
 /** The holder and scope of a new ticket. */
-export interface TicketRequest extends Scope {
+export type TicketRequest = Scope & {
   readonly holder: Identity;
   /** Address of the client that requests the ticket, if known. */
   readonly address?: string | undefined;
-}
+};
 
 export interface Ticket {
   /** Unguessable bearer secret: its holder has the rights that it grants. */
@@ -21,7 +21,7 @@ export interface Ticket {
 /** Issues and redeems tickets. */
 export interface Tickets {
   /**
-   * Issues a ticket for subscribing. Beyond the limits of its subject, the subject's least recently used ticket is
+   * Issues a ticket. Beyond the limits of its subject, the subject's least recently used ticket is
    * removed.
    * @throws {SpillwayError} `access-denied` if the scope exceeds the holder's rights, or the holder itself used a
    * ticket; `too-many-tickets` if the subject or the address has too many unused tickets; `at-capacity`.
@@ -109,16 +109,15 @@ export function createTickets({ most = 100_000, now = Date.now, ...rules }: Tick
 }
 
 function makeHeld(
-  { holder, address, stream, channels }: TicketRequest,
+  { holder, address, ...scope }: TicketRequest,
   ticket: string,
   issuedAt: number,
   lifetime: number,
 ): HeldTicket {
   if (holder.ticket !== undefined)
     throw new SpillwayError("access-denied", "a ticket cannot be used to get another ticket");
-  const scope = { stream, channels };
   if (!narrowGrant(holder.grant, scope)) {
-    throw new SpillwayError("access-denied", "the ticket's stream or channels exceed what is granted");
+    throw new SpillwayError("access-denied", "the ticket's stream, channels or route exceed what is granted");
   }
   const expiresAt = Math.min(holder.expiresAt ?? Infinity, issuedAt + lifetime);
   return { ticket, holder, scope, address: address && addressKey(address), issuedAt, expiresAt };

@@ -134,23 +134,33 @@ export function onHalfClose(input: Input, carrier: Carrier, listener: () => void
 const halfCloseGrace = 1000;
 
 /**
- * Calls `listener` when `carrier` closes before its response is complete (at once if it `isClosed` already), or one
- * second after the client ended its side; possibly twice. `input` is absent where a client cannot end its side alone.
+ * Calls `listener`, possibly twice, when `carrier` closes before its response is complete (at once if it `isClosed`
+ * already), or when the client ends its side: at once with `leave`, a second later with `wait`. `input` is absent where a
+ * client cannot end its side alone.
  */
-export function onGone(carrier: Carrier, isClosed: boolean, input: Input | undefined, listener: () => void): void {
+export function onGone(
+  carrier: Carrier,
+  isClosed: boolean,
+  input: Input | undefined,
+  halfClose: "leave" | "wait",
+  listener: () => void,
+): void {
   if (isClosed) return listener();
+  // After a complete response, nobody waits any more.
   carrier.on("close", () => {
     if (carrier.writableFinished !== true) listener();
   });
-  if (input) onHalfClose(input, carrier, () => setTimeout(listener, halfCloseGrace).unref());
+  const later = (): void => void setTimeout(listener, halfCloseGrace).unref();
+  if (input) onHalfClose(input, carrier, halfClose === "leave" ? listener : later);
 }
 
 /**
- * A signal that aborts when the client has gone, see {@link onGone}. Created on demand, since a subscription, which may
- * last for days, does not need one.
+ * A signal that aborts when `carrier` closes (at once if it `isClosed` already), or one second after the client ended
+ * its side. Created on demand, since a subscription, which may last for days, does not need one. `input` is absent
+ * where a client cannot end its side alone.
  */
 export function closeSignal(carrier: Carrier, isClosed: boolean, input?: Input): AbortSignal {
   const gone = new AbortController();
-  onGone(carrier, isClosed, input, () => gone.abort());
+  onGone(carrier, isClosed, input, "wait", () => gone.abort());
   return gone.signal;
 }

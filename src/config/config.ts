@@ -174,6 +174,21 @@ export interface UpstreamConfig {
    * name for logs (default `target-<n>`).
    */
   readonly urls?: readonly (UpstreamTargetConfig | string)[] | undefined;
+  /** Format of an http or https response: `sse`, or `ndjson` for lines of JSON. Default: `sse`. */
+  readonly format?: "sse" | "ndjson" | undefined;
+  /** Requests JSON again and again, and stores what is new. */
+  readonly poll?: PollConfig | undefined;
+  /**
+   * JSON pointer (RFC 6901) to the id in a message, such as `/seq`, by which repeated events are recognized. This and
+   * the next three options are for all sources but `sse`.
+   */
+  readonly id?: string | undefined;
+  /** JSON pointer to the event's type. Default: the type is `message`. */
+  readonly event?: string | undefined;
+  /** JSON pointer to the event's channel in a message. */
+  readonly channel?: string | undefined;
+  /** JSON pointer to the event's data. Default: the whole message. */
+  readonly data?: string | undefined;
   /** `failover`: the first healthy target. `round-robin`: the next one at each attempt. Default: `failover`. */
   readonly balance?: "failover" | "round-robin" | undefined;
   /** How long a failed target is skipped while another one is available. Default: `30s`. */
@@ -192,9 +207,10 @@ export interface UpstreamConfig {
   /**
    * How the last event id is sent: in the `Last-Event-ID` header, or with `{ query: <name> }` in that query parameter.
    * `{ query: last-id, initial: "$" }` sends the value of `initial` while no id is stored: for example `"$"` for new
-   * events only, or `"0"` for all events that the source holds. Default: `header`.
+   * events only, or `"0"` for all events that the source holds. `none`: the source cannot resume, so a broken
+   * connection leaves a gap. Default: `header` for `sse`, otherwise `none`.
    */
-  readonly resume?: "header" | { readonly query: string; readonly initial?: string | number | undefined } | undefined;
+  readonly resume?: "header" | "none" | ResumeQueryConfig | undefined;
   /**
    * `always` stays connected, so that the log has no gaps. `on-demand` connects with the first subscriber and closes
    * `linger` after the last. Default: `always`.
@@ -209,8 +225,8 @@ export interface UpstreamConfig {
   /** Maximum number of redirects in one attempt, at most 20. Default: `5`. */
   readonly redirects?: Count | undefined;
   /**
-   * Maximum memory for one event; beyond it the gateway closes the connection and reconnects. An id or a type has at
-   * most 2 KiB. Default: `16MiB`.
+   * Maximum memory for one event, or for one polled response; beyond it the gateway closes the connection and
+   * reconnects. An id or a type has at most 2 KiB. Default: `16MiB`.
    */
   readonly maxEventBytes?: Size | undefined;
   /** TLS settings of an upstream connection. `ca`, `cert` and `key` are PEM text or the path of a PEM file. */
@@ -225,6 +241,54 @@ export interface UpstreamTargetConfig {
   readonly url: string;
   /** Name in logs and status. Default: `target-<n>`. */
   readonly name?: string | undefined;
+}
+
+/** Requests JSON again and again, and stores what is new. */
+export interface PollConfig {
+  /**
+   * Time between two requests. `Cache-Control: max-age` of the response extends it, up to 5 minutes. Default: `10s`.
+   */
+  readonly every?: Duration | undefined;
+  /** How much longer or shorter this time randomly is. Default: `10%`. */
+  readonly jitter?: Percentage | undefined;
+  /**
+   * What becomes an event. `items`: each new item of a list. `snapshot`: the document if it has changed, with the type
+   * `snapshot`. `merge-patch` (RFC 7396) and `json-patch` (RFC 6902): its changes, with this type, and sometimes a
+   * `snapshot`. Default: `items`.
+   */
+  readonly emit?: "items" | "snapshot" | "merge-patch" | "json-patch" | undefined;
+  /** JSON pointer to the list of items, at most 10,000. Default: the whole response. */
+  readonly items?: string | undefined;
+  /** Whether the API lists the newest item first. Default: `false`. */
+  readonly reverse?: boolean | undefined;
+  /** The position that an API returns and takes. */
+  readonly cursor?: PollCursorConfig | undefined;
+  /**
+   * Number of changes after which the whole document is sent again. It is also sent after a restart, and if retention
+   * has deleted the last one. Default: `100`.
+   */
+  readonly snapshotEvery?: Count | undefined;
+}
+
+/** The position that an API returns and takes. */
+export interface PollCursorConfig {
+  /** JSON pointer to the position in a response. */
+  readonly from: string;
+  /** Query parameter of the next request that has this position as its value. */
+  readonly query: string;
+  /**
+   * Maximum number of pages in a row without waiting. The next page is requested at once if a page has new items and
+   * another position. Default: `100`.
+   */
+  readonly pages?: Count | undefined;
+}
+
+/** Sends the last event id in the query. */
+export interface ResumeQueryConfig {
+  /** Query parameter that has the last event id as its value. */
+  readonly query: string;
+  /** Value while no id is stored. Default: no parameter. */
+  readonly initial?: string | number | undefined;
 }
 
 /** How long each phase of an upstream connection may take. */
@@ -319,6 +383,12 @@ export interface RouteConfig {
   readonly credential?: "keep" | "drop" | { readonly set: string } | undefined;
   /** Whether WebSocket connections are forwarded. Default: `false`. */
   readonly websocket?: boolean | undefined;
+  /**
+   * What it means if a client ends its side of the connection (FIN) after its request. `leave`: it has disconnected,
+   * and the target's request is aborted at once. `wait`: it waits for the response, for up to a second; an event
+   * stream ends at once. Default: `leave`.
+   */
+  readonly halfClose?: "leave" | "wait" | undefined;
   /**
    * A JavaScript or TypeScript module whose function `(event, context) => event` changes the events of an event
    * stream: its path, relative to the working directory, or `{ module, onError }`; `onError` is `pass` (default),

@@ -6,6 +6,7 @@
  */
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { z } from "zod";
+import { isJsonPointer } from "../util/json-pointer.ts";
 import type { Count, Duration, Percentage, Size } from "./config.ts";
 import {
   formatDuration,
@@ -208,6 +209,9 @@ export const pem: z.ZodType<string, string> = textAs(pemExpected, readPem, { sec
 export const pemPath: z.ZodType<string, string> = text(pemExpected, (input) => readPem(input) !== undefined, {
   secret: true,
 });
+
+/** A JSON pointer (RFC 6901) to a part of a document. */
+export const jsonPointer: z.ZodType<string, string> = text('a JSON pointer such as "/symbol"', isJsonPointer);
 
 /** An existing folder; converted to its real path. */
 export const folder: z.ZodType<string, string> = textAs("a folder that exists", realFolder);

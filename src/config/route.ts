@@ -159,6 +159,12 @@ const shape = object({
       'The client\'s `Authorization`, `X-API-Key`, ticket and `access.cookie`: `drop` removes them, `keep` forwards them, `{ set: "Bearer ${KEY}" }` replaces them by this `Authorization`. Default: `drop`; with `access: none`, `keep`.',
     ),
   websocket: z.boolean().default(false).describe("Whether WebSocket connections are forwarded."),
+  halfClose: z
+    .enum(["leave", "wait"])
+    .default("leave")
+    .describe(
+      "What it means if a client ends its side of the connection (FIN) after its request. `leave`: it has disconnected, and the target's request is aborted at once. `wait`: it waits for the response, for up to a second; an event stream ends at once.",
+    ),
   transform: transform
     .optional()
     .describe(

@@ -3,12 +3,9 @@ import { z } from "zod";
 import type { StreamOptions } from "../gateway/options.ts";
 import { reservedPrefix, type Retention } from "../log/log.ts";
 import { defaultEventType } from "../sse/index.ts";
-import { isJsonPointer } from "../util/json-pointer.ts";
 import type { RetentionConfig, StreamConfig } from "./config.ts";
-import { bound, convert, duration, object, text, whole } from "./fields.ts";
+import { bound, convert, duration, jsonPointer, object, text, whole } from "./fields.ts";
 import { upstreamSchema } from "./upstream.ts";
-
-const jsonPointer = text('a JSON pointer such as "/symbol"', isJsonPointer);
 
 const retention: z.ZodType<Retention, RetentionConfig> = whole(
   object({

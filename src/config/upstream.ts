@@ -9,6 +9,7 @@ import {
   duration,
   httpUrl,
   invalid,
+  jsonPointer,
   object,
   pem,
   size,
@@ -17,6 +18,7 @@ import {
   value,
   type Optional,
 } from "./fields.ts";
+import { fromSource, pollSchema, sourceContradictions, toSource } from "./upstream-source.ts";
 
 /** A duration of at least 1 ms, because a timeout of 0 would always expire at once. */
 const timeout = (fallback: string): Optional<number, Duration> => duration(fallback, 1);
@@ -54,10 +56,14 @@ const initialId = value<string | number, string>({
   },
 });
 
-const resume = z.union(
-  [z.literal("header"), object({ query: text("a parameter's name", isLabel), initial: initialId.optional() })],
-  { error: "header or { query: <parameter>, initial: <value> }" },
-);
+const resumeQuery = object({
+  query: text("a parameter's name", isLabel).describe("Query parameter that has the last event id as its value."),
+  initial: initialId.optional().describe("Value while no id is stored. Default: no parameter."),
+}).meta({ title: "ResumeQueryConfig", description: "Sends the last event id in the query." });
+
+const resume = z.union([z.enum(["header", "none"]), resumeQuery], {
+  error: "header, none or { query: <parameter>, initial: <value> }",
+});
 
 const timeouts = object({
   connect: timeout("10s").describe("Until the connection is established, TLS included."),
@@ -115,6 +121,19 @@ const shape = object({
     .describe(
       "Several addresses of one source, instead of `url`, used according to `balance`: URLs, or `{ url, name }` with a name for logs (default `target-<n>`).",
     ),
+  format: z
+    .enum(["sse", "ndjson"])
+    .optional()
+    .describe("Format of an http or https response: `sse`, or `ndjson` for lines of JSON. Default: `sse`."),
+  poll: pollSchema.optional(),
+  id: jsonPointer
+    .optional()
+    .describe(
+      "JSON pointer (RFC 6901) to the id in a message, such as `/seq`, by which repeated events are recognized. This and the next three options are for all sources but `sse`.",
+    ),
+  event: jsonPointer.optional().describe("JSON pointer to the event's type. Default: the type is `message`."),
+  channel: jsonPointer.optional().describe("JSON pointer to the event's channel in a message."),
+  data: jsonPointer.optional().describe("JSON pointer to the event's data. Default: the whole message."),
   balance: z
     .enum(["failover", "round-robin"])
     .default("failover")
@@ -130,9 +149,9 @@ const shape = object({
     .prefault({})
     .describe("Request headers. In code also a function that is called for every attempt, for tokens that expire."),
   resume: resume
-    .prefault("header")
+    .optional()
     .describe(
-      'How the last event id is sent: in the `Last-Event-ID` header, or with `{ query: <name> }` in that query parameter. `{ query: last-id, initial: "$" }` sends the value of `initial` while no id is stored: for example `"$"` for new events only, or `"0"` for all events that the source holds.',
+      'How the last event id is sent: in the `Last-Event-ID` header, or with `{ query: <name> }` in that query parameter. `{ query: last-id, initial: "$" }` sends the value of `initial` while no id is stored: for example `"$"` for new events only, or `"0"` for all events that the source holds. `none`: the source cannot resume, so a broken connection leaves a gap. Default: `header` for `sse`, otherwise `none`.',
     ),
   connect: z
     .enum(["always", "on-demand"])
@@ -145,7 +164,7 @@ const shape = object({
   backoff: backoff.prefault({}),
   redirects: count(5, 20).describe("Maximum number of redirects in one attempt, at most 20."),
   maxEventBytes: size("16MiB").describe(
-    "Maximum memory for one event; beyond it the gateway closes the connection and reconnects. An id or a type has at most 2 KiB.",
+    "Maximum memory for one event, or for one polled response; beyond it the gateway closes the connection and reconnects. An id or a type has at most 2 KiB.",
   ),
   tls: upstreamTls.optional(),
   proxy: httpUrl.optional().describe("URL of an HTTP proxy. Proxy environment variables are ignored."),
@@ -164,9 +183,11 @@ export const upstreamSchema: z.ZodType<StreamUpstreamOptions, UpstreamConfig> = 
   toConfig,
 ).meta({ title: "UpstreamConfig", description: "The source of a stream: give `url` or `urls`." });
 
-function toOptions({ url, urls, redirects, method, ...rest }: Parsed): StreamUpstreamOptions {
+function toOptions({ url, urls, redirects, method, resume: resumed, ...parsed }: Parsed): StreamUpstreamOptions {
+  const rest = toSource(parsed);
   return {
     ...rest,
+    resume: resumed ?? (rest.source.kind === "sse" ? "header" : "none"),
     targets: toTargets(url === undefined ? (urls ?? []) : [url]),
     method: method ?? (rest.body === undefined ? "GET" : "POST"),
     body: rest.body,
@@ -176,10 +197,15 @@ function toOptions({ url, urls, redirects, method, ...rest }: Parsed): StreamUps
   };
 }
 
-function toConfig({ targets, maxRedirects, ...rest }: StreamUpstreamOptions): Parsed {
+function toConfig({ targets, maxRedirects, source, mapping, ...rest }: StreamUpstreamOptions): Parsed {
   const [first, second] = targets;
   const single = second === undefined && first?.name === defaultName(0);
-  return { ...(single ? { url: first.url } : { urls: [...targets] }), ...rest, redirects: maxRedirects };
+  return {
+    ...(single ? { url: first.url } : { urls: [...targets] }),
+    ...fromSource({ source, mapping }),
+    ...rest,
+    redirects: maxRedirects,
+  };
 }
 
 /** Checks options that are valid alone but not together: yields the invalid option and what was expected. */
@@ -193,6 +219,9 @@ function* contradictions(parsed: Parsed): Generator<[path: string[], expected: s
   if ((secure?.cert === undefined) !== (secure?.key === undefined)) yield [["tls"], "cert and key together"];
   const names = toTargets(urls ?? []).map(({ name }) => name);
   if (new Set(names).size < names.length) yield [["urls"], "distinct names"];
+  if (parsed.poll && parsed.resume !== undefined)
+    yield [["resume"], "nothing, because a polled API resumes by poll.cursor"];
+  yield* sourceContradictions(parsed);
 }
 
 function toTargets(urls: NonNullable<Parsed["urls"]>): UpstreamTarget[] {

@@ -1,6 +1,5 @@
-import { connect } from "../upstream/connect.ts";
 import { toFailure } from "../upstream/failure.ts";
-import { createTransport } from "../upstream/transport.ts";
+import { loadSource } from "../upstream/sources/load-source.ts";
 import type { UpstreamOptions, UpstreamTarget } from "../upstream/upstream.ts";
 import { fail, ok, readableTime, warn, type Check } from "./check.ts";
 
@@ -12,19 +11,26 @@ export function checkUpstream(stream: string, options: UpstreamOptions): Promise
 async function checkTarget(stream: string, target: UpstreamTarget, options: UpstreamOptions): Promise<Check> {
   const name = "upstream";
   const who = `${target.name} of ${stream}`;
-  const transport = createTransport(options);
   const startedAt = performance.now();
   try {
-    const connection = await connect(transport, target.url, options, undefined, new AbortController().signal);
-    if (!connection) return warn(name, `${who} says by 204 that there is nothing to come`, "look at its address");
-    connection.body.on("error", () => {});
-    return ok(name, `${who} answers with an event stream after ${readableTime(performance.now() - startedAt)}`);
+    const source = (await loadSource(options))();
+    const found = await source.probe(target, new AbortController().signal);
+    if (found === "gone") return warn(name, `${who} says by 204 that there is nothing to come`, "look at its address");
+    return ok(
+      name,
+      `${who} answers ${answers[options.source.kind]} after ${readableTime(performance.now() - startedAt)}`,
+    );
   } catch (error) {
     const { code, message, details } = toFailure(error, "upstream-connect");
     const detail = details.status ?? details.reason;
     const found = `${who}: ${code}, ${message}${detail === undefined ? "" : ` (${detail})`}`;
     return fail(name, found, `see docs/reference/errors.md for ${code}`);
-  } finally {
-    transport.close();
   }
 }
+
+/** What each kind of source answers. */
+const answers: Readonly<Record<UpstreamOptions["source"]["kind"], string>> = {
+  sse: "with an event stream",
+  ndjson: "with lines of JSON",
+  poll: "with JSON",
+};

@@ -77,7 +77,7 @@ export function createGates(limits: Limits): Gates {
 /** The state that the HTTP layer needs in addition to the gateway's parts. */
 export interface ContextState extends Pick<GatewayContext, "sessions" | "replays" | "searches" | "bodies"> {
   readonly pressure: Pressure;
-  forwarded: GatewayContext["forwarded"];
+  readonly forwarding: Pick<GatewayContext, "forwarded" | "hasRoute">;
   routes: GatewayContext["routes"];
   options(): GatewayOptions;
   policy(): Policy;
@@ -87,7 +87,7 @@ export interface ContextState extends Pick<GatewayContext, "sessions" | "replays
 /** Creates the HTTP layer's view of the gateway. */
 export function createContext(parts: GatewayParts, state: ContextState): GatewayContext {
   const { streams, admission, endElsewhere } = parts;
-  const { sessions, replays, searches, bodies, pressure, forwarded, routes, options, policy, isClosing } = state;
+  const { sessions, replays, searches, bodies, pressure, forwarding, routes, options, policy, isClosing } = state;
   return {
     version,
     startedAt: parts.startedAt,
@@ -97,7 +97,8 @@ export function createContext(parts: GatewayParts, state: ContextState): Gateway
       const { default: name } = options();
       return name === undefined ? undefined : streams.get(name);
     },
-    forwarded,
+    forwarded: forwarding.forwarded,
+    hasRoute: forwarding.hasRoute,
     routes,
     get policy() {
       return policy();

@@ -2,6 +2,7 @@ import type { LeaseChange } from "../http/gateway-context.ts";
 import type { ControlEvents } from "../hub/control.ts";
 import type { Coordination } from "../log/coordination.ts";
 import { createUpstream } from "../upstream/create-upstream.ts";
+import type { CreateSource } from "../upstream/source.ts";
 import type { Upstream, UpstreamState } from "../upstream/upstream.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Ingest } from "./ingest.ts";
@@ -38,10 +39,15 @@ export interface FeedParts {
 }
 
 /** Creates the upstream with its demand and leadership. Each change of its state is announced once. */
-export function createFeed(options: StreamUpstreamOptions, { deliver, history }: Ingest, parts: FeedParts): Feed {
+export function createFeed(
+  options: StreamUpstreamOptions,
+  createSource: CreateSource,
+  { deliver, history }: Ingest,
+  parts: FeedParts,
+): Feed {
   const { stream, announce, coordination, ttl, changes, logger } = parts;
   let announced: UpstreamState = "idle";
-  const upstream = createUpstream(options, {
+  const upstream = createUpstream(options, createSource, {
     stream,
     history,
     deliver,

@@ -11,6 +11,7 @@ import type { SharedStreams } from "./shared-streams.ts";
 /** The proxied routes, as the HTTP layer sees them. */
 export interface Forwarding {
   readonly forwarded: GatewayContext["forwarded"];
+  readonly hasRoute: GatewayContext["hasRoute"];
   /** The state of the routes in this process. */
   stats(): RoutesStatus;
   /** Applies other routes. Requests in progress are not affected. */
@@ -32,6 +33,7 @@ export function createForwarding(
       const route = proxy.find(path);
       return route && toRoute(route, policy, shared);
     },
+    hasRoute: (name) => proxy.routes.has(name),
     stats: () => Object.fromEntries(Array.from(proxy.routes, ([name, route]) => [name, statusOf(route, shared)])),
     apply(next) {
       proxy.apply(next);
@@ -55,6 +57,9 @@ function toRoute(route: ProxyRoute, policy: () => Policy, shared: SharedStreams)
       const { isTrusted, cors, cookie } = policy();
       const response = share && (await subscribeShared(request, route, caller, gateway, shared));
       if (response) return response;
+      const { ticket } = caller.identity;
+      // No session ends when the ticket is used again: the number is below that of all sessions.
+      if (ticket !== undefined) gateway.tickets.use(ticket, 0);
       return route.handle(request, caller, {
         peer: request.address,
         isTrusted: isTrusted(request),

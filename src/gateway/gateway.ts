@@ -144,7 +144,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     sessions,
     ...gates,
     pressure,
-    forwarded: forwarding.forwarded,
+    forwarding,
     routes: parts.routes ?? forwarding.stats,
     options: () => options,
     policy: () => policy,
@@ -233,8 +233,7 @@ async function closeHubs(streams: readonly ServedStream[], { workers, drain }: G
 
 function startOwnServer(context: GatewayContext, options: GatewayOptions): Promise<GatewayServer> {
   const onRefused = (code: ErrorCode): void => noteRefusal(context, code);
-  const isForwarded = (path: string): boolean => context.forwarded(path) !== undefined;
-  return startServer(createHandler(context, "own server"), options, { logger: context.logger, onRefused, isForwarded });
+  return startServer(createHandler(context, "own server"), options, { logger: context.logger, onRefused });
 }
 
 /** The share of `drain` over which subscriptions are ended. The rest is for writes that are still in flight. */

@@ -43,10 +43,10 @@ export function createIngest(
   change?: ChangeEvents,
   stats: IngestCounts = { ingestSeconds: createDurations(), lastEventAt: undefined },
 ): Ingest {
-  const channelOf = channel === undefined ? undefined : createJsonPointer(channel);
+  const pointer = channel === undefined ? undefined : createJsonPointer(channel);
 
-  const toNewEvent = ({ event, data, id }: UpstreamEvent): NewEvent => {
-    const name = channelOf && scalarText(channelOf(parseJson(data)));
+  const toNewEvent = ({ event, data, id, channel: own }: UpstreamEvent): NewEvent => {
+    const name = own ?? (pointer && scalarText(pointer(parseJson(data))));
     return { event, data, channel: name !== undefined && isName(name) ? name : undefined, upstreamId: id };
   };
 

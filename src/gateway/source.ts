@@ -2,12 +2,13 @@ import { isDeepStrictEqual } from "node:util";
 import type { LeaseStatus, ReplicationStatus } from "../http/gateway-context.ts";
 import type { Log, LogStore } from "../log/log.ts";
 import type { IngestStats } from "../metrics/snapshot.ts";
+import { loadSource } from "../upstream/sources/load-source.ts";
 import type { UpstreamStatus } from "../upstream/upstream.ts";
 import { withFields, type Logger } from "../util/logger.ts";
 import { mapLimited } from "../util/semaphore.ts";
 import { createAppender } from "./appender.ts";
-import { createFeed, type Announced, type LeaseChanges } from "./feed.ts";
-import { createIngest, type ChangeEvents } from "./ingest.ts";
+import { createFeed, type Announced, type Feed, type FeedParts, type LeaseChanges } from "./feed.ts";
+import { createIngest, type ChangeEvents, type Ingest } from "./ingest.ts";
 import type { Leadership } from "./leadership.ts";
 import type { GatewayOptions, StreamOptions } from "./options.ts";
 import type { Prepared } from "./reload.ts";
@@ -82,10 +83,11 @@ export async function openSource(
   const holds = new Set<Hold>();
   let current = first;
   const changes: LeaseChanges = { taken: 0, lost: 0, released: 0 };
-  const parts = { stream: name, announce, coordination: store.coordination, ttl: lease, changes, logger };
+  const parts: FeedParts = { stream: name, announce, coordination: store.coordination, ttl: lease, changes, logger };
   const replication = store.connection && watchReplication(log, () => store.connection!());
   let ingest = createIngest(log, appendIngested, first.channel, change);
-  let feed = first.upstream && createFeed(first.upstream, ingest, parts);
+  let makeFeed = await loadFeed(first, parts);
+  let feed = makeFeed(ingest);
   let started = false;
 
   function start(): void {
@@ -93,10 +95,10 @@ export async function openSource(
     feed?.start();
   }
 
-  async function restartFeed({ upstream, channel }: StreamOptions): Promise<void> {
+  async function restartFeed({ channel }: StreamOptions): Promise<void> {
     await stopFeed();
     ingest = createIngest(log, appendIngested, channel, change, ingest.stats);
-    feed = upstream && createFeed(upstream, ingest, parts);
+    feed = makeFeed(ingest);
     for (const held of holds) held.release = feed?.demand?.hold();
     if (started) start();
   }
@@ -125,10 +127,12 @@ export async function openSource(
     start,
     async prepare(next) {
       const before = current;
+      const makeNext = await loadFeed(next, parts);
       await store.open(name, { retention: next.retention });
       return {
         async commit() {
           current = next;
+          makeFeed = makeNext;
           if (!isDeepStrictEqual(feedOptions(before), feedOptions(next))) await restartFeed(next);
         },
         undo: async () => void (await store.open(name, { retention: before.retention })),
@@ -140,6 +144,12 @@ export async function openSource(
       await stopFeed();
     },
   };
+}
+
+/** Loads what the stream's upstream requires, and resolves to the function that creates its feed. */
+async function loadFeed({ upstream }: StreamOptions, parts: FeedParts): Promise<(ingest: Ingest) => Feed | undefined> {
+  const createSource = upstream && (await loadSource(upstream));
+  return (ingest) => upstream && createSource && createFeed(upstream, createSource, ingest, parts);
 }
 
 /** The options that require a new feed when they change. */

@@ -120,6 +120,8 @@ export interface Route {
   readonly methods: readonly string[] | "any";
   /** The right a caller needs; absent for public routes. */
   readonly right?: Right;
+  /** Another right that is sufficient too. */
+  readonly otherRight?: Right;
   /** The stream that the right is needed for; absent if the right on any stream is sufficient. */
   readonly stream?: string | undefined;
   /** The configured route that forwards the requests, by the name that grants use; absent for the gateway's own paths. */
@@ -142,6 +144,8 @@ export interface GatewayContext {
   readonly default: ServedStream | undefined;
   /** The configured route that forwards the requests for a path; `undefined` if there is none. */
   forwarded(path: string): Route | undefined;
+  /** Whether a route with this path pattern is configured. */
+  hasRoute(name: string): boolean;
   /** The state of the routes in all processes, as far as it is known here. */
   routes(): RoutesStatus;
   /** The current access rules and limits, which may change while the gateway runs. */

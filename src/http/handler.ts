@@ -143,8 +143,10 @@ async function identify(
   return { identity, address: policy.addressOf(request) };
 }
 
-function assertPermitted({ right, stream, forwards }: Route, { identity }: Caller, { policy }: GatewayContext): void {
+function assertPermitted(route: Route, { identity }: Caller, { policy }: GatewayContext): void {
+  const { right, otherRight, stream, forwards } = route;
   if (permits(identity.grant, right!, forwards ?? stream)) return;
+  if (otherRight && permits(identity.grant, otherRight)) return;
   if (identity.recognized.by === "anonymous" && policy.access.takesCredentials) {
     throw new SpillwayError("credential-required", `this needs the right "${right}"`);
   }

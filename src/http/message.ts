@@ -45,10 +45,10 @@ export interface OriginalRequest {
   /** The protocol that the connection may change to after the response (RFC 9110 §7.8); absent if it cannot. */
   readonly upgrade?: "websocket" | undefined;
   /**
-   * Calls `listener`, possibly twice, when the client has disconnected before it has the whole response. What it asks
-   * for is cheaper than a signal.
+   * Calls `listener`, possibly twice, when the client has disconnected before it has the whole response, or has ended
+   * its side of the connection: at once with `leave`, after a second with `wait`.
    */
-  onGone(listener: () => void): void;
+  onGone(listener: () => void, halfClose: "leave" | "wait"): void;
   /** Sends an informational response (RFC 9110 §15.2) ahead of the response; absent where that is not possible. */
   inform?(status: number, headers: HttpHeaders): void;
 }

@@ -22,7 +22,7 @@ const fixedRoutes: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/metrics", forAdmin(reading, (_request, gateway) => metrics(gateway))],
   ["/admin/reload", forAdmin(["POST"], (_request, gateway) => reload(gateway))],
   ["/admin/subscribers", forAdmin(["DELETE"], endSubscribers)],
-  ["/tickets", { methods: ["POST"], right: "subscribe", handle: issueTicket }],
+  ["/tickets", { methods: ["POST"], right: "subscribe", otherRight: "proxy", handle: issueTicket }],
   ["/streams", { methods: reading, right: "subscribe", handle: (_, caller, gateway) => listStreams(gateway, caller) }],
 ]);
 

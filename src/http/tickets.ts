@@ -1,5 +1,5 @@
 import type { Access } from "../access/access.ts";
-import type { Identity } from "../access/identity.ts";
+import type { Identity, Scope } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
 import { assertNames, nameRule } from "./filter.ts";
 import { withBody } from "./body.ts";
@@ -11,8 +11,8 @@ import type { Caller, GatewayContext } from "./gateway-context.ts";
 const bodyLimit = 16 * 1024;
 
 /**
- * `POST /tickets` with `{ stream, channels? }`: issues a ticket for one subscription, for an `EventSource`, which can
- * send a ticket in its URL but no headers. A ticket grants at most what its holder is granted.
+ * `POST /tickets` with `{ stream, channels? }` or `{ route }`: issues a ticket for an `EventSource`, which can send a
+ * ticket in its URL but no headers. A ticket grants at most what its holder is granted.
  */
 export async function issueTicket(
   request: HttpRequest,
@@ -21,15 +21,28 @@ export async function issueTicket(
 ): Promise<HttpBody> {
   assertMayAsk(identity, gateway.policy.access);
   await gateway.admission.publish({ subject: identity.subject, address });
-  const { stream, channels } = await withBody(request, { identity, address }, gateway, bodyLimit, (body) =>
+  const scope = await withBody(request, { identity, address }, gateway, bodyLimit, (body) =>
     readRequest(body, gateway.policy.limits.channels),
   );
-  const { ticket, expiresAt } = await gateway.tickets.issue({ holder: identity, address, stream, channels });
-  // Checked after the grant, so that only callers that may subscribe learn whether the stream exists.
-  if (!gateway.streams.has(stream)) throw new SpillwayError("stream-unknown", undefined, { field: "stream" });
+  const { ticket, expiresAt } = await gateway.tickets.issue({ holder: identity, address, ...scope });
+  // Checked after the grant, so that only callers with the right learn what exists.
+  const path = pathOf(scope, gateway);
   const base = `${gateway.policy.originOf(request) ?? ""}${request.mount}`;
-  const url = `${base}/streams/${encodeURIComponent(stream)}?ticket=${encodeURIComponent(ticket)}`;
-  return json({ ticket, url, expiresAt: new Date(expiresAt).toISOString() }, {}, 201);
+  const url = path === undefined ? {} : { url: `${base}${path}?ticket=${encodeURIComponent(ticket)}` };
+  return json({ ticket, ...url, expiresAt: new Date(expiresAt).toISOString() }, {}, 201);
+}
+
+/**
+ * Where a ticket is used; `undefined` for a route with many paths.
+ * @throws {SpillwayError} `stream-unknown`, `not-found`.
+ */
+function pathOf(scope: Scope, gateway: GatewayContext): string | undefined {
+  if ("route" in scope) {
+    if (!gateway.hasRoute(scope.route)) throw new SpillwayError("not-found", "no such route", { field: "route" });
+    return scope.route.includes("*") ? undefined : scope.route;
+  }
+  if (!gateway.streams.has(scope.stream)) throw new SpillwayError("stream-unknown", undefined, { field: "stream" });
+  return `/streams/${encodeURIComponent(scope.stream)}`;
 }
 
 /** An anonymous caller can subscribe without a ticket, and is identified only by its address. */
@@ -39,10 +52,7 @@ function assertMayAsk({ recognized }: Identity, { anonymousTickets, takesCredent
   throw new SpillwayError(code, "a ticket needs a credential, unless access.tickets.anonymous is true");
 }
 
-function readRequest(
-  body: string,
-  mostChannels: number,
-): { readonly stream: string; readonly channels: readonly string[] | undefined } {
+function readRequest(body: string, mostChannels: number): Scope {
   let value: unknown;
   try {
     value = JSON.parse(body);
@@ -51,9 +61,18 @@ function readRequest(
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw invalid("body", "an object", typeof value);
-  const { stream, channels, ...others } = value as Record<string, unknown>;
+  const { stream, channels, route, ...others } = value as Record<string, unknown>;
   const unknown = Object.keys(others)[0];
-  if (unknown !== undefined) throw invalid(shown(unknown), "absent: the fields are stream and channels", "a field");
+  if (unknown !== undefined)
+    throw invalid(shown(unknown), "absent: the fields are stream, channels and route", "a field");
+  if (route === undefined) return readStream(stream, channels, mostChannels);
+  if (typeof route !== "string") throw invalid("route", "the path pattern of a route", typeof route);
+  if (stream !== undefined || channels !== undefined)
+    throw invalid("route", "given without stream and channels", route);
+  return { route };
+}
+
+function readStream(stream: unknown, channels: unknown, mostChannels: number): Scope {
   if (typeof stream !== "string") throw invalid("stream", "a stream's name", typeof stream);
   if (channels === undefined) return { stream, channels };
   if (!Array.isArray(channels) || channels.length === 0) throw invalid("channels", "a list of names", typeof channels);

@@ -37,7 +37,7 @@ export const upstreamMetrics: readonly Metric[] = [
   {
     name: "spillway_upstream_events_refused_total",
     type: "counter",
-    help: "Events dropped because only a Spillway may send their type",
+    help: "Events dropped because they are invalid or have a reserved type",
     labels: ["stream"],
     samples: eachStream(({ upstream }) => upstream?.refused),
   },

@@ -1,7 +1,5 @@
 /** Something that may fall silent. */
 export interface Watched {
-  /** When it was last heard of; set by the watch, in ms of its clock. */
-  heardAt: number;
   /** Nothing was heard of it for too long. */
   onIdle(): void;
 }
@@ -18,14 +16,14 @@ export interface IdleWatch {
 
 /** Calls `onIdle` of what was silent for `limit` ms, at most a tenth later. */
 export function createIdleWatch(limit: number): IdleWatch {
-  const all = new Set<Watched>();
+  const heard = new Map<Watched, number>();
   let now = performance.now();
   let timer: NodeJS.Timeout | undefined;
 
   function look(): void {
     now = performance.now();
-    for (const watched of all) if (now - watched.heardAt > limit) watched.onIdle();
-    if (all.size > 0) return;
+    for (const [watched, at] of heard) if (now - at > limit) watched.onIdle();
+    if (heard.size > 0) return;
     clearInterval(timer);
     timer = undefined;
   }
@@ -33,14 +31,13 @@ export function createIdleWatch(limit: number): IdleWatch {
   return {
     limit,
     add(watched) {
-      if (all.size === 0) now = performance.now();
-      watched.heardAt = now;
-      all.add(watched);
+      now = performance.now();
+      heard.set(watched, now);
       timer ??= setInterval(look, Math.max(limit / 10, 10)).unref();
     },
     touch(watched) {
-      watched.heardAt = now;
+      if (heard.has(watched)) heard.set(watched, now);
     },
-    remove: (watched) => void all.delete(watched),
+    remove: (watched) => void heard.delete(watched),
   };
 }

@@ -130,6 +130,8 @@ export interface RouteOptions {
   readonly forwarded: "x-forwarded" | "rfc7239" | "none";
   readonly credential: CredentialRule;
   readonly websocket: boolean;
+  /** Whether a client that ends its side of the connection has left, or waits for its response. */
+  readonly halfClose: "leave" | "wait";
   readonly transform: TransformOptions | undefined;
   /** Silence of an event stream after which a comment is sent to the client; absent for never. */
   readonly heartbeat: number | undefined;

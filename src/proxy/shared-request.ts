@@ -32,9 +32,11 @@ export function toSharedRequest(
   const { original, path } = request;
   if (!original || request.method !== "GET" || !asksForEventStream(request.header("accept"))) return undefined;
   if (bodyLength(original) !== undefined || original.upgrade !== undefined) return undefined;
-  const shared = sharedHeaders(request, original, route, vary, cookie);
   const headers = Object.fromEntries(
-    shared.names().map((name) => [name, shared.get(name)!.join(name === "cookie" ? "; " : ", ")]),
+    Array.from(sharedHeaders(request, original, route, vary, cookie).entries(), ([name, values]) => [
+      name,
+      values.join(name === "cookie" ? "; " : ", "),
+    ]),
   );
   const search = withoutParameter(original.search, resumeParameter);
   const urls = route.upstream.targets.map(({ name, url, weight }) => {
@@ -68,6 +70,8 @@ function upstreamOf(
     method: "GET",
     body: undefined,
     headers,
+    source: { kind: "sse" },
+    mapping: { id: undefined, event: undefined, channel: undefined, data: undefined },
     resume: "header",
     timeouts,
     backoff: { min: 500, max: 30_000, healthy: 10_000 },

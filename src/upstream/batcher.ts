@@ -1,5 +1,6 @@
-import { createParser, type Parser, type SseEvent } from "../sse/index.ts";
+import type { SseEvent } from "../sse/index.ts";
 import type { Overlap } from "./overlap.ts";
+import type { EventCounter } from "./source.ts";
 import type { UpstreamBatch, UpstreamEvent } from "./upstream.ts";
 
 /** Prefix of the event types that Spillway itself sends. They describe its log, and are not events of the source. */
@@ -18,31 +19,38 @@ export interface BatcherOptions {
   readonly spillway: boolean;
   /** The last event id of a client that has read the whole log; `undefined` before the first event: it may be any. */
   readonly heldId: string | undefined;
-  readonly maxEventBytes: number;
-  /** Called for a `retry:` line; in ms. */
-  onRetry(ms: number): void;
+  /** Creates the decoder of the connection, which passes on each block when it is complete. */
+  createDecoder(cursor: string, onBlock: (block: Block) => void): Decoder;
   /** Called for each event of the source, and again if it is dropped as a repeat or because its type is reserved. */
-  onCount(counter: "received" | "repeated" | "refused"): void;
+  onCount(counter: EventCounter): void;
+}
+
+/** An event with the last event id after it, or the id of a block without an event. */
+export type Block = BlockEvent | string;
+
+/** An event of a connection, in the form that all of a stream's formats share. */
+export interface BlockEvent extends SseEvent {
+  /** The channel, if the format has one. */
+  readonly channel?: string | undefined;
+}
+
+/** Splits what arrives into blocks. */
+export interface Decoder {
+  /**
+   * Takes the next bytes, or the next whole message.
+   * @throws {Error} if the rest of the connection cannot be decoded, after all preceding blocks were passed on.
+   */
+  push(chunk: Uint8Array): void;
 }
 
 /** Turns the bytes of one connection into batches. */
 export interface Batcher {
   /**
    * Takes the next bytes and yields the events that they complete, in order: usually one batch.
-   * @throws {SseError} `sse-event-too-large`, after all preceding events were yielded.
+   * @throws {Error} what the decoder throws, after all preceding events were yielded.
    */
   push(chunk: Uint8Array): AsyncGenerator<UpstreamBatch, void, undefined>;
 }
-
-/**
- * Maximum length of a line with an id or a type, in bytes, which is more than a publisher may use. Ids and types are
- * kept in memory and in indexes and shown on status pages, and a client could not resume at an event without its id. A
- * longer line therefore ends the connection, as an event that is too large does.
- */
-const maxNameBytes = 2_048;
-
-/** An event, or the id of a block without an event. */
-type Block = SseEvent | string;
 
 export function createBatcher(options: BatcherOptions): Batcher {
   return new BatchMaker(options);
@@ -50,7 +58,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
 class BatchMaker implements Batcher {
   readonly #options: BatcherOptions;
-  readonly #parser: Parser;
+  readonly #decoder: Decoder;
   readonly #overlap: Overlap | undefined;
   #blocks: Block[] = [];
   #greeted: boolean;
@@ -67,19 +75,12 @@ class BatchMaker implements Batcher {
     this.#cursor = options.cursor ?? "";
     this.#lastEventId = this.#cursor;
     this.#heldId = options.heldId;
-    this.#parser = createParser({
-      lastEventId: this.#cursor,
-      maxEventBytes: options.maxEventBytes,
-      maxNameBytes,
-      onEvent: (event) => this.#blocks.push(event),
-      onId: (id) => this.#blocks.push(id),
-      onRetry: (ms) => options.onRetry(ms),
-    });
+    this.#decoder = options.createDecoder(this.#cursor, (block) => this.#blocks.push(block));
   }
 
   async *push(chunk: Uint8Array): AsyncGenerator<UpstreamBatch, void, undefined> {
     try {
-      this.#parser.push(chunk);
+      this.#decoder.push(chunk);
     } finally {
       const blocks = this.#blocks;
       this.#blocks = [];
@@ -108,7 +109,7 @@ class BatchMaker implements Batcher {
   }
 
   /** The event of the source in this block, if there is one. */
-  #eventOf(block: Block): SseEvent | undefined {
+  #eventOf(block: Block): BlockEvent | undefined {
     if (typeof block === "string") return undefined;
     const { spillway, onCount } = this.#options;
     const greeting = !this.#greeted && block.event === "connected";
@@ -121,11 +122,12 @@ class BatchMaker implements Batcher {
   }
 
   /** Adds the id of an earlier block without an event, so that readers of the log get it with this event. */
-  #identified({ event, data, id, lastEventId }: SseEvent): UpstreamEvent {
-    return { event, data, id: id ?? (lastEventId === this.#heldId ? undefined : lastEventId) };
+  #identified({ event, data, id, lastEventId, channel }: BlockEvent): UpstreamEvent {
+    const held = id ?? (lastEventId === this.#heldId ? undefined : lastEventId);
+    return { event, data, id: held, ...(channel !== undefined && { channel }) };
   }
 
-  async #repeats(overlap: Overlap, block: Block, event: SseEvent | undefined): Promise<boolean> {
+  async #repeats(overlap: Overlap, block: Block, event: BlockEvent | undefined): Promise<boolean> {
     const passed = typeof block === "string" ? block : block.id;
     if (event === undefined && passed !== undefined) await overlap.passed(passed);
     const repeated = event !== undefined && (await overlap.repeats(event));

@@ -1,17 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beginSpan } from "../telemetry/spans.ts";
 import type { Mutable } from "../util/mutable.ts";
-import { createBatcher, type BatcherOptions } from "./batcher.ts";
-import { connect, type Connection } from "./connect.ts";
 import { describeBreak, toFailure, type UpstreamFailure } from "./failure.ts";
-import { createOverlap } from "./overlap.ts";
-import { readStream } from "./read-stream.ts";
-import { sendable } from "./request.ts";
 import { createRetry, type Retry } from "./retry.ts";
-import { createTransport, type Transport } from "./transport.ts";
+import type { Attempt, CreateSource, Source, SourceBatch, SourceConnection } from "./source.ts";
 import type {
   Upstream,
-  UpstreamBatch,
   UpstreamDependencies,
   UpstreamOptions,
   UpstreamState,
@@ -27,8 +21,12 @@ import type {
  * - A stream that ends normally is also followed by a delay.
  * - After `stop` no connection is left open.
  */
-export function createUpstream(options: UpstreamOptions, deps: UpstreamDependencies): Upstream {
-  return new Machine(options, deps);
+export function createUpstream(
+  options: UpstreamOptions,
+  createSource: CreateSource,
+  deps: UpstreamDependencies,
+): Upstream {
+  return new Machine(options, createSource, deps);
 }
 
 /** From one `start` to its `stop`. */
@@ -43,6 +41,7 @@ type Ending = UpstreamFailure | "closed" | "gone";
 
 class Machine implements Upstream {
   readonly #options: UpstreamOptions;
+  readonly #createSource: CreateSource;
   readonly #deps: UpstreamDependencies;
   readonly #status: Mutable<UpstreamStatus> = {
     state: "idle",
@@ -63,15 +62,10 @@ class Machine implements Upstream {
   #openSince: number | undefined;
   /** Whether an event was received since the last gap; `undefined` before both, when the history is asked instead. */
   #receivedSinceGap: boolean | undefined;
-  /**
-   * The last event id of a client that has read the whole log. After a start it is assumed to be the cursor. If the
-   * source had sent the cursor without an event, the next event lacks the id, and a client that resumes gets that event
-   * twice.
-   */
-  #heldId: string | undefined;
 
-  constructor(options: UpstreamOptions, deps: UpstreamDependencies) {
+  constructor(options: UpstreamOptions, createSource: CreateSource, deps: UpstreamDependencies) {
     this.#options = options;
+    this.#createSource = createSource;
     this.#deps = deps;
   }
 
@@ -79,10 +73,9 @@ class Machine implements Upstream {
     this.#wanted = true;
     // While a stop is in progress its run still exists; `#finish` starts the next one.
     if (this.#run) return;
-    this.#heldId = undefined;
     const controller = new AbortController();
     const retry = createRetry(this.#options, () => performance.now(), Math.random);
-    const done = Promise.resolve().then(() => this.#connectForEver(retry, controller.signal));
+    const done = Promise.resolve().then(() => this.#connectForEver(this.#createSource(), retry, controller.signal));
     this.#run = { controller, done };
     this.#enter("connecting", { target: retry.target.name });
   }
@@ -113,9 +106,9 @@ class Machine implements Upstream {
     if (changed) this.#deps.onState?.(this.status());
   }
 
-  async #connectForEver(retry: Retry, signal: AbortSignal): Promise<void> {
+  async #connectForEver(source: Source, retry: Retry, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const ending = await this.#attempt(retry, signal);
+      const ending = await this.#attempt(source, retry, signal);
       if (signal.aborted) return;
       if (ending === "gone") return this.#retire(retry);
       await this.#wait(retry, ending === "closed" ? undefined : ending, signal);
@@ -125,36 +118,30 @@ class Machine implements Upstream {
     }
   }
 
-  async #attempt(retry: Retry, signal: AbortSignal): Promise<Ending> {
+  async #attempt(source: Source, retry: Retry, signal: AbortSignal): Promise<Ending> {
     this.#openSince = undefined;
-    let transport: Transport | undefined;
+    let connection: SourceConnection | undefined;
     try {
-      transport = createTransport(this.#options);
-      const cursor = sendable(this.#deps.history.cursor(), this.#options.resume);
-      const connection = await this.#connect(transport, retry.target, cursor, signal);
+      connection = await this.#open(source, retry, signal);
       if (!connection) return "gone";
-      await this.#read(connection, cursor, retry, signal);
+      await this.#read(connection, retry.target, signal);
       return "closed";
     } catch (error) {
       return toFailure(error, this.#openSince === undefined ? "upstream-connect" : "upstream-ended");
     } finally {
-      transport?.close();
+      connection?.close();
     }
   }
 
-  async #connect(
-    transport: Transport,
-    { name, url }: UpstreamTarget,
-    cursor: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Connection | undefined> {
+  async #open(source: Source, retry: Retry, signal: AbortSignal): Promise<SourceConnection | undefined> {
+    const { stream = "", history } = this.#deps;
     const span = beginSpan("spillway.upstream.connect", {
-      "spillway.stream": this.#deps.stream ?? "",
-      "spillway.target": name,
-      "spillway.resumed": cursor !== undefined,
+      "spillway.stream": stream,
+      "spillway.target": retry.target.name,
+      "spillway.resumed": history.cursor() !== undefined,
     });
     try {
-      const connection = await connect(transport, url, this.#options, cursor, signal);
+      const connection = await source.open(retry.target, this.#attemptOf(retry, signal));
       span.end();
       return connection;
     } catch (error) {
@@ -164,54 +151,43 @@ class Machine implements Upstream {
     }
   }
 
-  async #read(connection: Connection, cursor: string | undefined, retry: Retry, signal: AbortSignal): Promise<void> {
+  #attemptOf(retry: Retry, signal: AbortSignal): Attempt {
     const { history, logger } = this.#deps;
-    const { outcome } = connection;
     const target = retry.target.name;
-    this.#openSince = performance.now();
-    this.#enter("open", { openedAt: Date.now() });
-    logger.info({ target, resumed: cursor !== undefined }, "upstream open");
-    if (cursor === undefined && (this.#receivedSinceGap ?? history.hasEvents())) {
-      await this.#deliver({ events: [], cursor: undefined, gap: true }, signal);
-    }
-    const onUncertain = (): void =>
-      logger.warn(
-        { target },
-        "the source has not shown that it replays: its events without an id are kept, and some may be stored twice",
-      );
+    const warn = (message: string): void => logger.warn({ target }, message);
     let warned = false;
-    const onCount: BatcherOptions["onCount"] = (counter) => {
-      this.#status[counter]++;
-      if (counter === "refused" && !warned) logger.warn({ target }, refusedWarning);
-      warned ||= counter === "refused";
-    };
-    const hasEvents = history.hasEvents();
-    if (hasEvents) this.#heldId ??= history.cursor() ?? "";
-    const batcher = createBatcher({
-      cursor,
-      // Without events, there are none that the source could repeat.
-      overlap:
-        cursor === undefined || !hasEvents
-          ? undefined
-          : createOverlap(history, { cursor, resumed: outcome === "resumed", onUncertain }),
-      spillway: outcome !== undefined,
-      heldId: this.#heldId,
-      maxEventBytes: this.#options.maxEventBytes,
+    return {
+      history,
+      signal,
+      warn,
       onRetry: (ms) => retry.hint(ms),
-      onCount,
-    });
-    await readStream(connection.body, this.#options.timeouts.idle, signal, async (chunk) => {
-      for await (const batch of batcher.push(chunk)) await this.#deliver(batch, signal);
-    });
+      count: (counter, reason) => {
+        this.#status[counter]++;
+        if (reason !== undefined && !warned) warn(reason);
+        warned ||= reason !== undefined;
+      },
+    };
   }
 
-  async #deliver(batch: UpstreamBatch, signal: AbortSignal): Promise<void> {
+  async #read({ resumed, batches }: SourceConnection, target: UpstreamTarget, signal: AbortSignal): Promise<void> {
+    const { history, logger } = this.#deps;
+    this.#openSince = performance.now();
+    this.#enter("open", { openedAt: Date.now() });
+    logger.info({ target: target.name, resumed }, "upstream open");
+    if (!resumed && (this.#receivedSinceGap ?? history.hasEvents())) {
+      await this.#deliver({ events: [], cursor: undefined, gap: true }, signal);
+    }
+    for await (const batch of batches) await this.#deliver(batch, signal);
+  }
+
+  async #deliver(batch: SourceBatch, signal: AbortSignal): Promise<void> {
+    const { events, cursor, gap } = batch;
     // Set even if the delivery fails: otherwise the loss of these events would not be reported as a gap.
-    if (batch.events.length > 0) this.#receivedSinceGap = true;
+    if (events.length > 0) this.#receivedSinceGap = true;
     signal.throwIfAborted();
-    await this.#deps.deliver(batch, signal);
-    this.#heldId = batch.events.findLast(({ id }) => id !== undefined)?.id ?? this.#heldId;
-    if (batch.gap && batch.events.length === 0) this.#receivedSinceGap = false;
+    if (events.length > 0 || gap || cursor !== undefined) await this.#deps.deliver({ events, cursor, gap }, signal);
+    batch.acknowledge?.();
+    if (gap && events.length === 0) this.#receivedSinceGap = false;
   }
 
   /** Waits for the next attempt. */
@@ -235,10 +211,6 @@ class Machine implements Upstream {
     this.#enter("stopped");
   }
 }
-
-const refusedWarning =
-  "the source sent an event whose type begins with spillway. but is not a Spillway: such events are dropped; " +
-  "if it is one, make sure that proxies pass the Spillway-Resume header of its responses";
 
 /** The details of a failure that a log line shows. */
 function known({ details: { status, contentType, reason } }: UpstreamFailure): object {

@@ -43,7 +43,7 @@ export function describeBreak(failure: UpstreamFailure | undefined, delay: numbe
 function adviceOn({ code, details: { status, reason } }: UpstreamFailure): string | undefined {
   if (status === 401 || status === 403) return "check the key, and how the source expects it";
   if (status === 404 || status === 410) return "check the path of the URL";
-  if (code === "upstream-content-type") return "check the URL: it does not serve an event stream";
+  if (code === "upstream-content-type") return "check the URL: it does not serve the expected format";
   if (code === "upstream-redirect") return "check the URL: use the address that it redirects to";
   return reason === undefined ? undefined : reasons[reason];
 }

@@ -11,19 +11,19 @@ export interface UpstreamRequest {
   readonly body: string | undefined;
 }
 
-/** Default headers, which the user's headers override. A compressed stream would be delayed until a block is full. */
+/** Default headers, which those given override. A compressed stream would be delayed until a block is full. */
 const ownHeaders = { "accept": eventStreamType, "accept-encoding": "identity", "cache-control": "no-cache" };
 
 /** The request to a target, without the cursor. A user and password in the URL become Basic credentials. */
 export function firstRequest(
   target: string,
   options: Pick<UpstreamOptions, "method" | "body">,
-  userHeaders: Readonly<Record<string, string>>,
+  given: Readonly<Record<string, string>>,
 ): UpstreamRequest {
   const url = new URL(target);
   if (!isWeb(url)) throw new UpstreamFailure("upstream-connect");
   const headers: Record<string, string> = { ...ownHeaders, ...basicCredentials(url) };
-  for (const [name, value] of Object.entries(userHeaders)) headers[name.toLowerCase()] = value;
+  for (const [name, value] of Object.entries(given)) headers[name.toLowerCase()] = value;
   const { method } = options;
   return { url: bare(url), method, headers, body: method === "GET" ? undefined : options.body };
 }
@@ -34,11 +34,12 @@ export function resumed(
   resume: UpstreamOptions["resume"],
   cursor: string | undefined,
 ): UpstreamRequest {
-  if (resume !== "header") {
+  if (typeof resume === "object") {
+    if (!("query" in resume)) return request;
     const value = cursor ?? resume.initial;
     return value === undefined ? request : { ...request, url: withParameter(request.url, resume.query, value) };
   }
-  if (cursor === undefined) return request;
+  if (cursor === undefined || resume === "none") return request;
   return { ...request, headers: { ...request.headers, "last-event-id": headerValue(cursor) } };
 }
 
@@ -99,7 +100,7 @@ const longestId = 4096;
  * default, and the gap is announced; a request that the source refuses at every attempt would never recover.
  */
 export function sendable(cursor: string | undefined, resume: UpstreamOptions["resume"]): string | undefined {
-  if (!cursor || Buffer.byteLength(cursor) > longestId) return undefined;
+  if (resume === "none" || !cursor || Buffer.byteLength(cursor) > longestId) return undefined;
   return resume === "header" && hasControl(cursor) ? undefined : cursor;
 }
 

@@ -37,6 +37,40 @@ export interface UpstreamTls {
   readonly rejectUnauthorized?: boolean | undefined;
 }
 
+/** JSON pointers (RFC 6901) to the parts of an event in a JSON message. */
+export interface Mapping {
+  /** The event's id, by which it is recognized if the source repeats it. Default: none. */
+  readonly id: string | undefined;
+  /** The event's type. Default: `message`. */
+  readonly event: string | undefined;
+  /** The event's channel. Default: none, or what the source determines. */
+  readonly channel: string | undefined;
+  /** The event's data. A text is used as it is, any other value as JSON. Default: the whole message. */
+  readonly data: string | undefined;
+}
+
+/** What is requested again and again. */
+export interface PollOptions {
+  readonly kind: "poll";
+  /** Time between two requests, in ms. */
+  readonly every: number;
+  /** By which part of itself `every` is randomly longer or shorter. */
+  readonly jitter: number;
+  /** JSON pointer to the list of items. Default: the whole response. */
+  readonly items: string | undefined;
+  /** Whether the API lists the newest item first. */
+  readonly reverse: boolean;
+  /** The position that a response contains at `from`, and that the next request has in its parameter `query`. */
+  readonly cursor: { readonly from: string; readonly query: string; readonly pages: number } | undefined;
+  /** What becomes an event: each new item, each changed document, or its changes (RFC 7396, RFC 6902). */
+  readonly emit: "items" | "snapshot" | "merge-patch" | "json-patch";
+  /** After how many changes the whole document is sent again. */
+  readonly snapshotEvery: number;
+}
+
+/** How the events of an upstream are obtained: `ndjson` are lines of JSON in one response that does not end. */
+export type SourceOptions = { readonly kind: "sse" | "ndjson" } | PollOptions;
+
 /** Fully resolved options, including defaults. Times in ms. */
 export interface UpstreamOptions {
   readonly targets: readonly UpstreamTarget[];
@@ -44,15 +78,18 @@ export interface UpstreamOptions {
   readonly balance: "failover" | "round-robin";
   /** How long a failed target is skipped while another one is available. Default 30 s. */
   readonly coolDown: number;
+  readonly source: SourceOptions;
+  /** Where the parts of an event are in a message; not for `sse`. */
+  readonly mapping: Mapping;
   /** HTTP method, as it is sent (RFC 9110 §9.1). */
   readonly method: string;
   readonly body: string | undefined;
   readonly headers: UpstreamHeaders;
   /**
    * How the last event id is sent: in the `Last-Event-ID` header, or in this query parameter, which has the value
-   * `initial` while there is no id.
+   * `initial` while there is no id. `none`: the source cannot resume.
    */
-  readonly resume: "header" | { readonly query: string; readonly initial?: string | undefined };
+  readonly resume: "header" | "none" | { readonly query: string; readonly initial?: string | undefined };
   /**
    * `connect`: for TCP and TLS. `headers`: until the response's headers arrive, including redirects; also for a
    * `headers` function. `idle`: time without any byte, even of a comment, after which the stream counts as broken.
@@ -61,7 +98,7 @@ export interface UpstreamOptions {
   /** Full jitter between `min` and a ceiling that doubles up to `max`; reset after a stream was open for `healthy`. */
   readonly backoff: { readonly min: number; readonly max: number; readonly healthy: number };
   readonly maxRedirects: number;
-  /** Maximum memory for one event, in bytes. */
+  /** Maximum memory for one event, or for one polled response, in bytes. */
   readonly maxEventBytes: number;
   readonly tls: UpstreamTls | undefined;
   /** URL of an HTTP proxy, which may contain credentials. All sources, even `http:` ones, use a tunnel (`CONNECT`). */
@@ -77,6 +114,8 @@ export interface UpstreamEvent {
    * block without an event. `""` resets it.
    */
   readonly id: string | undefined;
+  /** The channel, if the source determines it. */
+  readonly channel?: string | undefined;
 }
 
 /** Events that arrived together. None of them was delivered before. */
@@ -114,7 +153,7 @@ export interface UpstreamStatus {
   readonly received: number;
   /** Events dropped because they were already durable. */
   readonly repeated: number;
-  /** Events dropped because only a Spillway may send their type. */
+  /** Events dropped because they are invalid, or because only a Spillway may send their type. */
   readonly refused: number;
   /** Failed attempts and broken streams in total. */
   readonly errors: number;

@@ -91,8 +91,11 @@ export async function eventually(
   interval = 5,
 ): Promise<void> {
   const deadline = Date.now() + patience;
+  let pause = interval;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`${what} did not come true`);
-    await new Promise((resolve) => setTimeout(resolve, interval));
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    // Most conditions ask a process that is busy, and each question makes it busier.
+    pause = Math.min(pause * 1.5, Math.max(interval, 50));
   }
 }

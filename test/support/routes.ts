@@ -34,6 +34,8 @@ export function routeTo(urls: readonly string[], { upstream, ...changes }: Route
     forwarded: "x-forwarded",
     credential: "keep",
     websocket: false,
+    // Tests end their side to find out where the gateway ends its own.
+    halfClose: "wait",
     transform: undefined,
     heartbeat: undefined,
     share: undefined,

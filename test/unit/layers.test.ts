@@ -34,20 +34,20 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "log/engine": ["log", ...leaves],
   "log/*": ["log", "log/engine", ...leaves],
   "telemetry": [],
-  "http1": [],
   "upstream": ["telemetry", ...leaves],
+  "upstream/sources": ["upstream", ...leaves],
   "access": ["util", "errors.ts"],
   "limits": ["util", "errors.ts"],
   "hub": ["log", ...leaves],
   "http": ["access", "hub", "limits", "log", "telemetry", "upstream", ...leaves],
-  "proxy": ["access", "http", "http1", "hub", "limits", "log", "telemetry", "transform", "upstream", ...leaves],
+  "proxy": ["access", "http", "hub", "limits", "log", "telemetry", "transform", "upstream", ...leaves],
   "metrics": ["http", "hub", "limits", "log", "upstream", "util", "errors.ts"],
   "transform": leaves,
   "filter": ["util", "errors.ts"],
   "adapters": ["http", ...leaves],
   "adapters/fetch": ["http", "hub", "adapters", ...leaves],
   "adapters/node": ["http", "hub", "adapters", "adapters/raw", ...leaves],
-  "adapters/raw": ["http", "http1", "hub", "adapters", ...leaves],
+  "adapters/raw": ["http", "hub", "adapters", ...leaves],
   "gateway": [
     "access",
     ...adapters,
@@ -59,13 +59,14 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "proxy",
     "telemetry",
     "upstream",
+    "upstream/sources",
     ...leaves,
   ],
   "workers/ipc": workersLayers,
   "workers/primary": ["workers/ipc", ...workersLayers],
   "workers/worker": ["workers/ipc", ...workersLayers],
   "config": ["access", "gateway", "limits", "log", "log/engine", "log/*", "proxy", "upstream", ...leaves],
-  "doctor": ["upstream", ...leaves],
+  "doctor": ["upstream", "upstream/sources", ...leaves],
   "testing": ["log", "util", "errors.ts"],
   "index.ts": ["access", ...adapters, "config", "gateway", "hub", "log", "transform", "util", "errors.ts"],
   "cli": [
@@ -76,7 +77,6 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "filter",
     "gateway",
     "http",
-    "http1",
     "hub",
     "index.ts",
     "limits",
@@ -89,6 +89,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "testing",
     "transform",
     "upstream",
+    "upstream/sources",
     "workers/ipc",
     "workers/primary",
     "workers/worker",
@@ -113,8 +114,9 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "mysql2": ["log/*"],
   "pg": ["log/*"],
   "pino": ["cli"],
+  "rfc6902": ["upstream/sources"],
   "selfsigned": ["cli"],
-  "undici": ["http1", "proxy", "upstream"],
+  "undici": ["proxy", "upstream"],
   "yaml": ["config"],
   "zod": ["config"],
 };
@@ -138,6 +140,7 @@ const src = join(root, "src");
 function layerOf(file: string): string {
   const [folder = "", ...rest] = file.split("/");
   if (folder === "adapters" && rest.length > 1) return `adapters/${rest[0]}`;
+  if (folder === "upstream" && rest.length > 1) return "upstream/sources";
   if (folder === "workers") return `workers/${rest[0]}`;
   if (folder === "log" && rest.length > 1) return rest[0] === "engine" ? "log/engine" : "log/*";
   return folder;

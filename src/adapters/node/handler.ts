@@ -25,7 +25,7 @@ export type NodeHandler = (request: Request, response: Response, next?: (error?:
 /** Serves a gateway through Node's servers. Unknown paths go to `next`, or are answered with 404. */
 export function toNodeHandler(handler: HttpHandler): NodeHandler {
   return (request, response, next) => {
-    handler(new NodeRequest(request, response, next !== undefined))
+    handler(toHttpRequest(request, response, next !== undefined))
       .then((answer) => {
         if (isGone(response)) {
           if (answer) discard(answer);
@@ -61,60 +61,30 @@ function isHttp2(response: Response): response is Http2ServerResponse {
   return "stream" in response;
 }
 
-/** A class, because one is created per request: an object literal with accessors takes several times as long. */
-class NodeRequest implements HttpRequest {
-  readonly isShared: boolean;
-  readonly method: string;
-  readonly path: string;
-  readonly query: URLSearchParams;
-  readonly #target: string;
-  readonly #request: Request;
-  readonly #response: Response;
-
-  constructor(request: Request, response: Response, isShared: boolean) {
-    this.isShared = isShared;
-    this.method = request.method ?? "GET";
-    this.#target = originForm(request.url ?? "/");
-    const { path, query } = splitTarget(this.#target);
-    this.path = path;
-    this.query = query;
-    this.#request = request;
-    this.#response = response;
-  }
-
-  get mount(): string {
+function toHttpRequest(request: Request, response: Response, isShared: boolean): HttpRequest {
+  const target = originForm(request.url ?? "/");
+  return {
+    isShared,
+    ...splitTarget(target),
+    method: request.method ?? "GET",
     // The path at which Express mounted the handler.
-    return (this.#request as { readonly baseUrl?: string }).baseUrl ?? "";
-  }
-
-  get secure(): boolean {
-    return (this.#request.socket as { readonly encrypted?: boolean }).encrypted === true;
-  }
-
-  get address(): string | undefined {
-    return this.#request.socket.remoteAddress;
-  }
-
-  header(name: string): string | undefined {
-    const { headers } = this.#request;
-    // HTTP/2 calls it `:authority` (RFC 9113 §8.3.1).
-    const value = headers[name] ?? (name === "host" ? headers[":authority"] : undefined);
-    return Array.isArray(value) ? value.join(", ") : value;
-  }
-
-  body(limit: number, take: (bytes: number) => void): Promise<string> {
-    return readBody(this.#request, this.#response, limit, take);
-  }
-
-  get original(): OriginalRequest {
-    return toOriginal(this.#request, this.#response, this.#target);
-  }
-
-  // Listens on the response, because a request emits `close` as soon as its body has been read.
-  get signal(): AbortSignal {
-    const response = this.#response;
-    return closeSignal(response, isGone(response), isHttp2(response) ? undefined : response.req.socket);
-  }
+    mount: (request as { readonly baseUrl?: string }).baseUrl ?? "",
+    secure: (request.socket as { readonly encrypted?: boolean }).encrypted === true,
+    address: request.socket.remoteAddress,
+    header(name) {
+      // HTTP/2 calls it `:authority` (RFC 9113 §8.3.1).
+      const value = request.headers[name] ?? (name === "host" ? request.headers[":authority"] : undefined);
+      return Array.isArray(value) ? value.join(", ") : value;
+    },
+    body: (limit, take) => readBody(request, response, limit, take),
+    get original() {
+      return toOriginal(request, response, target);
+    },
+    // Listens on the response, because a request emits `close` as soon as its body has been read.
+    get signal() {
+      return closeSignal(response, isGone(response), isHttp2(response) ? undefined : response.req.socket);
+    },
+  };
 }
 
 function toOriginal(request: Request, response: Response, target: string): OriginalRequest {
@@ -126,7 +96,13 @@ function toOriginal(request: Request, response: Response, target: string): Origi
     hasBody: hasBody(request),
     body: readChunks(request, response),
     upgrade: upgrades.has(request) ? "websocket" : undefined,
-    onGone: (listener) => onGone(response, isGone(response), isHttp2(response) ? undefined : request.socket, listener),
+    onGone(listener, halfClose) {
+      onGone(response, isGone(response), isHttp2(response) ? undefined : request.socket, halfClose, () => {
+        listener();
+        // A client that has only ended its side gets no response either.
+        if (!isHttp2(response) && !response.headersSent) response.destroy();
+      });
+    },
     // HTTP/1.0 has no informational responses (RFC 9110 §15.2).
     ...(request.httpVersion !== "1.0" && { inform: (status, headers) => inform(response, status, headers) }),
   };

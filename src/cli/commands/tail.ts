@@ -2,6 +2,7 @@ import { styleText } from "node:util";
 import { Option, type Command } from "commander";
 import { resolveUpstream } from "../../config/resolve.ts";
 import { createUpstream } from "../../upstream/create-upstream.ts";
+import { loadSource } from "../../upstream/sources/load-source.ts";
 import type { UpstreamBatch, UpstreamEvent, UpstreamHistory, UpstreamStatus } from "../../upstream/upstream.ts";
 import { silentLogger, type Logger } from "../../util/logger.ts";
 import { headerFlag, readUrl, wholeNumber } from "../flags.ts";
@@ -44,12 +45,13 @@ async function tail(url: string, flags: TailFlags): Promise<void> {
     headers: flags.header,
     resume: flags.resumeParam === undefined ? "header" : { query: flags.resumeParam },
   });
+  const createSource = await loadSource(options);
   const history = createTailHistory(flags.lastEventId);
   const format = flags.json ? formatEventJson : formatEvent;
   let left = flags.count ?? Infinity;
 
   await new Promise<void>((resolve) => {
-    const upstream = createUpstream(options, { history, deliver, onState, logger: breakLogger });
+    const upstream = createUpstream(options, createSource, { history, deliver, onState, logger: breakLogger });
     let ending = false;
     const end = (): void => {
       ending = true;

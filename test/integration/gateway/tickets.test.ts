@@ -1,10 +1,13 @@
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { AccessConfig, GatewayConfig } from "spillway";
 import { bearer, jwtSecret, makeKey, makeToken, secondsFromNow } from "../../support/credentials.ts";
 import { doors, leastDoors, type Door, type DoorKind } from "../../support/doors.ts";
 import { openGateway, type Opened } from "../../support/gateways.ts";
+import { portOf } from "../../support/ports.ts";
 import { makeTicket } from "../../support/probe.ts";
 import { eventually, read, type Reading } from "../../support/reader.ts";
 import { startServe, withDirectory } from "../cli/cli.ts";
@@ -67,7 +70,61 @@ const ask = (
 
 const subscribers = ({ gateway }: Opened): number => gateway.status().streams["s"]!.subscribers;
 
+/** A target that answers with what it gets to see. */
+async function startTarget(): Promise<string> {
+  const server = createServer(({ url, headers }, response) => void response.end(`${url} ${headers["authorization"]}`));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  cleanUps.push(() => void server.close());
+  return `http://127.0.0.1:${portOf(server)}`;
+}
+
 describe.each(leastDoors)("through $name", (kind) => {
+  test("a ticket for a route grants its holder's right to it, repeatedly, and nothing else", async () => {
+    const upstream = { url: await startTarget() };
+    const holder = makeKey("holder", { can: ["proxy"], routes: ["/a", "/b/*"] });
+    const routes = { "/a": { upstream }, "/b/*": { upstream }, "/c": { upstream } };
+    const { door } = await open(kind, { routes, access: { keys: [holder.config] } });
+    const askFor = (body: object): Promise<Response> => ask(door, JSON.stringify(body), bearer(holder.key));
+    const issued = await askFor({ route: "/a" });
+    expect(issued.status).toBe(201);
+    const { ticket, url } = (await issued.json()) as { ticket: string; url: string };
+    expect(url).toMatch(/\/a\?ticket=spt_/);
+    for (let n = 0; n < 3; n++) {
+      const response = await door.request(`/a?ticket=${ticket}&n=${n}`);
+      expect([response.status, await response.text()]).toEqual([200, `/a?n=${n} undefined`]);
+    }
+    const others = ["/c", "/b/x", "/streams/s", "/status"].map((path) => door.request(`${path}?ticket=${ticket}`));
+    for (const response of await Promise.all(others)) expect(response.status).toBe(403);
+    const many = (await (await askFor({ route: "/b/*" })).json()) as { ticket: string; url?: string };
+    expect(many.url).toBeUndefined();
+    expect((await door.request(`/b/x?ticket=${many.ticket}`)).status).toBe(200);
+  });
+
+  test("no ticket is issued for a route that is not granted, or does not exist", async () => {
+    const upstream = { url: "http://127.0.0.1:9" };
+    const holder = makeKey("holder", { can: ["proxy"], routes: ["/a", "/gone"] });
+    const { door } = await open(kind, {
+      routes: { "/a": { upstream }, "/c": { upstream } },
+      access: { keys: [holder.config] },
+    });
+    const codes = await Promise.all(
+      [{ route: "/c" }, { route: "/gone" }, { stream: "s" }, { route: "/a", stream: "s" }, { route: 1 }].map(
+        async (body) => {
+          const response = await ask(door, JSON.stringify(body), bearer(holder.key));
+          return [response.status, ((await response.json()) as { code: string }).code];
+        },
+      ),
+    );
+    expect(codes).toEqual([
+      [403, "access-denied"],
+      [404, "not-found"],
+      [403, "access-denied"],
+      [400, "request-invalid"],
+      [400, "request-invalid"],
+    ]);
+  });
+
   test("a ticket can open its stream repeatedly, and delivery continues where it stopped", async () => {
     const { door, gateway } = await open(kind);
     const ticket = await makeTicket(door, forS, web.key);

@@ -262,13 +262,38 @@ test("a response that the target breaks off counts as a failure once", async () 
 });
 
 test("requests beyond a target's connections wait, and those beyond its queue get 503", async () => {
-  const origin = await startOrigin(answerWith("done", 200, 100));
-  const { request, route } = await serve([origin], { connections: 2, queue: { length: 3, for: 5000 } });
+  let isHeld = true;
+  const held: ServerResponse[] = [];
+  const origin = await startOrigin((_, response) => void (isHeld ? held.push(response) : response.end("done")));
+  const { request, route } = await serve([origin], { connections: 2, queue: { length: 3, for: 60_000 } });
   const answers = Array.from({ length: 8 }, () => request());
-  await eventually(() => route().targets["target-1"]!.waiting === 3);
-  expect(route().targets["target-1"]!.active).toBe(2);
+  await eventually(() => route().responses["5xx"] === 3);
+  expect(route().targets["target-1"]).toMatchObject({ active: 2, waiting: 3 });
+  await eventually(() => held.length === 2);
+  isHeld = false;
+  for (const response of held) response.end("done");
   const statuses = (await Promise.all(answers)).map(({ status }) => status);
   expect(statuses.toSorted((a, b) => a - b)).toEqual([200, 200, 200, 200, 200, 503, 503, 503]);
+});
+
+test("a request that waits for a target while the gateway stops gets 503 and when to come back", async () => {
+  const held: ServerResponse[] = [];
+  const origin = await startOrigin((_, response) => void held.push(response));
+  const { gateway, route } = await serve([origin], { connections: 1, queue: { length: 3, for: 5000 }, retry });
+  const request = async (path: string): Promise<Response> => gateway.fetch(new Request(`http://localhost${path}`));
+  const first = request("/api/first");
+  await eventually(() => held.length === 1);
+  const waiting = request("/api/waiting");
+  await eventually(() => route().targets["target-1"]!.waiting === 1);
+  const closed = gateway.close();
+  held[0]!.end("done");
+  const responses = [await first, await waiting, await request("/api/late")];
+  await closed;
+  expect(responses.map(({ status }) => status)).toEqual([200, 503, 503]);
+  for (const response of responses.slice(1)) {
+    expect(await response.json()).toMatchObject({ code: "shutting-down" });
+    expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+  }
 });
 
 test("a change of a route keeps targets whose settings stay, with their health, and its counts", async () => {

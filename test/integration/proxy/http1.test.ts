@@ -1,4 +1,5 @@
-import { expect, onTestFinished, test } from "vitest";
+import { once } from "node:events";
+import { expect, onTestFinished, test, vi } from "vitest";
 import {
   answering,
   chunk,
@@ -177,4 +178,40 @@ test("the requests of 1,000 clients that leave are aborted", async () => {
   for (const { reset } of clients) reset();
   await eventually(() => origin.open() === 0, "the end of all requests");
   expect(origin.connections).toHaveLength(1000);
+});
+
+const withoutLength = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nsome";
+const sizedPart = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome";
+const events = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: some\n\n";
+
+test.each([
+  ["before the response", ""],
+  ["in a response in chunks", `${chunkedHead}${chunk("some")}`],
+  ["in a response with a length", sizedPart],
+  ["in a response without a length", withoutLength],
+  ["in an event stream", events],
+])("a client that ends its side %s has left: the target's request ends at once", async (_, bytes) => {
+  const { origin, connect } = await open(answering(bytes), { halfClose: "leave" });
+  const client = connect(get);
+  await eventually(() => origin.requests().length === 1 && (bytes === "" || client.text().includes("some")));
+  // No timer ends it.
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  client.socket.end();
+  await once(origin.connections[0]!.socket, "close");
+  await client.all();
+  expect(client.text()).not.toContain("500");
+});
+
+test("a client that ends its side once the target's response is complete gets all of it", async () => {
+  const body = "x".repeat(8 * 1024 * 1024);
+  const { origin, connect } = await open(answering(whole(body)), { halfClose: "leave" });
+  const client = connect();
+  client.socket.pause();
+  client.socket.write(get);
+  await eventually(() => origin.requests().length === 1);
+  client.socket.resume();
+  await eventually(() => client.text().endsWith(body), "the response");
+  client.socket.end(get);
+  await client.all();
 });

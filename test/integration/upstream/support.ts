@@ -1,5 +1,6 @@
 import { onTestFinished } from "vitest";
 import { createUpstream } from "../../../src/upstream/create-upstream.ts";
+import { createSseSource } from "../../../src/upstream/sources/sse.ts";
 import type {
   Upstream,
   UpstreamBatch,
@@ -51,7 +52,8 @@ export function probe(
     (level: keyof Logger) =>
     (fields: object, message: string): void =>
       void lines.push({ level, fields: { ...fields }, message });
-  const upstream = createUpstream(upstreamOptions({ targets: [{ url, name: "a" }], ...options }), {
+  const complete = upstreamOptions({ targets: [{ url, name: "a" }], ...options });
+  const upstream = createUpstream(complete, () => createSseSource(complete), {
     history,
     async deliver(batch, signal) {
       await deps.deliver?.(batch, signal);

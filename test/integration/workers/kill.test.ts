@@ -5,7 +5,7 @@ import { statusOf, untilEnded } from "../../support/workers.ts";
 import { testPatience } from "../../support/patience.ts";
 
 /** How often a process is killed: `KILL_ROUNDS=500 npx vitest run test/integration/workers/kill.test.ts`. */
-const rounds = Number(process.env["KILL_ROUNDS"] ?? 10);
+const rounds = Number(process.env["KILL_ROUNDS"] ?? 5);
 const workers = 3;
 
 let gateway: NumberedGateway;
@@ -56,8 +56,8 @@ test(
   },
 );
 
-test("all workers at once, 5 times: every client ends with exactly 1..M", async () => {
-  for (let round = 0; round < 5; round++) {
+test("all workers at once, 3 times: every client ends with exactly 1..M", async () => {
+  for (let round = 0; round < 3; round++) {
     const before = await allWorkers();
     await aWhile();
     for (const pid of before) process.kill(pid, "SIGKILL");
@@ -66,8 +66,8 @@ test("all workers at once, 5 times: every client ends with exactly 1..M", async 
   await gateway.finish();
 });
 
-test("SIGTERM, 5 times: it exits with 0, and every client ends with exactly 1..M", async () => {
-  for (let round = 0; round < 5; round++) {
+test("SIGTERM, 2 times: it exits with 0, and every client ends with exactly 1..M", async () => {
+  for (let round = 0; round < 2; round++) {
     const before = await allWorkers();
     await aWhile();
     expect(await gateway.kill("SIGTERM")).toBe(0);

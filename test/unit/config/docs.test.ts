@@ -24,10 +24,12 @@ test("the reference lists exactly the keys of the schema", () => {
 test("the defaults in the reference are the actual ones", () => {
   const access = { anonymous: ["subscribe", "proxy"], jwt: { jwks: "https://issuer.example/keys" } };
   const routes = { "/a": { upstream: { url: "http://a", health: { path: "/" } } } };
-  const base = { streams: { a: { upstream: { url: "http://a" } } }, routes, access };
-  const expected = resolveConfig(base);
+  const poll = { cursor: { from: "/next", query: "since" } };
   for (const { key, fallback } of rows) {
     if (fallback === undefined) continue;
+    const upstream = { url: "http://a", ...(key.includes(".poll.") && { poll }) };
+    const base = { streams: { a: { upstream } }, routes, access };
+    const expected = resolveConfig(base);
     const path: ConfigPath = key.replace("<name>", "a").replace("<path>", "/a").split(".");
     const written = path.reduceRight<unknown>((inner, part) => ({ [part]: inner }), parse(fallback));
     expect({ key, options: resolveConfig(mergeConfig(base, written)) }).toEqual({ key, options: expected });

@@ -62,6 +62,16 @@ describe("a configuration file", () => {
     expect((await failure({}, ".")).message).toContain("EISDIR");
   });
 
+  test.each(["memory", "memory:", '"memory:"', "memory: # for a test"])(
+    "`store: %s` is the memory store, and what follows keeps its position",
+    async (store) => {
+      write("spillway.yaml", `store: ${store}\nstreams: { a: {} }\n`);
+      expect((await load()).store).toBe("memory:");
+      write("spillway.yaml", `store: ${store}\nstreams: { a: { ids: mine } }\n`);
+      expect((await failure()).message).toContain("spillway.yaml:2:22: streams.a.ids");
+    },
+  );
+
   test("settings shared by an anchor are merged", async () => {
     write("spillway.yaml", "streams:\n  a: &a { ids: upstream, heartbeat: 5s }\n  b: { <<: *a, heartbeat: 6s }\n");
     expect((await load()).streams["b"]).toMatchObject({ ids: "upstream", heartbeat: { interval: 6_000 } });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createGateway } from "../../../src/config/create-gateway.ts";
-import { isStoreUrl, openStore } from "../../../src/config/open-store.ts";
+import { engineOf, isStoreUrl, openStore } from "../../../src/config/open-store.ts";
 import { SpillwayError } from "../../../src/errors.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 
@@ -16,6 +16,22 @@ test("a store's URL names its kind and, for SQLite, a path", () => {
   ];
   const bad = ["", "memory", "memory:a", "sqlite:", "sqlite://", "a.db", "mongodb://h", "constructor:a", ":a"];
   expect([good.filter(isStoreUrl), bad.filter(isStoreUrl)]).toEqual([good, []]);
+});
+
+test.each([
+  ["postgres://me:hunter2@h:1/d", "PostgreSQL", [{ host: "h", port: 1 }]],
+  ["mysql://h/d", "MySQL", [{ host: "h", port: 3306 }]],
+  ["redis://[::1]:2/0", "Redis", [{ host: "::1", port: 2 }]],
+  [
+    "nats://user@a:3,b?x=y",
+    "NATS",
+    [
+      { host: "a", port: 3 },
+      { host: "b", port: 4222 },
+    ],
+  ],
+])("the engine of %s is %s, with its servers", (url, name, servers) => {
+  expect(engineOf(url)).toEqual({ name, servers });
 });
 
 test("memory: opens a store that is lost when the process ends", async () => {

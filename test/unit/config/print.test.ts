@@ -4,7 +4,7 @@ import type { GatewayConfig } from "../../../src/config/config.ts";
 import { readYaml } from "../../../src/config/read-yaml.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
 import { printConfig } from "../../../src/config/print.ts";
-import { maskUrl } from "../../../src/config/mask-url.ts";
+import { describeUrl, maskUrl } from "../../../src/config/mask-url.ts";
 import { catchConfigError } from "./support.ts";
 
 const secret = "hunter2";
@@ -81,6 +81,21 @@ test("a masked URL keeps its host, its path and the names of its query", () => {
   expect(maskUrl("http://h/p?token")).toBe("http://h/p?***");
   expect(maskUrl("http://u@h/p")).toBe("http://***@h/p");
 });
+
+test.each([
+  ["source.example/events?api-key=hunter2", "https://source.example/events?api-key=***"],
+  ["me:hunter2@source.example:8443/events", "https://***@source.example:8443/events"],
+  ["localhost:9090/events", "http://localhost:9090/events"],
+  ["192.0.2.7", "https://192.0.2.7/"],
+])("a URL without a scheme is described with its correct form: %s", (written, meant) => {
+  const shown = meant.replace(/https?:\/\//, "");
+  expect(describeUrl(written)).toBe(`"${shown}", which has no scheme; write ${meant}`);
+});
+
+test.each(["hunter2", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJlLW9mLWE"])(
+  "a key in the place of a URL is not shown: %s",
+  (key) => expect(describeUrl(key)).toBe("a string (not shown)"),
+);
 
 describe("an error shows no secret", () => {
   const misplaced: readonly [title: string, yaml: string][] = [

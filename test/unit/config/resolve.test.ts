@@ -83,6 +83,8 @@ describe("a resolved configuration", () => {
             backoff: { min: 500, max: 30_000, healthy: 10_000 },
             maxRedirects: 5,
             maxEventBytes: 16_777_216,
+            source: { kind: "sse" },
+            mapping: { id: undefined, event: undefined, channel: undefined, data: undefined },
             tls: undefined,
             proxy: undefined,
           },

@@ -1,15 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { createBatcher, type Batcher, type BatcherOptions } from "../../../src/upstream/batcher.ts";
+import { sseDecoder } from "../../../src/upstream/sources/sse.ts";
 import type { UpstreamBatch } from "../../../src/upstream/upstream.ts";
 
-function make(options: Partial<BatcherOptions> = {}): Batcher {
+function make({
+  onRetry = () => {},
+  ...options
+}: Partial<BatcherOptions> & { onRetry?(ms: number): void } = {}): Batcher {
   return createBatcher({
     cursor: undefined,
     overlap: undefined,
     spillway: false,
     heldId: "",
-    maxEventBytes: 1000,
-    onRetry() {},
+    createDecoder: sseDecoder(1000, onRetry),
     onCount() {},
     ...options,
   });

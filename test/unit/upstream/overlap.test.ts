@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { encodeEvent } from "../../../src/sse/index.ts";
 import { createBatcher } from "../../../src/upstream/batcher.ts";
 import { createOverlap } from "../../../src/upstream/overlap.ts";
+import { sseDecoder } from "../../../src/upstream/sources/sse.ts";
 import { createLoggedHistory, type LoggedHistory } from "./logged-history.ts";
 
 interface Sent {
@@ -32,8 +33,7 @@ async function connection(
     overlap,
     spillway: false,
     heldId: cursor ?? "",
-    maxEventBytes: 1e6,
-    onRetry: ignore,
+    createDecoder: sseDecoder(1e6, ignore),
     onCount: ignore,
   });
   const bytes = new TextEncoder().encode(sent.map((event) => encodeEvent(event)).join(""));

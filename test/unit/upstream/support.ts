@@ -7,6 +7,8 @@ export function upstreamOptions(options: Partial<UpstreamOptions> = {}): Upstrea
     targets: [{ url: "http://127.0.0.1:9/", name: "a" }],
     balance: "failover",
     coolDown: 60_000,
+    source: { kind: "sse" },
+    mapping: { id: undefined, event: undefined, channel: undefined, data: undefined },
     method: "GET",
     body: undefined,
     headers: {},

@@ -1,0 +1,85 @@
+import { createJsonPointer, parseJson, scalarText } from "../../util/json-pointer.ts";
+import type { Mapping, UpstreamEvent } from "../upstream.ts";
+
+/**
+ * Maximum length of an id or a type, in bytes, which is more than a publisher may use. Ids and types are kept in memory
+ * and in indexes and shown on status pages, and a client could not resume at an event without its id. A longer one
+ * therefore makes an event invalid.
+ */
+export const maxNameBytes = 2_048;
+
+/** An event of a JSON message, and why there is none. */
+export type Mapped = UpstreamEvent | { readonly refused: string };
+
+/** Reads the parts of an event that a {@link Mapping} names. */
+export interface Mapper {
+  /** Whether a message has to be JSON. If not, it is the data of an event as it is. */
+  readonly needsJson: boolean;
+  /** The event in the text of a message. */
+  ofText(text: string): Mapped;
+  /** The event in a parsed message. `text` is its JSON text, if it is known. */
+  ofValue(value: unknown, text?: string): Mapped;
+  /** The part of a parsed message that is the event's data. */
+  dataOf(value: unknown): unknown;
+}
+
+/** Creates the mapper of a source. */
+export function createMapper(mapping: Mapping): Mapper {
+  const at = (pointer: string | undefined): ((value: unknown) => unknown) | undefined =>
+    pointer === undefined ? undefined : createJsonPointer(pointer);
+  const [idAt, eventAt, channelAt, dataAt] = [at(mapping.id), at(mapping.event), at(mapping.channel), at(mapping.data)];
+
+  const dataOf = (value: unknown): unknown => (dataAt ? dataAt(value) : value);
+
+  function ofValue(value: unknown, text?: string): Mapped {
+    const id = scalarText(idAt?.(value));
+    const event = scalarText(eventAt?.(value)) || "message";
+    if (!isName(event) || (id !== undefined && !isName(id))) return invalidName;
+    const part = dataOf(value);
+    if (part === undefined) return { refused: "its data is missing" };
+    const data = dataAt === undefined && text !== undefined ? text : textOf(part);
+    if (data === undefined) return { refused: "it is nested too deeply" };
+    const channel = scalarText(channelAt?.(value));
+    return { event, data: withLineFeeds(data), id, ...(channel !== undefined && { channel }) };
+  }
+
+  const needsJson = [idAt, eventAt, channelAt, dataAt].some((pointer) => pointer !== undefined);
+  return {
+    needsJson,
+    ofValue,
+    dataOf,
+    ofText(text) {
+      const value = parseJson(text);
+      return value === undefined ? { refused: "it is not valid JSON" } : ofValue(value, text);
+    },
+  };
+}
+
+const invalidName = {
+  refused: `its id or type is empty, longer than ${maxNameBytes} bytes, or has control characters`,
+};
+
+/** The log line for a message that is dropped. */
+export function refusedWarning(reason: string): string {
+  return `a message of the source is dropped, because ${reason}; further ones are only counted`;
+}
+
+/** The JSON text of a value, a text as it is; `undefined` if it is nested so deeply that it has none. */
+function textOf(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ids and types are lines of an event stream. */
+function isName(text: string): boolean {
+  return text.length > 0 && Buffer.byteLength(text) <= maxNameBytes && !/[\0\r\n]/.test(text);
+}
+
+/** The lines of an event are separated by LF. */
+function withLineFeeds(text: string): string {
+  return text.includes("\r") ? text.replaceAll(/\r\n?/g, "\n") : text;
+}
