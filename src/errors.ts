@@ -46,6 +46,8 @@ export const errorCodes = {
   "credential-invalid": "unknown credential",
   "credential-expired": "the credential is no longer valid",
   "credential-in-url": "a long-lived credential must not be in a URL",
+  "signature-invalid": "the signature of the webhook is missing or wrong",
+  "signature-expired": "the signature of the webhook is too old, or of a time in the future",
   "ticket-invalid": "the ticket is unknown, used up or expired",
   "access-denied": "the required right is not granted",
   "origin-denied": "the page's origin is not allowed",

@@ -50,6 +50,7 @@ export type {
   UpstreamTargetConfig,
   UpstreamTimeoutsConfig,
   UpstreamTlsConfig,
+  WebhookConfig,
 } from "./config/config.ts";
 export { ConfigError, type ConfigIssue } from "./config/issues.ts";
 export { errorCodes, SpillwayError, type ErrorCode, type ErrorDetails } from "./errors.ts";

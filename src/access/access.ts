@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { SpillwayError } from "../errors.ts";
 import { addressKey } from "../util/ip-address.ts";
 import type { Logger } from "../util/logger.ts";
@@ -21,6 +22,12 @@ export interface Access {
    * `access-denied` (the user's service refuses), `authorize-unavailable`, `issuer-unavailable`.
    */
   identify(request: AuthorizeRequest, stream: string | undefined): Identity | Promise<Identity>;
+  /**
+   * Runs the check of a signature under the limit of failed credentials: each failure counts. `source` is whose
+   * signature it is; after a valid one, its address is not blocked for this source.
+   * @throws {SpillwayError} `rate-limited` without running the check; what the check throws.
+   */
+  guardSignature<T>(request: AuthorizeRequest, source: string, check: () => Promise<T>): Promise<T>;
   /** Resolves an identity of an earlier configuration in this one; `undefined` if it is no longer valid. */
   review(identity: Identity): Identity | undefined;
   /** Whether any kind of credential is configured. */
@@ -127,10 +134,10 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
     identify(request, stream) {
       const shown = readCredential(request, reading);
       const credential = guessable(shown, request);
-      const address = credential === undefined ? undefined : addressOf(request);
-      if (credential === undefined || address === undefined) return identify(shown, request, stream);
-      return failed.guard(addressKey(address), credential, () => identify(shown, request, stream));
+      if (credential === undefined) return identify(shown, request, stream);
+      return failed.guard(addressOf(request), credential, () => identify(shown, request, stream));
     },
+    guardSignature: async (request, source, check) => failed.guard(addressOf(request), source, check, randomUUID()),
     review(identity) {
       const reviewed = recognize(identity);
       return reviewed && identity.ticket !== undefined ? renewScoped(identity, reviewed) : reviewed;

@@ -138,6 +138,8 @@ export interface StreamConfig {
   readonly upstream?: UpstreamConfig | undefined;
   /** JSON pointer (RFC 6901) to the channel in the JSON data of an upstream event, such as `/symbol`. */
   readonly channel?: string | undefined;
+  /** Webhooks that are stored as events of the stream, at `POST /webhooks/<name of the stream>`. */
+  readonly webhook?: WebhookConfig | undefined;
   /**
    * Event ids that clients see: `gateway` (`<epoch>.<seq>`), or `upstream`: those of the source, so that clients can
    * switch between the source and the gateway. Default: `gateway`.
@@ -325,6 +327,56 @@ export interface UpstreamTlsConfig {
   readonly servername?: string | undefined;
   /** `false` accepts any certificate, for tests only. Default: `true`. */
   readonly rejectUnauthorized?: boolean | undefined;
+}
+
+/** Webhooks that are stored as events of the stream, at `POST /webhooks/<name of the stream>`. */
+export interface WebhookConfig {
+  /**
+   * How the sender signs: `standard` (Standard Webhooks, Svix), `github`, `stripe`, `slack`, `shopify`, `hmac` (any
+   * HMAC in one header) or `none`.
+   */
+  readonly scheme: "standard" | "github" | "stripe" | "slack" | "shopify" | "hmac" | "none";
+  /** The secret that the sender signs with. A list accepts any of up to 4 secrets, to replace one. */
+  readonly secret?: string | readonly string[] | undefined;
+  /** How far a signed time may be from the current time, 1 s to 12 h; beyond it 401. Default: `5m`. */
+  readonly tolerance?: Duration | undefined;
+  /**
+   * Where the event's type is: `header:<name>`, a JSON pointer into the body such as `/type`, or a list of these, of
+   * which the first that has a text counts. Default: that of the scheme; `message` if there is none.
+   */
+  readonly event?: string | readonly string[] | undefined;
+  /** Where the event's channel is, as for `event`. Default: none. */
+  readonly channel?: string | readonly string[] | undefined;
+  /**
+   * Where the id of the delivery is, as for `event`. Of deliveries with the same id, one is stored. Default: that of
+   * the scheme; without an id, the signed time and the SHA-256 of the body identify a delivery.
+   */
+  readonly id?: string | readonly string[] | undefined;
+  /** JSON pointer to the event's data, or a list. Default: the whole body. */
+  readonly data?: string | readonly string[] | undefined;
+  /** With `hmac`: the header of the signature. */
+  readonly header?: string | undefined;
+  /** With `hmac`: the digest, `sha1`, `sha256` or `sha512`. Default: `sha256`. */
+  readonly algorithm?: "sha1" | "sha256" | "sha512" | undefined;
+  /** With `hmac`: `hex` or `base64`. Default: `hex`. */
+  readonly encoding?: "hex" | "base64" | undefined;
+  /** With `hmac`: what stands before the signature in its header, such as `sha256=`. Default: nothing. */
+  readonly prefix?: string | undefined;
+  /**
+   * With `hmac`: the header of the signed time, in seconds or milliseconds since 1970. Default: none; replays are then
+   * recognised by the body only.
+   */
+  readonly timestamp?: string | undefined;
+  /**
+   * With `hmac`: what is signed. `{body}` stands for the body, `{timestamp}` for the time. Default: `{body}`; with
+   * `timestamp`, `{timestamp}.{body}`.
+   */
+  readonly content?: string | undefined;
+  /**
+   * With `none`: `accepted` allows it on an address that other machines can reach. Everyone who reaches it can then
+   * publish to the stream.
+   */
+  readonly unverified?: "accepted" | undefined;
 }
 
 /** How much of a stream is kept. The oldest events are deleted as soon as one limit is exceeded. */
@@ -786,13 +838,14 @@ export interface LimitsConfig {
   /** Rate of requests of one address, counted before they are processed: `1000/1m`; beyond it 429. Default: `none`. */
   readonly requestRate?: string | undefined;
   /**
-   * Rate of different unknown credentials from one address; beyond it 429 for a time that doubles, from 1 s to 5 min.
-   * Credentials that were valid from the address before are still accepted. Default: `20/1m`.
+   * Rate of different unknown credentials, and of webhooks with a wrong signature, from one address; beyond it 429 for
+   * a time that doubles, from 1 s to 5 min. Credentials that were valid from the address before are still accepted.
+   * Default: `20/1m`.
    */
   readonly failedCredentials?: string | undefined;
   /**
-   * Rate of publish requests of one key or user, or of one address if anonymous: `100/1s`; beyond it 429. Default:
-   * `none`.
+   * Rate of publish requests of one key or user, or of one address if anonymous, and of webhooks to one stream:
+   * `100/1s`; beyond it 429. Default: `none`.
    */
   readonly publishRate?: string | undefined;
   /** Names in the filter of one subscription, at most 1000; beyond it 400. Default: `100`. */
@@ -818,7 +871,8 @@ export interface LimitsConfig {
   /** A subscriber whose socket accepts nothing for this long is disconnected; at least `10ms`. Default: `60s`. */
   readonly stall?: Duration | undefined;
   /**
-   * Largest body of a publish request, at most half of `limits.bodies`; beyond it the answer is 413. Default: `1MiB`.
+   * Largest body of a publish request or a webhook, at most half of `limits.bodies`; beyond it the answer is 413.
+   * Default: `1MiB`.
    */
   readonly body?: Size | undefined;
   /**

@@ -42,10 +42,10 @@ const shape = object({
     "Rate of requests of one address, counted before they are processed: `1000/1m`; beyond it 429.",
   ),
   failedCredentials: rate("20/1m", "20/1m").describe(
-    "Rate of different unknown credentials from one address; beyond it 429 for a time that doubles, from 1 s to 5 min. Credentials that were valid from the address before are still accepted.",
+    "Rate of different unknown credentials, and of webhooks with a wrong signature, from one address; beyond it 429 for a time that doubles, from 1 s to 5 min. Credentials that were valid from the address before are still accepted.",
   ),
   publishRate: rate("100/1s").describe(
-    "Rate of publish requests of one key or user, or of one address if anonymous: `100/1s`; beyond it 429.",
+    "Rate of publish requests of one key or user, or of one address if anonymous, and of webhooks to one stream: `100/1s`; beyond it 429.",
   ),
   channels: count(100, 1000).describe("Names in the filter of one subscription, at most 1000; beyond it 400."),
   url: size("8KiB").describe("Length of a request's path and query; beyond it 414."),
@@ -62,7 +62,7 @@ const shape = object({
     "A subscriber whose socket accepts nothing for this long is disconnected; at least `10ms`.",
   ),
   body: size("1MiB").describe(
-    "Largest body of a publish request, at most half of `limits.bodies`; beyond it the answer is 413.",
+    "Largest body of a publish request or a webhook, at most half of `limits.bodies`; beyond it the answer is 413.",
   ),
   bodies: size("64MiB").describe(
     "Total size of the publish request bodies that one process reads or stores at a time; one address can use at most half. Beyond it the answer is 503.",

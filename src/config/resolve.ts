@@ -43,6 +43,7 @@ function parse<Output>(schema: z.ZodType<Output>, input: unknown, source: Config
 }
 
 function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
+  assertSigned(config, source);
   return {
     listen: config.listen,
     listener: config.listener,
@@ -90,6 +91,17 @@ function defaultStream(config: ParsedConfig, source: ConfigSource): string | und
   const path = ["default"];
   const got = describe(config.default, source.isFromEnvironment(path));
   throw new ConfigError([mismatch("default", source.locate(path, "value"), `one of ${names.join(", ")}`, got)]);
+}
+
+/** Webhooks without a signature are protected by nothing but the address. */
+function assertSigned({ listen, streams }: ParsedConfig, source: ConfigSource): void {
+  if (isLoopback(listen.host)) return;
+  for (const [name, { webhook }] of Object.entries(streams)) {
+    if (webhook?.scheme !== "none" || webhook.unverified) continue;
+    const expected = `a scheme that signs, because other machines can reach ${formatListen(listen)}; or "unverified: accepted", if everyone may publish to the stream`;
+    const location = source.locate(["streams", name, "webhook", "scheme"], "value");
+    throw new ConfigError([mismatch(`streams.${name}.webhook.scheme`, location, expected, "none")]);
+  }
 }
 
 /** Listening on a public address requires explicit rights for anonymous clients. */

@@ -6,6 +6,7 @@ import { defaultEventType } from "../sse/index.ts";
 import type { RetentionConfig, StreamConfig } from "./config.ts";
 import { bound, convert, duration, jsonPointer, object, text, whole } from "./fields.ts";
 import { upstreamSchema } from "./upstream.ts";
+import { webhookSchema } from "./webhook.ts";
 
 const retention: z.ZodType<Retention, RetentionConfig> = whole(
   object({
@@ -59,6 +60,7 @@ const shape = object({
   channel: jsonPointer
     .optional()
     .describe("JSON pointer (RFC 6901) to the channel in the JSON data of an upstream event, such as `/symbol`."),
+  webhook: webhookSchema.optional(),
   ids: z
     .enum(["gateway", "upstream"])
     .default("gateway")
@@ -85,9 +87,10 @@ const shape = object({
 /** One stream. */
 export const streamSchema: z.ZodType<StreamOptions, StreamConfig> = convert(
   shape,
-  ({ upstream, channel, retry, ...rest }): StreamOptions => ({
+  ({ upstream, webhook, channel, retry, ...rest }): StreamOptions => ({
     ...rest,
     upstream,
+    webhook,
     hasUpstream: upstream !== undefined,
     channel,
     retry,

@@ -6,6 +6,7 @@ import type { IdMode } from "../hub/format.ts";
 import type { Retention } from "../log/log.ts";
 import type { Routes } from "../proxy/options.ts";
 import type { UpstreamOptions } from "../upstream/upstream.ts";
+import type { WebhookOptions } from "../webhooks/options.ts";
 
 export interface StreamUpstreamOptions extends UpstreamOptions {
   /**
@@ -23,6 +24,8 @@ export interface StreamOptions {
   readonly channel: string | undefined;
   /** Whether the stream has an upstream. Workers get this flag instead of `upstream`, which contains secrets. */
   readonly hasUpstream: boolean;
+  /** The webhooks that are stored in it; absent if it accepts none. */
+  readonly webhook: WebhookOptions | undefined;
   /** Whose event ids clients get and resume with. */
   readonly ids: "gateway" | "upstream";
   readonly retention: Retention;

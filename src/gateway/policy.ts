@@ -6,6 +6,7 @@ import { createStaticFiles } from "../http/static-files.ts";
 import type { Policy } from "../http/gateway-context.ts";
 import type { Logger } from "../util/logger.ts";
 import { isLoopback } from "../util/ip-address.ts";
+import { createWebhook } from "../webhooks/webhook.ts";
 import type { GatewayOptions } from "./options.ts";
 
 /** Creates the policy of these options. Takes over the state of the policy `before`. */
@@ -23,6 +24,7 @@ export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: 
     }),
     cors: createCors(options.access.cors),
     limits: options.limits,
+    webhooks: webhooksOf(options),
     files: options.static === undefined ? undefined : createStaticFiles(options.static),
     addressOf: client.addressOf,
     originOf,
@@ -30,6 +32,11 @@ export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: 
     isTrusted: client.isProxied,
     checkHost: hostCheckOf(options, client),
   };
+}
+
+function webhooksOf({ streams }: GatewayOptions): Policy["webhooks"] {
+  const entries = Object.entries(streams).flatMap(([name, { webhook }]) => (webhook ? [[name, webhook] as const] : []));
+  return new Map(entries.map(([name, webhook]) => [name, createWebhook(webhook)]));
 }
 
 /**

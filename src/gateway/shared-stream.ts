@@ -131,6 +131,7 @@ function optionsOf(
     // Stopped with the stream.
     upstream: { ...upstream, connect: "always", linger: 0 },
     hasUpstream: true,
+    webhook: undefined,
     channel: undefined,
     ids: "gateway",
     retention,

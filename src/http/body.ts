@@ -12,7 +12,7 @@ export async function withBody<T>(
   { identity, address }: Caller,
   { bodies }: Pick<GatewayContext, "bodies">,
   limit: number,
-  use: (body: string) => T | Promise<T>,
+  use: (body: Buffer) => T | Promise<T>,
 ): Promise<T> {
   const share = bodies.open(address === undefined ? identity.subject : addressKey(address));
   try {

@@ -14,6 +14,7 @@ import type { Limits } from "../limits/options.ts";
 import type { ReplayGate } from "../limits/replay-gate.ts";
 import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Durations } from "../util/durations.ts";
+import type { Webhook } from "../webhooks/webhook.ts";
 import type { Logger } from "../util/logger.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
 import type { RoutesStatus, SubscriberStats, WorkerStatus } from "./gateway-status.ts";
@@ -95,6 +96,8 @@ export interface Policy {
   readonly access: Access;
   readonly cors: Cors;
   readonly limits: Limits;
+  /** The webhooks that streams accept, by the name of the stream. */
+  readonly webhooks: ReadonlyMap<string, Webhook>;
   /** The files served at the root; absent if none are served. */
   readonly files: StaticFiles | undefined;
   /** The client's address, and the origin under which it reaches the gateway. Both respect trusted proxies. */

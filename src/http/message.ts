@@ -15,11 +15,11 @@ export interface HttpRequest {
   /** The value of a header by its lower-case name. Repeated headers are joined (RFC 9110 §5.3). */
   header(name: string): string | undefined;
   /**
-   * The whole body as text.
+   * The whole body, as it was received.
    * @param take called with the number of bytes of each chunk
    * @throws {SpillwayError} `body-too-large` beyond `limit` bytes; what `take` throws.
    */
-  body(limit: number, take: (bytes: number) => void): Promise<string>;
+  body(limit: number, take: (bytes: number) => void): Promise<Buffer>;
   /** Aborts when the client disconnects. Read this property only once. */
   readonly signal: AbortSignal;
   /** The address of the connection's remote end; absent if it is unknown. */

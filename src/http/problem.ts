@@ -11,6 +11,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "credential-invalid": 401,
   "credential-expired": 401,
   "ticket-invalid": 401,
+  "signature-invalid": 401,
+  "signature-expired": 401,
   "access-denied": 403,
   "origin-denied": 403,
   "host-denied": 421,
@@ -83,8 +85,9 @@ function retryHeaders({ code, retryAfter = defaultRetryAfter }: SpillwayError, s
   return status === 429 || status === 503 ? { "Retry-After": String(retryAfterSeconds(retryAfter)) } : {};
 }
 
-/** The challenge of a 401 (RFC 6750 §3). */
+/** The challenge of a 401 (RFC 6750 §3). No registered scheme describes the signature of a webhook. */
 function challenge(code: ErrorCode): string {
+  if (code === "signature-invalid" || code === "signature-expired") return 'Signature realm="spillway"';
   return code === "credential-required" ? 'Bearer realm="spillway"' : 'Bearer realm="spillway", error="invalid_token"';
 }
 

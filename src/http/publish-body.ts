@@ -3,6 +3,7 @@ import type { IdMode } from "../hub/format.ts";
 import { parseCursor } from "../log/cursor.ts";
 import { reservedPrefix, type NewEvent } from "../log/log.ts";
 import { createParser } from "../sse/index.ts";
+import { mediaType } from "../util/media-type.ts";
 import { isName, nameRule } from "./filter.ts";
 import { invalid, shown } from "./problem.ts";
 
@@ -44,13 +45,8 @@ export const readAnyJson: EventReader = (contentType, body, { ids }) => {
   return [toEvent({ ...event, channel: optionalText(topic, "body.topic") }, "body", ids)];
 };
 
-/** The media type in a `Content-Type`, without parameters. */
-export function mediaType(contentType = ""): string {
-  return contentType.split(";")[0]!.trim().toLowerCase();
-}
-
 /** The error of a body in another media type than the `expected` ones. */
-export function unsupported(contentType: string | undefined, expected: string): SpillwayError {
+function unsupported(contentType: string | undefined, expected: string): SpillwayError {
   const details = { field: "Content-Type", expected, got: shown(contentType ?? "none") };
   return new SpillwayError("media-type-unsupported", undefined, details);
 }

@@ -31,7 +31,8 @@ export async function publish(
   }
   const contentType = request.header("content-type");
   const { limits } = gateway.policy;
-  return withBody(request, caller, gateway, limits.body, async (body) => {
+  return withBody(request, caller, gateway, limits.body, async (bytes) => {
+    const body = bytes.toString();
     const events = read(contentType, body, { limit: limits.events, ids: stream.ids });
     assertGranted(events, identity.grant);
     const idempotency =

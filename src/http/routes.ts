@@ -8,6 +8,7 @@ import { readAnyJson, readEvents, type EventReader } from "./publish-body.ts";
 import { health, listStreams, liveness, metrics, readiness, simpleMetrics, simpleStatus, status } from "./status.ts";
 import { subscribe } from "./subscribe.ts";
 import { issueTicket } from "./tickets.ts";
+import { receiveWebhook } from "./webhook.ts";
 
 const reading = ["GET", "HEAD"];
 
@@ -30,7 +31,7 @@ const fixedRoutes: ReadonlyMap<string, Route> = new Map<string, Route>([
 export function findRoute(request: HttpRequest, gateway: GatewayContext): Route | undefined {
   const { path } = request;
   const own = fixedRoutes.get(path) ?? defaultRoute(path, gateway) ?? streamRoute(path);
-  return own ?? gateway.forwarded(path) ?? shortRoute(request, gateway);
+  return own ?? webhookRoute(path, gateway) ?? gateway.forwarded(path) ?? shortRoute(request, gateway);
 }
 
 /** The route of the root; `undefined` if the root belongs to the embedding program. */
@@ -87,6 +88,18 @@ function streamRoute(path: string): Route | undefined {
   const find = (gateway: GatewayContext): ServedStream => findStream(stream, gateway);
   if (match[2] !== "events") return subscription(stream, match[2] && decode(match[2]), find);
   return publication(stream, find, readEvents);
+}
+
+/** The route `/webhooks/<name>` of a stream that accepts webhooks. */
+function webhookRoute(path: string, { policy }: GatewayContext): Route | undefined {
+  const [, stream = ""] = /^\/webhooks\/([^/]+)\/?$/.exec(path) ?? [];
+  const webhook = policy.webhooks.get(stream);
+  return (
+    webhook && {
+      methods: ["POST"],
+      handle: (request, _, gateway) => receiveWebhook(request, findStream(stream, gateway), webhook, gateway),
+    }
+  );
 }
 
 /**

@@ -22,7 +22,7 @@ export async function issueTicket(
   assertMayAsk(identity, gateway.policy.access);
   await gateway.admission.publish({ subject: identity.subject, address });
   const scope = await withBody(request, { identity, address }, gateway, bodyLimit, (body) =>
-    readRequest(body, gateway.policy.limits.channels),
+    readRequest(body.toString(), gateway.policy.limits.channels),
   );
   const { ticket, expiresAt } = await gateway.tickets.issue({ holder: identity, address, ...scope });
   // Checked after the grant, so that only callers with the right learn what exists.

@@ -16,6 +16,8 @@ const refusals = [
   "rate-limited",
   "replay-busy",
   "shutting-down",
+  "signature-expired",
+  "signature-invalid",
   "ticket-invalid",
   "too-many-connections",
 ] as const;

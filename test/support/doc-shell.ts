@@ -8,7 +8,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { createGateway, type GatewayConfig } from "../../src/index.ts";
+import { createGateway, type GatewayConfig, type WebhookConfig } from "../../src/index.ts";
 import { makeKey } from "./credentials.ts";
 import { root } from "./doc-blocks.ts";
 import { portOf } from "./ports.ts";
@@ -21,10 +21,29 @@ export interface DocShell {
 }
 
 /** Programs of the machine that a block may use. */
-const programs = ["cat", "cp", "echo", "grep", "head", "jq", "mkdir", "mv", "printf", "rm", "sleep", "sqlite3"];
+const programs = "cat cp date echo grep head jq mkdir mv openssl printf rm sleep sqlite3".split(" ");
 
 /** The streams that the pages use. */
 const streams = ["prices", "chat", "events", "market"];
+
+/** The streams that the guide to webhooks sends to. */
+const webhooks: Readonly<Record<string, WebhookConfig>> = {
+  invoices: { scheme: "standard", secret: "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3" },
+  github: { scheme: "github", secret: "github-secret" },
+  payments: { scheme: "stripe", secret: "stripe-secret" },
+  slack: { scheme: "slack", secret: "slack-secret" },
+  orders: { scheme: "shopify", secret: "shopify-secret" },
+  builds: {
+    scheme: "hmac",
+    secret: "builds-secret",
+    header: "x-signature",
+    algorithm: "sha512",
+    encoding: "base64",
+    prefix: "v1=",
+    timestamp: "x-timestamp",
+  },
+  local: { scheme: "none" },
+};
 
 const main = join(root, "dist/cli/main.js");
 
@@ -71,7 +90,10 @@ export async function startDocShell(): Promise<DocShell> {
   const { key, config } = makeKey("docs", { can: ["subscribe", "publish", "admin"] });
   const gatewayConfig: GatewayConfig = {
     listen: "127.0.0.1:0",
-    streams: Object.fromEntries(streams.map((name) => [name, {}])),
+    streams: {
+      ...Object.fromEntries(streams.map((name) => [name, {}])),
+      ...Object.fromEntries(Object.entries(webhooks).map(([name, webhook]) => [name, { webhook }])),
+    },
     default: "events",
     store: "memory:",
     access: { anonymous: ["subscribe", "publish", "admin"], keys: [config] },

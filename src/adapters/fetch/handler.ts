@@ -61,17 +61,16 @@ function fieldsOf(headers: HttpHeaders): [name: string, value: string][] {
   );
 }
 
-async function readBody(request: Request, limit: number, take: (bytes: number) => void): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
+async function readBody(request: Request, limit: number, take: (bytes: number) => void): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {
     length += chunk.byteLength;
     if (length > limit) throw new SpillwayError("body-too-large", undefined, { expected: `at most ${limit} bytes` });
     take(chunk.byteLength);
-    text += decoder.decode(chunk, { stream: true });
+    chunks.push(chunk);
   }
-  return text + decoder.decode();
+  return Buffer.concat(chunks);
 }
 
 /** Bytes the stream buffers before it counts as full. */

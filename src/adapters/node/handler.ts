@@ -172,7 +172,7 @@ async function readBody(
   response: Response,
   limit: number,
   take: (bytes: number) => void,
-): Promise<string> {
+): Promise<Buffer> {
   if (Number(request.headers["content-length"] ?? 0) > limit) throw tooLarge(limit);
   const chunks: Buffer[] = [];
   let length = 0;
@@ -182,7 +182,7 @@ async function readBody(
     take(chunk.length);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }
 
 /**

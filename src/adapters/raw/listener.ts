@@ -163,8 +163,8 @@ class PlainRequest implements HttpRequest {
     return this.#connection.remoteAddress;
   }
 
-  async body(): Promise<string> {
-    return "";
+  async body(): Promise<Buffer> {
+    return Buffer.alloc(0);
   }
 
   get signal(): AbortSignal {

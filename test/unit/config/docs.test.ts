@@ -28,7 +28,7 @@ test("the defaults in the reference are the actual ones", () => {
   for (const { key, fallback } of rows) {
     if (fallback === undefined) continue;
     const upstream = { url: "http://a", ...(key.includes(".poll.") && { poll }) };
-    const base = { streams: { a: { upstream } }, routes, access };
+    const base = { streams: { a: { upstream, webhook: { scheme: "none" } } }, routes, access };
     const expected = resolveConfig(base);
     const path: ConfigPath = key.replace("<name>", "a").replace("<path>", "/a").split(".");
     const written = path.reduceRight<unknown>((inner, part) => ({ [part]: inner }), parse(fallback));

@@ -32,6 +32,8 @@ const planted: GatewayConfig = {
         proxy: `http://user:${secret}@proxy:3128`,
       },
     },
+    c: { webhook: { scheme: "github", secret } },
+    d: { webhook: { scheme: "hmac", secret: [secret, `${secret}2`], header: "x-signature" } },
     b: {
       upstream: { urls: [{ url: `https://source.example/?${secret}`, name: "spare" }], headers: () => ({ a: secret }) },
     },
@@ -67,6 +69,7 @@ describe("the printed configuration", () => {
         a: {
           upstream: { urls: ["https://a/events", { url: "https://b/events", name: "spare" }], resume: { query: "id" } },
         },
+        e: { webhook: { scheme: "none", event: ["header:x-type", "/type"], unverified: "accepted" } },
         b: { retention: { age: "none", events: 5 }, channel: "/a", heartbeat: 1_500, ids: "upstream" },
         c: { heartbeat: { interval: "5s", event: "beat" }, retry: "2s" },
         d: { heartbeat: { event: "beat" } },

@@ -53,6 +53,7 @@ function streamOptions(): StreamOptions {
     upstream: { ...upstreamOptions({ targets: [{ url: upstream.url, name: "a" }] }), connect: "always", linger: 0 },
     hasUpstream: true,
     channel: undefined,
+    webhook: undefined,
     ids: "gateway",
     retention: { age: undefined, events: undefined, bytes: undefined },
     heartbeat: { interval: 15_000, event: undefined },
