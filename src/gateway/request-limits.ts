@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { isHost } from "../adapters/raw/request-head.ts";
+import { hasOddCoding, hasValidHost } from "../adapters/node/framing.ts";
 import { hasBody, type NodeHandler } from "../adapters/node/handler.ts";
 import type { Limits } from "../limits/options.ts";
 import {
@@ -45,7 +45,6 @@ export function withinLimits(handler: NodeHandler, current: () => Limits, onRefu
       response.shouldKeepAlive = false;
     }
     const limits = current();
-    // Who reads the length differently takes other bytes for the next request (RFC 9112 §6.1).
     if (hasOddCoding(request)) {
       finished.add(request.socket);
       return refuse(malformed, request, response);
@@ -65,20 +64,6 @@ function refusalOf(request: Request, limits: Limits): Refusal | undefined {
   if (length > limits.headers) return headersTooLarge;
   if (!hasValidHost(request)) return hostInvalid;
   return hasUnknownExpectation(request) ? expectationFailed : undefined;
-}
-
-/** Whether Node's parser has taken a body for chunked where another server might not. */
-function hasOddCoding({ headers, httpVersion }: Request): boolean {
-  const coding = headers["transfer-encoding"];
-  return coding !== undefined && (httpVersion !== "1.1" || coding.toLowerCase() !== "chunked");
-}
-
-/** RFC 9112 §3.2: HTTP/1.1 requires exactly one `Host`. HTTP/2 uses `:authority` instead. */
-function hasValidHost({ headers, httpVersion, rawHeaders }: Request): boolean {
-  if (headers.host === undefined) return httpVersion !== "1.1";
-  if (!isHost(headers.host)) return false;
-  // Node keeps only the first one in `headers`.
-  return rawHeaders.filter((text, i) => i % 2 === 0 && text.toLowerCase() === "host").length === 1;
 }
 
 /** RFC 9110 §10.1.1 defines only `100-continue`; HTTP/1.0 has no expectations. */

@@ -12,6 +12,7 @@ import type {
 } from "../../http/message.ts";
 import type { HttpHandler } from "../../http/handler.ts";
 import { problem } from "../../http/problem.ts";
+import { assertForwardable } from "./framing.ts";
 import { openHttp1, openHttp2 } from "./sink.ts";
 import { closeSignal, onGone } from "../connections.ts";
 import { splitTarget } from "../raw/request-head.ts";
@@ -78,6 +79,7 @@ function toHttpRequest(request: Request, response: Response, isShared: boolean):
     },
     body: (limit, take) => readBody(request, response, limit, take),
     get original() {
+      if (!isHttp2(response)) assertForwardable(request as IncomingMessage, response);
       return toOriginal(request, response, target);
     },
     // Listens on the response, because a request emits `close` as soon as its body has been read.

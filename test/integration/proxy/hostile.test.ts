@@ -1,9 +1,12 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { Gateway } from "../../../src/gateway/gateway.ts";
 import { budget, time } from "../../fuzz/budget.ts";
 import { answersIn, openRaw } from "../../support/raw-client.ts";
 import { chunk, startRawOrigin, whole, type OriginConnection, type RawOrigin } from "../../support/raw-origin.ts";
+import { portOf } from "../../support/ports.ts";
 import { eventually } from "../../support/reader.ts";
 import { openRoutes, routeTo } from "../../support/routes.ts";
 import { readStrictly, type StrictRequest } from "../../support/strict-requests.ts";
@@ -12,16 +15,26 @@ import { readStrictly, type StrictRequest } from "../../support/strict-requests.
 let answer: (request: StrictRequest, connection: OriginConnection) => void;
 let origin: RawOrigin;
 let gateway: Gateway;
-let port: number;
+let mounted: Server;
+/** The ports of all servers. */
+const ports = { "the gateway's own server": 0, "gateway.node() in a server of node:http": 0 };
+const [ownServer, nodeServer] = Object.keys(ports) as [keyof typeof ports, keyof typeof ports];
 
 beforeAll(async () => {
   origin = await startRawOrigin({ onRequest: (request, connection) => answer(request, connection) });
   const timeouts = { connect: 5000, headers: 500, idle: 90_000 };
   gateway = await openRoutes({ "/api/**": routeTo([origin.url], { upstream: { timeouts } }) }, { drain: 0 });
-  ({ port } = await gateway.listen());
+  ports[ownServer] = (await gateway.listen()).port;
+  mounted = createServer(gateway.node()).listen(0, "127.0.0.1");
+  // The clients here end their side after the request.
+  Object.assign(mounted, { httpAllowHalfOpen: true });
+  await once(mounted, "listening");
+  ports[nodeServer] = portOf(mounted);
 });
 
 afterAll(async () => {
+  mounted.closeAllConnections();
+  mounted.close();
   await gateway.close();
   await origin.close();
 });
@@ -32,11 +45,17 @@ beforeEach(() => {
 
 let runs = 0;
 
+interface Outcome {
+  readonly text: string;
+  readonly received: StrictRequest[];
+  readonly errors: string[];
+}
+
 /** What came back for these bytes, once the gateway has closed, and the requests to the origin that come from them. */
-async function send(bytes: string): Promise<{ text: string; received: StrictRequest[]; errors: string[] }> {
+async function sendTo(server: keyof typeof ports, bytes: string): Promise<Outcome> {
   // What is aborted may still arrive later: the path tells the requests of one client from those of another.
   const base = `/api/${++runs}/`;
-  const { socket, all } = openRaw(port);
+  const { socket, all } = openRaw(ports[server]);
   socket.end(bytes.replaceAll("/api/", base), "latin1");
   const text = await all();
   socket.destroy();
@@ -56,7 +75,9 @@ function post(fields: readonly string[], body = `5\r\nfirst\r\n0\r\n\r\n${smuggl
 
 const chunkedPost = (body: string): string => post(["Transfer-Encoding: chunked"], body);
 
-describe("from the client", () => {
+describe.each([ownServer, nodeServer])("from the client, through %s", (server) => {
+  const send = (bytes: string): Promise<Outcome> => sendTo(server, bytes);
+
   test.each([
     ...["010", "+5", "5, 5", "5 5", "-5", "0x5", "5.0", "", "99999999999999999999", "\x0b5"].map((length) =>
       post([`Content-Length: ${length}`], "first"),
@@ -177,7 +198,7 @@ describe("from the client", () => {
           left.splice(left.indexOf(target), 1);
         }
       }),
-      budget(150),
+      budget(75),
     );
   });
 });
@@ -230,6 +251,7 @@ const mutated = fc
 describe("from the target", () => {
   const get = "GET /api/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
   const head = "HTTP/1.1 200 OK\r\n";
+  const send = (bytes: string): Promise<Outcome> => sendTo(ownServer, bytes);
 
   test.each([
     `${head}Content-Length: 5\r\nContent-Length: 6\r\n\r\nsecret`,
@@ -288,7 +310,7 @@ describe("from the target", () => {
   });
 
   test("bytes that come before the next request are no answer to it", async () => {
-    const { socket, text } = openRaw(port);
+    const { socket, text } = openRaw(ports[ownServer]);
     onTestFinished(() => void socket.destroy());
     const received = (): number => origin.requests().filter(({ target }) => target.startsWith("/api/late")).length;
     socket.write("GET /api/late1 HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -342,7 +364,7 @@ describe("from the target", () => {
       };
       writeOn();
     };
-    const client = openRaw(port);
+    const client = openRaw(ports[ownServer]);
     client.socket.pause().write(get);
     let last = -1;
     // Until nothing more is taken from the target.

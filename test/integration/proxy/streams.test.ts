@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
-import { createSecureServer } from "node:http2";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { connect, createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import { expect, onTestFinished, test } from "vitest";
 import { createGateway, type GatewayConfig } from "spillway";
 import { portOf } from "../../support/ports.ts";
@@ -155,4 +155,52 @@ test("a response over HTTP/2 that the target resets is cut", async () => {
   const { port } = await gateway.listen();
   const response = await fetch(`http://127.0.0.1:${port}/feed`);
   await expect(response.text()).rejects.toThrow();
+});
+
+test("trailers of a target pass from HTTP/2 to HTTP/2, and from HTTP/1.1, those of framing do not", async () => {
+  const certificate = selfSigned();
+  const answer = (
+    request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
+  ): void => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += String(chunk)));
+    request.on("end", () => {
+      response.writeHead(200, { "content-type": "text/plain", "trailer": "x-sum" });
+      (response as ServerResponse).write(`body ${body} ${String(request.headers["x-sum"])}`);
+      response.addTrailers({ "x-sum": "9", "set-cookie": "a=1" });
+      response.end();
+    });
+  };
+  const [two, one] = [createSecureServer(certificate, answer), createServer(answer)].map((server) =>
+    server.listen(0, "127.0.0.1"),
+  );
+  await Promise.all([once(two!, "listening"), once(one!, "listening")]);
+  onTestFinished(() => [one, two].forEach((server) => void server!.close()));
+  const tls = { ca: certificate.cert };
+  const gateway = await createGateway({
+    listen: "127.0.0.1:0",
+    store: "memory:",
+    tls: certificate,
+    routes: {
+      "/two": { upstream: { url: `https://127.0.0.1:${portOf(two!)}`, tls, http2: true }, access: "none" },
+      "/one": { upstream: { url: `http://127.0.0.1:${portOf(one!)}` }, access: "none" },
+    },
+  });
+  onTestFinished(() => gateway.close());
+  const session = connect(`https://127.0.0.1:${(await gateway.listen()).port}`, tls);
+  onTestFinished(() => session.destroy());
+  for (const path of ["/two", "/one"]) {
+    const stream = session.request({ ":method": "POST", ":path": path }, { waitForTrailers: true });
+    stream.on("wantTrailers", () => stream.sendTrailers({ "x-sum": "8" }));
+    stream.end("sent");
+    const trailers = once(stream, "trailers");
+    let text = "";
+    for await (const chunk of stream) text += String(chunk);
+    // The trailers of a request are no headers of it, and are not passed on.
+    expect(text).toBe("body sent undefined");
+    const [fields] = (await trailers) as [object];
+    expect(fields).toMatchObject({ "x-sum": "9" });
+    expect(fields).not.toHaveProperty("set-cookie");
+  }
 });
