@@ -418,7 +418,7 @@ export interface RouteConfig {
   readonly access?: "required" | "none" | undefined;
   /** How the path of a request is changed. */
   readonly path?: RoutePathConfig | undefined;
-  /** `Host` that the target gets: its own, or that of the client's request. Default: `target`. */
+  /** The `Host` header of the forwarded request: that of the target's URL, or the client's. Default: `target`. */
   readonly host?: "target" | "client" | undefined;
   /** Changes of the header fields of both messages. */
   readonly headers?: RouteHeadersConfig | undefined;
@@ -448,8 +448,8 @@ export interface RouteConfig {
    */
   readonly transform?: string | TransformConfig | undefined;
   /**
-   * How long an event stream is silent before the client gets a comment, which keeps its connection alive; at least
-   * `10ms`. Default: never; `15s` with `share`.
+   * How long an event stream may be silent before the client gets a comment, which keeps its connection alive; at
+   * least `10ms`. Default: never; `15s` with `share`.
    */
   readonly heartbeat?: Duration | undefined;
   /**
@@ -471,15 +471,18 @@ export interface RouteUpstreamConfig {
   readonly urls?: readonly (RouteTargetConfig | string)[] | undefined;
   /**
    * How a target is chosen. `failover`: the first healthy one. `round-robin`: each in turn. `least-requests`: of two
-   * random ones, that with fewer open requests. `{ hash: <what> }`: the same one for equal values of `subject`,
+   * random targets, the one with fewer open requests. `{ hash: <what> }`: the same one for equal values of `subject`,
    * `address`, `header:<name>` or `cookie:<name>`.
    */
   readonly balance?: "failover" | "round-robin" | "least-requests" | { readonly hash: string } | undefined;
-  /** Checks in turn whether each target can take requests. */
+  /** Regular requests that check whether each target can be used. */
   readonly health?: RouteHealthConfig | undefined;
   /** Takes a target out after failed requests. */
   readonly eject?: RouteEjectConfig | undefined;
-  /** Over how long a target that is new or was not used takes up its full share. Default: `0s`. */
+  /**
+   * How long a target that is new, or was down or ejected, takes to reach its full share of the requests. Default:
+   * `0s`.
+   */
   readonly slowStart?: Duration | undefined;
   /** Maximum number of concurrent requests to one target, per process. Default: `1024`. */
   readonly connections?: Count | undefined;
@@ -508,7 +511,7 @@ export interface RouteTargetConfig {
   readonly weight?: Count | undefined;
 }
 
-/** Checks in turn whether each target can take requests. */
+/** Regular requests that check whether each target can be used. */
 export interface RouteHealthConfig {
   /**
    * Path, and query, that is requested at every target, without the path of the target's URL; a status from 200 to 399
@@ -528,11 +531,14 @@ export interface RouteHealthConfig {
 /** Takes a target out after failed requests. */
 export interface RouteEjectConfig {
   /**
-   * Requests in a row without an answer, with a broken one, or with 502, 503 or 504, after which a target gets no more
-   * requests for some time, where there are several. `none` disables this. Default: `5`.
+   * Requests in a row without an answer, with a broken one, or with 502, 503 or 504, after which a target gets no
+   * requests for some time, if there are several targets. `none` disables this. Default: `5`.
    */
   readonly errors?: Count | undefined;
-  /** How long the first time; each further ejection takes as much longer, up to ten times. Default: `30s`. */
+  /**
+   * Duration of the first ejection. Each further one is longer by this duration, up to ten times as long. Default:
+   * `30s`.
+   */
   readonly for?: Duration | undefined;
   /** Maximum part of the targets that is ejected at a time. Default: `50%`. */
   readonly most?: Percentage | undefined;
@@ -540,9 +546,12 @@ export interface RouteEjectConfig {
 
 /** Requests that wait for a target at its limit of connections. */
 export interface RouteQueueConfig {
-  /** Requests that wait for a target at its limit of connections; beyond it 503. Default: `100`. */
+  /**
+   * Maximum number of requests that wait for a target with `connections` requests; further ones get 503. Default:
+   * `100`.
+   */
   readonly length?: Count | undefined;
-  /** How long a request waits; then the answer is 503. Default: `1s`. */
+  /** How long a request waits before it gets 503. Default: `1s`. */
   readonly for?: Duration | undefined;
 }
 
@@ -566,7 +575,7 @@ export interface RouteTimeoutsConfig {
   readonly connect?: Duration | undefined;
   /** From the end of the request until the response's headers; then the answer is 504. Default: `30s`. */
   readonly headers?: Duration | undefined;
-  /** How long a body may pause, in either direction; then the response is cut. Default: `90s`. */
+  /** How long a request may go without body data in either direction before its response is cut. Default: `90s`. */
   readonly idle?: Duration | undefined;
 }
 
@@ -599,8 +608,8 @@ export interface TransformConfig {
   /** Path of the module, relative to the working directory. */
   readonly module: string;
   /**
-   * What becomes of an event for which the module throws: `pass` sends it unchanged, `skip` leaves it out, `stop` cuts
-   * the response. Default: `pass`.
+   * What happens to an event for which the module throws: `pass` sends it unchanged, `skip` drops it, `stop` cuts the
+   * response. Default: `pass`.
    */
   readonly onError?: "skip" | "pass" | "stop" | undefined;
 }

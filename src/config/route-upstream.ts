@@ -50,21 +50,23 @@ const health = object({
   timeout: duration("1s", 1).describe("How long an answer may take."),
   up: positive(2, 1000).describe("Good answers in a row after which a target is used again."),
   down: positive(3, 1000).describe("Bad answers in a row after which a target is no longer used."),
-}).meta({ title: "RouteHealthConfig", description: "Checks in turn whether each target can take requests." });
+}).meta({ title: "RouteHealthConfig", description: "Regular requests that check whether each target can be used." });
 
 const eject = object({
   errors: bound("Count", "5").describe(
-    "Requests in a row without an answer, with a broken one, or with 502, 503 or 504, after which a target gets no more requests for some time, where there are several. `none` disables this.",
+    "Requests in a row without an answer, with a broken one, or with 502, 503 or 504, after which a target gets no requests for some time, if there are several targets. `none` disables this.",
   ),
   for: duration("30s", 1).describe(
-    "How long the first time; each further ejection takes as much longer, up to ten times.",
+    "Duration of the first ejection. Each further one is longer by this duration, up to ten times as long.",
   ),
   most: percentage("50%").describe("Maximum part of the targets that is ejected at a time."),
 }).meta({ title: "RouteEjectConfig", description: "Takes a target out after failed requests." });
 
 const queue = object({
-  length: count(100, 1_000_000).describe("Requests that wait for a target at its limit of connections; beyond it 503."),
-  for: duration("1s").describe("How long a request waits; then the answer is 503."),
+  length: count(100, 1_000_000).describe(
+    "Maximum number of requests that wait for a target with `connections` requests; further ones get 503.",
+  ),
+  for: duration("1s").describe("How long a request waits before it gets 503."),
 }).meta({ title: "RouteQueueConfig", description: "Requests that wait for a target at its limit of connections." });
 
 const retry = object({
@@ -86,7 +88,9 @@ const timeouts = object({
   headers: duration("30s", 1).describe(
     "From the end of the request until the response's headers; then the answer is 504.",
   ),
-  idle: duration("90s", 1).describe("How long a body may pause, in either direction; then the response is cut."),
+  idle: duration("90s", 1).describe(
+    "How long a request may go without body data in either direction before its response is cut.",
+  ),
 }).meta({ title: "RouteTimeoutsConfig", description: "How long each phase of a forwarded request may take." });
 
 const shape = object({
@@ -104,11 +108,13 @@ const shape = object({
   balance: balance
     .default("round-robin")
     .describe(
-      "How a target is chosen. `failover`: the first healthy one. `round-robin`: each in turn. `least-requests`: of two random ones, that with fewer open requests. `{ hash: <what> }`: the same one for equal values of `subject`, `address`, `header:<name>` or `cookie:<name>`.",
+      "How a target is chosen. `failover`: the first healthy one. `round-robin`: each in turn. `least-requests`: of two random targets, the one with fewer open requests. `{ hash: <what> }`: the same one for equal values of `subject`, `address`, `header:<name>` or `cookie:<name>`.",
     ),
   health: health.optional(),
   eject: eject.prefault({}),
-  slowStart: duration("0s").describe("Over how long a target that is new or was not used takes up its full share."),
+  slowStart: duration("0s").describe(
+    "How long a target that is new, or was down or ejected, takes to reach its full share of the requests.",
+  ),
   connections: positive(1024, 1_000_000).describe("Maximum number of concurrent requests to one target, per process."),
   queue: queue.prefault({}),
   retry: retry.prefault({}),

@@ -68,7 +68,7 @@ const transformSection = object({
     .enum(["skip", "pass", "stop"])
     .default("pass")
     .describe(
-      "What becomes of an event for which the module throws: `pass` sends it unchanged, `skip` leaves it out, `stop` cuts the response.",
+      "What happens to an event for which the module throws: `pass` sends it unchanged, `skip` drops it, `stop` cuts the response.",
     ),
 }).meta({ title: "TransformConfig", description: "A module that changes the events of a route." });
 
@@ -140,7 +140,7 @@ const shape = object({
   host: z
     .enum(["target", "client"])
     .default("target")
-    .describe("`Host` that the target gets: its own, or that of the client's request."),
+    .describe("The `Host` header of the forwarded request: that of the target's URL, or the client's."),
   headers: object({
     request: headerRules.prefault({}),
     response: headerRules.prefault({}),
@@ -174,7 +174,7 @@ const shape = object({
     .unwrap()
     .optional()
     .describe(
-      "How long an event stream is silent before the client gets a comment, which keeps its connection alive; at least `10ms`. Default: never; `15s` with `share`.",
+      "How long an event stream may be silent before the client gets a comment, which keeps its connection alive; at least `10ms`. Default: never; `15s` with `share`.",
     ),
   share: share
     .optional()
