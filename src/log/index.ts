@@ -9,6 +9,7 @@ export {
   reservedPrefix,
   type Appended,
   type AppendOptions,
+  type EventCondition,
   type FilterPatterns,
   type FindOptions,
   type Idempotency,

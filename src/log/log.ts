@@ -39,6 +39,15 @@ export interface LogFilter {
   readonly events?: readonly string[] | undefined;
   /** Names and patterns that must match as well; in a pattern `*` matches any characters. */
   readonly within?: FilterPatterns | undefined;
+  /** Conditions on the whole event, all of which must hold as well. */
+  readonly where?: readonly EventCondition[] | undefined;
+}
+
+/** A condition on an event that is neither a name nor a pattern. A store applies it to the events that it has read. */
+export interface EventCondition {
+  /** Equal for conditions that match the same events. */
+  readonly key: string;
+  matches(event: NewEvent): boolean;
 }
 
 /** Names and patterns of what a subscriber wants to see. */

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { matches } from "../log/filter.ts";
-import type { LogFilter, NewEvent } from "../log/log.ts";
+import type { EventCondition, LogFilter, NewEvent } from "../log/log.ts";
 import { newEvent, numbered, readAll } from "./events.ts";
 import type { LogStoreFact } from "./log-store-fact.ts";
 
@@ -11,6 +11,11 @@ const types = ["message", "trade", "quote", "spillway.gap", "spillway", "spillwa
 const mixed: readonly NewEvent[] = Array.from({ length: 96 }, (_, index) =>
   newEvent(String(index), { channel: channels[(index * 7) % 4], event: types[(index * 5 + (index % 3)) % 6]! }),
 );
+
+/** A condition that needs the data of an event. */
+function endsWith(text: string): EventCondition {
+  return { key: text, matches: ({ data }) => data.endsWith(text) };
+}
 
 const filters: readonly LogFilter[] = [
   {},
@@ -39,6 +44,9 @@ const filters: readonly LogFilter[] = [
   { within: { broadcast: true } },
   { channels: ["a"], within: { events: ["*e"] } },
   { events: ["trade"], within: { channels: ["a*", "c"], broadcast: true } },
+  { where: [endsWith("1"), endsWith("11")] },
+  { channels: ["a", "b"], where: [endsWith("3")] },
+  { events: ["trade"], within: { channels: ["*"] }, where: [endsWith("3")] },
 ];
 
 /** The facts about filters. */

@@ -44,6 +44,8 @@ export const findFacts: readonly LogStoreFact[] = [
         [{ within: { channels: ["user:*"] } }, 3],
         [{ within: { channels: ["user:*"], events: ["e0"] } }, undefined],
         [{ channels: ["none"] }, undefined],
+        [{ where: [{ key: "e2", matches: ({ event, data }) => event === "e2" && data === "x" }] }, 3],
+        [{ channels: ["a"], where: [{ key: "y", matches: ({ data }) => data === "y" }] }, undefined],
       ];
       for (const [filter, after] of filters)
         equal(await log.find({ upstreamId: "u", filter }), after, JSON.stringify(filter));
@@ -111,7 +113,10 @@ export const findFacts: readonly LogStoreFact[] = [
     async check({ open }) {
       const log = await open("s", { events: 8 });
       const events = Array.from({ length: 10 }, (_, index) =>
-        newEvent("x", { channel: index % 2 === 0 ? "even" : "odd", event: index % 5 === 0 ? "five" : "message" }),
+        newEvent(`${index}`, {
+          channel: index % 2 === 0 ? "even" : "odd",
+          event: index % 5 === 0 ? "five" : "message",
+        }),
       );
       equal(await log.find({ last: 3 }), 0);
       await log.append(events);
@@ -130,6 +135,8 @@ export const findFacts: readonly LogStoreFact[] = [
         [{ last: 5, filter: { channels: ["none"] } }, 10],
         [{ last: 2, filter: { within: { channels: ["e*n"] } } }, 6],
         [{ last: 1, filter: { events: ["five"], within: { channels: ["even"], broadcast: true } } }, 10],
+        [{ last: 2, filter: { where: [{ key: "data < 7", matches: ({ data }) => Number(data) < 7 }] } }, 5],
+        [{ last: 1, filter: { channels: ["even"], where: [{ key: "4", matches: ({ data }) => data === "4" }] } }, 4],
       ];
       for (const [position, after] of positions) equal(await log.find(position), after, JSON.stringify(position));
     },
@@ -154,6 +161,7 @@ export const findFacts: readonly LogStoreFact[] = [
       await log.append([newEvent("1", { channel: "a" }), newEvent("2", { event: "spillway.gap" }), newEvent("3")]);
       equal(await log.find({ last: 1, filter: { channels: ["a"] } }), 1);
       equal(await log.find({ last: 2, filter: { channels: ["a"] } }), 0);
+      equal(await log.find({ last: 1, filter: { where: [{ key: "none", matches: () => false }] } }), 1);
     },
   },
 ];

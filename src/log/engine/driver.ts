@@ -77,7 +77,7 @@ export interface ScanRange {
 /** What a step found, all of it in one snapshot of the log. */
 export interface ScanStep {
   readonly state: StoredState;
-  /** The events looked at that are held, in the direction of the step. Going backward `data` may be left out. */
+  /** The events looked at that are held, in the direction of the step. Going backward `data` may be left out, unless the filter has `where`. */
   readonly events: readonly LogEvent[];
   /** The last sequence number looked at; `from` if there was none. */
   readonly seq: number;

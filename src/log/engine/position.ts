@@ -1,6 +1,6 @@
-import { matches } from "../filter.ts";
+import { matches, matchesNames } from "../filter.ts";
 import type { FindOptions, LogFilter, LogPosition } from "../log.ts";
-import type { AlikeEvent, ReadDriver } from "./driver.ts";
+import type { ReadDriver } from "./driver.ts";
 
 /** The sequence number behind which to read on from a position; `undefined` for an unknown id. See {@link Log.find}. */
 export async function findPosition(
@@ -11,18 +11,28 @@ export async function findPosition(
   if ("sourceId" in position) return driver.latestOfSource(position.sourceId);
   if ("since" in position) return driver.beforeTime(position.since);
   if ("last" in position) return beforeLast(driver, position, signal);
-  const { upstreamId, published, filter } = position;
-  const origins = published ? (["source", "publisher"] as const) : (["source"] as const);
-  return firstMatch(await Promise.all(origins.map((origin) => driver.alike(origin, upstreamId))), filter);
+  return firstAlike(driver, position);
 }
 
-/** The first event that matches the filter, of lists of events that have an id, each in order. */
-export function firstMatch(
-  lists: readonly (readonly AlikeEvent[])[],
-  filter: LogFilter | undefined,
-): number | undefined {
-  const found = lists.flatMap((events) => events.find((event) => matches(filter, event))?.seq ?? []);
-  return found.length === 0 ? undefined : Math.min(...found);
+/** The first event with an id that matches the filter. */
+async function firstAlike(
+  driver: ReadDriver,
+  { upstreamId, published, filter }: Extract<LogPosition, { readonly upstreamId: string }>,
+): Promise<number | undefined> {
+  const origins = published ? (["source", "publisher"] as const) : (["source"] as const);
+  const lists = await Promise.all(origins.map((origin) => driver.alike(origin, upstreamId)));
+  const named = lists.flat().filter((event) => matchesNames(filter, event));
+  const found = named.map(({ seq }) => seq).toSorted((a, b) => a - b);
+  if (!filter?.where) return found[0];
+  for (const seq of found) if (await isMatch(driver, seq, filter)) return seq;
+  return undefined;
+}
+
+/** Reads an event, because a condition may need its data. */
+async function isMatch(driver: ReadDriver, seq: number, filter: LogFilter): Promise<boolean> {
+  const range = { direction: "forward", filter: undefined, from: seq - 1, limit: 1, maxBytes: 1, live: false } as const;
+  const { events } = await driver.scan(range);
+  return events[0]?.seq === seq && matches(filter, events[0]);
 }
 
 async function beforeLast(

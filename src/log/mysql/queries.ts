@@ -32,11 +32,15 @@ export interface Range extends Bounds {
 /** Beyond this many values scanning every event is cheaper than merging the index ranges. */
 const maxMerged = 32;
 
-/** Going backward events are only counted, so their data is not read. */
-const columns: Readonly<Record<Direction, string>> = {
-  forward: `e.seq, e.time, e.event, e.data, e.channel, e.upstream_id, e.publisher_id, e.bytes + ${eventOverhead} AS bytes`,
-  backward: "e.seq, e.time, e.event, '' AS data, e.channel, e.upstream_id, e.publisher_id, 0 AS bytes",
-};
+/** Whether a scan reads the data of events. Going backward they are only counted, unless a condition needs the data. */
+export function readsData(filter: LogFilter | undefined, direction: Direction): boolean {
+  return direction === "forward" || filter?.where !== undefined;
+}
+
+function columns(withData: boolean): string {
+  const [data, bytes] = withData ? ["e.data", `e.bytes + ${eventOverhead}`] : ["'' AS data", "0"];
+  return `e.seq, e.time, e.event, ${data}, e.channel, e.upstream_id, e.publisher_id, ${bytes} AS bytes`;
+}
 
 /**
  * Selects a stream's next events, in any order: all that match the filter, and others at most where the filter has both channels and
@@ -46,7 +50,7 @@ const columns: Readonly<Record<Direction, string>> = {
 export function selectEvents(tables: Tables, filter: LogFilter | undefined, direction: Direction, range: Range): Query {
   const chosen = chooseNumbers(tables, filter, direction, range);
   const sql = `
-    SELECT ${columns[direction]}
+    SELECT ${columns(readsData(filter, direction))}
     FROM (SELECT seq, SUM(bytes + ${eventOverhead}) OVER (ORDER BY ${order(direction)}) - bytes - ${eventOverhead} AS bytes_before FROM (${chosen.sql}) AS chosen) AS placed
     STRAIGHT_JOIN ${tables.events} AS e ON e.stream = ? AND e.seq = placed.seq
     WHERE placed.bytes_before < ?`;

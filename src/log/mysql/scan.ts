@@ -3,7 +3,7 @@ import { originOf } from "../engine/logged-events.ts";
 import type { LogEvent } from "../log.ts";
 import type { Connection } from "./connection.ts";
 import type { SqlRow } from "./driver.ts";
-import { type Bounds, selectEvents } from "./queries.ts";
+import { type Bounds, readsData, selectEvents } from "./queries.ts";
 import { optionalText, type StreamRow, streamColumns, toStreamRow } from "./streams.ts";
 import type { Tables } from "./tables.ts";
 
@@ -60,8 +60,8 @@ export async function scanEvents(
 }
 
 function boundsOf({ direction, filter, limit, maxBytes }: ScanRange): Bounds {
-  // Going backward no data is read, so its size needs no bound.
-  if (direction === "backward") return { limit: scanRows, maxBytes: Number.MAX_SAFE_INTEGER };
+  // Without data, its size needs no bound.
+  if (!readsData(filter, direction)) return { limit: scanRows, maxBytes: Number.MAX_SAFE_INTEGER };
   const [rows, bytes] = filter ? [filteredRows, filteredBytes] : [1, 1];
   return {
     limit: Math.min(Math.max(limit, rows), scanRows),

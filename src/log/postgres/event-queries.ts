@@ -37,17 +37,19 @@ const maxMerged = 32;
 
 /** Whether every event that {@link EventQueries.selectEvents} selects with this filter matches it. */
 export function isExact(filter: LogFilter | undefined): boolean {
-  const { channels, events, within } = filter ?? {};
-  if (within || (channels && events)) return false;
+  const { channels, events, within, where } = filter ?? {};
+  if (within || where || (channels && events)) return false;
   const wanted = channels ?? events;
   return !wanted || wanted.length <= maxMerged;
 }
 
-/** A backward scan only counts, so it leaves out the data. */
-const columns: Readonly<Record<ScanRange["direction"], string>> = {
-  forward: `seq, time, event, data, channel, upstream_id, publisher_id, bytes + ${eventOverhead} AS size`,
-  backward: `seq, time, event, '' AS data, channel, upstream_id, publisher_id, bytes + ${eventOverhead} AS size`,
-};
+type Selection = Pick<ScanRange, "direction" | "filter">;
+
+/** A backward scan only counts, so it leaves out the data, unless a condition needs it. */
+function columns({ direction, filter }: Selection): string {
+  const data = direction === "forward" || filter?.where ? "data" : "'' AS data";
+  return `seq, time, event, ${data}, channel, upstream_id, publisher_id, bytes + ${eventOverhead} AS size`;
+}
 
 const orders: Readonly<Record<ScanRange["direction"], string>> = { forward: "seq", backward: "seq DESC" };
 
@@ -62,21 +64,22 @@ export function createEventQueries(schema: string): EventQueries {
   const table = (name: string): string => `"${schema}".${name}`;
 
   /** One range of the walk; `condition` is what its index serves. */
-  function range(direction: ScanRange["direction"], condition: string): string {
-    return `SELECT ${columns[direction]} FROM ${table("events")}
+  function range(selection: Selection, condition: string): string {
+    const { direction } = selection;
+    return `SELECT ${columns(selection)} FROM ${table("events")}
       WHERE stream = $1 AND seq ${direction === "forward" ? ">" : "<"} $3 AND ${condition}
       ORDER BY ${orders[direction]} LIMIT $4`;
   }
 
   /** One ordered range of an index per value, and one of the reserved types, which pass every filter. */
-  function merge(direction: ScanRange["direction"], column: string, count: number): string {
+  function merge(selection: Selection, column: string, count: number): string {
     const ranges = Array.from({ length: count }, (_, index) => {
       const value = `$${index + 6}`;
       const condition = `${indexed(column)} = ${indexed(`${value}::text`)} AND ${column} = ${value} AND NOT (${isReserved})`;
-      return `(${range(direction, condition)})`;
+      return `(${range(selection, condition)})`;
     });
-    const all = [...ranges, `(${range(direction, isReserved)})`].join(" UNION ALL ");
-    return `SELECT * FROM (${all}) ranges ORDER BY ${orders[direction]} LIMIT $4`;
+    const all = [...ranges, `(${range(selection, isReserved)})`].join(" UNION ALL ");
+    return `SELECT * FROM (${all}) ranges ORDER BY ${orders[selection.direction]} LIMIT $4`;
   }
 
   /** Leaves out what lies behind the event that reaches `$5` bytes. */
@@ -86,7 +89,8 @@ export function createEventQueries(schema: string): EventQueries {
       ) summed WHERE before < $5 ORDER BY ${orders[direction]}`;
   }
 
-  function selectEvents({ filter, direction, from, rows, bytes }: EventRange): SnapshotQuery {
+  function selectEvents(selection: EventRange): SnapshotQuery {
+    const { filter, direction, from, rows, bytes } = selection;
     const { channels, events } = filter ?? {};
     const values = [from, rows, bytes];
     for (const [column, wanted] of [
@@ -95,10 +99,11 @@ export function createEventQueries(schema: string): EventQueries {
     ] as const) {
       if (!wanted || wanted.length > maxMerged) continue;
       const distinct = [...new Set(wanted)].map(encodeText);
-      const text = within(direction, merge(direction, column, distinct.length));
+      const text = within(direction, merge(selection, column, distinct.length));
       return { text, values: [...values, ...distinct] };
     }
-    return { name: `spillway_${direction}`, text: within(direction, range(direction, "true")), values };
+    const name = `spillway_${direction}${filter?.where ? "_data" : ""}`;
+    return { name, text: within(direction, range(selection, "true")), values };
   }
 
   return {

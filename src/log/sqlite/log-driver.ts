@@ -173,7 +173,7 @@ function readRow(statement: Statements, id: number): StreamRow {
 function scan(statement: Statements, id: number, range: ScanRange): ScanStep & { readonly matching: number } {
   const { direction, filter, from, limit, maxBytes } = range;
   const row = readRow(statement, id);
-  const { sql, values } = selectEvents(filter, direction);
+  const { sql, values } = selectEvents(range);
   const events: LogEvent[] = [];
   let [matching, collected, looked] = [0, 0, 0];
   let end = true;

@@ -1,5 +1,5 @@
 import type { ScanRange } from "../engine/driver.ts";
-import { maxAlike, type LogFilter } from "../log.ts";
+import { maxAlike } from "../log.ts";
 import type { SqlValue } from "./driver.ts";
 import { isReserved } from "./schema.ts";
 import { encodeText } from "./text.ts";
@@ -13,35 +13,39 @@ export interface Query {
 /** With more values than this, scanning every event is cheaper than merging the index ranges. */
 const maxMerged = 32;
 
-/** Columns to select. A backward scan only counts events, so it leaves out the data. */
-const columns: Readonly<Record<ScanRange["direction"], string>> = {
-  forward: "seq, time, event, data, channel, upstream_id, publisher_id, bytes",
-  backward: "seq, time, event, '' AS data, channel, upstream_id, publisher_id, bytes",
-};
+/** Columns to select. A backward scan only counts events, so it leaves out the data, unless a condition needs it. */
+function columns({ direction, filter }: Selection): string {
+  const data = direction === "forward" || filter?.where ? "data" : "'' AS data";
+  return `seq, time, event, ${data}, channel, upstream_id, publisher_id, bytes`;
+}
+
+type Selection = Pick<ScanRange, "direction" | "filter">;
 
 /**
  * Selects a stream's events in order, through an index. The result includes all events that match the filter. It
  * includes others only if the filter has both channels and types, or more values than can be merged.
  */
-export function selectEvents(filter: LogFilter | undefined, direction: ScanRange["direction"]): Query {
+export function selectEvents(selection: Selection): Query {
+  const { direction, filter } = selection;
   const { channels, events } = filter ?? {};
-  if (channels && channels.length <= maxMerged) return merge("channel", "events_by_channel", channels, direction);
-  if (events && events.length <= maxMerged) return merge("event", "events_by_type", events, direction);
+  if (channels && channels.length <= maxMerged) return merge("channel", "events_by_channel", channels, selection);
+  if (events && events.length <= maxMerged) return merge("event", "events_by_type", events, selection);
   return {
-    sql: `SELECT ${columns[direction]} FROM events WHERE ${range(direction)} ORDER BY ${order(direction)}`,
+    sql: `SELECT ${columns(selection)} FROM events WHERE ${range(direction)} ORDER BY ${order(direction)}`,
     values: [],
   };
 }
 
 /** Merges one ordered index range per value, and one of the reserved types, which match every filter. */
-function merge(column: string, index: string, wanted: readonly string[], direction: ScanRange["direction"]): Query {
+function merge(column: string, index: string, wanted: readonly string[], selection: Selection): Query {
+  const { direction } = selection;
   const values = [...new Set(wanted)];
   const ranges = values.map(
     (_, position) =>
-      `SELECT ${columns[direction]} FROM events INDEXED BY ${index}
+      `SELECT ${columns(selection)} FROM events INDEXED BY ${index}
         WHERE ${range(direction)} AND ${column} = ?${position + 3} AND NOT (${isReserved})`,
   );
-  const reserved = `SELECT ${columns[direction]} FROM events INDEXED BY events_reserved WHERE ${range(direction)} AND ${isReserved}`;
+  const reserved = `SELECT ${columns(selection)} FROM events INDEXED BY events_reserved WHERE ${range(direction)} AND ${isReserved}`;
   const sql = `${[...ranges, reserved].join(" UNION ALL ")} ORDER BY ${order(direction)}`;
   return { sql, values: values.map(encodeText) };
 }
