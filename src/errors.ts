@@ -42,6 +42,7 @@ export const errorCodes = {
   // requests
   "request-invalid": "a request field is malformed",
   "filter-invalid": "a filter expression is invalid",
+  "too-many-filters": "too many different filter expressions",
   "credential-required": "a credential is required",
   "credential-invalid": "unknown credential",
   "credential-expired": "the credential is no longer valid",
@@ -50,6 +51,7 @@ export const errorCodes = {
   "signature-expired": "the signature of the webhook is too old, or of a time in the future",
   "ticket-invalid": "the ticket is unknown, used up or expired",
   "access-denied": "the required right is not granted",
+  "grant-invalid": "the filter of the credential's grant is invalid",
   "origin-denied": "the page's origin is not allowed",
   "host-denied": "the host name is not one of this gateway's",
   "authorize-unavailable": "the authorize service is unavailable",

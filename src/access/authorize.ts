@@ -44,6 +44,7 @@ const members: ReadonlySet<string> = new Set([
   "channels",
   "events",
   "broadcast",
+  "filter",
   "expiresAt",
 ]);
 
@@ -58,7 +59,7 @@ export function readAuthorizeResult(result: unknown, recognized: Recognition): I
     throw new TypeError("the result is not an object");
   const unknown = Object.keys(result).find((name) => !members.has(name));
   if (unknown !== undefined) throw new TypeError(`unknown member ${unknown.slice(0, 100)}`);
-  const { subject, can, streams, routes, channels, events, broadcast, expiresAt } = result as Readonly<
+  const { subject, can, streams, routes, channels, events, broadcast, filter, expiresAt } = result as Readonly<
     Record<string, unknown>
   >;
   const end = readTime(expiresAt);
@@ -72,6 +73,7 @@ export function readAuthorizeResult(result: unknown, recognized: Recognition): I
       channels: readNames("channels", channels),
       events: readNames("events", events),
       broadcast: readFlag("broadcast", broadcast),
+      filter: readFilter(filter),
     },
     expiresAt: end,
     recognized,
@@ -102,6 +104,11 @@ function readNames(member: string, names: unknown): readonly string[] | undefine
 function readFlag(member: string, flag: unknown): boolean | undefined {
   if (flag === undefined || typeof flag === "boolean") return flag;
   throw new TypeError(`${member}: expected true or false`);
+}
+
+function readFilter(filter: unknown): string | undefined {
+  if (filter === undefined || typeof filter === "string") return filter;
+  throw new TypeError("filter: expected an expression");
 }
 
 function isName(value: unknown): value is string {

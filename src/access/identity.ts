@@ -25,6 +25,8 @@ export interface Grant {
   readonly broadcast?: boolean | undefined;
   /** Names or patterns of event types; absent for all. */
   readonly events?: readonly string[] | undefined;
+  /** A filter expression: a subscriber gets only the events that match. Absent for all. It restricts nothing else. */
+  readonly filter?: string | undefined;
 }
 
 /** Grants nothing. */
@@ -69,11 +71,13 @@ export interface Identity {
 /** What a ticket is for: to subscribe to a stream, or to use a route. */
 export type Scope = StreamScope | RouteScope;
 
-/** A stream, and channels of it, to subscribe to. */
+/** A stream, and a part of its events, to subscribe to. */
 export interface StreamScope {
   readonly stream: string;
   /** Names or patterns of channels; absent for all that are granted. */
   readonly channels?: readonly string[] | undefined;
+  /** A filter expression, in addition to that of the grant. */
+  readonly filter?: string | undefined;
 }
 
 /** A route whose requests are forwarded. */

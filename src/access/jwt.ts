@@ -112,7 +112,7 @@ function readPublicKey(pem: string): ReturnType<typeof createPublicKey> {
 /** The claims of an accepted token. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-const members: ReadonlySet<string> = new Set(["can", "streams", "routes", "channels", "events", "broadcast"]);
+const members: ReadonlySet<string> = new Set(["can", "streams", "routes", "channels", "events", "broadcast", "filter"]);
 
 /**
  * The grant of a token: its `spillway` claim, the rights of every token, and the names that other claims are mapped to.
@@ -124,7 +124,8 @@ export function grantOf(
   { can, broadcast, claims: mappings }: Pick<JwtOptions, "can" | "broadcast" | "claims">,
 ): Grant {
   const own = readOwn(claims);
-  if (!own) return nothing;
+  const filter = own && valueOf(own, "filter");
+  if (!own || (filter !== undefined && typeof filter !== "string")) return nothing;
   const scope = (name: keyof JwtOptions["claims"]): readonly string[] | undefined =>
     mappings[name] ? mapped(claims, mappings[name]) : names(own, name);
   return {
@@ -134,6 +135,7 @@ export function grantOf(
     channels: scope("channels"),
     events: scope("events"),
     broadcast: broadcast || valueOf(own, "broadcast") === true,
+    filter,
   };
 }
 

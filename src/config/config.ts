@@ -696,6 +696,8 @@ export interface GrantConfig {
   readonly broadcast?: boolean | undefined;
   /** Event types. Default: all. */
   readonly events?: readonly string[] | undefined;
+  /** A filter expression: subscribers get only the events that match. Default: all events. */
+  readonly filter?: string | undefined;
 }
 
 /** An API key, with its grant. */
@@ -726,6 +728,8 @@ export interface KeyConfig {
   readonly broadcast?: boolean | undefined;
   /** Event types. Default: all. */
   readonly events?: readonly string[] | undefined;
+  /** A filter expression: subscribers get only the events that match. Default: all events. */
+  readonly filter?: string | undefined;
 }
 
 /**
@@ -859,6 +863,11 @@ export interface LimitsConfig {
   readonly publishRate?: string | undefined;
   /** Names in the filter of one subscription, at most 1000; beyond it 400. Default: `100`. */
   readonly channels?: Count | undefined;
+  /**
+   * Different filter expressions on one stream in one process; one client can use at most half. Those of grants have
+   * as many places of their own. Beyond it 503. Default: `200`.
+   */
+  readonly filters?: Count | undefined;
   /** Length of a request's path and query; beyond it 414. Default: `8KiB`. */
   readonly url?: Size | undefined;
   /** Total size of a request's headers; beyond it 431. Default: `16KiB`. */

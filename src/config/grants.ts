@@ -32,6 +32,12 @@ const scopes = {
       "With `channels`: whether a subscriber that requests no channel by name also gets events without a channel. It never allows publishing them. Default: `false`.",
     ),
   events: names.optional().describe("Event types. Default: all."),
+  filter: z
+    .string("a filter expression")
+    .optional()
+    .describe(
+      "A [filter expression](../guides/filters.md): subscribers get only the events that match. Default: all events.",
+    ),
 };
 
 const can = z
@@ -47,7 +53,7 @@ const grant = object({ can, ...scopes }).meta({
 /** A grant, or only its rights. */
 export const grantSchema: z.ZodType<Grant, readonly Right[] | GrantConfig> = convert(
   z.union([z.array(rightSchema), grant], {
-    error: "a list of rights, or a section with can, streams, routes, channels and events",
+    error: "a list of rights, or a section with can, streams, routes, channels, events and filter",
   }),
   (granted): Grant => ("can" in granted ? granted : { can: granted }),
   (granted) => (Object.keys(granted).length === 1 ? [...granted.can] : ({ ...granted } as z.output<typeof grant>)),

@@ -48,6 +48,9 @@ const shape = object({
     "Rate of publish requests of one key or user, or of one address if anonymous, and of webhooks to one stream: `100/1s`; beyond it 429.",
   ),
   channels: count(100, 1000).describe("Names in the filter of one subscription, at most 1000; beyond it 400."),
+  filters: count(200, 10_000).describe(
+    "Different [filter expressions](../guides/filters.md) on one stream in one process; one client can use at most half. Those of grants have as many places of their own. Beyond it 503.",
+  ),
   url: size("8KiB").describe("Length of a request's path and query; beyond it 414."),
   headers: size("16KiB").describe("Total size of a request's headers; beyond it 431."),
   replays: count("5_000", 10_000_000).describe("Concurrent replays; other subscriptions wait."),

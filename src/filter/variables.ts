@@ -24,25 +24,30 @@ export const variables: Readonly<Record<string, Variable>> = {
   data: { type: "dyn", read: readData },
 };
 
-/** The parsed data of the latest events, because an event is tested by many filters one after the other. */
-const parsed = new Map<FilterEvent, Value>();
+/**
+ * The parsed data of the latest events, because an event is tested by many filters, when it arrives and when it is
+ * encoded. Once there are many, the older half is dropped.
+ */
+let parsed = new Map<FilterEvent, Value>();
+let older: ReadonlyMap<FilterEvent, Value> = new Map();
 
-/** The largest number of events, and of characters of their data, that are kept. */
-const limits = { events: 64, characters: 256 * 1024 };
+/** The largest number of events in a half, and of characters of their data. */
+const limits = { events: 512, characters: 512 * 1024 };
 let characters = 0;
 
 /** The parsed JSON, or the text itself if it is not JSON. */
 function readData(event: FilterEvent): Value {
-  const known = parsed.get(event);
+  const map = older.has(event) ? older : parsed;
+  const known = map.get(event);
   if (known !== undefined) return known;
-  const { data } = event;
-  if (parsed.size >= limits.events || characters + data.length > limits.characters) {
-    parsed.clear();
+  if (parsed.size >= limits.events || characters >= limits.characters) {
+    older = parsed;
+    parsed = new Map();
     characters = 0;
   }
-  const value = parse(data);
+  const value = parse(event.data);
   parsed.set(event, value);
-  characters += data.length;
+  characters += event.data.length;
   return value;
 }
 

@@ -76,7 +76,7 @@ export interface Gateway {
   publish(stream: string, events: EventInput | readonly EventInput[], options?: PublishOptions): Promise<string[]>;
   /**
    * Follows a stream inside the process.
-   * @throws {SpillwayError} `stream-unknown`
+   * @throws {SpillwayError} `stream-unknown`; the iterator throws `filter-invalid`.
    */
   subscribe(stream: string, options?: SubscribeOptions): AsyncIterable<DeliveredEvent>;
   /**

@@ -1,4 +1,5 @@
 import type { SubscriberRight } from "../access/identity.ts";
+import { createStreamFilters, type StreamFilters } from "../filter/stream-filters.ts";
 import { createHub } from "../hub/create-hub.ts";
 import type { ServedStream } from "../http/gateway-context.ts";
 import type { SubscriberStats } from "../http/gateway-status.ts";
@@ -61,6 +62,7 @@ export async function serveStream(
       }
     },
   });
+  const filters = createStreamFilters(() => limits().filters);
   const { log, append, upstream, lease, replication, paused, hold } = source;
   const behind = source.shared ? longestBehind : 0;
   return {
@@ -70,7 +72,8 @@ export async function serveStream(
     retry: options.retry,
     log,
     hub,
-    subscriberStats: () => subscriberStatsOf(hub),
+    filters,
+    subscriberStats: () => subscriberStatsOf(hub, filters),
     append,
     upstream,
     lease,
@@ -107,6 +110,6 @@ export async function removeStream(streams: Map<string, ServedStream>, name: str
   await stream?.hub.close(removed);
 }
 
-function subscriberStatsOf(hub: Hub): SubscriberStats {
-  return { subscribers: hub.subscribers, ...hub.backlog(), ...hub.stats };
+function subscriberStatsOf(hub: Hub, { size, errors }: StreamFilters): SubscriberStats {
+  return { subscribers: hub.subscribers, filters: size, ...hub.backlog(), ...hub.stats, filterErrors: errors };
 }

@@ -1,6 +1,6 @@
 import { toJson, type DeliveredEvent } from "../hub/format.ts";
 import { LogCursor } from "../hub/read-from.ts";
-import { narrow } from "../http/filter.ts";
+import { addConditions, narrow } from "../http/filter.ts";
 import { findStart } from "../http/position.ts";
 import type { ServedStream } from "../http/gateway-context.ts";
 
@@ -11,6 +11,8 @@ export interface SubscribeOptions {
   readonly channels?: readonly string[] | undefined;
   /** Only events of these types; `*` matches as in `channels`. */
   readonly events?: readonly string[] | undefined;
+  /** Only events that match this filter expression. */
+  readonly filter?: string | undefined;
   /** Ends the iteration when it aborts. Closing the gateway ends it too. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -24,10 +26,11 @@ const pageSize = { limit: 256, maxBytes: 1024 * 1024 };
  */
 export async function* iterate(
   stream: ServedStream,
-  { after, channels, events, signal = new AbortController().signal }: SubscribeOptions,
+  { after, channels, events, filter: expression, signal = new AbortController().signal }: SubscribeOptions,
 ): AsyncGenerator<DeliveredEvent, void, undefined> {
   const { log, hub, ids } = stream;
-  const filter = narrow({ channels, events }, {});
+  const where = expression === undefined ? [] : [await stream.filters.compile(expression)];
+  const filter = addConditions(narrow({ channels, events }, {}), where);
   const start = await findStart({ after }, stream, { filter, granted: undefined, search: undefined });
   const release = stream.hold();
   try {

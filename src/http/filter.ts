@@ -1,6 +1,6 @@
 import { allows, type Grant, type Identity, type SubscriberRight } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
-import type { LogFilter } from "../log/log.ts";
+import type { EventCondition, LogFilter } from "../log/log.ts";
 import { isGlob } from "../util/glob.ts";
 import { invalid, shown } from "./problem.ts";
 
@@ -21,12 +21,15 @@ const misspelt = [
   ["event", "events"],
 ] as const;
 
-/** The names and patterns that a client requests; absent for everything. */
-export type RequestedFilter = Pick<LogFilter, "channels" | "events">;
+/** What a client requests; absent for everything. */
+export interface RequestedFilter extends Pick<LogFilter, "channels" | "events"> {
+  /** An expression that must match as well. */
+  readonly filter?: string | undefined;
+}
 
 /**
- * Reads `?channels=a,b*` (or the path's channels) and `?events=x,y`, at most `names` names; `undefined` if everything
- * is wanted.
+ * Reads `?channels=a,b*` (or the path's channels) and `?events=x,y`, at most `names` names, and `?filter=<expression>`;
+ * `undefined` if everything is wanted.
  */
 export function readFilter(
   query: URLSearchParams,
@@ -36,7 +39,9 @@ export function readFilter(
   for (const [wrong, right] of misspelt) if (query.has(wrong)) throw invalid(wrong, `spelled "${right}"`, wrong);
   const channels = readNames("channels", path === undefined ? query.getAll("channels") : [path], names);
   const events = readNames("events", query.getAll("events"), names);
-  return channels || events ? { channels, events } : undefined;
+  const [filter, another] = query.getAll("filter");
+  if (another !== undefined) throw invalid("filter", "given once; && joins two conditions", another);
+  return channels || events || filter !== undefined ? { channels, events, filter } : undefined;
 }
 
 function readNames(field: string, values: readonly string[], limit: number): readonly string[] | undefined {
@@ -74,7 +79,7 @@ export function grantFor({ right }: { readonly right: SubscriberRight }, { grant
 
 /**
  * The filter for the requested events, limited to the granted ones. Every requested name or pattern must be granted. A
- * request for everything gets what is granted.
+ * request for everything gets what is granted. Expressions are added by {@link addConditions}.
  * @throws {SpillwayError} `access-denied` naming the field.
  */
 export function narrow(asked: RequestedFilter | undefined, grant: Omit<Grant, "can">): LogFilter | undefined {
@@ -90,6 +95,11 @@ export function narrow(asked: RequestedFilter | undefined, grant: Omit<Grant, "c
     broadcast,
   };
   return within.channels || within.events ? { ...plain, within } : plain;
+}
+
+/** The filter with the conditions of expressions. */
+export function addConditions(filter: LogFilter | undefined, where: readonly EventCondition[]): LogFilter | undefined {
+  return where.length === 0 ? filter : { ...filter, where };
 }
 
 /** The list if it has no patterns, so that a store can look it up in an index. */

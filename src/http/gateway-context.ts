@@ -6,6 +6,7 @@ import type { Identity, Right, SubscriberRight } from "../access/identity.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { IdMode } from "../hub/format.ts";
+import type { StreamFilters } from "../filter/stream-filters.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Log } from "../log/log.ts";
 import type { Admission } from "../limits/admission.ts";
@@ -30,6 +31,8 @@ export interface ServedStream {
   readonly retry: number | undefined;
   readonly log: Log;
   readonly hub: Hub;
+  /** The filter expressions in use. */
+  readonly filters: StreamFilters;
   /** The statistics of the stream's subscribers in all processes, as far as they are known here. */
   subscriberStats(): SubscriberStats;
   /** The log's `append`, whose failures set `paused`. */

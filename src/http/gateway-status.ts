@@ -98,6 +98,8 @@ export interface StreamRange {
 export interface SubscriberStats {
   /** Open streaming responses. */
   readonly subscribers: number;
+  /** Different filter expressions of subscribers and long polls. Several processes count an equal one several times. */
+  readonly filters: number;
   /** How many events the slowest subscriber is behind. */
   readonly lag: number;
   /** Accepted bytes that have not been sent yet, of all subscribers. */
@@ -110,6 +112,8 @@ export interface SubscriberStats {
   readonly replayed: number;
   /** Gaps announced to subscribers. */
   readonly gaps: number;
+  /** How often a filter expression had no result for an event, which then does not match. */
+  readonly filterErrors: number;
   /** Ended subscriptions, by reason. */
   readonly closed: Readonly<Record<CloseReason, number>>;
 }

@@ -4,6 +4,7 @@ import { formatCursor } from "../log/cursor.ts";
 import { reservedPrefix, type LogEvent, type LogFilter, type LogPage } from "../log/log.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { resumeHeaders, type Search, type Start } from "./position.ts";
+import type { HeldFilters } from "./held-filters.ts";
 import { invalid } from "./problem.ts";
 import type { GatewayContext, ServedStream } from "./gateway-context.ts";
 import { begin, type SessionParts } from "./sessions.ts";
@@ -17,6 +18,8 @@ export interface SubscribeContext {
   readonly to: ServedStream;
   /** The requested filter, narrowed to the grant. */
   readonly filter: LogFilter | undefined;
+  /** The compiled expressions that are part of the filter. */
+  readonly filters: HeldFilters;
   /** Returns the signal that aborts when the client disconnects. Created at the first call. */
   readonly signal: () => AbortSignal;
   readonly search: Search;

@@ -194,8 +194,11 @@ function isMatch({ identity, number, parts }: Session, match: SessionMatch): boo
 function keepsAccess({ identity: before, parts }: Session, identity: Identity): boolean {
   if (parts.right !== "none" && !permits(identity.grant, parts.right, parts.stream)) return false;
   try {
-    const same = (given: Identity): string => JSON.stringify(narrow(parts.asked, grantFor(parts, given)) ?? null);
-    return same(before) === same(identity);
+    const eventsOf = (given: Identity): string => {
+      const grant = grantFor(parts, given);
+      return JSON.stringify([narrow(parts.asked, grant) ?? null, grant.filter]);
+    };
+    return eventsOf(before) === eventsOf(identity);
   } catch {
     return false;
   }

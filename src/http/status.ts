@@ -139,7 +139,9 @@ export function simpleStatus(stream: ServedStream, { identity }: Caller): HttpBo
   const { log } = stream;
   const { head, lastTime, upstreamCursor } = log.state();
   // The cursor may be the id of an event that is not granted to the caller.
-  const lastId = narrow(undefined, identity.grant) ? undefined : upstreamCursor;
+  const { grant, scope } = identity;
+  const filter = grant.filter ?? (scope && "stream" in scope ? scope.filter : undefined);
+  const lastId = narrow(undefined, grant) || filter !== undefined ? undefined : upstreamCursor;
   const upstream = stream.upstream();
   const connected = upstream === undefined || upstream.state === "open" || upstream.state === "idle";
   return json({

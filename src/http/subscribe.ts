@@ -5,7 +5,8 @@ import type { Subscription } from "../hub/hub.ts";
 import { formatCursor } from "../log/cursor.ts";
 import { eventStreamHeaders } from "../sse/index.ts";
 import { beginSpan } from "../telemetry/spans.ts";
-import { grantFor, narrow, readFilter } from "./filter.ts";
+import { addConditions, grantFor, narrow, readFilter } from "./filter.ts";
+import { holdFilters, type HeldFilters } from "./held-filters.ts";
 import { longPoll, type SubscribeContext } from "./long-poll.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpStream } from "./message.ts";
 import { createSearch, findStart, readStartPosition, resumeHeaders, type Start } from "./position.ts";
@@ -27,15 +28,15 @@ export async function subscribe(
 ): Promise<HttpResponse> {
   const representation = negotiate(request.header("accept"));
   const asked = readFilter(query, channel, gateway.policy.limits.channels);
-  const filter = narrow(asked, grantFor(to, identity));
+  const names = narrow(asked, grantFor(to, identity));
   const failOnGap = readOnGap(query);
-  const admitted = gateway.admission.connect({ subject: identity.subject, address });
-  const release = admitted instanceof Promise ? await admitted : admitted;
+  const { filters, release } = await admit(asked?.filter, to, { identity, address }, gateway);
+  const filter = addConditions(names, filters.all);
   let known: AbortSignal | undefined;
   const signal = (): AbortSignal => (known ??= request.signal);
   const search = createSearch(signal, { address }, gateway);
   const parts = { identity, address, stream: to.name, right: to.right, asked, release };
-  const context: SubscribeContext = { request, query, gateway, to, filter, signal, search, parts };
+  const context: SubscribeContext = { request, query, gateway, to, filter, filters, signal, search, parts };
   try {
     const answer = await respond(context, representation, failOnGap);
     if (!("open" in answer)) release();
@@ -46,14 +47,37 @@ export async function subscribe(
   }
 }
 
+/** Takes a place among the connections, and compiles the filter expressions of the client. */
+async function admit(
+  filter: string | undefined,
+  to: ServedStream,
+  caller: Caller,
+  { admission }: GatewayContext,
+): Promise<{ readonly filters: HeldFilters; readonly release: () => void }> {
+  const admitted = admission.connect({ subject: caller.identity.subject, address: caller.address });
+  const leave = admitted instanceof Promise ? await admitted : admitted;
+  try {
+    const filters = await holdFilters(filter, caller, to);
+    if (filters.all.length === 0) return { filters, release: leave };
+    const release = (): void => {
+      filters.release();
+      leave();
+    };
+    return { filters, release };
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
 async function respond(
   context: SubscribeContext,
   representation: Representation,
   failOnGap: boolean,
 ): Promise<HttpResponse> {
-  const { request, query, gateway, to, filter, parts } = context;
+  const { request, query, gateway, to, filter, filters, parts } = context;
   const search = request.method === "HEAD" ? undefined : context.search;
-  const granted = narrow(undefined, grantFor(to, parts.identity));
+  const granted = addConditions(narrow(undefined, grantFor(to, parts.identity)), filters.granted);
   const start = await findStart(readStartPosition(request, query), to, { filter, granted, search });
   // The hub may have closed during the lookup.
   if (to.hub.closed) {

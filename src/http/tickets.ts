@@ -1,6 +1,7 @@
 import type { Access } from "../access/access.ts";
-import type { Identity, Scope } from "../access/identity.ts";
+import type { Identity, Scope, StreamScope } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
+import { compileFilter } from "../filter/filter.ts";
 import { assertNames, nameRule } from "./filter.ts";
 import { withBody } from "./body.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
@@ -11,7 +12,7 @@ import type { Caller, GatewayContext } from "./gateway-context.ts";
 const bodyLimit = 16 * 1024;
 
 /**
- * `POST /tickets` with `{ stream, channels? }` or `{ route }`: issues a ticket for an `EventSource`, which can send a
+ * `POST /tickets` with `{ stream, channels?, filter? }` or `{ route }`: issues a ticket for an `EventSource`, which can send a
  * ticket in its URL but no headers. A ticket grants at most what its holder is granted.
  */
 export async function issueTicket(
@@ -24,6 +25,7 @@ export async function issueTicket(
   const scope = await withBody(request, { identity, address }, gateway, bodyLimit, (body) =>
     readRequest(body.toString(), gateway.policy.limits.channels),
   );
+  if ("stream" in scope && scope.filter !== undefined) await compileFilter(scope.filter);
   const { ticket, expiresAt } = await gateway.tickets.issue({ holder: identity, address, ...scope });
   // Checked after the grant, so that only callers with the right learn what exists.
   const path = pathOf(scope, gateway);
@@ -61,26 +63,32 @@ function readRequest(body: string, mostChannels: number): Scope {
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw invalid("body", "an object", typeof value);
-  const { stream, channels, route, ...others } = value as Record<string, unknown>;
+  const { stream, channels, filter, route, ...others } = value as Record<string, unknown>;
   const unknown = Object.keys(others)[0];
   if (unknown !== undefined)
-    throw invalid(shown(unknown), "absent: the fields are stream, channels and route", "a field");
-  if (route === undefined) return readStream(stream, channels, mostChannels);
+    throw invalid(shown(unknown), "absent: the fields are stream, channels, filter and route", "a field");
+  if (route === undefined) return readStream({ stream, channels, filter }, mostChannels);
   if (typeof route !== "string") throw invalid("route", "the path pattern of a route", typeof route);
-  if (stream !== undefined || channels !== undefined)
-    throw invalid("route", "given without stream and channels", route);
+  if (stream !== undefined || channels !== undefined || filter !== undefined)
+    throw invalid("route", "given without stream, channels and filter", route);
   return { route };
 }
 
-function readStream(stream: unknown, channels: unknown, mostChannels: number): Scope {
+function readStream(
+  { stream, channels, filter }: Readonly<Record<keyof StreamScope, unknown>>,
+  mostChannels: number,
+): StreamScope {
   if (typeof stream !== "string") throw invalid("stream", "a stream's name", typeof stream);
-  if (channels === undefined) return { stream, channels };
+  if (filter !== undefined && typeof filter !== "string") throw invalid("filter", "an expression", typeof filter);
+  return { stream, channels: readChannels(channels, mostChannels), filter };
+}
+
+function readChannels(channels: unknown, most: number): readonly string[] | undefined {
+  if (channels === undefined) return undefined;
   if (!Array.isArray(channels) || channels.length === 0) throw invalid("channels", "a list of names", typeof channels);
-  if (channels.length > mostChannels) {
-    throw invalid("channels", `a list of at most ${mostChannels} names`, String(channels.length));
-  }
+  if (channels.length > most) throw invalid("channels", `a list of at most ${most} names`, String(channels.length));
   const other = (channels as unknown[]).findIndex((name) => typeof name !== "string");
   if (other !== -1) throw invalid(`channels[${other}]`, nameRule, typeof channels[other]);
   assertNames("channels", channels as string[]);
-  return { stream, channels: channels as string[] };
+  return channels as string[];
 }

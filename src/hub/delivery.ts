@@ -11,7 +11,7 @@ import type { Subscriber, SubscriberDelivery } from "./subscriber.ts";
 const reconnectDelay = 1000;
 /** How long a client may take to read the pending bytes of an ended response, in ms. */
 const closeGrace = 5000;
-/** Bytes written in one turn of the event loop to all subscribers that catch up: about half a millisecond of work. */
+/** The work in one turn of the event loop for all subscribers that catch up, in bytes: about half a millisecond. */
 const turnSize = 512 * 1024;
 
 /** What a delivery needs of its hub. */
@@ -131,15 +131,15 @@ export class Delivery implements SubscriberDelivery {
   }
 
   #turn(): void {
-    let written = 0;
+    let work = 0;
     for (const subscriber of this.#queue) {
       this.#queue.delete(subscriber);
-      written += this.#step(subscriber);
-      if (written >= turnSize) return;
+      work += this.#step(subscriber);
+      if (work >= turnSize) return;
     }
   }
 
-  /** Delivers one page if it is available without a read and there is room; returns the number of bytes written. */
+  /** Delivers one page if it is available without a read and there is room; returns the work for it. */
   #step(subscriber: Subscriber): number {
     const { view, position, sink, until = Infinity } = subscriber;
     if (subscriber.closed || subscriber.live || subscriber.reading) return 0;
@@ -156,7 +156,7 @@ export class Delivery implements SubscriberDelivery {
     }
     this.#replay(subscriber, page);
     this.#queue.add(subscriber);
-    return page.framed.length;
+    return view.workOf(page);
   }
 
   #read(subscriber: Subscriber): void {

@@ -27,6 +27,12 @@ const pageEvents = 1024;
  */
 const block = 512;
 
+/**
+ * With conditions, a page from the ring covers at most this many events, and the work for each counts as much as writing
+ * this many bytes: a subscriber whose filter matches nothing must not keep the others waiting.
+ */
+const conditional = { events: 256, bytesPerEvent: 2048 };
+
 /** What a view knows of its subscribers. */
 interface Viewer {
   live: boolean;
@@ -133,14 +139,20 @@ export class View<Subscriber extends Viewer> {
     return createPage(text, { from, to, count, gaps: 0, full: to === end || text.length >= pageSize });
   }
 
+  /** The work for a page, as a number of bytes that take as long to write. */
+  workOf({ from, to, framed }: Page): number {
+    return this.filter?.where ? Math.max(framed.length, (to - from) * conditional.bytesPerEvent) : framed.length;
+  }
+
   /** The last sequence number that a page after `from` may contain. */
   #end(from: number): number {
+    if (this.filter?.where) return from + conditional.events;
     return this.filter ? Infinity : from - (from % block) + block;
   }
 
   async #fromLog(from: number): Promise<Page> {
     const { log, idAt } = this.#context;
-    const limit = Math.min(pageEvents, this.#end(from) - from);
+    const limit = this.filter ? pageEvents : Math.min(pageEvents, this.#end(from) - from);
     const read = await readFrom(log, from, { filter: this.filter, limit, maxBytes: pageSize });
     let text = "";
     // Retention has removed events between two pages, because the subscriber is too slow.

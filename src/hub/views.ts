@@ -16,7 +16,7 @@ export class Views {
   readonly #byPrefix = new Map<number, Index<string>>();
   /** Views with a filter only for event types. */
   readonly #byType: Index<string> = new Map();
-  /** Views that are in no index: those of all events, and those with patterns of event types. */
+  /** Views that are in no index: those of all events, and those with only patterns of event types or conditions. */
   readonly #unbound = new Set<View<Subscriber>>();
 
   constructor(context: ViewContext) {
@@ -97,5 +97,6 @@ function remove<Name>(index: Index<Name>, name: Name, view: View<Subscriber>): v
 function keyOf(filter: LogFilter | undefined, format: Format): string {
   const sorted = (names: readonly string[] | undefined): readonly string[] | null => (names ? names.toSorted() : null);
   const lists = [filter, filter?.within].flatMap((part) => [sorted(part?.channels), sorted(part?.events)]);
-  return JSON.stringify([format.name, filter?.within?.broadcast === true, ...lists]);
+  const conditions = sorted(filter?.where?.map(({ key }) => key));
+  return JSON.stringify([format.name, filter?.within?.broadcast === true, conditions, ...lists]);
 }

@@ -22,6 +22,11 @@ export interface Limits {
   readonly publishRate: Rate | undefined;
   /** Names in the filter of one subscription; beyond it 400. */
   readonly channels: number;
+  /**
+   * Different filter expressions that the clients of a stream request, and as many that grants enforce, in one process;
+   * beyond it 503.
+   */
+  readonly filters: number;
   /** Bytes of a request's target; beyond it 414. */
   readonly url: number;
   /** Bytes of a request's headers; beyond it 431. */

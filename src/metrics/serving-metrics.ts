@@ -74,6 +74,20 @@ export const servingMetrics: readonly Metric[] = [
     samples: eachStream(({ subscriberStats }) => subscriberStats.gaps),
   },
   {
+    name: "spillway_filters",
+    type: "gauge",
+    help: "Different filter expressions of subscribers and long polls",
+    labels: ["stream"],
+    samples: eachStream(({ subscriberStats }) => subscriberStats.filters),
+  },
+  {
+    name: "spillway_filter_errors_total",
+    type: "counter",
+    help: "Evaluations of a filter expression that had no result",
+    labels: ["stream"],
+    samples: eachStream(({ subscriberStats }) => subscriberStats.filterErrors),
+  },
+  {
     name: "spillway_subscriptions_closed_total",
     type: "counter",
     help: "Ended subscriptions, by reason",

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { printJsonSchema } from "../../config/json-schema.ts";
+import { checkGrantFilters } from "../../access/grant-filters.ts";
 import { printConfig } from "../../config/print.ts";
 import { loadTransforms } from "../../proxy/proxy.ts";
 import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
@@ -20,6 +21,7 @@ export function addCheck(program: Command): void {
       if (schema) return void process.stdout.write(printJsonSchema());
       const options = await resolveFlags(flags);
       await loadTransforms(options.routes);
+      await checkGrantFilters(options.access);
       process.stdout.write(printConfig(options));
     });
 }

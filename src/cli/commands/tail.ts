@@ -12,6 +12,7 @@ interface TailFlags {
   readonly header: Readonly<Record<string, string>>;
   readonly lastEventId?: string;
   readonly after?: string;
+  readonly filter?: string;
   readonly resumeParam?: string;
   readonly json?: true;
   readonly count?: number;
@@ -26,6 +27,7 @@ export function addTail(program: Command): void {
     .addOption(headerFlag())
     .option("--last-event-id <id>", "resume after the event with this id")
     .option("--after <position>", "where to start in a Spillway stream: an event id, earliest or now")
+    .option("--filter <expression>", "print only the events of a Spillway stream that match this filter expression")
     .option(
       "--resume-param <name>",
       "send the last event id in this query parameter (default: in the Last-Event-ID header)",
@@ -41,7 +43,7 @@ export function addTail(program: Command): void {
 /** Resolves once `--count` events are printed, the source has ended the stream, or the user has stopped the command. */
 async function tail(url: string, flags: TailFlags): Promise<void> {
   const options = resolveUpstream({
-    url: startingAt(readUrl(url), flags.after),
+    url: withParameters(readUrl(url), flags),
     headers: flags.header,
     resume: flags.resumeParam === undefined ? "header" : { query: flags.resumeParam },
   });
@@ -87,8 +89,9 @@ function noteBreak(fields: object, message: string): void {
   if ("delay" in fields) note(message);
 }
 
-function startingAt(url: URL, after: string | undefined): string {
+function withParameters(url: URL, { after, filter }: TailFlags): string {
   if (after !== undefined) url.searchParams.set("after", after);
+  if (filter !== undefined) url.searchParams.set("filter", filter);
   return url.href;
 }
 

@@ -14,12 +14,14 @@ const neverClosed: SubscriberStats["closed"] = {
 /** The statistics of a stream that never had a subscriber. */
 export const noSubscribers: SubscriberStats = {
   subscribers: 0,
+  filters: 0,
   lag: 0,
   unsent: 0,
   delivered: 0,
   sentBytes: 0,
   replayed: 0,
   gaps: 0,
+  filterErrors: 0,
   closed: neverClosed,
 };
 
@@ -49,7 +51,7 @@ export function addNumbers<Counts extends object>(a: Counts, b: Counts): Counts 
 
 /** The statistics to keep of a process that has ended: its counters, without connected subscribers. */
 export function withoutConnected(stats: SubscriberStats): SubscriberStats {
-  return { ...stats, subscribers: 0, lag: 0, unsent: 0 };
+  return { ...stats, subscribers: 0, filters: 0, lag: 0, unsent: 0 };
 }
 
 /** The number of subscribers over all streams. */

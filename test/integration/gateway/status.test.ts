@@ -40,6 +40,8 @@ const streamMembers = {
   sentBytes: "always",
   replayed: "always",
   gaps: "always",
+  filters: "always",
+  filterErrors: "always",
   closed: "always",
   paused: "always",
   leader: "shared",
