@@ -1,3 +1,4 @@
+import { readFieldLines } from "../../http1/field-lines.ts";
 import type { HttpRequest } from "../../http/message.ts";
 
 /** The head of a request, read from the bytes of its connection. */
@@ -12,12 +13,6 @@ const longestHead = 8 * 1024;
 
 /** Origin form only, of visible ASCII (RFC 9112 §3.2.1). */
 const requestLine = /^GET (\/[\x21-\x7e]*) HTTP\/1\.1$/;
-
-/** RFC 9110 §5.1. */
-const fieldName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
-/** RFC 9110 §5.5, without obsolete folding. */
-const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Headers that imply a body, or more than one response on the connection. */
 const involved: ReadonlySet<string> = new Set(["content-length", "expect", "trailer", "transfer-encoding", "upgrade"]);
@@ -37,34 +32,19 @@ export function readPlainGet(chunk: Buffer): RequestHead | undefined {
 }
 
 function readHeaders(lines: readonly string[]): Map<string, string> | undefined {
+  const fields = readFieldLines(lines);
+  if (!fields) return undefined;
   const headers = new Map<string, string>();
-  for (const line of lines) {
-    const colon = line.indexOf(":");
-    if (!fieldName.test(line.slice(0, Math.max(colon, 0))) || !fieldValue.test(line)) return undefined;
-    const name = line.slice(0, colon).toLowerCase();
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i]!.toLowerCase();
     // Whether a repeated header is joined, dropped or refused depends on its name, and is left to Node.
     if (involved.has(name) || headers.has(name)) return undefined;
-    headers.set(name, withoutBlanks(line.slice(colon + 1)));
+    headers.set(name, fields[i + 1]!);
   }
   const connection = headers.get("connection");
   const persistent = connection === undefined || /^keep-alive$/i.test(connection);
   const host = headers.get("host");
   return host !== undefined && isHost(host) && persistent ? headers : undefined;
-}
-
-/**
- * Not `trim`, which removes more than HTTP's blanks, nor a regular expression, which is slow on a long run of blanks.
- */
-function withoutBlanks(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && isBlank(text[start]!)) start++;
-  while (end > start && isBlank(text[end - 1]!)) end--;
-  return text.slice(start, end);
-}
-
-function isBlank(char: string): boolean {
-  return char === " " || char === "\t";
 }
 
 /** Path and query of a request target in origin form (RFC 9112 §3.2.1). */
