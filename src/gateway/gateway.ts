@@ -233,7 +233,8 @@ async function closeHubs(streams: readonly ServedStream[], { workers, drain }: G
 
 function startOwnServer(context: GatewayContext, options: GatewayOptions): Promise<GatewayServer> {
   const onRefused = (code: ErrorCode): void => noteRefusal(context, code);
-  return startServer(createHandler(context, "own server"), options, { logger: context.logger, onRefused });
+  const isForwarded = (path: string): boolean => context.forwarded(path) !== undefined;
+  return startServer(createHandler(context, "own server"), options, { logger: context.logger, onRefused, isForwarded });
 }
 
 /** The share of `drain` over which subscriptions are ended. The rest is for writes that are still in flight. */

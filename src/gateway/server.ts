@@ -31,6 +31,8 @@ export interface ServerHost {
   readonly logger: Logger;
   /** Called for requests that are refused before they reach the gateway's handler. */
   readonly onRefused: OnRefused;
+  /** Whether requests for a path are forwarded to another server. */
+  isForwarded(path: string): boolean;
 }
 
 /** How long a connection without a subscription or a waiting long poll may be silent, in ms. */
@@ -57,7 +59,7 @@ export async function startServer(
     tls,
     ...options
   }: Pick<GatewayOptions, "listen" | "listener" | "limits" | "routes" | "streams" | "tls">,
-  { logger, onRefused }: ServerHost,
+  { logger, onRefused, isForwarded }: ServerHost,
 ): Promise<GatewayServer> {
   let { limits } = options;
   let hasStreams = Object.keys(options.streams).length > 0;
@@ -79,7 +81,7 @@ export async function startServer(
   const connections =
     listener === "node"
       ? serveNodeHttp(server, { serveHttp2 })
-      : serveRawStreams(server, handler, { limits: current, hasStreams: () => hasStreams, serveHttp2 });
+      : serveRawStreams(server, handler, { limits: current, hasStreams: () => hasStreams, isForwarded, serveHttp2 });
   refuseMalformed(server, { connections, limits: current, onRefused });
   await startListening(server, listen);
   const { address: host, port } = server.address() as AddressInfo;

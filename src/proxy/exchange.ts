@@ -2,12 +2,12 @@ import type { Duplex } from "node:stream";
 import type { Dispatcher } from "undici";
 import { SpillwayError } from "../errors.ts";
 import type { Sink, SinkListener } from "../hub/sink.ts";
+import type { Http1Request } from "../http1/request-head.ts";
 import type { HttpBody, HttpHeaders, HttpStream, HttpUpgrade } from "../http/message.ts";
 import { frame } from "./frame.ts";
-import type { IdleWatch } from "./idle-watch.ts";
+import type { IdleWatch, Watched } from "./idle-watch.ts";
 import type { RouteOptions } from "./options.ts";
 import type { ResponseHead } from "./response-head.ts";
-import type { Target } from "./target.ts";
 
 /** Why a target did not answer a request. */
 export class TargetFailure extends Error {
@@ -41,24 +41,25 @@ export type ExchangeEnd = "complete" | TargetFailure["code"] | "aborted";
 
 /** One attempt to have a request answered by a target. */
 export interface ExchangeOptions {
-  readonly target: Target;
-  readonly request: Dispatcher.DispatchOptions;
-  /** Over a connection that has carried no other request. */
-  readonly fresh: boolean;
+  readonly request: Http1Request;
   /** The body of the request, if it has one that arrives bit by bit. */
   readonly upload: Upload | undefined;
   readonly halfClose: RouteOptions["halfClose"];
-  /** How long the head may take once the request has been sent, in ms. */
-  readonly headersTimeout: number;
+  /** Watches over the time that the head may take, from the request or the last part of its body. */
+  readonly heads: IdleWatch;
+  /** Watches over the body. */
   readonly idle: IdleWatch;
-  /** Aborts when the client has gone. */
-  readonly signal: AbortSignal;
-  /** The head for the client. */
+}
+
+/** Whoever has begun an exchange. */
+export interface ExchangeListener {
+  /** Makes the head for the client. */
   toHead(status: number, fields: readonly string[]): ResponseHead;
-  inform: ((status: number, headers: HttpHeaders) => void) | undefined;
+  /** There is an informational response. */
+  onInform(status: number, headers: HttpHeaders): void;
   /** Makes what stands between the exchange and the client's sink; `undefined` where the body passes as it is. */
-  readonly filter?: ((head: ResponseHead, ends: FilterEnds) => BodyFilter | undefined) | undefined;
-  /** Called once, when the exchange has ended, before the promise is rejected. */
+  filter(head: ResponseHead, ends: FilterEnds): BodyFilter | undefined;
+  /** The exchange has ended. Called once, before its answer is rejected. */
   onEnd(end: ExchangeEnd): void;
 }
 
@@ -85,35 +86,49 @@ export interface FilterEnds {
 }
 
 /**
- * Sends a request to a target. Resolves when the head of the answer has come; its body then follows by the answer's sink.
- * @throws {TargetFailure} if there was none; the reason of `signal`.
+ * Sends one request to a target. What it refers to lives as long as the response, which may be days: options and
+ * resolvers are dropped with the head.
  */
-export function exchange(options: ExchangeOptions): Promise<RelayedResponse> {
-  return new Promise((resolve, reject) => {
-    const attempt = new Exchange(options, resolve, reject);
-    options.target.dispatch(options.request, attempt, options.fresh);
-  });
-}
-
-/** A class, because one is made for each request. */
-class Exchange implements Dispatcher.DispatchHandler, SinkListener {
-  readonly #options: ExchangeOptions;
-  readonly #resolve: (answer: RelayedResponse) => void;
-  readonly #reject: (reason: unknown) => void;
-  readonly #timer: NodeJS.Timeout;
+export class Exchange implements Dispatcher.DispatchHandler, SinkListener, Watched {
+  heardAt = 0;
+  /**
+   * Resolves when the head of the answer has come; its body then follows by the answer's sink. Rejects with a
+   * {@link TargetFailure} if there was none, and with an `AbortError` if the client has gone.
+   */
+  readonly answer: Promise<RelayedResponse>;
+  readonly #listener: ExchangeListener;
+  readonly #heads: IdleWatch;
+  readonly #idle: IdleWatch;
+  readonly #isHeadOnly: boolean;
+  readonly #halfClose: RouteOptions["halfClose"];
+  #resolve!: (answer: RelayedResponse) => void;
+  #reject!: (reason: unknown) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #head: ResponseHead | undefined;
   #sink: Sink | undefined;
   #late = false;
   #ended = false;
 
-  constructor(options: ExchangeOptions, resolve: (answer: RelayedResponse) => void, reject: (reason: unknown) => void) {
-    this.#options = options;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#timer = setTimeout(this.#onLate, options.headersTimeout);
-    options.signal.addEventListener("abort", this.#onGone);
-    if (options.upload) options.upload.onProgress = this.#onProgress;
+  constructor({ request, upload, halfClose, heads, idle }: ExchangeOptions, listener: ExchangeListener) {
+    this.#listener = listener;
+    this.#heads = heads;
+    this.#idle = idle;
+    this.#halfClose = halfClose;
+    this.#isHeadOnly = request.method === "HEAD";
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    heads.add(this);
+    if (upload) upload.onProgress = () => this.#onProgress();
+  }
+
+  /** The client has gone. */
+  abort(): void {
+    if (this.#ended) return;
+    this.#abort();
+    if (this.#sink) this.#sink.destroy();
+    else this.#reject(new DOMException("the client has gone", "AbortError"));
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -123,32 +138,32 @@ class Exchange implements Dispatcher.DispatchHandler, SinkListener {
 
   /** The target has changed the protocol, as it was asked to. */
   onRequestUpgrade(controller: Dispatcher.DispatchController, _status: number, parsed: object, peer: Duplex): void {
-    clearTimeout(this.#timer);
+    this.#heads.remove(this);
     const fields = textsOf(controller.rawHeaders ?? (parsed as Dispatcher.DispatchController["rawHeaders"]));
-    const headers = { ...this.#options.toHead(101, fields).headers, Connection: "Upgrade", Upgrade: "websocket" };
+    const headers = { ...this.#listener.toHead(101, fields).headers, Connection: "Upgrade", Upgrade: "websocket" };
     peer.once("close", () => this.#end("complete")).on("error", ignore);
     if (this.#ended) peer.destroy();
-    else this.#resolve({ status: 101, headers, peer, idle: this.#options.idle.limit });
+    else this.#resolve({ status: 101, headers, peer, idle: this.#idle.limit });
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    const fields = textsOf(controller.rawHeaders);
-    if (status < 200) return this.#options.inform?.(status, this.#options.toHead(status, fields).headers);
-    clearTimeout(this.#timer);
-    const head = this.#options.toHead(status, fields);
+    const head = this.#listener.toHead(status, textsOf(controller.rawHeaders));
+    if (status < 200) return this.#listener.onInform(status, head.headers);
+    this.#heads.remove(this);
     this.#head = head;
-    this.#options.idle.add(this);
-    if (!isBodiless(this.#options.request.method, status)) {
-      // Nothing of the body may come before there is a sink for it.
-      controller.pause();
-      this.#resolve({ status, headers: head.headers, open: (sink) => this.#open(sink), abandon: () => this.#abort() });
-    }
+    this.#idle.add(this);
+    // RFC 9112 §6.3.
+    if (this.#isHeadOnly || status === 204 || status === 304) return;
+    // Nothing of the body may come before there is a sink for it.
+    controller.pause();
+    const { headers } = head;
+    this.#resolve({ status, headers, open: (sink) => this.#open(sink), abandon: () => this.#abort() });
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     // After a pause, undici may hand over a chunk of no bytes, which would be the last one of a chunked body.
     if (chunk.length === 0) return;
-    this.#options.idle.touch(this);
+    this.#idle.touch(this);
     const sink = this.#sink!;
     sink.write(frame(chunk));
     if (sink.full) controller.pause();
@@ -177,7 +192,7 @@ class Exchange implements Dispatcher.DispatchHandler, SinkListener {
 
   onHalfClose(): void {
     // Clients that wait for a response do not wait for an endless one.
-    const waits = this.#options.halfClose === "wait" && this.#head?.isEventStream !== true;
+    const waits = this.#halfClose === "wait" && this.#head?.isEventStream !== true;
     if (waits || this.#ended) return;
     this.#abort();
     this.#sink!.destroy();
@@ -187,21 +202,22 @@ class Exchange implements Dispatcher.DispatchHandler, SinkListener {
     this.#abort();
   }
 
-  /** Neither side has sent anything for too long. */
+  /** There is no head in time, or neither side has sent anything for too long. */
   onIdle(): void {
+    if (!this.#head) return this.#onLate();
     const sink = this.#sink;
     if (sink?.full) {
       // The target waits for the client, which does not read.
       this.#abort();
       return sink.destroy();
     }
-    this.#options.idle.remove(this);
+    this.#idle.remove(this);
     this.#late = true;
     this.#controller?.abort(new Error("idle"));
   }
 
   #open(sink: Sink): SinkListener {
-    const filter = this.#options.filter?.(this.#head!, { sink, exchange: this });
+    const filter = this.#listener.filter(this.#head!, { sink, exchange: this });
     this.#sink = filter ?? sink;
     if (this.#ended) this.#sink.destroy();
     else this.#controller!.resume();
@@ -217,32 +233,22 @@ class Exchange implements Dispatcher.DispatchHandler, SinkListener {
   #end(end: ExchangeEnd): void {
     if (this.#ended) return;
     this.#ended = true;
-    clearTimeout(this.#timer);
-    this.#options.signal.removeEventListener("abort", this.#onGone);
-    this.#options.idle.remove(this);
-    this.#options.onEnd(end);
+    (this.#head ? this.#idle : this.#heads).remove(this);
+    this.#listener.onEnd(end);
   }
 
-  readonly #onProgress = (): void => {
-    if (this.#ended) return;
-    if (this.#head) this.#options.idle.touch(this);
-    else this.#timer.refresh();
-  };
+  #onProgress(): void {
+    if (!this.#ended) (this.#head ? this.#idle : this.#heads).touch(this);
+  }
 
-  readonly #onLate = (): void => {
+  #onLate(): void {
+    this.#heads.remove(this);
     this.#late = true;
     if (this.#controller) return this.#controller.abort(new Error("late"));
     // It waits for a connection: `onRequestStart` ends it then.
     this.#end("target-timeout");
     this.#reject(new TargetFailure("target-timeout", "refused"));
-  };
-
-  readonly #onGone = (): void => {
-    if (this.#ended) return;
-    this.#abort();
-    if (this.#sink) this.#sink.destroy();
-    else this.#reject(this.#options.signal.reason);
-  };
+  }
 
   #failureOf(error: Error & { readonly code?: unknown }): TargetFailure | SpillwayError {
     if (closedClients.has(error.code)) return new SpillwayError("shutting-down", undefined, { cause: error });
@@ -257,28 +263,26 @@ class Exchange implements Dispatcher.DispatchHandler, SinkListener {
   }
 }
 
-/** Codes by which undici refuses a request, or a body that does not have the length of its header. */
+/** Codes by which the clients refuse a request, or a body that does not have the length of its header. */
 const invalidRequests: ReadonlySet<unknown> = new Set([
+  "INVALID_REQUEST",
   "UND_ERR_INVALID_ARG",
   "UND_ERR_NOT_SUPPORTED",
   "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH",
 ]);
 
 /** Codes of requests that the gateway, while it stops, no longer sends, or no longer waits for. */
-const closedClients: ReadonlySet<unknown> = new Set(["UND_ERR_CLOSED", "UND_ERR_DESTROYED"]);
+const closedClients: ReadonlySet<unknown> = new Set(["CLIENT_CLOSED", "UND_ERR_CLOSED", "UND_ERR_DESTROYED"]);
 
 /** A connection that breaks closes, and its client's with it. */
 function ignore(): void {}
 
-/** RFC 9112 §6.3. */
-function isBodiless(method: string, status: number): boolean {
-  return method === "HEAD" || status === 204 || status === 304;
-}
-
 function textsOf(raw: Dispatcher.DispatchController["rawHeaders"]): string[] {
   if (!Array.isArray(raw))
     return Object.entries(raw ?? {}).flatMap(([name, value]) => [value ?? []].flat().flatMap((item) => [name, item]));
-  return raw.map((item: Buffer | string) => (typeof item === "string" ? item : item.toString("latin1")));
+  return typeof raw[0] === "string"
+    ? (raw as string[])
+    : raw.map((item: Buffer | string) => (typeof item === "string" ? item : item.toString("latin1")));
 }
 
 /** Of repeated trailers the last. */

@@ -14,6 +14,7 @@ const cr = 0x0d;
 
 /** A filter that sends a comment to the client after each silence. */
 export abstract class HeartbeatFilter implements BodyFilter, Watched {
+  heardAt = 0;
   protected readonly sink: Sink;
   protected readonly exchange: SinkListener;
   protected hasBeaten = false;

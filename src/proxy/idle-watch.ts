@@ -1,5 +1,7 @@
 /** Something that may fall silent. */
 export interface Watched {
+  /** When it was last heard of; set by the watch, in ms of its clock. */
+  heardAt: number;
   /** Nothing was heard of it for too long. */
   onIdle(): void;
 }
@@ -16,14 +18,14 @@ export interface IdleWatch {
 
 /** Calls `onIdle` of what was silent for `limit` ms, at most a tenth later. */
 export function createIdleWatch(limit: number): IdleWatch {
-  const heard = new Map<Watched, number>();
+  const all = new Set<Watched>();
   let now = performance.now();
   let timer: NodeJS.Timeout | undefined;
 
   function look(): void {
     now = performance.now();
-    for (const [watched, at] of heard) if (now - at > limit) watched.onIdle();
-    if (heard.size > 0) return;
+    for (const watched of all) if (now - watched.heardAt > limit) watched.onIdle();
+    if (all.size > 0) return;
     clearInterval(timer);
     timer = undefined;
   }
@@ -31,13 +33,14 @@ export function createIdleWatch(limit: number): IdleWatch {
   return {
     limit,
     add(watched) {
-      now = performance.now();
-      heard.set(watched, now);
+      if (all.size === 0) now = performance.now();
+      watched.heardAt = now;
+      all.add(watched);
       timer ??= setInterval(look, Math.max(limit / 10, 10)).unref();
     },
     touch(watched) {
-      if (heard.has(watched)) heard.set(watched, now);
+      watched.heardAt = now;
     },
-    remove: (watched) => void heard.delete(watched),
+    remove: (watched) => void all.delete(watched),
   };
 }

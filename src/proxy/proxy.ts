@@ -6,13 +6,14 @@ import { loadedTransform, loadTransform } from "../transform/load.ts";
 import type { Transform } from "../transform/transform.ts";
 import { withFields, type Logger } from "../util/logger.ts";
 import { monotonicMs } from "../util/durations.ts";
+import type { RelayDependencies, RelayFacts } from "./attempt.ts";
 import { createBalancer } from "./balancer.ts";
 import { createEventFilters, createSharedTransform, type SharedTransform } from "./event-filters.ts";
 import { startHealthChecks, type HealthChecks } from "./health.ts";
 import { createIdleWatch } from "./idle-watch.ts";
 import type { RouteOptions, Routes, RouteUpstreamOptions, TargetOptions } from "./options.ts";
 import { createPatternTable, type PatternTable } from "./pattern.ts";
-import { relay, type RelayDependencies, type RelayFacts } from "./relay.ts";
+import { relay } from "./relay.ts";
 import { createRetryBudget } from "./retry-budget.ts";
 import { createRouteCounts, type RouteCounts } from "./route-counts.ts";
 import { createTargetHealth } from "./target-health.ts";
@@ -148,6 +149,7 @@ function open(name: string, route: RouteOptions, before: OpenRoute | undefined, 
     balancer,
     budget: createRetryBudget(upstream.retry.budget),
     counts,
+    heads: createIdleWatch(upstream.timeouts.headers),
     idle: createIdleWatch(upstream.timeouts.idle),
     filter: createEventFilters(name, route, transform, logger),
   };

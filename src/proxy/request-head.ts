@@ -41,44 +41,61 @@ const forwardedFields: ReadonlySet<string> = new Set([
 
 /** Collects the fields of a message that are not about the connection; names in lower case, with all their values. */
 export class EndToEndHeaders {
-  readonly #values = new Map<string, string[]>();
+  /** Names and values in turn: messages have few fields, and a map would need an array for each. */
+  #fields: string[] = [];
 
   /** @param fields names and values in turn */
   constructor(fields: readonly string[]) {
-    const named = new Set<string>();
+    let named: Set<string> | undefined;
     for (let i = 0; i < fields.length; i += 2) {
       const name = fields[i]!.toLowerCase();
-      if (name === "connection") for (const option of fields[i + 1]!.split(",")) named.add(option.trim().toLowerCase());
-      const values = this.#values.get(name);
-      if (values) values.push(fields[i + 1]!);
-      else this.#values.set(name, [fields[i + 1]!]);
+      const value = fields[i + 1]!;
+      if (!hopByHop.has(name)) this.#fields.push(name, value);
+      else if (name === "connection" && !/^(?:keep-alive|close)$/i.test(value)) {
+        named ??= new Set();
+        for (const option of value.split(",")) named.add(option.trim().toLowerCase());
+      }
     }
-    this.deleteIf((name) => hopByHop.has(name) || named.has(name));
+    if (named) this.deleteIf((name) => named.has(name));
   }
 
-  get(name: string): readonly string[] | undefined {
-    return this.#values.get(name);
+  /** All values of a field, or `undefined` if there are none. */
+  get(name: string): string[] | undefined {
+    let values: string[] | undefined;
+    const fields = this.#fields;
+    for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) (values ??= []).push(fields[i + 1]!);
+    return values;
   }
 
   set(name: string, value: string): void {
-    this.#values.set(name, [value]);
+    this.delete(name);
+    this.#fields.push(name, value);
   }
 
   delete(name: string): void {
-    this.#values.delete(name);
+    if (this.#fields.includes(name)) this.deleteIf((each) => each === name);
   }
 
   deleteIf(test: (name: string) => boolean): void {
-    for (const name of this.#values.keys()) if (test(name)) this.#values.delete(name);
+    const kept: string[] = [];
+    for (let i = 0; i < this.#fields.length; i += 2)
+      if (!test(this.#fields[i]!)) kept.push(this.#fields[i]!, this.#fields[i + 1]!);
+    this.#fields = kept;
   }
 
-  entries(): IterableIterator<[name: string, values: string[]]> {
-    return this.#values.entries();
+  /** Each name once. */
+  names(): string[] {
+    return Array.from(new Set(this.#fields.filter((_, index) => index % 2 === 0)));
+  }
+
+  /** Names and values in turn. */
+  fields(): readonly string[] {
+    return this.#fields;
   }
 
   apply({ set, remove }: HeaderRules): void {
-    for (const name of remove) this.#values.delete(name);
-    for (const name in set) this.#values.set(name, [set[name]!]);
+    for (const name of remove) this.delete(name);
+    for (const name in set) this.set(name, set[name]!);
   }
 }
 

@@ -36,8 +36,16 @@ export function responseHead(
     if (!headers.get("x-accel-buffering")) headers.set("x-accel-buffering", "no");
   }
   headers.apply(route.headers.response);
-  const result: Record<string, string | string[]> = {};
-  for (const [name, values] of headers.entries()) result[spelled(name)] = values.length === 1 ? values[0]! : values;
+  const result = Object.create(null) as Record<string, string | string[]>;
+  const all = headers.fields();
+  for (let i = 0; i < all.length; i += 2) {
+    const name = spelled(all[i]!);
+    const value = all[i + 1]!;
+    const before = result[name];
+    if (before === undefined) result[name] = value;
+    else if (typeof before === "string") result[name] = [before, value];
+    else before.push(value);
+  }
   return { status, headers: result, isEventStream: isStream, isEncoded };
 }
 

@@ -8,19 +8,14 @@ export interface RouteCounts {
   readonly counts: Pick<RouteStatus, "requests" | "active" | "failed" | "responses" | "failures">;
   /** The counts of a target, which the caller increases. */
   target(name: string): Mutable<TargetCounts>;
-  /** Counts a request. */
-  begin(): RequestCount;
-}
-
-/** A request in the counts of its route. */
-export interface RequestCount {
-  /** An attempt begins, which keeps the request active until `release`. */
-  hold(): void;
-  release(): void;
-  /** The client gets a response. To be called once, unless `failed` is. */
+  /** Counts a request, whose client gets a response, or an error, by `answered` or `failed`. */
+  begin(): void;
+  /** The client gets a response, which `end` ends. */
   answered(status: number): void;
-  /** The client gets an error, or nothing if it has left. To be called once, unless `answered` is. */
+  /** The client gets an error, or nothing if it has left. */
   failed(error: unknown): void;
+  /** The response has ended. */
+  end(): void;
   /** The response was cut. */
   cut(code: TargetErrorCode): void;
 }
@@ -47,28 +42,18 @@ export function createRouteCounts(): RouteCounts {
     begin() {
       counts.requests++;
       counts.active++;
-      let holds = 1;
-      const release = (): void => {
-        if (--holds === 0) counts.active--;
-      };
-      return {
-        hold: () => void holds++,
-        release,
-        answered(status) {
-          responses[classOf(status)]++;
-          release();
-        },
-        failed(error) {
-          if (!(error instanceof SpillwayError)) responses.none++;
-          else {
-            responses[classOf(problem(error).status)]++;
-            if (error.code in failures) fail(error.code as TargetErrorCode);
-          }
-          release();
-        },
-        cut: fail,
-      };
     },
+    answered(status) {
+      responses[classOf(status)]++;
+    },
+    failed(error) {
+      counts.active--;
+      if (!(error instanceof SpillwayError)) return void responses.none++;
+      responses[classOf(problem(error).status)]++;
+      if (error.code in failures) fail(error.code as TargetErrorCode);
+    },
+    end: () => void counts.active--,
+    cut: fail,
   };
 }
 

@@ -32,11 +32,9 @@ export function toSharedRequest(
   const { original, path } = request;
   if (!original || request.method !== "GET" || !asksForEventStream(request.header("accept"))) return undefined;
   if (bodyLength(original) !== undefined || original.upgrade !== undefined) return undefined;
+  const shared = sharedHeaders(request, original, route, vary, cookie);
   const headers = Object.fromEntries(
-    Array.from(sharedHeaders(request, original, route, vary, cookie).entries(), ([name, values]) => [
-      name,
-      values.join(name === "cookie" ? "; " : ", "),
-    ]),
+    shared.names().map((name) => [name, shared.get(name)!.join(name === "cookie" ? "; " : ", ")]),
   );
   const search = withoutParameter(original.search, resumeParameter);
   const urls = route.upstream.targets.map(({ name, url, weight }) => {

@@ -1,6 +1,9 @@
-import { buildConnector, Pool, type Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
 import { SpillwayError } from "../errors.ts";
+import { createHttp1Client } from "../http1/client.ts";
+import type { Http1Request } from "../http1/request-head.ts";
 import { createSemaphore } from "../util/semaphore.ts";
+import { createHttp2Client } from "./http2-client.ts";
 import type { RouteUpstreamOptions, TargetOptions } from "./options.ts";
 import { createTargetHealth, type TargetHealth } from "./target-health.ts";
 
@@ -17,13 +20,17 @@ export interface Target {
   /** Whether it has as many requests as it may have, and its queue is full. */
   readonly isFull: boolean;
   readonly health: TargetHealth;
+  /** Takes one more request, which must {@link Target.leave}; false if it has as many as it may have. */
+  tryEnter(): boolean;
   /**
-   * Waits until it may have one more request; resolves to the function that ends the request.
+   * Waits until it may have one more request.
    * @throws {SpillwayError} `target-unavailable`; the reason of `signal`.
    */
-  enter(signal: AbortSignal): Promise<() => void>;
+  enter(signal: AbortSignal): Promise<void>;
+  /** A request has ended. To be called once for each that has entered. */
+  leave(): void;
   /** Sends a request. `fresh`: over a connection that has carried no other. */
-  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler, fresh: boolean): void;
+  dispatch(request: Http1Request, handler: Dispatcher.DispatchHandler, fresh: boolean): void;
   /** Sends a GET request on a new connection, and resolves to the status of the answer. */
   probe(path: string, signal: AbortSignal): Promise<number>;
   /** Takes no more requests; resolves once those it has have ended, or are cut after `grace` ms. Default: they are not cut. */
@@ -49,12 +56,8 @@ export function createTarget(
   const places = createSemaphore(connections, {
     acquireTimeout: { ms: queue.for, error: () => unavailable(`no place within ${queue.for} ms`) },
   });
-  const connect = endingWithRequest(buildConnector({ ...tls, timeout: timeouts.connect, allowH2: http2 }));
-  // The relay has timeouts of its own.
-  const common = { connect, allowH2: http2, headersTimeout: 0, bodyTimeout: 0, connections: null };
-  const pool = new Pool(url.origin, { ...common, keepAliveTimeout: idleLimit });
-  let fresh: Pool | undefined;
-  const freshPool = (): Pool => (fresh ??= new Pool(url.origin, { ...common, pipelining: 0 }));
+  const createClient = http2 ? createHttp2Client : createHttp1Client;
+  const client = createClient(url, { connectTimeout: timeouts.connect, idleTimeout: idleLimit, tls });
   let [active, waiting] = [0, 0];
   // Both together, because a request is counted as waiting for a moment even when there is a place.
   const isFull = (): boolean => active + waiting >= connections + queue.length;
@@ -73,46 +76,61 @@ export function createTarget(
       return isFull();
     },
     health,
+    tryEnter() {
+      const isFree = places.tryAcquire();
+      if (isFree) active++;
+      return isFree;
+    },
     async enter(signal) {
       if (isFull()) throw unavailable("all places and the queue are taken");
       waiting++;
-      const leave = await places.acquire(signal).finally(() => waiting--);
+      await places.acquire(signal).finally(() => waiting--);
       active++;
-      return () => {
-        active--;
-        leave();
-      };
     },
-    dispatch(options, handler, isFresh) {
-      (isFresh ? freshPool() : pool).dispatch(options, handler);
+    leave() {
+      active--;
+      places.release();
     },
-    async probe(path, signal) {
-      const { statusCode, body } = await freshPool().request({ path, method: "GET", signal });
-      await body.dump().catch(() => {});
-      return statusCode;
-    },
+    dispatch: (request, handler, fresh) => client.dispatch(request, handler, fresh),
+    probe: (path, signal) =>
+      new Promise((resolve, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason as Error));
+        const request = { path, method: "GET", headers: [], body: null, reset: true };
+        client.dispatch(request, new Probe(signal, resolve, reject), true);
+      }),
     async close(grace) {
-      const pools = fresh ? [pool, fresh] : [pool];
-      const cut = (): void => pools.forEach((each) => void each.destroy());
-      const timer = grace === undefined ? undefined : setTimeout(cut, grace);
-      await Promise.all(pools.map((each) => each.close().catch(() => {})));
+      const timer = grace === undefined ? undefined : setTimeout(() => client.destroy(), grace);
+      await client.close();
       clearTimeout(timer);
     },
   };
 }
 
-/**
- * When a request is aborted, undici closes its connection and then opens another one for it, of no use. It does not
- * where the connection ends with any other error than its own.
- */
-function endingWithRequest(connect: buildConnector.connector): buildConnector.connector {
-  return (options, callback) =>
-    connect(options, (...result) => {
-      const [, socket] = result;
-      if (socket) {
-        const destroy = socket.destroy.bind(socket);
-        socket.destroy = (error) => destroy(error?.message === "aborted" ? new Error("aborted") : error);
-      }
-      callback(...result);
-    });
+/** Waits for the status of a response, and closes its connection. */
+class Probe implements Dispatcher.DispatchHandler {
+  readonly #signal: AbortSignal;
+  readonly #resolve: (status: number) => void;
+  readonly #reject: (error: Error) => void;
+
+  constructor(signal: AbortSignal, resolve: (status: number) => void, reject: (error: Error) => void) {
+    this.#signal = signal;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    const abort = (): void => controller.abort(this.#signal.reason as Error);
+    if (this.#signal.aborted) abort();
+    else this.#signal.addEventListener("abort", abort);
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    if (status < 200) return;
+    this.#resolve(status);
+    controller.abort(new Error("the status is known"));
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#reject(error);
+  }
 }

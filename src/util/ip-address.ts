@@ -13,11 +13,15 @@ function parse(text: string): Address | undefined {
   return ipaddr.IPv6.isValid(plain) ? ipaddr.process(plain) : undefined;
 }
 
+const canonicalIpv4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
 /**
  * The canonical text of an address (RFC 5952); `undefined` for anything else. A port, which proxies may append, is
  * dropped.
  */
 export function normalizeAddress(text: string): string | undefined {
+  // What a socket reports is canonical, and most often IPv4.
+  if (canonicalIpv4.test(text)) return text;
   const [, address = text] = /^\[([^\]]*)\](?::\d+)?$/.exec(text) ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(text) ?? [];
   return parse(address)?.toString();
 }
@@ -48,6 +52,7 @@ export function isNetwork(text: string): boolean {
 /** Makes a function that tests whether an address is in one of these networks, which may be single addresses. */
 export function createNetworkMatcher(networks: readonly string[]): (address: string) => boolean {
   const ranges = networks.map(parseNetwork).filter((range) => range !== undefined);
+  if (ranges.length === 0) return () => false;
   return (text) => {
     const address = parse(text);
     return address !== undefined && ranges.some((range) => range[0].kind() === address.kind() && address.match(range));

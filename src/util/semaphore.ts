@@ -6,6 +6,10 @@ export interface Semaphore {
    * `rejectWaiting`.
    */
   acquire(signal?: AbortSignal): Promise<() => void>;
+  /** Takes a permit if one is free. It must be released once, by `release`. */
+  tryAcquire(): boolean;
+  /** Releases a permit that `tryAcquire` took. */
+  release(): void;
   /**
    * Runs a task with a permit, and releases it when the task has settled. Rejects as `acquire` does, or as the task
    * does.
@@ -79,6 +83,12 @@ export function createSemaphore(permits: number, { acquireTimeout }: SemaphoreOp
         held = false;
       };
     },
+    tryAcquire() {
+      if (free === 0) return false;
+      free--;
+      return true;
+    },
+    release,
     async run(task, signal) {
       await take(signal);
       try {

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { SpillwayError } from "../../errors.ts";
 import type { Framed, Sink, SinkListener } from "../../hub/sink.ts";
-import type { HttpHeaders, HttpRequest, HttpStream } from "../../http/message.ts";
+import type { HttpHeaders, HttpRequest, HttpStream, OriginalRequest } from "../../http/message.ts";
 import { problem } from "../../http/problem.ts";
 import type { HttpHandler } from "../../http/handler.ts";
 
@@ -36,14 +36,14 @@ function toHttpRequest(request: Request, mount: string): HttpRequest {
     header: (name) => request.headers.get(name) ?? (name === "host" ? host : undefined),
     body: (limit, take) => readBody(request, limit, take),
     signal: request.signal,
-    get original() {
+    get original(): OriginalRequest {
       return {
-        version: "1.1" as const,
+        version: "1.1",
         search,
         headers: [...request.headers].flat(),
         hasBody: request.body !== null,
         body: request.body ?? noChunks,
-        onGone(listener: () => void): void {
+        onGone(listener) {
           if (request.signal.aborted) listener();
           else request.signal.addEventListener("abort", listener);
         },

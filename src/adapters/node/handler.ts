@@ -26,7 +26,7 @@ export type NodeHandler = (request: Request, response: Response, next?: (error?:
 /** Serves a gateway through Node's servers. Unknown paths go to `next`, or are answered with 404. */
 export function toNodeHandler(handler: HttpHandler): NodeHandler {
   return (request, response, next) => {
-    handler(toHttpRequest(request, response, next !== undefined))
+    handler(new NodeRequest(request, response, next !== undefined))
       .then((answer) => {
         if (isGone(response)) {
           if (answer) discard(answer);
@@ -62,31 +62,62 @@ function isHttp2(response: Response): response is Http2ServerResponse {
   return "stream" in response;
 }
 
-function toHttpRequest(request: Request, response: Response, isShared: boolean): HttpRequest {
-  const target = originForm(request.url ?? "/");
-  return {
-    isShared,
-    ...splitTarget(target),
-    method: request.method ?? "GET",
+/** A class, because one is created per request: an object literal with accessors takes several times as long. */
+class NodeRequest implements HttpRequest {
+  readonly isShared: boolean;
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly #target: string;
+  readonly #request: Request;
+  readonly #response: Response;
+
+  constructor(request: Request, response: Response, isShared: boolean) {
+    this.isShared = isShared;
+    this.method = request.method ?? "GET";
+    this.#target = originForm(request.url ?? "/");
+    const { path, query } = splitTarget(this.#target);
+    this.path = path;
+    this.query = query;
+    this.#request = request;
+    this.#response = response;
+  }
+
+  get mount(): string {
     // The path at which Express mounted the handler.
-    mount: (request as { readonly baseUrl?: string }).baseUrl ?? "",
-    secure: (request.socket as { readonly encrypted?: boolean }).encrypted === true,
-    address: request.socket.remoteAddress,
-    header(name) {
-      // HTTP/2 calls it `:authority` (RFC 9113 §8.3.1).
-      const value = request.headers[name] ?? (name === "host" ? request.headers[":authority"] : undefined);
-      return Array.isArray(value) ? value.join(", ") : value;
-    },
-    body: (limit, take) => readBody(request, response, limit, take),
-    get original() {
-      if (!isHttp2(response)) assertForwardable(request as IncomingMessage, response);
-      return toOriginal(request, response, target);
-    },
-    // Listens on the response, because a request emits `close` as soon as its body has been read.
-    get signal() {
-      return closeSignal(response, isGone(response), isHttp2(response) ? undefined : response.req.socket);
-    },
-  };
+    return (this.#request as { readonly baseUrl?: string }).baseUrl ?? "";
+  }
+
+  get secure(): boolean {
+    return (this.#request.socket as { readonly encrypted?: boolean }).encrypted === true;
+  }
+
+  get address(): string | undefined {
+    return this.#request.socket.remoteAddress;
+  }
+
+  header(name: string): string | undefined {
+    const { headers } = this.#request;
+    // HTTP/2 calls it `:authority` (RFC 9113 §8.3.1).
+    const value = headers[name] ?? (name === "host" ? headers[":authority"] : undefined);
+    return Array.isArray(value) ? value.join(", ") : value;
+  }
+
+  body(limit: number, take: (bytes: number) => void): Promise<Buffer> {
+    return readBody(this.#request, this.#response, limit, take);
+  }
+
+  get original(): OriginalRequest {
+    const response = this.#response;
+    if (!isHttp2(response)) assertForwardable(this.#request as IncomingMessage, response);
+    return toOriginal(this.#request, response, this.#target);
+  }
+
+  // Listens on the response, because a request emits `close` as soon as its body has been read.
+  get signal(): AbortSignal {
+    const response = this.#response;
+    return closeSignal(response, isGone(response), isHttp2(response) ? undefined : response.req.socket);
+  }
 }
 
 function toOriginal(request: Request, response: Response, target: string): OriginalRequest {

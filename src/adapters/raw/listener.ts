@@ -1,15 +1,23 @@
 import { STATUS_CODES, type Server } from "node:http";
 import type { Socket } from "node:net";
 import { SpillwayError } from "../../errors.ts";
-import type { HttpBody, HttpHeaders, HttpRequest } from "../../http/message.ts";
+import type { HttpBody, HttpHeaders, HttpRequest, HttpStream, OriginalRequest } from "../../http/message.ts";
 import { problem } from "../../http/problem.ts";
 import type { HttpHandler } from "../../http/handler.ts";
+import { asksForEventStream } from "../../http/subscribe.ts";
 import { createSlicedQueue } from "../../util/event-loop.ts";
 import { acceptHandles, createSilenceWatch, type HandleConnection } from "./handle-connections.ts";
-import { closeSignal, connectionEvent, speaksHttp2, trackConnections, type Connections } from "../connections.ts";
+import {
+  closeSignal,
+  connectionEvent,
+  onGone,
+  speaksHttp2,
+  trackConnections,
+  type Connections,
+} from "../connections.ts";
 import { readPlainGet, splitTarget, type RequestHead } from "./request-head.ts";
 import { directHandle } from "./tcp-handle.ts";
-import { WritableSink, type OpenSink } from "./writable-sink.ts";
+import { WritableSink, type EndSink } from "./writable-sink.ts";
 
 /**
  * Subscriptions started per turn of the event loop: one to two milliseconds of work. Measured with 1,000 clients that
@@ -31,13 +39,15 @@ export interface RawListenerOptions {
   limits(): HeadLimits;
   /** Whether the gateway has streams. Without them, a route may have their paths. */
   hasStreams(): boolean;
+  /** Whether requests for a path are forwarded to another server. */
+  isForwarded(path: string): boolean;
   /** Takes a connection that speaks HTTP/2, and calls `onEnd` when it has ended. */
   serveHttp2(socket: Socket, onEnd: () => void): void;
 }
 
 /**
- * Serves the subscriptions of an HTTP server directly from its sockets. A connection whose first bytes are one plain
- * GET for a stream gets no parser, request and response objects, which need more memory than the rest of a subscriber.
+ * Serves the event streams of an HTTP server directly from its sockets, its own ones and forwarded ones. A connection
+ * whose first bytes are one plain GET for a stream gets no parser, request and response objects, which need more memory than the rest of a subscriber.
  * Every other connection is passed on to Node's HTTP unchanged.
  */
 export function serveRawStreams(server: Server, handler: HttpHandler, options: RawListenerOptions): Connections {
@@ -80,7 +90,13 @@ export function serveRawStreams(server: Server, handler: HttpHandler, options: R
 
   function readOurs(bytes: Buffer): RequestHead | undefined {
     const head = readPlainGet(bytes);
-    return head && options.hasStreams() && asksForStream(head) && fits(bytes, head) ? head : undefined;
+    return head && isOurs(head) && fits(bytes, head) ? head : undefined;
+  }
+
+  function isOurs(head: RequestHead): boolean {
+    if (options.hasStreams() && asksForStream(head)) return true;
+    // Any other response is likely to be followed by a request on its connection, which only Node's HTTP keeps.
+    return asksForEventStream(head.headers.get("accept")) && options.isForwarded(splitTarget(head.target).path);
   }
 
   function fits({ length }: Buffer, { target }: RequestHead): boolean {
@@ -95,16 +111,18 @@ export function serveRawStreams(server: Server, handler: HttpHandler, options: R
 
   function serve({ connection, head }: Arrival): void {
     if (connection.destroyed) return;
-    handler(new PlainRequest(head, connection))
+    const request = new PlainRequest(head, connection);
+    const { state } = request;
+    handler(request)
       .then((answer = problem(new SpillwayError("not-found"))) => {
-        // The paths of streams serve no files.
+        state.isAnswered = true;
+        // The paths of streams and routes serve no files.
         if ("file" in answer || "peer" in answer) return void connection.destroy();
         if (connection.destroyed) {
           if ("open" in answer) answer.abandon();
           return;
         }
-        if ("open" in answer)
-          return openRaw(connection, writeHead(200, answer.headers, "Transfer-Encoding: chunked"), answer.open);
+        if ("open" in answer) return openRaw(connection, answer);
         connection.write(Buffer.from(wholeResponse(answer)));
         connection.destroySoon();
       })
@@ -140,6 +158,8 @@ class PlainRequest implements HttpRequest {
   readonly mount = "";
   readonly path: string;
   readonly query: URLSearchParams;
+  readonly state: RequestState = { isAnswered: false };
+  readonly #target: string;
   readonly #headers: RequestHead["headers"];
   readonly #connection: Socket | HandleConnection;
 
@@ -147,6 +167,7 @@ class PlainRequest implements HttpRequest {
     const { path, query } = splitTarget(target);
     this.path = path;
     this.query = query;
+    this.#target = target;
     this.#headers = headers;
     this.#connection = connection;
   }
@@ -170,29 +191,84 @@ class PlainRequest implements HttpRequest {
   get signal(): AbortSignal {
     return closeSignal(this.#connection, this.#connection.destroyed, this.#connection);
   }
+
+  get original(): OriginalRequest {
+    const connection = this.#connection;
+    return {
+      version: "1.1",
+      search: this.#target.slice(this.path.length),
+      headers: [...this.#headers].flat(),
+      hasBody: false,
+      body: noChunks,
+      onGone: (listener, halfClose) => watch(connection, this.state, halfClose, listener),
+      inform(status, headers) {
+        if (status === 103) connection.write(Buffer.from(`${writeFields(status, headers)}\r\n`, "latin1"));
+      },
+    };
+  }
 }
+
+/** An object of its own: what listens to the connection refers to nothing else of the request. */
+interface RequestState {
+  isAnswered: boolean;
+}
+
+/** Calls `listener` when the client has gone. One that has only ended its side then gets no response either. */
+function watch(
+  connection: Socket | HandleConnection,
+  state: RequestState,
+  halfClose: "leave" | "wait",
+  listener: () => void,
+): void {
+  onGone(connection, connection.destroyed, connection, halfClose, () => {
+    listener();
+    if (!state.isAnswered) connection.destroy();
+  });
+}
+
+const noChunks: AsyncIterable<Uint8Array> = { async *[Symbol.asyncIterator]() {} };
 
 /** A head as Node writes it. The connection ends with the response, since it carries no other request. */
 function writeHead(status: number, headers: HttpHeaders, framing: string): string {
+  const date = "Date" in headers ? "" : `Date: ${httpDate()}\r\n`;
+  return `${writeFields(status, headers)}${date}Connection: close\r\n${framing}\r\n`;
+}
+
+/** A head without its empty line. */
+function writeFields(status: number, headers: HttpHeaders): string {
   let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
-  for (const name in headers) text += `${name}: ${String(headers[name])}\r\n`;
-  return `${text}Date: ${httpDate()}\r\nConnection: close\r\n${framing}\r\n\r\n`;
+  for (const name in headers) {
+    const value = headers[name]!;
+    if (typeof value === "string") text += `${name}: ${value}\r\n`;
+    else for (const item of value) text += `${name}: ${item}\r\n`;
+  }
+  return text;
 }
 
 function wholeResponse({ status, headers, body = "" }: HttpBody): string {
-  return writeHead(status, headers, `Content-Length: ${Buffer.byteLength(body)}`) + body;
+  // RFC 9110 §8.6: these have no body, and the length would be that of another response.
+  const isSized = status !== 204 && status !== 304;
+  return writeHead(status, headers, isSized ? `Content-Length: ${Buffer.byteLength(body)}\r\n` : "") + body;
 }
 
 /** HTTP/1.1 without Node's HTTP: the connection carries only this response, starting with its head. */
-function openRaw(connection: Socket | HandleConnection, head: string, open: OpenSink): void {
-  const end = (): void => {
-    connection.write(lastChunk);
+function openRaw(connection: Socket | HandleConnection, { status, headers, open }: HttpStream): void {
+  const isChunked = !("Content-Length" in headers);
+  const end: EndSink = (trailers) => {
+    if (isChunked) connection.write(trailers ? Buffer.from(lastChunkWith(trailers), "latin1") : lastChunk);
     // The gateway closes the connection, because the client may not.
     connection.destroySoon();
   };
-  const sink = new WritableSink(connection, true, end, Buffer.from(head, "latin1"));
+  const head = writeHead(status, headers, isChunked ? "Transfer-Encoding: chunked\r\n" : "");
+  const sink = new WritableSink(connection, isChunked, end, Buffer.from(head, "latin1"));
   sink.goDirect("tcp" in connection ? connection.tcp : directHandle(connection));
   sink.start(connection, open, connection);
+  sink.flush();
+}
+
+function lastChunkWith(trailers: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(trailers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `0\r\n${lines.join("")}\r\n`;
 }
 
 /** RFC 9112 §7.1. */

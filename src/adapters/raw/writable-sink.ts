@@ -86,7 +86,17 @@ export class WritableSink implements Sink {
     this.#writeOn();
   }
 
+  /** Sends the head without waiting for the first page. */
+  flush(): void {
+    if (!this.#head) return;
+    const head = this.#head;
+    this.#head = undefined;
+    this.#accepted += head.length;
+    this.#hand(head);
+  }
+
   end(trailers?: Trailers): void {
+    this.flush();
     this.#trailers = trailers;
     if (this.#queued > 0) this.#ending = true;
     else this.#end(trailers);

@@ -13,33 +13,33 @@ test("requests beyond the limit wait in order, and are refused beyond the queue"
   const limited = target(2, { length: 2, for: 5000 });
   const order: string[] = [];
   const enter = async (name: string) => {
-    const leave = await limited.enter(signal);
+    await limited.enter(signal);
     order.push(name);
-    return leave;
   };
   // All in one turn: the limits hold for a burst too.
   const entered = ["a", "b", "c", "d"].map(enter);
   expect(limited.isFull).toBe(true);
   await expect(limited.enter(signal)).rejects.toMatchObject({ code: "target-unavailable", retryAfter: 1 });
-  const [leaveA, leaveB] = await Promise.all(entered.slice(0, 2));
+  await Promise.all(entered.slice(0, 2));
   expect([limited.active, limited.waiting, order.join("")]).toEqual([2, 2, "ab"]);
-  leaveB!();
+  limited.leave();
   await entered[2];
-  leaveA!();
+  limited.leave();
   await entered[3];
   expect([limited.active, limited.waiting, order.join(""), limited.isFull]).toEqual([2, 0, "abcd", false]);
 });
 
 test("a request that waits too long is refused, and leaves the queue", async () => {
   const limited = target(1, { length: 1, for: 20 });
-  const leave = await limited.enter(signal);
+  expect(limited.tryEnter()).toBe(true);
+  expect(limited.tryEnter()).toBe(false);
   await expect(limited.enter(signal)).rejects.toMatchObject({
     code: "target-unavailable",
     message: "a: no place within 20 ms",
     retryAfter: 1,
   });
   expect([limited.active, limited.waiting]).toEqual([1, 0]);
-  leave();
+  limited.leave();
   expect(limited.active).toBe(0);
 });
 
