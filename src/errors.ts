@@ -38,7 +38,7 @@ export const errorCodes = {
   "restart-required": "the change needs a restart",
   "listen-failed": "cannot bind the address",
   "worker-failed": "a worker process exited during startup",
-  "driver-missing": "a package that this store requires is not installed",
+  "driver-missing": "a package that this store or source requires is not installed",
   // requests
   "request-invalid": "a request field is malformed",
   "filter-invalid": "a filter expression is invalid",
@@ -113,4 +113,11 @@ export class SpillwayError extends Error {
     this.position = details.position;
     this.retryAfter = details.retryAfter;
   }
+}
+
+/** The error for a client library that cannot be loaded: `driver-missing`, with the command that installs it. */
+export function driverMissing(user: string, packages: readonly string[], cause: unknown): SpillwayError {
+  const names = packages.join(" ");
+  const message = `the ${user} needs ${names}; install it with: npm install ${names}`;
+  return new SpillwayError("driver-missing", message, { expected: names, cause });
 }

@@ -10,6 +10,7 @@ export type { AuthorizeFunction, AuthorizeRequest, AuthorizeResult } from "./acc
 export type { Grant, Right } from "./access/identity.ts";
 export type {
   AccessConfig,
+  AmqpConfig,
   AuthorizeConfig,
   ClaimsConfig,
   ClusterConfig,
@@ -23,10 +24,13 @@ export type {
   JwtConfig,
   KeyConfig,
   LimitsConfig,
+  MqttConfig,
   Percentage,
   PollConfig,
   PollCursorConfig,
   RequestTimeoutsConfig,
+  RedisPubSubConfig,
+  ResumeMessageConfig,
   ResumeQueryConfig,
   RetentionConfig,
   RouteConfig,
@@ -51,6 +55,7 @@ export type {
   UpstreamTimeoutsConfig,
   UpstreamTlsConfig,
   WebhookConfig,
+  WebSocketConfig,
 } from "./config/config.ts";
 export { ConfigError, type ConfigIssue } from "./config/issues.ts";
 export { errorCodes, SpillwayError, type ErrorCode, type ErrorDetails } from "./errors.ts";

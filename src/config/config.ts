@@ -167,8 +167,9 @@ export interface StreamConfig {
 /** The source of a stream: give `url` or `urls`. */
 export interface UpstreamConfig {
   /**
-   * The source's http or https URL. Credentials in it are never shown. A stream without an upstream only gets
-   * published events.
+   * The source's URL, whose scheme determines the kind of source: `http`, `ws`, `redis`, `mqtt`, `amqp`, each also
+   * with TLS (`https`, `wss`, `rediss`, `mqtts`, `amqps`). Credentials in it are never shown. A stream without an
+   * upstream only gets published events.
    */
   readonly url?: string | undefined;
   /**
@@ -180,6 +181,14 @@ export interface UpstreamConfig {
   readonly format?: "sse" | "ndjson" | undefined;
   /** Requests JSON again and again, and stores what is new. */
   readonly poll?: PollConfig | undefined;
+  /** Settings of a source with a ws or wss URL. */
+  readonly websocket?: WebSocketConfig | undefined;
+  /** Settings of a source with a redis or rediss URL. */
+  readonly redis?: RedisPubSubConfig | undefined;
+  /** Settings of a source with an mqtt or mqtts URL; the broker needs MQTT 5. */
+  readonly mqtt?: MqttConfig | undefined;
+  /** Settings of a source with an amqp or amqps URL (AMQP 0-9-1). */
+  readonly amqp?: AmqpConfig | undefined;
   /**
    * JSON pointer (RFC 6901) to the id in a message, such as `/seq`, by which repeated events are recognized. This and
    * the next three options are for all sources but `sse`.
@@ -191,6 +200,8 @@ export interface UpstreamConfig {
   readonly channel?: string | undefined;
   /** JSON pointer to the event's data. Default: the whole message. */
   readonly data?: string | undefined;
+  /** What happens to a message that is not text: it is dropped, or its data is base64. Default: `refuse`. */
+  readonly binary?: "refuse" | "base64" | undefined;
   /** `failover`: the first healthy target. `round-robin`: the next one at each attempt. Default: `failover`. */
   readonly balance?: "failover" | "round-robin" | undefined;
   /** How long a failed target is skipped while another one is available. Default: `30s`. */
@@ -209,10 +220,11 @@ export interface UpstreamConfig {
   /**
    * How the last event id is sent: in the `Last-Event-ID` header, or with `{ query: <name> }` in that query parameter.
    * `{ query: last-id, initial: "$" }` sends the value of `initial` while no id is stored: for example `"$"` for new
-   * events only, or `"0"` for all events that the source holds. `none`: the source cannot resume, so a broken
-   * connection leaves a gap. Default: `header` for `sse`, otherwise `none`.
+   * events only, or `"0"` for all events that the source holds. A WebSocket can also send `{ message: <text with {id}>
+   * }`. `none`: the source cannot resume, so a broken connection leaves a gap. Default: `header` for `sse`, otherwise
+   * `none`.
    */
-  readonly resume?: "header" | "none" | ResumeQueryConfig | undefined;
+  readonly resume?: "header" | "none" | ResumeQueryConfig | ResumeMessageConfig | undefined;
   /**
    * `always` stays connected, so that the log has no gaps. `on-demand` connects with the first subscriber and closes
    * `linger` after the last. Default: `always`.
@@ -239,7 +251,7 @@ export interface UpstreamConfig {
 
 /** One address of a source. */
 export interface UpstreamTargetConfig {
-  /** http or https URL. Credentials in it are never shown. */
+  /** URL, as in `upstream.url`. Credentials in it are never shown. */
   readonly url: string;
   /** Name in logs and status. Default: `target-<n>`. */
   readonly name?: string | undefined;
@@ -285,11 +297,65 @@ export interface PollCursorConfig {
   readonly pages?: Count | undefined;
 }
 
+/** Settings of a source with a ws or wss URL. */
+export interface WebSocketConfig {
+  /** Messages that are sent when the connection is open, such as subscriptions. Default: `[]`. */
+  readonly send?: readonly string[] | undefined;
+  /** Subprotocols to offer (RFC 6455). */
+  readonly subprotocols?: readonly string[] | undefined;
+  /** Time between two pings. A pong counts as activity for `timeouts.idle`. Default: `30s`. */
+  readonly ping?: Duration | undefined;
+}
+
+/** Settings of a source with a redis or rediss URL. */
+export interface RedisPubSubConfig {
+  /** Channels to subscribe to (`SUBSCRIBE`). */
+  readonly subscribe?: readonly string[] | undefined;
+  /**
+   * Patterns to subscribe to (`PSUBSCRIBE`). What the asterisk of a pattern such as `events:*` stands for becomes the
+   * channel of an event.
+   */
+  readonly psubscribe?: readonly string[] | undefined;
+  /**
+   * Maximum memory of messages that wait to be stored. Further ones are lost, and a gap is announced. Default:
+   * `16MiB`.
+   */
+  readonly backlog?: Size | undefined;
+}
+
+/** Settings of a source with an mqtt or mqtts URL; the broker needs MQTT 5. */
+export interface MqttConfig {
+  /** Topic filters, such as `sensors/+/temp`. The topic becomes the channel of an event. */
+  readonly topics: readonly string[];
+  /** Maximum quality of service: `1` at least once, `0` at most once. Default: `1`. */
+  readonly qos?: 0 | 1 | undefined;
+  /** Name of the session, which must be unique on the broker. Default: `spillway-<stream>`. */
+  readonly clientId?: string | undefined;
+  /** How long the broker keeps messages for a gateway that is away. Default: `24h`. */
+  readonly session?: Duration | undefined;
+}
+
+/** Settings of a source with an amqp or amqps URL (AMQP 0-9-1). */
+export interface AmqpConfig {
+  /** Queue to consume, which must exist. */
+  readonly queue: string;
+  /** Maximum number of messages that are not acknowledged yet. Default: `100`. */
+  readonly prefetch?: Count | undefined;
+}
+
 /** Sends the last event id in the query. */
 export interface ResumeQueryConfig {
   /** Query parameter that has the last event id as its value. */
   readonly query: string;
   /** Value while no id is stored. Default: no parameter. */
+  readonly initial?: string | number | undefined;
+}
+
+/** Sends the last event id in a message of a WebSocket. */
+export interface ResumeMessageConfig {
+  /** Message that has the last event id in the place of `{id}`, escaped as in a JSON string. */
+  readonly message: string;
+  /** Value while no id is stored. Default: the message is not sent. */
   readonly initial?: string | number | undefined;
 }
 

@@ -254,3 +254,8 @@ function readText(path: string): string | undefined {
 function within(amount: number | undefined, min: number, max: number): number | typeof invalid {
   return amount !== undefined && amount >= min && amount <= max ? amount : invalid;
 }
+
+/** Whether a text is a name of up to 128 printable characters without spaces. */
+export function isLabel(input: string): boolean {
+  return /^[\x21-\x7e]{1,128}$/.test(input);
+}

@@ -2,8 +2,20 @@
 import { z } from "zod";
 import type { HashKey, RouteUpstreamOptions, TargetOptions } from "../proxy/options.ts";
 import type { RouteUpstreamConfig } from "./config.ts";
-import { bound, convert, count, duration, invalid, object, percentage, positive, text, value } from "./fields.ts";
-import { isHeaderName, isLabel, upstreamTls } from "./upstream.ts";
+import {
+  bound,
+  convert,
+  count,
+  duration,
+  invalid,
+  object,
+  percentage,
+  positive,
+  text,
+  value,
+  isLabel,
+} from "./fields.ts";
+import { isHeaderName, upstreamTls } from "./upstream.ts";
 
 const urlExpected = "an http:// or https:// URL without user, password, query and fragment";
 

@@ -8,17 +8,27 @@ import {
   count,
   duration,
   httpUrl,
-  invalid,
+  isLabel,
   jsonPointer,
   object,
   pem,
   size,
   text,
   textAs,
-  value,
   type Optional,
 } from "./fields.ts";
-import { fromSource, pollSchema, sourceContradictions, toSource } from "./upstream-source.ts";
+import { resumeSchema } from "./upstream-resume.ts";
+import {
+  amqpSchema,
+  fromSource,
+  mqttSchema,
+  pollSchema,
+  redisSchema,
+  sourceContradictions,
+  sourceUrl,
+  toSource,
+  webSocketSchema,
+} from "./upstream-source.ts";
 
 /** A duration of at least 1 ms, because a timeout of 0 would always expire at once. */
 const timeout = (fallback: string): Optional<number, Duration> => duration(fallback, 1);
@@ -27,10 +37,10 @@ const target = z
   .union(
     [
       object({
-        url: httpUrl.describe("http or https URL. Credentials in it are never shown."),
+        url: sourceUrl.describe("URL, as in `upstream.url`. Credentials in it are never shown."),
         name: text("a name", isLabel).optional().describe("Name in logs and status. Default: `target-<n>`."),
       }).meta({ title: "UpstreamTargetConfig", description: "One address of a source." }),
-      httpUrl,
+      sourceUrl,
     ],
     { error: "a URL or { url, name }" },
   )
@@ -45,25 +55,6 @@ const headers = z
     { error: "header names with their values" },
   )
   .meta({ tsType: "UpstreamHeaders", secret: true });
-
-/** YAML reads a `0` as a number. */
-const initialId = value<string | number, string>({
-  expected: "a value to send while no id is stored, such as $ or 0",
-  type: ["string", "number"],
-  parse: (input) => {
-    const id = typeof input === "number" ? String(input) : input;
-    return typeof id === "string" && isLabel(id) ? id : invalid;
-  },
-});
-
-const resumeQuery = object({
-  query: text("a parameter's name", isLabel).describe("Query parameter that has the last event id as its value."),
-  initial: initialId.optional().describe("Value while no id is stored. Default: no parameter."),
-}).meta({ title: "ResumeQueryConfig", description: "Sends the last event id in the query." });
-
-const resume = z.union([z.enum(["header", "none"]), resumeQuery], {
-  error: "header, none or { query: <parameter>, initial: <value> }",
-});
 
 const timeouts = object({
   connect: timeout("10s").describe("Until the connection is established, TLS included."),
@@ -108,10 +99,10 @@ export const upstreamTls: z.ZodType<UpstreamTls, UpstreamTlsConfig> = object({
 });
 
 const shape = object({
-  url: httpUrl
+  url: sourceUrl
     .optional()
     .describe(
-      "The source's http or https URL. Credentials in it are never shown. A stream without an upstream only gets published events.",
+      "The source's URL, whose scheme determines the kind of source: `http`, `ws`, `redis`, `mqtt`, `amqp`, each also with TLS (`https`, `wss`, `rediss`, `mqtts`, `amqps`). Credentials in it are never shown. A stream without an upstream only gets published events.",
     ),
   urls: z
     .array(target, "a list of URLs")
@@ -126,6 +117,10 @@ const shape = object({
     .optional()
     .describe("Format of an http or https response: `sse`, or `ndjson` for lines of JSON. Default: `sse`."),
   poll: pollSchema.optional(),
+  websocket: webSocketSchema.optional(),
+  redis: redisSchema.optional(),
+  mqtt: mqttSchema.optional(),
+  amqp: amqpSchema.optional(),
   id: jsonPointer
     .optional()
     .describe(
@@ -134,6 +129,10 @@ const shape = object({
   event: jsonPointer.optional().describe("JSON pointer to the event's type. Default: the type is `message`."),
   channel: jsonPointer.optional().describe("JSON pointer to the event's channel in a message."),
   data: jsonPointer.optional().describe("JSON pointer to the event's data. Default: the whole message."),
+  binary: z
+    .enum(["refuse", "base64"])
+    .optional()
+    .describe("What happens to a message that is not text: it is dropped, or its data is base64. Default: `refuse`."),
   balance: z
     .enum(["failover", "round-robin"])
     .default("failover")
@@ -148,10 +147,10 @@ const shape = object({
   headers: headers
     .prefault({})
     .describe("Request headers. In code also a function that is called for every attempt, for tokens that expire."),
-  resume: resume
+  resume: resumeSchema
     .optional()
     .describe(
-      'How the last event id is sent: in the `Last-Event-ID` header, or with `{ query: <name> }` in that query parameter. `{ query: last-id, initial: "$" }` sends the value of `initial` while no id is stored: for example `"$"` for new events only, or `"0"` for all events that the source holds. `none`: the source cannot resume, so a broken connection leaves a gap. Default: `header` for `sse`, otherwise `none`.',
+      'How the last event id is sent: in the `Last-Event-ID` header, or with `{ query: <name> }` in that query parameter. `{ query: last-id, initial: "$" }` sends the value of `initial` while no id is stored: for example `"$"` for new events only, or `"0"` for all events that the source holds. A WebSocket can also send `{ message: <text with {id}> }`. `none`: the source cannot resume, so a broken connection leaves a gap. Default: `header` for `sse`, otherwise `none`.',
     ),
   connect: z
     .enum(["always", "on-demand"])
@@ -184,11 +183,12 @@ export const upstreamSchema: z.ZodType<StreamUpstreamOptions, UpstreamConfig> = 
 ).meta({ title: "UpstreamConfig", description: "The source of a stream: give `url` or `urls`." });
 
 function toOptions({ url, urls, redirects, method, resume: resumed, ...parsed }: Parsed): StreamUpstreamOptions {
-  const rest = toSource(parsed);
+  const targets = toTargets(url === undefined ? (urls ?? []) : [url]);
+  const rest = toSource(parsed, targets[0]!.url);
   return {
     ...rest,
     resume: resumed ?? (rest.source.kind === "sse" ? "header" : "none"),
-    targets: toTargets(url === undefined ? (urls ?? []) : [url]),
+    targets,
     method: method ?? (rest.body === undefined ? "GET" : "POST"),
     body: rest.body,
     maxRedirects: redirects,
@@ -217,11 +217,12 @@ function* contradictions(parsed: Parsed): Generator<[path: string[], expected: s
     yield [["method"], "POST or another method with a body, because there is a body"];
   if (wait.max < wait.min) yield [["backoff", "max"], "no less than backoff.min"];
   if ((secure?.cert === undefined) !== (secure?.key === undefined)) yield [["tls"], "cert and key together"];
-  const names = toTargets(urls ?? []).map(({ name }) => name);
-  if (new Set(names).size < names.length) yield [["urls"], "distinct names"];
-  if (parsed.poll && parsed.resume !== undefined)
-    yield [["resume"], "nothing, because a polled API resumes by poll.cursor"];
-  yield* sourceContradictions(parsed);
+  const targets = toTargets(url === undefined ? (urls ?? []) : [url]);
+  if (new Set(targets.map(({ name }) => name)).size < targets.length) yield [["urls"], "distinct names"];
+  yield* sourceContradictions(
+    parsed,
+    targets.map((entry) => entry.url),
+  );
 }
 
 function toTargets(urls: NonNullable<Parsed["urls"]>): UpstreamTarget[] {
@@ -253,11 +254,6 @@ function toMethod(input: string): string | undefined {
 /** Whether a text is a token, as the names of headers and cookies are (RFC 9110 §5.6.2). */
 export function isHeaderName(input: string): boolean {
   return /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(input);
-}
-
-/** Whether a text is a name of up to 128 printable characters without spaces. */
-export function isLabel(input: string): boolean {
-  return /^[\x21-\x7e]{1,128}$/.test(input);
 }
 
 /** Whether a text is the value of a header. */

@@ -33,4 +33,8 @@ const answers: Readonly<Record<UpstreamOptions["source"]["kind"], string>> = {
   sse: "with an event stream",
   ndjson: "with lines of JSON",
   poll: "with JSON",
+  websocket: "as a WebSocket",
+  redis: "as a Redis server",
+  mqtt: "as an MQTT broker",
+  amqp: "as an AMQP broker with this queue",
 };

@@ -10,7 +10,7 @@ const reservedPrefix = "spillway.";
 const gapTypes: ReadonlySet<string> = new Set(["spillway.gap", "spillway.reset"]);
 
 /** What a {@link Batcher} needs to know about its connection. */
-export interface BatcherOptions {
+export interface BatcherOptions<Input = Uint8Array> {
   /** The last event id that the connection resumed with. */
   readonly cursor: string | undefined;
   /** Detects events that the source repeats after a resume. */
@@ -20,7 +20,7 @@ export interface BatcherOptions {
   /** The last event id of a client that has read the whole log; `undefined` before the first event: it may be any. */
   readonly heldId: string | undefined;
   /** Creates the decoder of the connection, which passes on each block when it is complete. */
-  createDecoder(cursor: string, onBlock: (block: Block) => void): Decoder;
+  createDecoder(cursor: string, onBlock: (block: Block) => void): Decoder<Input>;
   /** Called for each event of the source, and again if it is dropped as a repeat or because its type is reserved. */
   onCount(counter: EventCounter): void;
 }
@@ -35,30 +35,30 @@ export interface BlockEvent extends SseEvent {
 }
 
 /** Splits what arrives into blocks. */
-export interface Decoder {
+export interface Decoder<Input = Uint8Array> {
   /**
-   * Takes the next bytes, or the next whole message.
+   * Takes the next bytes, or the next whole messages.
    * @throws {Error} if the rest of the connection cannot be decoded, after all preceding blocks were passed on.
    */
-  push(chunk: Uint8Array): void;
+  push(input: Input): void;
 }
 
-/** Turns the bytes of one connection into batches. */
-export interface Batcher {
+/** Turns what one connection receives into batches. */
+export interface Batcher<Input = Uint8Array> {
   /**
-   * Takes the next bytes and yields the events that they complete, in order: usually one batch.
+   * Takes the next input and yields the events that they complete, in order: usually one batch.
    * @throws {Error} what the decoder throws, after all preceding events were yielded.
    */
-  push(chunk: Uint8Array): AsyncGenerator<UpstreamBatch, void, undefined>;
+  push(input: Input): AsyncGenerator<UpstreamBatch, void, undefined>;
 }
 
-export function createBatcher(options: BatcherOptions): Batcher {
+export function createBatcher<Input = Uint8Array>(options: BatcherOptions<Input>): Batcher<Input> {
   return new BatchMaker(options);
 }
 
-class BatchMaker implements Batcher {
-  readonly #options: BatcherOptions;
-  readonly #decoder: Decoder;
+class BatchMaker<Input> implements Batcher<Input> {
+  readonly #options: BatcherOptions<Input>;
+  readonly #decoder: Decoder<Input>;
   readonly #overlap: Overlap | undefined;
   #blocks: Block[] = [];
   #greeted: boolean;
@@ -68,7 +68,7 @@ class BatchMaker implements Batcher {
   #cursor: string;
   #heldId: string | undefined;
 
-  constructor(options: BatcherOptions) {
+  constructor(options: BatcherOptions<Input>) {
     this.#options = options;
     this.#overlap = options.overlap;
     this.#greeted = !options.spillway;
@@ -78,9 +78,9 @@ class BatchMaker implements Batcher {
     this.#decoder = options.createDecoder(this.#cursor, (block) => this.#blocks.push(block));
   }
 
-  async *push(chunk: Uint8Array): AsyncGenerator<UpstreamBatch, void, undefined> {
+  async *push(input: Input): AsyncGenerator<UpstreamBatch, void, undefined> {
     try {
-      this.#decoder.push(chunk);
+      this.#decoder.push(input);
     } finally {
       const blocks = this.#blocks;
       this.#blocks = [];

@@ -78,7 +78,8 @@ export function discard({ body }: UpstreamResponse): void {
   body.on("error", () => {}).destroy();
 }
 
-async function askHeaders(headers: UpstreamHeaders): Promise<Readonly<Record<string, string>>> {
+/** The user's headers for one attempt. */
+export async function askHeaders(headers: UpstreamHeaders): Promise<Readonly<Record<string, string>>> {
   return typeof headers === "function" ? headers() : headers;
 }
 

@@ -152,11 +152,12 @@ class Machine implements Upstream {
   }
 
   #attemptOf(retry: Retry, signal: AbortSignal): Attempt {
-    const { history, logger } = this.#deps;
+    const { stream = "", history, logger } = this.#deps;
     const target = retry.target.name;
     const warn = (message: string): void => logger.warn({ target }, message);
     let warned = false;
     return {
+      stream,
       history,
       signal,
       warn,

@@ -15,6 +15,8 @@ export type EventCounter = "received" | "repeated" | "refused";
 
 /** What a source needs to know for one connection attempt. */
 export interface Attempt {
+  /** Name of the stream. */
+  readonly stream: string;
   /** What is durable. */
   readonly history: UpstreamHistory;
   /** Ends the attempt and its connection. */

@@ -47,6 +47,8 @@ export interface Mapping {
   readonly channel: string | undefined;
   /** The event's data. A text is used as it is, any other value as JSON. Default: the whole message. */
   readonly data: string | undefined;
+  /** What happens to a message that is not text: it is dropped (default), or its data is base64. */
+  readonly binary?: "refuse" | "base64" | undefined;
 }
 
 /** What is requested again and again. */
@@ -68,8 +70,49 @@ export interface PollOptions {
   readonly snapshotEvery: number;
 }
 
+export interface WebSocketOptions {
+  readonly kind: "websocket";
+  /** Messages that are sent after each connection is opened. */
+  readonly send: readonly string[];
+  readonly subprotocols: readonly string[];
+  /** Time between two pings, in ms. */
+  readonly ping: number;
+}
+
+/** Redis Pub/Sub. */
+export interface RedisOptions {
+  readonly kind: "redis";
+  readonly subscribe: readonly string[];
+  readonly psubscribe: readonly string[];
+  /** Maximum memory of messages that wait to be stored, in bytes. Beyond it they are lost, and a gap is announced. */
+  readonly backlog: number;
+}
+
+export interface MqttOptions {
+  readonly kind: "mqtt";
+  readonly topics: readonly string[];
+  readonly qos: 0 | 1;
+  /** Default: `spillway-<stream>`. */
+  readonly clientId: string | undefined;
+  /** How long the broker keeps messages while the gateway is away, in ms. */
+  readonly session: number;
+}
+
+export interface AmqpOptions {
+  readonly kind: "amqp";
+  readonly queue: string;
+  /** Maximum number of messages that are not acknowledged yet. */
+  readonly prefetch: number;
+}
+
 /** How the events of an upstream are obtained: `ndjson` are lines of JSON in one response that does not end. */
-export type SourceOptions = { readonly kind: "sse" | "ndjson" } | PollOptions;
+export type SourceOptions =
+  | { readonly kind: "sse" | "ndjson" }
+  | PollOptions
+  | WebSocketOptions
+  | RedisOptions
+  | MqttOptions
+  | AmqpOptions;
 
 /** Fully resolved options, including defaults. Times in ms. */
 export interface UpstreamOptions {
@@ -87,9 +130,14 @@ export interface UpstreamOptions {
   readonly headers: UpstreamHeaders;
   /**
    * How the last event id is sent: in the `Last-Event-ID` header, or in this query parameter, which has the value
-   * `initial` while there is no id. `none`: the source cannot resume.
+   * `initial` while there is no id. With `message`, as a message of a WebSocket, in the place of `{id}`. `none`: the
+   * source cannot resume.
    */
-  readonly resume: "header" | "none" | { readonly query: string; readonly initial?: string | undefined };
+  readonly resume:
+    | "header"
+    | "none"
+    | { readonly query: string; readonly initial?: string | undefined }
+    | { readonly message: string; readonly initial?: string | undefined };
   /**
    * `connect`: for TCP and TLS. `headers`: until the response's headers arrive, including redirects; also for a
    * `headers` function. `idle`: time without any byte, even of a comment, after which the stream counts as broken.

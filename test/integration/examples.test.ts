@@ -143,3 +143,15 @@ test("the demo shows a page, and the market's events without losses or duplicate
   expect(numbers).toEqual(numbers.map((_, index) => index + 1));
   await expectGoodbye(example, reading);
 });
+
+test("sources/start.js serves a polled API and a WebSocket", async () => {
+  const example = await start("sources/start.js");
+  const weather = read(await fetch(`${example.url}?after=earliest`));
+  const ticks = read(await fetch(`${new URL("ticks", example.url).href}?after=earliest`));
+  await weather.until(({ events }) => events.some(({ event }) => event === "snapshot"));
+  await ticks.until((all) => all.data().length > 0);
+  expect(JSON.parse(weather.data()[0]!)).toMatchObject({ city: { name: "Lisbon" } });
+  expect(JSON.parse(ticks.data()[0]!)).toEqual({ seq: 1, symbol: "btc-usd", price: 100 });
+  await ticks.cancel();
+  await expectGoodbye(example, weather);
+});

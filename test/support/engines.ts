@@ -1,11 +1,13 @@
 import { isReachable } from "./ports.ts";
 
-/** The engines that nodes share, by the name in the paths of their tests, with their addresses. */
+/** The engines and brokers, by the name in the paths of their tests, with their addresses. */
 const engines: Readonly<Record<string, { readonly variable: string; readonly url: string }>> = {
   postgres: { variable: "TEST_POSTGRES_URL", url: "postgres://127.0.0.1:5432" },
   mysql: { variable: "TEST_MYSQL_URL", url: "mysql://127.0.0.1:3306" },
   redis: { variable: "TEST_REDIS_URL", url: "redis://127.0.0.1:6379" },
   nats: { variable: "TEST_NATS_URL", url: "nats://127.0.0.1:4222" },
+  mqtt: { variable: "TEST_MQTT_URL", url: "mqtt://127.0.0.1:1883" },
+  amqp: { variable: "TEST_AMQP_URL", url: "amqp://127.0.0.1:5672" },
 };
 
 /**

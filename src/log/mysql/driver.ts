@@ -1,4 +1,4 @@
-import { driverMissing } from "../engine/driver-missing.ts";
+import { driverMissing } from "../../errors.ts";
 
 /** What is stored in a column here. */
 export type SqlValue = string | number | Uint8Array | null;
@@ -63,6 +63,6 @@ export async function loadDriver(): Promise<MysqlDriver> {
     const { default: driver } = (await import(packageName)) as { default: MysqlDriver };
     return driver;
   } catch (cause) {
-    throw driverMissing("MySQL", [packageName], cause);
+    throw driverMissing("MySQL store", [packageName], cause);
   }
 }

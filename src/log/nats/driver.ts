@@ -1,4 +1,4 @@
-import { driverMissing } from "../engine/driver-missing.ts";
+import { driverMissing } from "../../errors.ts";
 
 /** The subset of a message's headers that is used. */
 export interface NatsHeaders {
@@ -117,6 +117,6 @@ export async function loadDriver(): Promise<NatsDriver> {
     const [transport, jetstream] = await Promise.all(packageNames.map((name) => import(name) as Promise<object>));
     return { ...transport, ...jetstream } as NatsDriver;
   } catch (cause) {
-    throw driverMissing("NATS", packageNames, cause);
+    throw driverMissing("NATS store", packageNames, cause);
   }
 }

@@ -1,4 +1,4 @@
-import { driverMissing } from "../engine/driver-missing.ts";
+import { driverMissing } from "../../errors.ts";
 
 /** What a parameter of a statement may be here. */
 export type SqlValue = string | number | null | readonly (string | number | null)[];
@@ -72,6 +72,6 @@ export async function loadDriver(): Promise<PgDriver> {
   try {
     return (await import(packageName)) as PgDriver;
   } catch (cause) {
-    throw driverMissing("PostgreSQL", [packageName], cause);
+    throw driverMissing("PostgreSQL store", [packageName], cause);
   }
 }

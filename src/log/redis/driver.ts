@@ -1,4 +1,4 @@
-import { driverMissing } from "../engine/driver-missing.ts";
+import { driverMissing } from "../../errors.ts";
 
 /** A command and its arguments. */
 export type Command = readonly (string | Buffer)[];
@@ -32,6 +32,6 @@ export async function loadDriver(): Promise<RedisDriver> {
   try {
     return (await import(packageName)) as RedisDriver;
   } catch (cause) {
-    throw driverMissing("Redis", [packageName], cause);
+    throw driverMissing("Redis store", [packageName], cause);
   }
 }

@@ -1,4 +1,4 @@
-import { driverMissing } from "../engine/driver-missing.ts";
+import { driverMissing } from "../../errors.ts";
 
 /** A value in a column. */
 export type SqlValue = string | number | Uint8Array | null;
@@ -38,7 +38,7 @@ export async function loadDriver(): Promise<SqliteDriver> {
   try {
     return (await import(packageName)) as SqliteDriver;
   } catch (cause) {
-    throw driverMissing("SQLite", [packageName], cause);
+    throw driverMissing("SQLite store", [packageName], cause);
   }
 }
 

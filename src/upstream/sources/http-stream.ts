@@ -1,11 +1,11 @@
-import { createBatcher, type BatcherOptions } from "../batcher.ts";
+import type { BatcherOptions } from "../batcher.ts";
 import { assertContent, connect, discard, headerOf, type UpstreamResponse } from "../connect.ts";
-import { createOverlap } from "../overlap.ts";
 import { readStream } from "../read-stream.ts";
 import { sendable } from "../request.ts";
-import type { Attempt, Source, SourceBatch } from "../source.ts";
+import type { Attempt, Source } from "../source.ts";
 import { createTransport } from "../transport.ts";
 import type { UpstreamOptions } from "../upstream.ts";
+import { createResumedBatches } from "./resumed-batches.ts";
 
 /** What a format of HTTP streams makes different. */
 export interface StreamFormat {
@@ -18,44 +18,7 @@ export interface StreamFormat {
 
 /** Creates a source whose events are the parts of one response that does not end. */
 export function createHttpStreamSource(options: UpstreamOptions, format: StreamFormat): Source {
-  /**
-   * The last event id of a client that has read the whole log. After a start it is assumed to be the cursor. If the
-   * source had sent the cursor without an event, the next event lacks the id, and a client that resumes gets that event
-   * twice.
-   */
-  let heldId: string | undefined;
-
-  async function* read(
-    response: UpstreamResponse,
-    cursor: string | undefined,
-    attempt: Attempt,
-  ): AsyncGenerator<SourceBatch> {
-    const { history, signal } = attempt;
-    const outcome = headerOf(response.headers, "spillway-resume");
-    const hasEvents = history.hasEvents();
-    if (hasEvents) heldId ??= history.cursor() ?? "";
-    const batcher = createBatcher({
-      cursor,
-      // Without events, there are none that the source could repeat.
-      overlap:
-        cursor === undefined || !hasEvents
-          ? undefined
-          : createOverlap(history, {
-              cursor,
-              resumed: outcome === "resumed",
-              onUncertain: () => attempt.warn(uncertainWarning),
-            }),
-      spillway: outcome !== undefined,
-      heldId,
-      createDecoder: format.createDecoder(attempt),
-      onCount: (counter) => attempt.count(counter, counter === "refused" ? reservedWarning : undefined),
-    });
-    for await (const chunk of readStream(response.body, options.timeouts.idle, signal))
-      for await (const batch of batcher.push(chunk)) {
-        yield batch;
-        heldId = batch.events.findLast(({ id }) => id !== undefined)?.id ?? heldId;
-      }
-  }
+  const batches = createResumedBatches();
 
   return {
     async open({ url }, attempt) {
@@ -71,7 +34,15 @@ export function createHttpStreamSource(options: UpstreamOptions, format: StreamF
         assertContent(response, format.isRightType);
         return {
           resumed: cursor !== undefined,
-          batches: read(response, cursor, attempt),
+          batches: batches(
+            readStream(response.body, options.timeouts.idle, attempt.signal),
+            {
+              cursor,
+              outcome: headerOf(response.headers, "spillway-resume"),
+              createDecoder: format.createDecoder(attempt),
+            },
+            attempt,
+          ),
           close: () => transport.close(),
         };
       } catch (error) {
@@ -99,10 +70,3 @@ export function createHttpStreamSource(options: UpstreamOptions, format: StreamF
 function isGone({ statusCode }: UpstreamResponse): boolean {
   return statusCode === 204;
 }
-
-const uncertainWarning =
-  "the source has not shown that it replays: its events without an id are kept, and some may be stored twice";
-
-const reservedWarning =
-  "the source sent an event whose type begins with spillway. but is not a Spillway: such events are dropped; " +
-  "if it is one, make sure that proxies pass the Spillway-Resume header of its responses";

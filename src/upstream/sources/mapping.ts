@@ -13,10 +13,10 @@ export type Mapped = UpstreamEvent | { readonly refused: string };
 
 /** Reads the parts of an event that a {@link Mapping} names. */
 export interface Mapper {
-  /** Whether a message has to be JSON. If not, it is the data of an event as it is. */
-  readonly needsJson: boolean;
-  /** The event in the text of a message. */
+  /** The event in the text of a message, which must be JSON. */
   ofText(text: string): Mapped;
+  /** The event in the bytes of a message, which must only be JSON if a pointer needs it. */
+  ofBytes(bytes: Uint8Array, binary?: boolean): Mapped;
   /** The event in a parsed message. `text` is its JSON text, if it is known. */
   ofValue(value: unknown, text?: string): Mapped;
   /** The part of a parsed message that is the event's data. */
@@ -44,20 +44,35 @@ export function createMapper(mapping: Mapping): Mapper {
   }
 
   const needsJson = [idAt, eventAt, channelAt, dataAt].some((pointer) => pointer !== undefined);
-  return {
-    needsJson,
-    ofValue,
-    dataOf,
-    ofText(text) {
-      const value = parseJson(text);
-      return value === undefined ? { refused: "it is not valid JSON" } : ofValue(value, text);
-    },
-  };
+  function ofText(text: string): Mapped {
+    const value = parseJson(text);
+    return value === undefined ? { refused: "it is not valid JSON" } : ofValue(value, text);
+  }
+
+  function ofBytes(bytes: Uint8Array, binary: boolean = false): Mapped {
+    const text = binary ? undefined : decodeUtf8(bytes);
+    if (text !== undefined && needsJson) return ofText(text);
+    if (text === undefined && mapping.binary !== "base64") return { refused: "it is binary; see the option binary" };
+    const data = text ?? Buffer.from(bytes).toString("base64");
+    return { event: "message", data: withLineFeeds(data), id: undefined };
+  }
+
+  return { ofValue, dataOf, ofText, ofBytes };
 }
 
 const invalidName = {
   refused: `its id or type is empty, longer than ${maxNameBytes} bytes, or has control characters`,
 };
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
 
 /** The log line for a message that is dropped. */
 export function refusedWarning(reason: string): string {

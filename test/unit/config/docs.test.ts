@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import type { UpstreamConfig } from "../../../src/config/config.ts";
 import { optionSchema } from "../../../src/config/json-schema.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
 import { mergeConfig, type ConfigPath } from "../../../src/config/source.ts";
@@ -24,10 +25,9 @@ test("the reference lists exactly the keys of the schema", () => {
 test("the defaults in the reference are the actual ones", () => {
   const access = { anonymous: ["subscribe", "proxy"], jwt: { jwks: "https://issuer.example/keys" } };
   const routes = { "/a": { upstream: { url: "http://a", health: { path: "/" } } } };
-  const poll = { cursor: { from: "/next", query: "since" } };
   for (const { key, fallback } of rows) {
     if (fallback === undefined) continue;
-    const upstream = { url: "http://a", ...(key.includes(".poll.") && { poll }) };
+    const upstream = upstreamFor(key);
     const base = { streams: { a: { upstream, webhook: { scheme: "none" } } }, routes, access };
     const expected = resolveConfig(base);
     const path: ConfigPath = key.replace("<name>", "a").replace("<path>", "/a").split(".");
@@ -35,3 +35,15 @@ test("the defaults in the reference are the actual ones", () => {
     expect({ key, options: resolveConfig(mergeConfig(base, written)) }).toEqual({ key, options: expected });
   }
 });
+
+/** An upstream that may have the option. */
+function upstreamFor(key: string): UpstreamConfig {
+  const [, , , section, option] = key.split(".");
+  if (section === "poll") return { url: "http://a", poll: { cursor: { from: "/next", query: "since" } } };
+  if (section === "websocket") return { url: "ws://a", websocket: {} };
+  if (section === "redis")
+    return { url: "redis://a", redis: option === "subscribe" ? { psubscribe: ["a"] } : { subscribe: ["a"] } };
+  if (section === "mqtt") return { url: "mqtt://a", mqtt: { topics: ["a"] } };
+  if (section === "amqp") return { url: "amqp://a", amqp: { queue: "a" } };
+  return { url: "http://a" };
+}
