@@ -6,7 +6,7 @@ import { SpillwayError } from "../errors.ts";
 import type { SessionMatch } from "../http/sessions.ts";
 import type { Log, LogEvent, LogStore } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
-import { LogFollower } from "./log-follower.ts";
+import { LogFollower } from "../hub/log-follower.ts";
 
 /** The name of the log for tickets. No stream can have this name. */
 export const ticketLog = "_tickets";

@@ -1,4 +1,4 @@
-import { Tail } from "../hub/tail.ts";
+import { Tail } from "./tail.ts";
 import type { Log, LogEvent } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { shareNext } from "../util/share-next.ts";
