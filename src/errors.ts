@@ -31,6 +31,14 @@ export const errorCodes = {
   "target-timeout": "the target did not answer in time",
   "target-unavailable": "no target can take the request",
   "too-many-streams": "the route shares as many streams as it may",
+  // deliveries
+  "delivery-address-denied": "the endpoint has an address that is not public",
+  "delivery-failed": "the endpoint refused the connection, or broke it off",
+  "delivery-gone": "the endpoint answered 410 and wants no more webhooks",
+  "delivery-redirect": "the endpoint answered with a redirect, which is not followed",
+  "delivery-status": "the endpoint answered with an error status",
+  "delivery-timeout": "the endpoint did not answer in time",
+  "delivery-unknown": "no delivery with that name",
   // config
   "config-invalid": "the configuration has errors",
   "config-not-found": "the configuration file does not exist",

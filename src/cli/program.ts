@@ -8,6 +8,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   doctor: async () => (await import("./commands/doctor.ts")).addDoctor,
   tail: async () => (await import("./commands/tail.ts")).addTail,
   publish: async () => (await import("./commands/publish.ts")).addPublish,
+  deliveries: async () => (await import("./commands/deliveries.ts")).addDeliveries,
   key: async () => (await import("./commands/key.ts")).addKey,
 };
 

@@ -90,6 +90,11 @@ export interface GatewayConfig {
    */
   readonly routes?: Readonly<Record<string, RouteConfig>> | undefined;
   /**
+   * Webhooks: the events of a stream, sent to an endpoint by `POST`, by name, like streams. Default: `{}`. Default:
+   * `{}`.
+   */
+  readonly deliveries?: Readonly<Record<string, DeliveryConfig>> | undefined;
+  /**
    * Access rights; default deny. Without this section, anonymous clients may subscribe and use routes on a loopback
    * address; on any other address the section is required.
    */
@@ -708,6 +713,55 @@ export interface ShareRetentionConfig {
   readonly events?: Count | undefined;
   /** Maximum size: data, types and ids, plus 128 bytes per event. Default: `16MiB`. */
   readonly bytes?: Size | undefined;
+}
+
+/** The events of a stream, sent to an endpoint as webhooks. */
+export interface DeliveryConfig {
+  /** Stream whose events are sent. */
+  readonly stream: string;
+  /** http or https URL of the endpoint, which gets a `POST` for each event. Never shown in full. */
+  readonly url: string;
+  /** Channels; with a list, events without a channel are left out. `*` matches any characters. Default: all. */
+  readonly channels?: readonly string[] | undefined;
+  /** Event types. Default: all. */
+  readonly events?: readonly string[] | undefined;
+  /** How the requests of a delivery are signed. */
+  readonly sign?: SigningConfig | undefined;
+  /** Header fields of every request, such as `authorization`; their values are never shown. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** How long an attempt may take, from connecting to the end of the response. Default: `15s`. */
+  readonly timeout?: Duration | undefined;
+  /**
+   * `channel`: the events of a channel, and those without one, are each sent in order, and wait behind one that fails.
+   * `strict`: all events in order. `none`: in any order. Default: `channel`.
+   */
+  readonly order?: "channel" | "strict" | "none" | undefined;
+  /** Maximum number of concurrent requests. Default: `10`. */
+  readonly parallel?: Count | undefined;
+  /**
+   * Where a new delivery starts: with the next event, or with the first one that the stream still has. Default: `now`.
+   */
+  readonly from?: "now" | "earliest" | undefined;
+  /**
+   * Delays between the attempts for an event, each up to a tenth longer. When the attempt after the last delay fails,
+   * the event is a dead letter. Default: `[5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h]`.
+   */
+  readonly retry?: readonly Duration[] | undefined;
+  /** Whether the endpoint may have a loopback, private or otherwise special address. Default: `false`. */
+  readonly allowPrivate?: boolean | undefined;
+  /** Stream that gets the dead letters; it has no `upstream` and no `webhook`. Default: they are logged and dropped. */
+  readonly dead?: string | undefined;
+}
+
+/** How the requests of a delivery are signed. */
+export interface SigningConfig {
+  /** `standard`: Standard Webhooks, with HMAC-SHA256. Default: `standard`. */
+  readonly scheme?: "standard" | undefined;
+  /**
+   * Secret that the receiver has too: `whsec_` and base64. With a list, a request has a signature for each, so that
+   * secrets can be rotated.
+   */
+  readonly secret: string | readonly string[];
 }
 
 /**

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import type { z } from "zod";
 import type { AccessOptions } from "../access/options.ts";
-import type { GatewayOptions, StreamUpstreamOptions } from "../gateway/options.ts";
+import type { GatewayOptions, StreamOptions, StreamUpstreamOptions } from "../gateway/options.ts";
 import { accessSchema } from "./access.ts";
 import type { UpstreamConfig } from "./config.ts";
 import { expectation, explain } from "./explain.ts";
@@ -57,6 +57,7 @@ function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
     drain: config.drain,
     streams: config.streams,
     routes: config.routes,
+    deliveries: deliveries(config, source),
     static: config.static,
     default: defaultStream(config, source),
     access: access(config, source),
@@ -102,6 +103,31 @@ function assertSigned({ listen, streams }: ParsedConfig, source: ConfigSource): 
     const location = source.locate(["streams", name, "webhook", "scheme"], "value");
     throw new ConfigError([mismatch(`streams.${name}.webhook.scheme`, location, expected, "none")]);
   }
+}
+
+/** Deliveries name streams, and the stream of the dead letters belongs to the gateway alone. */
+function deliveries({ deliveries: all, streams }: ParsedConfig, source: ConfigSource): GatewayOptions["deliveries"] {
+  const names = Object.keys(streams);
+  const issues = Object.entries(all).flatMap(([name, { stream, dead }]) => {
+    const path = ["deliveries", name];
+    const free = names.filter((other) => other !== stream && isFedByGateway(streams[other]!));
+    const found = misnamed([...path, "stream"], stream, names, source);
+    return dead === undefined ? found : found.concat(misnamed([...path, "dead"], dead, free, source));
+  });
+  if (issues.length > 0) throw new ConfigError(issues);
+  return all;
+}
+
+/** Whether nobody else adds to the stream, but publishers, whose events can be told apart. */
+function isFedByGateway({ hasUpstream, webhook }: StreamOptions): boolean {
+  return !hasUpstream && webhook === undefined;
+}
+
+function misnamed(path: string[], name: string, names: readonly string[], source: ConfigSource): ConfigIssue[] {
+  if (names.includes(name)) return [];
+  const expected = names.length > 0 ? `one of ${names.join(", ")}` : "a stream without an upstream and webhook";
+  const got = describe(name, source.isFromEnvironment(path));
+  return [mismatch(path.join("."), source.locate(path, "value"), expected, got)];
 }
 
 /** Listening on a public address requires explicit rights for anonymous clients. */

@@ -2,12 +2,14 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import type { AccessOptions } from "../access/options.ts";
+import type { Deliveries } from "../deliveries/options.ts";
 import type { StreamOptions, TlsOptions } from "../gateway/options.ts";
 import type { Limits } from "../limits/options.ts";
 import type { Routes } from "../proxy/options.ts";
 import { isNetwork } from "../util/ip-address.ts";
 import { accessSchema } from "./access.ts";
 import type { Count, GatewayConfig } from "./config.ts";
+import { deliveriesSchema } from "./delivery.ts";
 import { duration, folder, invalid, object, pemPath, text, textAs, value } from "./fields.ts";
 import { limitsSchema } from "./limits.ts";
 import { formatListen, parseCount, parseListen, type ListenAddress } from "./units.ts";
@@ -33,6 +35,7 @@ export interface ParsedConfig {
   readonly default?: string | undefined;
   readonly streams: Readonly<Record<string, StreamOptions>>;
   readonly routes: Routes;
+  readonly deliveries: Deliveries;
   readonly access?: AccessOptions | undefined;
   readonly limits: Limits;
 }
@@ -170,6 +173,11 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
     .prefault({})
     .describe(
       "Requests that are forwarded to other servers, by path patterns: `*` stands for one segment of a path, `/**` at the end for any rest. The most specific pattern applies; the gateway's own paths come first, except `/events` and `/publish`.",
+    ),
+  deliveries: deliveriesSchema
+    .prefault({})
+    .describe(
+      "Webhooks: the events of a stream, sent to an endpoint by `POST` ([guide](../guides/webhooks-out.md)), by name, like streams. Default: `{}`.",
     ),
   access: accessSchema.optional(),
   limits: limitsSchema.prefault({}),

@@ -16,7 +16,7 @@ import { version } from "./version.ts";
 /** The parts that a gateway is assembled from. */
 export interface GatewayParts extends Pick<
   GatewayContext,
-  "workers" | "refresh" | "reload" | "tickets" | "admission" | "metrics"
+  "workers" | "refresh" | "reload" | "tickets" | "admission" | "metrics" | "deliveries"
 > {
   /** The streams by name. They may change while the gateway runs. */
   readonly streams: ReadonlyMap<string, ServedStream>;
@@ -114,6 +114,7 @@ export function createContext(parts: GatewayParts, state: ContextState): Gateway
       return sessions.end(match, reason) + ((await endElsewhere?.(match, reason)) ?? 0);
     },
     reload: parts.reload,
+    deliveries: parts.deliveries,
     metrics: parts.metrics,
     get closing() {
       return isClosing();

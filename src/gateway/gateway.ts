@@ -7,8 +7,8 @@ import type { DeliveredEvent, IdMode } from "../hub/format.ts";
 import { idsOf, libraryKey } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
 import { createHandler, noteRefusal } from "../http/handler.ts";
-import type { GatewayContext, ServedStream } from "../http/gateway-context.ts";
-import type { GatewayStatus, RoutesStatus } from "../http/gateway-status.ts";
+import type { DeliveriesControl, DeliveryCommand, GatewayContext, ServedStream } from "../http/gateway-context.ts";
+import type { DeliveriesStatus, GatewayStatus, RoutesStatus } from "../http/gateway-status.ts";
 import { createSessions, type Sessions } from "../http/sessions.ts";
 import { describe } from "../http/status.ts";
 import type { NewEvent } from "../log/log.ts";
@@ -21,6 +21,8 @@ import { iterate, type SubscribeOptions } from "./subscribe.ts";
 
 export type { ClientConnection, ConnectionHooks, EndedConnection } from "../http/connection-hooks.ts";
 export type {
+  DeliveriesStatus,
+  DeliveryStatus,
   GatewayStatus,
   RoutesStatus,
   RouteStatus,
@@ -86,6 +88,8 @@ export interface Gateway {
   listen(): Promise<{ readonly host: string; readonly port: number }>;
   /** The state of the gateway with all streams, as in `GET /status`. */
   status(): GatewayStatus;
+  /** The webhooks that the gateway sends. */
+  readonly deliveries: GatewayDeliveries;
   /**
    * The number of subscribers of a stream in this process, in total and by channel.
    * @throws {SpillwayError} `stream-unknown`
@@ -99,6 +103,22 @@ export interface Gateway {
   reload(): Promise<void>;
   /** Shuts down: stops accepting requests and ingesting, ends the subscriptions, and closes the log. Idempotent. */
   close(): Promise<void>;
+}
+
+/**
+ * The deliveries of a gateway. The methods with a name resolve when the command was carried out, also if the delivery
+ * runs on another node; if that node does not answer, it is carried out later.
+ * @throws {SpillwayError} `delivery-unknown`; a `store-…` code.
+ */
+export interface GatewayDeliveries {
+  /** The state of all deliveries, by name. */
+  status(): DeliveriesStatus;
+  /** Sends nothing until `resume`, also after a restart. */
+  pause(name: string): Promise<void>;
+  /** Sends again, also after the endpoint has answered 410, and retries at once what waits. */
+  resume(name: string): Promise<void>;
+  /** Sends the dead letters again. Those that fail become new dead letters. */
+  retry(name: string): Promise<void>;
 }
 
 /** The open subscriptions of a stream: streaming responses, not long polls. */
@@ -189,10 +209,8 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
       }
     },
     status: () => describe(context),
-    subscribers(name) {
-      const { hub } = find(name);
-      return { total: hub.subscribers, byChannel: Object.fromEntries(hub.subscribersByChannel()) };
-    },
+    deliveries: createDeliveriesMember(parts.deliveries, () => closed !== undefined),
+    subscribers: (name) => subscribersOf(find(name)),
     async reload() {
       if (closed) throw new SpillwayError("shutting-down");
       if (!parts.reload) throw new SpillwayError("not-found", "this gateway has no configuration to reload");
@@ -214,6 +232,20 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     pressure.stop();
     await parts.end();
   }
+}
+
+function createDeliveriesMember(deliveries: DeliveriesControl, isClosed: () => boolean): GatewayDeliveries {
+  const bind =
+    (command: DeliveryCommand) =>
+    async (name: string): Promise<void> => {
+      if (isClosed()) throw new SpillwayError("shutting-down");
+      await deliveries.command(name, command);
+    };
+  return { status: () => deliveries.status(), pause: bind("pause"), resume: bind("resume"), retry: bind("retry") };
+}
+
+function subscribersOf({ hub }: ServedStream): Subscribers {
+  return { total: hub.subscribers, byChannel: Object.fromEntries(hub.subscribersByChannel()) };
 }
 
 function findStream(streams: GatewayParts["streams"], name: string): ServedStream {

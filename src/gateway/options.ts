@@ -1,5 +1,6 @@
 /** The gateway's options after resolution: complete, validated and frozen. Times are in ms, sizes in bytes. */
 import type { AccessOptions } from "../access/options.ts";
+import type { Deliveries } from "../deliveries/options.ts";
 import type { Heartbeat } from "../hub/heartbeat.ts";
 import type { Limits } from "../limits/options.ts";
 import type { IdMode } from "../hub/format.ts";
@@ -85,6 +86,8 @@ export interface GatewayOptions {
   readonly streams: Readonly<Record<string, StreamOptions>>;
   /** What is forwarded, by path patterns. */
   readonly routes: Routes;
+  /** What is sent out as webhooks. */
+  readonly deliveries: Deliveries;
   /** The real path of the directory whose files are served at the root; absent to serve no files. */
   readonly static: string | undefined;
   /** The stream served at `/api/sse`, `/events` and `/publish`: the configured one, or the only one. */

@@ -8,6 +8,7 @@ import { loadTransforms } from "../proxy/proxy.ts";
 import type { GatewayParts } from "./create-context.ts";
 import { assembleGateway, type Gateway, type RunningGateway } from "./gateway.ts";
 import type { GatewayOptions } from "./options.ts";
+import { createOwnDeliveries } from "./own-deliveries.ts";
 import { openStreams } from "./own-streams.ts";
 import { countingParts, createReconfigurable } from "./reconfigurable.ts";
 import { createReload } from "./reload.ts";
@@ -39,6 +40,12 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   const count = (): number => Object.keys(current.streams).length;
   const limits = (): GatewayOptions["limits"] => current.limits;
   const own = await openStreams(options, { store, logger, limits, count, lease: options.cluster.lease });
+  const deliveries = createOwnDeliveries(options.deliveries, {
+    store,
+    stream: (name) => own.sources.get(name),
+    lease: options.cluster.lease,
+    logger,
+  });
   const local = createTickets(options.access.tickets);
   const sharedTickets =
     store.coordination &&
@@ -63,6 +70,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     ingestStats: (name) => own.sources.get(name)?.ingestStats(),
     refused: () => gateway.refused,
     routes: () => gateway.routes(),
+    deliveries: deliveries.status,
     processes: () => [monitor.stats()],
     limits,
   });
@@ -76,10 +84,11 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     tickets,
     admission,
     reload: reload?.run,
+    deliveries,
     async endIngest() {
       await reload?.end();
       sharedTickets?.stop();
-      await Promise.all([own.stop(), shared.stop()]);
+      await Promise.all([own.stop(), shared.stop(), deliveries.stop()]);
     },
     metrics: () => metrics.render(),
     async end() {
@@ -88,12 +97,17 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
       if (!keepsStore) await store.close();
     },
   });
-  reconfigurable.add((next) => void (current = next), ...countingParts(admission, tickets));
-  host.onResets?.((stream) => {
-    if (stream === ticketLog) return sharedTickets?.renew();
-    shared.lose(stream);
-    void own.renew(stream);
+  reconfigurable.add(
+    (next) => void (current = next),
+    ...countingParts(admission, tickets),
+    (next) => deliveries.apply(next.deliveries),
+  );
+  host.onResets?.((log) => {
+    if (log === ticketLog) return sharedTickets?.renew();
+    shared.lose(log);
+    void own.renew(log).then(() => deliveries.renew(log));
   });
   own.start();
+  await deliveries.start();
   return gateway;
 }

@@ -18,7 +18,7 @@ import type { Durations } from "../util/durations.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
 import type { Logger } from "../util/logger.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
-import type { RoutesStatus, SubscriberStats, WorkerStatus } from "./gateway-status.ts";
+import type { DeliveriesStatus, RoutesStatus, SubscriberStats, WorkerStatus } from "./gateway-status.ts";
 import type { StaticFiles } from "./static-files.ts";
 import type { SessionMatch, Sessions } from "./sessions.ts";
 
@@ -139,6 +139,22 @@ export interface Route {
   handle(request: HttpRequest, caller: Caller, gateway: GatewayContext): HttpResponse | Promise<HttpResponse>;
 }
 
+/**
+ * What an operator can do with a delivery. `pause`: send nothing. `resume`: send again, also after a 410, and retry at
+ * once what waits. `retry`: send the dead letters again.
+ */
+export type DeliveryCommand = "pause" | "resume" | "retry";
+
+/** The deliveries of the gateway. */
+export interface DeliveriesControl {
+  status(): DeliveriesStatus;
+  /**
+   * Resolves when the command was carried out, or will be for certain.
+   * @throws {SpillwayError} `delivery-unknown`; a `store-…` code.
+   */
+  command(delivery: string, command: DeliveryCommand): Promise<void>;
+}
+
 export interface GatewayContext {
   readonly version: string;
   /** When the gateway was started, in ms since 1970. */
@@ -154,6 +170,8 @@ export interface GatewayContext {
   hasRoute(name: string): boolean;
   /** The state of the routes in all processes, as far as it is known here. */
   routes(): RoutesStatus;
+  /** The deliveries, in whichever process they run. */
+  readonly deliveries: DeliveriesControl;
   /** The current access rules and limits, which may change while the gateway runs. */
   readonly policy: Policy;
   readonly tickets: Tickets;

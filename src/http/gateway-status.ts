@@ -19,6 +19,46 @@ export interface GatewayStatus {
   /** The streams by name. `GET /status` shows only those that the caller is granted, `gateway.status()` all of them. */
   readonly streams: Readonly<Record<string, StreamStatus>>;
   readonly routes: RoutesStatus;
+  readonly deliveries: DeliveriesStatus;
+}
+
+/** The deliveries by name. `GET /status` shows only those of streams that the caller is granted. */
+export type DeliveriesStatus = Readonly<Record<string, DeliveryStatus>>;
+
+/** A delivery. If nodes share the store, its position and counts are those that the running node has stored last. */
+export interface DeliveryStatus {
+  readonly stream: string;
+  /**
+   * `active`: it sends. `failing`: the last attempts have all failed. `paused`: a command has stopped it. `gone`: the
+   * endpoint has answered 410. `standby`: it runs on another node, or not yet.
+   */
+  readonly state: "active" | "failing" | "paused" | "gone" | "standby";
+  /** All events up to this one are delivered, being sent, or wait; `null` if it has never run. */
+  readonly cursor: string | null;
+  /** How many events of the stream are behind the cursor; `null` if unknown. */
+  readonly lag: number | null;
+  /** Channels, or events without an order, whose next event waits for a retry. */
+  readonly waiting: number;
+  /** Events that the endpoint has accepted, since the delivery was created; so are the other counts. */
+  readonly delivered: number;
+  /** Failed attempts. */
+  readonly failed: number;
+  /** Failed attempts by error code. */
+  readonly failures: Readonly<Partial<Record<ErrorCode, number>>>;
+  /** Events that were given up: dead letters, or dropped. */
+  readonly dead: number;
+  /** Dead letters that were sent again, and accepted. */
+  readonly resent: number;
+  /** Gaps: events were removed before they were delivered. */
+  readonly gaps: number;
+  /** Why the last attempt failed; `null` if it did not. */
+  readonly lastError: ErrorCode | null;
+  /** When the endpoint last accepted an event; `null` if it never has. */
+  readonly lastDelivered: string | null;
+  /** When the next retry is due; `null` if none is. */
+  readonly retryAt: string | null;
+  /** Whether this node runs the delivery; absent unless nodes share the store. */
+  readonly leader?: boolean;
 }
 
 /** The routes by their patterns. */

@@ -19,6 +19,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "host-denied": 421,
   "not-found": 404,
   "stream-unknown": 404,
+  "delivery-unknown": 404,
   "method-not-allowed": 405,
   "not-acceptable": 406,
   "gap": 410,

@@ -1,5 +1,6 @@
 import { SpillwayError } from "../errors.ts";
 import { endSubscribers, reload } from "./admin.ts";
+import { commandDelivery, isDeliveryCommand, listDeliveries, showDelivery } from "./deliveries.ts";
 import type { Caller, GatewayContext, Route, ServedStream } from "./gateway-context.ts";
 import { home, homeFacts, wantsJson } from "./home.ts";
 import type { HttpRequest, HttpResponse } from "./message.ts";
@@ -23,6 +24,7 @@ const fixedRoutes: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/metrics", forAdmin(reading, (_request, gateway) => metrics(gateway))],
   ["/admin/reload", forAdmin(["POST"], (_request, gateway) => reload(gateway))],
   ["/admin/subscribers", forAdmin(["DELETE"], endSubscribers)],
+  ["/admin/deliveries", forAdmin(reading, (_request, gateway) => listDeliveries(gateway))],
   ["/tickets", { methods: ["POST"], right: "subscribe", otherRight: "proxy", handle: issueTicket }],
   ["/streams", { methods: reading, right: "subscribe", handle: (_, caller, gateway) => listStreams(gateway, caller) }],
 ]);
@@ -30,7 +32,7 @@ const fixedRoutes: ReadonlyMap<string, Route> = new Map<string, Route>([
 /** The route of a path; `undefined` if the path does not belong to the gateway. */
 export function findRoute(request: HttpRequest, gateway: GatewayContext): Route | undefined {
   const { path } = request;
-  const own = fixedRoutes.get(path) ?? defaultRoute(path, gateway) ?? streamRoute(path);
+  const own = fixedRoutes.get(path) ?? defaultRoute(path, gateway) ?? streamRoute(path) ?? deliveryRoute(path);
   return own ?? webhookRoute(path, gateway) ?? gateway.forwarded(path) ?? shortRoute(request, gateway);
 }
 
@@ -131,6 +133,16 @@ function publication(
     stream,
     handle: (request, caller, gateway) => publish(request, find(gateway), caller, gateway, read),
   };
+}
+
+/** The routes `/admin/deliveries/<name>` and `/admin/deliveries/<name>/<command>`. */
+function deliveryRoute(path: string): Route | undefined {
+  const [, segment, command] = /^\/admin\/deliveries\/([^/]+)(?:\/([^/]+))?$/.exec(path) ?? [];
+  if (segment === undefined) return undefined;
+  const name = decode(segment);
+  if (command === undefined) return forAdmin(reading, (_request, gateway) => showDelivery(name, gateway));
+  if (!isDeliveryCommand(command)) return undefined;
+  return forAdmin(["POST"], (_request, gateway) => commandDelivery(name, command, gateway));
 }
 
 function subscription(

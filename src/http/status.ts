@@ -32,6 +32,12 @@ export function describe(
       [...gateway.streams.values()].filter(isShown).map((stream) => [stream.name, streamStatus(stream)]),
     ),
     routes: gateway.routes(),
+    deliveries: Object.fromEntries(
+      Object.entries(gateway.deliveries.status()).filter(([, { stream }]) => {
+        const served = gateway.streams.get(stream);
+        return served !== undefined && isShown(served);
+      }),
+    ),
   };
 }
 

@@ -1,6 +1,7 @@
 import { durationBounds, type Durations } from "../util/durations.ts";
 import { clusterMetrics } from "./cluster-metrics.ts";
 import type { Metric, Sample } from "./definition.ts";
+import { deliveryMetrics } from "./delivery-metrics.ts";
 import { logMetrics } from "./log-metrics.ts";
 import { processMetrics } from "./process-metrics.ts";
 import { routeMetrics } from "./route-metrics.ts";
@@ -23,6 +24,7 @@ export interface Metrics {
 export const allMetrics: readonly Metric[] = [
   ...servingMetrics,
   ...routeMetrics,
+  ...deliveryMetrics,
   ...upstreamMetrics,
   ...logMetrics,
   ...clusterMetrics,

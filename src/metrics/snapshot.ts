@@ -1,6 +1,6 @@
 /** The values that metrics are made from: plain numbers, read once per scrape. */
 import type { LeaseStatus, ReplicationStatus, ServedStream } from "../http/gateway-context.ts";
-import type { RoutesStatus, SubscriberStats } from "../http/gateway-status.ts";
+import type { DeliveriesStatus, RoutesStatus, SubscriberStats } from "../http/gateway-status.ts";
 import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Limits } from "../limits/options.ts";
 import type { LogState, StoreConnection } from "../log/log.ts";
@@ -45,6 +45,7 @@ export interface Snapshot {
   /** Number of refused requests by error code, over all processes. */
   readonly refused: Readonly<Record<string, number>>;
   readonly routes: RoutesStatus;
+  readonly deliveries: DeliveriesStatus;
   /** All running processes. */
   readonly processes: readonly ProcessSnapshot[];
   readonly limits: Pick<Limits, "connections" | "memory" | "lag">;
@@ -68,6 +69,7 @@ export interface MetricsSources {
   ingestStats(stream: string): IngestStats | undefined;
   refused(): Snapshot["refused"];
   routes(): RoutesStatus;
+  deliveries(): DeliveriesStatus;
   processes(): readonly ProcessSnapshot[];
   limits(): Snapshot["limits"];
 }
@@ -90,6 +92,7 @@ export function takeSnapshot(sources: MetricsSources): Snapshot {
     store: sources.store?.(),
     refused: sources.refused(),
     routes: sources.routes(),
+    deliveries: sources.deliveries(),
     processes: sources.processes(),
     limits: sources.limits(),
   };

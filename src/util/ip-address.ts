@@ -44,6 +44,17 @@ export function isLoopback(host: string): boolean {
   return host.toLowerCase() === "localhost" || parse(host)?.range() === "loopback";
 }
 
+/**
+ * Whether an address is a public unicast address: not of a private network or of this machine, not reserved, and not
+ * one that stands for an IPv4 address in a transition mechanism (IANA special-purpose address registries).
+ */
+export function isPublicAddress(address: string): boolean {
+  const parsed = parse(address);
+  if (parsed?.range() !== "unicast") return false;
+  // Global unicast addresses are those of 2000::/3 (RFC 4291 section 2.4); `::7f00:1` may reach 127.0.0.1.
+  return parsed.kind() === "ipv4" || (parsed as ipaddr.IPv6).parts[0]! >> 13 === 1;
+}
+
 /** Whether the text is an IP address or a network in CIDR notation. */
 export function isNetwork(text: string): boolean {
   return parseNetwork(text) !== undefined;

@@ -120,6 +120,13 @@ test("reverse-proxy/start.js forwards clients with a key, and changes their even
   expect(await example.stop()).toBe(0);
 });
 
+test("webhooks-out/start.js sends what is published to an endpoint, which verifies it", async () => {
+  const example = await start("webhooks-out/start.js");
+  expect((await post(`${example.url}/events`, { event: "order.paid", data: { total: 3 } })).status).toBe(200);
+  await eventually(() => example.output().includes('accepted order.paid {"total":3}'));
+  expect(await example.stop()).toBe(0);
+});
+
 describeLogStore(
   "examples/own-store/array-store.js",
   {

@@ -64,6 +64,7 @@ const shims: Readonly<Record<string, string>> = {
   spillway: `${untilPrinted}
 case $1 in
   serve) until_printed '"listening"' '${process.execPath}' '${main}' "$@" ;;
+  deliveries) exec '${process.execPath}' '${main}' "$@" --server "$GATEWAY" ;;
   tail) exec '${process.execPath}' '${main}' "$@" --count 1 ;;
   doctor) exec '${process.execPath}' '${main}' "$@" $([[ $* == *http* ]] && echo --idle 100ms) ;;
   *) exec '${process.execPath}' '${main}' "$@" ;;
@@ -94,6 +95,7 @@ export async function startDocShell(): Promise<DocShell> {
       ...Object.fromEntries(streams.map((name) => [name, {}])),
       ...Object.fromEntries(Object.entries(webhooks).map(([name, webhook]) => [name, { webhook }])),
     },
+    deliveries: { billing: { stream: "chat", url: "http://127.0.0.1:9", allowPrivate: true, dead: "market" } },
     default: "events",
     store: "memory:",
     access: { anonymous: ["subscribe", "publish", "admin"], keys: [config] },
@@ -148,7 +150,7 @@ function localised(text: string, { gateway, source, key }: Site): string {
 }
 
 /** Runs the block with every variable that it refers to set to an address of the source or to the key. */
-async function runBlock(scratch: string, text: string, { source, key }: Site): Promise<void> {
+async function runBlock(scratch: string, text: string, { gateway, source, key }: Site): Promise<void> {
   const cwd = mkdtempSync(join(scratch, "block-"));
   copyFileSync(join(scratch, "spillway.db"), join(cwd, "spillway.db"));
   writeFileSync(join(cwd, "spillway.yaml"), "streams:\n  prices: {}\n");
@@ -160,6 +162,7 @@ async function runBlock(scratch: string, text: string, { source, key }: Site): P
     PATH: join(scratch, "bin"),
     HOME: cwd,
     SCRATCH: cwd,
+    GATEWAY: gateway,
     SPILLWAY_PORT: "0",
     SURFLUX_API_URL: source,
     SURFLUX_API_KEY: "secret",

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import { errorCodes, SpillwayError, type ErrorCode } from "../../errors.ts";
+import { SpillwayError } from "../../errors.ts";
 import { headerFlag, readUrl } from "../flags.ts";
 import { readLines } from "../read-lines.ts";
-import { parseJsonObject } from "../../util/json-object.ts";
+import { requestJson } from "../request.ts";
 
 interface PublishFlags {
   readonly server: string;
@@ -79,35 +79,18 @@ function parseEvent(line: string, number: number): object {
 /**
  * Publishes events in one request.
  * @returns their ids.
- * @throws {SpillwayError} `upstream-connect` if the server does not answer, else the error code of its answer.
+ * @throws {SpillwayError} see {@link requestJson}
  */
 async function postEvents(
   endpoint: URL,
   events: readonly object[],
   headers: Readonly<Record<string, string>>,
 ): Promise<string[]> {
-  const request = {
+  const { ids } = await requestJson(endpoint, {
     method: "POST",
     headers: { ...headers, "content-type": "application/json" },
     body: JSON.stringify(events),
-  };
-  const response = await fetch(endpoint, request).catch((cause: unknown) => {
-    throw new SpillwayError("upstream-connect", `${endpoint.host} does not answer (${reasonOf(cause)})`, { cause });
   });
-  const answer = parseJsonObject(await response.text());
-  if (response.ok && Array.isArray(answer["ids"])) return answer["ids"].map(String);
-  throw problemError(response.status, answer);
-}
-
-/** The error that a problem+json answer (RFC 9457) describes. */
-function problemError(status: number, { code, detail, title }: Readonly<Record<string, unknown>>): SpillwayError {
-  const known = typeof code === "string" && Object.hasOwn(errorCodes, code);
-  const text = [detail, title].find((part): part is string => typeof part === "string") ?? "the answer contains no ids";
-  return new SpillwayError(known ? (code as ErrorCode) : "upstream-status", `${text} (HTTP ${status})`);
-}
-
-/** The socket's error code, which `fetch` puts into `cause`. */
-function reasonOf(error: unknown): string {
-  const { cause } = error as { cause?: NodeJS.ErrnoException };
-  return cause?.code ?? (error as Error).message;
+  if (!Array.isArray(ids)) throw new SpillwayError("upstream-status", "the answer contains no ids");
+  return ids.map(String);
 }

@@ -9,7 +9,8 @@ import type { SessionMatch } from "../../http/sessions.ts";
 import type { Arrival, Caller } from "../../limits/admission.ts";
 import type { ProcessStats } from "../../metrics/process-stats.ts";
 import type { IngestStats, ProcessSnapshot } from "../../metrics/snapshot.ts";
-import type { RoutesStatus, SubscriberStats, WorkerStatus } from "../../http/gateway-status.ts";
+import type { DeliveryCommand } from "../../http/gateway-context.ts";
+import type { DeliveriesStatus, RoutesStatus, SubscriberStats, WorkerStatus } from "../../http/gateway-status.ts";
 import type { UpstreamStatus } from "../../upstream/upstream.ts";
 import type { Appended, AppendOptions, LogEvent, NewEvent } from "../../log/log.ts";
 
@@ -57,7 +58,7 @@ export interface Start {
   readonly kind: "start";
   /** The worker's number, from 1. A replacement gets the number of the worker that it replaces. */
   readonly number: number;
-  /** The options without the upstreams, whose secrets stay in the primary. */
+  /** The options without upstreams and deliveries, whose secrets stay in the primary. */
   readonly options: GatewayOptions;
   readonly logLevel: string;
   readonly facts: Facts;
@@ -91,6 +92,11 @@ export interface Calls {
   /** Ends sessions in the other workers. The answer is their number. */
   readonly end: { readonly request: EndCall; readonly answer: number };
   readonly reload: { readonly request: null; readonly answer: null };
+  /** Carries a command for a delivery out. */
+  readonly command: {
+    readonly request: { readonly name: string; readonly command: DeliveryCommand };
+    readonly answer: null;
+  };
 }
 
 export type CallName = keyof Calls;
@@ -132,6 +138,7 @@ export interface Facts {
   readonly refused: Counts;
   /** The total over all workers; the counts include workers that have ended. */
   readonly routes: RoutesStatus;
+  readonly deliveries: DeliveriesStatus;
   /** All processes, with the primary first. */
   readonly processes: readonly ProcessSnapshot[];
 }

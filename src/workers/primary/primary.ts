@@ -4,11 +4,12 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { createTickets, type LocalTickets } from "../../access/tickets.ts";
 import { SpillwayError } from "../../errors.ts";
+import { createOwnDeliveries, type OwnDeliveries } from "../../gateway/own-deliveries.ts";
 import { createPolicy } from "../../gateway/policy.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import { countingParts, createReconfigurable, type Reconfigure } from "../../gateway/reconfigurable.ts";
-import { createReload, type Reload } from "../../gateway/reload.ts";
-import { openSource, openSources, stopSources, type OwnSource } from "../../gateway/source.ts";
+import { createReload, type Reload, type ReloadTarget } from "../../gateway/reload.ts";
+import { openSource, openSources, stopSources, type OwnSource, type SourceDependencies } from "../../gateway/source.ts";
 import type { Policy } from "../../http/gateway-context.ts";
 import { createAdmission } from "../../limits/admission.ts";
 import type { LogStore } from "../../log/log.ts";
@@ -69,6 +70,7 @@ export async function startPrimary(options: GatewayOptions, parts: PrimaryParts)
     workers = connectWorkers({ ...options, listen }, sources, { ...parts, readOptions });
     const { host, port } = await workers.pool.start();
     for (const source of sources.values()) source.start();
+    await workers.deliveries.start();
     return { address: { host, port }, reload: workers.reload.run, close: () => close(sources, workers!) };
   } catch (error) {
     await workers?.pool.end(0);
@@ -76,9 +78,12 @@ export async function startPrimary(options: GatewayOptions, parts: PrimaryParts)
     throw error;
   }
 
-  async function close(sources: ReadonlyMap<string, OwnSource>, { pool, drain, reload }: Workers): Promise<void> {
+  async function close(
+    sources: ReadonlyMap<string, OwnSource>,
+    { pool, drain, reload, deliveries }: Workers,
+  ): Promise<void> {
     await reload.end();
-    await stopSources(sources);
+    await Promise.all([stopSources(sources), deliveries.stop()]);
     // Lets the hints of the last events be sent before `close`.
     await nextTurn();
     const ended = pool.end(drain() + closeGrace);
@@ -112,6 +117,7 @@ async function withPort(address: GatewayOptions["listen"]): Promise<GatewayOptio
 interface Workers {
   readonly pool: Pool;
   readonly reload: Reload;
+  readonly deliveries: OwnDeliveries;
   /** The currently configured `drain`, in ms. */
   drain(): number;
 }
@@ -125,7 +131,18 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
   const tickets = createTickets(options.access.tickets);
   const commands = createWorkerCommands(() => pool.members);
   const notifiers = (): Notifier[] => pool.members.flatMap(({ process }) => process?.notifier ?? []);
-  const workerStats: WorkerStats = createWorkerStats(() => pool.members, sources, createProcessMonitor());
+  const deliveries = createOwnDeliveries(first.deliveries, {
+    store,
+    stream: (name) => sources.get(name),
+    lease: first.cluster.lease,
+    logger,
+  });
+  const workerStats: WorkerStats = createWorkerStats(
+    () => pool.members,
+    sources,
+    deliveries.status,
+    createProcessMonitor(),
+  );
 
   const follow = createForwarding(notifiers);
 
@@ -136,34 +153,27 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
     (next) => void (options = next),
     ...countingParts(admission, tickets),
     access.reviewTickets,
-    (next) => commands.apply(withoutUpstreams(next)),
+    (next) => commands.apply(withoutSecrets(next)),
+    (next) => deliveries.apply(next.deliveries),
   );
 
   const reload = createReload(
     first,
     readOptions,
     {
-      async prepare(name, { before, after }) {
-        if (before) return sources.get(name)!.prepare(after);
-        const source = await openSource(name, after, { store, logger, lease: options.cluster.lease });
-        return {
-          commit() {
-            sources.set(name, source);
-            follow(name, source);
-            source.start();
-          },
-          undo: () => source.stop(),
-        };
-      },
-      async remove(name) {
-        await sources.get(name)!.stop();
-        sources.delete(name);
-      },
+      ...createSourcesTarget(sources, { store, logger, lease: first.cluster.lease }, follow),
       apply: reconfigurable.apply,
     },
     logger,
   );
-  const requests = createWorkerRequests({ sources, admission, tickets, endSessions: commands.end, reload: reload.run });
+  const requests = createWorkerRequests({
+    sources,
+    deliveries,
+    admission,
+    tickets,
+    endSessions: commands.end,
+    reload: reload.run,
+  });
 
   const pool: Pool = createPool(
     options.workers,
@@ -171,7 +181,7 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
       clients: (process) => requests.clients(process),
       onStarted({ number }, { channel }) {
         const facts = workerStats.facts();
-        channel.send({ kind: "start", number, options: withoutUpstreams(options), logLevel, facts });
+        channel.send({ kind: "start", number, options: withoutSecrets(options), logLevel, facts });
       },
       onMessage(member, message) {
         const process = member.process!;
@@ -192,7 +202,33 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
     channel.send({ kind: "facts", id, facts: await workerStats.refresh() });
   };
   for (const [stream, source] of sources) follow(stream, source);
-  return { pool, reload, drain: () => options.drain };
+  return { pool, reload, deliveries, drain: () => options.drain };
+}
+
+/** The primary's part in a change of the streams. */
+function createSourcesTarget(
+  sources: Map<string, OwnSource>,
+  dependencies: SourceDependencies,
+  follow: (name: string, source: OwnSource) => void,
+): Pick<ReloadTarget, "prepare" | "remove"> {
+  return {
+    async prepare(name, { before, after }) {
+      if (before) return sources.get(name)!.prepare(after);
+      const source = await openSource(name, after, dependencies);
+      return {
+        commit() {
+          sources.set(name, source);
+          follow(name, source);
+          source.start();
+        },
+        undo: () => source.stop(),
+      };
+    },
+    async remove(name) {
+      await sources.get(name)!.stop();
+      sources.delete(name);
+    },
+  };
 }
 
 /**
@@ -207,7 +243,8 @@ function createAccessParts(tickets: LocalTickets, logger: Logger): Record<"check
   };
 }
 
-function withoutUpstreams(options: GatewayOptions): GatewayOptions {
+/** The options that the workers get: upstreams and deliveries are the primary's. */
+function withoutSecrets(options: GatewayOptions): GatewayOptions {
   const streams = Object.entries(options.streams).map(([name, stream]) => [name, { ...stream, upstream: undefined }]);
-  return { ...options, streams: Object.fromEntries(streams) as GatewayOptions["streams"] };
+  return { ...options, streams: Object.fromEntries(streams) as GatewayOptions["streams"], deliveries: {} };
 }

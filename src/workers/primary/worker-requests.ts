@@ -1,5 +1,6 @@
 import type { LocalTickets } from "../../access/tickets.ts";
 import { SpillwayError } from "../../errors.ts";
+import type { OwnDeliveries } from "../../gateway/own-deliveries.ts";
 import type { OwnSource } from "../../gateway/source.ts";
 import type { CountingAdmission } from "../../limits/admission.ts";
 import type { WorkerProcess } from "./fork.ts";
@@ -19,6 +20,7 @@ export interface WorkerRequests {
 
 export interface WorkerRequestsDependencies {
   readonly sources: ReadonlyMap<string, OwnSource>;
+  readonly deliveries: Pick<OwnDeliveries, "command">;
   readonly admission: CountingAdmission;
   readonly tickets: LocalTickets;
   /** Ends sessions in all workers but one; resolves to their number. */
@@ -35,7 +37,7 @@ type Handlers = {
 
 /** Creates the handler of requests. */
 export function createWorkerRequests(dependencies: WorkerRequestsDependencies): WorkerRequests {
-  const { sources, admission, tickets, endSessions, reload } = dependencies;
+  const { sources, deliveries, admission, tickets, endSessions, reload } = dependencies;
   const demands = new Holds<string>();
   const places = new Holds<number>();
   const uses = createTicketUses();
@@ -69,6 +71,10 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
     end: (worker, call) => endSessions(call, worker),
     async reload() {
       await reload();
+      return null;
+    },
+    async command(_, { name, command }) {
+      await deliveries.command(name, command);
       return null;
     },
   };

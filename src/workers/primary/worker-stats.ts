@@ -1,5 +1,5 @@
 import type { OwnSource } from "../../gateway/source.ts";
-import type { SubscriberStats } from "../../http/gateway-status.ts";
+import type { DeliveriesStatus, SubscriberStats } from "../../http/gateway-status.ts";
 import type { ProcessMonitor } from "../../metrics/process-stats.ts";
 import { addStats, countSubscribers, noSubscribers, withoutConnected } from "../ipc/subscriber-stats.ts";
 import { addRoutes, onlyCurrent, withoutActive } from "../ipc/route-stats.ts";
@@ -28,6 +28,7 @@ const reportTimeout = 300;
 export function createWorkerStats(
   members: () => readonly Member[],
   sources: ReadonlyMap<string, OwnSource>,
+  deliveries: () => DeliveriesStatus,
   monitor: ProcessMonitor,
 ): WorkerStats {
   const startedAt = Date.now();
@@ -72,6 +73,7 @@ export function createWorkerStats(
       })),
       refused: [...reports.values(), gone].map(({ refused }) => refused).reduce(addCounts),
       routes: addRoutes(routes, onlyCurrent(gone.routes, routes)),
+      deliveries: deliveries(),
       processes: [
         { worker: "primary", ...monitor.stats() },
         ...Array.from(reports, ([{ number }, report]) => ({ worker: String(number), ...report.process })),

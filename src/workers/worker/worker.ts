@@ -174,10 +174,17 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
 function partsOfPrimary(
   primary: PrimaryLink,
   limits: () => Limits,
-): Pick<GatewayParts, "workers" | "routes" | "refresh" | "tickets" | "admission" | "endElsewhere" | "reload"> {
+): Pick<
+  GatewayParts,
+  "workers" | "routes" | "deliveries" | "refresh" | "tickets" | "admission" | "endElsewhere" | "reload"
+> {
   return {
     workers: () => primary.facts().workers,
     routes: () => primary.facts().routes,
+    deliveries: {
+      status: () => primary.facts().deliveries,
+      command: async (name, command) => void (await primary.call("command", { name, command })),
+    },
     refresh: () => primary.refresh(),
     tickets: createRemoteTickets(primary),
     admission: createRemoteAdmission(primary, limits),
@@ -194,6 +201,7 @@ function createWorkerMetrics(shown: WorkerStreams["shown"], primary: PrimaryLink
     ingestStats: (name) => primary.facts().streams[name]?.ingestStats,
     refused: () => primary.facts().refused,
     routes: () => primary.facts().routes,
+    deliveries: () => primary.facts().deliveries,
     processes: () => primary.facts().processes,
     limits,
   });

@@ -23,6 +23,7 @@ const gatewayMembers = {
   workers: "shared",
   streams: "always",
   routes: "always",
+  deliveries: "always",
 } satisfies Members<GatewayStatus>;
 
 const streamMembers = {

@@ -25,10 +25,11 @@ test("the reference lists exactly the keys of the schema", () => {
 test("the defaults in the reference are the actual ones", () => {
   const access = { anonymous: ["subscribe", "proxy"], jwt: { jwks: "https://issuer.example/keys" } };
   const routes = { "/a": { upstream: { url: "http://a", health: { path: "/" } } } };
+  const deliveries = { a: { stream: "a", url: "http://a", sign: { secret: `whsec_${"a".repeat(32)}` } } };
   for (const { key, fallback } of rows) {
     if (fallback === undefined) continue;
     const upstream = upstreamFor(key);
-    const base = { streams: { a: { upstream, webhook: { scheme: "none" } } }, routes, access };
+    const base = { streams: { a: { upstream, webhook: { scheme: "none" } } }, routes, deliveries, access };
     const expected = resolveConfig(base);
     const path: ConfigPath = key.replace("<name>", "a").replace("<path>", "/a").split(".");
     const written = path.reduceRight<unknown>((inner, part) => ({ [part]: inner }), parse(fallback));

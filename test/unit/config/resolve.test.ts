@@ -22,6 +22,7 @@ describe("a resolved configuration", () => {
       drain: 10_000,
       default: "prices",
       routes: {},
+      deliveries: {},
       access: {
         anonymous: { can: ["subscribe", "proxy"] },
         keys: [],

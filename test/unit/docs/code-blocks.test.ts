@@ -36,6 +36,7 @@ const compilerOptions = {
 /** Modules of others that the blocks import, and that are not installed here or have no types. */
 const foreign = [
   "express",
+  "standardwebhooks",
   "vitest",
   "*/lib/gateway.js",
   "@opentelemetry/sdk-node",

@@ -25,6 +25,7 @@ function sampleEnvironment(text: string): Record<string, string> {
   const surflux = { SURFLUX_API_URL: "http://127.0.0.1:9", SURFLUX_API_KEY: "sample" };
   const valueOf = (name: string): string => {
     if (name.endsWith("URL")) return "http://127.0.0.1:9/events";
+    if (name.startsWith("WEBHOOK")) return `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
     return name.endsWith("PORT") ? "8080" : "a-sample-of-a-secret-that-is-long-enough";
   };
   return { ...surflux, ...Object.fromEntries(names.map((name) => [name, valueOf(name)])) };

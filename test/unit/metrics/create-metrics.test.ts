@@ -3,7 +3,7 @@ import { clusterMetrics } from "../../../src/metrics/cluster-metrics.ts";
 import { allMetrics, createMetrics } from "../../../src/metrics/create-metrics.ts";
 import { countDuration, countSince, createDurations, durationBounds } from "../../../src/util/durations.ts";
 import { parseExposition, valueOf } from "../../support/exposition.ts";
-import { exposed, processSnapshot, routeStatus, sourcesOf, streamSnapshot } from "./snapshots.ts";
+import { deliveryStatus, exposed, processSnapshot, routeStatus, sourcesOf, streamSnapshot } from "./snapshots.ts";
 
 test("the output is Prometheus' text format with every metric in it once", async () => {
   const { contentType, text } = await createMetrics(sourcesOf({ streams: [streamSnapshot("prices")] })).render();
@@ -18,6 +18,7 @@ test("a sample has the labels that its metric declares, and no others", async ()
     streams: [streamSnapshot("prices")],
     processes: [processSnapshot("primary"), processSnapshot("1")],
     routes: { "/api/**": routeStatus },
+    deliveries: { billing: deliveryStatus },
   });
   for (const { name, labels, type } of allMetrics) {
     const { samples } = metrics.get(name)!;
@@ -193,4 +194,12 @@ test("a limit that is not set has no sample", async () => {
   expect(metrics.get("spillway_memory_limit_bytes")!.samples).toEqual([]);
   expect(metrics.get("spillway_event_loop_lag_limit_seconds")!.samples).toEqual([]);
   expect(valueOf(metrics, "spillway_connections_limit")).toBe(5);
+});
+
+test("of a delivery that runs on another node there are no metrics", async () => {
+  const metrics = await exposed({
+    deliveries: { here: { ...deliveryStatus, leader: true }, there: { ...deliveryStatus, leader: false } },
+  });
+  const delivered = metrics.get("spillway_delivery_webhooks_total")!.samples;
+  expect(delivered.map(({ labels, value }) => [labels, value])).toEqual([[{ delivery: "here" }, 4]]);
 });

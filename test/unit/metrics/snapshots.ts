@@ -1,4 +1,4 @@
-import type { RoutesStatus, RouteStatus } from "../../../src/http/gateway-status.ts";
+import type { DeliveriesStatus, DeliveryStatus, RoutesStatus, RouteStatus } from "../../../src/http/gateway-status.ts";
 import { createMetrics } from "../../../src/metrics/create-metrics.ts";
 import type { StoreConnection } from "../../../src/log/log.ts";
 import type { MetricsSources, ProcessSnapshot, StreamSnapshot } from "../../../src/metrics/snapshot.ts";
@@ -87,6 +87,7 @@ export interface Facts {
   readonly processes?: readonly ProcessSnapshot[];
   readonly refused?: Readonly<Record<string, number>>;
   readonly routes?: RoutesStatus;
+  readonly deliveries?: DeliveriesStatus;
   readonly store?: StoreConnection | undefined;
 }
 
@@ -95,6 +96,7 @@ export function sourcesOf({
   processes = [processSnapshot(undefined)],
   refused = {},
   routes = {},
+  deliveries = {},
   store = { connected: true, silence: 100, reconnects: 19 },
 }: Facts): MetricsSources {
   const logOf = ({
@@ -120,10 +122,29 @@ export function sourcesOf({
     ingestStats: (name) => streams.find((stream) => stream.name === name)?.ingestStats,
     refused: () => refused,
     routes: () => routes,
+    deliveries: () => deliveries,
     processes: () => processes,
     limits: () => ({ connections: 10_000, memory: 1e9, lag: 250 }),
   };
 }
+
+/** A delivery with a value for each metric. */
+export const deliveryStatus: DeliveryStatus = {
+  stream: "prices",
+  state: "active",
+  cursor: "abc.10",
+  lag: 2,
+  waiting: 3,
+  delivered: 4,
+  failed: 5,
+  failures: { "delivery-status": 5 },
+  dead: 6,
+  resent: 7,
+  gaps: 8,
+  lastError: null,
+  lastDelivered: null,
+  retryAt: null,
+};
 
 /** What is exposed of such facts. */
 export async function exposed(facts: Facts): Promise<ReadonlyMap<string, ExposedMetric>> {

@@ -1,0 +1,306 @@
+import type { Log } from "../log/log.ts";
+import type { Logger } from "../util/logger.ts";
+import { pause } from "../util/pause.ts";
+import type { DeadLetter, DeadLetters } from "./dead-letters.ts";
+import type { Endpoint, FailedAttempt, Outcome } from "./endpoint.ts";
+import { createHealth, type Health } from "./health.ts";
+import type { Journal } from "./journal.ts";
+import { Lanes, type Lane, type TakenEvent } from "./lanes.ts";
+import type { DeliveryOptions } from "./options.ts";
+import { createReader, type Reader } from "./reader.ts";
+import { createReplay, type Replaying } from "./replay.ts";
+import { resumeFrom } from "./resume.ts";
+import { createSaver, type Saver } from "./saver.ts";
+import type { DeliveryState } from "./state.ts";
+import { toWebhook, type Webhook } from "./webhook.ts";
+
+/** A delivery that runs in this process. */
+export interface Run {
+  state(): DeliveryState;
+  readonly activity: Activity;
+  start(): void;
+  /** To be called when the journal has a new entry. */
+  onEntry(): void;
+  /** Ends after the attempts in flight, which are cut after `grace` ms. Resolves when the last state is stored. */
+  stop(grace: number): Promise<void>;
+}
+
+/** What a run does at the moment. */
+export interface Activity {
+  /** Whether the last attempts have all failed. */
+  readonly failing: boolean;
+  /** Channels, or events without an order, whose next event waits for a retry. */
+  readonly waiting: number;
+  /** When the next retry is due, in ms since 1970; `undefined` if there is none. */
+  readonly retryAt: number | undefined;
+}
+
+export interface RunParts {
+  readonly options: DeliveryOptions;
+  readonly log: Log;
+  readonly journal: Journal;
+  readonly endpoint: Endpoint;
+  /** Absent: events that cannot be delivered are dropped. */
+  readonly dead: DeadLetters | undefined;
+  /** Stores a state. */
+  save(state: DeliveryState): Promise<void>;
+  readonly logger: Logger;
+}
+
+/** Characters of data in memory, of the events that wait for their turn. */
+const bufferLimit = 16 * 1024 * 1024;
+
+/** How late it may be stored that events were read which the filter does not let pass, in ms. */
+const positionInterval = 1_000;
+
+/** How long nothing is read after the store has failed, in ms. */
+const storeDelay = 1_000;
+
+/** The longest time of a timer, in ms. */
+const longestTimer = 2 ** 31 - 1;
+
+/** Creates a run from the last state in the journal, and stores its first state. Nothing is sent before `start`. */
+export async function createRun(parts: RunParts): Promise<Run> {
+  const run = new DeliveryRun(parts);
+  await parts.save(run.state());
+  return run;
+}
+
+/** A class, because its parts share what changes with every attempt. */
+class DeliveryRun implements Run {
+  readonly #parts: RunParts;
+  readonly #lanes: Lanes;
+  readonly #reader: Reader;
+  readonly #health: Health;
+  readonly #replay: Replaying;
+  readonly #saver: Saver;
+  readonly #ending = new AbortController();
+  /** All events up to this number are in a lane, or done. */
+  #taken: number;
+  /** Commands up to this number of the journal were carried out. */
+  #handled: number;
+  /** Attempts in flight, and reads for them. */
+  #active = 0;
+  #isStopping = false;
+  #isReading = false;
+  #retryAt = Infinity;
+  #timer: NodeJS.Timeout | undefined;
+  #unwatch: () => void = () => {};
+  #onIdle: () => void = () => {};
+
+  constructor(parts: RunParts) {
+    const { options, log, journal, dead, save, logger } = parts;
+    const { initial, first } = resumeFrom(journal.state, options, log, logger);
+    this.#parts = parts;
+    this.#lanes = new Lanes(options.order, initial.lanes);
+    this.#reader = createReader(log, options, initial.taken, first);
+    this.#health = createHealth(initial, logger);
+    this.#saver = createSaver(() => save(this.state()), logger);
+    this.#replay = createReplay(initial.replay, {
+      dead,
+      send: (letter) => this.#resend(letter),
+      onChange: () => this.#onChange(),
+      onStoreFailure: (error) => this.#onStoreFailure(error),
+      logger,
+    });
+    this.#taken = initial.taken;
+    this.#handled = initial.handled;
+  }
+
+  start(): void {
+    this.#unwatch = this.#parts.log.watch(() => this.#pump());
+    this.onEntry();
+  }
+
+  state(): DeliveryState {
+    const { log, options } = this.#parts;
+    return {
+      stream: options.stream,
+      epoch: log.epoch,
+      order: options.order,
+      taken: this.#taken,
+      lanes: this.#lanes.stored(),
+      replay: this.#replay.state(),
+      handled: this.#handled,
+      ...this.#health.state(),
+    };
+  }
+
+  get activity(): Activity {
+    const retryAt = this.#retryAt < Infinity ? this.#retryAt : undefined;
+    return { failing: this.#health.failing, waiting: this.#lanes.waiting, retryAt };
+  }
+
+  onEntry(): void {
+    const { journal, logger } = this.#parts;
+    const commands = journal.commands.filter(({ seq }) => seq > this.#handled);
+    this.#handled = journal.head;
+    for (const { command } of commands) {
+      logger.info({ command }, "command received");
+      if (command === "pause") this.#health.pause();
+      else if (command === "retry") this.#replay.start();
+      else {
+        this.#health.resume();
+        this.#lanes.hurry();
+      }
+    }
+    if (commands.length > 0) this.#saver.changed();
+    this.#pump();
+  }
+
+  async stop(grace: number): Promise<void> {
+    this.#isStopping = true;
+    clearTimeout(this.#timer);
+    this.#unwatch();
+    const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
+    if (this.#active > 0) await Promise.race([idle, pause(grace, this.#ending.signal)]);
+    this.#ending.abort();
+    this.#parts.endpoint.close();
+    await this.#saver.end();
+  }
+
+  #onChange(): void {
+    this.#saver.changed();
+    this.#pump();
+  }
+
+  /** Starts whatever can be done now. */
+  #pump(): void {
+    if (this.#isStopping) return this.#active === 0 ? this.#onIdle() : undefined;
+    this.#retryAt = this.#lanes.wake(Date.now());
+    this.#sendReady();
+    if (this.#maySend()) void this.#replay.step();
+    void this.#readOn();
+    const next = Math.min(this.#retryAt, this.#health.until);
+    clearTimeout(this.#timer);
+    if (next < Infinity) this.#timer = setTimeout(() => this.#pump(), Math.min(next - Date.now() + 1, longestTimer));
+  }
+
+  #maySend(): boolean {
+    return !this.#isStopping && !this.#health.held && this.#active < this.#parts.options.parallel;
+  }
+
+  #sendReady(): void {
+    while (this.#maySend()) {
+      const lane = this.#lanes.next();
+      if (!lane) break;
+      void this.#sendFirst(lane);
+    }
+  }
+
+  #mayTake(): boolean {
+    if (this.#isStopping || this.#health.held || this.#health.cautious) return false;
+    return this.#lanes.ready < this.#parts.options.parallel && this.#lanes.buffered < bufferLimit;
+  }
+
+  /** Takes events from the log as long as they can be sent soon. */
+  async #readOn(): Promise<void> {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    try {
+      while (this.#mayTake() && (this.#reader.first || (await this.#readPage()))) {
+        const { first } = this.#reader;
+        if (first && !this.#lanes.fits(first)) break;
+        this.#take(this.#reader.shift());
+        this.#sendReady();
+      }
+    } catch (error) {
+      await this.#onStoreFailure(error);
+      setImmediate(() => this.#pump());
+    }
+    this.#isReading = false;
+  }
+
+  /** Resolves to whether a page was read, which may be empty. */
+  async #readPage(): Promise<boolean> {
+    if (this.#reader.position >= this.#parts.log.state().head) return false;
+    await this.#reader.next();
+    this.#saver.changed(positionInterval);
+    return true;
+  }
+
+  /** Takes the event that was removed from the page, if there was one. */
+  #take(event: TakenEvent | undefined): void {
+    if (event && this.#lanes.take(event)) this.#health.tried();
+    this.#taken = event && this.#reader.first ? event.seq : this.#reader.position;
+  }
+
+  /** Makes an attempt for the first event of a lane. */
+  async #sendFirst(lane: Lane): Promise<void> {
+    this.#active++;
+    try {
+      if (lane.queue.length > 0 || (await this.#load(lane))) await this.#attempt(lane);
+      this.#saver.changed();
+    } catch (error) {
+      await this.#onStoreFailure(error);
+      this.#lanes.putBack(lane);
+    }
+    this.#active--;
+    this.#pump();
+  }
+
+  /** Resolves to whether the lane has an event. */
+  async #load(lane: Lane): Promise<boolean> {
+    const push = (events: readonly TakenEvent[]): void => this.#lanes.load(lane, events);
+    await this.#reader.load(lane, () => this.#taken, push);
+    if (lane.queue.length > 0) return true;
+    // Nothing of it was left in the log, or the filter no longer lets it pass.
+    this.#lanes.end(lane);
+    return false;
+  }
+
+  async #attempt(lane: Lane): Promise<void> {
+    const { endpoint, log, options } = this.#parts;
+    const event = lane.queue[0]!;
+    const webhook = toWebhook(event, log.epoch);
+    if (event.isGap && lane.attempts === 0) this.#onGap(event);
+    const outcome = await endpoint.send(webhook, lane.attempts + 1);
+    if (this.#ending.signal.aborted) return;
+    this.#health.record(outcome, webhook.id);
+    const delay = options.retry[lane.attempts];
+    if (outcome.delivered) this.#lanes.done(lane);
+    else if (outcome.code === "delivery-gone") this.#lanes.putBack(lane);
+    else if (delay !== undefined) this.#lanes.failed(lane, dueAfter(outcome, delay));
+    else if (await this.#giveUp(webhook, outcome, lane.attempts + 1)) this.#lanes.done(lane);
+    else this.#lanes.failed(lane, dueAfter(outcome, options.retry.at(-1) ?? storeDelay));
+  }
+
+  /** Resolves to whether the event is done. */
+  async #giveUp(webhook: Webhook, { code, status }: FailedAttempt, attempts: number): Promise<boolean> {
+    const { dead, logger } = this.#parts;
+    const facts = { code, status, id: webhook.id, attempts };
+    try {
+      await dead?.add(webhook, { code, status, attempts });
+    } catch (error) {
+      logger.error({ ...facts, err: error }, "a dead letter could not be stored");
+      return false;
+    }
+    this.#health.add("dead");
+    logger.error(facts, dead ? "a webhook became a dead letter" : "a webhook was dropped");
+    return true;
+  }
+
+  async #resend({ webhook, attempts }: DeadLetter): Promise<Outcome | undefined> {
+    this.#active++;
+    const outcome = await this.#parts.endpoint.send(webhook, attempts + 1);
+    this.#active--;
+    if (this.#ending.signal.aborted) return undefined;
+    this.#health.record(outcome, webhook.id, true);
+    return outcome;
+  }
+
+  #onGap({ data }: TakenEvent): void {
+    this.#health.add("gaps");
+    this.#parts.logger.warn({ gap: data }, "events were removed before they were delivered");
+  }
+
+  async #onStoreFailure(error: unknown): Promise<void> {
+    if (!this.#isStopping) this.#parts.logger.warn({ err: error }, "the delivery cannot read or write its streams");
+    await pause(storeDelay, this.#ending.signal);
+  }
+}
+
+/** When the next attempt is due, in ms since 1970: after the delay, up to a tenth later so that retries spread. */
+function dueAfter({ retryAfter = 0 }: FailedAttempt, delay: number): number {
+  return Date.now() + Math.max(delay * (1 + Math.random() / 10), retryAfter);
+}
