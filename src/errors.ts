@@ -26,6 +26,10 @@ export const errorCodes = {
   "upstream-redirect": "too many upstream redirects, or a redirect without a target",
   "upstream-status": "the upstream responded with an error status",
   "upstream-timeout": "the upstream timed out",
+  // transforms
+  "transform-failed": "the transform threw an error",
+  "transform-invalid": "the transform returned something other than events",
+  "transform-timeout": "the transform did not finish in time",
   // routes
   "target-failed": "the target refused the connection, or broke it off",
   "target-timeout": "the target did not answer in time",

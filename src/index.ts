@@ -48,6 +48,7 @@ export type {
   Size,
   SqliteConfig,
   StreamConfig,
+  StreamTransformConfig,
   TicketsConfig,
   TlsConfig,
   TransformConfig,
@@ -77,16 +78,20 @@ export type {
   SharedStatus,
   StatusClass,
   StreamStatus,
+  StreamTransformStatus,
   StreamUpstreamStatus,
   Subscribers,
   TargetCounts,
   TargetErrorCode,
   TargetStatus,
+  TransformErrorCode,
   WorkerStatus,
 } from "./gateway/gateway.ts";
 export type { CloseReason } from "./hub/subscriber.ts";
 export type { FilterPatterns } from "./log/log.ts";
 export type {
+  RouteTransformContext,
+  StreamTransformContext,
   Transform,
   TransformContext,
   TransformedEvent,

@@ -1,7 +1,7 @@
 /** Changes the currency of each trade. */
-/** @type {import("spillway").Transform} */
+/** @type {import("spillway").Transform<{ price: number }>} */
 export default function inEuros(event) {
-  const trade = /** @type {{ price: number } | undefined} */ (event.json());
+  const trade = event.json();
   // Not JSON: it passes as it is.
   if (trade === undefined) return event;
   return { data: { ...trade, price: trade.price * 0.92, currency: "EUR" } };

@@ -146,6 +146,12 @@ export interface StreamConfig {
   /** Webhooks that are stored as events of the stream, at `POST /webhooks/<name of the stream>`. */
   readonly webhook?: WebhookConfig | undefined;
   /**
+   * A JavaScript or TypeScript module whose function `(event, context) => event` changes the events before they are
+   * stored: its path, relative to the working directory, or `{ module, onError, timeout }`; `onError` is `stop`
+   * (default), `skip` or `pass`.
+   */
+  readonly transform?: string | StreamTransformConfig | undefined;
+  /**
    * Event ids that clients see: `gateway` (`<epoch>.<seq>`), or `upstream`: those of the source, so that clients can
    * switch between the source and the gateway. Default: `gateway`.
    */
@@ -448,6 +454,22 @@ export interface WebhookConfig {
    * publish to the stream.
    */
   readonly unverified?: "accepted" | undefined;
+}
+
+/** A module that changes the events of a stream. */
+export interface StreamTransformConfig {
+  /** Path of the module, relative to the working directory. */
+  readonly module: string;
+  /**
+   * What happens to an event for which the module fails: `stop` stores nothing and stops the upstream, and publishers
+   * get the error; `skip` drops it; `pass` stores it unchanged. Default: `stop`.
+   */
+  readonly onError?: "skip" | "pass" | "stop" | undefined;
+  /**
+   * How long the promise of an async transform may be pending; then it counts as failed. At least `10ms`. Default:
+   * `5s`.
+   */
+  readonly timeout?: Duration | undefined;
 }
 
 /** How much of a stream is kept. The oldest events are deleted as soon as one limit is exceeded. */

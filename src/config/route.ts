@@ -1,12 +1,13 @@
 /** The `routes` section. */
 import { z } from "zod";
 import type { Retention } from "../log/log.ts";
-import type { HeaderRules, RouteOptions, Routes, ShareOptions, TransformOptions } from "../proxy/options.ts";
+import type { HeaderRules, RouteOptions, Routes, ShareOptions } from "../proxy/options.ts";
 import { isPattern } from "../proxy/pattern.ts";
-import type { HeaderRulesConfig, RouteConfig, ShareConfig, ShareRetentionConfig, TransformConfig } from "./config.ts";
-import { bound, convert, duration, file, object, positive, text, textAs, whole } from "./fields.ts";
+import type { HeaderRulesConfig, RouteConfig, ShareConfig, ShareRetentionConfig } from "./config.ts";
+import { bound, convert, duration, object, positive, text, textAs, whole } from "./fields.ts";
 import { isHeaderName, isHeaderValue } from "./upstream.ts";
 import { routeUpstreamSchema } from "./route-upstream.ts";
+import { routeTransformSchema } from "./transform.ts";
 
 /** Fields that decide where a message ends, or are about one connection: the gateway writes them. */
 const framing: ReadonlySet<string> = new Set([
@@ -60,22 +61,6 @@ const credential = z.union(
     }),
   ],
   { error: "keep, drop or { set: <value of Authorization> }" },
-);
-
-const transformSection = object({
-  module: file.describe("Path of the module, relative to the working directory."),
-  onError: z
-    .enum(["skip", "pass", "stop"])
-    .default("pass")
-    .describe(
-      "What happens to an event for which the module throws: `pass` sends it unchanged, `skip` drops it, `stop` cuts the response.",
-    ),
-}).meta({ title: "TransformConfig", description: "A module that changes the events of a route." });
-
-const transform: z.ZodType<TransformOptions, string | TransformConfig> = convert(
-  z.union([file, transformSection], { error: "the path of a module that exists, or { module, onError }" }),
-  (parsed): TransformOptions => (typeof parsed === "string" ? { module: parsed, onError: "pass" } : parsed),
-  (options) => (options.onError === "pass" ? options.module : options),
 );
 
 const retention: z.ZodType<Retention, ShareRetentionConfig> = whole(
@@ -165,7 +150,7 @@ const shape = object({
     .describe(
       "What it means if a client ends its side of the connection (FIN) after its request. `leave`: it has disconnected, and the target's request is aborted at once. `wait`: it waits for the response, for up to a second; an event stream ends at once.",
     ),
-  transform: transform
+  transform: routeTransformSchema
     .optional()
     .describe(
       "A JavaScript or TypeScript module whose function `(event, context) => event` changes the events of an event stream: its path, relative to the working directory, or `{ module, onError }`; `onError` is `pass` (default), `skip` or `stop`.",

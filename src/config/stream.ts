@@ -5,6 +5,7 @@ import { reservedPrefix, type Retention } from "../log/log.ts";
 import { defaultEventType } from "../sse/index.ts";
 import type { RetentionConfig, StreamConfig } from "./config.ts";
 import { bound, convert, duration, jsonPointer, object, text, whole } from "./fields.ts";
+import { streamTransformSchema } from "./transform.ts";
 import { upstreamSchema } from "./upstream.ts";
 import { webhookSchema } from "./webhook.ts";
 
@@ -61,6 +62,11 @@ const shape = object({
     .optional()
     .describe("JSON pointer (RFC 6901) to the channel in the JSON data of an upstream event, such as `/symbol`."),
   webhook: webhookSchema.optional(),
+  transform: streamTransformSchema
+    .optional()
+    .describe(
+      "A JavaScript or TypeScript module whose function `(event, context) => event` changes the events before they are stored ([guide](../guides/transforms.md)): its path, relative to the working directory, or `{ module, onError, timeout }`; `onError` is `stop` (default), `skip` or `pass`.",
+    ),
   ids: z
     .enum(["gateway", "upstream"])
     .default("gateway")
@@ -87,10 +93,11 @@ const shape = object({
 /** One stream. */
 export const streamSchema: z.ZodType<StreamOptions, StreamConfig> = convert(
   shape,
-  ({ upstream, webhook, channel, retry, ...rest }): StreamOptions => ({
+  ({ upstream, webhook, channel, transform, retry, ...rest }): StreamOptions => ({
     ...rest,
     upstream,
     webhook,
+    transform,
     hasUpstream: upstream !== undefined,
     channel,
     retry,

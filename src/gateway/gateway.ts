@@ -29,10 +29,12 @@ export type {
   SharedStatus,
   StatusClass,
   StreamStatus,
+  StreamTransformStatus,
   StreamUpstreamStatus,
   TargetCounts,
   TargetErrorCode,
   TargetStatus,
+  TransformErrorCode,
   WorkerStatus,
 } from "../http/gateway-status.ts";
 
@@ -70,10 +72,11 @@ export interface Gateway {
    */
   fetch(request: Request, mount?: string): Promise<Response>;
   /**
-   * Appends all events or none, and resolves to their ids once they are durable.
+   * Appends all events or none, and resolves to their ids once they are durable. A transform of the stream determines
+   * what is appended, and how many events.
    * @throws {SpillwayError} `stream-unknown`, `request-invalid`; `idempotency-conflict` for a key that was used with
-   * other events; a `store-…` code: nothing was appended; `append-unknown`: the events may have been appended, and only
-   * a retry with the same `idempotencyKey` is sure not to append them twice.
+   * other events; a `store-…` or `transform-…` code: nothing was appended; `append-unknown`: the events may have been
+   * appended, and only a retry with the same `idempotencyKey` is sure not to append them twice.
    */
   publish(stream: string, events: EventInput | readonly EventInput[], options?: PublishOptions): Promise<string[]>;
   /**
@@ -194,8 +197,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
       const stream = find(name);
       const list = toEvents(events, stream.ids);
       const idempotency = idempotencyKey === undefined ? undefined : libraryKey(idempotencyKey, list);
-      const { first, last } = await stream.append(list, { idempotency });
-      return idsOf(stream, list, first, last);
+      return idsOf(stream, list, await stream.append(list, { idempotency }));
     },
     subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),
     async listen() {

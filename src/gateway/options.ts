@@ -6,6 +6,7 @@ import type { Limits } from "../limits/options.ts";
 import type { IdMode } from "../hub/format.ts";
 import type { Retention } from "../log/log.ts";
 import type { Routes } from "../proxy/options.ts";
+import type { StreamTransformOptions } from "./stream-transform.ts";
 import type { UpstreamOptions } from "../upstream/upstream.ts";
 import type { WebhookOptions } from "../webhooks/options.ts";
 
@@ -23,6 +24,8 @@ export interface StreamOptions {
   readonly upstream: StreamUpstreamOptions | undefined;
   /** The JSON pointer (RFC 6901) to the channel in an upstream event's data, such as `/symbol`. */
   readonly channel: string | undefined;
+  /** Changes its events before they are stored. */
+  readonly transform: StreamTransformOptions | undefined;
   /** Whether the stream has an upstream. Workers get this flag instead of `upstream`, which contains secrets. */
   readonly hasUpstream: boolean;
   /** The webhooks that are stored in it; absent if it accepts none. */

@@ -124,7 +124,9 @@ export async function changeTo(current: GatewayOptions, next: GatewayOptions, ta
   try {
     for (const [name, after] of Object.entries(next.streams)) {
       const before = current.streams[name];
-      if (!isDeepStrictEqual(before, after)) prepared.push(await target.prepare(name, { before, after }, next));
+      // The module of a transform may have changed, or a reload is to start an upstream again that it has stopped.
+      if (after.transform || !isDeepStrictEqual(before, after))
+        prepared.push(await target.prepare(name, { before, after }, next));
     }
     applied = target.apply(next);
   } catch (error) {

@@ -5,9 +5,11 @@ import type { LogStore } from "../log/log.ts";
 import type { ShareOptions } from "../proxy/options.ts";
 import type { ProxyRoute } from "../proxy/proxy.ts";
 import type { SharedRequest } from "../proxy/shared-request.ts";
-import { withFields } from "../util/logger.ts";
+import type { TransformContext } from "../transform/transform.ts";
+import { withFields, type Logger } from "../util/logger.ts";
 import type { StreamOptions } from "./options.ts";
 import { openSource, type OwnSource } from "./source.ts";
+import { createStreamTransform, createTransformCounts, type StreamTransform } from "./stream-transform.ts";
 import { serveStream, type StreamDependencies } from "./stream.ts";
 
 /** The response to a route's request that clients share: a stream that is opened while the gateway runs. */
@@ -40,6 +42,9 @@ export interface SharedStreamDependencies extends StreamDependencies {
 
 /** The interval of heartbeats, in ms, unless the route has another. */
 const defaultHeartbeat = 15_000;
+
+/** How long the transform of a route may take for an event of all its clients, in ms. */
+const transformTimeout = 5_000;
 
 /** Opens the stream of a request over a log, and connects to the target. */
 export function openSharedStream(
@@ -75,10 +80,10 @@ export function openSharedStream(
   async function open(): Promise<ServedStream | undefined> {
     const logger = withFields(dependencies.logger, { route: route.name });
     const options = optionsOf(route, share, request);
-    const change = route.changeOf(request.path);
+    const transform = transformOf(route, request, logger);
     const store = await dependencies.openStore();
     // No other process has the store, so the lease is not used.
-    const opened = await openSource(log, options, { store, logger, lease: 0, change });
+    const opened = await openSource(log, options, { store, logger, lease: 0, transform });
     source = opened;
     beginning = formatCursor(opened.log.epoch, opened.log.state().head);
     const isAnswered = firstState(opened, stopping.signal);
@@ -108,6 +113,21 @@ export function openSharedStream(
   };
 }
 
+/** Clients with different credentials share the response, so the transform gets no subject. */
+function transformOf(
+  { name: route, options: { transform: options }, transform }: ProxyRoute,
+  { path }: SharedRequest,
+  logger: Logger,
+): StreamTransform | undefined {
+  const contextOf = (): TransformContext => ({ route, path, subject: "anonymous" });
+  const counts = createTransformCounts();
+  return (
+    options &&
+    transform &&
+    createStreamTransform({ ...options, timeout: transformTimeout, transform, contextOf, counts, logger })
+  );
+}
+
 /** The first state of the upstream after an attempt; `undefined` if it is stopped before. */
 function firstState(source: OwnSource, signal: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
@@ -133,6 +153,8 @@ function optionsOf(
     hasUpstream: true,
     webhook: undefined,
     channel: undefined,
+    // That of the route is loaded with the route.
+    transform: undefined,
     ids: "gateway",
     retention,
     heartbeat: { interval: heartbeat, event: undefined },

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import type { LeaseStatus, ReplicationStatus } from "../http/gateway-context.ts";
+import type { LeaseStatus, Publish, ReplicationStatus } from "../http/gateway-context.ts";
+import type { StreamTransformStatus } from "../http/gateway-status.ts";
 import type { Log, LogStore } from "../log/log.ts";
 import type { IngestStats } from "../metrics/snapshot.ts";
 import { loadSource } from "../upstream/sources/load-source.ts";
@@ -8,17 +9,20 @@ import { withFields, type Logger } from "../util/logger.ts";
 import { mapLimited } from "../util/semaphore.ts";
 import { createAppender } from "./appender.ts";
 import { createFeed, type Announced, type Feed, type FeedParts, type LeaseChanges } from "./feed.ts";
-import { createIngest, type ChangeEvents, type Ingest } from "./ingest.ts";
+import { createIngest, type Ingest } from "./ingest.ts";
 import type { Leadership } from "./leadership.ts";
 import type { GatewayOptions, StreamOptions } from "./options.ts";
 import type { Prepared } from "./reload.ts";
 import { watchReplication } from "./replication.ts";
+import { createConfiguredTransform, type StreamTransform } from "./stream-transform.ts";
 
 /** Where a stream's events come from: this process, or another one. */
 export interface StreamSource {
   readonly log: Log;
-  /** The log's `append`, whose failures set `paused`. */
-  readonly append: Log["append"];
+  /** Appends published events, as the stream's transform changes them. Failures of the store set `paused`. */
+  readonly append: Publish;
+  /** What the transform has done; `undefined` for a stream without one. */
+  transform(): StreamTransformStatus | undefined;
   /** The last known state of the upstream; `undefined` for a stream without one. */
   upstream(): UpstreamStatus | undefined;
   /** Whether other nodes can append to the log. Default: false. */
@@ -42,9 +46,9 @@ export interface OwnSource extends StreamSource {
   /** Starts ingest, unless it waits for the first subscriber. */
   start(): void;
   /**
-   * Prepares a change of upstream, channel or retention. Subscribers and holds are kept. The upstream reconnects only
-   * if its options or the channel change.
-   * @throws {SpillwayError} a `store-…` code.
+   * Prepares a change of upstream, channel, transform or retention. Subscribers and holds are kept. The upstream
+   * reconnects only if its options or the channel change, or if its transform has stopped it.
+   * @throws {SpillwayError} `config-invalid`, a `store-…` code.
    */
   prepare(options: StreamOptions): Promise<Prepared>;
   /** Stops ingest; resolves once all received events are in the log. */
@@ -56,17 +60,19 @@ export interface SourceDependencies {
   readonly logger: Logger;
   /** How long a lease to ingest lasts without renewal, if nodes share the store, in ms. */
   readonly lease: number;
-  /** Changes the upstream's events before they are stored. Default: they are stored as they are. */
-  readonly change?: ChangeEvents | undefined;
+  /** Changes the upstream's events before they are stored. Default: the transform of the options. */
+  readonly transform?: StreamTransform | undefined;
 }
 
 /** Opens a stream's log and creates its upstream. */
 export async function openSource(
   name: string,
   first: StreamOptions,
-  { store, logger: parent, lease, change }: SourceDependencies,
+  { store, logger: parent, lease, transform }: SourceDependencies,
 ): Promise<OwnSource> {
   const logger = withFields(parent, { stream: name });
+  const configured = createConfiguredTransform(name, logger);
+  (await configured.prepare(first.transform))();
   const log = await store.open(name, { retention: first.retention });
   const {
     append,
@@ -80,12 +86,13 @@ export async function openSource(
   });
   const listeners: Array<(state: Announced) => void> = [];
   const announce = (state: Announced): void => listeners.forEach((listener) => listener(state));
-  const holds = new Set<Hold>();
+  const holds = createHolds();
   let current = first;
   const changes: LeaseChanges = { taken: 0, lost: 0, released: 0 };
   const parts: FeedParts = { stream: name, announce, coordination: store.coordination, ttl: lease, changes, logger };
   const replication = store.connection && watchReplication(log, () => store.connection!());
-  let ingest = createIngest(log, appendIngested, first.channel, change);
+  const currentTransform = (): StreamTransform | undefined => transform ?? configured.current();
+  let ingest = createIngest(log, appendIngested, first.channel, currentTransform);
   let makeFeed = await loadFeed(first, parts);
   let feed = makeFeed(ingest);
   let started = false;
@@ -96,44 +103,38 @@ export async function openSource(
   }
 
   async function restartFeed({ channel }: StreamOptions): Promise<void> {
-    await stopFeed();
-    ingest = createIngest(log, appendIngested, channel, change, ingest.stats);
-    feed = makeFeed(ingest);
-    for (const held of holds) held.release = feed?.demand?.hold();
-    if (started) start();
-  }
-
-  async function stopFeed(): Promise<void> {
     await feed?.stop();
+    ingest = createIngest(log, appendIngested, channel, currentTransform, ingest.stats);
+    feed = makeFeed(ingest);
+    holds.move(feed);
+    if (started) start();
   }
 
   return {
     log,
-    append,
+    append: publishTo(append, configured.current),
+    transform: configured.status,
     paused,
     upstream: () => feed?.upstream.status(),
     shared: store.coordination !== undefined,
     lease: () => feed?.leadership && leaseOf(feed.leadership, changes),
     replication: replication?.status,
     ingestStats: () => ({ ...stats, ...ingest.stats }),
-    hold() {
-      const held: Hold = { release: feed?.demand?.hold() };
-      holds.add(held);
-      return () => {
-        if (holds.delete(held)) held.release?.();
-      };
-    },
+    hold: () => holds.add(feed),
     onUpstream: (listener) => void listeners.push(listener),
     start,
     async prepare(next) {
       const before = current;
       const makeNext = await loadFeed(next, parts);
+      const applyTransform = await configured.prepare(next.transform);
       await store.open(name, { retention: next.retention });
       return {
         async commit() {
           current = next;
           makeFeed = makeNext;
-          if (!isDeepStrictEqual(feedOptions(before), feedOptions(next))) await restartFeed(next);
+          applyTransform();
+          const changed = !isDeepStrictEqual(feedOptions(before), feedOptions(next));
+          if (changed || isHalted(feed)) await restartFeed(next);
         },
         undo: async () => void (await store.open(name, { retention: before.retention })),
       };
@@ -141,7 +142,7 @@ export async function openSource(
     async stop() {
       stop();
       replication?.stop();
-      await stopFeed();
+      await feed?.stop();
     },
   };
 }
@@ -152,14 +153,50 @@ async function loadFeed({ upstream }: StreamOptions, parts: FeedParts): Promise<
   return (ingest) => upstream && createSource && createFeed(upstream, createSource, ingest, parts);
 }
 
+/** Appends what the current transform makes of published events. */
+function publishTo(append: Log["append"], current: () => StreamTransform | undefined): Publish {
+  return (events, options) => {
+    const transform = current();
+    if (!transform) return append(events, options);
+    return transform.publish(events, async (changed) => {
+      const appended = await append(changed, options);
+      return { ...appended, upstreamIds: changed.map(({ upstreamId }) => upstreamId) };
+    });
+  };
+}
+
 /** The options that require a new feed when they change. */
 function feedOptions({ upstream, channel }: StreamOptions): object {
   return { upstream, channel };
 }
 
-/** A hold on the current upstream, which a reload moves to the new one. */
-interface Hold {
-  release: (() => void) | undefined;
+/** Whether the transform has stopped the upstream. */
+function isHalted(feed: Feed | undefined): boolean {
+  const { state, lastError } = feed?.upstream.status() ?? {};
+  return state === "stopped" && lastError?.startsWith("transform-") === true;
+}
+
+/** The holds on the current upstream, which a reload moves to the new one. */
+interface Holds {
+  /** Returns the function that ends the hold. */
+  add(feed: Feed | undefined): () => void;
+  move(feed: Feed | undefined): void;
+}
+
+function createHolds(): Holds {
+  const holds = new Set<{ release: (() => void) | undefined }>();
+  return {
+    add(feed) {
+      const held = { release: feed?.demand?.hold() };
+      holds.add(held);
+      return () => {
+        if (holds.delete(held)) held.release?.();
+      };
+    },
+    move(feed) {
+      for (const held of holds) held.release = feed?.demand?.hold();
+    },
+  };
 }
 
 function leaseOf(leadership: Leadership, changes: LeaseChanges): LeaseStatus {

@@ -63,7 +63,7 @@ export async function serveStream(
     },
   });
   const filters = createStreamFilters(() => limits().filters);
-  const { log, append, upstream, lease, replication, paused, hold } = source;
+  const { log, append, transform, upstream, lease, replication, paused, hold } = source;
   const behind = source.shared ? longestBehind : 0;
   return {
     name,
@@ -75,6 +75,7 @@ export async function serveStream(
     filters,
     subscriberStats: () => subscriberStatsOf(hub, filters),
     append,
+    transform,
     upstream,
     lease,
     replication,

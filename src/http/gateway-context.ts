@@ -8,7 +8,7 @@ import type { EndReason } from "../hub/control.ts";
 import type { IdMode } from "../hub/format.ts";
 import type { StreamFilters } from "../filter/stream-filters.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { Log } from "../log/log.ts";
+import type { Appended, AppendOptions, Log, NewEvent } from "../log/log.ts";
 import type { Admission } from "../limits/admission.ts";
 import type { BodyBudget } from "../limits/body-budget.ts";
 import type { Limits } from "../limits/options.ts";
@@ -18,9 +18,27 @@ import type { Durations } from "../util/durations.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
 import type { Logger } from "../util/logger.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
-import type { DeliveriesStatus, RoutesStatus, SubscriberStats, WorkerStatus } from "./gateway-status.ts";
+import type {
+  DeliveriesStatus,
+  RoutesStatus,
+  StreamTransformStatus,
+  SubscriberStats,
+  WorkerStatus,
+} from "./gateway-status.ts";
 import type { StaticFiles } from "./static-files.ts";
 import type { SessionMatch, Sessions } from "./sessions.ts";
+
+/**
+ * Appends published events.
+ * @throws {SpillwayError} as {@link Log.append} does; a `transform-…` code, `overloaded`: nothing was appended.
+ */
+export type Publish = (events: readonly NewEvent[], options?: AppendOptions) => Promise<Published>;
+
+/** Which events were appended. */
+export interface Published extends Appended {
+  /** The own ids of the appended events, if a transform has changed the events. */
+  readonly upstreamIds?: readonly (string | undefined)[];
+}
 
 /** One stream as it is served. */
 export interface ServedStream {
@@ -35,8 +53,10 @@ export interface ServedStream {
   readonly filters: StreamFilters;
   /** The statistics of the stream's subscribers in all processes, as far as they are known here. */
   subscriberStats(): SubscriberStats;
-  /** The log's `append`, whose failures set `paused`. */
-  readonly append: Log["append"];
+  /** Appends published events, as the stream's transform changes them. Failures of the store set `paused`. */
+  readonly append: Publish;
+  /** What the transform has done; `undefined` for a stream without one. */
+  transform(): StreamTransformStatus | undefined;
   /** The last known state of the upstream; `undefined` for a stream without one. */
   upstream(): UpstreamStatus | undefined;
   /** The lease to ingest the stream; absent or `undefined` if only one process can ingest. */

@@ -191,9 +191,26 @@ export interface StreamStatus extends StreamRange, SubscriberStats {
     /** How often the engine was reached again after an outage. */
     readonly reconnects: number;
   };
+  /** What the transform has done; absent for a stream without one. */
+  readonly transform?: StreamTransformStatus;
   /** `null` for a stream without an upstream. */
   readonly upstream: StreamUpstreamStatus | null;
 }
+
+/** The transform of a stream, on this node. Counts are since the start. */
+export interface StreamTransformStatus {
+  /** Events that it got, without those for which an error stopped it. */
+  readonly transformed: number;
+  /** How many of {@link StreamTransformStatus.transformed} were not stored. */
+  readonly dropped: number;
+  /** Errors by code. */
+  readonly errors: Readonly<Record<TransformErrorCode, number>>;
+  /** The code of the last error; `null` if there was none. */
+  readonly lastError: TransformErrorCode | null;
+}
+
+/** The codes of the errors of a transform. */
+export type TransformErrorCode = Extract<ErrorCode, `transform-${string}`>;
 
 /** The connection of a stream to its upstream. Counts are since the start. */
 export interface StreamUpstreamStatus {

@@ -9,7 +9,7 @@ import { withBody } from "./body.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { invalid, shown } from "./problem.ts";
 import type { EventReader } from "./publish-body.ts";
-import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
+import type { Caller, GatewayContext, Published, ServedStream } from "./gateway-context.ts";
 
 /**
  * `POST /streams/<name>/events` and `POST /publish`: appends the events that `read` finds in the body, all or none, and
@@ -39,9 +39,11 @@ export async function publish(
       key === undefined
         ? undefined
         : { owner: ownerOf(identity, address), key, fingerprint: fingerprint(contentType, body) };
-    const { first, last, replayed } = await stream.append(events, { idempotency });
-    const ids = idsOf(stream, events, first, last);
-    return json({ ids }, replayed ? { "Idempotency-Replayed": "true" } : {});
+    const published = await stream.append(events, { idempotency });
+    return json(
+      { ids: idsOf(stream, events, published) },
+      published.replayed ? { "Idempotency-Replayed": "true" } : {},
+    );
   });
 }
 
@@ -65,10 +67,14 @@ export function libraryKey(key: string, events: readonly NewEvent[]): Idempotenc
 }
 
 /** The ids that published events have for clients, in order. */
-export function idsOf({ log, ids }: ServedStream, events: readonly NewEvent[], first: number, last: number): string[] {
+export function idsOf(
+  { log, ids }: ServedStream,
+  events: readonly NewEvent[],
+  { first, last, upstreamIds = events.map(({ upstreamId }) => upstreamId) }: Published,
+): string[] {
   return Array.from({ length: last - first + 1 }, (_, i) => {
-    const event = events[i];
-    return (event && ownIdOf(event, ids)) ?? formatCursor(log.epoch, first + i);
+    const upstreamId = upstreamIds[i];
+    return ownIdOf({ upstreamId, published: true }, ids) ?? formatCursor(log.epoch, first + i);
   });
 }
 

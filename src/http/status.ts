@@ -55,6 +55,7 @@ function streamStatus(stream: ServedStream): StreamStatus {
     paused: stream.paused() ?? null,
     ...leaseStatus(stream),
     ...replicationStatus(stream),
+    ...transformStatus(stream),
     upstream: upstream ? upstreamStatus(upstream, upstreamCursor) : null,
   };
 }
@@ -85,6 +86,11 @@ function replicationStatus({ replication }: ServedStream): Pick<StreamStatus, "r
   if (!replication) return {};
   const { connected, lag, reconnects } = replication();
   return { replication: { connected, lag: lag === undefined ? null : Number(lag.toFixed(3)), reconnects } };
+}
+
+function transformStatus({ transform }: ServedStream): Pick<StreamStatus, "transform"> {
+  const found = transform();
+  return found ? { transform: { ...found, errors: { ...found.errors } } } : {};
 }
 
 /** `GET /streams`: the streams that the caller may subscribe to. */

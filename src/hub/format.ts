@@ -28,7 +28,10 @@ export function idOf(event: LogEvent, epoch: string, ids: IdMode): string | unde
 }
 
 /** The own id of an event, if events are sent with such ids; otherwise `undefined`. */
-export function ownIdOf({ upstreamId, published }: NewEvent, ids: IdMode): string | undefined {
+export function ownIdOf(
+  { upstreamId, published }: Pick<NewEvent, "upstreamId" | "published">,
+  ids: IdMode,
+): string | undefined {
   return ids === "publisher" || (ids === "upstream" && !published) ? upstreamId : undefined;
 }
 

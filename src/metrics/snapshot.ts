@@ -1,6 +1,6 @@
 /** The values that metrics are made from: plain numbers, read once per scrape. */
 import type { LeaseStatus, ReplicationStatus, ServedStream } from "../http/gateway-context.ts";
-import type { DeliveriesStatus, RoutesStatus, SubscriberStats } from "../http/gateway-status.ts";
+import type { DeliveriesStatus, RoutesStatus, StreamTransformStatus, SubscriberStats } from "../http/gateway-status.ts";
 import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Limits } from "../limits/options.ts";
 import type { LogState, StoreConnection } from "../log/log.ts";
@@ -27,6 +27,8 @@ export interface StreamSnapshot {
   readonly subscriberStats: SubscriberStats;
   readonly log: LogState;
   readonly upstream: UpstreamStatus | undefined;
+  /** Only if the stream has a transform. */
+  readonly transform?: StreamTransformStatus | undefined;
   readonly paused: boolean;
   /** Only if nodes share the store, as is `replication`. */
   readonly lease?: LeaseStatus | undefined;
@@ -62,7 +64,7 @@ export interface MetricsSources {
   readonly version: string;
   readonly streams: ReadonlyMap<
     string,
-    Pick<ServedStream, "log" | "subscriberStats" | "upstream" | "paused" | "lease" | "replication">
+    Pick<ServedStream, "log" | "subscriberStats" | "upstream" | "transform" | "paused" | "lease" | "replication">
   >;
   store?(): Snapshot["store"];
   /** `undefined` while the statistics are not known. */
@@ -79,14 +81,15 @@ export function takeSnapshot(sources: MetricsSources): Snapshot {
   return {
     version: sources.version,
     now: Date.now(),
-    streams: Array.from(sources.streams, ([name, { subscriberStats, log, upstream, paused, lease, replication }]) => ({
+    streams: Array.from(sources.streams, ([name, stream]) => ({
       name,
-      subscriberStats: subscriberStats(),
-      log: log.state(),
-      upstream: upstream(),
-      paused: paused() !== undefined,
-      lease: lease?.(),
-      replication: replication?.(),
+      subscriberStats: stream.subscriberStats(),
+      log: stream.log.state(),
+      upstream: stream.upstream(),
+      transform: stream.transform(),
+      paused: stream.paused() !== undefined,
+      lease: stream.lease?.(),
+      replication: stream.replication?.(),
       ingestStats: sources.ingestStats(name),
     })),
     store: sources.store?.(),

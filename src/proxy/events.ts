@@ -1,6 +1,7 @@
 import type { Framed } from "../hub/sink.ts";
 import { createParser, encodeComment, encodeEvent, encodeId, SseError, type SseEvent } from "../sse/index.ts";
 import { encodeResult, encodeSkipped, toTransformEvent } from "../transform/encode.ts";
+import { isPromise } from "../transform/run.ts";
 import type { Transform, TransformContext, TransformResult } from "../transform/transform.ts";
 import type { FilterEnds } from "./exchange.ts";
 import { frame } from "./frame.ts";
@@ -175,8 +176,4 @@ export class EventFilter extends HeartbeatFilter {
     this.#text = "";
     this.send(frame(Buffer.from(text)));
   }
-}
-
-function isPromise(result: unknown): result is PromiseLike<TransformResult> {
-  return typeof (result as { readonly then?: unknown } | undefined)?.then === "function";
 }

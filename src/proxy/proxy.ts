@@ -8,7 +8,7 @@ import { withFields, type Logger } from "../util/logger.ts";
 import { monotonicMs } from "../util/durations.ts";
 import type { RelayDependencies, RelayFacts } from "./attempt.ts";
 import { createBalancer } from "./balancer.ts";
-import { createEventFilters, createSharedTransform, type SharedTransform } from "./event-filters.ts";
+import { createEventFilters } from "./event-filters.ts";
 import { startHealthChecks, type HealthChecks } from "./health.ts";
 import { createIdleWatch } from "./idle-watch.ts";
 import type { RouteOptions, Routes, RouteUpstreamOptions, TargetOptions } from "./options.ts";
@@ -25,11 +25,8 @@ export interface ProxyRoute {
   readonly name: string;
   readonly options: RouteOptions;
   readonly targets: readonly Target[];
-  /**
-   * Makes what changes the events of a response that clients share; `undefined` without a transform.
-   * @param path the path of the request
-   */
-  changeOf(path: string): SharedTransform | undefined;
+  /** What changes its events; absent where they pass as they are. */
+  readonly transform: Transform | undefined;
   /**
    * Forwards a request.
    * @throws {SpillwayError} `target-failed`, `target-timeout`, `target-unavailable`, `request-invalid`.
@@ -55,8 +52,6 @@ export interface Proxy {
 
 /** A route with the parts that its successor may take over. */
 interface OpenRoute extends ProxyRoute {
-  /** What changes its events; absent where they pass as they are. */
-  readonly transform: Transform | undefined;
   readonly counts: RouteCounts;
   readonly members: readonly Member[];
 }
@@ -74,7 +69,8 @@ interface Member {
  * @throws {SpillwayError} `config-invalid`
  */
 export async function loadTransforms(routes: Routes): Promise<void> {
-  for (const { transform } of Object.values(routes)) if (transform) await loadTransform(transform.module);
+  for (const [name, { transform }] of Object.entries(routes))
+    if (transform) await loadTransform(transform.module, `routes.${name}.transform`);
 }
 
 /**
@@ -160,7 +156,6 @@ function open(name: string, route: RouteOptions, before: OpenRoute | undefined, 
     counts,
     members,
     transform,
-    changeOf: (path) => transform && createSharedTransform(name, path, route.transform!, transform, logger),
     async handle(request, caller, facts) {
       const { original } = request;
       if (!original) throw new SpillwayError("not-found");

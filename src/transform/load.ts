@@ -15,16 +15,17 @@ const loaded = new Map<string, LoadedModule>();
  * file has changed. Modules that it imports are evaluated again with it, except those in `node_modules` and `.mjs`
  * files.
  * @param module an absolute path
+ * @param field the option that names it
  * @throws {SpillwayError} `config-invalid`
  */
-export async function loadTransform(module: string): Promise<Transform> {
-  const source = read(module);
+export async function loadTransform(module: string, field: string): Promise<Transform> {
+  const source = read(module, field);
   const known = loaded.get(module);
   if (known?.source === source) return known.transform;
-  const transform = await evaluate(source, module);
+  const transform = await evaluate(source, module, field);
   if (typeof transform !== "function") {
     const got = transform === undefined ? "none" : `one of the type ${typeof transform}`;
-    throw invalid(module, `expected a function as default export, got ${got}`);
+    throw invalid(module, field, `expected a function as default export, got ${got}`);
   }
   loaded.set(module, { source, transform: transform as Transform });
   return transform as Transform;
@@ -36,12 +37,12 @@ export async function loadTransform(module: string): Promise<Transform> {
  */
 export function loadedTransform(module: string): Transform {
   const known = loaded.get(module);
-  if (!known) throw invalid(module, "not loaded");
+  if (!known) throw invalid(module, "transform", "not loaded");
   return known.transform;
 }
 
 /** The module's text is evaluated rather than its file imported: Node imports a file only once. */
-async function evaluate(source: string, filename: string): Promise<unknown> {
+async function evaluate(source: string, filename: string, field: string): Promise<unknown> {
   try {
     const { createJiti } = await import("jiti");
     const jiti = createJiti(filename, { fsCache: false, moduleCache: false, interopDefault: false });
@@ -52,18 +53,18 @@ async function evaluate(source: string, filename: string): Promise<unknown> {
       : (exported as { readonly default?: unknown } | undefined)?.default;
   } catch (cause) {
     const [message = ""] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
-    throw invalid(filename, message.trim(), cause);
+    throw invalid(filename, field, message.trim(), cause);
   }
 }
 
-function read(module: string): string {
+function read(module: string, field: string): string {
   try {
     return readFileSync(module, "utf8");
   } catch (cause) {
-    throw invalid(module, `cannot be read (${(cause as NodeJS.ErrnoException).code})`, cause);
+    throw invalid(module, field, `cannot be read (${(cause as NodeJS.ErrnoException).code})`, cause);
   }
 }
 
-function invalid(module: string, what: string, cause?: unknown): SpillwayError {
-  return new SpillwayError("config-invalid", `${module}: ${what}`, { field: "transform", cause });
+function invalid(module: string, field: string, what: string, cause?: unknown): SpillwayError {
+  return new SpillwayError("config-invalid", `${field}: ${module}: ${what}`, { field, cause });
 }

@@ -67,6 +67,8 @@ class BatchMaker<Input> implements Batcher<Input> {
   /** The cursor after the last batch. */
   #cursor: string;
   #heldId: string | undefined;
+  /** Whether the last id was that of a repeat, which is older than the cursor. */
+  #behind = true;
 
   constructor(options: BatcherOptions<Input>) {
     this.#options = options;
@@ -98,10 +100,11 @@ class BatchMaker<Input> implements Batcher<Input> {
         events = [];
         gap = true;
       } else {
-        const event = this.#eventOf(block);
+        const found = this.#eventOf(block);
+        const event = found && this.#identified(found);
         const repeated = this.#overlap?.open === true && (await this.#repeats(this.#overlap, block, event));
-        if (event && !repeated) events.push(this.#identified(event));
-        if (event) this.#heldId = event.lastEventId;
+        if (event && !repeated) events.push(event);
+        if (found) this.#heldId = found.lastEventId;
       }
       this.#lastEventId = typeof block === "string" ? block : block.lastEventId;
     }
@@ -127,17 +130,18 @@ class BatchMaker<Input> implements Batcher<Input> {
     return { event, data, id: held, ...(channel !== undefined && { channel }) };
   }
 
-  async #repeats(overlap: Overlap, block: Block, event: BlockEvent | undefined): Promise<boolean> {
-    const passed = typeof block === "string" ? block : block.id;
-    if (event === undefined && passed !== undefined) await overlap.passed(passed);
-    const repeated = event !== undefined && (await overlap.repeats(event));
+  async #repeats(overlap: Overlap, block: Block, event: UpstreamEvent | undefined): Promise<boolean> {
+    const id = typeof block === "string" ? block : block.id;
+    if (event === undefined && id !== undefined) await overlap.passed(id);
+    const repeated = event !== undefined && (await overlap.repeats(event, id));
     if (repeated) this.#options.onCount("repeated");
+    if (id !== undefined) this.#behind = repeated || event === undefined;
     return repeated;
   }
 
   *#close(events: readonly UpstreamEvent[], gap: boolean): Generator<UpstreamBatch, void, undefined> {
     // While the source repeats events, their ids are older than the cursor, and resuming there would repeat even more.
-    const moved = !this.#overlap?.open && this.#lastEventId !== this.#cursor;
+    const moved = !(this.#overlap?.open && this.#behind) && this.#lastEventId !== this.#cursor;
     if (moved) this.#cursor = this.#lastEventId;
     if (events.length > 0 || gap || moved) yield { events, gap, cursor: moved ? this.#cursor : undefined };
   }

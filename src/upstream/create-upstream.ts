@@ -16,8 +16,8 @@ import type {
 /**
  * Makes the upstream of a stream. In addition to the {@link Upstream} interface it guarantees:
  *
- * - Every failure is retried indefinitely, so that the gateway recovers by itself. If an operator must act first (401,
- *   403, 404), the delay is at least half of the longest one.
+ * - Every failure of the source is retried indefinitely, so that the gateway recovers by itself. If an operator must act
+ *   first (401, 403, 404), the delay is at least half of the longest one.
  * - A stream that ends normally is also followed by a delay.
  * - After `stop` no connection is left open.
  */
@@ -111,6 +111,7 @@ class Machine implements Upstream {
       const ending = await this.#attempt(source, retry, signal);
       if (signal.aborted) return;
       if (ending === "gone") return this.#retire(retry);
+      if (ending !== "closed" && ending.details.final) return this.#halt(ending, retry);
       await this.#wait(retry, ending === "closed" ? undefined : ending, signal);
       if (signal.aborted) return;
       this.#status.reconnects++;
@@ -210,6 +211,13 @@ class Machine implements Upstream {
   #retire(retry: Retry): void {
     this.#deps.logger.info({ target: retry.target.name, status: 204 }, "the upstream has no more events");
     this.#enter("stopped");
+  }
+
+  /** The upstream does not connect again before the next `start`, because that would not help. */
+  #halt({ code, message }: UpstreamFailure, retry: Retry): void {
+    this.#status.errors++;
+    this.#enter("stopped", { lastError: code });
+    this.#deps.logger.error({ target: retry.target.name, code }, `${message}; the upstream is stopped until a reload`);
   }
 }
 

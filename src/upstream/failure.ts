@@ -10,6 +10,8 @@ export interface FailureDetails {
   readonly contentType?: string | undefined;
   /** The wait that the target asked for with `Retry-After`, in ms. */
   readonly retryAfter?: number | undefined;
+  /** True if no retry helps, because an operator has to act: the upstream then stops. */
+  readonly final?: boolean | undefined;
   /** True if a quick retry does not help, because the credentials or the address are wrong. */
   readonly slow?: boolean | undefined;
 }

@@ -10,7 +10,7 @@ import type { ErrorCode } from "../errors.ts";
  * - `connecting`: a request is in progress
  * - `open`: the stream is open
  * - `waiting`: an attempt failed or the stream broke; the next attempt is due at `retryAt`
- * - `stopped`: stopped by a `204` of the source, until the next `start`
+ * - `stopped`: stopped by a `204` of the source, or by a final failure such as that of a transform, until the next `start`
  */
 export type UpstreamState = "idle" | "connecting" | "open" | "waiting" | "stopped";
 
@@ -166,6 +166,9 @@ export interface UpstreamEvent {
   readonly channel?: string | undefined;
 }
 
+/** An event of the log, by which events without an id are recognized. */
+export type StoredEvent = Pick<UpstreamEvent, "event" | "data">;
+
 /** Events that arrived together. None of them was delivered before. */
 export interface UpstreamBatch {
   readonly events: readonly UpstreamEvent[];
@@ -188,6 +191,12 @@ export interface UpstreamHistory {
    * order.
    */
   unnamedAfter(id: string): AsyncIterator<UpstreamEvent, void, undefined>;
+  /**
+   * What the log has in the place of an event of the source, once it is delivered: nothing, one event or several. Absent
+   * if it has the event as it is. The event must be delivered as the same object.
+   * @throws {UpstreamFailure} as `deliver` does.
+   */
+  storedAs?(event: UpstreamEvent, signal: AbortSignal): Promise<readonly StoredEvent[]>;
 }
 
 /** The current status, for the status page and metrics. Contains no secrets. */
@@ -217,7 +226,7 @@ export interface UpstreamDependencies {
   /** Name of the stream in traces. */
   readonly stream?: string | undefined;
   readonly history: UpstreamHistory;
-  /** Resolves once the batch is durable; until then nothing more is read. Rejects only if `signal` aborts. */
+  /** Resolves once the batch is durable; until then nothing more is read. Rejects only if `signal` aborts, or with a final failure. */
   deliver(batch: UpstreamBatch, signal: AbortSignal): Promise<void>;
   /** Called at every state change. */
   onState?(status: UpstreamStatus): void;

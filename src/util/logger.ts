@@ -1,3 +1,5 @@
+import { monotonicMs } from "./durations.ts";
+
 /** The subset of pino's interface that Spillway uses. */
 export interface Logger {
   debug(fields: object, message: string): void;
@@ -18,3 +20,19 @@ export function withFields(logger: Logger, bound: object): Logger {
 
 /** Logs nothing. The default of the library; the CLI uses pino. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** How long a warning is not repeated, in ms. */
+const pause = 60_000;
+
+/** The same function, which logs the first of many equal warnings, and later how many there were in between. */
+export function withPauses(warn: Logger["warn"]): Logger["warn"] {
+  let next = -Infinity;
+  let omitted = 0;
+  return (fields, message) => {
+    const now = monotonicMs();
+    if (now < next) return void omitted++;
+    warn({ ...fields, ...(omitted > 0 && { omitted }) }, message);
+    next = now + pause;
+    omitted = 0;
+  };
+}

@@ -107,6 +107,24 @@ test("own-store/serve.js serves the events published to its store", async () => 
   await expectGoodbye(example, reading);
 });
 
+test("transforms/start.js stores the items of an order, each in the channel of its customer", async () => {
+  const example = await start("transforms/start.js");
+  const items = [
+    { sku: "tea", quantity: 2 },
+    { sku: "cup", quantity: 1 },
+  ];
+  const reading = await follow(`${example.url}?channels=customer:ada`);
+  const answer = await post(`${example.url}/events`, [
+    { data: { customer: "bob", items } },
+    { data: { customer: "ada", items, test: true } },
+    { data: { customer: "ada", items } },
+  ]);
+  expect(((await answer.json()) as { ids: string[] }).ids).toHaveLength(4);
+  await reading.until((all) => all.data().length === 2);
+  expect(reading.data()).toEqual(items.map((item) => JSON.stringify(item)));
+  await expectGoodbye(example, reading);
+});
+
 test("reverse-proxy/start.js forwards clients with a key, and changes their events", async () => {
   const example = await start("reverse-proxy/start.js");
   expect((await fetch(example.url)).status).toBe(401);

@@ -63,6 +63,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "metrics",
     "proxy",
     "telemetry",
+    "transform",
     "upstream",
     "upstream/sources",
     "webhooks",

@@ -3,6 +3,7 @@ import { printJsonSchema } from "../../config/json-schema.ts";
 import { checkGrantFilters } from "../../access/grant-filters.ts";
 import { printConfig } from "../../config/print.ts";
 import { loadTransforms } from "../../proxy/proxy.ts";
+import { loadTransform } from "../../transform/load.ts";
 import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
 import { resolveFlags } from "../resolve-flags.ts";
 
@@ -22,6 +23,8 @@ export function addCheck(program: Command): void {
       const options = await resolveFlags(flags);
       await loadTransforms(options.routes);
       await checkGrantFilters(options.access);
+      for (const [name, { transform }] of Object.entries(options.streams))
+        if (transform) await loadTransform(transform.module, `streams.${name}.transform`);
       process.stdout.write(printConfig(options));
     });
 }

@@ -26,7 +26,7 @@ export function createResumedBatches(): ResumedBatches {
    */
   let heldId: string | undefined;
 
-  return async function* batches(received, { cursor, outcome, createDecoder }, { history, count, warn }) {
+  return async function* batches(received, { cursor, outcome, createDecoder }, { history, signal, count, warn }) {
     const hasEvents = history.hasEvents();
     if (hasEvents) heldId ??= history.cursor() ?? "";
     const resumed = outcome === "resumed";
@@ -35,7 +35,9 @@ export function createResumedBatches(): ResumedBatches {
       cursor,
       // Without events, there are none that the source could repeat.
       overlap:
-        cursor === undefined || !hasEvents ? undefined : createOverlap(history, { cursor, resumed, onUncertain }),
+        cursor === undefined || !hasEvents
+          ? undefined
+          : createOverlap(history, { cursor, resumed, signal, onUncertain }),
       spillway: outcome !== undefined,
       heldId,
       createDecoder,

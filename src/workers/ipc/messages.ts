@@ -9,10 +9,16 @@ import type { SessionMatch } from "../../http/sessions.ts";
 import type { Arrival, Caller } from "../../limits/admission.ts";
 import type { ProcessStats } from "../../metrics/process-stats.ts";
 import type { IngestStats, ProcessSnapshot } from "../../metrics/snapshot.ts";
-import type { DeliveryCommand } from "../../http/gateway-context.ts";
-import type { DeliveriesStatus, RoutesStatus, SubscriberStats, WorkerStatus } from "../../http/gateway-status.ts";
+import type { DeliveryCommand, Published } from "../../http/gateway-context.ts";
+import type {
+  DeliveriesStatus,
+  RoutesStatus,
+  StreamTransformStatus,
+  SubscriberStats,
+  WorkerStatus,
+} from "../../http/gateway-status.ts";
 import type { UpstreamStatus } from "../../upstream/upstream.ts";
-import type { Appended, AppendOptions, LogEvent, NewEvent } from "../../log/log.ts";
+import type { AppendOptions, LogEvent, NewEvent } from "../../log/log.ts";
 
 /** A message from the primary to a worker. */
 export type ToWorker =
@@ -81,7 +87,7 @@ export interface Calls {
       readonly events: readonly NewEvent[];
       readonly options: AppendOptions | undefined;
     };
-    readonly answer: Appended;
+    readonly answer: Published;
   };
   readonly arrive: { readonly request: Arrival; readonly answer: null };
   /** Admits a connection. The answer is its place, which `release` frees. */
@@ -148,6 +154,7 @@ export interface StreamFacts {
   readonly subscriberStats: SubscriberStats;
   readonly upstream?: UpstreamStatus | undefined;
   readonly paused?: string | undefined;
+  readonly transform?: StreamTransformStatus | undefined;
   readonly ingestStats: IngestStats;
 }
 

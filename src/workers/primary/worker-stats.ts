@@ -90,6 +90,7 @@ export function createWorkerStats(
       subscriberStats: all.reduce(addStats),
       upstream: source.upstream(),
       paused: source.paused(),
+      transform: source.transform(),
       ingestStats: source.ingestStats(),
     };
   }

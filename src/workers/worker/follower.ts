@@ -1,5 +1,6 @@
 import type { Announced } from "../../gateway/feed.ts";
 import type { StreamSource } from "../../gateway/source.ts";
+import type { Publish } from "../../http/gateway-context.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { Log, LogHint, LogReader } from "../../log/log.ts";
 import { createWatchers } from "../../log/watchers.ts";
@@ -26,11 +27,8 @@ export function createFollower(
   logger: Logger,
 ): Follower {
   const { stream } = reader;
-  const log = createFollowerLog(
-    reader,
-    (events, options) => primary.call("append", { stream, events, options }),
-    logger,
-  );
+  const append: Publish = (events, options) => primary.call("append", { stream, events, options });
+  const log = createFollowerLog(reader, append, logger);
   const listeners: Array<(state: Announced) => void> = [];
   let holds = 0;
 
@@ -43,7 +41,8 @@ export function createFollower(
   return {
     source: {
       log,
-      append: log.append,
+      append,
+      transform: () => facts()?.transform,
       upstream: () => facts()?.upstream,
       paused: () => facts()?.paused,
       hold() {

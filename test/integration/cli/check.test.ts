@@ -156,3 +156,13 @@ test("check --schema prints the JSON schema that is in the package", async () =>
     type: ["string", "number"],
   });
 });
+
+test("check names the stream of a transform that cannot be loaded", () =>
+  withDirectory(async (cwd) => {
+    await writeFile(join(cwd, "map.ts"), "export const map = 1;");
+    await writeFile(join(cwd, "spillway.yaml"), "streams: { s: { transform: ./map.ts } }");
+    const { code, stderr } = await runCli(["check"], { cwd });
+    expect(code).toBe(1);
+    expect(stderr).toContain("streams.s.transform");
+    expect(stderr).toContain("map.ts: expected a function as default export, got none");
+  }));

@@ -75,7 +75,12 @@ test("a failed long poll does not keep the upstream connected", async () => {
 test("a gap that could not be stored before the upstream was stopped does not count as delivered", async () => {
   const store = failingStore("append", () => true);
   const log = await store.open("s", { retention: { age: undefined, events: undefined, bytes: undefined } });
-  const ingest = createIngest(log, (events, options) => log.append(events, options), undefined);
+  const ingest = createIngest(
+    log,
+    (events, options) => log.append(events, options),
+    undefined,
+    () => undefined,
+  );
   const stop = new AbortController();
   const delivered = ingest.deliver({ events: [], cursor: undefined, gap: true }, stop.signal);
   await new Promise(setImmediate);

@@ -13,7 +13,7 @@ import { engines } from "../../support/shared-engines.ts";
 import { startWorkers } from "../../support/workers.ts";
 
 /** The members of the type: always present, or only with several nodes or workers. */
-type Members<T> = Readonly<Record<keyof T, "always" | "shared">>;
+type Members<T> = Readonly<Record<keyof T, "always" | "shared" | "transform">>;
 
 const gatewayMembers = {
   version: "always",
@@ -48,6 +48,7 @@ const streamMembers = {
   leader: "shared",
   lease: "shared",
   replication: "shared",
+  transform: "transform",
   upstream: "always",
 } satisfies Members<StreamStatus>;
 
@@ -82,8 +83,10 @@ const replicationMembers = { connected: "always", lag: "always", reconnects: "al
 >;
 
 /** Expects exactly the members that are always there, and with `shared` the others too. */
-function expectMembers(value: object, members: Readonly<Record<string, "always" | "shared">>, shared = false): void {
-  const expected = Object.keys(members).filter((name) => shared || members[name] === "always");
+function expectMembers(value: object, members: Members<Record<string, unknown>>, shared = false): void {
+  const expected = Object.keys(members).filter(
+    (name) => members[name] === "always" || (shared && members[name] === "shared"),
+  );
   expect(Object.keys(value).toSorted()).toEqual(expected.toSorted());
 }
 

@@ -54,6 +54,7 @@ function streamOptions(): StreamOptions {
     hasUpstream: true,
     channel: undefined,
     webhook: undefined,
+    transform: undefined,
     ids: "gateway",
     retention: { age: undefined, events: undefined, bytes: undefined },
     heartbeat: { interval: 15_000, event: undefined },

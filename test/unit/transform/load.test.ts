@@ -6,6 +6,7 @@ import { loadedTransform, loadTransform } from "../../../src/transform/load.ts";
 import { toTransformEvent } from "../../../src/transform/encode.ts";
 
 let folder: string;
+const field = "streams.s.transform";
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "spillway-"));
@@ -23,7 +24,7 @@ const event = toTransformEvent({ event: "message", data: "a", id: undefined });
 const context = { route: "/", path: "/", subject: "anonymous" };
 
 async function dataOf(module: string): Promise<unknown> {
-  const result = await (await loadTransform(module))(event, context);
+  const result = await (await loadTransform(module, field))(event, context);
   return (result as { readonly data: unknown }).data;
 }
 
@@ -50,8 +51,8 @@ test.each(["map.js", "map.mjs", "map.cjs", "map.ts"])("%s is loaded once, and ag
   const text = (n: number): string =>
     name.endsWith(".cjs") ? `module.exports = () => ({ data: ${n} });` : `export default () => ({ data: ${n} });`;
   const module = await write(name, text(1));
-  const first = await loadTransform(module);
-  await expect(loadTransform(module)).resolves.toBe(first);
+  const first = await loadTransform(module, field);
+  await expect(loadTransform(module, field)).resolves.toBe(first);
   await write(name, text(2));
   expect(loadedTransform(module)).toBe(first);
   await expect(dataOf(module)).resolves.toBe(2);
@@ -69,15 +70,15 @@ test.each([
   const name = /^\/?(\w+)/.exec(message.source)![1]!;
   const file =
     text === undefined ? join(folder, "none.js") : await write(name === "expected" ? "m.js" : `${name}.js`, text);
-  const refused = loadTransform(file);
-  await expect(refused).rejects.toMatchObject({ code: "config-invalid", field: "transform" });
+  const refused = loadTransform(file, field);
+  await expect(refused).rejects.toMatchObject({ code: "config-invalid", field });
   await expect(refused).rejects.toThrow(message);
 });
 
 test("after a change to a broken module, the one loaded before stays", async () => {
   const module = await write("map.js", "export default () => undefined;");
-  const first = await loadTransform(module);
+  const first = await loadTransform(module, field);
   await write("map.js", "export default (");
-  await expect(loadTransform(module)).rejects.toThrow();
+  await expect(loadTransform(module, field)).rejects.toThrow();
   expect(loadedTransform(module)).toBe(first);
 });

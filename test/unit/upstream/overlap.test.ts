@@ -4,6 +4,7 @@ import { encodeEvent } from "../../../src/sse/index.ts";
 import { createBatcher } from "../../../src/upstream/batcher.ts";
 import { createOverlap } from "../../../src/upstream/overlap.ts";
 import { sseDecoder } from "../../../src/upstream/sources/sse.ts";
+import type { StoredEvent, UpstreamEvent } from "../../../src/upstream/upstream.ts";
 import { createLoggedHistory, type LoggedHistory } from "./logged-history.ts";
 
 interface Sent {
@@ -12,6 +13,7 @@ interface Sent {
 }
 
 const ignore = (): void => {};
+const { signal } = new AbortController();
 
 interface ConnectionOptions {
   readonly piece?: number;
@@ -27,7 +29,7 @@ async function connection(
   { piece = 7, resumed = false, onUncertain = ignore }: ConnectionOptions = {},
 ): Promise<void> {
   const cursor = history.cursor();
-  const overlap = cursor === undefined ? undefined : createOverlap(history, { cursor, resumed, onUncertain });
+  const overlap = cursor === undefined ? undefined : createOverlap(history, { cursor, resumed, signal, onUncertain });
   const batcher = createBatcher({
     cursor,
     overlap,
@@ -129,7 +131,7 @@ describe("a resumed stream", () => {
   test("ends the replay at a single unknown id", async () => {
     const history = createLoggedHistory();
     await connection(history, numbered(1, 2));
-    const overlap = createOverlap(history, { cursor: "2", resumed: false, onUncertain: ignore });
+    const overlap = createOverlap(history, { cursor: "2", resumed: false, signal, onUncertain: ignore });
     await overlap.passed("1");
     expect(overlap.open).toBe(true);
     await overlap.passed("9");
@@ -189,4 +191,73 @@ test("over any number of connections that resume after the cursor without notice
       }
     }),
   );
+});
+
+/** Drops each `drop`-th event, and splits each `split`-th into two. */
+function changing(drop: number, split: number) {
+  return ({ event, data }: UpstreamEvent): StoredEvent[] => {
+    if (Number(data) % drop === 0) return [];
+    return Number(data) % split === 0 ? ["a", "b"].map((part) => ({ event, data: data + part })) : [{ event, data }];
+  };
+}
+
+const transformed = fc.tuple(scenario, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }));
+
+function expectedOf(last: number, change: (event: UpstreamEvent) => readonly StoredEvent[]): string[] {
+  const all = Array.from({ length: last }, (_, n) => ({ event: "message", data: `${n + 1}`, id: undefined }));
+  return all.flatMap(change).map(({ data }) => data);
+}
+
+test("however a source with ids resumes, what a transform makes of 1..M is stored once and in order", async () => {
+  await fc.assert(
+    fc.asyncProperty(transformed, async ([{ connections }, drop, split]) => {
+      const change = changing(drop, split);
+      const history = createLoggedHistory(change);
+      let last = 0;
+      for (const { take, back, piece } of connections) {
+        const from = Math.max(1, last + 1 - back);
+        await connection(history, numbered(from, from + take - 1), { piece });
+        last = Math.max(last, from + take - 1);
+        expect(history.events.map(({ data }) => data)).toEqual(expectedOf(last, change));
+      }
+    }),
+  );
+});
+
+test("with events without an id, nothing that a transform makes of 1..M is missing", async () => {
+  await fc.assert(
+    fc.asyncProperty(transformed, async ([{ idEvery, connections }, drop, split]) => {
+      const change = changing(drop, split);
+      const history = createLoggedHistory(change);
+      const idOf = (n: number): Partial<Sent> => ((n - 1) % idEvery === 0 ? { id: `${n}` } : {});
+      let last = 0;
+      for (const { take, back, piece } of connections) {
+        const behind = Number(history.cursor() ?? 0) + 1;
+        const from = back === 0 ? behind : Math.max(1, behind - 1 - (back - 1) * idEvery);
+        const sent = Array.from({ length: take }, (_, n) => ({ ...idOf(from + n), data: `${from + n}` }));
+        await connection(history, sent, { piece, resumed: back === 0 });
+        last = Math.max(last, from + take - 1);
+        expect([...new Set(history.events.map(({ data }) => data))]).toEqual(expectedOf(last, change));
+      }
+    }),
+  );
+});
+
+test("events without an id that a transform changes are stored once if a known id precedes them", async () => {
+  const history = createLoggedHistory(({ event, data }) => ["x", "y"].map((part) => ({ event, data: data + part })));
+  const first = [{ id: "1", data: "a" }, ...unnamed("b", "c")];
+  await connection(history, first);
+  await connection(history, [...first, ...unnamed("d")]);
+  expect(history.events.map(({ data }) => data)).toEqual(["ax", "ay", "bx", "by", "cx", "cy", "dx", "dy"]);
+});
+
+test("the cursor follows dropped events, and repeats are recognized behind one that was dropped again", async () => {
+  const history = createLoggedHistory(changing(5, 100));
+  await connection(history, numbered(1, 10));
+  expect(history.cursor()).toBe("10");
+  // Ends in the middle of a replay, after an event that was dropped again.
+  await connection(history, numbered(5, 5));
+  expect(history.cursor()).toBe("5");
+  await connection(history, numbered(4, 12));
+  expect(history.events.map(({ data }) => data)).toEqual(["1", "2", "3", "4", "6", "7", "8", "9", "11", "12"]);
 });
