@@ -231,7 +231,7 @@ const noChunks: AsyncIterable<Uint8Array> = { async *[Symbol.asyncIterator]() {}
 /** A head as Node writes it. The connection ends with the response, since it carries no other request. */
 function writeHead(status: number, headers: HttpHeaders, framing: string): string {
   const date = "Date" in headers ? "" : `Date: ${httpDate()}\r\n`;
-  return `${writeFields(status, headers)}${date}Connection: close\r\n${framing}\r\n`;
+  return `${writeFields(status, headers)}${date}${framing}\r\n`;
 }
 
 /** A head without its empty line. */
@@ -248,7 +248,8 @@ function writeFields(status: number, headers: HttpHeaders): string {
 function wholeResponse({ status, headers, body = "" }: HttpBody): string {
   // RFC 9110 §8.6: these have no body, and the length would be that of another response.
   const isSized = status !== 204 && status !== 304;
-  return writeHead(status, headers, isSized ? `Content-Length: ${Buffer.byteLength(body)}\r\n` : "") + body;
+  const length = isSized ? `Content-Length: ${Buffer.byteLength(body)}\r\n` : "";
+  return writeHead(status, headers, `Connection: close\r\n${length}`) + body;
 }
 
 /** HTTP/1.1 without Node's HTTP: the connection carries only this response, starting with its head. */
@@ -259,7 +260,10 @@ function openRaw(connection: Socket | HandleConnection, { status, headers, open 
     // The gateway closes the connection, because the client may not.
     connection.destroySoon();
   };
-  const head = writeHead(status, headers, isChunked ? "Transfer-Encoding: chunked\r\n" : "");
+  // A response in chunks does not announce that it closes the connection: undici, and so the `fetch` of Node, would take
+  // a cut of an announced close for the end of the response.
+  const framing = isChunked ? "Transfer-Encoding: chunked\r\n" : "Connection: close\r\n";
+  const head = writeHead(status, headers, framing);
   const sink = new WritableSink(connection, isChunked, end, Buffer.from(head, "latin1"));
   sink.goDirect("tcp" in connection ? connection.tcp : directHandle(connection));
   sink.start(connection, open, connection);
