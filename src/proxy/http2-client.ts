@@ -1,34 +1,45 @@
-import { buildConnector, Pool } from "undici";
+import type { buildConnector, Pool } from "undici";
 import type { Http1Client, Http1ClientOptions } from "../http1/client.ts";
 
 /**
  * Sends requests to a server that may offer HTTP/2, with undici: over one connection for all if it does, else over
  * HTTP/1.1.
  */
-export function createHttp2Client(
-  { origin }: URL,
-  { connectTimeout, idleTimeout, tls }: Http1ClientOptions,
-): Http1Client {
-  const connect = endingWithRequest(buildConnector({ ...tls, timeout: connectTimeout, allowH2: true }));
-  // The relay has timeouts of its own.
-  const common = { connect, allowH2: true, headersTimeout: 0, bodyTimeout: 0, connections: null };
-  const pool = new Pool(origin, { ...common, keepAliveTimeout: idleTimeout });
-  let fresh: Pool | undefined;
-  const pools = (): Pool[] => (fresh ? [pool, fresh] : [pool]);
-
+export function createHttp2Client(url: URL, options: Http1ClientOptions): Http1Client {
+  const opening = openPools(url, options);
   return {
     dispatch(request, handler, isFresh) {
-      if (isFresh) fresh ??= new Pool(origin, { ...common, pipelining: 0 });
-      // undici takes any iterable.
-      const body = (request.body ?? null) as Uint8Array | null;
-      (isFresh ? fresh! : pool).dispatch({ ...request, headers: [...request.headers], body }, handler);
+      void opening.then(({ kept, fresh }) => {
+        // undici takes any iterable.
+        const body = (request.body ?? null) as Uint8Array | null;
+        (isFresh ? fresh : kept).dispatch({ ...request, headers: [...request.headers], body }, handler);
+      });
     },
     async close() {
-      await Promise.all(pools().map((each) => each.close().catch(() => {})));
+      const { kept, fresh } = await opening;
+      await Promise.all([kept, fresh].map((pool) => pool.close().catch(() => {})));
     },
     destroy() {
-      for (const each of pools()) void each.destroy();
+      void opening.then(({ kept, fresh }) => [kept, fresh].forEach((pool) => void pool.destroy()));
     },
+  };
+}
+
+interface Pools {
+  /** Keeps its connections for further requests. */
+  readonly kept: Pool;
+  /** Opens a connection for each request. */
+  readonly fresh: Pool;
+}
+
+async function openPools({ origin }: URL, { connectTimeout, idleTimeout, tls }: Http1ClientOptions): Promise<Pools> {
+  const undici = await import("undici");
+  const connect = endingWithRequest(undici.buildConnector({ ...tls, timeout: connectTimeout, allowH2: true }));
+  // The relay has timeouts of its own.
+  const common = { connect, allowH2: true, headersTimeout: 0, bodyTimeout: 0, connections: null };
+  return {
+    kept: new undici.Pool(origin, { ...common, keepAliveTimeout: idleTimeout }),
+    fresh: new undici.Pool(origin, { ...common, pipelining: 0 }),
   };
 }
 

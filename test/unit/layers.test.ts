@@ -153,9 +153,9 @@ const startPackages: Readonly<Record<string, readonly string[]>> = {
   "cli/commands/key.ts": ["commander", "lru-cache"],
   "cli/commands/publish.ts": ["commander"],
   "cli/commands/serve.ts": ["commander", "ipaddr.js", "lru-cache", "pino", "zod"],
-  "cli/worker.ts": ["ipaddr.js", "lru-cache", "pino", "undici"],
-  "config/create-gateway.ts": ["ipaddr.js", "lru-cache", "undici", "zod"],
-  "index.ts": ["ipaddr.js", "lru-cache", "undici", "zod"],
+  "cli/worker.ts": ["ipaddr.js", "lru-cache", "pino"],
+  "config/create-gateway.ts": ["ipaddr.js", "lru-cache", "zod"],
+  "index.ts": ["ipaddr.js", "lru-cache", "zod"],
 };
 
 const root = resolve(import.meta.dirname, "../..");
