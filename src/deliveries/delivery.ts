@@ -5,7 +5,6 @@ import type { LogStore } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { pause } from "../util/pause.ts";
 import { createDeadLetters, type DeadStream } from "./dead-letters.ts";
-import { createEndpoint } from "./endpoint.ts";
 import { openJournal, type Journal } from "./journal.ts";
 import type { DeliveryOptions } from "./options.ts";
 import { createRun, type Run } from "./run.ts";
@@ -183,6 +182,8 @@ class StreamDelivery implements Delivery {
     await journal.catchUp();
     const source = find(stream);
     if (!source) throw new SpillwayError("stream-unknown", `no stream "${stream}"`);
+    // Loads undici, which most gateways do not need.
+    const { createEndpoint } = await import("./endpoint.ts");
     const letters = dead === undefined ? undefined : find(dead);
     return createRun({
       options: this.#options,
