@@ -747,6 +747,8 @@ export interface DeliveryConfig {
   readonly channels?: readonly string[] | undefined;
   /** Event types. Default: all. */
   readonly events?: readonly string[] | undefined;
+  /** Filter expression that must hold as well. Default: every event. */
+  readonly filter?: string | undefined;
   /** How the requests of a delivery are signed. */
   readonly sign?: SigningConfig | undefined;
   /** Header fields of every request, such as `authorization`; their values are never shown. */

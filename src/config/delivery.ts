@@ -71,6 +71,10 @@ const shape = object({
       "Channels; with a list, events without a channel are left out. `*` matches any characters. Default: all.",
     ),
   events: names("an event type").optional().describe("Event types. Default: all."),
+  filter: z
+    .string()
+    .optional()
+    .describe("[Filter expression](../guides/filters.md) that must hold as well. Default: every event."),
   sign: signing.optional(),
   headers: z
     .record(headerName, headerValue)

@@ -1,7 +1,8 @@
 import { SpillwayError } from "../errors.ts";
+import { compileFilter } from "../filter/filter.ts";
 import type { DeliveryCommand } from "../http/gateway-context.ts";
 import type { DeliveryStatus } from "../http/gateway-status.ts";
-import type { LogStore } from "../log/log.ts";
+import type { EventCondition, LogStore } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { pause } from "../util/pause.ts";
 import { createDeadLetters, type DeadStream } from "./dead-letters.ts";
@@ -177,7 +178,7 @@ class StreamDelivery implements Delivery {
 
   async #createRun(fence: number | undefined): Promise<Run> {
     const { logger, version, stream: find } = this.#parts;
-    const { stream, dead } = this.#options;
+    const { stream, filter, dead } = this.#options;
     const journal = await this.#openedJournal();
     await journal.catchUp();
     const source = find(stream);
@@ -188,6 +189,7 @@ class StreamDelivery implements Delivery {
     return createRun({
       options: this.#options,
       log: source.log,
+      where: filter === undefined ? [] : [await conditionOf(filter)],
       journal,
       endpoint: createEndpoint(this.#name, this.#options, version),
       dead: letters && createDeadLetters(this.#name, letters),
@@ -204,4 +206,10 @@ class StreamDelivery implements Delivery {
       throw error;
     }
   }
+}
+
+/** An event for which the expression has no result is not sent. */
+async function conditionOf(filter: string): Promise<EventCondition> {
+  const { key, test } = await compileFilter(filter);
+  return { key, matches: (event) => test(event) === true };
 }

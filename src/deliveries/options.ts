@@ -22,6 +22,8 @@ export interface DeliveryOptions {
   readonly channels: readonly string[] | undefined;
   /** Names and patterns; absent for every type. */
   readonly events: readonly string[] | undefined;
+  /** An expression in CEL that must hold as well; absent for every event. */
+  readonly filter: string | undefined;
   /** Absent: requests are not signed. */
   readonly sign: SigningOptions | undefined;
   /** Header fields of every request, with lower-case names. */

@@ -1,6 +1,6 @@
 import type { Gap } from "../hub/control.ts";
 import { formatCursor } from "../log/cursor.ts";
-import type { Log, LogFilter } from "../log/log.ts";
+import type { EventCondition, Log, LogFilter } from "../log/log.ts";
 import { matches } from "../log/filter.ts";
 import { isGlob } from "../util/glob.ts";
 import { laneKey, queueLimit, type Lane, type TakenEvent } from "./lanes.ts";
@@ -30,15 +30,19 @@ export interface Reader {
 /** A page of the log. */
 const page = { limit: 256, maxBytes: 1024 * 1024 };
 
-/** Makes the reader of a log that continues behind a number. `first` stands before the events of the log. */
+/**
+ * Makes the reader of a log that continues behind a number. `first` stands before the events of the log.
+ * @param where conditions in addition to the options' names
+ */
 export function createReader(
   log: Log,
   options: DeliveryOptions,
+  where: readonly EventCondition[],
   from: number,
   first: readonly TakenEvent[] = [],
 ): Reader {
   const { order } = options;
-  const filter = filterOf(options);
+  const filter = filterOf(options, where);
   let position = from;
   let events = first;
   let index = 0;
@@ -98,13 +102,14 @@ export function gapEvent(gap: Gap, earliest: number, lane?: Lane["key"]): TakenE
   return { event: "spillway.gap", data, channel, upstreamId: undefined, seq, time, isGap: true };
 }
 
-function filterOf({ channels, events }: DeliveryOptions): LogFilter | undefined {
-  if (!channels && !events) return undefined;
+function filterOf({ channels, events }: DeliveryOptions, where: readonly EventCondition[]): LogFilter | undefined {
+  if (!channels && !events && where.length === 0) return undefined;
   const within = { channels: onlyWithGlobs(channels), events: onlyWithGlobs(events) };
   return {
     channels: within.channels ? undefined : channels,
     events: within.events ? undefined : events,
     ...((within.channels ?? within.events) && { within }),
+    ...(where.length > 0 && { where }),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Log } from "../log/log.ts";
+import type { EventCondition, Log } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { pause } from "../util/pause.ts";
 import type { DeadLetter, DeadLetters } from "./dead-letters.ts";
@@ -38,6 +38,8 @@ export interface Activity {
 export interface RunParts {
   readonly options: DeliveryOptions;
   readonly log: Log;
+  /** Conditions on the events in addition to the options' names. */
+  readonly where: readonly EventCondition[];
   readonly journal: Journal;
   readonly endpoint: Endpoint;
   /** Absent: events that cannot be delivered are dropped. */
@@ -89,11 +91,11 @@ class DeliveryRun implements Run {
   #onIdle: () => void = () => {};
 
   constructor(parts: RunParts) {
-    const { options, log, journal, dead, save, logger } = parts;
+    const { options, log, where, journal, dead, save, logger } = parts;
     const { initial, first } = resumeFrom(journal.state, options, log, logger);
     this.#parts = parts;
     this.#lanes = new Lanes(options.order, initial.lanes);
-    this.#reader = createReader(log, options, initial.taken, first);
+    this.#reader = createReader(log, options, where, initial.taken, first);
     this.#health = createHealth(initial, logger);
     this.#saver = createSaver(() => save(this.state()), logger);
     this.#replay = createReplay(initial.replay, {

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { SpillwayError } from "../errors.ts";
 import type { DrainPlan } from "../hub/hub.ts";
-import { checkGrantFilters } from "../access/grant-filters.ts";
 import { loadTransforms } from "../proxy/proxy.ts";
 import type { Logger } from "../util/logger.ts";
+import { checkFilters } from "./check-filters.ts";
 import { idModeOf, type GatewayOptions, type StreamOptions } from "./options.ts";
 
 /** Applies a changed configuration to the streams and to all other parts. */
@@ -120,7 +120,7 @@ export async function changeTo(current: GatewayOptions, next: GatewayOptions, ta
   const prepared: Prepared[] = [];
   let applied: Promise<void> | void;
   await loadTransforms(next.routes);
-  await checkGrantFilters(next.access);
+  await checkFilters(next);
   try {
     for (const [name, after] of Object.entries(next.streams)) {
       const before = current.streams[name];

@@ -3,8 +3,8 @@ import { createAdmission } from "../limits/admission.ts";
 import type { LogStore } from "../log/log.ts";
 import { createMetrics } from "../metrics/create-metrics.ts";
 import { createProcessMonitor } from "../metrics/process-stats.ts";
-import { checkGrantFilters } from "../access/grant-filters.ts";
 import { loadTransforms } from "../proxy/proxy.ts";
+import { checkFilters } from "./check-filters.ts";
 import type { GatewayParts } from "./create-context.ts";
 import { assembleGateway, type Gateway, type RunningGateway } from "./gateway.ts";
 import type { GatewayOptions } from "./options.ts";
@@ -35,7 +35,7 @@ export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger"
 export async function startGateway(options: GatewayOptions, host: GatewayHost): Promise<Gateway> {
   const { store, keepsStore = false, logger, readOptions, hooks } = host;
   await loadTransforms(options.routes);
-  await checkGrantFilters(options.access);
+  await checkFilters(options);
   let current = options;
   const count = (): number => Object.keys(current.streams).length;
   const limits = (): GatewayOptions["limits"] => current.limits;

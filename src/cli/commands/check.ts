@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { printJsonSchema } from "../../config/json-schema.ts";
-import { checkGrantFilters } from "../../access/grant-filters.ts";
 import { printConfig } from "../../config/print.ts";
+import { checkFilters } from "../../gateway/check-filters.ts";
 import { loadTransforms } from "../../proxy/proxy.ts";
 import { loadTransform } from "../../transform/load.ts";
 import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
@@ -22,7 +22,7 @@ export function addCheck(program: Command): void {
       if (schema) return void process.stdout.write(printJsonSchema());
       const options = await resolveFlags(flags);
       await loadTransforms(options.routes);
-      await checkGrantFilters(options.access);
+      await checkFilters(options);
       for (const [name, { transform }] of Object.entries(options.streams))
         if (transform) await loadTransform(transform.module, `streams.${name}.transform`);
       process.stdout.write(printConfig(options));

@@ -34,7 +34,7 @@ test("check lists every error with its position and exits with 1", () =>
     expect(stderr.trimEnd().split("\n")).toEqual([
       "spillway: config-invalid",
       "  other.yaml:4:40: streams.a.upstream.proxy: the environment variable NOPE is not set",
-      "  other.yaml:4:22: streams.a.upstream.url: expected an http:// or https:// URL, got a string (not shown)",
+      "  other.yaml:4:22: streams.a.upstream.url: expected a URL that begins with http://, https://, ws://, wss://, redis://, rediss://, mqtt://, mqtts://, amqp://, amqps://, got a string (not shown)",
       '  other.yaml:5:5: streams.a.idz: unknown key; did you mean "ids"?',
       '  other.yaml:1:1: drian: unknown key; did you mean "drain"?',
     ]);

@@ -59,7 +59,7 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   [
     "an entry of urls is named by its number",
     "streams:\n  a:\n    upstream:\n      urls:\n        - http://b\n        - { url: ftp://c, nam: c }\n",
-    "c.yaml:6:18: streams.a.upstream.urls.1.url: expected an http:// or https:// URL, got a URL that begins with ftp:// (not shown)",
+    "c.yaml:6:18: streams.a.upstream.urls.1.url: expected a URL that begins with http://, https://, ws://, wss://, redis://, rediss://, mqtt://, mqtts://, amqp://, amqps://, got a URL that begins with ftp:// (not shown)",
     'c.yaml:6:27: streams.a.upstream.urls.1.nam: unknown key; did you mean "name"?',
   ],
   [

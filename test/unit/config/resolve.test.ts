@@ -41,6 +41,7 @@ describe("a resolved configuration", () => {
       },
       limits: {
         failedCredentials: { count: 20, window: 60_000 },
+        filters: 200,
         connections: 50_000,
         perSubject: undefined,
         perAddress: undefined,
