@@ -103,7 +103,9 @@ function trackHandshakes(server: TlsServer): Iterable<Socket> {
 
 /** The object that carries a response, and closes with it. */
 interface Carrier {
-  /** Whether the whole response has been written. */
+  /** Whether the response has been ended. */
+  readonly writableEnded?: boolean;
+  /** Whether everything has been written. An HTTP/2 response says so also when the client has reset it. */
   readonly writableFinished?: boolean;
   on(event: "close", listener: () => void): unknown;
 }
@@ -148,7 +150,7 @@ export function onGone(
   if (isClosed) return listener();
   // After a complete response, nobody waits any more.
   carrier.on("close", () => {
-    if (carrier.writableFinished !== true) listener();
+    if (carrier.writableEnded !== true || carrier.writableFinished !== true) listener();
   });
   const later = (): void => void setTimeout(listener, halfCloseGrace).unref();
   if (input) onHalfClose(input, carrier, halfClose === "leave" ? listener : later);

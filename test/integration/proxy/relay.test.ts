@@ -151,7 +151,9 @@ describe.each(doors)("through $name", (kind) => {
   });
 
   test("a client that leaves before the answer aborts its request", async () => {
-    const { origin, door } = await open({});
+    // Otherwise the timeout would end the request.
+    const timeouts = { connect: 5000, headers: 600_000, idle: 600_000 };
+    const { origin, door } = await open({}, { upstream: { timeouts } });
     const leaving = new AbortController();
     const answered = door.request("/api/x", { signal: leaving.signal });
     await eventually(() => origin.requests().length === 1, "the request");
