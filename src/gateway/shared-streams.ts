@@ -57,7 +57,7 @@ export interface SharedStreamsDependencies extends Pick<SharedStreamDependencies
 /** Begins the names of the logs. No configured stream has such a name. */
 const prefix = "_shared.";
 
-/** How long the logs of an earlier process are kept for clients that come back, in ms. */
+/** How long after the first request the logs of an earlier process are kept for clients that come back, in ms. */
 const keptAfterStart = 60_000;
 
 /** Creates the shared streams of a process, none open yet. */
@@ -70,7 +70,7 @@ export function createSharedStreams(dependencies: SharedStreamsDependencies): Sh
   const openStore = async (): Promise<LogStore> => store ?? (own ??= dependencies.openStore());
   const logs = createUnusedLogs(async () => (await openStore()).removal!, logger);
   let stopped = false;
-  if (store) void logs.sweep(prefix, keptAfterStart);
+  let swept: Promise<void> | undefined;
 
   /** @param keep how long the log is kept for clients that come back, in ms. Default: it is removed. */
   function end(log: string, shared: SharedStream, keep?: number): void {
@@ -99,6 +99,8 @@ export function createSharedStreams(dependencies: SharedStreamsDependencies): Sh
   return {
     async obtain(route, share, request, caller) {
       const log = prefix + request.key;
+      // Before the log is claimed: it may be one of those that are removed later.
+      if (store) await (swept ??= logs.sweep(prefix, keptAfterStart));
       if (!streams.has(log)) await logs.claim(log);
       if (stopped) throw new SpillwayError("shutting-down");
       if (!streams.has(log)) start(log, route, share, request, ownerOf(caller));

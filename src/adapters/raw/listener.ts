@@ -122,7 +122,7 @@ export function serveRawStreams(server: Server, handler: HttpHandler, options: R
           if ("open" in answer) answer.abandon();
           return;
         }
-        if ("open" in answer) return openRaw(connection, answer);
+        if ("open" in answer) return openRaw(connection, answer, state.isForwarded);
         connection.write(Buffer.from(wholeResponse(answer)));
         connection.destroySoon();
       })
@@ -158,7 +158,7 @@ class PlainRequest implements HttpRequest {
   readonly mount = "";
   readonly path: string;
   readonly query: URLSearchParams;
-  readonly state: RequestState = { isAnswered: false };
+  readonly state: RequestState = { isAnswered: false, isForwarded: false };
   readonly #target: string;
   readonly #headers: RequestHead["headers"];
   readonly #connection: Socket | HandleConnection;
@@ -194,6 +194,7 @@ class PlainRequest implements HttpRequest {
 
   get original(): OriginalRequest {
     const connection = this.#connection;
+    this.state.isForwarded = true;
     return {
       version: "1.1",
       search: this.#target.slice(this.path.length),
@@ -211,6 +212,8 @@ class PlainRequest implements HttpRequest {
 /** An object of its own: what listens to the connection refers to nothing else of the request. */
 interface RequestState {
   isAnswered: boolean;
+  /** Whether it was passed on to another server. */
+  isForwarded: boolean;
 }
 
 /** Calls `listener` when the client has gone. One that has only ended its side then gets no response either. */
@@ -253,17 +256,21 @@ function wholeResponse({ status, headers, body = "" }: HttpBody): string {
 }
 
 /** HTTP/1.1 without Node's HTTP: the connection carries only this response, starting with its head. */
-function openRaw(connection: Socket | HandleConnection, { status, headers, open }: HttpStream): void {
+function openRaw(
+  connection: Socket | HandleConnection,
+  { status, headers, open }: HttpStream,
+  isForwarded: boolean,
+): void {
   const isChunked = !("Content-Length" in headers);
   const end: EndSink = (trailers) => {
     if (isChunked) connection.write(trailers ? Buffer.from(lastChunkWith(trailers), "latin1") : lastChunk);
     // The gateway closes the connection, because the client may not.
     connection.destroySoon();
   };
-  // A response in chunks does not announce that it closes the connection: undici, and so the `fetch` of Node, would take
-  // a cut of an announced close for the end of the response.
-  const framing = isChunked ? "Transfer-Encoding: chunked\r\n" : "Connection: close\r\n";
-  const head = writeHead(status, headers, framing);
+  // A forwarded response in chunks does not announce that it closes the connection: undici, and so the `fetch` of Node,
+  // would take a cut of an announced close for the end of the response.
+  const closing = isForwarded && isChunked ? "" : "Connection: close\r\n";
+  const head = writeHead(status, headers, closing + (isChunked ? "Transfer-Encoding: chunked\r\n" : ""));
   const sink = new WritableSink(connection, isChunked, end, Buffer.from(head, "latin1"));
   sink.goDirect("tcp" in connection ? connection.tcp : directHandle(connection));
   sink.start(connection, open, connection);
