@@ -111,7 +111,7 @@ function createOwnDelivery(
     logger,
   });
   const { coordination } = store;
-  const running = { start: () => void delivery.start(), stop: delivery.stop };
+  const running = { start: () => void delivery.start(), stop: () => delivery.stop() };
   const leadership: Leadership | undefined =
     coordination &&
     createLeadership(running, { stream: `${journalPrefix}${name}`, coordination, ttl: lease, always: true, logger });

@@ -45,7 +45,7 @@ test("a source that refuses the key is logged with what to check, and a source t
       "(401, application/json); check the key, and how the source expects it; next attempt in ",
     ],
     [404, "text/plain; charset=utf-8", "(404, text/plain); check the path of the URL; next attempt in "],
-    [200, "text/html", "(200, text/html); check the URL: it does not serve an event stream; next attempt in "],
+    [200, "text/html", "(200, text/html); check the URL: it does not serve the expected format; next attempt in "],
   ] as const) {
     const source = createServer((_, response) => void response.writeHead(status, { "content-type": type }).end("no"));
     await new Promise<void>((done) => source.listen(0, "127.0.0.1", done));
