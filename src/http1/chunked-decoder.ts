@@ -22,6 +22,10 @@ const maxTrailers = 16 * 1024;
 const cr = 0x0d;
 const lf = 0x0a;
 const semicolon = 0x3b;
+const equals = 0x3d;
+
+/** The characters of a token (RFC 9110 §5.6.2). */
+const tokenCharacter = /[!#$%&'*+.^_`|~0-9A-Za-z-]/;
 
 /** What the next byte belongs to. */
 type State = "size" | "extension" | "size-lf" | "data" | "data-cr" | "data-lf" | "trailers" | "done";
@@ -35,6 +39,8 @@ export class ChunkedDecoder {
   #size = 0;
   #digits = 0;
   #extension = 0;
+  /** The part of an extension that was read last (RFC 9112 §7.1.1). */
+  #part: "start" | "name" | "equals" | "value" = "start";
   #trailerText = "";
 
   /** Whether the last chunk and the trailer section have been read. */
@@ -89,14 +95,21 @@ export class ChunkedDecoder {
       this.#size = this.#size * 16 + digit;
     } else if (this.#digits === 0) throw invalid("a chunk has no size");
     else if (byte === cr) this.#state = "size-lf";
-    else if (byte === semicolon) this.#state = "extension";
-    else throw invalid("a chunk size is malformed");
+    else if (byte === semicolon) {
+      this.#state = "extension";
+      this.#part = "start";
+    } else throw invalid("a chunk size is malformed");
   }
 
+  /** Names, with or without a value. Values in quotes are refused, since no server sends one. */
   #readExtension(byte: number): void {
-    if (byte === cr) this.#state = "size-lf";
-    else if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) throw invalid("a chunk extension is malformed");
-    else if (++this.#extension > maxExtension) throw invalid("a chunk extension is too long");
+    if (++this.#extension > maxExtension) throw invalid("a chunk extension is too long");
+    if (isTokenCharacter(byte)) this.#part = this.#part === "value" || this.#part === "equals" ? "value" : "name";
+    else if (byte === equals && this.#part === "name") this.#part = "equals";
+    else if (this.#part !== "name" && this.#part !== "value") throw invalid("a chunk extension is malformed");
+    else if (byte === cr) this.#state = "size-lf";
+    else if (byte === semicolon) this.#part = "start";
+    else throw invalid("a chunk extension is malformed");
   }
 
   #readTrailers(bytes: Buffer, at: number): number {
@@ -114,6 +127,10 @@ export class ChunkedDecoder {
     this.#state = "done";
     return at + end + (end === 0 ? 2 : 4) - before;
   }
+}
+
+function isTokenCharacter(byte: number): boolean {
+  return tokenCharacter.test(String.fromCharCode(byte));
 }
 
 function hexDigit(byte: number): number {
