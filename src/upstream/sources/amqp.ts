@@ -4,7 +4,7 @@ import { within } from "../connect.ts";
 import type { Attempt, Source, SourceBatch } from "../source.ts";
 import type { AmqpOptions, UpstreamEvent, UpstreamOptions } from "../upstream.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
-import { createMapper, refusedWarning } from "./mapping.ts";
+import { createMapper, refuse, tooLarge } from "./mapping.ts";
 
 /** The part of the package `amqplib` that is used. */
 export interface AmqpDriver {
@@ -27,17 +27,17 @@ export function createAmqpSource(driver: AmqpDriver, options: UpstreamOptions, s
 
   async function readMessage(
     { content, fields, properties }: ConsumeMessage,
-    { history, count }: Attempt,
+    attempt: Attempt,
   ): Promise<UpstreamEvent | "refused" | "repeated"> {
-    count("received");
     const mapped = content.length > maxEventBytes ? tooLarge : mapper.ofBytes(content);
     if ("refused" in mapped) {
-      count("refused", refusedWarning(mapped.refused));
+      refuse(attempt, mapped.refused);
       return "refused";
     }
+    attempt.count("received");
     const id = mapped.id ?? textOf(properties.messageId);
-    if (fields.redelivered && id !== undefined && (await history.hasId(id))) {
-      count("repeated");
+    if (fields.redelivered && id !== undefined && (await attempt.history.hasId(id))) {
+      attempt.count("repeated");
       return "repeated";
     }
     return { ...mapped, id, channel: mapped.channel ?? (fields.routingKey || undefined) };
@@ -118,8 +118,6 @@ async function connect(
     throw isRefusal(error) ? new UpstreamFailure("upstream-status", { status: error.code, slow: true }) : error;
   }
 }
-
-const tooLarge = { refused: "it is larger than maxEventBytes" };
 
 /** A message id is a line of at most 2 KiB; anything else does not identify an event. */
 function textOf(value: unknown): string | undefined {

@@ -1,4 +1,6 @@
 import { createJsonPointer, parseJson, scalarText } from "../../util/json-pointer.ts";
+import type { BlockEvent } from "../batcher.ts";
+import type { Attempt } from "../source.ts";
 import type { Mapping, UpstreamEvent } from "../upstream.ts";
 
 /**
@@ -74,9 +76,27 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The log line for a message that is dropped. */
-export function refusedWarning(reason: string): string {
-  return `a message of the source is dropped, because ${reason}; further ones are only counted`;
+/** Why a message is dropped that is larger than the option `maxEventBytes`. */
+export const tooLarge = { refused: "it is larger than maxEventBytes" } as const;
+
+/** Counts a message that is dropped. The reason of the first one is logged. */
+export function refuse({ count }: Pick<Attempt, "count">, reason: string): void {
+  count("received");
+  count("refused", `a message of the source is dropped, because ${reason}; further ones are only counted`);
+}
+
+/** Passes the mapped messages of a connection on as blocks, which carry the last id from message to message. */
+export function createBlocks(
+  attempt: Attempt,
+  first: string,
+  onBlock: (block: BlockEvent) => void,
+): (mapped: Mapped) => void {
+  let lastEventId = first;
+  return (mapped) => {
+    if ("refused" in mapped) return refuse(attempt, mapped.refused);
+    lastEventId = mapped.id ?? lastEventId;
+    onBlock({ ...mapped, lastEventId });
+  };
 }
 
 /** The JSON text of a value, a text as it is; `undefined` if it is nested so deeply that it has none. */

@@ -4,7 +4,7 @@ import { within } from "../connect.ts";
 import type { Attempt, Source, SourceBatch } from "../source.ts";
 import type { MqttOptions, UpstreamEvent, UpstreamOptions } from "../upstream.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
-import { createMapper, refusedWarning } from "./mapping.ts";
+import { createMapper, refuse } from "./mapping.ts";
 
 /** The part of the package `mqtt` that is used. */
 export interface MqttDriver {
@@ -40,16 +40,16 @@ export function createMqttSource(driver: MqttDriver, options: UpstreamOptions, s
   /** The event of a message; `undefined` if it is dropped. */
   async function toEvent(
     { topic, payload, dup }: IPublishPacket,
-    { count, history }: Attempt,
+    attempt: Attempt,
   ): Promise<UpstreamEvent | undefined> {
     const mapped = mapper.ofBytes(Buffer.from(payload));
-    count("received");
     if ("refused" in mapped) {
-      count("refused", refusedWarning(mapped.refused));
+      refuse(attempt, mapped.refused);
       return undefined;
     }
-    if (dup && mapped.id !== undefined && (await history.hasId(mapped.id))) {
-      count("repeated");
+    attempt.count("received");
+    if (dup && mapped.id !== undefined && (await attempt.history.hasId(mapped.id))) {
+      attempt.count("repeated");
       return undefined;
     }
     return { ...mapped, channel: mapped.channel ?? topic };

@@ -4,7 +4,7 @@ import { UpstreamFailure } from "../failure.ts";
 import type { Attempt, Source } from "../source.ts";
 import type { UpstreamOptions } from "../upstream.ts";
 import { createHttpStreamSource } from "./http-stream.ts";
-import { createMapper, refusedWarning, type Mapper } from "./mapping.ts";
+import { createBlocks, createMapper, type Mapper } from "./mapping.ts";
 
 /** Creates a source whose response consists of lines of JSON, each of which is an event. */
 export function createNdjsonSource(options: UpstreamOptions): Source {
@@ -33,9 +33,9 @@ interface LineDecoderOptions {
   onBlock(block: Block): void;
 }
 
-function createLineDecoder({ mapper, attempt, onBlock, maxEventBytes, ...first }: LineDecoderOptions): Decoder {
+function createLineDecoder({ mapper, attempt, lastEventId, onBlock, maxEventBytes }: LineDecoderOptions): Decoder {
   const decoder = new TextDecoder();
-  let { lastEventId } = first;
+  const pass = createBlocks(attempt, lastEventId, onBlock);
   const assertSize = (bytes: number): void => {
     if (bytes <= maxEventBytes) return;
     throw new UpstreamFailure("upstream-message-too-large");
@@ -45,14 +45,7 @@ function createLineDecoder({ mapper, attempt, onBlock, maxEventBytes, ...first }
     const text = decoder.decode(bytes.subarray(start, end)).trim();
     // An empty line keeps the connection alive.
     if (text === "") return;
-    const mapped = mapper.ofText(text);
-    if ("refused" in mapped) {
-      attempt.count("received");
-      attempt.count("refused", refusedWarning(mapped.refused));
-      return;
-    }
-    lastEventId = mapped.id ?? lastEventId;
-    onBlock({ ...mapped, lastEventId });
+    pass(mapper.ofText(text));
   });
   return {
     push(chunk) {

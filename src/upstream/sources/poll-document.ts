@@ -1,4 +1,4 @@
-import { refusedWarning, createMapper } from "./mapping.ts";
+import { createMapper, refuse } from "./mapping.ts";
 import { deltaOf, hashOf, type DeltaFormat } from "./json-delta.ts";
 import type { PageReader, PageEvents } from "./page-reader.ts";
 import type { PollPosition } from "./poll-position.ts";
@@ -42,8 +42,7 @@ export function createDocumentReader(
       const document = mapper.dataOf(content);
       const hash = "refused" in mapped ? undefined : hashOf(document);
       if ("refused" in mapped || hash === undefined) {
-        attempt.count("received");
-        attempt.count("refused", refusedWarning("refused" in mapped ? mapped.refused : "it is nested too deeply"));
+        refuse(attempt, "refused" in mapped ? mapped.refused : "it is nested too deeply");
         return nothing;
       }
       const commit = (): void => void (last = { document });

@@ -4,7 +4,7 @@ import { UpstreamFailure } from "../failure.ts";
 import type { Attempt } from "../source.ts";
 import type { Mapping, PollOptions, UpstreamEvent } from "../upstream.ts";
 import { hashOf } from "./json-delta.ts";
-import { createMapper, refusedWarning } from "./mapping.ts";
+import { createMapper, refuse } from "./mapping.ts";
 import type { PageReader } from "./page-reader.ts";
 
 /** Maximum number of items in one response, because each becomes an event in memory. */
@@ -27,8 +27,7 @@ export function createItemReader({ items: pointer = "", reverse, cursor }: PollO
     const mapped = mapper.ofValue(value);
     const id = "refused" in mapped ? undefined : (mapped.id ?? hashOf(value));
     if (!("refused" in mapped) && id !== undefined) return { ...mapped, id };
-    attempt.count("received");
-    attempt.count("refused", refusedWarning("refused" in mapped ? mapped.refused : "it is nested too deeply"));
+    refuse(attempt, "refused" in mapped ? mapped.refused : "it is nested too deeply");
     return undefined;
   }
 

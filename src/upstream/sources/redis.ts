@@ -3,7 +3,7 @@ import { within } from "../connect.ts";
 import type { Attempt, Source, SourceBatch } from "../source.ts";
 import type { RedisOptions, UpstreamEvent, UpstreamOptions } from "../upstream.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
-import { createMapper, refusedWarning } from "./mapping.ts";
+import { createMapper, refuse, tooLarge } from "./mapping.ts";
 
 type Listener = (message: Buffer, channel: Buffer) => void;
 
@@ -38,13 +38,15 @@ export function createRedisSource(
 ): Source {
   const mapper = createMapper(options.mapping);
 
-  function toEvents(messages: readonly Message[], { count }: Attempt): UpstreamEvent[] {
+  function toEvents(messages: readonly Message[], attempt: Attempt): UpstreamEvent[] {
     return messages.flatMap(({ bytes, channel }) => {
       const mapped = bytes.length > options.maxEventBytes ? tooLarge : mapper.ofBytes(bytes);
-      count("received");
-      if (!("refused" in mapped)) return [{ ...mapped, channel: mapped.channel ?? channel }];
-      count("refused", refusedWarning(mapped.refused));
-      return [];
+      if ("refused" in mapped) {
+        refuse(attempt, mapped.refused);
+        return [];
+      }
+      attempt.count("received");
+      return [{ ...mapped, channel: mapped.channel ?? channel }];
     });
   }
 
@@ -140,8 +142,6 @@ function createReceiver(
     },
   };
 }
-
-const tooLarge = { refused: "it is larger than maxEventBytes" };
 
 /** Closes a client, which throws if its connection is already closed. */
 function destroy(client: RedisClient): void {

@@ -8,7 +8,7 @@ import type { Attempt, Source } from "../source.ts";
 import type { UpstreamOptions, WebSocketOptions } from "../upstream.ts";
 import { createResumedBatches } from "./resumed-batches.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
-import { createMapper, refusedWarning, type Mapper } from "./mapping.ts";
+import { createBlocks, createMapper, type Mapper } from "./mapping.ts";
 
 /** The part of the package `ws` that is used. */
 export interface WebSocketDriver {
@@ -157,21 +157,12 @@ function watch(socket: WebSocket, inbox: Inbox<Message>, ping: number, idle: num
   };
 }
 
-function decoder(mapper: Mapper, { count }: Attempt) {
+function decoder(mapper: Mapper, attempt: Attempt) {
   return (first: string, onBlock: (block: BlockEvent) => void): { push(messages: readonly Message[]): void } => {
-    let lastEventId = first;
+    const pass = createBlocks(attempt, first, onBlock);
     return {
       push(messages) {
-        for (const { bytes, binary } of messages) {
-          const mapped = mapper.ofBytes(bytes, binary);
-          if ("refused" in mapped) {
-            count("received");
-            count("refused", refusedWarning(mapped.refused));
-          } else {
-            lastEventId = mapped.id ?? lastEventId;
-            onBlock({ ...mapped, lastEventId });
-          }
-        }
+        for (const { bytes, binary } of messages) pass(mapper.ofBytes(bytes, binary));
       },
     };
   };
