@@ -1,8 +1,8 @@
+import { addConditions, narrow } from "../http/filter.ts";
 import type { Gap } from "../hub/control.ts";
 import { formatCursor } from "../log/cursor.ts";
-import type { EventCondition, Log, LogFilter } from "../log/log.ts";
+import type { EventCondition, Log } from "../log/log.ts";
 import { matches } from "../log/filter.ts";
-import { isGlob } from "../util/glob.ts";
 import { laneKey, queueLimit, type Lane, type TakenEvent } from "./lanes.ts";
 import type { DeliveryOptions } from "./options.ts";
 
@@ -42,7 +42,7 @@ export function createReader(
   first: readonly TakenEvent[] = [],
 ): Reader {
   const { order } = options;
-  const filter = filterOf(options, where);
+  const filter = addConditions(narrow(options, {}), where);
   let position = from;
   let events = first;
   let index = 0;
@@ -100,20 +100,4 @@ export function gapEvent(gap: Gap, earliest: number, lane?: Lane["key"]): TakenE
   const channel = typeof lane === "string" ? lane : undefined;
   const [data, seq, time] = [JSON.stringify(gap), earliest - 1, Date.now()];
   return { event: "spillway.gap", data, channel, upstreamId: undefined, seq, time, isGap: true };
-}
-
-function filterOf({ channels, events }: DeliveryOptions, where: readonly EventCondition[]): LogFilter | undefined {
-  if (!channels && !events && where.length === 0) return undefined;
-  const within = { channels: onlyWithGlobs(channels), events: onlyWithGlobs(events) };
-  return {
-    channels: within.channels ? undefined : channels,
-    events: within.events ? undefined : events,
-    ...((within.channels ?? within.events) && { within }),
-    ...(where.length > 0 && { where }),
-  };
-}
-
-/** A list with a pattern, with which a store cannot look anything up. */
-function onlyWithGlobs(names: readonly string[] | undefined): readonly string[] | undefined {
-  return names?.some(isGlob) ? names : undefined;
 }
