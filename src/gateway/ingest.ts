@@ -60,9 +60,11 @@ export function createIngest(
   const asked = new WeakMap<UpstreamEvent, Promise<readonly NewEvent[]>>();
 
   function resultsOf(event: UpstreamEvent, signal: AbortSignal): Promise<readonly NewEvent[]> {
+    const known = asked.get(event);
+    if (known) return known;
     const change = transform();
     const original = toNewEvent(event);
-    return asked.get(event) ?? (change ? change.ofSource(original, signal).catch(stop) : Promise.resolve([original]));
+    return change ? change.ofSource(original, signal).catch(stop) : Promise.resolve([original]);
   }
 
   async function store(events: readonly NewEvent[], upstreamCursor: string | undefined, signal: AbortSignal) {

@@ -1,5 +1,5 @@
 import { Http1Error } from "./error.ts";
-import { readFieldLines } from "./field-lines.ts";
+import { isFieldName, readFieldLines } from "./field-lines.ts";
 
 /** The part of a body that was decoded. */
 export interface DecodedBody {
@@ -23,9 +23,6 @@ const cr = 0x0d;
 const lf = 0x0a;
 const semicolon = 0x3b;
 const equals = 0x3d;
-
-/** The characters of a token (RFC 9110 §5.6.2). */
-const tokenCharacter = /[!#$%&'*+.^_`|~0-9A-Za-z-]/;
 
 /** What the next byte belongs to. */
 type State = "size" | "extension" | "size-lf" | "data" | "data-cr" | "data-lf" | "trailers" | "done";
@@ -129,8 +126,9 @@ export class ChunkedDecoder {
   }
 }
 
+/** RFC 9110 §5.6.2. The name of a field is a token. */
 function isTokenCharacter(byte: number): boolean {
-  return tokenCharacter.test(String.fromCharCode(byte));
+  return isFieldName(String.fromCharCode(byte));
 }
 
 function hexDigit(byte: number): number {
