@@ -8,11 +8,11 @@ export interface Health {
   state(): HealthState;
   /** Whether the last attempts have all failed. */
   readonly failing: boolean;
-  /** Whether nothing is to be sent. */
+  /** Whether sending is on hold. */
   readonly held: boolean;
-  /** Whether no event is to be taken that was not tried before. */
+  /** Whether only events that were tried before may be sent. */
   readonly cautious: boolean;
-  /** When one of the two ends by itself, in ms since 1970; `Infinity` if none does. */
+  /** When one of these two ends by itself, in ms since 1970; `Infinity` if none does. */
   readonly until: number;
   /** Notes the outcome of an attempt for the event with this id. */
   record(outcome: Outcome, id: string, isDeadLetter?: boolean): void;

@@ -2,7 +2,7 @@ import type { Logger } from "../util/logger.ts";
 
 /** Saves something that changes often: one save at a time, and not more often than the interval. */
 export interface Saver {
-  /** It has changed, and is to be saved within this time, in ms. Default: as soon as the interval permits. */
+  /** Schedules a save within this time, in ms. Default: as soon as the interval permits. */
   changed(within?: number): void;
   /** Saves what has changed and stops. Resolves when it is saved, or cannot be. */
   end(): Promise<void>;

@@ -130,9 +130,9 @@ export function createStreamTransform(parts: StreamTransformParts): StreamTransf
 
 /** The transform of a stream's options, which a reload may replace. */
 export interface ConfiguredTransform {
-  /** `undefined` if the stream has none. */
+  /** `undefined` for a stream without a transform. */
   current(): StreamTransform | undefined;
-  /** What it has done; `undefined` if the stream has none. */
+  /** What it has done; `undefined` for a stream without a transform. */
   status(): StreamTransformStatus | undefined;
   /**
    * Loads the module of other options; the function that it resolves to applies them.
@@ -141,7 +141,7 @@ export interface ConfiguredTransform {
   prepare(options: StreamTransformOptions | undefined): Promise<() => void>;
 }
 
-/** Creates the transform of a stream, which has none before it is prepared. */
+/** Creates the transform of a stream; there is none until it is prepared. */
 export function createConfiguredTransform(stream: string, logger: Logger): ConfiguredTransform {
   const counts = createTransformCounts();
   let current: StreamTransform | undefined;

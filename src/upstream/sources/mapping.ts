@@ -99,7 +99,7 @@ export function createBlocks(
   };
 }
 
-/** The JSON text of a value, a text as it is; `undefined` if it is nested so deeply that it has none. */
+/** The JSON text of a value, or the value itself if it is text; `undefined` if it is nested too deeply for JSON. */
 function textOf(value: unknown): string | undefined {
   if (typeof value === "string") return value;
   try {

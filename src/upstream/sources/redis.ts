@@ -152,7 +152,7 @@ function destroy(client: RedisClient): void {
   }
 }
 
-/** Reads from a channel's name what the first wildcard of a pattern stands for; `undefined` if it has none. */
+/** Reads the part of a channel's name that matches the only `*` of a pattern; `undefined` for other patterns. */
 export function createWildcard(pattern: string): (name: string) => string | undefined {
   const [before, ...others] = pattern.split("*");
   const after = others.length === 1 ? others[0]! : "";
