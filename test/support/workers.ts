@@ -20,6 +20,7 @@ export interface StreamStatus {
   readonly subscribers: number;
   readonly lag: number;
   readonly unsent: number;
+  readonly filters: number;
   readonly delivered: number;
   readonly closed: Readonly<Record<string, number>>;
   readonly paused: string | null;
