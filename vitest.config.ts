@@ -65,7 +65,7 @@ export default defineConfig({
       ...missing.flatMap((engine) => [`test/**/${engine}/**`, `test/**/*-${engine}.test.ts`]),
     ],
     // Most of the tests' time is waiting, for processes and for reconnects.
-    maxWorkers: Math.max(4, availableParallelism()),
+    maxWorkers: Math.max(6, availableParallelism()),
     sequence: { sequencer: SlowFirst },
     testTimeout: testPatience,
     hookTimeout: testPatience,

@@ -104,7 +104,11 @@ function inShort(events: Seen["events"]): string[] {
 /** Waits until the condition holds for each client. */
 async function everyone(what: string, condition: (seen: Seen) => boolean): Promise<void> {
   for (const [name, follower] of followers) {
-    await eventually(async () => condition(await seenBy(follower)), `${name}: ${what}`, 20);
+    await eventually(async () => condition(await seenBy(follower)), `${name}: ${what}`, 20).catch(
+      async (error: unknown) => {
+        throw new Error(`${String(error)}: it saw ${JSON.stringify(await seenBy(follower))}`);
+      },
+    );
   }
 }
 

@@ -37,7 +37,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
   let passed = "";
 
   function relay(from: Socket, to: Socket, fromServer: boolean): void {
-    sockets.add(from);
+    sockets.add(from.setNoDelay());
     const pass = (piece: Buffer): void => {
       to.write(piece);
       if (fromServer) passed += piece.toString("latin1");
@@ -45,6 +45,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     };
     from.on("data", (piece: Buffer) => {
       if (losing && fromServer) return void to.resetAndDestroy();
+      if (delay === 0) return pass(piece);
       from.pause();
       setTimeout(pass, delay, piece);
     });

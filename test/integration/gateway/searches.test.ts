@@ -52,7 +52,8 @@ describe.each(["memory", "sqlite"])("over %s", (kind) => {
     );
     const options = resolveConfig({
       listen: "127.0.0.1:0",
-      streams: { s: {} },
+      // A heartbeat shows that a subscriber has left while it waits for its replay.
+      streams: { s: { heartbeat: "100ms" } },
       access: { anonymous: ["subscribe", "publish", "admin"] },
       limits: { searches: 8, replayWait: "30s" },
     });
