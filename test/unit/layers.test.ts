@@ -30,6 +30,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "errors.ts": [],
   "util": [],
   "sse": [],
+  "client": ["sse", "util"],
   "log": leaves,
   "log/engine": ["log", ...leaves],
   "log/*": ["log", "log/engine", ...leaves],
@@ -91,6 +92,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "cli": [
     "access",
     ...adapters,
+    "client",
     "config",
     "deliveries",
     "doctor",
@@ -179,7 +181,7 @@ function mayImport(from: string, to: string): boolean {
 }
 
 function mayImportPackage(from: string, name: string): boolean {
-  return name.startsWith("node:") || (packages[name]?.includes(layerOf(from)) ?? false);
+  return (name.startsWith("node:") && layerOf(from) !== "client") || (packages[name]?.includes(layerOf(from)) ?? false);
 }
 
 async function sourceFiles(): Promise<string[]> {

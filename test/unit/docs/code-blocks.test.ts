@@ -47,11 +47,14 @@ const foreign = [
 const globals = `
 import type { Server } from "node:http";
 import type { Gateway, createGateway as create } from "spillway";
+import type { Subscription, subscribe as subscribeTo } from "spillway/client";
 
 declare global {
   const gateway: Gateway;
   const createGateway: typeof create;
   const server: Server;
+  const subscribe: typeof subscribeTo;
+  const subscription: Subscription;
   const source: EventSource;
   const token: string;
   let lastId: string;

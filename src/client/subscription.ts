@@ -1,0 +1,226 @@
+import { ClientError } from "./error.ts";
+import type { ClientEvent, EventMap, EventOf, Gap, GapEvents } from "./events.ts";
+import { Connection, type Message } from "./connection.ts";
+import type { SubscribeOptions } from "./options.ts";
+import { Queue } from "./queue.ts";
+import type { StreamUrl } from "./request.ts";
+import type { ConnectionState, UpstreamState } from "./state.ts";
+
+/**
+ * A subscription. Read it either by iteration or by handlers. The next event is delivered when the current one was
+ * handled: when the loop asks for the next, or when what the handlers returned has settled.
+ */
+export interface Subscription<Events = EventMap> extends AsyncIterable<EventOf<Events & GapEvents>> {
+  readonly state: ConnectionState;
+  /** Whether all events have been handled that the log held when the connection was opened. */
+  readonly caughtUp: boolean;
+  /** The id after the last handled event, which `options.cursor` stores; `""` if there is none. */
+  readonly cursor: string;
+  /**
+   * Calls a handler for each event of a type, or of all types (`*`). If it throws or rejects, the subscription fails, and
+   * the event counts as not handled. Returns the function that removes the handler.
+   */
+  on(type: "*", handler: (event: EventOf<Events & GapEvents>) => unknown): () => void;
+  on<Type extends keyof (Events & GapEvents) & string>(
+    type: Type,
+    handler: (event: ClientEvent<Type, (Events & GapEvents)[Type]>) => unknown,
+  ): () => void;
+  /** Calls a handler for each change of `state`. Returns the function that removes it. */
+  onState(handler: (state: ConnectionState) => void): () => void;
+  /** Closes the connection and stores the position. Events that were not handled are dropped. Idempotent. */
+  close(): void;
+}
+
+type Handler = (event: ClientEvent) => unknown;
+
+/** How many characters are read ahead of the reader. */
+const readAhead = 1 << 20;
+/** The shortest time between two calls of `save`, in ms. */
+const saveInterval = 250;
+
+export class StreamSubscription implements Subscription {
+  state: ConnectionState = { status: "connecting", attempt: 1 };
+  cursor = "";
+  readonly #options: SubscribeOptions;
+  readonly #queue = new Queue<Message>(readAhead);
+  readonly #handlers = new Map<string, Set<Handler>>();
+  readonly #listeners = new Set<(state: ConnectionState) => void>();
+  #connection: Connection | undefined;
+  #reading = false;
+  #error: ClientError | undefined;
+  #ended = false;
+  /** The id of the last event that is replayed. */
+  #head: string | undefined;
+  #saving: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(source: StreamUrl, options: SubscribeOptions) {
+    this.#options = options;
+    const { signal } = options;
+    signal?.addEventListener("abort", this.close, { once: true });
+    globalThis.addEventListener?.("pagehide", this.#save);
+    if (signal?.aborted) this.close();
+    else void this.#run(source);
+  }
+
+  get caughtUp(): boolean {
+    return this.state.status === "open" && this.state.caughtUp;
+  }
+
+  on(type: string, handler: Handler): () => void {
+    const handlers = this.#handlers.get(type) ?? new Set();
+    this.#handlers.set(type, handlers.add(handler));
+    if (!this.#reading) void this.#dispatch();
+    return () => void handlers.delete(handler);
+  }
+
+  onState(handler: (state: ConnectionState) => void): () => void {
+    this.#listeners.add(handler);
+    return () => void this.#listeners.delete(handler);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<EventOf<EventMap & GapEvents>> {
+    const events = this.#read();
+    return {
+      next: () => events.next(),
+      return: async () => {
+        this.close();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  readonly close = (): void => this.#end(undefined, true);
+
+  async #run(source: StreamUrl): Promise<void> {
+    try {
+      this.cursor = (await this.#options.cursor?.load()) ?? "";
+      if (this.#ended) return;
+      this.#connection = new Connection(
+        source,
+        this.#options,
+        {
+          receive: (message) => this.#queue.push(message),
+          room: () => this.#queue.room(),
+          change: (state) => this.#change(state),
+        },
+        this.cursor,
+      );
+      await this.#connection.run();
+      this.#end(undefined, false);
+    } catch (error) {
+      this.#end(error instanceof ClientError ? error : new ClientError("request-failed", { cause: error }), false);
+    }
+  }
+
+  /** Calls the handlers, one event after the other. */
+  async #dispatch(): Promise<void> {
+    const events = this.#read();
+    try {
+      for await (const event of events) {
+        const handlers = [...(this.#handlers.get(event.type) ?? []), ...(this.#handlers.get("*") ?? [])];
+        await Promise.all(handlers.map((handler) => handler(event)));
+      }
+    } catch (cause) {
+      this.#end(new ClientError("handler-failed", { cause, fatal: true }), true);
+    }
+  }
+
+  #read(): AsyncGenerator<ClientEvent> {
+    if (this.#reading) throw new TypeError("a subscription is read once: by one iteration, or by handlers");
+    this.#reading = true;
+    return this.#events();
+  }
+
+  async *#events(): AsyncGenerator<ClientEvent> {
+    try {
+      for (let message = await this.#queue.take(); message; message = await this.#queue.take()) {
+        const event = message.control ? await this.#control(message) : this.#eventOf(message);
+        if (event) yield event;
+        this.#handled(message.id);
+      }
+    } catch (cause) {
+      this.#end(new ClientError("handler-failed", { cause, fatal: true }), true);
+    }
+    if (this.#error) throw this.#error;
+  }
+
+  #eventOf({ type, raw, id }: Message): ClientEvent {
+    return { type, data: (this.#options.parse ?? parseJson)(raw, type), raw, id };
+  }
+
+  /** Acts on an event of the server itself. Returns the event for the application, if there is one. */
+  async #control({ type, raw, id }: Message): Promise<ClientEvent | undefined> {
+    const data = (raw && JSON.parse(raw)) as ControlData;
+    if (type === "connected") {
+      this.#head = data.head;
+      this.#update({ caughtUp: data.cursor === data.head, upstream: data.upstream });
+    }
+    if (type === "spillway.upstream") this.#update({ upstream: data.state });
+    // It has an id when a client with a filter has reached the head.
+    if (type === "spillway.heartbeat" && id) this.#update({ caughtUp: true });
+    if (type !== "spillway.gap" && type !== "spillway.reset") return undefined;
+    const gap: Gap = { reason: data.reason ?? "reset", lost: data.lost ?? null };
+    if (!this.#options.onGap) return { type, data: gap, raw, id };
+    await this.#options.onGap(gap);
+    return undefined;
+  }
+
+  #handled(id: string): void {
+    this.cursor = id;
+    if (id && id === this.#head) this.#update({ caughtUp: true });
+    if (this.#options.cursor) this.#saving ??= setTimeout(this.#save, saveInterval);
+  }
+
+  readonly #save = (): void => {
+    if (this.#saving === undefined) return;
+    clearTimeout(this.#saving);
+    this.#saving = undefined;
+    void this.#options.cursor?.save(this.cursor);
+  };
+
+  #update(part: Partial<Extract<ConnectionState, { status: "open" }>>): void {
+    const { state } = this;
+    if (state.status === "open" && !(part.caughtUp && state.caughtUp)) this.#change({ ...state, ...part });
+  }
+
+  #change(state: ConnectionState): void {
+    this.state = state;
+    for (const listener of this.#listeners) queueMicrotask(() => listener(state));
+  }
+
+  #end(error: ClientError | undefined, drop: boolean): void {
+    this.#queue.end(drop);
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#error = error;
+    this.#connection?.close();
+    this.#options.signal?.removeEventListener("abort", this.close);
+    globalThis.removeEventListener?.("pagehide", this.#save);
+    this.#save();
+    this.#change({ status: "closed", error });
+    // Handlers cannot learn of it. A program must not wait for events that never come without knowing it.
+    if (error && this.#handlers.size > 0 && this.#listeners.size === 0) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+/** What control events carry, as far as it is used. */
+interface ControlData {
+  readonly cursor?: string;
+  readonly head?: string;
+  readonly upstream?: UpstreamState;
+  readonly state?: UpstreamState;
+  readonly reason?: Gap["reason"];
+  readonly lost?: number | null;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,42 @@
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { expect, test } from "vitest";
+
+const root = resolve(import.meta.dirname, "../..");
+
+/** What a page imports, and how many bytes it may take; without a limit for the packages of others. */
+const bundles: ReadonlyArray<readonly [name: string, code: string, limit?: number]> = [
+  ["`spillway/client`: `subscribe`", 'export { subscribe } from "./src/client/index.ts"', 4000],
+  ["@microsoft/fetch-event-source", 'export { fetchEventSource } from "@microsoft/fetch-event-source"'],
+  ["eventsource-client", 'export { createEventSource } from "eventsource-client"'],
+  ["launchdarkly-eventsource (Node only)", 'export { EventSource } from "launchdarkly-eventsource"'],
+  ["eventsource", 'export { EventSource } from "eventsource"'],
+  ["event-source-plus", 'export { EventSourcePlus } from "event-source-plus"'],
+];
+
+/** The bytes of a page that imports this, minified and compressed. Fails if that needs a module of Node, unless `platform` is Node. */
+async function sizeOf(code: string, platform: "browser" | "node"): Promise<number> {
+  const { outputFiles } = await build({
+    stdin: { contents: code, resolveDir: root, loader: "ts" },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    platform,
+    target: "es2022",
+    logLevel: "silent",
+  });
+  return gzipSync(outputFiles[0]!.contents, { level: 9 }).length;
+}
+
+test.for(bundles)("%s has the size that the guide states, and at most its limit", async ([name, code, limit]) => {
+  const size = await sizeOf(code, name.includes("Node only") ? "node" : "browser");
+  if (limit !== undefined) expect(size, name).toBeLessThanOrEqual(limit);
+  const guide = await readFile(join(root, "docs/guides/client.md"), "utf8");
+  const row = guide.split("\n").find((line) => line.startsWith(`| ${name} `));
+  const stated = Number(row?.split("|")[2]?.replace(",", ""));
+  // Another version of the compressor may differ by some bytes.
+  expect(Math.abs(stated - size), `${name}: ${size} bytes, the guide states ${stated}`).toBeLessThanOrEqual(20);
+});
