@@ -70,6 +70,7 @@ export const errorCodes = {
   "issuer-unavailable": "the token issuer's keys are unavailable",
   "not-found": "no such resource",
   "stream-unknown": "no stream with that name",
+  "client-unknown": "no client with that id is connected",
   "method-not-allowed": "the resource does not support this method",
   "not-acceptable": "no representation matches the Accept header",
   "media-type-unsupported": "the media type of the body is not supported",
@@ -83,6 +84,7 @@ export const errorCodes = {
   "overloaded": "the server is overloaded",
   "replay-busy": "too many replays or searches are running",
   "gap": "the requested position is no longer retained",
+  "peer-timeout": "another process of the gateway did not answer in time",
   "shutting-down": "the server is shutting down",
 } as const;
 

@@ -64,15 +64,14 @@ export { ConfigError, type ConfigIssue } from "./config/issues.ts";
 export { errorCodes, SpillwayError, type ErrorCode, type ErrorDetails } from "./errors.ts";
 export type {
   ClientConnection,
+  ConnectedClient,
   ConnectionHooks,
   DeliveriesStatus,
   DeliveryStatus,
   EndedConnection,
-  EventInput,
   Gateway,
   GatewayDeliveries,
   GatewayStatus,
-  PublishOptions,
   RoutesStatus,
   RouteStatus,
   SharedStatus,
@@ -80,13 +79,22 @@ export type {
   StreamStatus,
   StreamTransformStatus,
   StreamUpstreamStatus,
-  Subscribers,
   TargetCounts,
   TargetErrorCode,
   TargetStatus,
   TransformErrorCode,
   WorkerStatus,
 } from "./gateway/gateway.ts";
+export type {
+  ChannelPublishOptions,
+  ClientMatch,
+  EventInput,
+  EventPublisher,
+  GatewayStream,
+  PublishOptions,
+  StreamPublishOptions,
+  Subscribers,
+} from "./gateway/gateway-stream.ts";
 export type { CloseReason } from "./hub/subscriber.ts";
 export type { FilterPatterns } from "./log/log.ts";
 export type {

@@ -1,6 +1,5 @@
 import type { ConnectionHooks } from "../http/connection-hooks.ts";
-import type { EndReason } from "../hub/control.ts";
-import type { SessionMatch } from "../http/sessions.ts";
+import { createClients, type Peers } from "../http/clients.ts";
 import type { GatewayContext, Policy, ServedStream } from "../http/gateway-context.ts";
 import type { RoutesStatus } from "../http/gateway-status.ts";
 import type { Limits } from "../limits/options.ts";
@@ -24,8 +23,8 @@ export interface GatewayParts extends Pick<
   readonly shared: SharedStreams;
   /** The list to which the gateway adds its parts that accept new options. */
   readonly reconfigurable: Pick<Reconfigurable, "add">;
-  /** Ends sessions in the other processes and resolves to their number. Absent if there are no other processes. */
-  endElsewhere?(match: SessionMatch, reason: EndReason): Promise<number>;
+  /** The other processes that serve clients; absent if there are none. */
+  readonly peers?: Peers | undefined;
   /** The state of the routes in all processes. Default: in this one. */
   routes?(): RoutesStatus;
   /** Callbacks of the embedding program for connecting and disconnecting clients. Default: none. */
@@ -86,7 +85,7 @@ export interface ContextState extends Pick<GatewayContext, "sessions" | "replays
 
 /** Creates the HTTP layer's view of the gateway. */
 export function createContext(parts: GatewayParts, state: ContextState): GatewayContext {
-  const { streams, admission, endElsewhere } = parts;
+  const { streams, admission, peers } = parts;
   const { sessions, replays, searches, bodies, pressure, forwarding, routes, options, policy, isClosing } = state;
   return {
     version,
@@ -109,10 +108,8 @@ export function createContext(parts: GatewayParts, state: ContextState): Gateway
     searches,
     bodies,
     sessions,
+    clients: createClients(sessions, peers),
     refused: {},
-    async end(match, reason) {
-      return sessions.end(match, reason) + ((await endElsewhere?.(match, reason)) ?? 0);
-    },
     reload: parts.reload,
     deliveries: parts.deliveries,
     metrics: parts.metrics,

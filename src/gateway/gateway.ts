@@ -7,18 +7,27 @@ import type { DeliveredEvent, IdMode } from "../hub/format.ts";
 import { idsOf, libraryKey } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
 import { createHandler, noteRefusal } from "../http/handler.ts";
+import type { SessionCalls } from "../http/clients.ts";
 import type { DeliveriesControl, DeliveryCommand, GatewayContext, ServedStream } from "../http/gateway-context.ts";
 import type { DeliveriesStatus, GatewayStatus, RoutesStatus } from "../http/gateway-status.ts";
-import { createSessions, type Sessions } from "../http/sessions.ts";
+import { createSessions } from "../http/sessions.ts";
 import { describe } from "../http/status.ts";
 import type { NewEvent } from "../log/log.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createPolicy } from "./policy.ts";
 import { createContext, createGates, watchPressure, type GatewayParts } from "./create-context.ts";
 import { createForwarding } from "./forwarding.ts";
+import {
+  createGatewayStream,
+  type EventInput,
+  type GatewayStream,
+  type PublishOptions,
+  type Subscribers,
+} from "./gateway-stream.ts";
 import { startServer, type GatewayServer } from "./server.ts";
 import { iterate, type SubscribeOptions } from "./subscribe.ts";
 
+export type { ConnectedClient } from "../http/clients.ts";
 export type { ClientConnection, ConnectionHooks, EndedConnection } from "../http/connection-hooks.ts";
 export type {
   DeliveriesStatus,
@@ -37,26 +46,6 @@ export type {
   TransformErrorCode,
   WorkerStatus,
 } from "../http/gateway-status.ts";
-
-/** An event to publish. */
-export interface EventInput {
-  /** Text, or a value that is published as its JSON text. */
-  readonly data: unknown;
-  /** The type. Default `message`. */
-  readonly event?: string | undefined;
-  readonly channel?: string | undefined;
-  /** The publisher's own id, stored as `upstreamId`. */
-  readonly id?: string | undefined;
-}
-
-/** How events are published. */
-export interface PublishOptions {
-  /**
-   * Makes a retry safe: for 24 hours a call with the same key and the same events appends nothing and resolves to the
-   * ids of the first call. Keys of this method and of HTTP clients do not collide. Default: every call appends.
-   */
-  readonly idempotencyKey?: string | undefined;
-}
 
 /** A running gateway. */
 export interface Gateway {
@@ -84,6 +73,11 @@ export interface Gateway {
    * @throws {SpillwayError} `stream-unknown`; the iterator throws `filter-invalid`.
    */
   subscribe(stream: string, options?: SubscribeOptions): AsyncIterable<DeliveredEvent>;
+  /**
+   * A stream with its clients: `const prices = gateway.stream("prices")`.
+   * @throws {SpillwayError} `stream-unknown`
+   */
+  stream(name: string): GatewayStream;
   /**
    * Starts the gateway's own server on the configured address. Idempotent.
    * @throws {SpillwayError} `listen-failed`, after which you may call it again; `shutting-down`
@@ -124,17 +118,10 @@ export interface GatewayDeliveries {
   retry(name: string): Promise<void>;
 }
 
-/** The open subscriptions of a stream: streaming responses, not long polls. */
-export interface Subscribers {
-  readonly total: number;
-  /** By the channel names and patterns in their filters. Clients without a channel filter count in `total` only. */
-  readonly byChannel: Readonly<Record<string, number>>;
-}
-
 /** The gateway with the members that only the process running it needs. */
 export interface RunningGateway extends Gateway {
-  /** Ends sessions of this process and returns their number. */
-  end: Sessions["end"];
+  /** The sessions of this process. */
+  readonly sessions: SessionCalls;
   /** The number of requests that this process has refused, by error code. */
   readonly refused: GatewayContext["refused"];
   /** The memory budget for request bodies in this process. */
@@ -189,7 +176,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
 
   const find = (name: string): ServedStream => findStream(streams, name);
 
-  return {
+  const gateway: RunningGateway = {
     node: () => toNodeHandler(handler),
     upgrade: () => toUpgradeHandler(toNodeHandler(handler)),
     fetch: (request, mount) => toFetchHandler(handler, mount)(request),
@@ -200,6 +187,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
       return idsOf(stream, list, await stream.append(list, { idempotency }));
     },
     subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),
+    stream: (name) => createGatewayStream(find(name).name, gateway, context.clients),
     async listen() {
       if (closed) throw new SpillwayError("shutting-down");
       server ??= startOwnServer(context, options);
@@ -218,12 +206,13 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
       if (!parts.reload) throw new SpillwayError("not-found", "this gateway has no configuration to reload");
       await parts.reload();
     },
-    end: sessions.end,
+    sessions,
     refused: context.refused,
     bodies: context.bodies,
     routes: forwarding.stats,
     close: () => (closed ??= close()),
   };
+  return gateway;
 
   async function close(): Promise<void> {
     const listening = await server?.catch(() => undefined);

@@ -3,7 +3,7 @@ import type { HeldTicket, TicketEntry, TicketRules } from "../access/held-ticket
 import type { Identity } from "../access/identity.ts";
 import { ticketId, type LocalTickets, type Ticket, type TicketRequest, type Tickets } from "../access/tickets.ts";
 import { SpillwayError } from "../errors.ts";
-import type { SessionMatch } from "../http/sessions.ts";
+import type { SessionMatch } from "../http/clients.ts";
 import type { Log, LogEvent, LogStore } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { LogFollower } from "../hub/log-follower.ts";

@@ -7,6 +7,7 @@ import { loadTransforms } from "../proxy/proxy.ts";
 import { checkFilters } from "./check-filters.ts";
 import type { GatewayParts } from "./create-context.ts";
 import { assembleGateway, type Gateway, type RunningGateway } from "./gateway.ts";
+import { nodeLog, Nodes } from "./nodes.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createOwnDeliveries } from "./own-deliveries.ts";
 import { openStreams } from "./own-streams.ts";
@@ -14,7 +15,7 @@ import { countingParts, createReconfigurable } from "./reconfigurable.ts";
 import { createReload } from "./reload.ts";
 import { SharedTickets, ticketLog } from "./shared-tickets.ts";
 import { createSharedStreams } from "./shared-streams.ts";
-import type { SourceDependencies } from "./source.ts";
+import type { OwnSource, SourceDependencies } from "./source.ts";
 import { version } from "./version.ts";
 
 export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger">, Pick<GatewayParts, "hooks"> {
@@ -39,23 +40,21 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   let current = options;
   const count = (): number => Object.keys(current.streams).length;
   const limits = (): GatewayOptions["limits"] => current.limits;
-  const own = await openStreams(options, { store, logger, limits, count, lease: options.cluster.lease });
-  const deliveries = createOwnDeliveries(options.deliveries, {
-    store,
-    stream: (name) => own.sources.get(name),
-    lease: options.cluster.lease,
-    logger,
-  });
+  const { lease } = options.cluster;
+  const own = await openStreams(options, { store, logger, limits, count, lease });
+  const stream = (name: string): OwnSource | undefined => own.sources.get(name);
+  const deliveries = createOwnDeliveries(options.deliveries, { store, stream, lease, logger });
   const local = createTickets(options.access.tickets);
   const sharedTickets =
     store.coordination &&
     new SharedTickets(local, {
       store,
       lifetime: options.access.tickets.lifetime,
-      end: (match) => void gateway.end(match, "replaced"),
+      end: (match) => void gateway.sessions.end({ match, reason: "replaced" }),
       logger,
     });
   const tickets = sharedTickets ?? local;
+  const nodes = store.coordination && new Nodes({ store, sessions: () => gateway.sessions, logger });
   const shared = createSharedStreams({ store, openStore: host.openSharedStore, logger, limits });
   const admission = createAdmission(options.limits);
   const reconfigurable = createReconfigurable();
@@ -83,6 +82,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     startedAt: Date.now(),
     tickets,
     admission,
+    peers: nodes,
     reload: reload?.run,
     deliveries,
     async endIngest() {
@@ -93,7 +93,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     metrics: () => metrics.render(),
     async end() {
       monitor.stop();
-      await shared.close();
+      await Promise.all([shared.close(), nodes?.stop()]);
       if (!keepsStore) await store.close();
     },
   });
@@ -104,9 +104,11 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   );
   host.onResets?.((log) => {
     if (log === ticketLog) return sharedTickets?.renew();
+    if (log === nodeLog) return nodes?.renew();
     shared.lose(log);
     void own.renew(log).then(() => deliveries.renew(log));
   });
+  await nodes?.start();
   own.start();
   await deliveries.start();
   return gateway;

@@ -4,7 +4,6 @@ import type { AuthorizeRequest } from "../access/authorize.ts";
 import type { HostCheck } from "../access/origin.ts";
 import type { Identity, Right, SubscriberRight } from "../access/identity.ts";
 import type { Tickets } from "../access/tickets.ts";
-import type { EndReason } from "../hub/control.ts";
 import type { IdMode } from "../hub/format.ts";
 import type { StreamFilters } from "../filter/stream-filters.ts";
 import type { Hub } from "../hub/hub.ts";
@@ -17,6 +16,7 @@ import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Durations } from "../util/durations.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
 import type { Logger } from "../util/logger.ts";
+import type { Clients } from "./clients.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
 import type {
   DeliveriesStatus,
@@ -26,7 +26,7 @@ import type {
   WorkerStatus,
 } from "./gateway-status.ts";
 import type { StaticFiles } from "./static-files.ts";
-import type { SessionMatch, Sessions } from "./sessions.ts";
+import type { Sessions } from "./sessions.ts";
 
 /**
  * Appends published events.
@@ -201,10 +201,10 @@ export interface GatewayContext {
   readonly searches: ReplayGate;
   readonly bodies: BodyBudget;
   readonly sessions: Sessions;
+  /** The clients in all processes. */
+  readonly clients: Clients;
   /** The number of refused requests since the start, by error code. */
   readonly refused: Record<string, number>;
-  /** Ends sessions in all processes and resolves to their number. */
-  end(match: SessionMatch, reason: EndReason): Promise<number>;
   /**
    * Reads the configuration again and applies it; absent if it cannot be read again.
    * @throws {SpillwayError} `config-invalid`, `restart-required`: nothing has changed.

@@ -53,8 +53,8 @@ export async function longPoll(context: SubscribeContext, start: Start): Promise
   const gone = context.signal();
   let page = await cursor.next();
   const over = new AbortController();
-  const session = gateway.sessions.open(parts, () => over.abort());
-  begin(session, gateway);
+  const session = gateway.sessions.open(parts);
+  begin(session, { end: () => over.abort() }, gateway);
   const ended = AbortSignal.any([gone, over.signal]);
   const late = AbortSignal.any([ended, AbortSignal.timeout(wait * 1000)]);
   const release = stream.hold();

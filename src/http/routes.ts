@@ -1,5 +1,5 @@
 import { SpillwayError } from "../errors.ts";
-import { endSubscribers, reload } from "./admin.ts";
+import { endSubscribers, listSubscribers, reload, sendToSubscriber } from "./admin.ts";
 import { commandDelivery, isDeliveryCommand, listDeliveries, showDelivery } from "./deliveries.ts";
 import type { Caller, GatewayContext, Route, ServedStream } from "./gateway-context.ts";
 import { home, homeFacts, wantsJson } from "./home.ts";
@@ -23,7 +23,7 @@ const fixedRoutes: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/status", { methods: reading, right: "admin", handle: refreshed(status) }],
   ["/metrics", forAdmin(reading, (_request, gateway) => metrics(gateway))],
   ["/admin/reload", forAdmin(["POST"], (_request, gateway) => reload(gateway))],
-  ["/admin/subscribers", forAdmin(["DELETE"], endSubscribers)],
+  ["/admin/subscribers", forAdmin([...reading, "DELETE"], subscribers)],
   ["/admin/deliveries", forAdmin(reading, (_request, gateway) => listDeliveries(gateway))],
   ["/tickets", { methods: ["POST"], right: "subscribe", otherRight: "proxy", handle: issueTicket }],
   ["/streams", { methods: reading, right: "subscribe", handle: (_, caller, gateway) => listStreams(gateway, caller) }],
@@ -32,7 +32,7 @@ const fixedRoutes: ReadonlyMap<string, Route> = new Map<string, Route>([
 /** The route of a path; `undefined` if the path does not belong to the gateway. */
 export function findRoute(request: HttpRequest, gateway: GatewayContext): Route | undefined {
   const { path } = request;
-  const own = fixedRoutes.get(path) ?? defaultRoute(path, gateway) ?? streamRoute(path) ?? deliveryRoute(path);
+  const own = fixedRoutes.get(path) ?? defaultRoute(path, gateway) ?? streamRoute(path) ?? adminRoute(path);
   return own ?? webhookRoute(path, gateway) ?? gateway.forwarded(path) ?? shortRoute(request, gateway);
 }
 
@@ -47,14 +47,18 @@ export function findHome(request: HttpRequest): Route | undefined {
 /** A route that needs the right `admin` on all streams. */
 function forAdmin(
   methods: readonly string[],
-  handle: (request: HttpRequest, gateway: GatewayContext) => Promise<HttpResponse>,
+  handle: (request: HttpRequest, gateway: GatewayContext, caller: Caller) => Promise<HttpResponse>,
 ): Route {
   return {
     methods,
     right: "admin",
     stream: everyStream,
-    handle: (request, _caller, gateway) => handle(request, gateway),
+    handle: (request, caller, gateway) => handle(request, gateway, caller),
   };
+}
+
+function subscribers(request: HttpRequest, gateway: GatewayContext): Promise<HttpResponse> {
+  return request.method === "DELETE" ? endSubscribers(request, gateway) : listSubscribers(request, gateway);
 }
 
 /** A handler that first updates the data from the other processes. */
@@ -133,6 +137,13 @@ function publication(
     stream,
     handle: (request, caller, gateway) => publish(request, find(gateway), caller, gateway, read),
   };
+}
+
+/** The routes `/admin/subscribers/<client>/events` and those of a delivery. */
+function adminRoute(path: string): Route | undefined {
+  const client = /^\/admin\/subscribers\/([^/]+)\/events$/.exec(path)?.[1];
+  if (client === undefined) return deliveryRoute(path);
+  return forAdmin(["POST"], (request, gateway, caller) => sendToSubscriber(decode(client), request, caller, gateway));
 }
 
 /** The routes `/admin/deliveries/<name>` and `/admin/deliveries/<name>/<command>`. */

@@ -5,14 +5,17 @@ import type { EndReason } from "../hub/control.ts";
 import type { CloseReason, Subscriber, SubscriptionOwner } from "../hub/subscriber.ts";
 import type { LogFilter } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
+import { createClientIds, type ClientIds } from "./client-ids.ts";
+import {
+  positionOf,
+  type ClientList,
+  type ConnectedClient,
+  type ListCall,
+  type SessionCalls,
+  type SessionMatch,
+} from "./clients.ts";
 import { callHook, patternsOf, type ClientConnection, type ConnectionHooks } from "./connection-hooks.ts";
 import { grantFor, narrow, type RequestedFilter } from "./filter.ts";
-
-/** Selects the sessions to end. */
-export type SessionMatch =
-  | { readonly subject: string; readonly stream?: string | undefined }
-  /** The sessions opened with a ticket, up to this number. */
-  | { readonly ticket: string; readonly upTo: number };
 
 /** A client that is being served: a subscription, or a waiting long poll. */
 export interface SessionParts {
@@ -27,21 +30,25 @@ export interface SessionParts {
   readonly release: () => void;
 }
 
+/** The response of a session. */
+export interface SessionTarget {
+  /** Called when the server must end the session. */
+  end(reason: EndReason): void;
+  /** Sends an event that is not part of the log; false if it cannot take it. Absent for a long poll. */
+  sendEvent?(event: string, data: string): boolean;
+}
+
 /** All sessions of a process. */
-export interface Sessions {
-  /**
-   * Opens a session, and ends another one with the same ticket. `stop` is called when the server must end the new
-   * session.
-   */
-  open(parts: SessionParts, stop: (reason: EndReason) => void): Session;
-  /** Ends the matching sessions and returns their number. */
-  end(match: SessionMatch, reason: EndReason): number;
+export interface Sessions extends SessionCalls {
+  /** Opens a session, and ends another one with the same ticket. */
+  open(parts: SessionParts): Session;
   /** Ends the sessions whose grant no longer covers them. Checks all sessions, or `only` one. */
   review(access: Access, only?: Session): void;
 }
 
 interface SessionHost {
   close(session: Session): void;
+  readonly ids: ClientIds;
   readonly hooks: ConnectionHooks;
   readonly logger: Logger;
 }
@@ -49,36 +56,55 @@ interface SessionHost {
 /** The interval at which expired credentials are detected, in ms. */
 const sweepInterval = 250;
 
+/** A list of clients ends at about this size, in characters of JSON. */
+const listLength = 256 * 1024;
+
 export class Session implements SubscriptionOwner {
   identity: Identity;
   /** The session's number in this process. */
   readonly number: number;
   readonly parts: SessionParts;
-  readonly stop: (reason: EndReason) => void;
+  /** In ms since 1970. It does not decrease with `number`. */
+  readonly startedAt: number;
+  /** Set when the session begins. */
+  target: SessionTarget | undefined;
   /** Frees its place among the concurrent replays. */
   leaveReplay: (() => void) | undefined;
   /** The argument of the hooks, if there are any. */
   #connection: ClientConnection | undefined;
-  readonly #startedAt = Date.now();
   readonly #host: SessionHost;
 
-  constructor(number: number, parts: SessionParts, stop: (reason: EndReason) => void, host: SessionHost) {
+  constructor(number: number, parts: SessionParts, startedAt: number, host: SessionHost) {
     this.number = number;
     this.identity = parts.identity;
     this.parts = parts;
-    this.stop = stop;
+    this.startedAt = startedAt;
     this.#host = host;
     const { address, stream } = parts;
     host.logger.debug({ subject: parts.identity.subject, address, stream }, "subscription began");
   }
 
+  /** The id of the connection, for the client and for administrators. */
+  get client(): string {
+    return this.#host.ids.idOf(this.number);
+  }
+
   /** Calls the hook for a new subscription. From then on, its end is also reported. */
-  announce(client: string, filter: LogFilter | undefined): void {
+  announce(filter: LogFilter | undefined): void {
     const { hooks, logger } = this.#host;
     if (!hooks.onConnect && !hooks.onDisconnect) return;
-    const { address, stream } = this.parts;
-    this.#connection = { client, stream, filter: patternsOf(filter), subject: this.identity.subject, address };
+    this.#connection = this.describe(filter);
     callHook(hooks.onConnect, this.#connection, logger);
+  }
+
+  describe(filter: LogFilter | undefined): ClientConnection {
+    const { address, stream } = this.parts;
+    return { client: this.client, stream, filter: patternsOf(filter), subject: this.identity.subject, address };
+  }
+
+  /** Ends the response for a reason that the client is told. */
+  stop(reason: EndReason): void {
+    this.target?.end(reason);
   }
 
   onLive(): void {
@@ -89,7 +115,7 @@ export class Session implements SubscriptionOwner {
   onEnd(reason: CloseReason, { events, sink }: Subscriber): void {
     this.close();
     const { address, stream } = this.parts;
-    const duration = Date.now() - this.#startedAt;
+    const duration = Date.now() - this.startedAt;
     const { subject } = this.identity;
     const { hooks, logger } = this.#host;
     logger.info({ subject, address, stream, duration, events, bytes: sink.sent, reason }, "subscription ended");
@@ -114,25 +140,29 @@ interface BeginContext {
 }
 
 /**
- * Begins a session once it can be ended: its grant may have changed while it waited, and its ticket may be in use
- * elsewhere.
+ * Begins a session once there is a response to end: its grant may have changed while it waited, and its ticket may be in
+ * use elsewhere.
  */
-export function begin(session: Session, { sessions, policy, tickets }: BeginContext): void {
+export function begin(session: Session, target: SessionTarget, { sessions, policy, tickets }: BeginContext): void {
+  session.target = target;
   sessions.review(policy.access, session);
   if (session.identity.ticket !== undefined) tickets.use(session.identity.ticket, session.number);
 }
 
 /** Creates the sessions of a process. */
 export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Sessions {
-  const all = new Set<Session>();
+  /** By their numbers, in the order in which they were opened. */
+  const all = new Map<number, Session>();
+  const ids = createClientIds();
   const expiring = new Set<Session>();
   const byTicket = new Map<string, Session>();
   let opened = 0;
+  let latest = 0;
   let timer: NodeJS.Timeout | undefined;
-  const host = { close, hooks, logger };
+  const host = { close, ids, hooks, logger };
 
   function close(session: Session): void {
-    all.delete(session);
+    all.delete(session.number);
     expiring.delete(session);
     const { ticket } = session.identity;
     if (ticket !== undefined && byTicket.get(ticket) === session) byTicket.delete(ticket);
@@ -153,24 +183,31 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
   }
 
   return {
-    open(parts, stop) {
-      const session = new Session(++opened, parts, stop, host);
+    open(parts) {
+      latest = Math.max(latest, Date.now());
+      const session = new Session(++opened, parts, latest, host);
       const { ticket } = parts.identity;
       if (ticket !== undefined) {
         byTicket.get(ticket)?.stop("replaced");
         byTicket.set(ticket, session);
       }
-      all.add(session);
+      all.set(session.number, session);
       watchExpiry(session);
       return session;
     },
-    end(match, reason) {
-      const found = [...all].filter((session) => isMatch(session, match));
+    end({ match, reason }) {
+      const found = [...all.values()].filter((session) => isMatch(session, match));
       for (const session of found) session.stop(reason);
       return found.length;
     },
+    send({ client, stream, event, data }) {
+      const session = all.get(ids.numberOf(client) ?? 0);
+      if (!session?.target?.sendEvent || (stream !== undefined && session.parts.stream !== stream)) return "unknown";
+      return session.target.sendEvent(event, data) ? "delivered" : "full";
+    },
+    list: (call) => listClients(all.values(), call),
     review(access, only) {
-      for (const session of only ? [only] : all) {
+      for (const session of only ? [only] : all.values()) {
         if (session.parts.right === "none") continue;
         const identity = access.review(session.identity);
         // The session's identity has not changed.
@@ -188,6 +225,39 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
 function isMatch({ identity, number, parts }: Session, match: SessionMatch): boolean {
   if ("ticket" in match) return identity.ticket === match.ticket && number <= match.upTo;
   return identity.subject === match.subject && (match.stream === undefined || parts.stream === match.stream);
+}
+
+/** Lists clients from sessions in the order in which they were opened. */
+function listClients(sessions: Iterable<Session>, { stream, subject, after = "", limit }: ListCall): ClientList {
+  const clients: ConnectedClient[] = [];
+  /** The clients that were opened within the same millisecond: the order among them is that of their ids. */
+  let group: ConnectedClient[] = [];
+  let length = 0;
+  let time = 0;
+  const from = Date.parse(after.slice(0, after.indexOf(".", after.indexOf(".") + 1)));
+  const isListed = ({ identity, parts, target, startedAt }: Session): boolean =>
+    target?.sendEvent !== undefined &&
+    (stream === undefined || parts.stream === stream) &&
+    (subject === undefined || identity.subject === subject) &&
+    !(startedAt < from);
+  const endGroup = (): void => {
+    clients.push(...group.toSorted((a, b) => (a.client < b.client ? -1 : 1)));
+    group = [];
+  };
+  for (const session of sessions) {
+    if (!isListed(session)) continue;
+    const { identity, parts, startedAt } = session;
+    if (startedAt !== time) endGroup();
+    if (clients.length >= limit || length >= listLength) return { clients, more: true };
+    time = startedAt;
+    const filter = narrow(parts.asked, grantFor(parts, identity));
+    const client = { ...session.describe(filter), connectedAt: new Date(startedAt).toISOString() };
+    if (positionOf(client) <= after) continue;
+    group.push(client);
+    length += JSON.stringify(client).length;
+  }
+  endGroup();
+  return { clients, more: false };
 }
 
 /** Whether the session gets exactly the same events under another grant. */

@@ -1,7 +1,5 @@
-import { randomUUID } from "node:crypto";
 import { SpillwayError } from "../errors.ts";
 import type { Format } from "../hub/format.ts";
-import type { Subscription } from "../hub/hub.ts";
 import { formatCursor } from "../log/cursor.ts";
 import { eventStreamHeaders } from "../sse/index.ts";
 import { beginSpan } from "../telemetry/spans.ts";
@@ -106,22 +104,21 @@ async function openStream(
     status: 200,
     headers,
     open(sink) {
-      const client = randomUUID();
-      const session = gateway.sessions.open(parts, (reason) => subscription.end(reason));
-      session.announce(client, filter);
+      const session = gateway.sessions.open(parts);
+      session.announce(filter);
       session.leaveReplay = leaveReplay;
       if (start.gap || start.reset) to.hub.stats.gaps++;
       // With a filter, the client may not know the id of the event at this position.
       const id = start.id ?? (filter ? undefined : to.hub.idAt(start.position));
-      const subscription: Subscription = to.hub.subscribe({
+      const subscription = to.hub.subscribe({
         position: start.position,
         filter,
         format: representation,
-        preamble: preamble(client, to, { ...start, id }, to.hub.formats[representation]),
+        preamble: preamble(session.client, to, { ...start, id }, to.hub.formats[representation]),
         sink,
         owner: session,
       });
-      begin(session, gateway);
+      begin(session, subscription, gateway);
       return subscription;
     },
     abandon() {

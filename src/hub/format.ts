@@ -17,6 +17,8 @@ export type IdMode = "gateway" | "upstream" | "publisher";
 export interface Format {
   readonly name: "sse" | "ndjson";
   event(event: LogEvent): string;
+  /** An event that is not part of the log, and has no id. */
+  unlogged(event: string, data: string): string;
   control<N extends ControlName>(name: N, data: ControlEvents[N], id?: string): string;
   /** A heartbeat. With an id, it also advances the client's position. `event` is the configured event type. */
   heartbeat(id: string | undefined, event?: string): string;
@@ -66,6 +68,7 @@ export function createSseFormat(epoch: string, ids: IdMode): Format {
   return {
     name: "sse",
     event: (event) => encodeEvent({ id: idOf(event, epoch, ids), event: event.event, data: event.data }),
+    unlogged: (event, data) => encodeEvent({ event, data }),
     control: (name, data, id) =>
       encodeEvent({ id, event: name, data: JSON.stringify(data), retry: "retry" in data ? data.retry : undefined }),
     heartbeat(id, event) {
@@ -83,6 +86,7 @@ export function createNdjsonFormat(epoch: string, ids: IdMode): Format {
   return {
     name: "ndjson",
     event: (event) => line(toJson(event, epoch, ids)),
+    unlogged: (event, data) => line({ id: null, event, data }),
     control: (name, data, id) => line({ id: id ?? null, event: name, data: JSON.stringify(data) }),
     heartbeat: (id, event = heartbeatType) => line({ id: id ?? null, event, data: now() }),
   };

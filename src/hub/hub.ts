@@ -48,6 +48,8 @@ export interface SubscribeRequest extends SubscriberParts {
 export interface Subscription extends SinkListener {
   /** Ends the subscription with a final event that states the reason. */
   end(reason: EndReason): void;
+  /** Sends an event that is not part of the log; false if the client has left, or its sink is full. */
+  sendEvent(event: string, data: string): boolean;
 }
 
 /** How a hub drains its subscribers. */

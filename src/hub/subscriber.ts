@@ -1,5 +1,6 @@
+import { monotonicMs } from "../util/durations.ts";
 import type { EndReason } from "./control.ts";
-import type { Page } from "./page.ts";
+import { createPage, type Page } from "./page.ts";
 import type { Sink, SinkListener } from "./sink.ts";
 import type { View } from "./view.ts";
 
@@ -126,6 +127,13 @@ export class Subscriber implements SinkListener {
   /** Ends the subscription with a final event that states the reason. */
   end(reason: EndReason): void {
     if (!this.closed) this.#delivery.end(this, reason);
+  }
+
+  sendEvent(event: string, data: string): boolean {
+    // A client that has ended its side gets nothing new.
+    if (this.closed || this.until !== undefined || this.sink.full) return false;
+    this.send(createPage(this.view.format.unlogged(event, data)), monotonicMs());
+    return true;
   }
 
   /** Ends the subscription. The pending bytes are still sent, unless the client is stalled. */

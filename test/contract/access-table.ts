@@ -46,6 +46,15 @@ export const routes: readonly Route[] = [
   { ...administer, method: "GET", path: "/metrics" },
   { ...administer, method: "HEAD", path: "/metrics" },
   { ...administer, method: "DELETE", path: "/admin/subscribers?subject=nobody" },
+  { ...administer, method: "GET", path: "/admin/subscribers" },
+  {
+    ...administer,
+    method: "POST",
+    path: "/admin/subscribers/nobody/events",
+    body: '{"data":1}',
+    ok: 404,
+    code: "client-unknown",
+  },
   // Who may reload hears that these gateways have no file to read.
   { ...administer, method: "POST", path: "/admin/reload", ok: 404, code: "not-found" },
   { ...administer, method: "GET", path: "/status", of: "any stream" },

@@ -4,8 +4,7 @@ import type { Ticket, TicketRequest } from "../../access/tickets.ts";
 import { SpillwayError, type ErrorCode } from "../../errors.ts";
 import type { Announced } from "../../gateway/feed.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
-import type { EndReason } from "../../hub/control.ts";
-import type { SessionMatch } from "../../http/sessions.ts";
+import type { PeerAnswers, PeerCall } from "../../http/clients.ts";
 import type { Arrival, Caller } from "../../limits/admission.ts";
 import type { ProcessStats } from "../../metrics/process-stats.ts";
 import type { IngestStats, ProcessSnapshot } from "../../metrics/snapshot.ts";
@@ -32,8 +31,8 @@ export type ToWorker =
   | { readonly kind: "refused"; readonly id: number; readonly error: ErrorText }
   /** Answered with `report`. */
   | { readonly kind: "report-request" }
-  /** End sessions; answered with `done`. */
-  | ({ readonly kind: "end"; readonly id: number } & EndCall)
+  /** A question of another worker; answered with `done`. */
+  | { readonly kind: "ask"; readonly id: number; readonly call: PeerCall }
   /** Apply new options; answered with `done`. */
   | { readonly kind: "apply"; readonly id: number; readonly options: GatewayOptions }
   | { readonly kind: "facts"; readonly id: number; readonly facts: Facts }
@@ -51,8 +50,8 @@ export type ToPrimary =
   | { readonly kind: "release"; readonly place: number }
   /** A ticket was used for the session of this number in the worker. */
   | { readonly kind: "use"; readonly ticket: string; readonly number: number }
-  /** A command was executed. `count` is the number of sessions that `end` has ended. */
-  | { readonly kind: "done"; readonly id: number; readonly count: number }
+  /** A command was executed. `answer` is that to a question; absent if there is none. */
+  | { readonly kind: "done"; readonly id: number; readonly answer?: unknown }
   /** Whether a client of this worker needs the stream's upstream. */
   | { readonly kind: "demand"; readonly stream: string; readonly wanted: boolean }
   | ({ readonly kind: "report" } & Report)
@@ -95,8 +94,8 @@ export interface Calls {
   readonly publish: { readonly request: Caller; readonly answer: null };
   readonly issue: { readonly request: TicketRequest; readonly answer: Ticket };
   readonly redeem: { readonly request: string; readonly answer: Identity };
-  /** Ends sessions in the other workers. The answer is their number. */
-  readonly end: { readonly request: EndCall; readonly answer: number };
+  /** Asks the other workers. */
+  readonly ask: { readonly request: PeerCall; readonly answer: PeerAnswers };
   readonly reload: { readonly request: null; readonly answer: null };
   /** Carries a command for a delivery out. */
   readonly command: {
@@ -112,11 +111,6 @@ export interface Call<Name extends CallName = CallName> {
   readonly id: number;
   readonly name: Name;
   readonly request: Calls[Name]["request"];
-}
-
-export interface EndCall {
-  readonly match: SessionMatch;
-  readonly reason: EndReason;
 }
 
 /** A worker's counters and resource usage. */

@@ -171,7 +171,7 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
     deliveries,
     admission,
     tickets,
-    endSessions: commands.end,
+    ask: commands.ask,
     reload: reload.run,
   });
 

@@ -24,7 +24,8 @@ export function createTicketUses(): TicketUses {
       // since.
       if (!before || before.worker === worker || gone.has(before.worker)) return;
       const match = { ticket: entry.held.ticket, upTo: before.number };
-      before.worker.channel.send({ kind: "end", id: unawaited, match, reason: "replaced" });
+      const call = { name: "end", call: { match, reason: "replaced" } } as const;
+      before.worker.channel.send({ kind: "ask", id: unawaited, call });
     },
     ended(worker) {
       gone.add(worker);

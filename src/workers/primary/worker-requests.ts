@@ -2,10 +2,11 @@ import type { LocalTickets } from "../../access/tickets.ts";
 import { SpillwayError } from "../../errors.ts";
 import type { OwnDeliveries } from "../../gateway/own-deliveries.ts";
 import type { OwnSource } from "../../gateway/source.ts";
+import type { PeerAnswers, PeerCall } from "../../http/clients.ts";
 import type { CountingAdmission } from "../../limits/admission.ts";
 import type { WorkerProcess } from "./fork.ts";
 import { createTicketUses } from "./ticket-uses.ts";
-import { toErrorText, type Call, type CallName, type Calls, type EndCall, type ToPrimary } from "../ipc/messages.ts";
+import { toErrorText, type Call, type CallName, type Calls, type ToPrimary } from "../ipc/messages.ts";
 
 type Request = Call | Extract<ToPrimary, { kind: "demand" | "release" | "use" }>;
 
@@ -23,8 +24,8 @@ export interface WorkerRequestsDependencies {
   readonly deliveries: Pick<OwnDeliveries, "command">;
   readonly admission: CountingAdmission;
   readonly tickets: LocalTickets;
-  /** Ends sessions in all workers but one; resolves to their number. */
-  endSessions(call: EndCall, but: WorkerProcess): Promise<number>;
+  /** Asks all workers but one. */
+  ask(call: PeerCall, but: WorkerProcess): Promise<PeerAnswers>;
   reload(): Promise<void>;
 }
 
@@ -37,7 +38,7 @@ type Handlers = {
 
 /** Creates the handler of requests. */
 export function createWorkerRequests(dependencies: WorkerRequestsDependencies): WorkerRequests {
-  const { sources, deliveries, admission, tickets, endSessions, reload } = dependencies;
+  const { sources, deliveries, admission, tickets, ask, reload } = dependencies;
   const demands = new Holds<string>();
   const places = new Holds<number>();
   const uses = createTicketUses();
@@ -68,7 +69,7 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
     },
     issue: (_, request) => tickets.issue(request),
     redeem: (_, ticket) => tickets.redeem(ticket),
-    end: (worker, call) => endSessions(call, worker),
+    ask: (worker, call) => ask(call, worker),
     async reload() {
       await reload();
       return null;

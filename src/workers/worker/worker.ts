@@ -6,6 +6,7 @@ import { createReconfigurable } from "../../gateway/reconfigurable.ts";
 import { changeTo } from "../../gateway/reload.ts";
 import { createSharedStreams } from "../../gateway/shared-streams.ts";
 import { version } from "../../gateway/version.ts";
+import { answerPeer } from "../../http/clients.ts";
 import type { Limits } from "../../limits/options.ts";
 import type { LogReaders, LogStore } from "../../log/log.ts";
 import { createMetrics, type Metrics } from "../../metrics/create-metrics.ts";
@@ -127,14 +128,14 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
       if (message.kind === "hint") followers.get(message.stream)?.take(message);
       else if (message.kind === "upstream") followers.get(message.stream)?.announce(message.state);
       else if (message.kind === "report-request") report();
-      else if (message.kind === "end") {
-        const count = gateway?.end(message.match, message.reason) ?? 0;
-        channel.send({ kind: "done", id: message.id, count });
+      else if (message.kind === "ask") {
+        const answer = gateway && answerPeer(gateway.sessions, message.call);
+        channel.send({ kind: "done", id: message.id, answer });
       } else if (message.kind === "apply") {
         pending = pending
           .then(() => apply(message.options))
           .catch((error: unknown) => logger.error({ err: error }, "the configuration could not be applied"))
-          .then(() => channel.send({ kind: "done", id: message.id, count: 0 }));
+          .then(() => channel.send({ kind: "done", id: message.id }));
       } else primary.settle(message);
     },
     close: async () => gateway?.close(),
@@ -174,10 +175,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
 function partsOfPrimary(
   primary: PrimaryLink,
   limits: () => Limits,
-): Pick<
-  GatewayParts,
-  "workers" | "routes" | "deliveries" | "refresh" | "tickets" | "admission" | "endElsewhere" | "reload"
-> {
+): Pick<GatewayParts, "workers" | "routes" | "deliveries" | "refresh" | "tickets" | "admission" | "peers" | "reload"> {
   return {
     workers: () => primary.facts().workers,
     routes: () => primary.facts().routes,
@@ -188,7 +186,7 @@ function partsOfPrimary(
     refresh: () => primary.refresh(),
     tickets: createRemoteTickets(primary),
     admission: createRemoteAdmission(primary, limits),
-    endElsewhere: (match, reason) => primary.call("end", { match, reason }),
+    peers: { ask: (call) => primary.call("ask", call) },
     reload: async () => void (await primary.call("reload", null)),
   };
 }

@@ -141,6 +141,35 @@ describe("two workers", () => {
     for (const reading of others) await reading.until(() => reading.data().length === 1);
   });
 
+  test("list and reach all clients, whichever is asked", async () => {
+    const all = await followAll(6, bearer(web.key));
+    const ids = all.map((reading) => reading.controls("connected")[0]!["client"] as string);
+    const init = {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"event":"notice","data":1}',
+    };
+    for (let times = 0; times < 3; times++) {
+      const listed: string[] = [];
+      for (let after: string | null = ""; after !== null;) {
+        const response = await ask(`/admin/subscribers?stream=s&limit=2&after=${encodeURIComponent(after)}`);
+        const page = (await response.json()) as { subscribers: Array<{ client: string }>; next: string | null };
+        listed.push(...page.subscribers.map(({ client }) => client));
+        after = page.next;
+      }
+      expect(listed.toSorted()).toEqual(ids.toSorted());
+      for (const id of ids) {
+        const response = await ask(`/admin/subscribers/${id}/events`, init);
+        expect(await response.json()).toEqual({ delivered: true });
+      }
+      expect((await ask(`/admin/subscribers/${"A".repeat(22)}/events`, init)).status).toBe(404);
+    }
+    for (const reading of all) {
+      await reading.until(() => reading.data().length === 3);
+      expect(reading.events.slice(1)).toMatchObject([1, 2, 3].map(() => ({ event: "notice", data: "1" })));
+    }
+  });
+
   test("add up what they serve and refuse", async () => {
     const metrics = async (): Promise<ReturnType<typeof parseExposition>> =>
       parseExposition(await (await ask("/metrics")).text());

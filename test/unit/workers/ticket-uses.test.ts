@@ -16,10 +16,9 @@ function makeWorker(): { readonly process: WorkerProcess; readonly sent: ToWorke
 const [a, b] = ["a", "b"].map((ticket) => ({ held: { ticket } })) as unknown as [TicketEntry, TicketEntry];
 
 const endOf = (ticket: string, upTo: number): object => ({
-  kind: "end",
+  kind: "ask",
   id: expect.any(Number),
-  match: { ticket, upTo },
-  reason: "replaced",
+  call: { name: "end", call: { match: { ticket, upTo }, reason: "replaced" } },
 });
 
 test("the worker that used a ticket before is notified, up to the session that used it, and no other", () => {

@@ -1,0 +1,150 @@
+/** The clients of a gateway, in whichever process they are connected. */
+import { SpillwayError } from "../errors.ts";
+import type { EndReason } from "../hub/control.ts";
+import type { ClientConnection } from "./connection-hooks.ts";
+
+/** Selects the sessions to end. */
+export type SessionMatch =
+  | { readonly subject: string; readonly stream?: string | undefined }
+  /** The sessions opened with a ticket, up to this number. */
+  | { readonly ticket: string; readonly upTo: number };
+
+export interface EndCall {
+  readonly match: SessionMatch;
+  readonly reason: EndReason;
+}
+
+/** An event for one connection. It is not stored. */
+export interface SendCall {
+  readonly client: string;
+  /** Only if the client is connected to this stream. */
+  readonly stream?: string | undefined;
+  readonly event: string;
+  readonly data: string;
+}
+
+/** `full`: the client does not read fast enough. `unknown`: no client with this id is connected. */
+export type SendOutcome = "delivered" | "full" | "unknown";
+
+export interface ListCall {
+  readonly stream?: string | undefined;
+  readonly subject?: string | undefined;
+  /** `next` of the previous page. */
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+/** A client that is connected. */
+export interface ConnectedClient extends ClientConnection {
+  /** An RFC 3339 time in UTC. */
+  readonly connectedAt: string;
+}
+
+/** The first clients after a position, in the order of {@link positionOf}. */
+export interface ClientList {
+  readonly clients: readonly ConnectedClient[];
+  /** Whether there are more clients after the last one. */
+  readonly more: boolean;
+}
+
+/** Clients in the order in which they connected. */
+export interface ClientPage {
+  readonly clients: readonly ConnectedClient[];
+  /** The position of the next page; `null` if there are no more clients. */
+  readonly next: string | null;
+}
+
+/** What each process does with its own sessions. Arguments and results are plain JSON: processes ask each other. */
+export interface SessionCalls {
+  /** Ends the matching sessions and returns their number. */
+  end(call: EndCall): number;
+  /** Sends an event to a client, past its filter and the log. */
+  send(call: SendCall): SendOutcome;
+  /** The connected clients, without long polls. */
+  list(call: ListCall): ClientList;
+}
+
+/** A question to another process: a method of {@link SessionCalls} with its argument. */
+export type PeerCall = {
+  readonly [Name in keyof SessionCalls]: { readonly name: Name; readonly call: Parameters<SessionCalls[Name]>[0] };
+}[keyof SessionCalls];
+
+/** The answers of the other processes: results of the method. */
+export interface PeerAnswers {
+  readonly answers: readonly unknown[];
+  /** Whether all processes have answered, or as many as {@link isFinal} requires. */
+  readonly complete: boolean;
+}
+
+/** The other processes that serve the clients of a gateway: workers, or nodes that share the store. */
+export interface Peers {
+  /** Resolves when all have answered, or after a timeout. Never rejects. */
+  ask(call: PeerCall): Promise<PeerAnswers>;
+}
+
+/** Answers the question of another process. */
+export function answerPeer(sessions: SessionCalls, { name, call }: PeerCall): unknown {
+  const method = sessions[name] as ((call: unknown) => unknown) | undefined;
+  return method?.(call);
+}
+
+/** Whether no further answers to a question are needed. */
+export function isFinal({ name }: PeerCall, answer: unknown): boolean {
+  return name === "send" && answer !== undefined && answer !== "unknown";
+}
+
+/** The clients in all processes. */
+export interface Clients {
+  /** Ends sessions and resolves to their number, as far as the other processes have answered. */
+  end(match: SessionMatch, reason: EndReason): Promise<number>;
+  /** @throws {SpillwayError} `peer-timeout`: the client may be connected to a process that does not answer. */
+  send(call: SendCall): Promise<SendOutcome>;
+  /** @throws {SpillwayError} `peer-timeout` */
+  list(call: ListCall): Promise<ClientPage>;
+}
+
+/** @param peers absent if there are no other processes */
+export function createClients(sessions: SessionCalls, peers: Peers | undefined): Clients {
+  return {
+    async end(match, reason) {
+      const call = { match, reason };
+      const asked = peers?.ask({ name: "end", call });
+      const ended = sessions.end(call);
+      const { answers = [] } = (await asked) ?? {};
+      return (answers as readonly number[]).reduce((sum, each) => sum + each, ended);
+    },
+    async send(call) {
+      const outcome = sessions.send(call);
+      if (outcome !== "unknown" || !peers) return outcome;
+      const { answers, complete } = await peers.ask({ name: "send", call });
+      const found = (answers as readonly SendOutcome[]).find((answer) => answer !== "unknown");
+      if (!found && !complete) throw new SpillwayError("peer-timeout");
+      return found ?? "unknown";
+    },
+    async list(call) {
+      const asked = peers?.ask({ name: "list", call });
+      const own = sessions.list(call);
+      const { answers = [], complete = true } = (await asked) ?? {};
+      if (!complete) throw new SpillwayError("peer-timeout");
+      return merge([own, ...(answers as readonly ClientList[])], call.limit);
+    },
+  };
+}
+
+/** The position of a client in a list. Positions are compared as text. */
+export function positionOf({ connectedAt, client }: Pick<ConnectedClient, "connectedAt" | "client">): string {
+  return `${connectedAt}.${client}`;
+}
+
+function merge(lists: readonly ClientList[], limit: number): ClientPage {
+  // What lies behind the end of an incomplete list is unknown.
+  const ends = lists.filter(({ more }) => more).map(({ clients }) => positionOf(clients.at(-1)!));
+  const [end] = ends.toSorted();
+  const known = lists
+    .flatMap(({ clients }) => clients.map((client) => ({ client, position: positionOf(client) })))
+    .filter(({ position }) => end === undefined || position <= end)
+    .toSorted((a, b) => (a.position < b.position ? -1 : 1));
+  const page = known.slice(0, limit);
+  const hasMore = end !== undefined || page.length < known.length;
+  return { clients: page.map(({ client }) => client), next: hasMore ? page.at(-1)!.position : null };
+}
