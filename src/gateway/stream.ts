@@ -70,6 +70,7 @@ export async function serveStream(
     right,
     ids,
     retry: options.retry,
+    heartbeat: options.heartbeat.interval,
     log,
     hub,
     filters,

@@ -47,6 +47,8 @@ export interface ServedStream {
   readonly ids: IdMode;
   /** The reconnect delay that clients are given, in ms; absent to use the client's own. */
   readonly retry: number | undefined;
+  /** The longest silence of a connection, in ms. */
+  readonly heartbeat: number;
   readonly log: Log;
   readonly hub: Hub;
   /** The filter expressions in use. */

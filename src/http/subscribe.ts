@@ -1,4 +1,5 @@
 import { SpillwayError } from "../errors.ts";
+import type { Identity } from "../access/identity.ts";
 import type { Format } from "../hub/format.ts";
 import { formatCursor } from "../log/cursor.ts";
 import { eventStreamHeaders } from "../sse/index.ts";
@@ -114,7 +115,7 @@ async function openStream(
         position: start.position,
         filter,
         format: representation,
-        preamble: preamble(session.client, to, { ...start, id }, to.hub.formats[representation]),
+        preamble: preamble(session.client, to, parts.identity, { ...start, id }, to.hub.formats[representation]),
         sink,
         owner: session,
       });
@@ -175,8 +176,15 @@ function streamHeaders(representation: "sse" | "ndjson", start: Start): HttpHead
  * position, so that a client without any event resumes there. A client that is disconnected before it receives the gap
  * resumes with its old id.
  */
-function preamble(client: string, stream: ServedStream, start: Start, format: Format): string {
+function preamble(
+  client: string,
+  stream: ServedStream,
+  { expiresAt = Infinity }: Identity,
+  start: Start,
+  format: Format,
+): string {
   const { log, hub } = stream;
+  const upstream = stream.upstream()?.state;
   const cursor = formatCursor(log.epoch, start.position);
   const { id = cursor } = start;
   const connected = {
@@ -185,7 +193,10 @@ function preamble(client: string, stream: ServedStream, start: Start, format: Fo
     cursor,
     head: formatCursor(log.epoch, hub.head),
     retry: stream.retry,
-  };
+    heartbeat: stream.heartbeat,
+    upstream: upstream === "connecting" ? "waiting" : upstream,
+    expiresAt: expiresAt === Infinity ? undefined : new Date(expiresAt).toISOString(),
+  } as const;
   if (start.gap) return format.control("connected", connected) + format.control("spillway.gap", start.gap, id);
   if (start.reset) return format.control("connected", connected) + format.control("spillway.reset", start.reset, id);
   return format.control("connected", connected, id);

@@ -28,6 +28,12 @@ export interface ControlEvents {
     readonly head: string;
     /** The reconnect delay in ms, if the stream has one. */
     readonly retry: number | undefined;
+    /** The longest silence of the connection, in ms. */
+    readonly heartbeat: number;
+    /** The state of the upstream, if the stream has one. */
+    readonly upstream: UpstreamState | undefined;
+    /** When the client's credential expires, if it does, as an RFC 3339 time. */
+    readonly expiresAt: string | undefined;
   };
   readonly "spillway.gap": Gap;
   /**
@@ -36,10 +42,13 @@ export interface ControlEvents {
    */
   readonly "spillway.reset": { readonly epoch: string; readonly requested: string; readonly earliest: string };
   /** The state of the upstream connection has changed. */
-  readonly "spillway.upstream": { readonly state: "open" | "waiting" | "idle" | "stopped" };
+  readonly "spillway.upstream": { readonly state: UpstreamState };
   /** The server ends the stream; `retry` is the reconnect delay in ms. */
   readonly "spillway.bye": { readonly reason: ByeReason; readonly retry: number };
 }
+
+/** The states of an upstream that clients see. */
+type UpstreamState = "open" | "waiting" | "idle" | "stopped";
 
 /** Why the server ends the subscription of one client. */
 export type EndReason =
