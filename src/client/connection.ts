@@ -1,30 +1,19 @@
-import { backoffDelay } from "../util/backoff.ts";
-import { ClientError, judge } from "./error.ts";
+import { backoffDelay, type BackoffBounds } from "../util/backoff.ts";
+import { ClientError, judge, toClientError } from "./error.ts";
+import type { Message } from "./message.ts";
 import type { SubscribeOptions } from "./options.ts";
-import { TextParser } from "./parser.ts";
+import { watchPage } from "./page.ts";
+import { createTextParser } from "./parser.ts";
+import type { Queue } from "./queue.ts";
 import { buildRequest, isRefreshable, type StreamUrl } from "./request.ts";
 import type { ConnectionState } from "./state.ts";
 
-/** What a connection received. */
-export interface Message {
-  readonly type: string;
-  readonly raw: string;
-  /** The position after it. */
-  readonly id: string;
-  /** Not an event of the stream: one of the server itself, such as `spillway.gap`, or only an id. */
-  readonly control: boolean;
-}
-
-/** Where a connection delivers to. */
-export interface Receiver {
-  receive(message: Message): void;
-  /** Resolves when there is room for more messages. */
-  room(): Promise<void>;
-  change(state: ConnectionState): void;
-}
-
 /** How long a connection must last for the next failure to count as the first one, in ms. */
 const stableAfter = 5000;
+/** Responses that last shorter than this, in ms, are taken for those of a hop that does not let streams pass. */
+const shortest = 1000;
+/** How many such responses in a row lead to long polls. */
+const mostShort = 3;
 /** Longer delays are shortened to a day, because timers hold no more than 24 days. */
 const longestDelay = 86_400_000;
 
@@ -34,118 +23,228 @@ export class Connection {
   #position: string;
   readonly #source: StreamUrl;
   readonly #options: SubscribeOptions;
-  readonly #receiver: Receiver;
+  readonly #backoff: BackoffBounds;
+  readonly #queue: Queue<Message>;
+  readonly #change: (state: ConnectionState) => void;
+  readonly #leavePage: () => void;
   #closed = false;
+  #paused = false;
   #current = new AbortController();
-  /** Ends the delay before the next attempt. */
-  #resume = (): void => {};
+  /** Ends a pause, or the delay before the next attempt. */
+  #proceed = (): void => {};
+  /** The server has asked not to be connected to earlier, in ms since 1970. */
+  #notBefore = 0;
   #failures = 0;
   #refresh = false;
   /** The reconnect delay that the stream asks for, in ms. */
   #retry = 0;
-  /** Whether a Spillway has answered. */
+  /** Whether the last response is from a Spillway. */
+  #spillway = false;
+  /** Whether a Spillway has ever answered. */
   #known = false;
+  /** When the response of the current attempt began, in ms since 1970; 0 before. */
+  #openedAt = 0;
+  /** Responses in a row that were too short. */
+  #short = 0;
   /** The reason in `spillway.bye`. */
   #bye: string | undefined;
+  /** The longest silence, in ms. */
+  #heartbeat: number | undefined;
+  #heardAt = 0;
+  #silence: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(source: StreamUrl, options: SubscribeOptions, receiver: Receiver, position: string) {
+  /**
+   * @param queue gets what is received
+   * @param position where to start; `""` for where the options say
+   */
+  constructor(
+    source: StreamUrl,
+    options: SubscribeOptions,
+    queue: Queue<Message>,
+    position: string,
+    change: (state: ConnectionState) => void,
+  ) {
     this.#source = source;
     this.#options = options;
-    this.#receiver = receiver;
+    this.#queue = queue;
     this.#position = position;
+    this.#change = change;
+    this.#backoff = { min: 1000, max: 30_000, ...options.backoff };
+    this.#heartbeat = options.heartbeat;
+    const wake = (): void => this.#wake();
+    const pause = (): void => {
+      // What cannot be repeated must not be broken off.
+      if (!this.#isGet() && !this.#position) return;
+      this.#paused = true;
+      this.#notBefore = 0;
+      this.#change({ status: "paused" });
+      this.#stop();
+    };
+    const resume = (): void => {
+      this.#paused = false;
+      this.#wake();
+    };
+    this.#leavePage = watchPage(options.hidden, wake, pause, resume);
   }
 
   /** Resolves after `close` or a 204; rejects with the error that ends the subscription. */
   async run(): Promise<void> {
     while (!this.#closed) {
-      this.#receiver.change({ status: "connecting", attempt: this.#failures + 1 });
+      if (this.#paused) await this.#delay();
+      if (this.#closed || this.#paused) continue;
+      this.#change({ status: "connecting", attempt: this.#failures + 1 });
       const error = await this.#attempt();
-      if (this.#closed) return;
-      const next = this.#next(error);
-      if (next === "end") return;
-      if (next === "fail") throw error;
+      if (this.#closed || this.#paused) continue;
+      if (this.#isFinal(error)) {
+        if (error.code === "stream-ended" && !error.fatal) return;
+        throw error;
+      }
       await this.#wait(error);
     }
   }
 
   close(): void {
     this.#closed = true;
+    this.#leavePage();
+    this.#stop();
+  }
+
+  #stop(): void {
     this.#current.abort();
-    this.#resume();
+    this.#proceed();
+  }
+
+  /** The connection may be dead, so one heartbeat is awaited instead of two. A delay ends. */
+  #wake(): void {
+    if (this.#silence) this.#listen(1, this.#heardAt);
+    if (Date.now() >= this.#notBefore) this.#proceed();
+  }
+
+  /** Breaks the connection off if nothing arrives within some heartbeats since then; with 0, it may be silent. */
+  #listen(heartbeats: number, since: number = Date.now()): void {
+    clearTimeout(this.#silence);
+    this.#heardAt = since;
+    const ms = heartbeats * (this.#heartbeat ?? 0);
+    const abort = (): void => this.#current.abort(new ClientError("connection-silent"));
+    this.#silence = ms ? setTimeout(abort, since + ms - Date.now()) : undefined;
   }
 
   async #attempt(): Promise<ClientError> {
-    const controller = (this.#current = new AbortController());
+    this.#openedAt = 0;
+    this.#bye = undefined;
+    const polling = this.#short >= mostShort && this.#isGet();
+    let error: ClientError;
+    try {
+      error = await this.#serve(polling);
+    } catch (cause) {
+      error = toClientError(cause, this.#openedAt ? "connection-lost" : "connect-failed");
+    }
+    this.#listen(0);
+    this.#current.abort();
+    const lasted = this.#openedAt && Date.now() - this.#openedAt;
+    if (lasted > stableAfter) this.#failures = 0;
+    if (polling) this.#short = mostShort - 1;
+    else if (error.code === "connect-timeout" || (this.#spillway && lasted && lasted < shortest && !this.#bye))
+      this.#short++;
+    else this.#short = 0;
+    return error;
+  }
+
+  /** Receives a stream, or pages, until it ends. */
+  async #serve(polling: boolean): Promise<ClientError> {
+    const poll = polling ? await import("./long-poll.ts") : undefined;
+    do {
+      const response = await this.#request(poll?.pollWait);
+      if (response.status === 204) this.#closed = true;
+      this.#spillway = response.headers.has("spillway-resume");
+      this.#known ||= this.#spillway;
+      const type = poll ? "application/json" : "text/event-stream";
+      const error = await judge(response, type, this.#backoff.max, this.#known || polling);
+      if (error) return error;
+      this.#refresh = false;
+      if (!this.#openedAt) this.#change({ status: "open", caughtUp: !this.#spillway });
+      this.#openedAt ||= Date.now();
+      if (poll) this.#position = await poll.deliverPage(response, this.#position, this.#queue);
+      else await this.#readStream(response);
+      await this.#queue.room();
+    } while (poll);
+    return new ClientError("stream-ended", { reason: this.#bye, fatal: this.#bye === "replaced" });
+  }
+
+  /** @param wait how long the server may wait before it answers, in s, for a long poll */
+  async #request(wait?: number): Promise<Response> {
     const { connectTimeout = 10_000, fetch = globalThis.fetch } = this.#options;
-    const timer = setTimeout(() => controller.abort(new ClientError("connect-timeout")), connectTimeout);
-    let openedAt = Infinity;
+    const controller = (this.#current = new AbortController());
+    const abort = (): void => controller.abort(new ClientError("connect-timeout"));
+    const timer = setTimeout(abort, connectTimeout + (wait ?? 0) * 1000);
     try {
       const [url, init] = await buildRequest(this.#source, this.#options, this.#position, this.#refresh);
-      const response = await fetch(url.href, { ...init, signal: controller.signal });
-      clearTimeout(timer);
-      if (response.status === 204) this.#closed = true;
-      const error = await judge(response, this.#bounds().max, this.#known);
-      if (error) return error;
-      openedAt = Date.now();
-      await this.#read(response);
-      return new ClientError("stream-ended", { reason: this.#bye, fatal: this.#bye === "replaced" });
-    } catch (cause) {
-      if (cause instanceof ClientError) return cause;
-      return new ClientError(openedAt < Infinity ? "connection-lost" : "connect-failed", { cause });
+      if (wait) {
+        url.searchParams.set("wait", String(wait));
+        init.headers.set("accept", "application/json");
+      }
+      return await fetch(url.href, { ...init, signal: controller.signal });
     } finally {
       clearTimeout(timer);
-      controller.abort();
-      if (Date.now() - openedAt > stableAfter) this.#failures = 0;
     }
   }
 
-  async #read({ headers, body }: Response): Promise<void> {
-    const spillway = headers.has("spillway-resume");
-    this.#known ||= spillway;
-    this.#refresh = false;
-    this.#bye = undefined;
+  async #readStream({ body }: Response): Promise<void> {
     let first = true;
-    const parser = new TextParser(this.#position, this.#options.maxEventLength ?? 1 << 24, {
+    const parse = createTextParser(this.#position, this.#options.maxEventLength ?? 1 << 24, {
       onBlock: (type, data, id) => {
-        const own = spillway && ((first && type === "connected") || type.startsWith("spillway."));
+        const own =
+          data !== undefined && this.#spillway && ((first && type === "connected") || type.startsWith("spillway."));
+        if (own) this.#control(type, data);
         first = false;
-        if (own && type === "spillway.bye") this.#bye = (JSON.parse(data!) as { reason: string }).reason;
-        this.#receiver.receive({ type, raw: data ?? "", id, control: own || data === undefined });
+        this.#queue.push({ type, raw: data ?? "", id, control: own || data === undefined });
       },
       onRetry: (ms) => (this.#retry = ms),
     });
-    this.#receiver.change({ status: "open", caughtUp: !spillway, upstream: undefined });
     const reader = body!.getReader();
-    for (let read = await reader.read(); !read.done; read = await reader.read()) {
-      parser.push(read.value);
-      this.#position = parser.lastEventId;
-      await this.#receiver.room();
+    for (;;) {
+      this.#listen(2);
+      const { done, value } = await reader.read();
+      if (done) return;
+      this.#position = parse(value);
+      this.#listen(0);
+      await this.#queue.room();
     }
   }
 
-  /** What follows an attempt. A request that is not idempotent is only repeated if it was refused, or can be resumed. */
-  #next({ fatal, status, code, reason }: ClientError): "retry" | "end" | "fail" {
-    if (status === 401 && !this.#refresh && isRefreshable(this.#source, this.#options)) return "retry";
-    if (fatal) return "fail";
-    const { method = "GET" } = this.#options;
-    if (/^(get|head)$/i.test(method) || status === 429 || status === 503 || code === "request-failed") return "retry";
-    if (code === "stream-ended" && reason === undefined) return "end";
-    return this.#position ? "retry" : "fail";
+  /** Acts on an event of the server itself as soon as it arrives. */
+  #control(type: string, data: string): void {
+    const { heartbeat, reason } = JSON.parse(data) as { heartbeat?: number; reason?: string };
+    if (type === "connected") this.#heartbeat = heartbeat ?? this.#heartbeat;
+    if (type === "spillway.bye") this.#bye = reason;
   }
 
-  #bounds(): { min: number; max: number } {
-    return { min: 1000, max: 30_000, ...this.#options.backoff };
+  #isGet(): boolean {
+    return /^get$/i.test(this.#options.method ?? "GET");
+  }
+
+  /** Whether no other attempt follows. A request that is not idempotent is repeated if it was refused, or can be resumed. */
+  #isFinal({ fatal, status, code, reason }: ClientError): boolean {
+    if (status === 401 && !this.#refresh && isRefreshable(this.#source, this.#options)) return false;
+    if (fatal || this.#isGet() || status === 429 || status === 503 || code === "request-failed") return !!fatal;
+    return !this.#position || (code === "stream-ended" && !reason);
   }
 
   async #wait(error: ClientError): Promise<void> {
     const refused = error.status === 401;
     this.#refresh = refused || error.reason === "token-expired";
     const floor = Math.min(longestDelay, Math.max(this.#retry, error.retryAfter ?? 0));
-    const delay = refused ? 0 : backoffDelay(++this.#failures, this.#bounds(), floor, Math.random());
-    this.#receiver.change({ status: "waiting", error, delay });
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, delay);
-      this.#resume = () => {
+    const delay = refused ? 0 : backoffDelay(++this.#failures, this.#backoff, floor, Math.random());
+    this.#notBefore = Date.now() + floor;
+    this.#change({ status: "waiting", error, delay });
+    await this.#delay(delay);
+  }
+
+  /** Waits until the connection proceeds, at the longest for some ms. */
+  #delay(ms?: number): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
+      this.#proceed = () => {
         clearTimeout(timer);
         resolve();
       };

@@ -51,34 +51,37 @@ export class ClientError extends Error {
   }
 }
 
+/** The error itself if it is one of the client's; otherwise one with this code whose cause it is. */
+export function toClientError(cause: unknown, code: ClientErrorCode, fatal?: boolean): ClientError {
+  return cause instanceof ClientError ? cause : new ClientError(code, { cause, fatal });
+}
+
 /**
- * The error of a response that is not a stream; `undefined` if it is one.
+ * The error of a response that is not what was asked for; `undefined` if it is one.
  *
  * Statuses that are retried are 408, 425, 429 and those from 500, except 501. An answer without problem details, where a
  * Spillway has answered before, is from a hop in between, and is retried slowly, as is another media type.
+ * @param expected the media type
  * @param slow the delay of slow attempts, in ms
  * @param known whether a Spillway has answered before
  */
-export async function judge(response: Response, slow: number, known: boolean): Promise<ClientError | undefined> {
-  const { status, ok, headers, body } = response;
+export async function judge(
+  response: Response,
+  expected: string,
+  slow: number,
+  known: boolean,
+): Promise<ClientError | undefined> {
+  const { status, ok, headers } = response;
   const type = headers.get("content-type") ?? "";
-  if (ok && /^text\/event-stream *(;|$)/i.test(type)) return undefined;
-  const code = /json/i.test(type) ? await readCode(response) : void body?.cancel();
-  const passing = [408, 425, 429].includes(status) || (status > 499 && status !== 501);
-  return new ClientError(code ?? (ok ? "content-type-unexpected" : "status-unexpected"), {
+  if (ok && type.split(";")[0]!.trim().toLowerCase() === expected) return undefined;
+  const problem = /json/i.test(type) && ((await response.json().catch(() => {})) as { code?: unknown } | undefined);
+  const code = problem && typeof problem.code === "string" && problem.code;
+  const passing = /408|425|429|5(?!01)../.test(`${status}`);
+  return new ClientError(code || (ok ? "content-type-unexpected" : "status-unexpected"), {
     status,
-    fatal: !ok && !passing && !(known && !code),
+    fatal: !(ok || passing || (known && !code)),
     retryAfter: readRetryAfter(headers.get("retry-after")) || (passing ? 0 : slow),
   });
-}
-
-async function readCode(response: Response): Promise<string | undefined> {
-  try {
-    const { code } = (await response.json()) as { code?: unknown };
-    return typeof code === "string" ? code : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The value of `Retry-After` in ms: a number of seconds, or a time (RFC 9110 section 10.2.3). */

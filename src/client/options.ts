@@ -15,8 +15,8 @@ export type StartPosition =
   | { readonly after: "earliest" | "now" | (string & {}) }
   /** With the last events that pass the filter. */
   | { readonly last: number }
-  /** With the first event that was stored at this time or later. */
-  | { readonly since: Date | string };
+  /** With the first event that was stored at this time or later, as an RFC 3339 time. */
+  | { readonly since: string };
 
 /** Where the position of a subscription is stored. */
 export interface CursorStore {
@@ -57,7 +57,16 @@ export interface SubscribeOptions {
   readonly backoff?: { readonly min?: number; readonly max?: number } | undefined;
   /** How long to wait for the response headers, in ms. Default: 10,000. */
   readonly connectTimeout?: number | undefined;
-  /** The maximum length of an event, in characters; beyond it the subscription fails. Default: 16,777,216. */
+  /**
+   * The longest silence of the connection, in ms: after twice this time, or once it after the page was shown again or the
+   * network is back, it is taken for broken. Default: what a Spillway says; with other servers, silence is no failure.
+   */
+  readonly heartbeat?: number | undefined;
+  /**
+   * How long a page may be hidden before the connection is closed until it is shown again, in ms. Default: without limit.
+   */
+  readonly hidden?: number | undefined;
+  /** The maximum length of an event that is not complete, in characters; beyond it the subscription fails. Default: 16,777,216. */
   readonly maxEventLength?: number | undefined;
 
   /** Where the position is stored, such as `sessionCursor("prices")`. Default: in memory. */

@@ -1,4 +1,4 @@
-import { ClientError } from "./error.ts";
+import { toClientError } from "./error.ts";
 import type { AttemptContext, PerAttempt, SubscribeOptions } from "./options.ts";
 
 /** A stream's URL, relative to the page in a browser, or a function that makes it for each attempt. */
@@ -30,7 +30,7 @@ export function isRefreshable(url: StreamUrl, { token, headers }: SubscribeOptio
 /**
  * The request of an attempt.
  * @param position the last received id, or `""`
- * @throws {ClientError} `request-failed`
+ * @throws {ClientError} `request-failed`, or the error that a function of the options threw if it is one of the client's
  */
 export async function buildRequest(
   source: StreamUrl,
@@ -40,19 +40,20 @@ export async function buildRequest(
 ): Promise<[url: URL, init: RequestInit & { headers: Headers }]> {
   const attempt = { refresh };
   try {
-    const { channels, events, filter, start = {}, method, body = null, credentials = "same-origin", token } = options;
+    const { channels, events, filter, start = {}, method, body, credentials, token } = options;
     const url = new URL(await valueOf(source, attempt), globalThis.location?.href);
     const query = { channels, events, filter, ...start };
     for (const [name, value] of Object.entries(query)) {
-      if (value !== undefined) url.searchParams.set(name, value instanceof Date ? value.toISOString() : String(value));
+      if (value !== undefined) url.searchParams.set(name, String(value));
     }
     const headers = new Headers(await valueOf(options.headers ?? {}, attempt));
     if (token !== undefined) headers.set("authorization", `Bearer ${await valueOf(token, attempt)}`);
     if (!headers.has("accept")) headers.set("accept", "text/event-stream");
     if (position) headers.set("last-event-id", toByteString(position));
-    return [url, { method: method ?? "GET", body, credentials, headers, cache: "no-store" }];
+    const init = { method, body, credentials, headers, cache: "no-store" } as const;
+    return [url, init as RequestInit & { headers: Headers }];
   } catch (cause) {
-    throw new ClientError("request-failed", { cause });
+    throw toClientError(cause, "request-failed");
   }
 }
 

@@ -9,11 +9,13 @@ export type ConnectionState =
       /** Whether all events have been handled that the log held when the connection was opened. */
       readonly caughtUp: boolean;
       /** The last known state of the stream's upstream; `undefined` if it has none, or the server is not a Spillway. */
-      readonly upstream: UpstreamState | undefined;
+      readonly upstream?: UpstreamState | undefined;
+      /** The id of this connection on a Spillway. */
+      readonly client?: string | undefined;
     }
   /** The connection failed or ended with `error`. The next attempt is in `delay` ms. */
   | { readonly status: "waiting"; readonly error: ClientError; readonly delay: number }
-  /** The page is hidden or in the back/forward cache. The next attempt is when it is shown. */
+  /** The page is hidden or in the back/forward cache. It connects again when it is shown. */
   | { readonly status: "paused" }
   /** Final. `error` is the reason; `undefined` after `close()`, its signal, or a 204 of the server. */
   | { readonly status: "closed"; readonly error: ClientError | undefined };

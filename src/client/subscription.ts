@@ -1,8 +1,9 @@
-import { ClientError } from "./error.ts";
+import { toClientError, type ClientError } from "./error.ts";
 import type { ClientEvent, EventMap, EventOf, Gap, GapEvents } from "./events.ts";
-import { Connection, type Message } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { Message } from "./message.ts";
 import type { SubscribeOptions } from "./options.ts";
-import { Queue } from "./queue.ts";
+import { createQueue } from "./queue.ts";
 import type { StreamUrl } from "./request.ts";
 import type { ConnectionState, UpstreamState } from "./state.ts";
 
@@ -42,7 +43,7 @@ export class StreamSubscription implements Subscription {
   state: ConnectionState = { status: "connecting", attempt: 1 };
   cursor = "";
   readonly #options: SubscribeOptions;
-  readonly #queue = new Queue<Message>(readAhead);
+  readonly #queue = createQueue<Message>(readAhead);
   readonly #handlers = new Map<string, Set<Handler>>();
   readonly #listeners = new Set<(state: ConnectionState) => void>();
   #connection: Connection | undefined;
@@ -57,9 +58,8 @@ export class StreamSubscription implements Subscription {
     this.#options = options;
     const { signal } = options;
     signal?.addEventListener("abort", this.close, { once: true });
-    globalThis.addEventListener?.("pagehide", this.#save);
     if (signal?.aborted) this.close();
-    else void this.#run(source);
+    void this.#run(source);
   }
 
   get caughtUp(): boolean {
@@ -95,20 +95,13 @@ export class StreamSubscription implements Subscription {
     try {
       this.cursor = (await this.#options.cursor?.load()) ?? "";
       if (this.#ended) return;
-      this.#connection = new Connection(
-        source,
-        this.#options,
-        {
-          receive: (message) => this.#queue.push(message),
-          room: () => this.#queue.room(),
-          change: (state) => this.#change(state),
-        },
-        this.cursor,
+      this.#connection = new Connection(source, this.#options, this.#queue, this.cursor, (state) =>
+        this.#change(state),
       );
       await this.#connection.run();
       this.#end(undefined, false);
     } catch (error) {
-      this.#end(error instanceof ClientError ? error : new ClientError("request-failed", { cause: error }), false);
+      this.#end(toClientError(error, "request-failed", true), false);
     }
   }
 
@@ -121,12 +114,12 @@ export class StreamSubscription implements Subscription {
         await Promise.all(handlers.map((handler) => handler(event)));
       }
     } catch (cause) {
-      this.#end(new ClientError("handler-failed", { cause, fatal: true }), true);
+      this.#end(toClientError(cause, "handler-failed", true), true);
     }
   }
 
   #read(): AsyncGenerator<ClientEvent> {
-    if (this.#reading) throw new TypeError("a subscription is read once: by one iteration, or by handlers");
+    if (this.#reading) throw new TypeError("a subscription can be read only once");
     this.#reading = true;
     return this.#events();
   }
@@ -139,7 +132,7 @@ export class StreamSubscription implements Subscription {
         this.#handled(message.id);
       }
     } catch (cause) {
-      this.#end(new ClientError("handler-failed", { cause, fatal: true }), true);
+      this.#end(toClientError(cause, "handler-failed", true), true);
     }
     if (this.#error) throw this.#error;
   }
@@ -153,7 +146,7 @@ export class StreamSubscription implements Subscription {
     const data = (raw && JSON.parse(raw)) as ControlData;
     if (type === "connected") {
       this.#head = data.head;
-      this.#update({ caughtUp: data.cursor === data.head, upstream: data.upstream });
+      this.#update({ caughtUp: data.cursor === data.head, upstream: data.upstream, client: data.client });
     }
     if (type === "spillway.upstream") this.#update({ upstream: data.state });
     // It has an id when a client with a filter has reached the head.
@@ -172,10 +165,9 @@ export class StreamSubscription implements Subscription {
   }
 
   readonly #save = (): void => {
-    if (this.#saving === undefined) return;
+    if (this.#saving) void this.#options.cursor!.save(this.cursor);
     clearTimeout(this.#saving);
     this.#saving = undefined;
-    void this.#options.cursor?.save(this.cursor);
   };
 
   #update(part: Partial<Extract<ConnectionState, { status: "open" }>>): void {
@@ -185,6 +177,7 @@ export class StreamSubscription implements Subscription {
 
   #change(state: ConnectionState): void {
     this.state = state;
+    if (state.status === "paused") this.#save();
     for (const listener of this.#listeners) queueMicrotask(() => listener(state));
   }
 
@@ -195,7 +188,6 @@ export class StreamSubscription implements Subscription {
     this.#error = error;
     this.#connection?.close();
     this.#options.signal?.removeEventListener("abort", this.close);
-    globalThis.removeEventListener?.("pagehide", this.#save);
     this.#save();
     this.#change({ status: "closed", error });
     // Handlers cannot learn of it. A program must not wait for events that never come without knowing it.
@@ -209,6 +201,7 @@ export class StreamSubscription implements Subscription {
 
 /** What control events carry, as far as it is used. */
 interface ControlData {
+  readonly client?: string;
   readonly cursor?: string;
   readonly head?: string;
   readonly upstream?: UpstreamState;

@@ -209,7 +209,7 @@ test("redirects are followed", async () => {
 });
 
 test("an event that is too long is final", async () => {
-  const server = await serve(streaming(`data: ${"x".repeat(2000)}\n\n`));
+  const server = await serve(streaming(`data: ${"x".repeat(2000)}`));
   const client = collect(server.url, { maxEventLength: 1000 });
   await eventually(() => client.subscription.state.status === "closed");
   expect(client.codes()).toEqual(["sse-event-too-large"]);

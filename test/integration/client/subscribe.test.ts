@@ -179,7 +179,7 @@ test("channels, types and a start position are part of the request", async () =>
     { event: "trade", channel: "xrp", data: 4 },
   ]);
   const options = { channels: ["btc", "e*"], events: ["trade"] };
-  const client = collect(urlOf(stream), { ...options, start: { since: new Date(0) } });
+  const client = collect(urlOf(stream), { ...options, start: { since: new Date(0).toISOString() } });
   const [other] = [collect(urlOf(stream), { ...options, start: { last: 1 } })];
   await eventually(() => client.events.length === 2 && other.events.length === 1);
   expect([client.data(), other.data()]).toEqual([[1, 3], [3]]);

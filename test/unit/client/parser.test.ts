@@ -1,20 +1,21 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { TextParser } from "../../../src/client/parser.ts";
+import { createTextParser } from "../../../src/client/parser.ts";
 import { bytes, chunkSizes, cut, read, streams, type Reading } from "../sse/streams.ts";
 
 /** Reads a stream with the client's parser. */
 function readText(chunks: readonly Uint8Array[], maxLength = 1e6): Omit<Reading, "comments"> {
   const reading = { events: [] as Reading["events"], ids: [] as string[], retries: [] as number[] };
-  const parser = new TextParser("", maxLength, {
+  const parse = createTextParser("", maxLength, {
     onBlock(event, data, lastEventId) {
       if (data === undefined) reading.ids.push(lastEventId);
       else reading.events.push({ event, data, lastEventId, id: undefined });
     },
     onRetry: (ms) => reading.retries.push(ms),
   });
-  for (const chunk of chunks) parser.push(chunk);
-  return { ...reading, lastEventId: parser.lastEventId };
+  let lastEventId = "";
+  for (const chunk of chunks) lastEventId = parse(chunk);
+  return { ...reading, lastEventId };
 }
 
 test("the client's parser reads every stream as the server's does, however it is split", () => {
