@@ -6,7 +6,7 @@ import type { BodyFilter, ExchangeEnd, ExchangeListener, FilterEnds } from "./ex
 import type { IdleWatch } from "./idle-watch.ts";
 import type { RouteOptions } from "./options.ts";
 import type { RequestBody } from "./request-body.ts";
-import { targetPath, type ForwardedFacts } from "./request-head.ts";
+import type { ForwardedFacts } from "./request-head.ts";
 import { responseHead, type ResponseHead } from "./response-head.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import type { RouteCounts } from "./route-counts.ts";
@@ -57,8 +57,6 @@ export function isFailed(status: number): status is FailedStatus {
  * body begins.
  */
 export class Attempt implements ExchangeListener {
-  /** The path and query for the target. */
-  readonly path: string;
   readonly #target: Target;
   readonly #balancer: Balancer;
   readonly #counts: RouteCounts;
@@ -70,7 +68,7 @@ export class Attempt implements ExchangeListener {
 
   /** The target has been entered. */
   constructor(request: RelayedRequest, target: Target, isFirst: boolean) {
-    const { balancer, counts, route } = request.dependencies;
+    const { balancer, counts } = request.dependencies;
     this.#request = request;
     this.#target = target;
     this.#balancer = balancer;
@@ -79,7 +77,6 @@ export class Attempt implements ExchangeListener {
     const targetCounts = counts.target(target.name);
     targetCounts.requests++;
     if (!isFirst) targetCounts.retries++;
-    this.path = targetPath(request.request.path, request.original.search, route, target.url.pathname);
   }
 
   /** The client gets the response. */

@@ -6,7 +6,7 @@ import { Attempt, isFailed, type RelayDependencies, type RelayedRequest, type Re
 import { Exchange, TargetFailure, type RelayedResponse } from "./exchange.ts";
 import type { RetryCause, RouteOptions } from "./options.ts";
 import { RequestBody } from "./request-body.ts";
-import { bodyLength, requestHeaders } from "./request-head.ts";
+import { bodyLength, requestHeaders, targetPath } from "./request-head.ts";
 import type { Target } from "./target.ts";
 
 /** Methods that may be repeated (RFC 9110 §9.2.2). */
@@ -76,9 +76,11 @@ class Relay implements RelayedRequest {
       this.#tried.add(target);
       let next: Target | undefined;
       try {
+        // May throw, and who has entered must leave.
+        const path = targetPath(this.request.path, this.original.search, this.dependencies.route, target.url.pathname);
         if (!target.tryEnter()) await this.#enter(target);
         const attempt = new Attempt(this, target, attempts === 0);
-        const answer = await this.#send(attempt, target, attempts === 0);
+        const answer = await this.#send(attempt, path, target, attempts === 0);
         next = this.#afterAnswer(answer.status, attempts);
         if (!next) {
           attempt.answer(answer.status);
@@ -103,11 +105,11 @@ class Relay implements RelayedRequest {
     await target.enter(gone.signal);
   }
 
-  #send(attempt: Attempt, target: Target, isFirst: boolean): Promise<RelayedResponse> {
+  #send(attempt: Attempt, path: string, target: Target, isFirst: boolean): Promise<RelayedResponse> {
     const { route, heads, idle } = this.dependencies;
     const { original, body } = this;
     const request = {
-      path: attempt.path,
+      path,
       method: this.request.method,
       headers: this.#fields,
       upgrade: original.upgrade !== undefined && route.websocket ? original.upgrade : null,

@@ -211,15 +211,16 @@ function forwardedElement(peer: string | undefined, host: string | undefined, se
   return `for=${node}${name};proto=${secure ? "https" : "http"}`;
 }
 
+/** `.` or `..` as a whole segment. Some servers take a backslash, or an encoded slash, for a slash. */
+const dotSegment = /(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\]|%2f|%5c|$)/i;
+
 /**
  * The path and query for a target.
  * @throws {SpillwayError} `request-invalid` for a path with `.` or `..`, which the target may resolve to one outside of the route.
  */
 export function targetPath(path: string, search: string, route: RouteOptions, base: string): string {
-  for (const segment of path.split(/[/\\]|%2f|%5c/i)) {
-    if (/^(\.|%2e){1,2}$/i.test(segment))
-      throw new SpillwayError("request-invalid", "the path has the segment . or ..", { field: "path" });
-  }
+  if (dotSegment.test(path))
+    throw new SpillwayError("request-invalid", "the path has the segment . or ..", { field: "path" });
   const { strip, prepend } = route.path;
   // Whole segments only: `/api` is no part of `/apiary`.
   const rest = strip !== "" && `${path}/`.startsWith(strip.replace(/\/?$/, "/")) ? path.slice(strip.length) : path;

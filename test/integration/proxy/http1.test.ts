@@ -97,6 +97,18 @@ test("requests behind one another are answered in order", async () => {
   expect(origin.requests()).toHaveLength(4);
 });
 
+test("a request that is refused takes no place of its target", async () => {
+  const { origin, connect } = await open(answering(whole("done")), {
+    upstream: { connections: 1, queue: { length: 0, for: 0 } },
+  });
+  for (const path of ["/api/../x", "/api/%2e"])
+    expect(await connect(request(`GET ${path} HTTP/1.1`, ["Connection: close"])).all()).toMatch(/^HTTP\/1\.1 400 /);
+  const client = connect(get);
+  await eventually(() => client.text() !== "", "the answer");
+  expect(client.text()).toMatch(/^HTTP\/1\.1 200 /);
+  expect(origin.requests()).toHaveLength(1);
+});
+
 test("trailers of the answer are passed on, those of framing are not", async () => {
   const trailers = "X-Sum: 9\r\nTransfer-Encoding: chunked\r\nSet-Cookie: a=1\r\n";
   const { connect } = await open(
