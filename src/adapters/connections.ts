@@ -13,8 +13,10 @@ export interface Connection {
 export interface Connections {
   /** Adds a connection that the server does not announce itself. */
   add(connection: Connection): void;
-  /** Counts one more response in progress; the returned function marks it as finished. */
-  begin(connection: Connection): () => void;
+  /** Counts one more response in progress. */
+  begin(connection: Connection): void;
+  /** Counts one less. */
+  end(connection: Connection): void;
   /** Whether the connection can carry requests: it has finished its TLS handshake and has not closed. */
   has(connection: Connection): boolean;
   /** Whether a response is in progress. */
@@ -36,6 +38,16 @@ export function speaksHttp2(socket: Socket & { readonly alpnProtocol?: unknown }
   return socket.alpnProtocol === "h2";
 }
 
+/** Hands over a connection that speaks HTTP/2, which counts as busy until it has ended. */
+export function passHttp2(
+  socket: Socket,
+  connections: Connections,
+  serve: (socket: Socket, onEnd: () => void) => void,
+): void {
+  connections.begin(socket);
+  serve(socket, () => connections.end(socket));
+}
+
 /**
  * Tracks the connections of a server. Node's own `closeIdleConnections` considers a response finished as soon as it is
  * written, and cuts it off on its way to a slow reader; this one waits until the bytes have been sent.
@@ -55,15 +67,15 @@ export function trackConnections(server: Server): Connections {
     const count = answers.get(connection);
     if (count !== undefined) answers.set(connection, count + by);
   };
-  const begin = (connection: Connection): (() => void) => {
-    change(connection, 1);
-    return () => change(connection, -1);
-  };
   server.on(connectionEvent(server), add);
-  server.on("request", ({ socket }, response) => response.on("close", begin(socket)));
+  server.on("request", ({ socket }, response) => {
+    change(socket, 1);
+    response.on("close", () => change(socket, -1));
+  });
   return {
     add,
-    begin,
+    begin: (connection) => change(connection, 1),
+    end: (connection) => change(connection, -1),
     has: (connection) => answers.has(connection),
     isBusy: (connection) => (answers.get(connection) ?? 0) > 0,
     allClosed: () =>
@@ -102,7 +114,7 @@ function trackHandshakes(server: TlsServer): Iterable<Socket> {
 }
 
 /** The object that carries a response, and closes with it. */
-interface Carrier {
+export interface Carrier {
   /** Whether the response has been ended. */
   readonly writableEnded?: boolean;
   /** Whether everything has been written. An HTTP/2 response says so also when the client has reset it. */

@@ -30,9 +30,9 @@ export interface GatewayConfig {
    */
   readonly listen?: string | number | undefined;
   /**
-   * How subscriptions over HTTP/1.1 are served. `raw` writes them directly to their sockets, which takes less memory
-   * and CPU time. `node` serves every connection through Node's own HTTP server, to find out which of the two has a
-   * fault. Default: `raw`.
+   * How subscriptions, and GET and HEAD requests of routes, are served over HTTP/1.1. `raw` reads and writes them
+   * directly on their sockets, which takes less memory and CPU time. `node` serves every connection through Node's own
+   * HTTP server, to find out which of the two has a fault. Default: `raw`.
    */
   readonly listener?: "raw" | "node" | undefined;
   /**

@@ -124,7 +124,7 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
     .enum(["raw", "node"])
     .default("raw")
     .describe(
-      "How subscriptions over HTTP/1.1 are served. `raw` writes them directly to their sockets, which takes less memory and CPU time. `node` serves every connection through Node's own HTTP server, to find out which of the two has a fault ([how](../guides/operate.md#the-listener)).",
+      "How subscriptions, and GET and HEAD requests of routes, are served over HTTP/1.1. `raw` reads and writes them directly on their sockets, which takes less memory and CPU time. `node` serves every connection through Node's own HTTP server, to find out which of the two has a fault ([how](../guides/operate.md#the-listener)).",
     ),
   store: store
     .optional()

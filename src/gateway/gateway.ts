@@ -10,6 +10,7 @@ import { createHandler, noteRefusal } from "../http/handler.ts";
 import type { SessionCalls } from "../http/clients.ts";
 import type { DeliveriesControl, DeliveryCommand, GatewayContext, ServedStream } from "../http/gateway-context.ts";
 import type { DeliveriesStatus, GatewayStatus, RoutesStatus } from "../http/gateway-status.ts";
+import { isForwarded } from "../http/routes.ts";
 import { createSessions } from "../http/sessions.ts";
 import { describe } from "../http/status.ts";
 import type { NewEvent } from "../log/log.ts";
@@ -256,8 +257,11 @@ async function closeHubs(streams: readonly ServedStream[], { workers, drain }: G
 
 function startOwnServer(context: GatewayContext, options: GatewayOptions): Promise<GatewayServer> {
   const onRefused = (code: ErrorCode): void => noteRefusal(context, code);
-  const isForwarded = (path: string): boolean => context.forwarded(path) !== undefined;
-  return startServer(createHandler(context, "own server"), options, { logger: context.logger, onRefused, isForwarded });
+  return startServer(createHandler(context, "own server"), options, {
+    logger: context.logger,
+    onRefused,
+    isForwarded: (path) => isForwarded(path, context),
+  });
 }
 
 /** The share of `drain` over which subscriptions are ended. The rest is for writes that are still in flight. */

@@ -5,7 +5,7 @@ import { deferContinue, toNodeHandler, type NodeHandler } from "../adapters/node
 import type { Connections } from "../adapters/connections.ts";
 import { toUpgradeHandler, type UpgradeHandler } from "../adapters/node/upgrade.ts";
 import { serveNodeHttp } from "../adapters/node/listener.ts";
-import { serveRawStreams } from "../adapters/raw/listener.ts";
+import { serveRaw } from "../adapters/raw/listener.ts";
 import { SpillwayError } from "../errors.ts";
 import type { HttpHandler } from "../http/handler.ts";
 import type { Limits } from "../limits/options.ts";
@@ -63,6 +63,7 @@ export async function startServer(
 ): Promise<GatewayServer> {
   let { limits } = options;
   let hasStreams = Object.keys(options.streams).length > 0;
+  let closing = false;
   const current = (): Limits => limits;
   const pair = tls && (await loadCertificate(tls));
   const requests = withinLimits(toNodeHandler(handler), current, onRefused);
@@ -81,7 +82,14 @@ export async function startServer(
   const connections =
     listener === "node"
       ? serveNodeHttp(server, { serveHttp2 })
-      : serveRawStreams(server, handler, { limits: current, hasStreams: () => hasStreams, isForwarded, serveHttp2 });
+      : serveRaw(server, handler, {
+          limits: current,
+          hasStreams: () => hasStreams,
+          isForwarded,
+          serveHttp2,
+          idle: idleLimit,
+          isClosing: () => closing,
+        });
   refuseMalformed(server, { connections, limits: current, onRefused });
   await startListening(server, listen);
   const { address: host, port } = server.address() as AddressInfo;
@@ -99,6 +107,7 @@ export async function startServer(
       await watch?.reload();
     },
     close(drain) {
+      closing = true;
       watch?.close();
       http2.close();
       return closeServer(server, connections, drain);

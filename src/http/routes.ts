@@ -29,11 +29,24 @@ const fixedRoutes: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/streams", { methods: reading, right: "subscribe", handle: (_, caller, gateway) => listStreams(gateway, caller) }],
 ]);
 
+/** The part of a request that its route depends on. */
+type RequestPlace = Pick<HttpRequest, "path" | "mount" | "isShared">;
+
 /** The route of a path; `undefined` if the path does not belong to the gateway. */
-export function findRoute(request: HttpRequest, gateway: GatewayContext): Route | undefined {
+export function findRoute(request: RequestPlace, gateway: GatewayContext): Route | undefined {
   const { path } = request;
   const own = fixedRoutes.get(path) ?? defaultRoute(path, gateway) ?? streamRoute(path) ?? adminRoute(path);
   return own ?? webhookRoute(path, gateway) ?? gateway.forwarded(path) ?? shortRoute(request, gateway);
+}
+
+/** Whether the requests for a path of the gateway's own server are passed on to another server. */
+export function isForwarded(path: string, gateway: GatewayContext): boolean {
+  try {
+    return findRoute({ path, mount: "" }, gateway)?.forwards !== undefined;
+  } catch {
+    // The path is one of a stream, but malformed.
+    return false;
+  }
 }
 
 /** The route of the root; `undefined` if the root belongs to the embedding program. */
@@ -113,7 +126,7 @@ function webhookRoute(path: string, { policy }: GatewayContext): Route | undefin
  * are usual names for an application's own paths, so they come last, and a program with the gateway at its root keeps
  * them.
  */
-function shortRoute({ path, mount, isShared }: HttpRequest, gateway: GatewayContext): Route | undefined {
+function shortRoute({ path, mount, isShared }: RequestPlace, gateway: GatewayContext): Route | undefined {
   if (gateway.streams.size === 0 || (isShared && mount === "")) return undefined;
   const stream = gateway.default?.name;
   if (path === "/publish") return publication(stream, defaultStream, readAnyJson);

@@ -8,30 +8,7 @@ import { frame } from "./frame.ts";
 import type { IdleWatch, Watched } from "./idle-watch.ts";
 import type { RouteOptions } from "./options.ts";
 import type { ResponseHead } from "./response-head.ts";
-
-/** Why a target did not answer a request. */
-export class TargetFailure extends Error {
-  override readonly name = "TargetFailure";
-  readonly code: "target-failed" | "target-timeout";
-  /** `refused`: there was no connection; `broken`: the request was sent, at least in part. */
-  readonly how: "refused" | "broken";
-  /** The code of the HTTP client's error, such as `ECONNREFUSED`. */
-  readonly reason: string | undefined;
-
-  constructor(code: TargetFailure["code"], how: TargetFailure["how"], reason?: string) {
-    super(code);
-    this.code = code;
-    this.how = how;
-    this.reason = reason;
-  }
-
-  /** The error for the client, which does not say where the target is. */
-  toError(target: string): SpillwayError {
-    const what = this.reason === undefined ? "" : ` (${this.reason})`;
-    const text = this.code === "target-timeout" ? `${target}: no answer in time` : `${target}: no answer${what}`;
-    return new SpillwayError(this.code, text, { cause: this });
-  }
-}
+import { TargetFailure } from "./target-failure.ts";
 
 /**
  * How an attempt ended: with the whole answer, with the target's failure, or by no fault of the target, because the
@@ -106,6 +83,9 @@ export class Exchange implements Dispatcher.DispatchHandler, SinkListener, Watch
   #controller: Dispatcher.DispatchController | undefined;
   #head: ResponseHead | undefined;
   #sink: Sink | undefined;
+  /** What has come before there was a sink: of the body, and its end. */
+  #early: Buffer | undefined;
+  #earlyEnd: { readonly trailers: Readonly<Record<string, string>> | undefined } | undefined;
   #late = false;
   #ended = false;
 
@@ -152,29 +132,30 @@ export class Exchange implements Dispatcher.DispatchHandler, SinkListener, Watch
     this.#heads.remove(this);
     this.#head = head;
     this.#idle.add(this);
-    // RFC 9112 §6.3.
-    if (this.#isHeadOnly || status === 204 || status === 304) return;
-    // Nothing of the body may come before there is a sink for it.
-    controller.pause();
+    if (this.#isBodiless(status)) return;
     const { headers } = head;
-    this.#resolve({ status, headers, open: (sink) => this.#open(sink), abandon: () => this.#abort() });
+    const answer = { status, headers, open: (sink: Sink) => this.#open(sink), abandon: () => this.#abort() };
+    // Not before the rest of what was read together with the head: if that is malformed, there is no answer.
+    queueMicrotask(() => this.#resolve(answer));
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     // After a pause, undici may hand over a chunk of no bytes, which would be the last one of a chunked body.
     if (chunk.length === 0) return;
     this.#idle.touch(this);
-    const sink = this.#sink!;
+    const sink = this.#sink;
+    if (!sink) return this.#keep(chunk, controller);
     sink.write(frame(chunk));
     if (sink.full) controller.pause();
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
-    const sink = this.#sink;
     const { status, headers } = this.#head!;
     this.#end("complete");
-    if (sink) sink.end(trailersOf(controller));
-    else this.#resolve({ status, headers });
+    if (this.#isBodiless(status)) return this.#resolve({ status, headers });
+    const trailers = trailersOf(controller);
+    if (this.#sink) this.#sink.end(trailers);
+    else this.#earlyEnd = { trailers };
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -218,10 +199,28 @@ export class Exchange implements Dispatcher.DispatchHandler, SinkListener, Watch
 
   #open(sink: Sink): SinkListener {
     const filter = this.#listener.filter(this.#head!, { sink, exchange: this });
-    this.#sink = filter ?? sink;
-    if (this.#ended) this.#sink.destroy();
-    else this.#controller!.resume();
+    const own = filter ?? sink;
+    this.#sink = own;
+    if (this.#early) own.write(frame(this.#early));
+    this.#early = undefined;
+    if (this.#earlyEnd) own.end(this.#earlyEnd.trailers);
+    else if (this.#ended) own.destroy();
+    else if (!own.full) this.#controller!.resume();
     return filter ?? this;
+  }
+
+  /** RFC 9112 §6.3. */
+  #isBodiless(status: number): boolean {
+    return this.#isHeadOnly || status === 204 || status === 304;
+  }
+
+  /**
+   * A short response is read at once, ahead of its sink: that is cheaper than to pause its connection. A longer one
+   * waits for the sink.
+   */
+  #keep(chunk: Buffer, controller: Dispatcher.DispatchController): void {
+    if (this.#early) controller.pause();
+    this.#early = this.#early ? Buffer.concat([this.#early, chunk]) : Buffer.from(chunk);
   }
 
   #abort(): void {

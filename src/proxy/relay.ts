@@ -3,10 +3,11 @@ import { SpillwayError } from "../errors.ts";
 import type { Caller } from "../http/gateway-context.ts";
 import type { HttpRequest, OriginalRequest } from "../http/message.ts";
 import { Attempt, isFailed, type RelayDependencies, type RelayedRequest, type RelayFacts } from "./attempt.ts";
-import { Exchange, TargetFailure, type RelayedResponse } from "./exchange.ts";
+import { Exchange, type RelayedResponse } from "./exchange.ts";
 import type { RetryCause, RouteOptions } from "./options.ts";
 import { RequestBody } from "./request-body.ts";
 import { bodyLength, requestHeaders, targetPath } from "./request-head.ts";
+import { TargetFailure } from "./target-failure.ts";
 import type { Target } from "./target.ts";
 
 /** Methods that may be repeated (RFC 9110 §9.2.2). */

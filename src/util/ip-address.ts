@@ -41,6 +41,8 @@ export function addressKey(address: string): string {
 
 /** Whether a host name or address can be reached from this machine only (RFC 6761 section 6.3, RFC 1122). */
 export function isLoopback(host: string): boolean {
+  // Without parsing, because this is asked for each request.
+  if (canonicalIpv4.test(host)) return host.startsWith("127.");
   return host.toLowerCase() === "localhost" || parse(host)?.range() === "loopback";
 }
 

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createGateway, type Gateway } from "spillway";
-import { readPlainGet } from "../../src/adapters/raw/request-head.ts";
+import { readPlainRequest } from "../../src/adapters/raw/request-head.ts";
 import { jwtSecret, makeKey, makeToken } from "../support/credentials.ts";
 import { portOf } from "../support/ports.ts";
 import { answersIn, openRaw, type RawAnswer } from "../support/raw-client.ts";
@@ -16,9 +16,17 @@ const requests = wildRequests({ key: key.key, token });
 
 let gateway: Gateway;
 let mounted: Server;
+let origin: Server;
 let port: number;
 
 beforeAll(async () => {
+  // Says what it has seen, in the form of a problem's code.
+  origin = createServer(({ method, url }, response) => {
+    if (url === "/open/204") return void response.writeHead(204).end();
+    response.end(JSON.stringify({ code: `${method}${url}`.toLowerCase().replaceAll(/[^a-z]/g, "-") }));
+  });
+  await new Promise<void>((resolve) => origin.listen(0, "127.0.0.1", resolve));
+  const upstream = { url: `http://127.0.0.1:${portOf(origin)}` };
   gateway = await createGateway({
     listen: "127.0.0.1:0",
     store: "memory:",
@@ -32,6 +40,8 @@ beforeAll(async () => {
       cors: { origins: ["http://localhost"], credentials: true },
     },
     streams: { s: { retention: { events: 5 } } },
+    // Clients end their side here while they wait for responses.
+    routes: { "/open/**": { upstream, access: "none", halfClose: "wait" }, "/closed/**": { upstream } },
     limits: {
       failedCredentials: "none",
       timeouts: { headers: "5s", body: "5s" },
@@ -51,19 +61,23 @@ afterAll(async () => {
   mounted.closeAllConnections();
   mounted.close();
   await gateway.close();
+  origin.close();
 });
 
 /** After how many ms a connection counts as hanging; the gateway's own timeouts are shorter. */
 const patience = 20_000;
 
-/** Sends the packets and ends its side, which ends every response; resolves to the responses. */
-async function ask(to: number, packets: readonly string[]): Promise<RawAnswer[]> {
+/**
+ * Sends the packets and ends its side, which ends every response; resolves to the responses.
+ * @param pause turns of the event loop between the packets
+ */
+async function ask(to: number, packets: readonly string[], pause = 2): Promise<RawAnswer[]> {
   const { socket, all } = openRaw(to);
   for (const [i, packet] of packets.entries()) {
     if (i === packets.length - 1) socket.end(packet, "latin1");
     else await new Promise((resolve) => socket.write(packet, "latin1", resolve));
     // The gateway reads in between, in this very process.
-    for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
+    for (let turn = 0; turn < pause; turn++) await new Promise(setImmediate);
   }
   let late = false;
   const timer = setTimeout(() => {
@@ -88,6 +102,9 @@ function upTo(answers: readonly RawAnswer[], other: readonly RawAnswer[]): reado
   return other.at(-1)?.closes ? answers.slice(0, other.length) : answers;
 }
 
+/** Cuts in front of each request. */
+const byRequests = (text: string): string[] => text.split(/(?<=\r\n\r\n)(?=[A-Z]+ \/)/);
+
 /** Cuts at these places. */
 function split(text: string, places: readonly number[]): string[] {
   const at = [...new Set(places.map((place) => place % text.length))].toSorted((a, b) => a - b);
@@ -97,18 +114,22 @@ function split(text: string, places: readonly number[]): string[] {
 /** Follows in a separate packet: it is answered if the connection is still open. */
 const probe = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-async function check([text, places, everywhere]: readonly [string, readonly number[], boolean]): Promise<void> {
+type Input = readonly [text: string, places: readonly number[], everywhere: boolean, pause: number];
+
+async function check([text, places, everywhere, pause]: Input): Promise<void> {
   const packets = everywhere ? Array.from(text) : split(text, places);
-  const [whole, parts, node] = await Promise.all([
+  const [whole, parts, each, node] = await Promise.all([
     ask(port, [text, probe]),
     ask(port, [...packets, probe]),
+    // With the longer pause, most have their response before the next one is sent.
+    ask(port, [...byRequests(text), probe], pause),
     ask(portOf(mounted), [text, probe]),
   ]);
   // What may be read without Node's HTTP is answered as Node's HTTP does; everything else alike, however it is split.
-  const expected = readPlainGet(Buffer.from(text, "latin1")) ? node : whole;
-  for (const answers of [whole, parts])
+  const expected = readPlainRequest(Buffer.from(text, "latin1")) ? node : whole;
+  for (const answers of [whole, parts, each])
     expect(outcome(upTo(expected, answers))).toEqual(outcome(upTo(answers, expected)));
-  for (const answers of [whole, parts]) {
+  for (const answers of [whole, parts, each]) {
     const last = answers.findIndex(({ closes }) => closes);
     if (last !== -1) expect(answers.slice(last + 1)).toEqual([]);
     expect(answers.filter(({ status }) => status >= 500 && status !== 501)).toEqual([]);
@@ -122,13 +143,18 @@ test(
       requests,
       fc.array(fc.nat(), { maxLength: 3 }),
       fc.integer({ max: 9, min: 0 }).map((n) => n === 9),
+      fc.constantFrom(2, 40),
     );
     const round = fc.array(input, { minLength: 1, maxLength: 20, size: "max" });
+    const subscribers = (): number => gateway.status().streams["s"]!.subscribers;
+    const active = (): number => gateway.status().routes["/open/**"]!.active;
     await fc.assert(
-      fc.asyncProperty(round, async (inputs) => void (await Promise.all(inputs.map(check)))),
+      fc.asyncProperty(round, async (inputs) => {
+        await Promise.all(inputs.map(check));
+        await eventually(() => active() === 0, "the end of all forwarded requests");
+      }),
       budget(100),
     );
-    const subscribers = (): number => gateway.status().streams["s"]!.subscribers;
     await eventually(() => subscribers() === 0, "the end of all subscriptions");
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
   },

@@ -13,6 +13,9 @@ interface Parts {
 const bytes = (maxLength: number): fc.Arbitrary<string> =>
   fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((byte) => String.fromCharCode(byte)), maxLength });
 
+/** Paths below `/open`, which everybody may use, and below `/closed`, for which nobody has the right. */
+const forwarded = ["/open/a", "/open/b?c=d", "/open/", "/open/x/../y", "/open/%2e%2e/y", "/open/204", "/closed/a"];
+
 /** `credentials` are values that the gateway under test knows. */
 export function wildRequests(credentials: { readonly key: string; readonly token: string }): fc.Arbitrary<string> {
   const method = fc.oneof(
@@ -24,6 +27,7 @@ export function wildRequests(credentials: { readonly key: string; readonly token
       weight: 4,
       arbitrary: fc.constantFrom("/streams/s", "/streams/s?after=earliest", "/api/sse", "/streams/s/a?last=2"),
     },
+    { weight: 3, arbitrary: fc.constantFrom(...forwarded) },
     fc.constantFrom("/streams/%73", "/streams/none", "/streams/s/", "/streams/s/events", "/streams", "/status", "/"),
     fc.constantFrom("http://localhost/streams/s", "http://u:p@other/streams/s", "//streams/s", "*", "/streams/s#x"),
     fc.constantFrom("/streams/s?last=x", "/streams/s?%", "/streams/%ff", "/streams/s\xe9", "/streams/s x", ""),
@@ -74,6 +78,20 @@ export function wildRequests(credentials: { readonly key: string; readonly token
     )
     .map((headers) => ["GET /streams/s HTTP/1.1", "Host: localhost"].concat(headers, "", "").join("\r\n"));
   const lineEnd = fc.oneof({ weight: 12, arbitrary: fc.constant("\r\n") }, fc.constantFrom("\n", "\r"));
+  // As many on one connection as a client that keeps it would send.
+  const plain: fc.Arbitrary<string> = fc
+    .tuple(fc.constantFrom("GET", "GET", "GET", "HEAD"), fc.constantFrom(...forwarded, "/healthz", "/streams/s"))
+    .chain(([verb, path]) =>
+      fc
+        .subarray(["Accept: text/event-stream", "Accept-Language: de", "Connection: keep-alive"])
+        .map((headers) => [`${verb} ${path} HTTP/1.1`, "Host: localhost"].concat(headers, "", "").join("\r\n")),
+    );
+  const sequence = fc
+    .array(fc.oneof({ weight: 4, arbitrary: plain }, fc.tuple(mutated, lineEnd).map(write)), {
+      minLength: 2,
+      maxLength: 4,
+    })
+    .map((all) => all.join(""));
   const damage = fc.option(fc.tuple(fc.nat(), bytes(2)), { freq: 12 });
   const damagedRequests = fc
     .tuple(fc.array(fc.tuple(mutated, lineEnd).map(write), { minLength: 1, maxLength: 2 }), damage)
@@ -83,7 +101,7 @@ export function wildRequests(credentials: { readonly key: string; readonly token
       const at = damaged[0] % text.length;
       return text.slice(0, at) + damaged[1] + text.slice(at + 1);
     });
-  return fc.oneof({ weight: 3, arbitrary: damagedRequests }, repeated);
+  return fc.oneof({ weight: 3, arbitrary: damagedRequests }, repeated, { weight: 2, arbitrary: sequence });
 }
 
 function write([{ method, target, version, headers, body }, end]: [Parts, string]): string {

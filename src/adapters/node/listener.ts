@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { connectionEvent, speaksHttp2, trackConnections, type Connections } from "../connections.ts";
+import { connectionEvent, passHttp2, speaksHttp2, trackConnections, type Connections } from "../connections.ts";
 
 export interface NodeListenerOptions {
   /** Takes a connection that speaks HTTP/2, and calls `onEnd` when it has ended. */
@@ -14,7 +14,7 @@ export function serveNodeHttp(server: Server, { serveHttp2 }: NodeListenerOption
   server.removeAllListeners(event);
   const connections = trackConnections(server);
   server.on(event, (socket: Socket) => {
-    if (speaksHttp2(socket)) return serveHttp2(socket, connections.begin(socket));
+    if (speaksHttp2(socket)) return passHttp2(socket, connections, serveHttp2);
     // Node's HTTP sets this itself only without TLS: a client that has ended its side still gets its response.
     socket.allowHalfOpen = true;
     for (const listener of listeners) listener.call(server, socket);

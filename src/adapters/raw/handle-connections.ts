@@ -8,11 +8,15 @@ export interface HandleConnection {
   readonly readableEnded: boolean;
   /** A handle for direct writes, instead of {@link HandleConnection.write}. */
   readonly tcp: DirectHandle;
-  /** Always 0: bytes queued in the handle are not counted, as with direct writes to a socket. */
+  /** Bytes that are queued in the handle. */
   readonly writableLength: number;
   readonly remoteAddress: string | undefined;
+  /** Whether another request may follow the one in progress. */
+  readonly isPersistent: boolean;
   /** Returns false if the bytes were queued or the connection is closed. */
   write(bytes: Uint8Array): boolean;
+  /** Expects the next request: what has arrived since the last one comes first. */
+  next(): void;
   /** Closes the connection once all bytes have been sent. */
   destroySoon(): void;
   destroy(): void;
@@ -20,18 +24,26 @@ export interface HandleConnection {
    * `end`: the client has ended its side. `close`: the connection is closed; emitted once, in a later event loop turn.
    */
   on(event: "close" | "drain" | "end", listener: () => void): unknown;
+  off(event: "close" | "drain" | "end", listener: () => void): unknown;
 }
+
+/**
+ * What becomes of a connection. `leave`: it is handed over, with the bytes, to the server's own listeners as a new
+ * connection, and this one counts as closed. `last`: all further input is dropped. `keep`: further input is held until
+ * {@link HandleConnection.next}.
+ */
+export type Use = "leave" | "last" | "keep";
 
 /** Receives the connections of a server. */
 export interface HandleListener {
   /** A connection was accepted; it has sent nothing yet. */
   onOpen(connection: HandleConnection): void;
-  /**
-   * The first bytes of a connection. False hands it over, with these bytes, to the server's own listeners as a new
-   * connection; this one counts as closed. True keeps it; all further input is dropped.
-   */
-  onFirstBytes(connection: HandleConnection, bytes: Buffer): boolean;
+  /** The first bytes of a connection, or of its next request. */
+  onBytes(connection: HandleConnection, bytes: Buffer): Use;
 }
+
+/** How many bytes are held while a request is in progress. A client that sends more is not read from until then. */
+const maxHeld = 8 * 1024;
 
 /** The handle of a listening server. */
 interface ListenHandle {
@@ -71,13 +83,16 @@ const owner: unique symbol = Symbol("connection");
 class Connection implements HandleConnection {
   destroyed = false;
   readableEnded = false;
-  readonly writableLength = 0;
   readonly #handle: OwnedHandle;
   readonly #listener: HandleListener;
   readonly #leave: (handle: TcpHandle, bytes: Buffer) => void;
   readonly #onClose: Array<() => void> = [];
   #onEnd: Array<() => void> | undefined;
-  #begun = false;
+  #isWaiting = true;
+  #isKept = false;
+  /** What has arrived during a request. */
+  #held: Buffer | undefined;
+  #address: string | undefined;
 
   constructor(handle: TcpHandle, listener: HandleListener, leave: (handle: TcpHandle, bytes: Buffer) => void) {
     this.#handle = handle;
@@ -94,29 +109,60 @@ class Connection implements HandleConnection {
   }
 
   read(bytes: Buffer): void {
-    if (this.#begun) return;
-    this.#begun = true;
-    if (this.#listener.onFirstBytes(this, bytes)) return;
+    if (this.#isWaiting) return this.#offer(bytes);
+    if (!this.#isKept) return;
+    this.#held = this.#held ? Buffer.concat([this.#held, bytes]) : bytes;
+    if (this.#held.length > maxHeld) this.#handle.readStop();
+  }
+
+  /** The client has ended its side. Only a write shows whether it still reads. */
+  readEnd(): void {
+    if (this.#isWaiting) return this.destroy();
+    this.readableEnded = true;
+    for (const listener of this.#onEnd?.slice() ?? []) listener();
+  }
+
+  get isPersistent(): boolean {
+    return this.#isKept && (!this.readableEnded || this.#held !== undefined);
+  }
+
+  next(): void {
+    if (this.destroyed) return;
+    this.#isWaiting = true;
+    const held = this.#held;
+    this.#held = undefined;
+    if (!held) {
+      if (this.readableEnded) this.destroySoon();
+      return;
+    }
+    if (held.length > maxHeld && this.#handle.readStart() !== 0) return this.destroy();
+    this.#offer(held);
+  }
+
+  #offer(bytes: Buffer): void {
+    this.#isWaiting = false;
+    const use = this.#listener.onBytes(this, bytes);
+    this.#isKept = use === "keep";
+    if (use !== "leave") return;
     this.#handle.readStop();
     this.#handle[owner] = undefined;
     this.#over();
     this.#leave(this.#handle, bytes);
   }
 
-  /** The client has ended its side. Only a write shows whether it still reads. */
-  readEnd(): void {
-    if (!this.#begun) return this.destroy();
-    this.readableEnded = true;
-    for (const listener of this.#onEnd ?? []) listener();
-  }
-
   get tcp(): DirectHandle {
     return this.#handle;
   }
 
+  get writableLength(): number {
+    return this.destroyed ? 0 : this.#handle.writeQueueSize;
+  }
+
   get remoteAddress(): string | undefined {
+    if (this.destroyed) return undefined;
     const peer: { address?: string } = {};
-    return !this.destroyed && this.#handle.getpeername(peer) === 0 ? peer.address : undefined;
+    if (this.#address === undefined && this.#handle.getpeername(peer) === 0) this.#address = peer.address;
+    return this.#address;
   }
 
   write(bytes: Uint8Array): boolean {
@@ -146,9 +192,15 @@ class Connection implements HandleConnection {
     else if (event === "end") (this.#onEnd ??= []).push(listener);
   }
 
+  off(event: string, listener: () => void): void {
+    const listeners = event === "close" ? this.#onClose : event === "end" ? this.#onEnd : undefined;
+    const index = listeners?.lastIndexOf(listener) ?? -1;
+    if (index !== -1) listeners!.splice(index, 1);
+  }
+
   #over(): void {
     this.destroyed = true;
-    for (const listener of this.#onClose) listener();
+    for (const listener of this.#onClose.slice()) listener();
   }
 }
 
@@ -162,49 +214,4 @@ function onRead(this: OwnedHandle, bytes: ArrayBuffer | undefined): void {
   if (length > 0 && bytes) connection?.read(Buffer.from(bytes, offset, length));
   else if (length === endOfFile) connection?.readEnd();
   else if (length < 0) connection?.destroy();
-}
-
-/** Closes connections that send nothing. */
-export interface SilenceWatch {
-  /** Adds a connection that was just accepted. */
-  add(connection: HandleConnection): void;
-  /** Removes a connection that has sent something. */
-  remove(connection: HandleConnection): void;
-}
-
-/** Bounds of the interval between two checks, in ms. */
-const pauses = { min: 50, max: 1000 };
-
-/**
- * Watches all connections with a single timer instead of creating and clearing one per connection. `limit` returns how
- * long a connection may be silent, in ms; closing it may take a quarter of that longer, at most a second.
- */
-export function createSilenceWatch(limit: () => number): SilenceWatch {
-  /** When each silent connection was added. */
-  const silent = new Map<HandleConnection, number>();
-  let timer: NodeJS.Timeout | undefined;
-
-  function schedule(): void {
-    const pause = Math.min(Math.max(limit() / 4, pauses.min), pauses.max);
-    timer ??= setTimeout(look, pause).unref();
-  }
-
-  function look(): void {
-    timer = undefined;
-    const last = performance.now() - limit();
-    for (const [connection, since] of silent) {
-      if (since <= last) connection.destroy();
-      // Also drops connections that closed by themselves.
-      if (connection.destroyed) silent.delete(connection);
-    }
-    if (silent.size > 0) schedule();
-  }
-
-  return {
-    add(connection) {
-      silent.set(connection, performance.now());
-      if (!timer) schedule();
-    },
-    remove: (connection) => void silent.delete(connection),
-  };
 }

@@ -3,8 +3,11 @@ import type { HttpRequest } from "../../http/message.ts";
 
 /** The head of a request, read from the bytes of its connection. */
 export interface RequestHead {
+  readonly method: "GET" | "HEAD";
   /** Path and query as received. */
   readonly target: string;
+  /** Names and values of the headers in turn, as received. */
+  readonly fields: readonly string[];
   /** Headers by lower-case name. None occurs twice. */
   readonly headers: ReadonlyMap<string, string>;
 }
@@ -12,28 +15,27 @@ export interface RequestHead {
 const longestHead = 8 * 1024;
 
 /** Origin form only, of visible ASCII (RFC 9112 §3.2.1). */
-const requestLine = /^GET (\/[\x21-\x7e]*) HTTP\/1\.1$/;
+const requestLine = /^(GET|HEAD) (\/[\x21-\x7e]*) HTTP\/1\.1$/;
 
-/** Headers that imply a body, or more than one response on the connection. */
+/** Headers that imply a body, or another protocol on the connection. */
 const involved: ReadonlySet<string> = new Set(["content-length", "expect", "trailer", "transfer-encoding", "upgrade"]);
 
 /**
- * Reads a plain HTTP/1.1 GET that is complete in this chunk and is followed by nothing. `undefined` for everything
- * else, valid or not, which is left to a full HTTP parser.
+ * Reads a plain HTTP/1.1 GET or HEAD that is complete in this chunk and is followed by nothing. `undefined` for
+ * everything else, valid or not, which is left to a full HTTP parser.
  */
-export function readPlainGet(chunk: Buffer): RequestHead | undefined {
+export function readPlainRequest(chunk: Buffer): RequestHead | undefined {
   if (chunk.length > longestHead || chunk.length < 18) return undefined;
   const text = chunk.toString("latin1");
-  if (!text.startsWith("GET /") || text.indexOf("\r\n\r\n") !== text.length - 4) return undefined;
-  const [first = "", ...lines] = text.slice(0, -4).split("\r\n");
-  const target = requestLine.exec(first)?.[1];
-  const headers = target === undefined ? undefined : readHeaders(lines);
-  return headers && { target: target!, headers };
+  if (!/^(?:GET|HEAD) \//.test(text) || text.indexOf("\r\n\r\n") !== text.length - 4) return undefined;
+  const lines = text.slice(0, -4).split("\r\n");
+  const parts = requestLine.exec(lines[0]!);
+  const fields = parts ? readFieldLines(lines, 1) : undefined;
+  const headers = fields && byName(fields);
+  return headers && { method: parts![1] as RequestHead["method"], target: parts![2]!, fields, headers };
 }
 
-function readHeaders(lines: readonly string[]): Map<string, string> | undefined {
-  const fields = readFieldLines(lines);
-  if (!fields) return undefined;
+function byName(fields: readonly string[]): Map<string, string> | undefined {
   const headers = new Map<string, string>();
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i]!.toLowerCase();

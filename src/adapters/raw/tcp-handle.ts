@@ -20,6 +20,8 @@ export interface TcpHandle {
   close(closed: () => void): void;
   setNoDelay(on: boolean): number;
   getpeername(out: { address?: string }): number;
+  /** The number of bytes that are queued. */
+  readonly writeQueueSize: number;
 }
 
 /** Belongs to a write once that is queued; until then it can be reused for other writes. */
@@ -56,7 +58,8 @@ function findInternals(): Internals | undefined {
     const { TCP } = binding("tcp_wrap");
     const proto = (TCP as { readonly prototype: Record<string, unknown> }).prototype;
     const known = [WriteWrap, ShutdownWrap, TCP, ...methods.map((name) => proto[name])];
-    if (!known.every((value) => typeof value === "function") || !("onread" in proto)) return undefined;
+    if (!known.every((value) => typeof value === "function") || !("onread" in proto && "writeQueueSize" in proto))
+      return undefined;
     if (!(state instanceof Int32Array)) return undefined;
     if (typeof queued !== "number" || typeof read !== "number" || typeof offset !== "number") return undefined;
     return {

@@ -1,9 +1,7 @@
-import type { ServerResponse } from "node:http";
-import type { Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import type { Framed, Sink, SinkListener } from "../../hub/sink.ts";
-import { onHalfClose } from "../connections.ts";
+import { onHalfClose, type Carrier } from "../connections.ts";
 import { writeDirect, type DirectHandle } from "./tcp-handle.ts";
 import type { HandleConnection } from "./handle-connections.ts";
 
@@ -11,10 +9,21 @@ import type { HandleConnection } from "./handle-connections.ts";
 export type OpenSink = (sink: Sink) => SinkListener;
 
 /** Header fields that are sent after a body, by name. */
-type Trailers = Readonly<Record<string, string>> | undefined;
+export type Trailers = Readonly<Record<string, string>> | undefined;
 
-/** Ends a response after all written bytes. */
+/** Ends a response, all bytes of which were handed over. */
 export type EndSink = (trailers: Trailers) => void;
+
+/** What a sink writes of a response beside its body. */
+export interface Envelope {
+  /** Sent together with the first pages. */
+  readonly head: Buffer;
+  /** What follows the body; absent for none. */
+  readonly lastBytes?: ((trailers: Trailers) => Buffer) | undefined;
+}
+
+/** Pages that are sent together with the head may have so many bytes. */
+const gathered = 16 * 1024;
 
 /** The most bytes that are handed over at once: progress within a piece is not observable. */
 const pieceSize = 128 * 1024;
@@ -27,8 +36,10 @@ export class WritableSink implements Sink {
   readonly #end: EndSink;
   readonly #writable: Writable | HandleConnection;
   readonly #framed: boolean;
-  /** Sent together with the first page, before it. */
-  #head: Buffer | undefined;
+  /** The head, and the first pages, which are sent together; `undefined` once they were. */
+  #first: Uint8Array[] | undefined;
+  #firstLength = 0;
+  readonly #lastBytes: Envelope["lastBytes"];
   #listener: SinkListener | undefined;
   /** Bytes that have not been handed over yet; while there are any, the sink is full. */
   readonly #queue: Uint8Array[] = [];
@@ -40,19 +51,19 @@ export class WritableSink implements Sink {
   #ending = false;
   #trailers: Trailers;
 
-  constructor(writable: Writable | HandleConnection, framed: boolean, end: EndSink, head?: Buffer) {
+  constructor(writable: Writable | HandleConnection, framed: boolean, end: EndSink, envelope?: Envelope) {
     this.#writable = writable;
     this.#framed = framed;
     this.#end = end;
-    this.#head = head;
+    this.#lastBytes = envelope?.lastBytes;
+    if (envelope) {
+      this.#first = [envelope.head];
+      this.#firstLength = envelope.head.length;
+    }
   }
 
   /** `carrier` closes when this response is over. On `input` the client may end its side before that. */
-  start(
-    carrier: Socket | ServerResponse | Http2ServerResponse | HandleConnection,
-    open: OpenSink,
-    input?: Socket | HandleConnection,
-  ): void {
+  start(carrier: Carrier, open: OpenSink, input?: Socket | HandleConnection): void {
     if (!this.#handle) this.#writable.on("drain", this.#onDrain);
     carrier.on("close", this.#onClose);
     const listener = open(this);
@@ -74,36 +85,43 @@ export class WritableSink implements Sink {
   }
 
   write(page: Framed): void {
-    let bytes = this.#framed ? page.framed : page.payload;
-    if (this.#head) {
-      bytes = Buffer.concat([this.#head, bytes]);
-      this.#head = undefined;
-    }
-    this.#accepted += bytes.length;
-    if (bytes.length <= pieceSize && !this.full) return this.#hand(bytes);
-    this.#queue.push(bytes);
-    this.#queued += bytes.length;
-    this.#writeOn();
+    this.#put(this.#framed ? page.framed : page.payload);
   }
 
-  /** Sends the head without waiting for the first page. */
+  /** Sends the head, and what was written so far. */
   flush(): void {
-    if (!this.#head) return;
-    const head = this.#head;
-    this.#head = undefined;
-    this.#accepted += head.length;
-    this.#hand(head);
+    const first = this.#first;
+    if (!first) return;
+    this.#first = undefined;
+    this.#accept(first.length === 1 ? first[0]! : Buffer.concat(first, this.#firstLength));
   }
 
   end(trailers?: Trailers): void {
+    const last = this.#lastBytes?.(trailers);
+    if (last) this.#put(last);
     this.flush();
     this.#trailers = trailers;
-    if (this.#queued > 0) this.#ending = true;
+    if (this.full) this.#ending = true;
     else this.#end(trailers);
   }
 
   destroy(): void {
     this.#writable.destroy();
+  }
+
+  #put(bytes: Uint8Array): void {
+    if (!this.#first) return this.#accept(bytes);
+    this.#first.push(bytes);
+    this.#firstLength += bytes.length;
+    if (this.#firstLength > gathered) this.flush();
+  }
+
+  #accept(bytes: Uint8Array): void {
+    this.#accepted += bytes.length;
+    if (bytes.length <= pieceSize && !this.full) return this.#hand(bytes);
+    this.#queue.push(bytes);
+    this.#queued += bytes.length;
+    this.#writeOn();
   }
 
   /** Hands over pieces until the sink is full. */
@@ -139,8 +157,9 @@ export class WritableSink implements Sink {
   readonly #onDrain = (): void => {
     this.full = false;
     this.#writeOn();
-    if (this.#ending && this.#queued === 0) this.#end(this.#trailers);
-    else if (!this.full) this.#listener?.onDrain();
+    if (this.full) return;
+    if (this.#ending) this.#end(this.#trailers);
+    else this.#listener?.onDrain();
   };
 
   readonly #onClose = (): void => {

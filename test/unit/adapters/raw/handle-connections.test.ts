@@ -20,10 +20,11 @@ beforeEach(async () => {
       opened.push(connection);
       connection.on("close", () => closed.push(connection));
     },
-    onFirstBytes(connection, bytes) {
+    onBytes(connection, bytes) {
       const text = bytes.toString();
-      if (text.startsWith("take")) taken.push({ connection, bytes: text });
-      return text.startsWith("take");
+      if (text.startsWith("leave")) return "leave";
+      taken.push({ connection, bytes: text });
+      return text.startsWith("take") ? "last" : "keep";
     },
   });
   server.listen(0, "127.0.0.1");

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readPlainGet } from "../../../../src/adapters/raw/request-head.ts";
+import { readPlainRequest } from "../../../../src/adapters/raw/request-head.ts";
 import { portOf } from "../../../support/ports.ts";
 
 /** The first request that Node's own parser reads from the bytes, or nothing. */
@@ -39,9 +39,10 @@ async function askNode(bytes: Buffer): Promise<readonly Seen[]> {
 
 const get = "GET /streams/s HTTP/1.1\r\nHost: x\r\n";
 
-test("a plain GET is read", () => {
-  const head = readPlainGet(Buffer.from(`${get}Accept: text/event-stream\r\nX:  b \r\n\r\n`));
-  expect(head?.target).toBe("/streams/s");
+test("a plain GET or HEAD is read", () => {
+  expect(readPlainRequest(Buffer.from("HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n"))).toMatchObject({ method: "HEAD" });
+  const head = readPlainRequest(Buffer.from(`${get}Accept: text/event-stream\r\nX:  b \r\n\r\n`));
+  expect(head).toMatchObject({ method: "GET", target: "/streams/s" });
   expect([...head!.headers]).toEqual([
     ["host", "x"],
     ["accept", "text/event-stream"],
@@ -53,7 +54,7 @@ test.each([
   ["a head that is not complete", get],
   ["bytes behind the head", `${get}\r\nGET`],
   ["a second request", `${get}\r\n${get}\r\n`],
-  ["another method", "HEAD /streams/s HTTP/1.1\r\nHost: x\r\n\r\n"],
+  ["another method", "POST /streams/s HTTP/1.1\r\nHost: x\r\n\r\n"],
   ["HTTP/1.0", "GET /streams/s HTTP/1.0\r\nHost: x\r\n\r\n"],
   ["an absolute target", "GET http://x/streams/s HTTP/1.1\r\nHost: x\r\n\r\n"],
   ["no host", "GET /streams/s HTTP/1.1\r\nAccept: a\r\n\r\n"],
@@ -73,10 +74,10 @@ test.each([
   ["a NUL", `${get}X: a\0b\r\n\r\n`],
   ["a very long head", `${get}X: ${"a".repeat(9000)}\r\n\r\n`],
 ])("%s is left to Node", (_, text) => {
-  expect(readPlainGet(Buffer.from(text, "latin1"))).toBeUndefined();
+  expect(readPlainRequest(Buffer.from(text, "latin1"))).toBeUndefined();
 });
 
-test("every request that it reads is the same in Node: one GET, with the same target and the same headers", async () => {
+test("every request that it reads is the same in Node: one GET or HEAD, with the same target and the same headers", async () => {
   const plain = fc.constantFrom(...Array.from("aZ9:;,/?%=&-_ \t\u0080\u00ff"));
   const odd = fc.constantFrom(...Array.from(" \r\n\0\u007f"));
   const unit = fc.oneof({ weight: 30, arbitrary: plain }, { weight: 1, arbitrary: odd });
@@ -90,7 +91,7 @@ test("every request that it reads is the same in Node: one GET, with the same ta
     fc.constantFrom("\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\n", ""),
   );
   const request = fc.tuple(
-    fc.constantFrom("GET ", "GET ", "GET ", "GET ", "GET  ", "POST "),
+    fc.constantFrom("GET ", "GET ", "GET ", "HEAD ", "GET  ", "POST "),
     fc.oneof(
       fc.constant("/streams/s"),
       text.map((rest) => `/${rest}`),
@@ -104,12 +105,12 @@ test("every request that it reads is the same in Node: one GET, with the same ta
   await fc.assert(
     fc.asyncProperty(request, async ([method, target, version, host, lines, end]) => {
       const bytes = Buffer.from(method + target + version + host + lines.flat().join("") + end, "latin1");
-      const head = readPlainGet(bytes);
+      const head = readPlainRequest(bytes);
       if (!head) return;
       read++;
       const requests = await askNode(bytes);
       expect(requests).toHaveLength(1);
-      expect(requests[0]).toMatchObject({ method: "GET", target: head.target });
+      expect(requests[0]).toMatchObject({ method: head.method, target: head.target });
       for (const [key, value] of Object.entries(requests[0]!.headers)) {
         expect(head.headers.get(key)).toBe(value);
       }
