@@ -3,6 +3,7 @@
  * evaluation; this one has a budget, and what it does not support is refused before the first event.
  */
 import type { ASTNode, ASTOperator } from "@marcbachmann/cel-js";
+import { cost, spend, type Budget } from "./budget.ts";
 import { functions, methods, testMethods } from "./functions.ts";
 import {
   binaryOperators,
@@ -14,7 +15,7 @@ import {
   type BinaryOperator,
   type UnaryOperator,
 } from "./operators.ts";
-import { failed, fieldOf, isList, isMap, spend, type Budget, type Result, type Value } from "./value.ts";
+import { failed, fieldOf, isList, isMap, namesOf, type Result, type Value } from "./value.ts";
 import { variables, type FilterEvent } from "./variables.ts";
 
 /** The state of an evaluation. */
@@ -106,6 +107,7 @@ function compileList({ args }: Node<"list">, scope: Scope): Evaluate {
     return () => list;
   }
   return (evaluation) => {
+    if (!spend(evaluation, cost.list)) return failed;
     const list: Value[] = [];
     for (const element of elements) {
       const value = element(evaluation);
@@ -216,7 +218,7 @@ function compileQuantifier(
   const slot = names.length;
   return (evaluation) => {
     const over = evaluateRange(evaluation);
-    const elements = isList(over) ? over : isMap(over) ? Object.keys(over) : failed;
+    const elements = isList(over) ? over : isMap(over) ? namesOf(over, evaluation) : failed;
     if (elements === failed) return failed;
     let matches = 0;
     let failures = 0;

@@ -1,5 +1,6 @@
 import type { Environment, ParseError, ParseResult } from "@marcbachmann/cel-js";
 import { SpillwayError } from "../errors.ts";
+import { allowance } from "./budget.ts";
 import { canonicalForm } from "./canonical.ts";
 import { compileExpression, type Refuse } from "./expression.ts";
 import type { Value } from "./value.ts";
@@ -18,12 +19,6 @@ export interface EventFilter {
 
 /** The limits of an expression: its size in bytes, and the number and the nesting of its parts. */
 const limits = { bytes: 1024, nodes: 100, depth: 32 };
-
-/**
- * The steps of an evaluation, each of a few ns, in addition to those of the parts that are evaluated once. They grow with
- * the event as the cost of parsing it does, so that a list in the data can be searched.
- */
-const budget = { steps: 200, charactersPerStep: 2 };
 
 /**
  * Compiles a filter expression in CEL over the variables `event`, `channel`, `id` and `data`. `data` is the parsed JSON;
@@ -46,7 +41,7 @@ export async function compileFilter(text: string, field: string = "filter"): Pro
   return {
     key: canonicalForm(ast),
     test(event) {
-      const evaluation = { event, locals, steps: budget.steps + event.data.length / budget.charactersPerStep };
+      const evaluation = { event, locals, steps: allowance.steps + event.data.length / allowance.charactersPerStep };
       const result = evaluate(evaluation);
       return typeof result === "boolean" && evaluation.steps >= 0 ? result : undefined;
     },

@@ -1,17 +1,6 @@
 /** The operators of CEL, over the values of a filter. An operator that is not defined for its operands has failed. */
-import {
-  failed,
-  fieldOf,
-  spend,
-  stepsOf,
-  isList,
-  isMap,
-  isNumeric,
-  type Budget,
-  type Result,
-  type Value,
-  type ValueMap,
-} from "./value.ts";
+import { cost, spend, stepsOf, type Budget } from "./budget.ts";
+import { failed, fieldOf, isList, isMap, isNumeric, namesOf, type Result, type Value, type ValueMap } from "./value.ts";
 
 /** An operator or a function with one operand. */
 export type UnaryOperator = (value: Value, budget: Budget) => Result;
@@ -21,9 +10,6 @@ export type BinaryOperator = (left: Value, right: Value, budget: Budget) => Resu
 
 /** The deepest nesting of values that are compared. */
 const maxDepth = 32;
-
-/** Steps for comparing a field of two objects: their names are listed and looked up. */
-const stepsPerField = 4;
 
 type Equality = boolean | typeof failed;
 
@@ -45,20 +31,22 @@ export function equals(left: Value, right: Value, budget: Budget, depth: number 
 function listsEqual(left: readonly Value[], right: readonly Value[], budget: Budget, depth: number): Equality {
   if (left.length !== right.length) return false;
   if (depth === maxDepth) return failed;
-  for (const [index, element] of left.entries()) {
-    if (!spend(budget, 1)) return failed;
-    const equal = equals(element, right[index]!, budget, depth + 1);
+  for (let index = 0; index < left.length; index++) {
+    if (!spend(budget, cost.element)) return failed;
+    const equal = equals(left[index]!, right[index]!, budget, depth + 1);
     if (equal !== true) return equal;
   }
   return true;
 }
 
 function mapsEqual(left: ValueMap, right: ValueMap, budget: Budget, depth: number): Equality {
-  const names = Object.keys(left);
-  if (names.length !== Object.keys(right).length) return false;
+  const names = namesOf(left, budget);
+  const others = namesOf(right, budget);
+  if (names === failed || others === failed) return failed;
+  if (names.length !== others.length) return false;
   if (depth === maxDepth) return failed;
   for (const name of names) {
-    if (!spend(budget, stepsPerField)) return failed;
+    if (!spend(budget, cost.field)) return failed;
     const other = fieldOf(right, name);
     const equal = other !== failed && equals(left[name]!, other, budget, depth + 1);
     if (equal !== true) return equal;
@@ -68,10 +56,13 @@ function mapsEqual(left: ValueMap, right: ValueMap, budget: Budget, depth: numbe
 
 /** `in`: an element of a list, or a key of a map. */
 function isIn(value: Value, container: Value, budget: Budget): Result {
-  if (isMap(container)) return typeof value === "string" ? Object.hasOwn(container, value) : false;
+  if (isMap(container)) {
+    if (typeof value !== "string") return false;
+    return spend(budget, cost.field * stepsOf(value)) ? Object.hasOwn(container, value) : failed;
+  }
   if (!isList(container)) return failed;
   for (const element of container) {
-    if (!spend(budget, 1)) return failed;
+    if (!spend(budget, cost.element)) return failed;
     const equal = equals(element, value, budget);
     if (equal !== false) return equal;
   }
@@ -89,13 +80,12 @@ function comparison(compare: (left: number, right: number) => boolean): BinaryOp
   };
 }
 
-const maxInt = 2n ** 63n - 1n;
 /** The smallest `int`. */
 export const minInt: bigint = -(2n ** 63n);
 
 /** An `int`, which has 64 bits; larger numbers have failed. */
 export function toInt(value: bigint): Result {
-  return value >= minInt && value <= maxInt ? value : failed;
+  return BigInt.asIntN(64, value) === value ? value : failed;
 }
 
 /** Arithmetic on two numbers of the same type. */
@@ -103,9 +93,9 @@ function arithmetic(
   double: ((left: number, right: number) => number) | undefined,
   int: (left: bigint, right: bigint) => bigint | typeof failed,
 ): BinaryOperator {
-  return (left, right) => {
+  return (left, right, budget) => {
     if (typeof left === "number" && typeof right === "number") return double ? double(left, right) : failed;
-    if (typeof left !== "bigint" || typeof right !== "bigint") return failed;
+    if (typeof left !== "bigint" || typeof right !== "bigint" || !spend(budget, cost.int)) return failed;
     const result = int(left, right);
     return result === failed ? failed : toInt(result);
   };
@@ -122,7 +112,7 @@ const add: BinaryOperator = (left, right, budget) => {
     return spend(budget, stepsOf(left) + stepsOf(right)) ? left + right : failed;
   }
   if (!isList(left) || !isList(right)) return sum(left, right, budget);
-  return spend(budget, left.length + right.length) ? [...left, ...right] : failed;
+  return spend(budget, cost.list + left.length + right.length) ? left.concat(right) : failed;
 };
 
 /** The binary operators by their symbols, except the logical ones. */
@@ -154,10 +144,13 @@ export const binaryOperators: Readonly<Record<string, BinaryOperator>> = {
 };
 
 /** `value[index]`. A `double` is an index if it is a whole number, since all numbers of JSON are `double`. */
-export const elementAt: BinaryOperator = (value, index) => {
-  if (!isList(value)) return typeof index === "string" ? fieldOf(value, index) : failed;
-  const element = isNumeric(index) ? value[Number(index)] : undefined;
-  return element === undefined ? failed : element;
+export const elementAt: BinaryOperator = (value, index, budget) => {
+  if (!isList(value)) {
+    return typeof index === "string" && spend(budget, cost.field * stepsOf(index)) ? fieldOf(value, index) : failed;
+  }
+  const position = isNumeric(index) ? Number(index) : -1;
+  // Other numbers would be looked up as the name of a property.
+  return Number.isInteger(position) && position >= 0 && position < value.length ? value[position]! : failed;
 };
 
 /** `!value`. */

@@ -1,3 +1,5 @@
+import { cost, spend, type Budget } from "./budget.ts";
+
 /**
  * A value of an expression. Values from an event's data are JSON, so their numbers are CEL's `double`. A `bigint` is
  * CEL's `int`: an integer literal, a size, or a conversion.
@@ -18,21 +20,11 @@ export const failed: unique symbol = Symbol("failed");
 /** The result of an operation. */
 export type Result = Value | typeof failed;
 
-/** The work that an evaluation may still do, in steps of a few ns. */
-export interface Budget {
-  /** The number of steps left; negative once the evaluation has exceeded its budget. */
-  steps: number;
-}
-
-/** Takes steps from the budget; false if it is exceeded, and the operation has failed. */
-export function spend(budget: Budget, steps: number): boolean {
-  budget.steps -= steps;
-  return budget.steps >= 0;
-}
-
-/** The steps of comparing or copying a text. */
-export function stepsOf(text: string): number {
-  return Math.ceil(text.length / 32);
+/** The names of an object's fields, which it takes time to list. */
+export function namesOf(map: ValueMap, budget: Budget): readonly string[] | typeof failed {
+  if (!spend(budget, cost.names)) return failed;
+  const names = Object.keys(map);
+  return spend(budget, names.length) ? names : failed;
 }
 
 /** Whether a value is a JSON object. */

@@ -35,8 +35,16 @@ let older: ReadonlyMap<FilterEvent, Value> = new Map();
 const limits = { events: 512, characters: 512 * 1024 };
 let characters = 0;
 
+/** The event whose data was read last: each filter reads it at least once. */
+let latest: { readonly event: FilterEvent; readonly value: Value } | undefined;
+
 /** The parsed JSON, or the text itself if it is not JSON. */
 function readData(event: FilterEvent): Value {
+  if (latest?.event !== event) latest = { event, value: findData(event) };
+  return latest.value;
+}
+
+function findData(event: FilterEvent): Value {
   const map = older.has(event) ? older : parsed;
   const known = map.get(event);
   if (known !== undefined) return known;

@@ -67,6 +67,9 @@ test.each([
   ["an operator that is not defined for its operands", "data.symbol > 1"],
   ["a double with an integer", "data.size + 1 == 4"],
   ["an index outside of the list", 'data.tags[2] == "x"'],
+  ["an index that is not whole", 'data.tags[0.5] == "x"'],
+  ["a text that is no boolean", "bool(data.symbol)"],
+  ["a number of more than 64 bits as an integer", "int(data.price * 1e300) > 0"],
   ["a value that is not a condition", "data.symbol"],
   ["a division by zero", "int(data.size) / 0 == 1"],
   ["an integer of more than 64 bits", "9223372036854775807 + int(data.size) > 0"],
@@ -83,6 +86,13 @@ test("an operand that decides a condition does so even if the other one has no r
 test("data that is not JSON is a text, and a missing channel or id is an empty one", async () => {
   const filter = await compileFilter('data == "hello" && channel == "" && id == ""');
   expect(filter.test(event("hello", { channel: undefined, upstreamId: undefined }))).toBe(true);
+});
+
+test("the letter case of ASCII changes in every text, and a character of two code units counts as one", async () => {
+  const filter = await compileFilter(
+    'data.lowerAscii() == "é😀straße" && data.upperAscii() == "é😀STRAßE" && size(data) == 8',
+  );
+  expect(filter.test(event("é😀StraßE"))).toBe(true);
 });
 
 test("fields that every object inherits are missing", async () => {
@@ -132,6 +142,23 @@ describe("an expression is refused with its position", () => {
 
 describe("an evaluation that exceeds its budget has no result", () => {
   const list = event({ list: Array.from({ length: 1000 }, (_, i) => i) });
+
+  test.each([
+    ["data.text == 'x'", true],
+    ["data.text.startsWith(data.text)", undefined],
+    ['data.text.contains("éb")', undefined],
+    ["data.text.lowerAscii() == ''", undefined],
+    ["size(data.text) == 9", undefined],
+    ["bool(data.text + data.text)", undefined],
+    ["(data.text + data.text) in data", undefined],
+    ["string(data.number) == ''", undefined],
+    ["[data, data] == [data]", undefined],
+  ])("%s, 20 times: %s", async (text, expected) => {
+    const repeated = event({ text: "aé".repeat(90), number: 1.5 });
+    expect((await compileFilter(`[1].all(n, ${text} || true)`)).test(repeated)).toBe(true);
+    const twenty = `[${Array(20).fill(1).join()}]`;
+    expect((await compileFilter(`${twenty}.all(n, ${text} || true)`)).test(repeated)).toBe(expected);
+  });
 
   test.each([
     "data.list.all(a, data.list.all(b, data.list.all(c, a + b + c >= 0.0)))",
