@@ -26,6 +26,8 @@ export const errorCodes = {
   "upstream-redirect": "too many upstream redirects, or a redirect without a target",
   "upstream-status": "the upstream responded with an error status",
   "upstream-timeout": "the upstream timed out",
+  // definitions
+  "event-invalid": "an event does not match the stream's definition",
   // transforms
   "transform-failed": "the transform threw an error",
   "transform-invalid": "the transform returned something other than events",
@@ -101,10 +103,18 @@ export interface ErrorDetails {
   readonly got?: string | undefined;
   /** Where in the received text the fault is: the number of characters before it. */
   readonly position?: number | undefined;
+  /** Everything that is wrong with an event, of which `field` is the first. */
+  readonly issues?: readonly ErrorIssue[] | undefined;
   /** Seconds after which to retry. */
   readonly retryAfter?: number | undefined;
   /** The error that caused this one. */
   readonly cause?: unknown;
+}
+
+/** One of several things that are wrong. */
+export interface ErrorIssue {
+  readonly message: string;
+  readonly field?: string | undefined;
 }
 
 /** The one error class of Spillway. */
@@ -116,6 +126,7 @@ export class SpillwayError extends Error {
   readonly expected: string | undefined;
   readonly got: string | undefined;
   readonly position: number | undefined;
+  readonly issues: readonly ErrorIssue[] | undefined;
   readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, message: string = errorCodes[code], details: ErrorDetails = {}) {
@@ -125,6 +136,7 @@ export class SpillwayError extends Error {
     this.expected = details.expected;
     this.got = details.got;
     this.position = details.position;
+    this.issues = details.issues;
     this.retryAfter = details.retryAfter;
   }
 }

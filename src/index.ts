@@ -61,7 +61,7 @@ export type {
   WebSocketConfig,
 } from "./config/config.ts";
 export { ConfigError, type ConfigIssue } from "./config/issues.ts";
-export { errorCodes, SpillwayError, type ErrorCode, type ErrorDetails } from "./errors.ts";
+export { errorCodes, SpillwayError, type ErrorCode, type ErrorDetails, type ErrorIssue } from "./errors.ts";
 export type {
   ClientConnection,
   ConnectedClient,
@@ -76,6 +76,7 @@ export type {
   RouteStatus,
   SharedStatus,
   StatusClass,
+  StreamDefinitionStatus,
   StreamStatus,
   StreamTransformStatus,
   StreamUpstreamStatus,
@@ -92,8 +93,11 @@ export type {
   EventPublisher,
   GatewayStream,
   PublishOptions,
+  ReceivedEvent,
   StreamPublishOptions,
   Subscribers,
+  TypedEvent,
+  TypedStream,
 } from "./gateway/gateway-stream.ts";
 export type { CloseReason } from "./hub/subscriber.ts";
 export type { FilterPatterns } from "./log/log.ts";

@@ -4,6 +4,7 @@
  */
 import type { AuthorizeFunction } from "../access/authorize.ts";
 import type { Right } from "../access/identity.ts";
+import type { StreamDefinition } from "../events/define-stream.ts";
 import type { UpstreamHeaders } from "../upstream/upstream.ts";
 
 /** A number of milliseconds, or text: `500ms`, `10s`, `5m`, `24h`, `7d`. */
@@ -151,6 +152,12 @@ export interface StreamConfig {
    * (default), `skip` or `pass`.
    */
   readonly transform?: string | StreamTransformConfig | undefined;
+  /**
+   * What the events look like: the path of a JavaScript or TypeScript module that exports `defineStream(…)` for the
+   * stream, relative to the working directory; in code also the definition itself. Published events that do not match
+   * are refused with 422, those of the upstream are stored and reported.
+   */
+  readonly definition?: string | StreamDefinition | undefined;
   /**
    * Event ids that clients see: `gateway` (`<epoch>.<seq>`), or `upstream`: those of the source, so that clients can
    * switch between the source and the gateway. Default: `gateway`.

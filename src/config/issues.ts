@@ -19,7 +19,7 @@ export interface ConfigIssue {
 /** An invalid configuration, with all its errors. */
 export class ConfigError extends SpillwayError {
   /** At least one. */
-  readonly issues: readonly ConfigIssue[];
+  override readonly issues: readonly ConfigIssue[];
 
   constructor(issues: readonly ConfigIssue[], code: ErrorCode = "config-invalid") {
     const [first] = issues;

@@ -1,10 +1,12 @@
 /** One entry of the `streams` section. */
 import { z } from "zod";
+import { isStreamDefinition, type StreamDefinition } from "../events/define-stream.ts";
 import type { StreamOptions } from "../gateway/options.ts";
+import type { DefinitionOption } from "../gateway/stream-definition.ts";
 import { reservedPrefix, type Retention } from "../log/log.ts";
 import { defaultEventType } from "../sse/index.ts";
 import type { RetentionConfig, StreamConfig } from "./config.ts";
-import { bound, convert, duration, jsonPointer, object, text, whole } from "./fields.ts";
+import { bound, convert, duration, file, jsonPointer, object, text, whole } from "./fields.ts";
 import { streamTransformSchema } from "./transform.ts";
 import { upstreamSchema } from "./upstream.ts";
 import { webhookSchema } from "./webhook.ts";
@@ -56,6 +58,15 @@ const heartbeat = convert(
   (options) => (options.event === undefined ? options.interval : options),
 );
 
+/** In code, the definition itself is accepted as well. */
+const definitionSchema: z.ZodType<DefinitionOption, string | StreamDefinition> = convert(
+  z.union([z.custom<StreamDefinition>(isStreamDefinition), file], {
+    error: "the path of a module that exists; in code also a definition",
+  }),
+  (parsed): DefinitionOption => (typeof parsed === "string" ? parsed : () => parsed),
+  (option) => (typeof option === "string" ? option : option()),
+).meta({ tsType: "string | StreamDefinition" });
+
 const shape = object({
   upstream: upstreamSchema.optional(),
   channel: jsonPointer
@@ -66,6 +77,11 @@ const shape = object({
     .optional()
     .describe(
       "A JavaScript or TypeScript module whose function `(event, context) => event` changes the events before they are stored ([guide](../guides/transforms.md)): its path, relative to the working directory, or `{ module, onError, timeout }`; `onError` is `stop` (default), `skip` or `pass`.",
+    ),
+  definition: definitionSchema
+    .optional()
+    .describe(
+      "What the events look like ([guide](../guides/typed-events.md)): the path of a JavaScript or TypeScript module that exports `defineStream(…)` for the stream, relative to the working directory; in code also the definition itself. Published events that do not match are refused with 422, those of the upstream are stored and reported.",
     ),
   ids: z
     .enum(["gateway", "upstream"])
@@ -93,11 +109,12 @@ const shape = object({
 /** One stream. */
 export const streamSchema: z.ZodType<StreamOptions, StreamConfig> = convert(
   shape,
-  ({ upstream, webhook, channel, transform, retry, ...rest }): StreamOptions => ({
+  ({ upstream, webhook, channel, transform, definition, retry, ...rest }): StreamOptions => ({
     ...rest,
     upstream,
     webhook,
     transform,
+    definition,
     hasUpstream: upstream !== undefined,
     channel,
     retry,

@@ -1,5 +1,5 @@
 import { addConditions, narrow } from "../http/filter.ts";
-import type { Gap } from "../hub/control.ts";
+import type { Gap } from "../events/control.ts";
 import { formatCursor } from "../log/cursor.ts";
 import type { EventCondition, Log } from "../log/log.ts";
 import { matches } from "../log/filter.ts";

@@ -1,6 +1,10 @@
+import { checkEvent, decodeEvent, encodeData } from "../events/check.ts";
+import type { StreamDefinition } from "../events/define-stream.ts";
+import type { ChannelOf, DataOf, InputsOf } from "../events/event.ts";
 import { toEvent } from "../http/publish-body.ts";
 import type { Clients, ConnectedClient } from "../http/clients.ts";
 import type { DeliveredEvent } from "../hub/format.ts";
+import { assertAll } from "./stream-definition.ts";
 import type { SubscribeOptions } from "./subscribe.ts";
 
 /** An event to publish. */
@@ -30,19 +34,26 @@ export interface Subscribers {
   readonly byChannel: Readonly<Record<string, number>>;
 }
 
-/** A stream of a gateway, for programs that publish to it and know its clients. */
-export interface GatewayStream extends EventPublisher<StreamPublishOptions> {
+/**
+ * A stream of a gateway, for programs that publish to it and know its clients. The type parameters are those of its
+ * definition.
+ */
+export interface GatewayStream<
+  Inputs = Readonly<Record<string, unknown>>,
+  Channel extends string = string,
+  Event = DeliveredEvent,
+> extends EventPublisher<Inputs, StreamPublishOptions<Channel>> {
   readonly name: string;
   /**
    * Publishes to one channel. An event for a user is published to a channel of the user, such as `user:42`: clients that
    * may read the channel get it, also those that connect later and resume.
    */
-  to(channel: string): EventPublisher;
+  to(channel: Channel): EventPublisher<Inputs>;
   /**
    * Follows the stream inside the process.
    * @throws {SpillwayError} the iterator throws `filter-invalid`.
    */
-  subscribe(options?: SubscribeOptions): AsyncIterable<DeliveredEvent>;
+  subscribe(options?: SubscribeOptions): AsyncIterable<Event>;
   /** The number of subscribers in this process, in total and by channel. */
   subscribers(): Subscribers;
   /**
@@ -57,20 +68,40 @@ export interface GatewayStream extends EventPublisher<StreamPublishOptions> {
    * @param client the id from the event `connected`, a hook, or {@link GatewayStream.clients}
    * @returns whether the event was written to the connection; false if the client is not connected, or does not read
    * fast enough.
-   * @throws {SpillwayError} `request-invalid`; `peer-timeout`: another process has not answered.
+   * @throws {SpillwayError} `request-invalid`, `event-invalid`; `peer-timeout`: another process has not answered.
    */
-  send(client: string, event: string, data: unknown): Promise<boolean>;
+  send<Type extends keyof Inputs & string>(client: string, event: Type, data: Inputs[Type]): Promise<boolean>;
+}
+
+/** A stream whose events have a definition. */
+export type TypedStream<Definition extends StreamDefinition> = GatewayStream<
+  InputsOf<Definition>,
+  ChannelOf<Definition>,
+  ReceivedEvent<Definition>
+>;
+
+/** A union over the types of a stream's events, to be narrowed by `event`. */
+export type ReceivedEvent<Definition extends StreamDefinition> = {
+  [Type in keyof DataOf<Definition> & string]: TypedEvent<Type, DataOf<Definition>[Type]>;
+}[keyof DataOf<Definition> & string];
+
+/** A received event with the data that its schema returns. */
+export interface TypedEvent<Type extends string, Data> extends Omit<DeliveredEvent, "event" | "data"> {
+  readonly event: Type;
+  readonly data: Data;
+  /** The exact text of the data. */
+  readonly raw: string;
 }
 
 /** Publishes to a stream, or to one channel of it. */
-export interface EventPublisher<Options extends PublishOptions = ChannelPublishOptions> {
+export interface EventPublisher<Inputs, Options extends PublishOptions = ChannelPublishOptions> {
   /**
    * Appends an event to the stream, and resolves to its id once it is durable. A transform of the stream determines how
    * many events are appended, and thereby the number of ids.
    * @param data text, or a value that is published as its JSON text
    * @throws {SpillwayError} as `gateway.publish`
    */
-  publish(event: string, data: unknown, options?: Options): Promise<string[]>;
+  publish<Type extends keyof Inputs & string>(event: Type, data: Inputs[Type], options?: Options): Promise<string[]>;
 }
 
 /** How an event is published to a channel. */
@@ -80,9 +111,9 @@ export interface ChannelPublishOptions extends PublishOptions {
 }
 
 /** How an event is published to a stream. */
-export interface StreamPublishOptions extends ChannelPublishOptions {
+export interface StreamPublishOptions<Channel extends string = string> extends ChannelPublishOptions {
   /** Default: no channel. */
-  readonly channel?: string | undefined;
+  readonly channel?: Channel | undefined;
 }
 
 /** Selects clients. Default: all. */
@@ -101,11 +132,21 @@ interface StreamGateway {
   subscribers(stream: string): Subscribers;
 }
 
-/** Creates the handle of a stream that exists. */
-export function createGatewayStream(name: string, gateway: StreamGateway, clients: Clients): GatewayStream {
+/**
+ * Creates the handle of a stream that exists.
+ * @param definition its definition, if the handle is typed
+ */
+export function createGatewayStream(
+  name: string,
+  gateway: StreamGateway,
+  clients: Clients,
+  definition?: StreamDefinition,
+): GatewayStream {
+  const encode = (value: unknown): unknown => (definition ? encodeData(value) : value);
+
   async function publish(event: string, data: unknown, options: StreamPublishOptions = {}): Promise<string[]> {
     const { idempotencyKey, channel, id } = options;
-    return gateway.publish(name, { event, data, channel, id }, { idempotencyKey });
+    return gateway.publish(name, { event, data: encode(data), channel, id }, { idempotencyKey });
   }
 
   async function* list(match: ClientMatch): AsyncGenerator<ConnectedClient, void, undefined> {
@@ -120,13 +161,28 @@ export function createGatewayStream(name: string, gateway: StreamGateway, client
     name,
     publish,
     to: (channel) => ({ publish: (event, data, options) => publish(event, data, { ...options, channel }) }),
-    subscribe: (options) => gateway.subscribe(name, options),
+    subscribe(options) {
+      const events = gateway.subscribe(name, options);
+      // The types of the events are those of `TypedStream`.
+      return definition
+        ? (decode(definition, events) as AsyncIterable<unknown> as AsyncIterable<DeliveredEvent>)
+        : events;
+    },
     subscribers: () => gateway.subscribers(name),
     clients: (match = {}) => list(match),
     async send(client, event, data) {
-      const checked = toEvent({ event, data }, "event", "gateway");
+      const checked = toEvent({ event, data: encode(data) }, "event", "gateway");
+      if (definition) assertAll([await checkEvent(definition, checked)]);
       const outcome = await clients.send({ client, stream: name, event: checked.event, data: checked.data });
       return outcome === "delivered";
     },
   };
+}
+
+/** The events with the data that their schemas return. */
+async function* decode(
+  definition: StreamDefinition,
+  events: AsyncIterable<DeliveredEvent>,
+): AsyncGenerator<TypedEvent<string, unknown>, void, undefined> {
+  for await (const event of events) yield { ...event, ...(await decodeEvent(definition, event)), raw: event.data };
 }

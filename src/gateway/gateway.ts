@@ -2,12 +2,13 @@ import { toFetchHandler } from "../adapters/fetch/handler.ts";
 import { toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
 import { toUpgradeHandler, type UpgradeHandler } from "../adapters/node/upgrade.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
+import type { StreamDefinition } from "../events/define-stream.ts";
 import type { DrainPlan } from "../hub/hub.ts";
 import type { DeliveredEvent, IdMode } from "../hub/format.ts";
 import { idsOf, libraryKey } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
 import { createHandler, noteRefusal } from "../http/handler.ts";
-import type { SessionCalls } from "../http/clients.ts";
+import type { Clients, SessionCalls } from "../http/clients.ts";
 import type { DeliveriesControl, DeliveryCommand, GatewayContext, ServedStream } from "../http/gateway-context.ts";
 import type { DeliveriesStatus, GatewayStatus, RoutesStatus } from "../http/gateway-status.ts";
 import { isForwarded } from "../http/routes.ts";
@@ -24,6 +25,7 @@ import {
   type GatewayStream,
   type PublishOptions,
   type Subscribers,
+  type TypedStream,
 } from "./gateway-stream.ts";
 import { startServer, type GatewayServer } from "./server.ts";
 import { iterate, type SubscribeOptions } from "./subscribe.ts";
@@ -38,6 +40,7 @@ export type {
   RouteStatus,
   SharedStatus,
   StatusClass,
+  StreamDefinitionStatus,
   StreamStatus,
   StreamTransformStatus,
   StreamUpstreamStatus,
@@ -64,7 +67,8 @@ export interface Gateway {
   /**
    * Appends all events or none, and resolves to their ids once they are durable. A transform of the stream determines
    * what is appended, and how many events.
-   * @throws {SpillwayError} `stream-unknown`, `request-invalid`; `idempotency-conflict` for a key that was used with
+   * @throws {SpillwayError} `stream-unknown`, `request-invalid`; `event-invalid` for events that do not match the stream's
+   * definition; `idempotency-conflict` for a key that was used with
    * other events; a `store-…` or `transform-…` code: nothing was appended; `append-unknown`: the events may have been
    * appended, and only a retry with the same `idempotencyKey` is sure not to append them twice.
    */
@@ -75,9 +79,10 @@ export interface Gateway {
    */
   subscribe(stream: string, options?: SubscribeOptions): AsyncIterable<DeliveredEvent>;
   /**
-   * A stream with its clients: `const prices = gateway.stream("prices")`.
-   * @throws {SpillwayError} `stream-unknown`
+   * A stream with its clients: `const prices = gateway.stream("prices")`. With a definition, its events are typed.
+   * @throws {SpillwayError} `stream-unknown`; `config-invalid` if the stream has no definition in the configuration.
    */
+  stream<Definition extends StreamDefinition>(definition: Definition): TypedStream<Definition>;
   stream(name: string): GatewayStream;
   /**
    * Starts the gateway's own server on the configured address. Idempotent.
@@ -185,10 +190,10 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
       const stream = find(name);
       const list = toEvents(events, stream.ids);
       const idempotency = idempotencyKey === undefined ? undefined : libraryKey(idempotencyKey, list);
-      return idsOf(stream, list, await stream.append(list, { idempotency }));
+      return idsOf(stream, list, await stream.append(list, { idempotency, strict: true }));
     },
     subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),
-    stream: (name) => createGatewayStream(find(name).name, gateway, context.clients),
+    stream: createStreamMember(find, () => gateway, context.clients),
     async listen() {
       if (closed) throw new SpillwayError("shutting-down");
       server ??= startOwnServer(context, options);
@@ -224,6 +229,23 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     pressure.stop();
     await parts.end();
   }
+}
+
+function createStreamMember(
+  find: (name: string) => ServedStream,
+  gateway: () => Gateway,
+  clients: Clients,
+): Gateway["stream"] {
+  function stream<Definition extends StreamDefinition>(definition: Definition): TypedStream<Definition>;
+  function stream(name: string): GatewayStream;
+  function stream(wanted: string | StreamDefinition): unknown {
+    if (typeof wanted === "string") return createGatewayStream(find(wanted).name, gateway(), clients);
+    const { name } = wanted;
+    if (find(name).definition()) return createGatewayStream(name, gateway(), clients, wanted);
+    const field = `streams.${name}.definition`;
+    throw new SpillwayError("config-invalid", `${field}: expected a definition, got none`, { field });
+  }
+  return stream;
 }
 
 function createDeliveriesMember(deliveries: DeliveriesControl, isClosed: () => boolean): GatewayDeliveries {

@@ -1,5 +1,5 @@
 import { SpillwayError } from "../errors.ts";
-import type { Gap } from "../hub/control.ts";
+import type { Gap } from "../events/control.ts";
 import { isName } from "../http/filter.ts";
 import type { Log, NewEvent } from "../log/log.ts";
 import type { IngestStats } from "../metrics/snapshot.ts";

@@ -6,6 +6,7 @@ import type { Limits } from "../limits/options.ts";
 import type { IdMode } from "../hub/format.ts";
 import type { Retention } from "../log/log.ts";
 import type { Routes } from "../proxy/options.ts";
+import type { DefinitionOption } from "./stream-definition.ts";
 import type { StreamTransformOptions } from "./stream-transform.ts";
 import type { UpstreamOptions } from "../upstream/upstream.ts";
 import type { WebhookOptions } from "../webhooks/options.ts";
@@ -26,6 +27,8 @@ export interface StreamOptions {
   readonly channel: string | undefined;
   /** Changes its events before they are stored. */
   readonly transform: StreamTransformOptions | undefined;
+  /** What its events look like; absent if it accepts any. */
+  readonly definition: DefinitionOption | undefined;
   /** Whether the stream has an upstream. Workers get this flag instead of `upstream`, which contains secrets. */
   readonly hasUpstream: boolean;
   /** The webhooks that are stored in it; absent if it accepts none. */

@@ -124,8 +124,8 @@ export async function changeTo(current: GatewayOptions, next: GatewayOptions, ta
   try {
     for (const [name, after] of Object.entries(next.streams)) {
       const before = current.streams[name];
-      // The module of a transform may have changed, or a reload is to start an upstream again that it has stopped.
-      if (after.transform || !isDeepStrictEqual(before, after))
+      // A module may have changed, or a reload is to start an upstream again that its transform has stopped.
+      if (after.transform || after.definition || !isDeepStrictEqual(before, after))
         prepared.push(await target.prepare(name, { before, after }, next));
     }
     applied = target.apply(next);

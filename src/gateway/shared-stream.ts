@@ -155,6 +155,7 @@ function optionsOf(
     channel: undefined,
     // That of the route is loaded with the route.
     transform: undefined,
+    definition: undefined,
     ids: "gateway",
     retention,
     heartbeat: { interval: heartbeat, event: undefined },

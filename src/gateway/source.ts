@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { LeaseStatus, Publish, ReplicationStatus } from "../http/gateway-context.ts";
-import type { StreamTransformStatus } from "../http/gateway-status.ts";
+import type { StreamDefinitionStatus, StreamTransformStatus } from "../http/gateway-status.ts";
 import type { Log, LogStore } from "../log/log.ts";
 import type { IngestStats } from "../metrics/snapshot.ts";
 import { loadSource } from "../upstream/sources/load-source.ts";
@@ -14,7 +14,8 @@ import type { Leadership } from "./leadership.ts";
 import type { GatewayOptions, StreamOptions } from "./options.ts";
 import type { Prepared } from "./reload.ts";
 import { watchReplication } from "./replication.ts";
-import { createConfiguredTransform, type StreamTransform } from "./stream-transform.ts";
+import { createConfiguredDefinition, type ConfiguredDefinition } from "./stream-definition.ts";
+import { createConfiguredTransform, type ConfiguredTransform, type StreamTransform } from "./stream-transform.ts";
 
 /** Where a stream's events come from: this process, or another one. */
 export interface StreamSource {
@@ -23,6 +24,8 @@ export interface StreamSource {
   readonly append: Publish;
   /** What the transform has done; `undefined` for a stream without one. */
   transform(): StreamTransformStatus | undefined;
+  /** What does not match the definition; `undefined` for a stream without one. */
+  definition(): StreamDefinitionStatus | undefined;
   /** The last known state of the upstream; `undefined` for a stream without one. */
   upstream(): UpstreamStatus | undefined;
   /** Whether other nodes can append to the log. Default: false. */
@@ -46,7 +49,7 @@ export interface OwnSource extends StreamSource {
   /** Starts ingest, unless it waits for the first subscriber. */
   start(): void;
   /**
-   * Prepares a change of upstream, channel, transform or retention. Subscribers and holds are kept. The upstream
+   * Prepares a change of upstream, channel, transform, definition or retention. Subscribers and holds are kept. The upstream
    * reconnects only if its options or the channel change, or if its transform has stopped it.
    * @throws {SpillwayError} `config-invalid`, a `store-…` code.
    */
@@ -71,12 +74,12 @@ export async function openSource(
   { store, logger: parent, lease, transform }: SourceDependencies,
 ): Promise<OwnSource> {
   const logger = withFields(parent, { stream: name });
-  const configured = createConfiguredTransform(name, logger);
-  (await configured.prepare(first.transform))();
+  const modules = await openModules(name, first, logger);
+  const { definition } = modules;
   const log = await store.open(name, { retention: first.retention });
   const {
     append,
-    ingest: appendIngested,
+    ingest: appendUnchecked,
     paused,
     stats,
     stop,
@@ -84,6 +87,7 @@ export async function openSource(
     fence: () => feed?.leadership?.fence,
     onLost: () => feed?.leadership?.lose(),
   });
+  const appendIngested = reported(appendUnchecked, definition);
   const listeners: Array<(state: Announced) => void> = [];
   const announce = (state: Announced): void => listeners.forEach((listener) => listener(state));
   const holds = createHolds();
@@ -91,7 +95,7 @@ export async function openSource(
   const changes: LeaseChanges = { taken: 0, lost: 0, released: 0 };
   const parts: FeedParts = { stream: name, announce, coordination: store.coordination, ttl: lease, changes, logger };
   const replication = store.connection && watchReplication(log, () => store.connection!());
-  const currentTransform = (): StreamTransform | undefined => transform ?? configured.current();
+  const currentTransform = (): StreamTransform | undefined => transform ?? modules.transform.current();
   let ingest = createIngest(log, appendIngested, first.channel, currentTransform);
   let makeFeed = await loadFeed(first, parts);
   let feed = makeFeed(ingest);
@@ -112,8 +116,9 @@ export async function openSource(
 
   return {
     log,
-    append: publishTo(append, configured.current),
-    transform: configured.status,
+    append: publishTo(append, modules.transform.current, definition),
+    transform: modules.transform.status,
+    definition: definition.status,
     paused,
     upstream: () => feed?.upstream.status(),
     shared: store.coordination !== undefined,
@@ -126,13 +131,13 @@ export async function openSource(
     async prepare(next) {
       const before = current;
       const makeNext = await loadFeed(next, parts);
-      const applyTransform = await configured.prepare(next.transform);
+      const applyModules = await modules.prepare(next);
       await store.open(name, { retention: next.retention });
       return {
         async commit() {
           current = next;
           makeFeed = makeNext;
-          applyTransform();
+          applyModules();
           const changed = !isDeepStrictEqual(feedOptions(before), feedOptions(next));
           if (changed || isHalted(feed)) await restartFeed(next);
         },
@@ -153,13 +158,52 @@ async function loadFeed({ upstream }: StreamOptions, parts: FeedParts): Promise<
   return (ingest) => upstream && createSource && createFeed(upstream, createSource, ingest, parts);
 }
 
-/** Appends what the current transform makes of published events. */
-function publishTo(append: Log["append"], current: () => StreamTransform | undefined): Publish {
-  return (events, options) => {
+/** The modules of a stream's options. */
+interface StreamModules {
+  readonly transform: ConfiguredTransform;
+  readonly definition: ConfiguredDefinition;
+  /** Loads those of other options; the function that it resolves to applies them. */
+  prepare(options: StreamOptions): Promise<() => void>;
+}
+
+/** @throws {SpillwayError} `config-invalid` */
+async function openModules(name: string, first: StreamOptions, logger: Logger): Promise<StreamModules> {
+  const transform = createConfiguredTransform(name, logger);
+  const definition = createConfiguredDefinition(name, logger);
+  async function prepare(options: StreamOptions): Promise<() => void> {
+    const prepared = [await transform.prepare(options.transform), await definition.prepare(options.definition)];
+    return () => prepared.forEach((apply) => apply());
+  }
+  (await prepare(first))();
+  return { transform, definition, prepare };
+}
+
+/** Reports what was appended and does not match the definition. */
+function reported(append: Log["append"], definition: ConfiguredDefinition): Log["append"] {
+  return async (events, options) => {
+    const appended = await append(events, options);
+    if (!appended.replayed) definition.report(events);
+    return appended;
+  };
+}
+
+/** Appends what the current transform makes of published events, if it matches the definition. */
+function publishTo(
+  append: Log["append"],
+  current: () => StreamTransform | undefined,
+  definition: ConfiguredDefinition,
+): Publish {
+  const lenient = reported(append, definition);
+  const store: Publish = (events, { strict, ...options } = {}) => {
+    if (!strict) return lenient(events, options);
+    const checked = definition.assert(events);
+    return checked ? checked.then(() => append(events, options)) : append(events, options);
+  };
+  return async (events, options) => {
     const transform = current();
-    if (!transform) return append(events, options);
+    if (!transform) return store(events, options);
     return transform.publish(events, async (changed) => {
-      const appended = await append(changed, options);
+      const appended = await store(changed, options);
       return { ...appended, upstreamIds: changed.map(({ upstreamId }) => upstreamId) };
     });
   };

@@ -63,7 +63,7 @@ export async function serveStream(
     },
   });
   const filters = createStreamFilters(() => limits().filters);
-  const { log, append, transform, upstream, lease, replication, paused, hold } = source;
+  const { log, append, transform, definition, upstream, lease, replication, paused, hold } = source;
   const behind = source.shared ? longestBehind : 0;
   return {
     name,
@@ -77,6 +77,7 @@ export async function serveStream(
     subscriberStats: () => subscriberStatsOf(hub, filters),
     append,
     transform,
+    definition,
     upstream,
     lease,
     replication,

@@ -21,6 +21,7 @@ import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message
 import type {
   DeliveriesStatus,
   RoutesStatus,
+  StreamDefinitionStatus,
   StreamTransformStatus,
   SubscriberStats,
   WorkerStatus,
@@ -30,9 +31,16 @@ import type { Sessions } from "./sessions.ts";
 
 /**
  * Appends published events.
- * @throws {SpillwayError} as {@link Log.append} does; a `transform-…` code, `overloaded`: nothing was appended.
+ * @throws {SpillwayError} as {@link Log.append} does; `event-invalid`, a `transform-…` code, `overloaded`: nothing was
+ * appended.
  */
-export type Publish = (events: readonly NewEvent[], options?: AppendOptions) => Promise<Published>;
+export type Publish = (events: readonly NewEvent[], options?: StoreOptions) => Promise<Published>;
+
+/** How published events are appended. */
+export interface StoreOptions extends AppendOptions {
+  /** Whether events that do not match the stream's definition are refused. Default: they are only reported. */
+  readonly strict?: boolean | undefined;
+}
 
 /** Which events were appended. */
 export interface Published extends Appended {
@@ -59,6 +67,8 @@ export interface ServedStream {
   readonly append: Publish;
   /** What the transform has done; `undefined` for a stream without one. */
   transform(): StreamTransformStatus | undefined;
+  /** What does not match the definition; `undefined` for a stream without one. */
+  definition(): StreamDefinitionStatus | undefined;
   /** The last known state of the upstream; `undefined` for a stream without one. */
   upstream(): UpstreamStatus | undefined;
   /** The lease to ingest the stream; absent or `undefined` if only one process can ingest. */

@@ -193,8 +193,17 @@ export interface StreamStatus extends StreamRange, SubscriberStats {
   };
   /** What the transform has done; absent for a stream without one. */
   readonly transform?: StreamTransformStatus;
+  /** What does not match the definition; absent for a stream without one. */
+  readonly definition?: StreamDefinitionStatus;
   /** `null` for a stream without an upstream. */
   readonly upstream: StreamUpstreamStatus | null;
+}
+
+/** Stored events that do not match the stream's definition, on this node, since the start. */
+export interface StreamDefinitionStatus {
+  readonly invalid: number;
+  /** The last one: its type, and the first thing that is wrong with it. `null` if there was none. */
+  readonly lastInvalid: { readonly event: string; readonly field: string; readonly message: string } | null;
 }
 
 /** The transform of a stream, on this node. Counts are since the start. */

@@ -1,5 +1,6 @@
 import { SpillwayError } from "../errors.ts";
-import type { ControlEvents, Gap } from "../hub/control.ts";
+import type { Gap } from "../events/control.ts";
+import type { ControlEvents } from "../hub/control.ts";
 import { trimmedGap } from "../hub/read-from.ts";
 import { formatCursor, parseCursor } from "../log/cursor.ts";
 import { lastPosition } from "../log/last.ts";

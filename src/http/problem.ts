@@ -31,6 +31,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "config-invalid": 422,
   "restart-required": 422,
   "idempotency-conflict": 422,
+  "event-invalid": 422,
   "transform-failed": 422,
   "transform-invalid": 422,
   "too-many-connections": 429,
@@ -100,9 +101,19 @@ function challenge(code: ErrorCode): string {
 }
 
 /** Leaves out the messages of a store, which may contain file names. They are only logged. */
-function detailsOf({ code, message, field, expected, got, position }: SpillwayError): object {
+function detailsOf({ code, message, field, expected, got, position, issues }: SpillwayError): object {
   if (code === "append-unknown") return { detail: unknownDetail, outcome: "unknown" };
-  return code.startsWith("store-") ? {} : { detail: message, field, expected, got, position };
+  return code.startsWith("store-")
+    ? {}
+    : {
+        detail: message,
+        field,
+        expected,
+        got,
+        position,
+        // Those of a configuration are for its operator, who finds them in the log.
+        issues: code === "event-invalid" ? issues : undefined,
+      };
 }
 
 /** Shortens a client's input before it is sent back. */

@@ -39,7 +39,7 @@ export async function publish(
       key === undefined
         ? undefined
         : { owner: ownerOf(identity, address), key, fingerprint: fingerprint(contentType, body) };
-    const published = await stream.append(events, { idempotency });
+    const published = await stream.append(events, { idempotency, strict: true });
     return json(
       { ids: idsOf(stream, events, published) },
       published.replayed ? { "Idempotency-Replayed": "true" } : {},

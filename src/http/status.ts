@@ -56,6 +56,7 @@ function streamStatus(stream: ServedStream): StreamStatus {
     ...leaseStatus(stream),
     ...replicationStatus(stream),
     ...transformStatus(stream),
+    ...definitionStatus(stream),
     upstream: upstream ? upstreamStatus(upstream, upstreamCursor) : null,
   };
 }
@@ -86,6 +87,11 @@ function replicationStatus({ replication }: ServedStream): Pick<StreamStatus, "r
   if (!replication) return {};
   const { connected, lag, reconnects } = replication();
   return { replication: { connected, lag: lag === undefined ? null : Number(lag.toFixed(3)), reconnects } };
+}
+
+function definitionStatus({ definition }: ServedStream): Pick<StreamStatus, "definition"> {
+  const found = definition();
+  return found ? { definition: { ...found } } : {};
 }
 
 function transformStatus({ transform }: ServedStream): Pick<StreamStatus, "transform"> {

@@ -1,20 +1,5 @@
 /** In-band control events. They have a named type, so that an `EventSource` does not pass them to `onmessage`. */
-
-/** The subscriber has missed events between the last one that it received and the next one. */
-export interface Gap {
-  /**
-   * - `trimmed`: retention removed them
-   * - `unknown`: the requested id is unknown
-   * - `upstream`: the source could not resume after a lost connection
-   */
-  readonly reason: "trimmed" | "unknown" | "upstream";
-  /** The position as requested; `null` if none was. */
-  readonly requested: string | null;
-  /** The cursor of the first event in the log; `null` if the gap is in the stream itself. */
-  readonly earliest: string | null;
-  /** How many events of the stream are missing, regardless of the filter; `null` if unknown. */
-  readonly lost: number | null;
-}
+import type { Gap, Reset } from "../events/control.ts";
 
 /** Control events by name, with their JSON data. */
 export interface ControlEvents {
@@ -36,11 +21,7 @@ export interface ControlEvents {
     readonly expiresAt: string | undefined;
   };
   readonly "spillway.gap": Gap;
-  /**
-   * The requested id belongs to another log, or lies beyond this one's head: what the client has received is no longer
-   * valid.
-   */
-  readonly "spillway.reset": { readonly epoch: string; readonly requested: string; readonly earliest: string };
+  readonly "spillway.reset": Reset;
   /** The state of the upstream connection has changed. */
   readonly "spillway.upstream": { readonly state: UpstreamState };
   /** The server ends the stream; `retry` is the reconnect delay in ms. */

@@ -1,6 +1,6 @@
 import { formatCursor } from "../log/cursor.ts";
 import type { Log, LogFilter, LogPage, ReadOptions } from "../log/log.ts";
-import type { Gap } from "./control.ts";
+import type { Gap } from "../events/control.ts";
 
 /** A page of a log, and the gap before it. */
 export interface ReadPage extends LogPage {

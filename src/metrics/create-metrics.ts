@@ -7,7 +7,7 @@ import { processMetrics } from "./process-metrics.ts";
 import { routeMetrics } from "./route-metrics.ts";
 import { servingMetrics } from "./serving-metrics.ts";
 import { takeSnapshot, type MetricsSources, type Snapshot } from "./snapshot.ts";
-import { transformMetrics } from "./transform-metrics.ts";
+import { definitionMetrics, transformMetrics } from "./transform-metrics.ts";
 import { upstreamMetrics } from "./upstream-metrics.ts";
 
 /** All metrics as a monitoring system reads them. */
@@ -28,6 +28,7 @@ export const allMetrics: readonly Metric[] = [
   ...deliveryMetrics,
   ...upstreamMetrics,
   ...transformMetrics,
+  ...definitionMetrics,
   ...logMetrics,
   ...clusterMetrics,
   ...processMetrics,

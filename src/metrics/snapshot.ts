@@ -1,6 +1,12 @@
 /** The values that metrics are made from: plain numbers, read once per scrape. */
 import type { LeaseStatus, ReplicationStatus, ServedStream } from "../http/gateway-context.ts";
-import type { DeliveriesStatus, RoutesStatus, StreamTransformStatus, SubscriberStats } from "../http/gateway-status.ts";
+import type {
+  DeliveriesStatus,
+  RoutesStatus,
+  StreamDefinitionStatus,
+  StreamTransformStatus,
+  SubscriberStats,
+} from "../http/gateway-status.ts";
 import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Limits } from "../limits/options.ts";
 import type { LogState, StoreConnection } from "../log/log.ts";
@@ -29,6 +35,8 @@ export interface StreamSnapshot {
   readonly upstream: UpstreamStatus | undefined;
   /** Only if the stream has a transform. */
   readonly transform?: StreamTransformStatus | undefined;
+  /** Only if the stream has a definition. */
+  readonly definition?: StreamDefinitionStatus | undefined;
   readonly paused: boolean;
   /** Only if nodes share the store, as is `replication`. */
   readonly lease?: LeaseStatus | undefined;
@@ -64,7 +72,10 @@ export interface MetricsSources {
   readonly version: string;
   readonly streams: ReadonlyMap<
     string,
-    Pick<ServedStream, "log" | "subscriberStats" | "upstream" | "transform" | "paused" | "lease" | "replication">
+    Pick<
+      ServedStream,
+      "log" | "subscriberStats" | "upstream" | "transform" | "definition" | "paused" | "lease" | "replication"
+    >
   >;
   store?(): Snapshot["store"];
   /** `undefined` while the statistics are not known. */
@@ -87,6 +98,7 @@ export function takeSnapshot(sources: MetricsSources): Snapshot {
       log: stream.log.state(),
       upstream: stream.upstream(),
       transform: stream.transform(),
+      definition: stream.definition(),
       paused: stream.paused() !== undefined,
       lease: stream.lease?.(),
       replication: stream.replication?.(),

@@ -1,5 +1,16 @@
 import { eachStream, type Metric } from "./definition.ts";
 
+/** The metric of streams that have a definition. */
+export const definitionMetrics: readonly Metric[] = [
+  {
+    name: "spillway_events_invalid_total",
+    type: "counter",
+    help: "Events that were stored although they do not match the stream's definition",
+    labels: ["stream"],
+    samples: eachStream(({ definition }) => definition?.invalid),
+  },
+];
+
 /** Metrics of streams that have a transform. One process applies it to a stream, so these cover all processes. */
 export const transformMetrics: readonly Metric[] = [
   {

@@ -7,12 +7,14 @@ import { createNdjsonFormat } from "../../src/hub/format.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const protocol = readFileSync(resolve(root, "PROTOCOL.md"), "utf8");
-const controlSource = readFileSync(resolve(root, "src/hub/control.ts"), "utf8");
+const [controlSource, sharedSource] = ["src/hub/control.ts", "src/events/control.ts"].map((file) =>
+  readFileSync(resolve(root, file), "utf8"),
+) as [string, string];
 
-/** The names and members of the interface `ControlEvents`, and of `Gap`, which it refers to. */
+/** The names and members of the interface `ControlEvents`, and of `Gap` and `Reset`, which it refers to. */
 const controls = new Map(
-  Array.from(controlSource.matchAll(/^ {2}readonly "([^"]+)": (\{[\s\S]*?\}|Gap);/gm), ([, name = "", type = ""]) => {
-    const body = type === "Gap" ? /interface Gap \{[\s\S]*?\n\}/.exec(controlSource)![0] : type;
+  Array.from(controlSource.matchAll(/^ {2}readonly "([^"]+)": (\{[\s\S]*?\}|\w+);/gm), ([, name = "", type = ""]) => {
+    const body = /^\w/.test(type) ? new RegExp(`interface ${type} \\{[\\s\\S]*?\\n\\}`).exec(sharedSource)![0] : type;
     return [name, Array.from(body.matchAll(/readonly (\w+):/g), ([, member = ""]) => member)];
   }),
 );

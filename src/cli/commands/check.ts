@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { printJsonSchema } from "../../config/json-schema.ts";
 import { printConfig } from "../../config/print.ts";
 import { checkFilters } from "../../gateway/check-filters.ts";
+import { loadDefinition } from "../../gateway/stream-definition.ts";
 import { loadTransforms } from "../../proxy/proxy.ts";
 import { loadTransform } from "../../transform/load.ts";
 import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
@@ -23,8 +24,10 @@ export function addCheck(program: Command): void {
       const options = await resolveFlags(flags);
       await loadTransforms(options.routes);
       await checkFilters(options);
-      for (const [name, { transform }] of Object.entries(options.streams))
+      for (const [name, { transform, definition }] of Object.entries(options.streams)) {
         if (transform) await loadTransform(transform.module, `streams.${name}.transform`);
+        if (definition !== undefined) await loadDefinition(name, definition);
+      }
       process.stdout.write(printConfig(options));
     });
 }

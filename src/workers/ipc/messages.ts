@@ -8,16 +8,17 @@ import type { PeerAnswers, PeerCall } from "../../http/clients.ts";
 import type { Arrival, Caller } from "../../limits/admission.ts";
 import type { ProcessStats } from "../../metrics/process-stats.ts";
 import type { IngestStats, ProcessSnapshot } from "../../metrics/snapshot.ts";
-import type { DeliveryCommand, Published } from "../../http/gateway-context.ts";
+import type { DeliveryCommand, Published, StoreOptions } from "../../http/gateway-context.ts";
 import type {
   DeliveriesStatus,
   RoutesStatus,
+  StreamDefinitionStatus,
   StreamTransformStatus,
   SubscriberStats,
   WorkerStatus,
 } from "../../http/gateway-status.ts";
 import type { UpstreamStatus } from "../../upstream/upstream.ts";
-import type { AppendOptions, LogEvent, NewEvent } from "../../log/log.ts";
+import type { LogEvent, NewEvent } from "../../log/log.ts";
 
 /** A message from the primary to a worker. */
 export type ToWorker =
@@ -84,7 +85,7 @@ export interface Calls {
     readonly request: {
       readonly stream: string;
       readonly events: readonly NewEvent[];
-      readonly options: AppendOptions | undefined;
+      readonly options: StoreOptions | undefined;
     };
     readonly answer: Published;
   };
@@ -149,6 +150,7 @@ export interface StreamFacts {
   readonly upstream?: UpstreamStatus | undefined;
   readonly paused?: string | undefined;
   readonly transform?: StreamTransformStatus | undefined;
+  readonly definition?: StreamDefinitionStatus | undefined;
   readonly ingestStats: IngestStats;
 }
 
@@ -159,13 +161,14 @@ export interface ErrorText {
   readonly field?: string | undefined;
   readonly expected?: string | undefined;
   readonly got?: string | undefined;
+  readonly issues?: SpillwayError["issues"];
   readonly retryAfter?: number | undefined;
 }
 
 export function toErrorText(error: unknown): ErrorText {
   if (!(error instanceof SpillwayError)) return { message: error instanceof Error ? error.message : String(error) };
-  const { code, message, field, expected, got, retryAfter } = error;
-  return { code, message, field, expected, got, retryAfter };
+  const { code, message, field, expected, got, issues, retryAfter } = error;
+  return { code, message, field, expected, got, issues, retryAfter };
 }
 
 export function toError({ code, message, ...details }: ErrorText): Error {

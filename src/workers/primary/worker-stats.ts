@@ -86,13 +86,7 @@ export function createWorkerStats(
     const all: SubscriberStats[] = [...reports.values(), gone].map(
       (report) => report.subscriberStats[name] ?? noSubscribers,
     );
-    return {
-      subscriberStats: all.reduce(addStats),
-      upstream: source.upstream(),
-      paused: source.paused(),
-      transform: source.transform(),
-      ingestStats: source.ingestStats(),
-    };
+    return { subscriberStats: all.reduce(addStats), ...factsOf(source) };
   }
 
   return {
@@ -133,4 +127,14 @@ function addGone(gone: StatsByStream, last: StatsByStream): StatsByStream {
     return [name, addStats(gone[name] ?? noSubscribers, withoutConnected(stats))] as const;
   });
   return { ...gone, ...Object.fromEntries(added) };
+}
+
+function factsOf(source: OwnSource): Omit<StreamFacts, "subscriberStats"> {
+  return {
+    upstream: source.upstream(),
+    paused: source.paused(),
+    transform: source.transform(),
+    definition: source.definition(),
+    ingestStats: source.ingestStats(),
+  };
 }

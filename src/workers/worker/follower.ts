@@ -43,6 +43,7 @@ export function createFollower(
       log,
       append,
       transform: () => facts()?.transform,
+      definition: () => facts()?.definition,
       upstream: () => facts()?.upstream,
       paused: () => facts()?.paused,
       hold() {

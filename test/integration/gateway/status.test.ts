@@ -13,7 +13,7 @@ import { engines } from "../../support/shared-engines.ts";
 import { startWorkers } from "../../support/workers.ts";
 
 /** The members of the type: always present, or only with several nodes or workers. */
-type Members<T> = Readonly<Record<keyof T, "always" | "shared" | "transform">>;
+type Members<T> = Readonly<Record<keyof T, "always" | "shared" | "module">>;
 
 const gatewayMembers = {
   version: "always",
@@ -48,7 +48,8 @@ const streamMembers = {
   leader: "shared",
   lease: "shared",
   replication: "shared",
-  transform: "transform",
+  transform: "module",
+  definition: "module",
   upstream: "always",
 } satisfies Members<StreamStatus>;
 

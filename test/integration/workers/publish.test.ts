@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { read } from "../../support/reader.ts";
 import { startWorkers, type WorkersServer } from "../../support/workers.ts";
@@ -5,7 +6,8 @@ import { startWorkers, type WorkersServer } from "../../support/workers.ts";
 let server: WorkersServer;
 
 beforeEach(async () => {
-  server = await startWorkers(3, { streams: { s: {} }, limits: { body: "1MiB" } });
+  const prices = { definition: resolve("examples/typed-events/prices.js") };
+  server = await startWorkers(3, { streams: { s: {}, prices }, limits: { body: "1MiB" } });
 });
 
 afterEach(() => server.close());
@@ -27,6 +29,19 @@ test("an Idempotency-Key applies to all workers", async () => {
   }
   expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
   expect((await page()).events).toHaveLength(1);
+});
+
+test("every worker refuses events that do not match the stream's definition", async () => {
+  for (let n = 1; n <= 4; n++) {
+    expect((await server.publish("prices", { event: "trade", data: { symbol: "btc", price: n } })).status).toBe(200);
+    const refused = await server.publish("prices", { event: "trade", data: { price: 0 } });
+    expect(refused.status).toBe(422);
+    expect(await refused.json()).toMatchObject({
+      code: "event-invalid",
+      issues: [{ field: "[0].data.symbol" }, { field: "[0].data.price" }],
+    });
+  }
+  expect((await server.status()).streams["prices"]).toMatchObject({ definition: { invalid: 0, lastInvalid: null } });
 });
 
 test("a client can resume with an id from one worker at every other", async () => {

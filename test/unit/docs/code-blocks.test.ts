@@ -28,6 +28,8 @@ const compilerOptions = {
   skipLibCheck: true,
   noEmit: true,
   paths: {
+    "zod": [join(root, "node_modules/zod/index.d.ts")],
+    "valibot": [join(root, "node_modules/valibot/dist/index.d.mts")],
     "spillway": [join(root, "dist/index.d.ts")],
     "spillway/*": [join(root, "dist/*/index.d.ts"), join(root, "dist/log/*/index.d.ts")],
   },

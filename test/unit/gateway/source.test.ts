@@ -55,6 +55,7 @@ function streamOptions(): StreamOptions {
     channel: undefined,
     webhook: undefined,
     transform: undefined,
+    definition: undefined,
     ids: "gateway",
     retention: { age: undefined, events: undefined, bytes: undefined },
     heartbeat: { interval: 15_000, event: undefined },
