@@ -7,12 +7,14 @@ const program = findProgram("chromium");
 /** Whether Debian's Chromium is installed here. */
 export const chromiumInstalled: boolean = program !== undefined;
 
-/** Starts a headless Chromium without background network traffic. */
+/** A headless Chromium without background network traffic. */
+export const chromiumOptions = {
+  executablePath: program ?? "chromium",
+  args: ["--no-sandbox", "--disable-quic", "--disable-background-networking"],
+};
+
 export function launchChromium(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: program ?? "chromium",
-    args: ["--no-sandbox", "--disable-quic", "--disable-background-networking"],
-  });
+  return chromium.launch(chromiumOptions);
 }
 
 /** A page that opens the browser's `EventSource` and records its events. Serve it from the origin of the stream. */
