@@ -52,6 +52,8 @@ export interface StartContext {
 export interface Settings {
   /** Number of channels; 0: none. */
   readonly channels: number;
+  /** Whether clients select a channel by a filter expression. */
+  readonly filters: boolean;
   /** How long events may wait to be sent together, in ms; 0: not at all. */
   readonly coalesce: number;
   /** Number of processes that serve; 1: only the started one. */

@@ -3,6 +3,7 @@ import { cluster } from "./cluster.js";
 import { coalesce } from "./coalesce.js";
 import { connectRate } from "./connect-rate.js";
 import { filtered } from "./filtered.js";
+import { filters } from "./filters.js";
 import { growth } from "./growth.js";
 import { idleMemory } from "./idle-memory.js";
 import { ingest } from "./ingest.js";
@@ -18,6 +19,7 @@ export const scenarios = [
   paced,
   burst,
   filtered,
+  filters,
   proxy,
   replayStorm,
   ingest,

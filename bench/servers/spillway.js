@@ -73,8 +73,7 @@ export async function startSpillway({ origin, cpus, directory, settings }, store
     pid: program.pid,
     url: program.url,
     started: { after: performance.now() - begun, cpu: usageOf(program.pid).cpu },
-    path: (channel) =>
-      settings.routes ? "/events" : channel === "" ? "/streams/bench" : `/streams/bench?channels=${channel}`,
+    path: (channel) => pathOf(channel, settings),
     health: "/healthz",
     stored: (count) => stored(program.url, count),
     stop: program.stop,
@@ -82,14 +81,25 @@ export async function startSpillway({ origin, cpus, directory, settings }, store
 }
 
 /**
+ * @param {string} channel
+ * @param {import("../types.d.ts").Settings} settings
+ */
+function pathOf(channel, { routes, filters }) {
+  if (routes) return "/events";
+  if (channel === "") return "/streams/bench";
+  const expression = encodeURIComponent(`data.n > 0 && data.c == "${channel}"`);
+  return `/streams/bench?${filters ? `filter=${expression}` : `channels=${channel}`}`;
+}
+
+/**
  * @param {string} origin
  * @param {string} store
  * @param {import("../types.d.ts").Settings} settings
  */
-function configuration(origin, store, { channels, coalesce, workers, streams, routes }) {
+function configuration(origin, store, { channels, filters, coalesce, workers, streams, routes }) {
   const stream = {
     upstream: { url: origin },
-    ...(channels > 0 ? { channel: "/c" } : {}),
+    ...(channels > 0 && !filters ? { channel: "/c" } : {}),
     ...(coalesce > 0 ? { coalesce: `${coalesce}ms` } : {}),
   };
   const published = Array.from({ length: streams }, (_, index) => [`s${index + 1}`, {}]);
