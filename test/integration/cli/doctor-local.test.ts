@@ -142,6 +142,41 @@ test("with --check-upstream each source is contacted once, otherwise none is", (
     expect(of("upstream").found).not.toContain("hunter2");
   }));
 
+test("with --check-upstream a server that is not of the configured kind is a failure", () =>
+  withDirectory(async (cwd) => {
+    const types: Readonly<Record<string, string>> = { "/list": "application/json", "/lines": "application/x-ndjson" };
+    const server = createServer(({ url = "" }, response) => {
+      const type = types[url] ?? "text/html";
+      response.writeHead(200, { "content-type": type }).end(url === "/list" ? "[]" : "\n");
+    }).listen(0, "127.0.0.1");
+    onTestFinished(() => server.close().closeAllConnections());
+    await expect.poll(() => server.listening).toBe(true);
+    const host = `127.0.0.1:${portOf(server)}`;
+    const upstreams: ReadonlyArray<readonly [found: string, upstream: object]> = [
+      ["answers with JSON", { url: `http://${host}/list`, poll: {} }],
+      ["answers with lines of JSON", { url: `http://${host}/lines`, format: "ndjson" }],
+      ["upstream-content-type", { url: `http://${host}/page`, poll: {} }],
+      ["upstream-content-type", { url: `http://${host}/page`, format: "ndjson" }],
+      ["upstream-content-type", { url: `http://${host}/page` }],
+      ["upstream-status", { url: `ws://${host}/page` }],
+      ["upstream-connect", { url: `redis://${host}`, redis: { subscribe: ["x"] } }],
+      ["upstream-connect", { url: `mqtt://${host}`, mqtt: { topics: ["x"] } }],
+      ["upstream-connect", { url: `amqp://${host}`, amqp: { queue: "x" } }],
+    ];
+    const streams = Object.fromEntries(upstreams.map(([, upstream], index) => [`s${index}`, { upstream }]));
+    await writeFile(join(cwd, "spillway.json"), JSON.stringify({ store: "memory:", streams }));
+    const { code, all } = await examine(cwd, "--check-upstream");
+    expect(code).toBe(1);
+    expect(all("upstream")).toEqual(
+      upstreams.map(([found]) => ({
+        name: "upstream",
+        outcome: found.startsWith("answers") ? "ok" : "fail",
+        found: expect.stringContaining(found) as unknown,
+        advice: expect.toSatisfy((advice) => (advice === null) === found.startsWith("answers")) as unknown,
+      })),
+    );
+  }));
+
 test("an invalid URL and an invalid duration are refused", async () => {
   const wrong = await runCli(["doctor", "streams/s"]);
   expect([wrong.code, wrong.stdout]).toEqual([1, ""]);
