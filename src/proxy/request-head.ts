@@ -222,8 +222,8 @@ export function targetPath(path: string, search: string, route: RouteOptions, ba
   if (dotSegment.test(path))
     throw new SpillwayError("request-invalid", "the path has the segment . or ..", { field: "path" });
   const { strip, prepend } = route.path;
-  // Whole segments only: `/api` is no part of `/apiary`.
-  const rest = strip !== "" && `${path}/`.startsWith(strip.replace(/\/?$/, "/")) ? path.slice(strip.length) : path;
+  // The pattern of the route begins with it, so the path does, too.
+  const rest = path.slice(strip.length);
   const query = route.credential === "keep" ? search : withoutParameter(search, "ticket");
   return `${base.replace(/\/$/, "")}${prepend}${rest.startsWith("/") ? rest : `/${rest}`}${query}`;
 }

@@ -1,8 +1,10 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
+import type { Gateway } from "spillway";
 import { expect, onTestFinished, test } from "vitest";
-import type { Gateway } from "../../../src/gateway/gateway.ts";
+import { resolveConfig } from "../../../src/config/resolve.ts";
 import type { RouteStatus } from "../../../src/http/gateway-status.ts";
+import type { Routes } from "../../../src/proxy/options.ts";
 import { createProxy } from "../../../src/proxy/proxy.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { portOf } from "../../support/ports.ts";
@@ -66,8 +68,8 @@ async function serve(origins: readonly { readonly url: string }[], changes: Rout
   };
 }
 
-const retry = { attempts: 2, on: ["refused", "unsent"], budget: 0.2 } as const;
-const eject = { errors: 5, for: 30_000, most: 0.5 };
+const retry = { attempts: 2, on: ["refused", "unsent"], budget: "20%" } as const;
+const eject = { errors: 5, for: "30s", most: "50%" };
 
 test("no idempotent request fails while a target is killed under load, and the target is ejected within a second", async () => {
   const origins = await Promise.all(["a", "b", "c"].map((name) => startOrigin(answerWith(name, 200, 5))));
@@ -298,16 +300,17 @@ test("a request that waits for a target while the gateway stops gets 503 and whe
 
 test("a change of a route keeps targets whose settings stay, with their health, and its counts", async () => {
   const [first, second] = [await startOrigin(answerWith("a")), await startOrigin(answerWith("b"))];
-  const before = routeTo([first.url], { upstream: { eject } });
-  const proxy = createProxy({ "/api/**": before }, silentLogger);
+  const routes = (urls: readonly string[], changes: RouteChanges): Routes =>
+    resolveConfig({ store: "memory:", routes: { "/api/**": routeTo(urls, changes) } }).routes;
+  const proxy = createProxy(routes([first.url], { upstream: { eject } }), silentLogger);
   onTestFinished(() => proxy.close(0));
   const [target] = proxy.find("/api/x")!.targets;
   target!.health.isUp = false;
-  proxy.apply({ "/api/**": routeTo([first.url, second.url], { upstream: { eject }, heartbeat: 5000 }) });
+  proxy.apply(routes([first.url, second.url], { upstream: { eject }, heartbeat: 5000 }));
   const changed = proxy.find("/api/x")!;
   expect(changed.targets[0]).toBe(target);
   expect(Object.values(changed.stats().targets).map(({ state }) => state)).toEqual(["down", "up"]);
-  proxy.apply({ "/api/**": routeTo([first.url], { upstream: { connections: 5 } }) });
+  proxy.apply(routes([first.url], { upstream: { connections: 5 } }));
   expect(proxy.find("/api/x")!.targets[0]).not.toBe(target);
   proxy.apply({});
   expect(proxy.find("/api/x")).toBeUndefined();

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import type { Gateway } from "../../../src/gateway/gateway.ts";
+import type { Gateway } from "spillway";
 import { budget, time } from "../../fuzz/budget.ts";
 import { answersIn, openRaw } from "../../support/raw-client.ts";
 import { chunk, startRawOrigin, whole, type OriginConnection, type RawOrigin } from "../../support/raw-origin.ts";

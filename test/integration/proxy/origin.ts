@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import { onTestFinished } from "vitest";
 import { portOf } from "../../support/ports.ts";
 
 /** An origin of event streams over Node's HTTP. */
@@ -38,4 +39,35 @@ export async function startHttpOrigin(): Promise<HttpOrigin> {
     },
   };
   return origin;
+}
+
+/** An origin whose event streams stay open. */
+export interface StreamOrigin {
+  readonly url: string;
+  readonly requests: readonly IncomingMessage[];
+  /** The event streams that are open. */
+  readonly open: ReadonlySet<ServerResponse>;
+  /** Sends an event on every open stream. */
+  send(data: string): void;
+}
+
+/** Starts an origin that answers GET of `/feed…` with `hello` and an open event stream, until the end of the test. */
+export async function startStreamOrigin(): Promise<StreamOrigin> {
+  const open = new Set<ServerResponse>();
+  const requests: IncomingMessage[] = [];
+  const server = createServer((request, response) => {
+    requests.push(request);
+    if (!request.url!.startsWith("/feed")) return void response.writeHead(404).end("none");
+    if (request.method !== "GET") return void response.end(request.method);
+    open.add(response.writeHead(200, { "content-type": "text/event-stream" }));
+    response.write("id: 1\ndata: hello\n\n");
+    response.once("close", () => open.delete(response));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const send = (data: string): void => open.forEach((response) => response.write(`data: ${data}\n\n`));
+  return { url: `http://127.0.0.1:${portOf(server)}`, requests, open, send };
 }

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer } from "node:http";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,38 +9,10 @@ import { startNumberedUpstream } from "../../support/numbered-upstream.js";
 import { portOf } from "../../support/ports.ts";
 import { eventually, read, type Reading } from "../../support/reader.ts";
 import { startReloadable } from "../../support/reloadable.ts";
+import { startStreamOrigin } from "./origin.ts";
 
 /** How often the gateway is killed. */
 const rounds = Number(process.env["KILL_ROUNDS"] ?? 3);
-
-interface Origin {
-  readonly url: string;
-  readonly requests: IncomingMessage[];
-  /** The event streams that are open. */
-  readonly open: Set<ServerResponse>;
-  send(data: string): void;
-}
-
-/** A target that answers `/feed…` with `hello` and an open event stream, and everything else with 404. */
-async function startOrigin(): Promise<Origin> {
-  const open = new Set<ServerResponse>();
-  const requests: IncomingMessage[] = [];
-  const server: Server = createServer((request, response) => {
-    requests.push(request);
-    if (!request.url!.startsWith("/feed")) return void response.writeHead(404).end("none");
-    if (request.method !== "GET") return void response.end(request.method);
-    open.add(response.writeHead(200, { "content-type": "text/event-stream" }));
-    response.write("id: 1\ndata: hello\n\n");
-    response.once("close", () => open.delete(response));
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const send = (data: string): void => open.forEach((response) => response.write(`data: ${data}\n\n`));
-  return { url: `http://127.0.0.1:${portOf(server)}`, requests, open, send };
-}
 
 async function start(url: string, route: Partial<RouteConfig> = {}, config: GatewayConfig = {}): Promise<Gateway> {
   const gateway = await createGateway({
@@ -68,7 +40,7 @@ const lastId = ({ events }: Reading): string => events.findLast(({ id }) => id !
 const shared = (gateway: Gateway): object | undefined => gateway.status().routes["/**"]!.shared;
 
 test("clients with equal requests share one request to the target", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const gateway = await start(origin.url, {}, { access: { anonymous: ["admin"] } });
   const together = await Promise.all([follow(gateway), follow(gateway)]);
   await Promise.all(together.map((reading) => reading.until(() => reading.data().length === 1)));
@@ -86,7 +58,7 @@ test("clients with equal requests share one request to the target", async () => 
 });
 
 test("a client that resumes gets exactly what it has missed, in place of another request", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const gateway = await start(origin.url);
   const first = await follow(gateway);
   await first.until(() => first.data().length === 1);
@@ -104,7 +76,7 @@ test("a client that resumes gets exactly what it has missed, in place of another
 });
 
 test("requests that differ in path, query or a forwarded header are not shared", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const gateway = await start(origin.url);
   const distinct: [string, Headers][] = [
     ["/feed", {}],
@@ -122,7 +94,7 @@ test("requests that differ in path, query or a forwarded header are not shared",
 });
 
 test("the target gets no header of a client in which requests may differ unnoticed", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const gateway = await start(origin.url, {
     share: { vary: ["X-Tenant"] },
     headers: { request: { set: { "x-from": "gateway" } } },
@@ -139,7 +111,7 @@ test("the target gets no header of a client in which requests may differ unnotic
 const key = (name: string): string => `sp_${name.repeat(43)}`;
 
 test("different credentials share if the target does not see them, each with its own right", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const hash = async (name: string): Promise<string> => {
     const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key(name)));
     return `sha256:${Buffer.from(digest).toString("hex")}`;
@@ -173,7 +145,7 @@ test("different credentials share if the target does not see them, each with its
 });
 
 test("a stream of a route is not reachable as a stream of the gateway", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const gateway = await start(origin.url);
   await follow(gateway);
   expect(gateway.status().streams).toEqual({});
@@ -183,7 +155,7 @@ test("a stream of a route is not reachable as a stream of the gateway", async ()
 });
 
 test("what is no request for an event stream, or no such answer, is forwarded as without share", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const gateway = await start(origin.url);
   const get = (path: string, init: RequestInit): Promise<Response> =>
     gateway.fetch(new Request(`http://localhost${path}`, init));
@@ -220,7 +192,7 @@ test("a target that does not answer in time is a 504 after one timeout", async (
 });
 
 test("a stranger opens at most half of the streams, and displaces nobody who has fewer", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const gateway = await start(origin.url, { share: { streams: 4, linger: "20s" } }, { trustProxy: ["127.0.0.0/8"] });
   const { port } = await gateway.listen();
   const from = (address: string, n: number): Promise<Response> =>
@@ -243,7 +215,7 @@ test("a stranger opens at most half of the streams, and displaces nobody who has
 });
 
 test("the request to the target ends after the last client, and with it the log", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const gateway = await start(origin.url, { share: { linger: "1s" } });
   const first = await follow(gateway);
   await first.until(() => first.data().length === 1);
@@ -270,7 +242,7 @@ test("events are transformed once, whatever the number of clients", async () => 
       return { data: { text: event.data, call: ++calls, ...context } };
     };`,
   );
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const gateway = await start(origin.url, { transform });
   const readings = await Promise.all([follow(gateway), follow(gateway), follow(gateway)]);
   for (const data of ["drop", "twice", "throw", "end"]) origin.send(data);
@@ -284,7 +256,7 @@ test("events are transformed once, whatever the number of clients", async () => 
 });
 
 test("a reload that changes the route disconnects its clients, who then resume", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   let heartbeat = "15s";
   const config = () => ({
     store: "memory:",
@@ -330,7 +302,7 @@ test(`a client gets exactly 1..M through ${rounds} times kill -9, with SQLite`, 
 });
 
 test("each of two workers shares for its own clients", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const routes = { "/**": { upstream: { url: origin.url }, access: "none" as const, share: true as const } };
   const gateway = await startReloadable(2, { routes });
   onTestFinished(() => gateway.close());

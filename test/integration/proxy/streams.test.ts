@@ -9,30 +9,7 @@ import { startReloadable, type Reloadable } from "../../support/reloadable.ts";
 import { untilEnded } from "../../support/workers.ts";
 import { selfSigned } from "../../support/self-signed.ts";
 import { openRaw } from "../../support/raw-client.ts";
-
-interface StreamOrigin {
-  readonly url: string;
-  readonly open: ReadonlySet<ServerResponse>;
-  /** Sends an event on every open stream. */
-  send(data: string): void;
-}
-
-/** An origin whose responses are event streams that stay open. */
-async function startOrigin(): Promise<StreamOrigin> {
-  const open = new Set<ServerResponse>();
-  const server = createServer((_, response) => {
-    open.add(response.writeHead(200, { "content-type": "text/event-stream" }));
-    response.write("data: hello\n\n");
-    response.once("close", () => open.delete(response));
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const send = (data: string): void => open.forEach((response) => response.write(`data: ${data}\n\n`));
-  return { url: `http://127.0.0.1:${portOf(server)}`, open, send };
-}
+import { startStreamOrigin } from "./origin.ts";
 
 const routesTo = (url: string): GatewayConfig["routes"] => ({ "/feed": { upstream: { url }, access: "none" } });
 
@@ -55,7 +32,7 @@ const received = (reading: Reading, data: string): Promise<Reading> =>
   reading.until(() => reading.data().includes(data));
 
 test.each([1, 2])("a reload with other targets cuts none of 500 streams, with %i workers", async (workers) => {
-  const [before, after] = [await startOrigin(), await startOrigin()];
+  const [before, after] = [await startStreamOrigin(), await startStreamOrigin()];
   const gateway = await start(workers, { routes: routesTo(before.url) });
   const readings = await openStreams(gateway, 500);
   await gateway.write({ routes: routesTo(after.url) });
@@ -68,7 +45,7 @@ test.each([1, 2])("a reload with other targets cuts none of 500 streams, with %i
 });
 
 test("when a worker is killed, the streams of the others go on", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const gateway = await start(2, { routes: routesTo(origin.url) });
   const readings = await openStreams(gateway, 40);
   const { workers } = (await (await gateway.request("/status")).json()) as { workers: { pid: number }[] };
@@ -82,7 +59,7 @@ test("when a worker is killed, the streams of the others go on", async () => {
 });
 
 test("1,000 clients that leave end 1,000 requests to the target", async () => {
-  const origin = await startOrigin();
+  const origin = await startStreamOrigin();
   const gateway = await createGateway({ listen: "127.0.0.1:0", store: "memory:", routes: routesTo(origin.url) });
   onTestFinished(() => gateway.close());
   const { port } = await gateway.listen();
