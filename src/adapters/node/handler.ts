@@ -110,6 +110,8 @@ class NodeRequest implements HttpRequest {
   get original(): OriginalRequest {
     const response = this.#response;
     if (!isHttp2(response)) assertForwardable(this.#request as IncomingMessage, response);
+    // The route has times of its own, which may be longer than a server's.
+    (isHttp2(response) ? response.stream : this.#request.socket).setTimeout(0);
     return toOriginal(this.#request, response, this.#target);
   }
 

@@ -1,9 +1,11 @@
 /** Requests of routes that one connection carries, with and without Node's HTTP. */
 import { once } from "node:events";
+import { createServer } from "node:http";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Gateway } from "spillway";
+import { portOf } from "../../support/ports.ts";
 import { answersIn, openRaw, type RawClient } from "../../support/raw-client.ts";
-import { chunk, startRawOrigin, whole, type RawOrigin } from "../../support/raw-origin.ts";
+import { chunk, startRawOrigin, whole, type OriginConnection, type RawOrigin } from "../../support/raw-origin.ts";
 import { eventually } from "../../support/reader.ts";
 import { openRoutes, routeTo } from "../../support/routes.ts";
 
@@ -43,6 +45,11 @@ beforeAll(async () => {
 });
 
 afterAll(() => origin.close());
+
+/** The target's side of a request that it does not answer by itself. */
+function silentTarget(): OriginConnection | undefined {
+  return origin.connections.findLast((each) => each.isOpen() && each.text().includes("/api/silent"));
+}
 
 describe.each(["raw", "node"] as const)("the %s listener", (listener) => {
   let gateway: Gateway;
@@ -211,10 +218,9 @@ describe.each(["raw", "node"] as const)("the %s listener", (listener) => {
     const client = connect((await leaving.listen()).port);
     await ask(client, to("/api/a"), "GET /api/a");
     client.socket.write(to("/api/silent"));
-    const seen = (): boolean => origin.connections.some((each) => each.isOpen() && each.text().includes("/api/silent"));
-    await eventually(seen, "the request");
+    await eventually(() => silentTarget() !== undefined, "the request");
     client.socket.end();
-    await eventually(() => !seen(), "the end of the request");
+    await eventually(() => silentTarget() === undefined, "the end of the request");
     await client.all();
     expect(leaving.status().routes["/api/**"]).toMatchObject({ active: 0 });
   });
@@ -227,15 +233,34 @@ describe.each(["raw", "node"] as const)("the %s listener", (listener) => {
     await ask(idle, to("/api/a"), "GET /api/a");
     await ask(busy, to("/api/a"), "GET /api/a");
     busy.socket.write(to("/api/silent"));
-    const target = (): (typeof origin.connections)[number] | undefined =>
-      origin.connections.findLast((each) => each.isOpen() && each.text().includes("/api/silent"));
-    await eventually(() => target() !== undefined, "the request");
+    await eventually(() => silentTarget() !== undefined, "the request");
     const closed = stopping.close();
     await once(idle.socket, "end");
-    target()!.socket.write(whole("the response"));
+    silentTarget()!.socket.write(whole("the response"));
     expect(await busy.all()).toMatch(/the response$/);
     // Node's HTTP has announced what it does not do.
     if (listener === "raw") expect(answersIn(busy.text()).at(-1)).toMatchObject({ status: 200, closes: true });
     await closed;
   });
+});
+
+test("a target may take longer to answer than its gateway's server lets connections be silent", async () => {
+  const gateway = await openRoutes({ "/api/**": routeTo([origin.url]) });
+  const server = createServer(gateway.node()).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  server.timeout = 50;
+  const waiting = openRaw(portOf(server));
+  onTestFinished(async () => {
+    waiting.socket.destroy();
+    server.close();
+    await gateway.close();
+  });
+  waiting.socket.write(to("/api/silent"));
+  await eventually(() => silentTarget() !== undefined, "the request");
+  // It is connected later, and closed.
+  const silent = openRaw(portOf(server));
+  await silent.all();
+  silent.socket.destroy();
+  silentTarget()!.socket.write(whole("the response"));
+  await eventually(() => waiting.text().endsWith("the response"), "the response");
 });
