@@ -5,6 +5,7 @@ import { version } from "../gateway/version.ts";
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   serve: async () => (await import("./commands/serve.ts")).addServe,
   check: async () => (await import("./commands/check.ts")).addCheck,
+  schema: async () => (await import("./commands/schema.ts")).addSchema,
   doctor: async () => (await import("./commands/doctor.ts")).addDoctor,
   tail: async () => (await import("./commands/tail.ts")).addTail,
   publish: async () => (await import("./commands/publish.ts")).addPublish,

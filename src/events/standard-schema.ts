@@ -10,7 +10,9 @@ export interface StandardSchema<Input = unknown, Output = Input> {
     /** Exists in types only. */
     readonly types?: { readonly input: Input; readonly output: Output } | undefined;
     /** Standard JSON Schema, which not all libraries implement. */
-    readonly jsonSchema?: { input(options: { readonly target: "draft-2020-12" }): Record<string, unknown> } | undefined;
+    readonly jsonSchema?:
+      | { input(options: { readonly target: "draft-07" | "draft-2020-12" }): Record<string, unknown> }
+      | undefined;
   };
 }
 

@@ -98,6 +98,37 @@ test("publish-and-follow.js prints its own events and serves them", async () => 
   expect(example.output()).toMatch(/closed\n$/);
 });
 
+test("typed-events/start.js publishes valid events, and refuses others", async () => {
+  const example = await start("typed-events/start.js");
+  const reading = await follow(example.url);
+  await reading.until((all) => all.data().length === 1);
+  expect(JSON.parse(reading.data()[0]!)).toMatchObject({ symbol: "btc", price: expect.any(Number) as number });
+  const invalid = await post(`${example.url}/events`, { event: "trade", data: { symbol: "btc", price: "97250" } });
+  expect(invalid.status).toBe(422);
+  expect(await invalid.json()).toMatchObject({ issues: [{ field: "[0].data.price" }] });
+  await eventually(() => /^btc \d+\.00$/m.test(example.output()), "the typed event");
+  await expectGoodbye(example, reading);
+});
+
+test("reach-users.js sends to everyone, to a user, and to a connection", async () => {
+  const example = await start("reach-users.js");
+  const [ada, bob] = [await follow(example.url, { "x-user": "ada" }), await follow(example.url, { "x-user": "bob" })];
+  const call = async (path: string, body: object): Promise<unknown> =>
+    (await post(new URL(path, example.url).href, body)).json();
+  await call("/broadcast", { text: "to all" });
+  await call("/users/ada/notices", { text: "to ada" });
+  const { client } = ada.controls("connected")[0]!;
+  expect(await call(`/connections/${String(client)}/progress`, { done: 0.5 })).toEqual({ delivered: true });
+  expect(await call("/connections/nobody/progress", { done: 1 })).toEqual({ delivered: false });
+  await ada.until((all) => all.data().length === 3);
+  expect(ada.data()).toEqual(['{"text":"to all"}', '{"text":"to ada"}', '{"done":0.5}']);
+  await bob.until((all) => all.data().length === 1);
+  expect(bob.data()).toEqual(['{"text":"to all"}']);
+  const online = await fetch(new URL("/online", example.url));
+  expect(await online.json()).toEqual(["ada", "bob"]); // in the order in which they connected
+  await expectGoodbye(example, ada);
+});
+
 test("own-store/serve.js serves the events published to its store", async () => {
   const example = await start("own-store/serve.js");
   const reading = await follow(example.url);
