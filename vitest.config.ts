@@ -47,6 +47,8 @@ const alone = [
   "test/integration/gateway/{hostile,leftovers,many-streams}.test.ts",
   "test/integration/proxy/hostile.test.ts",
   "test/unit/workers/fork.test.ts",
+  // It sets globals that tell a browser.
+  "test/contract/clients.test.ts",
 ];
 
 /** Tests over several engines leave these out. */
