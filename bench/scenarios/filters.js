@@ -26,6 +26,6 @@ export const filters = {
   async run(stage, { clients, rate, seconds, warmUp }) {
     const { group, measured, metrics } = await steady(stage, { clients, rate, seconds, warmUp });
     const share = measured.cpu / measured.seconds / 1e4;
-    return { ...metrics, share, ...faults(await group.report()) };
+    return { ...(clients > 0 ? metrics : { rss: metrics.rss }), share, ...faults(await group.report()) };
   },
 };
