@@ -1,3 +1,6 @@
+import type { StreamDefinition } from "../events/definition.ts";
+import type { DataOf } from "../events/event.ts";
+
 /** The types of a stream's events, with the type of their data. */
 export type EventMap = Record<string, unknown>;
 
@@ -28,6 +31,9 @@ export interface GapEvents {
   readonly "spillway.gap": Gap;
   readonly "spillway.reset": Gap;
 }
+
+/** The events of a definition, with the data that its schemas return, and those that do not match it. */
+export type EventsOf<Definition extends StreamDefinition> = Omit<DataOf<Definition>, keyof GapEvents>;
 
 /** A union over the types of events, to be narrowed by `type`. */
 export type EventOf<Events> = {

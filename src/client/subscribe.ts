@@ -1,13 +1,28 @@
-import type { EventMap } from "./events.ts";
+import type { StreamDefinition } from "../events/definition.ts";
+import type { EventMap, EventsOf } from "./events.ts";
 import type { SubscribeOptions } from "./options.ts";
 import type { StreamUrl } from "./request.ts";
 import { StreamSubscription, type Subscription } from "./subscription.ts";
 
+/** Options of a subscription to a stream with a definition, which makes the data of its events. */
+export interface TypedSubscribeOptions extends Omit<SubscribeOptions, "parse"> {
+  /** Default: `/streams/<name>`, relative to the page. */
+  readonly url?: StreamUrl | undefined;
+}
+
 /**
  * Subscribes to a stream of Server-Sent Events and stays connected until it is closed. It connects at once.
  *
- * @param url a URL, relative to the page in a browser, or a function that makes one for each attempt
+ * @param stream the stream's definition. Events that do not match it are delivered as `spillway.invalid`.
  */
-export function subscribe<Events = EventMap>(url: StreamUrl, options: SubscribeOptions = {}): Subscription<Events> {
-  return new StreamSubscription(url, options) as unknown as Subscription<Events>;
+export function subscribe<Definition extends StreamDefinition>(
+  stream: Definition,
+  options?: TypedSubscribeOptions,
+): Subscription<EventsOf<Definition>>;
+/** @param url a URL, relative to the page in a browser, or a function that makes one for each attempt */
+export function subscribe<Events = EventMap>(url: StreamUrl, options?: SubscribeOptions): Subscription<Events>;
+export function subscribe(source: StreamDefinition | StreamUrl, options: TypedSubscribeOptions = {}): unknown {
+  if (typeof source !== "object" || source instanceof URL) return new StreamSubscription(source, options);
+  const { url = `/streams/${source.name}`, ...rest } = options;
+  return new StreamSubscription(url, rest, source.decode);
 }

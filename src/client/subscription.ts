@@ -1,3 +1,4 @@
+import type { StreamDefinition } from "../events/definition.ts";
 import { toClientError, type ClientError } from "./error.ts";
 import type { ClientEvent, EventMap, EventOf, Gap, GapEvents } from "./events.ts";
 import { Connection } from "./connection.ts";
@@ -54,8 +55,11 @@ export class StreamSubscription implements Subscription {
   #head: string | undefined;
   #saving: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(source: StreamUrl, options: SubscribeOptions) {
+  readonly #decode: StreamDefinition["decode"] | undefined;
+
+  constructor(source: StreamUrl, options: SubscribeOptions, decode?: StreamDefinition["decode"]) {
     this.#options = options;
+    this.#decode = decode;
     const { signal } = options;
     signal?.addEventListener("abort", this.close, { once: true });
     if (signal?.aborted) this.close();
@@ -127,7 +131,7 @@ export class StreamSubscription implements Subscription {
   async *#events(): AsyncGenerator<ClientEvent> {
     try {
       for (let message = await this.#queue.take(); message; message = await this.#queue.take()) {
-        const event = message.control ? await this.#control(message) : this.#eventOf(message);
+        const event = message.control ? await this.#control(message) : await this.#eventOf(message);
         if (event) yield event;
         this.#handled(message.id);
       }
@@ -137,7 +141,9 @@ export class StreamSubscription implements Subscription {
     if (this.#error) throw this.#error;
   }
 
-  #eventOf({ type, raw, id }: Message): ClientEvent {
+  #eventOf({ type, raw, id }: Message): ClientEvent | Promise<ClientEvent> {
+    const decoded = this.#decode?.({ event: type, data: raw });
+    if (decoded) return decoded.then(({ event, data }) => ({ type: event, data, raw, id }));
     return { type, data: (this.#options.parse ?? parseJson)(raw, type), raw, id };
   }
 

@@ -1,6 +1,7 @@
 /** One entry of the `streams` section. */
 import { z } from "zod";
-import { isStreamDefinition, type StreamDefinition } from "../events/define-stream.ts";
+import type { StreamDefinition } from "../events/definition.ts";
+import { isStreamDefinition } from "../events/define-stream.ts";
 import type { StreamOptions } from "../gateway/options.ts";
 import type { DefinitionOption } from "../gateway/stream-definition.ts";
 import { reservedPrefix, type Retention } from "../log/log.ts";

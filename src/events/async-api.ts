@@ -1,4 +1,4 @@
-import type { StreamDefinition } from "./define-stream.ts";
+import type { StreamDefinition } from "./definition.ts";
 import { dataSchemas, publishedSchema, type EventSchema, type JsonSchema } from "./json-schema.ts";
 
 /** What an AsyncAPI document says of the API as a whole. */

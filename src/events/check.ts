@@ -1,14 +1,7 @@
 import { matchesGlob } from "../util/glob.ts";
-import type { StreamDefinition } from "./define-stream.ts";
+import type { DecodedEvent, EventText, StreamDefinition } from "./definition.ts";
 import type { EventIssue, InvalidEvent } from "./event.ts";
 import type { SchemaIssue, SchemaResult } from "./standard-schema.ts";
-
-/** An event to check, as it is stored. */
-export interface CheckedEvent {
-  readonly event: string;
-  readonly data: string;
-  readonly channel?: string | null | undefined;
-}
 
 /** The result of a check. */
 export type EventCheck =
@@ -22,7 +15,7 @@ const maxIssues = 20;
  * Checks an event against its stream's definition.
  * @returns a promise if the schema is asynchronous.
  */
-export function checkEvent(definition: StreamDefinition, event: CheckedEvent): EventCheck | Promise<EventCheck> {
+export function checkEvent(definition: StreamDefinition, event: EventText): EventCheck | Promise<EventCheck> {
   const { events, channels } = definition;
   if (!Object.hasOwn(events, event.event)) {
     const message = `not a type of the stream "${definition.name}": ${Object.keys(events).join(", ")}`;
@@ -41,14 +34,8 @@ export function checkEvent(definition: StreamDefinition, event: CheckedEvent): E
   }
 }
 
-/**
- * The type and the data of a received event for a program: as the schema returns it, `spillway.invalid` for an event
- * that does not match the definition, or a control event as it is.
- */
-export async function decodeEvent(
-  definition: StreamDefinition,
-  event: CheckedEvent,
-): Promise<{ readonly event: string; readonly data: unknown }> {
+/** See {@link StreamDefinition.decode}. */
+export async function decodeEvent(definition: StreamDefinition, event: EventText): Promise<DecodedEvent> {
   const data = parseData(event.data);
   if (event.event.startsWith("spillway.")) return { event: event.event, data };
   const { issues, ...valid } = await checkEvent(definition, event);

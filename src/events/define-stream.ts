@@ -1,18 +1,6 @@
+import { decodeEvent } from "./check.ts";
+import type { EventSchemas, StreamDefinition } from "./definition.ts";
 import type { StandardSchema } from "./standard-schema.ts";
-
-/** The schemas of a stream's events, by type. */
-export type EventSchemas = Readonly<Record<string, StandardSchema>>;
-
-/** The types of a stream's events and its channels, for everyone who publishes and reads it. */
-export interface StreamDefinition<
-  Events extends EventSchemas = EventSchemas,
-  Channels extends readonly string[] = readonly string[],
-> {
-  readonly name: string;
-  readonly events: Events;
-  /** `{name}` stands for any text. Empty: any channel. */
-  readonly channels: Channels;
-}
 
 /** What {@link defineStream} takes. */
 export interface StreamShape<Events extends EventSchemas, Channels extends readonly string[]> {
@@ -30,7 +18,13 @@ export function defineStream<Events extends EventSchemas, const Channels extends
   name: string,
   { events, channels }: StreamShape<Events, Channels>,
 ): StreamDefinition<Events, Channels> {
-  return { name, events, channels: channels ?? ([] as unknown as Channels) };
+  const definition: StreamDefinition<Events, Channels> = {
+    name,
+    events,
+    channels: channels ?? ([] as unknown as Channels),
+    decode: (event) => decodeEvent(definition, event),
+  };
+  return definition;
 }
 
 /** Whether a value is a definition. */

@@ -1,5 +1,5 @@
 import type { Gap, Reset } from "./control.ts";
-import type { EventSchemas, StreamDefinition } from "./define-stream.ts";
+import type { EventSchemas, StreamDefinition } from "./definition.ts";
 import type { InputOf, OutputOf } from "./standard-schema.ts";
 
 /** What a definition says is wrong with an event. */

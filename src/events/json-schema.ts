@@ -1,4 +1,4 @@
-import type { StreamDefinition } from "./define-stream.ts";
+import type { StreamDefinition } from "./definition.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 
 /** A JSON Schema. */

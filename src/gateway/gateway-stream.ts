@@ -1,5 +1,5 @@
-import { checkEvent, decodeEvent, encodeData } from "../events/check.ts";
-import type { StreamDefinition } from "../events/define-stream.ts";
+import { checkEvent, encodeData } from "../events/check.ts";
+import type { StreamDefinition } from "../events/definition.ts";
 import type { ChannelOf, DataOf, InputsOf } from "../events/event.ts";
 import { toEvent } from "../http/publish-body.ts";
 import type { Clients, ConnectedClient } from "../http/clients.ts";
@@ -184,5 +184,5 @@ async function* decode(
   definition: StreamDefinition,
   events: AsyncIterable<DeliveredEvent>,
 ): AsyncGenerator<TypedEvent<string, unknown>, void, undefined> {
-  for await (const event of events) yield { ...event, ...(await decodeEvent(definition, event)), raw: event.data };
+  for await (const event of events) yield { ...event, ...(await definition.decode(event)), raw: event.data };
 }

@@ -2,7 +2,7 @@ import { toFetchHandler } from "../adapters/fetch/handler.ts";
 import { toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
 import { toUpgradeHandler, type UpgradeHandler } from "../adapters/node/upgrade.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
-import type { StreamDefinition } from "../events/define-stream.ts";
+import type { StreamDefinition } from "../events/definition.ts";
 import type { DrainPlan } from "../hub/hub.ts";
 import type { DeliveredEvent, IdMode } from "../hub/format.ts";
 import { idsOf, libraryKey } from "../http/publish.ts";

@@ -1,6 +1,7 @@
 import { SpillwayError } from "../errors.ts";
 import { checkEvent, type EventCheck } from "../events/check.ts";
-import { isStreamDefinition, type StreamDefinition } from "../events/define-stream.ts";
+import type { StreamDefinition } from "../events/definition.ts";
+import { isStreamDefinition } from "../events/define-stream.ts";
 import type { EventIssue } from "../events/event.ts";
 import type { StreamDefinitionStatus } from "../http/gateway-status.ts";
 import { reservedPrefix, type NewEvent } from "../log/log.ts";

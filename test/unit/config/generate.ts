@@ -70,7 +70,7 @@ const preamble = `/**
  */
 import type { AuthorizeFunction } from "../access/authorize.ts";
 import type { Right } from "../access/identity.ts";
-import type { StreamDefinition } from "../events/define-stream.ts";
+import type { StreamDefinition } from "../events/definition.ts";
 import type { UpstreamHeaders } from "../upstream/upstream.ts";
 
 /** A number of milliseconds, or text: \`500ms\`, \`10s\`, \`5m\`, \`24h\`, \`7d\`. */

@@ -1,4 +1,5 @@
 import type { GatewayStream, ReceivedEvent, TypedStream } from "spillway";
+import type { EventOf, EventsOf } from "spillway/client";
 import { defineStream, type ChannelOf, type DataOf, type Gap, type InputsOf, type InvalidEvent } from "spillway/events";
 import { type } from "arktype";
 import * as v from "valibot";
@@ -60,6 +61,12 @@ test("what is received is a union by `event`, with the output types and the cont
   expectTypeOf<Of<"spillway.invalid">>().toEqualTypeOf<InvalidEvent>();
   expectTypeOf<DataOf<Orders>["placed"]>().toEqualTypeOf<{ id: string; at: Date }>();
   expectTypeOf(stream.subscribe()).toEqualTypeOf<AsyncIterable<Received>>();
+});
+
+test("the client has the same types, in a union by `type`", () => {
+  type Received = EventOf<EventsOf<Orders>>;
+  expectTypeOf<Received["type"]>().toEqualTypeOf<"placed" | "paid" | "shipped" | "spillway.invalid">();
+  expectTypeOf<Extract<Received, { type: "placed" }>["data"]>().toEqualTypeOf<{ id: string; at: Date }>();
 });
 
 test("a stream without a definition accepts any event", () => {
