@@ -20,10 +20,14 @@ let origin: Server;
 let port: number;
 
 beforeAll(async () => {
-  // Says what it has seen, in the form of a problem's code.
-  origin = createServer(({ method, url }, response) => {
-    if (url === "/open/204") return void response.writeHead(204).end();
-    response.end(JSON.stringify({ code: `${method}${url}`.toLowerCase().replaceAll(/[^a-z]/g, "-") }));
+  // Says what it has seen, in the form of a problem's code; not before a body has come whose end may be malformed.
+  origin = createServer((request, response) => {
+    const { method, url } = request;
+    const code = `${method}${url}`.toLowerCase().replaceAll(/[^a-z]/g, "-");
+    request.resume().on("end", () => {
+      if (url === "/open/204") response.writeHead(204).end();
+      else response.end(JSON.stringify({ code }));
+    });
   });
   await new Promise<void>((resolve) => origin.listen(0, "127.0.0.1", resolve));
   const upstream = { url: `http://127.0.0.1:${portOf(origin)}` };

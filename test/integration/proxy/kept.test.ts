@@ -179,13 +179,23 @@ describe.each(["raw", "node"] as const)("the %s listener", (listener) => {
     await ask(client, bytes.slice(-1), "GET /api/b");
   });
 
+  test("a head behind a response that does not arrive in time is refused", async () => {
+    const limits = { timeouts: { headers: "300ms" } };
+    const strict = await openRoutes({ "/api/**": routeTo([origin.url]) }, { listener, limits });
+    onTestFinished(() => strict.close());
+    const client = connect((await strict.listen()).port);
+    await ask(client, to("/api/a"), "GET /api/a");
+    client.socket.write(to("/api/b").slice(0, -1));
+    expect(answersIn(await client.all()).map(({ status }) => status)).toEqual([200, 408]);
+  });
+
   test("a client that asks for more than it reads gets every response in order", async () => {
     const client = connect();
     client.socket.pause();
     const before = origin.requests().length;
-    // More than is held, and more than the kernel's buffers take.
-    const count = 200;
-    for (let n = 0; n < count; n++) client.socket.write(to("/api/large"));
+    // More requests than are held, and more responses than the kernel's buffers take.
+    const count = 20;
+    for (let n = 0; n < count; n++) client.socket.write(to("/api/large", "GET", `X-Pad: ${"x".repeat(1000)}`));
     await eventually(() => origin.requests().length > before, "the first request");
     client.socket.resume();
     await eventually(() => client.text().length > count * large.length, "all responses");

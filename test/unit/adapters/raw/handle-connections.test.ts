@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { acceptHandles, type HandleConnection } from "../../../../src/adapters/raw/handle-connections.ts";
+import { createSilenceWatch } from "../../../../src/adapters/raw/silence-watch.ts";
 import { eventually } from "../../../support/reader.ts";
 
 let server: Server;
@@ -138,4 +139,92 @@ test("queued data is dropped when it is destroyed", async () => {
   connection.destroy();
   await eventually(() => closed.length === 1);
   await expect(readAll(client).then((bytes) => bytes.length)).resolves.toBeGreaterThanOrEqual(0);
+});
+
+/** Opens a connection whose first bytes are a request, after which it is kept. */
+async function keep(): Promise<{ readonly client: Socket; readonly connection: HandleConnection }> {
+  const client = open("first");
+  await eventually(() => taken.length === 1);
+  return { client, connection: taken[0]!.connection };
+}
+
+test("a kept connection hands out what arrives during a request once the next one is expected, and then at once", async () => {
+  const { client, connection } = await keep();
+  for (const text of ["sec", "ond"]) {
+    client.write(text);
+    // Both are read in this turn or the next, and nothing is handed out.
+    await new Promise(setImmediate);
+  }
+  expect(taken).toHaveLength(1);
+  connection.next();
+  await eventually(() => taken.length === 2);
+  // What was not read yet arrives during the second request.
+  connection.next();
+  client.write(".");
+  await eventually(() => taken.map(({ bytes }) => bytes).join("") === "firstsecond.");
+  expect(connection.isPersistent).toBe(true);
+});
+
+test("a kept connection holds a few kB, and becomes a socket with all bytes that were not answered", async () => {
+  const { client, connection } = await keep();
+  // More than the buffers of the kernel take, so that the rest waits for somebody who reads.
+  const bytes = Buffer.alloc(32 * 2 ** 20, "leave it, ");
+  client.write(bytes);
+  connection.write(Buffer.from("the answer"));
+  connection.next();
+  await eventually(() => sockets.length === 1);
+  let received = 0;
+  sockets[0]!.on("data", (chunk: Buffer) => (received += chunk.length)).resume();
+  await eventually(() => received === bytes.length);
+  expect(closed).toEqual(opened);
+  expect(String(await once(client, "data"))).toBe("the answer");
+});
+
+test("a kept connection whose client has ended its side carries what came before, and closes", async () => {
+  const { client, connection } = await keep();
+  client.end("second");
+  await eventually(() => connection.readableEnded);
+  expect(connection.isPersistent).toBe(true);
+  connection.next();
+  await eventually(() => taken.length === 2);
+  expect(connection.isPersistent).toBe(false);
+  connection.write(Buffer.from("the answer"));
+  connection.next();
+  expect(String(await readAll(client))).toBe("the answer");
+  await eventually(() => closed.length === 1);
+});
+
+test("a kept connection that ended before its next request becomes a socket that ends, too", async () => {
+  const { client, connection } = await keep();
+  client.end("leave");
+  await eventually(() => connection.readableEnded);
+  connection.next();
+  await eventually(() => sockets.length === 1);
+  let text = "";
+  sockets[0]!.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  await once(sockets[0]!, "end");
+  expect(text).toBe("leave");
+  sockets[0]!.end("goodbye");
+  expect(String(await readAll(client))).toBe("goodbye");
+});
+
+test("a connection from which nothing comes in time is closed, others are not", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const watch = createSilenceWatch(() => 75_000);
+  const destroyed: string[] = [];
+  const named = (name: string): HandleConnection =>
+    ({ destroyed: false, destroy: () => destroyed.push(name) }) as unknown as HandleConnection;
+  const [silent, active, later] = [named("silent"), named("active"), named("later")];
+  for (const connection of [silent, active]) watch.add(connection);
+  vi.advanceTimersByTime(40_000);
+  watch.remove(active);
+  watch.add(later);
+  vi.advanceTimersByTime(34_000);
+  expect(destroyed).toEqual([]);
+  vi.advanceTimersByTime(3_000);
+  expect(destroyed).toContain("silent");
+  expect(destroyed).not.toContain("later");
+  vi.advanceTimersByTime(40_000);
+  expect([...new Set(destroyed)]).toEqual(["silent", "later"]);
 });
