@@ -158,7 +158,7 @@ describe.each(engines)("on $name", (engine) => {
     async () => {
       const store = openPlace();
       const [first, second] = [await startNode(store), await startNode(store)];
-      const token = makeToken({ sub: "ann", exp: secondsFromNow(2), spillway: { can: ["subscribe"] } });
+      const token = makeToken({ sub: "ann", exp: secondsFromNow(5), spillway: { can: ["subscribe"] } });
       const ticket = await makeTicket(first, token);
       await expectBye(await follow(second, ticket), "token-expired");
       for (const node of [first, second]) await expectInvalid(node, ticket);
