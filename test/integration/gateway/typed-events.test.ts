@@ -1,5 +1,8 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type } from "arktype";
 import { createGateway, type Gateway, type GatewayConfig, type ReceivedEvent } from "spillway";
 import { defineStream, type StandardSchema, type StreamDefinition } from "spillway/events";
@@ -196,6 +199,30 @@ test("a reload changes the definition for what is published from then on", async
   expect((await post({ event: "placed", data: "text" })).status).toBe(200);
   await gateway.reload();
   expect((await post({ event: "placed", data: "text" })).status).toBe(422);
+  expect((await post({ event: "placed", data: 1 })).status).toBe(200);
+});
+
+test("a reload applies a changed module", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "spillway-definition-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const module = join(folder, "orders.ts");
+  const write = (kind: string): Promise<void> => {
+    const validate = `(value: unknown) => (typeof value === "${kind}" ? { value } : { issues: [{ message: "a ${kind}" }] })`;
+    const schema = `{ "~standard": { version: 1, vendor: "own", validate: ${validate} } }`;
+    return writeFile(
+      module,
+      `export const orders = { name: "orders", channels: [], events: { placed: ${schema} } };\n`,
+    );
+  };
+  await write("string");
+  const streams = { orders: { definition: module } };
+  await open(defineStream("orders", { events: {} }), { streams }, () => ({ streams }));
+  expect((await post({ event: "placed", data: 1 })).body).toMatchObject({ issues: [{ message: "a string" }] });
+  await write("number");
+  await gateway.reload();
+  expect((await post({ event: "placed", data: 1 })).status).toBe(200);
+  await writeFile(module, "export {};\n");
+  await expect(gateway.reload()).rejects.toMatchObject({ code: "config-invalid", field: "streams.orders.definition" });
   expect((await post({ event: "placed", data: 1 })).status).toBe(200);
 });
 
