@@ -15,13 +15,29 @@ import { createGateway } from "../dist/index.js";
 const events = Number(process.env["EVENTS"] ?? 20_000);
 const rounds = Number(process.env["ROUNDS"] ?? 3);
 const secret = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
-const data = JSON.stringify({ total: 3, text: "x".repeat(180) });
+/** How often single events are published once the backlog is delivered, and for how long, in ms. */
+const paced = { every: 10, time: Number(process.env["PACED"] ?? 10_000) };
 
-/** An endpoint that accepts everything, or never answers. Prints its URL. @param {string} kind */
+/** The data of an event of 200 bytes with the time, in ms, at which it was made. */
+const dataNow = () => JSON.stringify({ at: performance.timeOrigin + performance.now(), text: "x".repeat(160) });
+
+/** An endpoint that accepts everything, or never answers. Tells its port, and the delays of events on request. @param {string} kind */
 async function serveEndpoint(kind) {
+  /** @type {number[]} */
+  let delays = [];
+  process.on("message", () => {
+    delays.sort((one, other) => one - other);
+    process.send?.([0.5, 0.99].map((share) => delays[Math.floor(delays.length * share)] ?? NaN));
+    delays = [];
+  });
   const server = createServer((request, response) => {
-    request.resume();
-    if (kind === "accepting") response.writeHead(204).end();
+    let body = "";
+    request.on("data", (piece) => (body += piece));
+    request.on("end", () => {
+      if (kind !== "accepting") return;
+      delays.push(performance.timeOrigin + performance.now() - JSON.parse(body).at);
+      response.writeHead(204).end();
+    });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -44,22 +60,30 @@ async function serveGateway(url, ...failing) {
   });
   await gateway.deliveries.pause("billing");
   for (let sent = 0; sent < events; sent += 1000) {
-    const batch = Array.from({ length: 1000 }, (_, index) => ({ data, channel: `c${index % 100}` }));
+    const batch = Array.from({ length: 1000 }, (_, index) => ({ data: dataNow(), channel: `c${index % 100}` }));
     await gateway.publish("orders", batch);
   }
   // What fails has settled.
   await setTimeout(failing.length > 0 ? 3000 : 500);
   const delivered = () => gateway.deliveries.status()["billing"]?.delivered ?? 0;
-  const [begun, used] = [performance.now(), process.cpuUsage()];
-  await gateway.deliveries.resume("billing");
-  while (delivered() < events) await setTimeout(10);
-  const { user, system } = process.cpuUsage(used);
-  const seconds = (performance.now() - begun) / 1000;
-  process.send?.({
-    perSecond: events / seconds,
-    cpu: (user + system) / events,
-    rss: process.memoryUsage().rss / 2 ** 20,
+  /** @param {number} count @param {() => Promise<unknown>} work */
+  const timed = async (count, work) => {
+    const [begun, used, before] = [performance.now(), process.cpuUsage(), delivered()];
+    await work();
+    while (delivered() < before + count) await setTimeout(10);
+    const { user, system } = process.cpuUsage(used);
+    return { perSecond: (count / (performance.now() - begun)) * 1000, cpu: (user + system) / count };
+  };
+  const backlog = await timed(events, () => gateway.deliveries.resume("billing"));
+  process.send?.("backlog delivered");
+  await once(process, "message");
+  const single = await timed(paced.time / paced.every, async () => {
+    for (let sent = 0; sent < paced.time / paced.every; sent++) {
+      await gateway.publish("orders", { data: dataNow(), channel: `c${sent % 100}` });
+      await setTimeout(paced.every);
+    }
   });
+  process.send?.({ backlog, single, rss: process.memoryUsage().rss / 2 ** 20 });
   await gateway.close();
   rmSync(folder, { recursive: true });
 }
@@ -69,6 +93,12 @@ function start(args, cpus) {
   const script = fileURLToPath(import.meta.url);
   const options = cpus === undefined ? {} : { execPath: "taskset", execArgv: ["-c", cpus, process.execPath] };
   return fork(script, args, { ...options, env: { ...process.env, EVENTS: String(events) } });
+}
+
+/** @param {import("node:child_process").ChildProcess} endpoint @returns {Promise<number[]>} */
+async function delaysOf(endpoint) {
+  endpoint.send("report");
+  return (await once(endpoint, "message"))[0];
 }
 
 async function measure() {
@@ -84,8 +114,15 @@ async function measure() {
   for (let round = 1; round <= rounds; round++) {
     for (const [name, urls] of Object.entries(cases)) {
       const gateway = start(["gateway", ...urls], process.env["CPUS"]);
-      const [{ perSecond, cpu, rss }] = await once(gateway, "message");
-      console.log(`${name}: ${perSecond.toFixed(0)}/s, ${cpu.toFixed(1)} µs of CPU each, RSS ${rss.toFixed(0)} MiB`);
+      await once(gateway, "message");
+      await delaysOf(accepting);
+      gateway.send("continue");
+      const [{ backlog, single, rss }] = await once(gateway, "message");
+      const [p50, p99] = await delaysOf(accepting);
+      console.log(
+        `${name}: backlog ${backlog.perSecond.toFixed(0)}/s, ${backlog.cpu.toFixed(1)} µs of CPU each; single events ` +
+          `${single.cpu.toFixed(1)} µs each, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; RSS ${rss.toFixed(0)} MiB`,
+      );
       await once(gateway, "exit");
     }
   }
