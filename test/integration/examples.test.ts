@@ -7,6 +7,8 @@ import { pathToFileURL } from "node:url";
 import type { LogStore } from "spillway/log";
 import { describeLogStore } from "spillway/testing";
 import { describe, expect, it, onTestFinished, test } from "vitest";
+import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
+import { warnMissing } from "../support/programs.ts";
 import { eventually, read, type Reading } from "../support/reader.ts";
 
 interface ArrayStoreModule {
@@ -210,4 +212,16 @@ test("sources/start.js serves a polled API and a WebSocket", async () => {
   expect(JSON.parse(ticks.data()[0]!)).toEqual({ seq: 1, symbol: "btc-usd", price: 100 });
   await ticks.cancel();
   await expectGoodbye(example, weather);
+});
+
+if (!chromiumInstalled) warnMissing("Chromium", "chromium");
+test.skipIf(!chromiumInstalled)("react/start.js shows live prices", async () => {
+  const example = await start("react/start.js");
+  const browser = await launchChromium();
+  onTestFinished(() => browser.close());
+  const page = await browser.newPage();
+  await page.goto(example.url);
+  await eventually(async () => /^live.*-usd: \d/.test((await page.textContent("main"))!));
+  await page.close();
+  expect(await example.stop()).toBe(0);
 });

@@ -12,6 +12,11 @@ const bundles: ReadonlyArray<readonly [name: string, code: string, limit?: numbe
   ["`spillway/client`: `EventSource`", 'export { EventSource } from "./src/client/index.ts"', 4000],
   ["`spillway/client`: `publish`", 'export { publish } from "./src/client/index.ts"', 2000],
   ["`spillway/client`: everything", 'export * from "./src/client/index.ts"', 5500],
+  [
+    "`spillway/react`: `SpillwayProvider`, `useStream`",
+    'export { SpillwayProvider, useStream } from "./src/react/index.ts"',
+    5500,
+  ],
   ["@microsoft/fetch-event-source", 'export { fetchEventSource } from "@microsoft/fetch-event-source"'],
   ["eventsource-client", 'export { createEventSource } from "eventsource-client"'],
   ["launchdarkly-eventsource (Node only)", 'export { EventSource } from "launchdarkly-eventsource"'],
@@ -30,6 +35,7 @@ async function sizeOf(code: string, platform: "browser" | "node"): Promise<numbe
     write: false,
     format: "esm",
     platform,
+    external: ["react"],
     target: "es2022",
     logLevel: "silent",
   });

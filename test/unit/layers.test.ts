@@ -32,6 +32,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "sse": [],
   "events": ["util"],
   "client": ["sse", "util", "events"],
+  "react": ["client", "events"],
   "log": leaves,
   "log/engine": ["log", ...leaves],
   "log/*": ["log", "log/engine", ...leaves],
@@ -112,6 +113,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "log/*",
     "metrics",
     "proxy",
+    "react",
     "telemetry",
     "testing",
     "transform",
@@ -144,6 +146,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "mysql2": ["log/*"],
   "pg": ["log/*"],
   "pino": ["cli"],
+  "react": ["react"],
   "rfc6902": ["upstream/sources"],
   "selfsigned": ["cli"],
   "undici": ["deliveries", "http1", "proxy", "upstream"],
@@ -185,7 +188,10 @@ function mayImport(from: string, to: string): boolean {
 }
 
 function mayImportPackage(from: string, name: string): boolean {
-  return (name.startsWith("node:") && layerOf(from) !== "client") || (packages[name]?.includes(layerOf(from)) ?? false);
+  return (
+    (name.startsWith("node:") && !["client", "react"].includes(layerOf(from))) ||
+    (packages[name]?.includes(layerOf(from)) ?? false)
+  );
 }
 
 async function sourceFiles(): Promise<string[]> {

@@ -19,6 +19,7 @@ const compilerOptions = {
   types: ["node"],
   typeRoots: [join(root, "node_modules/@types")],
   jsx: "preserve",
+  jsxImportSource: "react",
   moduleDetection: "force",
   checkJs: true,
   strict: true,
@@ -28,6 +29,7 @@ const compilerOptions = {
   skipLibCheck: true,
   noEmit: true,
   paths: {
+    "react/jsx-runtime": [join(root, "node_modules/@types/react/jsx-runtime.d.ts")],
     "zod": [join(root, "node_modules/zod/index.d.ts")],
     "valibot": [join(root, "node_modules/valibot/dist/index.d.mts")],
     "spillway": [join(root, "dist/index.d.ts")],

@@ -1,0 +1,37 @@
+import { useCallback, useSyncExternalStore } from "react";
+import type { ConnectionState } from "../client/index.ts";
+import type { Pool } from "./pool.ts";
+import { usePool } from "./provider.ts";
+import { nameOf, type StreamSource } from "./source.ts";
+import { isCurrent } from "./store.ts";
+import { urlOf } from "./use-keyed.ts";
+
+const closed: ConnectionState = { status: "closed", error: undefined };
+
+/**
+ * The state of the connections to a stream that other components have opened; it opens none. If there are several, it
+ * is that of one that is not open, or not caught up; if there is none, `closed`.
+ */
+export function useStreamState(source: StreamSource): ConnectionState {
+  const pool = usePool();
+  const url = urlOf(pool, nameOf(source)!);
+  const observe = useCallback(
+    (changed: () => void) => {
+      pool.observers.add(changed);
+      return () => void pool.observers.delete(changed);
+    },
+    [pool],
+  );
+  return useSyncExternalStore(
+    observe,
+    () => stateOf(pool, url),
+    () => closed,
+  );
+}
+
+function stateOf({ entries }: Pool, url: string): ConnectionState {
+  const states = [...entries].filter(({ subject }) => subject.url === url).map((entry) => entry.state());
+  return (
+    states.find(({ status }) => status !== "open") ?? states.find((state) => !isCurrent(state)) ?? states[0] ?? closed
+  );
+}

@@ -1,0 +1,65 @@
+import { useInsertionEffect, useMemo, useSyncExternalStore } from "react";
+import type { StreamFilter } from "./pool.ts";
+import type { StreamEvent, StreamSource } from "./source.ts";
+import { createStore, type StoreOptions, type StreamSnapshot } from "./store.ts";
+import { useKeyed, useSubject } from "./use-keyed.ts";
+
+/** Options of {@link useStream}. Functions may be made anew by each render. */
+export interface StreamOptions<Source, Data, Selected> extends StreamFilter {
+  /** The data before the first event and on the server. It is read when the component mounts, or the stream changes. */
+  readonly initial: Data;
+  /**
+   * Returns the data after an event. It is called once for each event, in order. If it throws, the component reads no
+   * further, and `error.code` is `handler-failed`.
+   */
+  readonly reduce: (data: Data, event: StreamEvent<Source>) => Data;
+  /** The part of the data that the component shows. It renders again only if that, by `Object.is`, or the state changes. */
+  readonly select?: ((data: Data) => Selected) | undefined;
+  /**
+   * The shortest time between two renders, in ms. Default: it renders with the next frame, which a hidden page does not have.
+   */
+  readonly throttle?: number | undefined;
+  /**
+   * Loads the data that the stream's events change. It is called when the stream is open, and again after a gap; events
+   * wait until it has settled. They may be contained in what it loaded. If it rejects, `error.code` is `handler-failed`.
+   */
+  readonly load?: (() => Promise<Data>) | undefined;
+}
+
+/**
+ * Reads a stream into data. Connects when the component is mounted, never on a server.
+ *
+ * @param source a stream's name or definition; `null` connects to nothing
+ */
+export function useStream<Source extends StreamSource, Data, Selected = Data>(
+  source: Source | null | undefined,
+  options: StreamOptions<Source, Data, Selected>,
+): StreamSnapshot<Selected> {
+  const { select } = options;
+  const [pool, key, subject] = useSubject(source, options);
+  const latest = options as unknown as StoreOptions<Data>;
+  const store = useKeyed(key, () => createStore(pool, key, subject, options.initial, latest));
+  useInsertionEffect(() => void (store.options = latest));
+  const read = useMemo(() => selector(store.getSnapshot, select), [store, select]);
+  return useSyncExternalStore(store.subscribe, read, read);
+}
+
+/** Returns the same object until what it selects changes. */
+function selector<Data, Selected>(
+  getSnapshot: () => StreamSnapshot<Data>,
+  select: ((data: Data) => Selected) | undefined,
+): () => StreamSnapshot<Selected> {
+  if (!select) return getSnapshot as () => StreamSnapshot<never>;
+  let from: StreamSnapshot<Data> | undefined;
+  let selected: StreamSnapshot<Selected> | undefined;
+  return () => {
+    const snapshot = getSnapshot();
+    if (selected && snapshot === from) return selected;
+    from = snapshot;
+    const { state, stale } = snapshot;
+    const data = select(snapshot.data);
+    if (selected && Object.is(data, selected.data) && state === selected.state && stale === selected.stale)
+      return selected;
+    return (selected = { ...snapshot, data });
+  };
+}
