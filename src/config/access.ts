@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { AuthorizeFunction } from "../access/authorize.ts";
 import { nothing } from "../access/identity.ts";
 import type { AccessOptions } from "../access/options.ts";
+import { isToken } from "../util/http-field.ts";
 import type { AccessConfig } from "./config.ts";
 import { bareUrl, count, duration, object, size, text, whole } from "./fields.ts";
 import { grantSchema, keysSchema } from "./grants.ts";
@@ -72,7 +73,7 @@ const shape = object({
     "API keys: `{ name, hash, expires }` and a [grant](#grants). `spillway key new` prints a key and its entry, `spillway key hash` the entry of an existing key ([forms of a hash](../guides/access.md#existing-keys)).",
   ),
   jwt: jwtSchema.optional(),
-  cookie: text("a cookie's name", (name) => /^[!#$%&'*+\-.^_`|~0-9a-z]{1,128}$/i.test(name))
+  cookie: text("a cookie's name", (name) => isToken(name) && name.length <= 128)
     .optional()
     .describe(
       "Name of a cookie that may hold a token instead of the `Authorization` header. A request with the cookie must come from an allowed origin.",

@@ -2,9 +2,9 @@
 import { z } from "zod";
 import type { Deliveries, DeliveryOptions, SigningOptions } from "../deliveries/options.ts";
 import { isGlob } from "../util/glob.ts";
+import { isHeaderValue, isToken } from "../util/http-field.ts";
 import type { DeliveryConfig, SigningConfig } from "./config.ts";
 import { bareUrl, convert, duration, object, positive, text, textAs, whole } from "./fields.ts";
-import { isHeaderName, isHeaderValue } from "./upstream.ts";
 
 /** Fields that the gateway writes: those of the framing, of Standard Webhooks, and its own. */
 const ownHeader =
@@ -12,7 +12,7 @@ const ownHeader =
 
 const headerName = textAs("a header name, not host, content-type, webhook-… or spillway-…", (name) => {
   const lower = name.toLowerCase();
-  return isHeaderName(name) && !ownHeader.test(lower) ? lower : undefined;
+  return isToken(name) && !ownHeader.test(lower) ? lower : undefined;
 });
 
 const headerValue = text("text without line breaks", isHeaderValue, { secret: true });

@@ -1,6 +1,7 @@
 /** The `upstream` section of a route. */
 import { z } from "zod";
 import type { HashKey, RouteUpstreamOptions, TargetOptions } from "../proxy/options.ts";
+import { isToken } from "../util/http-field.ts";
 import type { RouteUpstreamConfig } from "./config.ts";
 import {
   bound,
@@ -15,7 +16,7 @@ import {
   value,
   isLabel,
 } from "./fields.ts";
-import { isHeaderName, upstreamTls } from "./upstream.ts";
+import { upstreamTls } from "./upstream.ts";
 
 const urlExpected = "an http:// or https:// URL without user, password, query and fragment";
 
@@ -45,7 +46,7 @@ const hash = value<string, HashKey>({
   parse(input) {
     if (input === "subject" || input === "address") return input;
     const [, kind, name = ""] = /^(header|cookie):(.+)$/.exec(typeof input === "string" ? input : "") ?? [];
-    if (kind === undefined || !isHeaderName(name)) return invalid;
+    if (kind === undefined || !isToken(name)) return invalid;
     return kind === "header" ? `header:${name.toLowerCase()}` : `cookie:${name}`;
   },
 });

@@ -3,9 +3,9 @@ import { z } from "zod";
 import type { Retention } from "../log/log.ts";
 import type { HeaderRules, RouteOptions, Routes, ShareOptions } from "../proxy/options.ts";
 import { isPattern } from "../proxy/pattern.ts";
+import { isHeaderValue, isToken } from "../util/http-field.ts";
 import type { HeaderRulesConfig, RouteConfig, ShareConfig, ShareRetentionConfig } from "./config.ts";
 import { bound, convert, duration, object, positive, text, textAs, whole } from "./fields.ts";
-import { isHeaderName, isHeaderValue } from "./upstream.ts";
 import { routeUpstreamSchema } from "./route-upstream.ts";
 import { routeTransformSchema } from "./transform.ts";
 
@@ -28,7 +28,7 @@ const ownFields: ReadonlySet<string> = new Set(["accept", "accept-encoding", "la
 
 const headerName = textAs("a header name, not host, content-length or one of a connection", (name) => {
   const lower = name.toLowerCase();
-  return isHeaderName(name) && !framing.has(lower) ? lower : undefined;
+  return isToken(name) && !framing.has(lower) ? lower : undefined;
 });
 
 const headerValue = text("text without line breaks", isHeaderValue, { secret: true });
@@ -81,7 +81,7 @@ const defaultVary: readonly string[] = ["accept-language", "authorization", "coo
 
 const varyName = textAs("a header name, not accept, accept-encoding, last-event-id, or one of a connection", (name) => {
   const lower = name.toLowerCase();
-  return isHeaderName(name) && !framing.has(lower) && !ownFields.has(lower) ? lower : undefined;
+  return isToken(name) && !framing.has(lower) && !ownFields.has(lower) ? lower : undefined;
 });
 
 const shareSection = object({

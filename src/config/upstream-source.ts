@@ -9,6 +9,7 @@ import type {
   UpstreamOptions,
   WebSocketOptions,
 } from "../upstream/upstream.ts";
+import { isToken } from "../util/http-field.ts";
 import type { AmqpConfig, MqttConfig, PollConfig, RedisPubSubConfig, WebSocketConfig } from "./config.ts";
 import { duration, jsonPointer, object, percentage, positive, size, text, whole } from "./fields.ts";
 
@@ -63,9 +64,7 @@ export const webSocketSchema: z.ZodType<WebSocketSettings, WebSocketConfig> = ob
     .array(z.string().meta({ secret: true }), "a list of texts")
     .default([])
     .describe("Messages that are sent when the connection is open, such as subscriptions."),
-  subprotocols: texts("a subprotocol", (name) => /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name))
-    .default([])
-    .describe("Subprotocols to offer (RFC 6455)."),
+  subprotocols: texts("a subprotocol", isToken).default([]).describe("Subprotocols to offer (RFC 6455)."),
   ping: duration("30s", 10).describe("Time between two pings. A pong counts as activity for `timeouts.idle`."),
 }).meta({ title: "WebSocketConfig", description: "Settings of a source with a ws or wss URL." });
 

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { StreamUpstreamOptions } from "../gateway/options.ts";
 import type { UpstreamHeaders, UpstreamTarget, UpstreamTls } from "../upstream/upstream.ts";
+import { isHeaderValue, isToken } from "../util/http-field.ts";
 import type { Duration, UpstreamConfig, UpstreamTlsConfig } from "./config.ts";
 import {
   convert,
@@ -50,7 +51,7 @@ const headers = z
   .union(
     [
       z.custom<Extract<UpstreamHeaders, () => unknown>>((input) => typeof input === "function"),
-      z.record(text("a header name", isHeaderName), text("text without line breaks", isHeaderValue, { secret: true })),
+      z.record(text("a header name", isToken), text("text without line breaks", isHeaderValue, { secret: true })),
     ],
     { error: "header names with their values" },
   )
@@ -244,19 +245,11 @@ const normalized = /^(delete|get|head|options|patch|post|put|connect|trace|repor
 /** Methods whose response has no content, or no content of the resource (RFC 9110 §9.3). */
 const streamless: ReadonlySet<string> = new Set(["CONNECT", "HEAD", "TRACE"]);
 
+const longestMethod = 64;
+
 /** Any other token is a method (RFC 9110 §9.1). */
 function toMethod(input: string): string | undefined {
-  if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/.test(input)) return undefined;
+  if (!isToken(input) || input.length > longestMethod) return undefined;
   const method = normalized.test(input) ? input.toUpperCase() : input;
   return streamless.has(method) ? undefined : method;
-}
-
-/** Whether a text is a token, as the names of headers and cookies are (RFC 9110 §5.6.2). */
-export function isHeaderName(input: string): boolean {
-  return /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(input);
-}
-
-/** Whether a text is the value of a header. */
-export function isHeaderValue(input: string): boolean {
-  return /^[\t\x20-\x7e\x80-\xff]*$/.test(input);
 }

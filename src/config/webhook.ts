@@ -1,23 +1,23 @@
 /** The `webhook` section of a stream. */
 import { z } from "zod";
+import { isHeaderValue, isToken } from "../util/http-field.ts";
 import { isJsonPointer } from "../util/json-pointer.ts";
 import { webhookSchemes, type WebhookFields, type WebhookOptions, type WebhookScheme } from "../webhooks/options.ts";
 import { isStandardKey } from "../webhooks/signature.ts";
 import type { WebhookConfig } from "./config.ts";
 import { convert, duration, jsonPointer, object, text, textAs } from "./fields.ts";
-import { isHeaderName, isHeaderValue } from "./upstream.ts";
 
 const secret = text("a secret that is not empty", (input) => input !== "", { secret: true });
 
 /** Each secret costs a digest of the body. */
 const maxSecrets = 4;
 
-const headerName = textAs("the name of a header", (name) => (isHeaderName(name) ? name.toLowerCase() : undefined));
+const headerName = textAs("the name of a header", (name) => (isToken(name) ? name.toLowerCase() : undefined));
 
 const source = textAs('header:<name>, or a JSON pointer such as "/type"', (input) => {
   if (isJsonPointer(input)) return input;
   const [, name] = /^header:(.+)$/.exec(input) ?? [];
-  return name !== undefined && isHeaderName(name) ? `header:${name.toLowerCase()}` : undefined;
+  return name !== undefined && isToken(name) ? `header:${name.toLowerCase()}` : undefined;
 });
 
 /** One or a list. */

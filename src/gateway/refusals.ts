@@ -7,6 +7,7 @@ import { breakOff } from "../adapters/node/handler.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import { problem } from "../http/problem.ts";
 import type { Limits } from "../limits/options.ts";
+import { isToken } from "../util/http-field.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
@@ -165,5 +166,5 @@ function refusalOf({ code, rawPacket, bytesParsed = 0 }: ParserError, url: numbe
 
 /** Whether a method may contain this byte (RFC 9110 §5.6.2). The result does not depend on the packet boundaries. */
 function isTokenByte(byte: number | undefined): boolean {
-  return byte !== undefined && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]$/.test(String.fromCharCode(byte));
+  return byte !== undefined && isToken(String.fromCharCode(byte));
 }
