@@ -1,8 +1,9 @@
 import type { EventCondition, Log } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { pause } from "../util/pause.ts";
+import { createAttempts, type Attempts } from "./attempts.ts";
 import type { DeadLetter, DeadLetters } from "./dead-letters.ts";
-import type { Endpoint, FailedAttempt, Outcome } from "./endpoint.ts";
+import type { Endpoint, Outcome } from "./endpoint.ts";
 import { createHealth, type Health } from "./health.ts";
 import type { Journal } from "./journal.ts";
 import { Lanes, type Lane, type TakenEvent } from "./lanes.ts";
@@ -12,7 +13,6 @@ import { createReplay, type Replaying } from "./replay.ts";
 import { resumeFrom } from "./resume.ts";
 import { createSaver, type Saver } from "./saver.ts";
 import type { DeliveryState } from "./state.ts";
-import { toWebhook, type Webhook } from "./webhook.ts";
 
 /** A delivery that runs in this process. */
 export interface Run {
@@ -74,6 +74,7 @@ class DeliveryRun implements Run {
   readonly #lanes: Lanes;
   readonly #reader: Reader;
   readonly #health: Health;
+  readonly #attempts: Attempts;
   readonly #replay: Replaying;
   readonly #saver: Saver;
   readonly #ending = new AbortController();
@@ -91,12 +92,22 @@ class DeliveryRun implements Run {
   #onIdle: () => void = () => {};
 
   constructor(parts: RunParts) {
-    const { options, log, where, journal, dead, save, logger } = parts;
+    const { options, log, where, journal, endpoint, dead, save, logger } = parts;
     const { initial, first } = resumeFrom(journal.state, options, log, logger);
     this.#parts = parts;
     this.#lanes = new Lanes(options.order, initial.lanes);
     this.#reader = createReader(log, options, where, initial.taken, first);
     this.#health = createHealth(initial, logger);
+    this.#attempts = createAttempts({
+      log,
+      retry: options.retry,
+      endpoint,
+      dead,
+      lanes: this.#lanes,
+      health: this.#health,
+      logger,
+      signal: this.#ending.signal,
+    });
     this.#saver = createSaver(() => save(this.state()), logger);
     this.#replay = createReplay(initial.replay, {
       dead,
@@ -231,7 +242,7 @@ class DeliveryRun implements Run {
   async #sendFirst(lane: Lane): Promise<void> {
     this.#active++;
     try {
-      if (lane.queue.length > 0 || (await this.#load(lane))) await this.#attempt(lane);
+      if (lane.queue.length > 0 || (await this.#load(lane))) await this.#attempts.send(lane);
       this.#saver.changed();
     } catch (error) {
       await this.#onStoreFailure(error);
@@ -251,58 +262,15 @@ class DeliveryRun implements Run {
     return false;
   }
 
-  async #attempt(lane: Lane): Promise<void> {
-    const { endpoint, log, options } = this.#parts;
-    const event = lane.queue[0]!;
-    const webhook = toWebhook(event, log.epoch);
-    if (event.isGap && lane.attempts === 0) this.#onGap(event);
-    const outcome = await endpoint.send(webhook, lane.attempts + 1);
-    if (this.#ending.signal.aborted) return;
-    this.#health.record(outcome, webhook.id);
-    const delay = options.retry[lane.attempts];
-    if (outcome.delivered) this.#lanes.done(lane);
-    else if (outcome.code === "delivery-gone") this.#lanes.putBack(lane);
-    else if (delay !== undefined) this.#lanes.failed(lane, dueAfter(outcome, delay));
-    else if (await this.#giveUp(webhook, outcome, lane.attempts + 1)) this.#lanes.done(lane);
-    else this.#lanes.failed(lane, dueAfter(outcome, options.retry.at(-1) ?? storeDelay));
-  }
-
-  /** Resolves to whether the event is done. */
-  async #giveUp(webhook: Webhook, { code, status }: FailedAttempt, attempts: number): Promise<boolean> {
-    const { dead, logger } = this.#parts;
-    const facts = { code, status, id: webhook.id, attempts };
-    try {
-      await dead?.add(webhook, { code, status, attempts });
-    } catch (error) {
-      logger.error({ ...facts, err: error }, "a dead letter could not be stored");
-      return false;
-    }
-    this.#health.add("dead");
-    logger.error(facts, dead ? "a webhook became a dead letter" : "a webhook was dropped");
-    return true;
-  }
-
-  async #resend({ webhook, attempts }: DeadLetter): Promise<Outcome | undefined> {
+  async #resend(letter: DeadLetter): Promise<Outcome | undefined> {
     this.#active++;
-    const outcome = await this.#parts.endpoint.send(webhook, attempts + 1);
+    const outcome = await this.#attempts.resend(letter);
     this.#active--;
-    if (this.#ending.signal.aborted) return undefined;
-    this.#health.record(outcome, webhook.id, true);
     return outcome;
-  }
-
-  #onGap({ data }: TakenEvent): void {
-    this.#health.add("gaps");
-    this.#parts.logger.warn({ gap: data }, "events were removed before they were delivered");
   }
 
   async #onStoreFailure(error: unknown): Promise<void> {
     if (!this.#isStopping) this.#parts.logger.warn({ err: error }, "the delivery cannot read or write its streams");
     await pause(storeDelay, this.#ending.signal);
   }
-}
-
-/** When the next attempt is due, in ms since 1970: after the delay, up to a tenth later so that retries spread. */
-function dueAfter({ retryAfter = 0 }: FailedAttempt, delay: number): number {
-  return Date.now() + Math.max(delay * (1 + Math.random() / 10), retryAfter);
 }
