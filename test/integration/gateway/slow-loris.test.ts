@@ -159,12 +159,12 @@ test("a slow body over HTTP/2 is answered with 408, and its session goes on", as
 });
 
 test.each(["raw", "node"] as const)(
-  "200 slow sockets are closed while the %s listener serves others over TLS",
+  "60 slow sockets are closed while the %s listener serves others over TLS",
   async (listener) => {
     await start(true, listener);
     const session = connectHttp2(`https://127.0.0.1:${port}`, { ca: certificate.cert });
     undo.push(() => session.destroy());
     const beforeHandshake: Kind = { name: "starts no handshake", first: "", more: "", answer: /^$/ };
-    await expectService(requestOver(session), openMany(200, [beforeHandshake, ...http1.map(overTls), ...http2]));
+    await expectService(requestOver(session), openMany(60, [beforeHandshake, ...http1.map(overTls), ...http2]));
   },
 );

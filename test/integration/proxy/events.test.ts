@@ -147,7 +147,7 @@ const [http1] = doors as [DoorKind, ...DoorKind[]];
 test("heartbeats do not delay the idle timeout", async () => {
   const { door } = await open(http1, {
     heartbeat: "20ms",
-    upstream: { url: origin.url, timeouts: { idle: "200ms" } },
+    upstream: { url: origin.url, timeouts: { idle: "1s" } },
   });
   const { reading, source } = await subscribe(door);
   await eventually(() => reading.ended && source.destroyed);
