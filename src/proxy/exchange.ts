@@ -9,6 +9,7 @@ import type { IdleWatch, Watched } from "./idle-watch.ts";
 import type { RouteOptions } from "./options.ts";
 import type { ResponseHead } from "./response-head.ts";
 import { TargetFailure } from "./target-failure.ts";
+import { endWithin } from "./unread-rest.ts";
 
 /**
  * How an attempt ended: with the whole answer, with the target's failure, or by no fault of the target, because the
@@ -154,7 +155,7 @@ export class Exchange implements Dispatcher.DispatchHandler, SinkListener, Watch
     this.#end("complete");
     if (this.#isBodiless(status)) return this.#resolve({ status, headers });
     const trailers = trailersOf(controller);
-    if (this.#sink) this.#sink.end(trailers);
+    if (this.#sink) endWithin(this.#idle, this.#sink, trailers);
     else this.#earlyEnd = { trailers };
   }
 
@@ -203,7 +204,7 @@ export class Exchange implements Dispatcher.DispatchHandler, SinkListener, Watch
     this.#sink = own;
     if (this.#early) own.write(frame(this.#early));
     this.#early = undefined;
-    if (this.#earlyEnd) own.end(this.#earlyEnd.trailers);
+    if (this.#earlyEnd) endWithin(this.#idle, own, this.#earlyEnd.trailers);
     else if (this.#ended) own.destroy();
     else if (!own.full) this.#controller!.resume();
     return filter ?? this;
