@@ -4,7 +4,7 @@ import { within } from "../connect.ts";
 import type { Attempt, Source, SourceBatch } from "../source.ts";
 import type { AmqpOptions, UpstreamEvent, UpstreamOptions } from "../upstream.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
-import { createMapper, refuse, tooLarge } from "./mapping.ts";
+import { createMapper, isNew, refuse, tooLarge } from "./mapping.ts";
 
 /** The part of the package `amqplib` that is used. */
 export interface AmqpDriver {
@@ -34,13 +34,9 @@ export function createAmqpSource(driver: AmqpDriver, options: UpstreamOptions, s
       refuse(attempt, mapped.refused);
       return "refused";
     }
-    attempt.count("received");
-    const id = mapped.id ?? textOf(properties.messageId);
-    if (fields.redelivered && id !== undefined && (await attempt.history.hasId(id))) {
-      attempt.count("repeated");
-      return "repeated";
-    }
-    return { ...mapped, id, channel: mapped.channel ?? (fields.routingKey || undefined) };
+    const channel = mapped.channel ?? (fields.routingKey || undefined);
+    const event = { ...mapped, id: mapped.id ?? textOf(properties.messageId), channel };
+    return (await isNew(event, fields.redelivered, attempt)) ? event : "repeated";
   }
 
   async function* read({ channel }: Open, inbox: Inbox<ConsumeMessage>, attempt: Attempt): AsyncGenerator<SourceBatch> {

@@ -85,6 +85,17 @@ export function refuse({ count }: Pick<Attempt, "count">, reason: string): void 
   count("refused", `a message of the source is dropped, because ${reason}; further ones are only counted`);
 }
 
+/**
+ * Counts the message of a broker; resolves to whether it is new.
+ * @param again whether the broker says that it has sent it before
+ */
+export async function isNew({ id }: UpstreamEvent, again: boolean, { count, history }: Attempt): Promise<boolean> {
+  count("received");
+  if (!again || id === undefined || !(await history.hasId(id))) return true;
+  count("repeated");
+  return false;
+}
+
 /** Passes the mapped messages of a connection on as blocks, which carry the last id from message to message. */
 export function createBlocks(
   attempt: Attempt,

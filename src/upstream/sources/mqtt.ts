@@ -4,7 +4,7 @@ import { within } from "../connect.ts";
 import type { Attempt, Source, SourceBatch } from "../source.ts";
 import type { MqttOptions, UpstreamEvent, UpstreamOptions } from "../upstream.ts";
 import { createInbox } from "./inbox.ts";
-import { createMapper, refuse } from "./mapping.ts";
+import { createMapper, isNew, refuse } from "./mapping.ts";
 
 /** The part of the package `mqtt` that is used. */
 export interface MqttDriver {
@@ -48,12 +48,7 @@ export function createMqttSource(driver: MqttDriver, options: UpstreamOptions, s
       refuse(attempt, mapped.refused);
       return undefined;
     }
-    attempt.count("received");
-    if (dup && mapped.id !== undefined && (await attempt.history.hasId(mapped.id))) {
-      attempt.count("repeated");
-      return undefined;
-    }
-    return { ...mapped, channel: mapped.channel ?? topic };
+    return (await isNew(mapped, dup, attempt)) ? { ...mapped, channel: mapped.channel ?? topic } : undefined;
   }
 
   async function* read({ client, take }: Open, attempt: Attempt): AsyncGenerator<SourceBatch> {
