@@ -1,5 +1,31 @@
 import { toClientError } from "../client/error.ts";
-import { subscribe, type ClientEvent, type ConnectionState, type SubscribeOptions } from "../client/index.ts";
+import type { ClientEvent, ConnectionState, StartPosition, SubscribeOptions } from "../client/index.ts";
+import { StreamSubscription } from "../client/subscription.ts";
+import type { StreamDefinition } from "../events/index.ts";
+
+/** Which events of a stream a hook reads. */
+export interface StreamFilter {
+  /** Only events in these channels; `*` matches any characters. */
+  readonly channels?: readonly string[] | undefined;
+  /** Only events of these types. */
+  readonly events?: readonly string[] | undefined;
+  /** Only events that match this expression. */
+  readonly filter?: string | undefined;
+  /** Where to start. Default: with the next event. */
+  readonly start?: StartPosition | undefined;
+}
+
+/** What a hook reads. */
+export interface Subject {
+  readonly url: string;
+  readonly filter?: StreamFilter | undefined;
+  /** Reads events by the stream's definition. */
+  readonly decode?: StreamDefinition["decode"] | undefined;
+  /** The filter's `start`, as JSON. */
+  readonly start?: string | undefined;
+  /** Equal for subjects that read the same events, wherever they start. */
+  readonly key: string;
+}
 
 /** A hook that reads a connection. If one of its functions fails, it leaves the connection with `handler-failed`. */
 export interface Listener {
@@ -8,19 +34,16 @@ export interface Listener {
   onState(state: ConnectionState): unknown;
 }
 
-/** Where a listener is in a stream. */
-export interface Position {
-  /** The id after the last event that it handled; `""` if there is none. */
-  readonly cursor: string;
-  /** Where it starts without a cursor, as JSON; `undefined` for the next event. */
-  readonly start: string | undefined;
-}
-
 /** A connection that several listeners use. */
 export interface SharedConnection {
   state(): ConnectionState;
-  /** Whether a listener there would get all events from its position on. */
-  serves(position: Position): boolean;
+  /** What it was opened for. */
+  readonly subject: Subject;
+  /**
+   * Whether a listener to a subject would get all events after its position.
+   * @param cursor the id after the last event that it handled; `""` if there is none
+   */
+  serves(subject: Subject, cursor: string): boolean;
   join(listener: Listener): void;
   /**
    * Returns the id to resume with.
@@ -31,17 +54,21 @@ export interface SharedConnection {
 
 /**
  * @param options the connection inherits from this object, so that each attempt has the latest options
+ * @param from the id to resume with, or `""`
  * @param changed called after each change of the state
  */
 export function connect(
-  url: string,
+  subject: Subject,
   options: SubscribeOptions,
-  filter: SubscribeOptions | undefined,
-  { cursor: from, start: begin }: Position,
+  from: string,
   changed: () => void,
 ): SharedConnection {
-  const own: SubscribeOptions = { ...filter, cursor: { load: () => from, save() {} } };
-  const subscription = subscribe(url, Object.assign(Object.create(options) as SubscribeOptions, own));
+  const own: SubscribeOptions = { ...subject.filter, cursor: { load: () => from, save() {} } };
+  const subscription = new StreamSubscription(
+    subject.url,
+    Object.assign(Object.create(options) as SubscribeOptions, own),
+    subject.decode,
+  );
   /** Listeners, and the last event that each has handled. */
   const listeners = new Map<Listener, ClientEvent | undefined>();
   /** The event that is being handled. */
@@ -79,11 +106,13 @@ export function connect(
   }
 
   return {
+    subject,
     state: () => subscription.state,
-    serves: ({ cursor, start }) =>
-      cursor
-        ? !current && subscription.cursor === cursor
-        : start === undefined || (start === begin && !delivered && !from),
+    serves({ key, decode, start }, cursor) {
+      if (key !== subject.key || decode !== subject.decode) return false;
+      if (cursor) return !current && subscription.cursor === cursor;
+      return start === undefined || (start === subject.start && !delivered && !from);
+    },
     join(listener) {
       clearTimeout(timer);
       listeners.set(listener, undefined);

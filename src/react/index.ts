@@ -2,7 +2,8 @@
 
 /** Hooks for React 18 and 19. */
 export { SpillwayProvider, type SpillwayProviderProps } from "./provider.ts";
-export type { ReactClientOptions, StreamFilter } from "./pool.ts";
+export type { StreamFilter } from "./connection.ts";
+export type { ReactClientOptions } from "./pool.ts";
 export type { StreamEvent, StreamSource } from "./source.ts";
 export type { StreamSnapshot } from "./store.ts";
 export { useSSE, type SSEOptions, type SSEResult } from "./use-sse.ts";

@@ -1,17 +1,5 @@
-import type { StartPosition, SubscribeOptions } from "../client/index.ts";
-import { connect, type Listener, type Position, type SharedConnection } from "./connection.ts";
-
-/** Which events of a stream a hook reads. */
-export interface StreamFilter {
-  /** Only events in these channels; `*` matches any characters. */
-  readonly channels?: readonly string[] | undefined;
-  /** Only events of these types. */
-  readonly events?: readonly string[] | undefined;
-  /** Only events that match this expression. */
-  readonly filter?: string | undefined;
-  /** Where to start. Default: with the next event. */
-  readonly start?: StartPosition | undefined;
-}
+import type { SubscribeOptions } from "../client/index.ts";
+import { connect, type Listener, type SharedConnection, type StreamFilter, type Subject } from "./connection.ts";
 
 /** Options of the connections below a provider. */
 export interface ReactClientOptions extends Omit<
@@ -24,23 +12,11 @@ export interface ReactClientOptions extends Omit<
   readonly linger?: number | undefined;
 }
 
-/** What a hook reads. */
-export interface Subject {
-  readonly url: string;
-  readonly filter?: StreamFilter | undefined;
-  /** Equal for subjects that read the same events, wherever they start. */
-  readonly key: string;
-}
-
-interface Entry extends SharedConnection {
-  readonly subject: Subject;
-}
-
 /** The connections of the components below a provider. */
 export interface Pool {
   /** Always the same object, with the latest options. Connections inherit from it, so each attempt has the latest functions. */
   readonly options: ReactClientOptions;
-  readonly entries: Set<Entry>;
+  readonly connections: Set<SharedConnection>;
   /** Called after each change of a connection's state. */
   readonly observers: Set<() => void>;
   /**
@@ -50,32 +26,30 @@ export interface Pool {
   member(subject: Subject, listener: Listener): () => () => void;
 }
 
-export function createPool(initial: ReactClientOptions): Pool {
-  const entries: Pool["entries"] = new Set();
+export function createPool(initial?: ReactClientOptions): Pool {
+  const connections: Pool["connections"] = new Set();
   const observers: Pool["observers"] = new Set();
-  function open(subject: Subject, position: Position): Entry {
-    const connection = connect(subject.url, pool.options, subject.filter, position, () => {
-      if (connection.state().status === "closed") entries.delete(entry);
+
+  function open(subject: Subject, cursor: string): SharedConnection {
+    const connection = connect(subject, pool.options, cursor, () => {
+      if (connection.state().status === "closed") connections.delete(connection);
       for (const observer of observers) observer();
     });
-    const entry = { ...connection, subject };
-    entries.add(entry);
-    return entry;
+    connections.add(connection);
+    return connection;
   }
 
   const pool: Pool = {
     options: { ...initial },
-    entries,
+    connections,
     observers,
     member(subject, listener) {
-      const start = JSON.stringify(subject.filter?.start);
       let cursor = "";
       return () => {
-        const position = { cursor, start };
-        const found = [...entries].find((each) => each.subject.key === subject.key && each.serves(position));
-        const entry = found ?? open(subject, position);
-        entry.join(listener);
-        return () => void (cursor = entry.leave(listener, pool.options.linger ?? 1000));
+        const found = [...connections].find((connection) => connection.serves(subject, cursor));
+        const { join, leave } = found ?? open(subject, cursor);
+        join(listener);
+        return () => void (cursor = leave(listener, pool.options.linger ?? 1000));
       };
     },
   };

@@ -20,12 +20,12 @@ export interface SpillwayProviderProps {
 }
 
 /** The connections without a provider, and those of {@link useSSE}: without any credential. */
-export const defaultPool: Pool = createPool({});
+export const defaultPool: Pool = createPool();
 
 const PoolContext: Context<Pool> = createContext(defaultPool);
 
 /** Sets how the hooks below it connect. Components below it that read the same events share a connection. */
-export function SpillwayProvider({ client = {}, children }: SpillwayProviderProps): ReactElement {
+export function SpillwayProvider({ client, children }: SpillwayProviderProps): ReactElement {
   const [pool] = useState(() => createPool(client));
   useInsertionEffect(() => void Object.assign(pool.options, client));
   return createElement(PoolContext.Provider, { value: pool }, children);

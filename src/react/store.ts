@@ -1,5 +1,6 @@
 import type { ClientError, ClientEvent, ConnectionState } from "../client/index.ts";
-import type { Pool, Subject } from "./pool.ts";
+import type { Subject } from "./connection.ts";
+import type { Pool } from "./pool.ts";
 
 /** What a stream's hook returns. */
 export interface StreamSnapshot<Data> {
@@ -68,7 +69,7 @@ export function createStore<Data>(
     if (load && /^spillway\.(gap|reset)$/.test(event.type)) return (loading = loadWith(load));
     const waiting = loadOnce();
     const own = generation;
-    return waiting ? waiting.then(() => (own === generation ? reduce(event) : undefined)) : reduce(event);
+    return waiting?.then(() => (own === generation ? reduce(event) : undefined)) ?? reduce(event);
   }
 
   /** The stream is open before the data is loaded, so that no event is between them. */
@@ -86,7 +87,8 @@ export function createStore<Data>(
 
   function loadOnce(): Promise<void> | undefined {
     const { load } = store.options;
-    return loading ?? (load && !loaded ? (loading = loadWith(load)) : undefined);
+    if (load && !loaded) loading ??= loadWith(load);
+    return loading;
   }
 
   async function loadWith(load: () => Promise<Data>): Promise<void> {

@@ -1,7 +1,8 @@
 import { useState } from "react";
 import { usePool } from "./provider.ts";
-import type { Pool, StreamFilter, Subject } from "./pool.ts";
-import { nameOf, type StreamSource } from "./source.ts";
+import type { StreamFilter, Subject } from "./connection.ts";
+import type { Pool } from "./pool.ts";
+import { partsOf, type StreamSource } from "./source.ts";
 
 /** Keeps what `make` returned until the key is another one; also over a hot reload, unlike `useMemo`. */
 export function useKeyed<Value extends { readonly key: string }>(key: string, make: () => Value): Value {
@@ -18,13 +19,20 @@ export function useSubject(
   { channels, events, filter, start }: StreamFilter,
 ): readonly [pool: Pool, key: string, subject: Subject | undefined] {
   const pool = usePool();
-  const name = nameOf(source);
+  const { name, decode } = partsOf(source);
   const key = JSON.stringify([name, channels, events, filter]);
-  const subject = name && { url: urlOf(pool, name), filter: { channels, events, filter, start }, key };
-  return [pool, key + JSON.stringify(start), subject || undefined];
+  const from = JSON.stringify(start) as string | undefined;
+  const subject = name && {
+    url: urlOf(pool, name),
+    filter: { channels, events, filter, start },
+    start: from,
+    decode,
+    key,
+  };
+  return [pool, key + from, subject || undefined];
 }
 
 /** The URL of a stream. */
 export function urlOf(pool: Pool, name: string): string {
-  return `${(pool.options.url ?? "").replace(/\/$/, "")}/streams/${encodeURIComponent(name)}`;
+  return `${(pool.options.url ?? "").replace(/\/$/, "")}/streams/${name}`;
 }

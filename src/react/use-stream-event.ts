@@ -1,6 +1,7 @@
 import { useEffect, useInsertionEffect } from "react";
 import type { ClientEvent, ConnectionState } from "../client/index.ts";
-import type { Pool, StreamFilter, Subject } from "./pool.ts";
+import type { StreamFilter, Subject } from "./connection.ts";
+import type { Pool } from "./pool.ts";
 import type { StreamEvent, StreamSource } from "./source.ts";
 import { useKeyed, useSubject } from "./use-keyed.ts";
 

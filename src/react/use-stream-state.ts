@@ -2,7 +2,7 @@ import { useCallback, useSyncExternalStore } from "react";
 import type { ConnectionState } from "../client/index.ts";
 import type { Pool } from "./pool.ts";
 import { usePool } from "./provider.ts";
-import { nameOf, type StreamSource } from "./source.ts";
+import { partsOf, type StreamSource } from "./source.ts";
 import { isCurrent } from "./store.ts";
 import { urlOf } from "./use-keyed.ts";
 
@@ -14,7 +14,7 @@ const closed: ConnectionState = { status: "closed", error: undefined };
  */
 export function useStreamState(source: StreamSource): ConnectionState {
   const pool = usePool();
-  const url = urlOf(pool, nameOf(source)!);
+  const url = urlOf(pool, partsOf(source).name!);
   const observe = useCallback(
     (changed: () => void) => {
       pool.observers.add(changed);
@@ -29,8 +29,8 @@ export function useStreamState(source: StreamSource): ConnectionState {
   );
 }
 
-function stateOf({ entries }: Pool, url: string): ConnectionState {
-  const states = [...entries].filter(({ subject }) => subject.url === url).map((entry) => entry.state());
+function stateOf({ connections }: Pool, url: string): ConnectionState {
+  const states = [...connections].filter(({ subject }) => subject.url === url).map((connection) => connection.state());
   return (
     states.find(({ status }) => status !== "open") ?? states.find((state) => !isCurrent(state)) ?? states[0] ?? closed
   );

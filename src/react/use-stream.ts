@@ -1,5 +1,5 @@
 import { useInsertionEffect, useMemo, useSyncExternalStore } from "react";
-import type { StreamFilter } from "./pool.ts";
+import type { StreamFilter } from "./connection.ts";
 import type { StreamEvent, StreamSource } from "./source.ts";
 import { createStore, type StoreOptions, type StreamSnapshot } from "./store.ts";
 import { useKeyed, useSubject } from "./use-keyed.ts";
@@ -54,12 +54,13 @@ function selector<Data, Selected>(
   let selected: StreamSnapshot<Selected> | undefined;
   return () => {
     const snapshot = getSnapshot();
-    if (selected && snapshot === from) return selected;
-    from = snapshot;
-    const { state, stale } = snapshot;
-    const data = select(snapshot.data);
-    if (selected && Object.is(data, selected.data) && state === selected.state && stale === selected.stale)
-      return selected;
-    return (selected = { ...snapshot, data });
+    if (snapshot !== from) {
+      const { state, stale } = snapshot;
+      const data = select(snapshot.data);
+      if (!Object.is(data, selected?.data) || state !== selected?.state || stale !== selected.stale)
+        selected = { ...snapshot, data };
+      from = snapshot;
+    }
+    return selected!;
   };
 }

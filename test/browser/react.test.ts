@@ -180,6 +180,16 @@ describe.each(reactVersions)("React %s", (version) => {
       expect(app.attempts).toEqual(["first", "second"]);
     });
 
+    test("a definition's schemas make the data, also beside a component without them", async () => {
+      const stream = fresh();
+      const app = await open();
+      await app.show({ shown: [from(stream, { typed: true }), from(stream, { id: "b" })] });
+      await eventually(() => subscribers(stream) === 2);
+      await publish(stream, 1, "two");
+      await eventually(async () => (await app.seen())["b"]?.length === 2 && (await app.seen())["a"]?.length === 2);
+      expect(await app.seen()).toEqual({ a: [2, "spillway.invalid"], b: [1, "two"] });
+    });
+
     test("a selection renders only when it changes", async () => {
       const stream = fresh();
       const app = await open();

@@ -1,5 +1,11 @@
 import * as React from "react";
 import {
+  defineStream,
+  type SchemaResult,
+  type StandardSchema,
+  type StreamDefinition,
+} from "../../../src/events/index.ts";
+import {
   SpillwayProvider,
   useSSE,
   useStream,
@@ -19,6 +25,8 @@ export interface Shown extends StreamFilter {
   readonly of: string | null;
   /** Loads the data from this path. */
   readonly load?: string;
+  /** By a definition, whose schema adds one to a number. */
+  readonly typed?: boolean;
   /** Selects only whether the number of events is even. */
   readonly parity?: boolean;
   readonly throttle?: number;
@@ -48,10 +56,21 @@ function Output({ id, value }: { readonly id: string; readonly value: unknown })
   return React.createElement("output", { id }, JSON.stringify(value));
 }
 
+const definitions = new Map<string, StreamDefinition>();
+
+function define(name: string): StreamDefinition {
+  const validate = (value: unknown): SchemaResult<unknown> =>
+    typeof value === "number" ? { value: value + 1 } : { issues: [{ message: "not a number" }] };
+  const trade: StandardSchema = { "~standard": { version: 1, vendor: "test", validate } };
+  const definition = definitions.get(name) ?? defineStream(name, { events: { trade } });
+  definitions.set(name, definition);
+  return definition;
+}
+
 /** @param version shown with the rest, to tell a reloaded component from the one before */
 export function makeFeed(version: number): (shown: Shown) => React.ReactElement {
-  return function Feed({ id, of, load, parity, ...options }) {
-    const shown = useStream(of, {
+  return function Feed({ id, of, load, parity, typed, ...options }) {
+    const shown = useStream(typed ? define(of!) : of, {
       ...options,
       initial: { count: 0 },
       reduce: ({ count }: FeedData, { type, data }): FeedData => {
