@@ -34,6 +34,7 @@ export class Connection {
   #proceed = (): void => {};
   /** The server has asked not to be connected to earlier, in ms since 1970. */
   #notBefore = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
   #refresh = false;
   /** The reconnect delay that the stream asks for, in ms. */
@@ -71,7 +72,6 @@ export class Connection {
     this.#change = change;
     this.#backoff = { min: 1000, max: 30_000, ...options.backoff };
     this.#heartbeat = options.heartbeat;
-    const wake = (): void => this.#wake();
     const pause = (): void => {
       // What cannot be repeated must not be broken off.
       if (!this.#isGet() && !this.#position) return;
@@ -84,7 +84,7 @@ export class Connection {
       this.#paused = false;
       this.#wake();
     };
-    this.#leavePage = watchPage(options.hidden, wake, pause, resume);
+    this.#leavePage = watchPage(options.hidden, this.#wake, pause, resume);
   }
 
   /** Resolves after `close` or a 204; rejects with the error that ends the subscription. */
@@ -110,23 +110,25 @@ export class Connection {
   }
 
   #stop(): void {
+    clearTimeout(this.#timer);
     this.#current.abort();
     this.#proceed();
   }
 
+  readonly #abort = (code: string): void => this.#current.abort(new ClientError(code));
+
   /** The connection may be dead, so one heartbeat is awaited instead of two. A delay ends. */
-  #wake(): void {
+  readonly #wake = (): void => {
     if (this.#silence) this.#listen(1, this.#heardAt);
     if (Date.now() >= this.#notBefore) this.#proceed();
-  }
+  };
 
   /** Breaks the connection off if nothing arrives within some heartbeats since then; with 0, it may be silent. */
   #listen(heartbeats: number, since: number = Date.now()): void {
     clearTimeout(this.#silence);
     this.#heardAt = since;
     const ms = heartbeats * (this.#heartbeat ?? 0);
-    const abort = (): void => this.#current.abort(new ClientError("connection-silent"));
-    this.#silence = ms ? setTimeout(abort, since + ms - Date.now()) : undefined;
+    this.#silence = ms ? setTimeout(this.#abort, since + ms - Date.now(), "connection-silent") : undefined;
   }
 
   async #attempt(): Promise<ClientError> {
@@ -173,17 +175,16 @@ export class Connection {
 
   /** @param wait how long the server may wait before it answers, in s, for a long poll */
   async #request(wait?: number): Promise<Response> {
-    const { connectTimeout = 10_000, fetch = globalThis.fetch } = this.#options;
-    const controller = (this.#current = new AbortController());
-    const abort = (): void => controller.abort(new ClientError("connect-timeout"));
-    const timer = setTimeout(abort, connectTimeout + (wait ?? 0) * 1000);
+    const { connectTimeout = 10_000 } = this.#options;
+    this.#current = new AbortController();
+    const timer = setTimeout(this.#abort, connectTimeout + (wait ?? 0) * 1000, "connect-timeout");
     try {
       const [url, init] = await buildRequest(this.#source, this.#options, this.#position, this.#refresh);
       if (wait) {
         url.searchParams.set("wait", String(wait));
         init.headers.set("accept", "application/json");
       }
-      return await fetch(url.href, { ...init, signal: controller.signal });
+      return await (this.#options.fetch ?? fetch)(url.href, { ...init, signal: this.#current.signal });
     } finally {
       clearTimeout(timer);
     }
@@ -243,11 +244,9 @@ export class Connection {
   /** Waits until the connection proceeds, at the longest for some ms. */
   #delay(ms?: number): Promise<void> {
     return new Promise<void>((resolve) => {
-      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
-      this.#proceed = () => {
-        clearTimeout(timer);
-        resolve();
-      };
+      this.#proceed = resolve;
+      clearTimeout(this.#timer);
+      if (ms !== undefined) this.#timer = setTimeout(resolve, ms);
     });
   }
 }

@@ -77,14 +77,11 @@ export async function judge(
   const problem = /json/i.test(type) && ((await response.json().catch(() => {})) as { code?: unknown } | undefined);
   const code = problem && typeof problem.code === "string" && problem.code;
   const passing = /408|425|429|5(?!01)../.test(`${status}`);
+  // A number of seconds, or a time (RFC 9110 section 10.2.3).
+  const after = headers.get("retry-after")!;
   return new ClientError(code || (ok ? "content-type-unexpected" : "status-unexpected"), {
     status,
     fatal: !(ok || passing || (known && !code)),
-    retryAfter: readRetryAfter(headers.get("retry-after")) || (passing ? 0 : slow),
+    retryAfter: Number(after) * 1000 || Date.parse(after) - Date.now() || (passing ? 0 : slow),
   });
-}
-
-/** The value of `Retry-After` in ms: a number of seconds, or a time (RFC 9110 section 10.2.3). */
-function readRetryAfter(value: string | null): number {
-  return Number(value) * 1000 || Math.max(0, Date.parse(value!) - Date.now()) || 0;
 }

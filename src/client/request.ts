@@ -40,7 +40,7 @@ export async function buildRequest(
 ): Promise<[url: URL, init: RequestInit & { headers: Headers }]> {
   const attempt = { refresh };
   try {
-    const { channels, events, filter, start = {}, method, body, credentials, token } = options;
+    const { channels, events, filter, start, token } = options;
     const url = new URL(await valueOf(source, attempt), globalThis.location?.href);
     const query = { channels, events, filter, ...start };
     for (const [name, value] of Object.entries(query)) {
@@ -49,15 +49,11 @@ export async function buildRequest(
     const headers = new Headers(await valueOf(options.headers ?? {}, attempt));
     if (token !== undefined) headers.set("authorization", `Bearer ${await valueOf(token, attempt)}`);
     if (!headers.has("accept")) headers.set("accept", "text/event-stream");
-    if (position) headers.set("last-event-id", toByteString(position));
-    const init = { method, body, credentials, headers, cache: "no-store" } as const;
-    return [url, init as RequestInit & { headers: Headers }];
+    // Its UTF-8 bytes, as browsers send it.
+    if (position) headers.set("last-event-id", String.fromCharCode(...new TextEncoder().encode(position)));
+    // Other options are no members of a request's.
+    return [url, { ...options, headers, cache: "no-store" } as RequestInit & { headers: Headers }];
   } catch (cause) {
     throw toClientError(cause, "request-failed");
   }
-}
-
-/** The UTF-8 bytes of a text as the characters of a header, as browsers send `Last-Event-ID`. */
-function toByteString(text: string): string {
-  return String.fromCharCode(...new TextEncoder().encode(text));
 }

@@ -1,5 +1,6 @@
 import type { StreamDefinition } from "../events/definition.ts";
 import type { EventMap, EventsOf } from "./events.ts";
+import { Connection } from "./connection.ts";
 import type { SubscribeOptions } from "./options.ts";
 import type { StreamUrl } from "./request.ts";
 import { StreamSubscription, type Subscription } from "./subscription.ts";
@@ -22,7 +23,7 @@ export function subscribe<Definition extends StreamDefinition>(
 /** @param url a URL, relative to the page in a browser, or a function that makes one for each attempt */
 export function subscribe<Events = EventMap>(url: StreamUrl, options?: SubscribeOptions): Subscription<Events>;
 export function subscribe(source: StreamDefinition | StreamUrl, options: TypedSubscribeOptions = {}): unknown {
-  if (typeof source !== "object" || source instanceof URL) return new StreamSubscription(source, options);
-  const { url = `/streams/${source.name}`, ...rest } = options;
-  return new StreamSubscription(url, rest, source.decode);
+  const { decode, name } = source as Partial<StreamDefinition>;
+  const url = decode ? (options.url ?? `/streams/${name}`) : (source as StreamUrl);
+  return new StreamSubscription(url, options, Connection, decode);
 }

@@ -1,7 +1,7 @@
 import type { StreamDefinition } from "../events/definition.ts";
 import { toClientError, type ClientError } from "./error.ts";
 import type { ClientEvent, EventMap, EventOf, Gap, GapEvents } from "./events.ts";
-import { Connection } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import type { Message } from "./message.ts";
 import type { SubscribeOptions } from "./options.ts";
 import { createQueue } from "./queue.ts";
@@ -33,6 +33,11 @@ export interface Subscription<Events = EventMap> extends AsyncIterable<EventOf<E
   close(): void;
 }
 
+/** The class of the connection that fills a queue. */
+export type ConnectionClass = new (
+  ...parameters: ConstructorParameters<typeof Connection>
+) => Pick<Connection, "run" | "close">;
+
 type Handler = (event: ClientEvent) => unknown;
 
 /** How many characters are read ahead of the reader. */
@@ -45,9 +50,10 @@ export class StreamSubscription implements Subscription {
   cursor = "";
   readonly #options: SubscribeOptions;
   readonly #queue = createQueue<Message>(readAhead);
-  readonly #handlers = new Map<string, Set<Handler>>();
+  readonly #handlers = new Set<readonly [type: string, handler: Handler]>();
   readonly #listeners = new Set<(state: ConnectionState) => void>();
-  #connection: Connection | undefined;
+  #connection: Pick<Connection, "run" | "close"> | undefined;
+  readonly #class: ConnectionClass;
   #reading = false;
   #error: ClientError | undefined;
   #ended = false;
@@ -57,8 +63,14 @@ export class StreamSubscription implements Subscription {
 
   readonly #decode: StreamDefinition["decode"] | undefined;
 
-  constructor(source: StreamUrl, options: SubscribeOptions, decode?: StreamDefinition["decode"]) {
+  constructor(
+    source: StreamUrl,
+    options: SubscribeOptions,
+    connectionClass: ConnectionClass,
+    decode?: StreamDefinition["decode"],
+  ) {
     this.#options = options;
+    this.#class = connectionClass;
     this.#decode = decode;
     const { signal } = options;
     signal?.addEventListener("abort", this.close, { once: true });
@@ -71,10 +83,10 @@ export class StreamSubscription implements Subscription {
   }
 
   on(type: string, handler: Handler): () => void {
-    const handlers = this.#handlers.get(type) ?? new Set();
-    this.#handlers.set(type, handlers.add(handler));
+    const entry = [type, handler] as const;
+    this.#handlers.add(entry);
     if (!this.#reading) void this.#dispatch();
-    return () => void handlers.delete(handler);
+    return () => void this.#handlers.delete(entry);
   }
 
   onState(handler: (state: ConnectionState) => void): () => void {
@@ -99,9 +111,7 @@ export class StreamSubscription implements Subscription {
     try {
       this.cursor = (await this.#options.cursor?.load()) ?? "";
       if (this.#ended) return;
-      this.#connection = new Connection(source, this.#options, this.#queue, this.cursor, (state) =>
-        this.#change(state),
-      );
+      this.#connection = new this.#class(source, this.#options, this.#queue, this.cursor, this.#change);
       await this.#connection.run();
       this.#end(undefined, false);
     } catch (error) {
@@ -114,8 +124,8 @@ export class StreamSubscription implements Subscription {
     const events = this.#read();
     try {
       for await (const event of events) {
-        const handlers = [...(this.#handlers.get(event.type) ?? []), ...(this.#handlers.get("*") ?? [])];
-        await Promise.all(handlers.map((handler) => handler(event)));
+        const entries = [...this.#handlers].filter(([type]) => type === "*" || type === event.type);
+        await Promise.all(entries.map(([, handler]) => handler(event)));
       }
     } catch (cause) {
       this.#end(toClientError(cause, "handler-failed", true), true);
@@ -123,7 +133,7 @@ export class StreamSubscription implements Subscription {
   }
 
   #read(): AsyncGenerator<ClientEvent> {
-    if (this.#reading) throw new TypeError("a subscription can be read only once");
+    if (this.#reading) throw new TypeError("subscription already read");
     this.#reading = true;
     return this.#events();
   }
@@ -131,7 +141,7 @@ export class StreamSubscription implements Subscription {
   async *#events(): AsyncGenerator<ClientEvent> {
     try {
       for (let message = await this.#queue.take(); message; message = await this.#queue.take()) {
-        const event = message.control ? await this.#control(message) : await this.#eventOf(message);
+        const event = await (message.control ? this.#control(message) : this.#eventOf(message));
         if (event) yield event;
         this.#handled(message.id);
       }
@@ -141,9 +151,9 @@ export class StreamSubscription implements Subscription {
     if (this.#error) throw this.#error;
   }
 
-  #eventOf({ type, raw, id }: Message): ClientEvent | Promise<ClientEvent> {
-    const decoded = this.#decode?.({ event: type, data: raw });
-    if (decoded) return decoded.then(({ event, data }) => ({ type: event, data, raw, id }));
+  async #eventOf({ type, raw, id }: Message): Promise<ClientEvent> {
+    const decoded = await this.#decode?.({ event: type, data: raw });
+    if (decoded) return { type: decoded.event, data: decoded.data, raw, id };
     return { type, data: (this.#options.parse ?? parseJson)(raw, type), raw, id };
   }
 
@@ -181,11 +191,11 @@ export class StreamSubscription implements Subscription {
     if (state.status === "open" && !(part.caughtUp && state.caughtUp)) this.#change({ ...state, ...part });
   }
 
-  #change(state: ConnectionState): void {
+  readonly #change = (state: ConnectionState): void => {
     this.state = state;
     if (state.status === "paused") this.#save();
     for (const listener of this.#listeners) queueMicrotask(() => listener(state));
-  }
+  };
 
   #end(error: ClientError | undefined, drop: boolean): void {
     this.#queue.end(drop);
@@ -197,7 +207,7 @@ export class StreamSubscription implements Subscription {
     this.#save();
     this.#change({ status: "closed", error });
     // Handlers cannot learn of it. A program must not wait for events that never come without knowing it.
-    if (error && this.#handlers.size > 0 && this.#listeners.size === 0) {
+    if (error && this.#handlers.size && !this.#listeners.size) {
       queueMicrotask(() => {
         throw error;
       });

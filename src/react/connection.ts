@@ -1,3 +1,4 @@
+import { Connection } from "../client/connection.ts";
 import { toClientError } from "../client/error.ts";
 import type { ClientEvent, ConnectionState, StartPosition, SubscribeOptions } from "../client/index.ts";
 import { StreamSubscription } from "../client/subscription.ts";
@@ -63,10 +64,14 @@ export function connect(
   from: string,
   changed: () => void,
 ): SharedConnection {
-  const own: SubscribeOptions = { ...subject.filter, cursor: { load: () => from, save() {} } };
+  // The request takes its members from own properties.
+  const { method, body, credentials } = options;
+  const resumed = { load: () => from, save() {} };
+  const own: SubscribeOptions = { ...subject.filter, cursor: resumed, method, body, credentials };
   const subscription = new StreamSubscription(
     subject.url,
     Object.assign(Object.create(options) as SubscribeOptions, own),
+    Connection,
     subject.decode,
   );
   /** Listeners, and the last event that each has handled. */

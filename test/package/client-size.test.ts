@@ -9,9 +9,10 @@ const root = resolve(import.meta.dirname, "../..");
 /** What a page imports, and how many bytes it may take; without a limit for the packages of others. */
 const bundles: ReadonlyArray<readonly [name: string, code: string, limit?: number]> = [
   ["`spillway/client`: `subscribe`", 'export { subscribe } from "./src/client/index.ts"', 4000],
+  ["`spillway/client`: `subscribeShared`", 'export { subscribeShared } from "./src/client/index.ts"', 5500],
   ["`spillway/client`: `EventSource`", 'export { EventSource } from "./src/client/index.ts"', 4000],
   ["`spillway/client`: `publish`", 'export { publish } from "./src/client/index.ts"', 2000],
-  ["`spillway/client`: everything", 'export * from "./src/client/index.ts"', 5500],
+  ["`spillway/client`: everything", 'export * from "./src/client/index.ts"', 7500],
   [
     "`spillway/react`: `SpillwayProvider`, `useStream`",
     'export { SpillwayProvider, useStream } from "./src/react/index.ts"',

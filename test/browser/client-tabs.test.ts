@@ -1,0 +1,145 @@
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
+import { clientPage } from "../support/client-page.ts";
+import { serveGateway, type GatewayServer } from "../support/gateway-server.ts";
+import { warnMissing } from "../support/programs.ts";
+import { eventually } from "../support/reader.ts";
+import { startScriptedServer, streaming } from "../support/scripted-server.ts";
+
+/** How often the leader is killed. */
+const rounds = Number(process.env["KILL_ROUNDS"] ?? 5);
+const tabs = 10;
+
+let browser: Browser;
+let context: BrowserContext;
+let server: GatewayServer;
+
+if (!chromiumInstalled) warnMissing("Chromium", "chromium");
+beforeAll(async () => {
+  if (!chromiumInstalled) return;
+  browser = await launchChromium();
+  context = await browser.newContext();
+  const access = { anonymous: ["subscribe"] } as const;
+  server = await serveGateway(
+    { store: "memory:", access, streams: { s: {}, other: {} } },
+    { page: await clientPage() },
+  );
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+async function openTab(url = "/streams/s"): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(server.url);
+  await page.evaluate(`
+    got = [];
+    asked = 0;
+    const original = fetch;
+    fetch = (...parameters) => (asked++, original(...parameters));
+    subscription = client.subscribeShared("${url}", { backoff: { min: 1, max: 20 } });
+    subscription.onState(() => {});
+    subscription.on("*", ({ type, data }) => got.push({ value: type === "message" ? data : type, at: Date.now() }));
+  `);
+  await eventually(() => page.evaluate<boolean>(`subscription.state.status === "open"`), "a tab takes part");
+  return page;
+}
+
+async function crash(page: Page): Promise<void> {
+  const crashed = page.waitForEvent("crash");
+  await page.goto("chrome://crash").catch(() => {});
+  await crashed;
+}
+
+const valuesOf = (page: Page): Promise<unknown[]> => page.evaluate("got.map(({ value }) => value)");
+const numbers = (first: number, last: number): number[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i);
+const subscribers = (stream: string): number => server.gateway.status().streams[stream]!.subscribers;
+
+describe.runIf(chromiumInstalled)("tabs of Chromium", () => {
+  test(`${tabs} tabs have one connection, and the leader's death costs no tab an event`, async () => {
+    const open: Page[] = [];
+    for (let n = 0; n < tabs; n++) open.push(await openTab());
+    expect(subscribers("s")).toBe(1);
+    const first = new Map(open.map((page) => [page, 1]));
+    let last = 0;
+    const publish = async (count: number): Promise<void> => {
+      await server.gateway.publish(
+        "s",
+        numbers(last + 1, last + count).map((data) => ({ data })),
+      );
+      last += count;
+    };
+    const untilAll = async (): Promise<void> => {
+      for (const page of open) await eventually(async () => (await valuesOf(page)).at(-1) === last, `a tab at ${last}`);
+    };
+    await publish(20);
+    await untilAll();
+    const takeovers: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const asked = await Promise.all(open.map((page) => page.evaluate<number>("asked")));
+      const leader = open[asked.findIndex((count) => count > 0)]!;
+      await publish(5);
+      const killed = Date.now();
+      // Every other one crashes, so that nothing of it runs any more.
+      const closing = round % 2 === 0 ? leader.close() : crash(leader);
+      open.splice(open.indexOf(leader), 1);
+      await publish(5);
+      await closing;
+      await publish(5);
+      await untilAll();
+      const at = await Promise.all(open.map((page) => page.evaluate<number>("got.at(-1).at")));
+      takeovers.push(Math.max(...at) - killed);
+      expect(subscribers("s")).toBe(1);
+      const page = await openTab();
+      first.set(page, last + 1);
+      open.push(page);
+      await publish(5);
+      await untilAll();
+    }
+    for (const page of open) expect(await valuesOf(page)).toEqual(numbers(first.get(page)!, last));
+    if (process.env["KILL_ROUNDS"]) console.log("takeovers in ms:", takeovers.toSorted((a, b) => a - b).join(" "));
+    for (const page of open) await page.close();
+    await eventually(() => subscribers("s") === 0);
+  });
+
+  test("tabs share a connection to any server that resumes by id", async () => {
+    const anyOrigin = { "access-control-allow-origin": "*", "access-control-allow-headers": "last-event-id" };
+    const plain = await startScriptedServer((response, request) => {
+      if (request.method === "OPTIONS") return void response.writeHead(204, anyOrigin).end();
+      const last = Number(request.headers["last-event-id"] ?? 0);
+      const blocks = [last + 1, last + 2].map((n) => `id: ${n}\ndata: ${n}\n\n`);
+      streaming(blocks.join(""), anyOrigin)(response, request);
+    });
+    onTestFinished(plain.close);
+    const leader = await openTab(plain.url);
+    await eventually(async () => (await valuesOf(leader)).length === 2);
+    const other = await openTab(plain.url);
+    await leader.close();
+    await eventually(async () => (await valuesOf(other)).length === 2);
+    expect(await valuesOf(other)).toEqual([3, 4]);
+    await other.close();
+  });
+
+  test("a leader that does not respond is replaced by a tab that is seen", async () => {
+    const [leader, other] = [await openTab("/streams/other"), await openTab("/streams/other")];
+    await server.gateway.publish("other", { data: 1 });
+    await eventually(async () => (await valuesOf(other)).length === 1);
+    const session = await context.newCDPSession(leader);
+    await session.send("Debugger.enable");
+    await session.send("Debugger.pause");
+    void leader.evaluate("0").catch(() => {});
+    await eventually(() => other.evaluate<boolean>("asked > 0"), "another leader");
+    await server.gateway.publish("other", { data: 2 });
+    await eventually(async () => (await valuesOf(other)).length === 2);
+    await session.send("Debugger.resume");
+    await eventually(async () => (await valuesOf(leader)).length === 2, "the old leader follows");
+    expect([await valuesOf(leader), await valuesOf(other)]).toEqual([
+      [1, 2],
+      [1, 2],
+    ]);
+    await eventually(() => subscribers("other") === 1);
+  });
+});
