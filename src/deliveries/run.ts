@@ -88,6 +88,8 @@ class DeliveryRun implements Run {
   #isReading = false;
   #retryAt = Infinity;
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer continues, in ms since 1970; `Infinity` if it is not set. */
+  #timerAt = Infinity;
   #unwatch: () => void = () => {};
   #onIdle: () => void = () => {};
 
@@ -184,9 +186,20 @@ class DeliveryRun implements Run {
     this.#sendReady();
     if (this.#maySend()) void this.#replay.step();
     void this.#readOn();
-    const next = Math.min(this.#retryAt, this.#health.until);
+    this.#wakeAt(Math.min(this.#retryAt, this.#health.until));
+  }
+
+  /** Continues at a time in ms since 1970. Every event of the stream comes by here, so the timer is kept if it fits. */
+  #wakeAt(time: number): void {
+    if (time === this.#timerAt) return;
     clearTimeout(this.#timer);
-    if (next < Infinity) this.#timer = setTimeout(() => this.#pump(), Math.min(next - Date.now() + 1, longestTimer));
+    this.#timerAt = time;
+    if (time === Infinity) return;
+    const wake = (): void => {
+      this.#timerAt = Infinity;
+      this.#pump();
+    };
+    this.#timer = setTimeout(wake, Math.min(time - Date.now() + 1, longestTimer));
   }
 
   #maySend(): boolean {
