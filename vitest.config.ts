@@ -25,7 +25,7 @@ const builtWorkers: Plugin = {
 
 /** Files that take longest, of which Vitest knows nothing in a fresh clone: it would run small ones last, and wait for them alone. */
 const slow =
-  /log-store-|doors|cluster\/(?:kill|outages)|sql\/cuts|brokers\/|\/kill\.|proxy\/relay|cli\/doctor|searches/;
+  /contract\/|cluster\/|workers\/|brokers\/|engines\/|sql\/cuts|kill\.|cli\/(?:doctor|drain)|proxy\/(?:relay|share|streams)|gateway\/(?:searches|tickets|authorize|expiry)|sqlite\/(?:losses|processes)|browser\/|real-|examples|fuzz\//;
 
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

