@@ -119,6 +119,8 @@ test("reach-users.js sends to everyone, to a user, and to a connection", async (
     (await post(new URL(path, example.url).href, body)).json();
   await call("/broadcast", { text: "to all" });
   await call("/users/ada/notices", { text: "to ada" });
+  // What is sent to a connection may overtake an event of the stream.
+  await ada.until((all) => all.data().length === 2);
   const { client } = ada.controls("connected")[0]!;
   expect(await call(`/connections/${String(client)}/progress`, { done: 0.5 })).toEqual({ delivered: true });
   expect(await call("/connections/nobody/progress", { done: 1 })).toEqual({ delivered: false });
