@@ -12,7 +12,7 @@ import { createPool, type Pool, type ReactClientOptions } from "./pool.ts";
 
 export interface SpillwayProviderProps {
   /**
-   * How to connect. Functions may be made anew by each render. Give the provider another `key` to connect anew, as for
+   * How to connect. Functions can differ in each render. Give the provider another `key` to open new connections, as for
    * another user or URL.
    */
   readonly client?: ReactClientOptions | undefined;

@@ -5,7 +5,7 @@ import { defaultPool } from "./provider.ts";
 import { createStore, type StoreOptions } from "./store.ts";
 import { useKeyed } from "./use-keyed.ts";
 
-/** Options of {@link useSSE}. Functions may be made anew by each render. Connections with options of a request are not shared. */
+/** Options of {@link useSSE}. Functions can differ in each render. Connections with options of a request are not shared. */
 export interface SSEOptions extends Omit<ReactClientOptions, "url"> {
   /** The types of events to read. Default: all. */
   readonly events?: readonly string[] | undefined;

@@ -4,7 +4,7 @@ import type { StreamEvent, StreamSource } from "./source.ts";
 import { createStore, type StoreOptions, type StreamSnapshot } from "./store.ts";
 import { useKeyed, useSubject } from "./use-keyed.ts";
 
-/** Options of {@link useStream}. Functions may be made anew by each render. */
+/** Options of {@link useStream}. Functions can differ in each render. */
 export interface StreamOptions<Source, Data, Selected> extends StreamFilter {
   /** The data before the first event and on the server. It is read when the component mounts, or the stream changes. */
   readonly initial: Data;
