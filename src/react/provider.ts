@@ -8,14 +8,14 @@ import {
   type ReactElement,
   type ReactNode,
 } from "react";
-import { createPool, type Pool, type ReactClientOptions } from "./pool.ts";
+import { createPool, type Pool, type StreamClientOptions } from "../stream-store/pool.ts";
 
 export interface SpillwayProviderProps {
   /**
    * How to connect. Functions can differ in each render. Give the provider another `key` to open new connections, as for
    * another user or URL.
    */
-  readonly client?: ReactClientOptions | undefined;
+  readonly client?: StreamClientOptions | undefined;
   readonly children?: ReactNode;
 }
 

@@ -1,12 +1,12 @@
 import { useInsertionEffect, useState, useSyncExternalStore } from "react";
 import type { ClientError, ClientEvent, ConnectionState } from "../client/index.ts";
-import { createPool, type ReactClientOptions } from "./pool.ts";
+import { createPool, type StreamClientOptions } from "../stream-store/pool.ts";
 import { defaultPool } from "./provider.ts";
-import { createStore, type StoreOptions } from "./store.ts";
+import { createStore, type StoreOptions } from "../stream-store/store.ts";
 import { useKeyed } from "./use-keyed.ts";
 
 /** Options of {@link useSSE}. Functions can differ in each render. Connections with options of a request are not shared. */
-export interface SSEOptions extends Omit<ReactClientOptions, "url"> {
+export interface SSEOptions extends Omit<StreamClientOptions, "url"> {
   /** The types of events to read. Default: all. */
   readonly events?: readonly string[] | undefined;
   /** Called once for each of these events. */

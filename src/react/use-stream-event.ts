@@ -1,8 +1,8 @@
 import { useEffect, useInsertionEffect } from "react";
 import type { ClientEvent, ConnectionState } from "../client/index.ts";
-import type { StreamFilter, Subject } from "./connection.ts";
-import type { Pool } from "./pool.ts";
-import type { StreamEvent, StreamSource } from "./source.ts";
+import type { StreamFilter, Subject } from "../stream-store/connection.ts";
+import type { Pool } from "../stream-store/pool.ts";
+import type { StreamEvent, StreamSource } from "../stream-store/source.ts";
 import { useKeyed, useSubject } from "./use-keyed.ts";
 
 /**

@@ -1,10 +1,10 @@
 import { useCallback, useSyncExternalStore } from "react";
 import type { ConnectionState } from "../client/index.ts";
-import type { Pool } from "./pool.ts";
+import type { Pool } from "../stream-store/pool.ts";
 import { usePool } from "./provider.ts";
-import { partsOf, type StreamSource } from "./source.ts";
-import { isCurrent } from "./store.ts";
-import { urlOf } from "./use-keyed.ts";
+import { partsOf, type StreamSource } from "../stream-store/source.ts";
+import { isCurrent } from "../stream-store/store.ts";
+import { urlOf } from "../stream-store/subject.ts";
 
 const closed: ConnectionState = { status: "closed", error: undefined };
 

@@ -1,29 +1,13 @@
 import { useInsertionEffect, useMemo, useSyncExternalStore } from "react";
-import type { StreamFilter } from "./connection.ts";
-import type { StreamEvent, StreamSource } from "./source.ts";
-import { createStore, type StoreOptions, type StreamSnapshot } from "./store.ts";
+import type { StreamStoreOptions } from "../stream-store/client.ts";
+import type { StreamSource } from "../stream-store/source.ts";
+import { createStore, type StoreOptions, type StreamSnapshot } from "../stream-store/store.ts";
 import { useKeyed, useSubject } from "./use-keyed.ts";
 
-/** Options of {@link useStream}. Functions can differ in each render. */
-export interface StreamOptions<Source, Data, Selected> extends StreamFilter {
-  /** The data before the first event and on the server. It is read when the component mounts, or the stream changes. */
-  readonly initial: Data;
-  /**
-   * Returns the data after an event. It is called once for each event, in order. If it throws, the component reads no
-   * further, and `error.code` is `handler-failed`.
-   */
-  readonly reduce: (data: Data, event: StreamEvent<Source>) => Data;
+/** Options of {@link useStream}. Functions can differ in each render; `initial` is read when the component mounts, or the stream changes. */
+export interface StreamOptions<Source, Data, Selected> extends StreamStoreOptions<Source, Data> {
   /** The part of the data that the component shows. It renders again only if that, by `Object.is`, or the state changes. */
   readonly select?: ((data: Data) => Selected) | undefined;
-  /**
-   * The shortest time between two renders, in ms. Default: it renders with the next frame, which a hidden page does not have.
-   */
-  readonly throttle?: number | undefined;
-  /**
-   * Loads the data that the stream's events change. It is called when the stream is open, and again after a gap; events
-   * wait until it has settled. They may be contained in what it loaded. If it rejects, `error.code` is `handler-failed`.
-   */
-  readonly load?: (() => Promise<Data>) | undefined;
 }
 
 /**

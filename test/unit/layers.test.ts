@@ -32,7 +32,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "sse": [],
   "events": ["util"],
   "client": ["sse", "util", "events"],
-  "react": ["client", "events"],
+  "stream-store": ["client", "events"],
+  "react": ["client", "stream-store", "events"],
   "log": leaves,
   "log/engine": ["log", ...leaves],
   "log/*": ["log", "log/engine", ...leaves],
@@ -114,6 +115,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "metrics",
     "proxy",
     "react",
+    "stream-store",
     "telemetry",
     "testing",
     "transform",
@@ -189,7 +191,7 @@ function mayImport(from: string, to: string): boolean {
 
 function mayImportPackage(from: string, name: string): boolean {
   return (
-    (name.startsWith("node:") && !["client", "react"].includes(layerOf(from))) ||
+    (name.startsWith("node:") && !["client", "stream-store", "react"].includes(layerOf(from))) ||
     (packages[name]?.includes(layerOf(from)) ?? false)
   );
 }

@@ -11,7 +11,7 @@ import {
   useStream,
   useStreamEvent,
   useStreamState,
-  type ReactClientOptions,
+  type StreamClientOptions,
   type StreamFilter,
 } from "../../../src/react/index.ts";
 
@@ -115,7 +115,7 @@ function Sse({ id, of, events }: Shown): React.ReactElement {
 export const components = { feed: makeFeed(1), handler: Handler, state: State, sse: Sse };
 
 export interface AppProps {
-  readonly client?: ReactClientOptions | undefined;
+  readonly client?: StreamClientOptions | undefined;
   readonly shown: readonly Shown[];
 }
 

@@ -4,7 +4,7 @@ import type { ClientEvent, ConnectionState, StartPosition, SubscribeOptions } fr
 import { StreamSubscription } from "../client/subscription.ts";
 import type { StreamDefinition } from "../events/index.ts";
 
-/** Which events of a stream a hook reads. */
+/** Which events of a stream are read. */
 export interface StreamFilter {
   /** Only events in these channels; `*` matches any characters. */
   readonly channels?: readonly string[] | undefined;
@@ -16,7 +16,7 @@ export interface StreamFilter {
   readonly start?: StartPosition | undefined;
 }
 
-/** What a hook reads. */
+/** What is read. */
 export interface Subject {
   readonly url: string;
   readonly filter?: StreamFilter | undefined;
@@ -28,7 +28,7 @@ export interface Subject {
   readonly key: string;
 }
 
-/** A hook that reads a connection. If one of its functions fails, it leaves the connection with `handler-failed`. */
+/** A reader of a connection. If one of its functions fails, it leaves the connection with `handler-failed`. */
 export interface Listener {
   /** If it returns a promise, the next event waits for it. */
   onEvent(event: ClientEvent): unknown;

@@ -1,21 +1,21 @@
 import type { SubscribeOptions } from "../client/index.ts";
 import { connect, type Listener, type SharedConnection, type StreamFilter, type Subject } from "./connection.ts";
 
-/** Options of the connections below a provider. */
-export interface ReactClientOptions extends Omit<
+/** Options of the connections of a page. */
+export interface StreamClientOptions extends Omit<
   SubscribeOptions,
   keyof StreamFilter | "method" | "body" | "cursor" | "onGap" | "signal"
 > {
   /** The URL that the gateway is mounted at. Default: the root of the page's origin. */
   readonly url?: string | undefined;
-  /** How long a connection stays open after the last component that used it, in ms. Default: 1000. */
+  /** How long a connection stays open after the last store or component that used it, in ms. Default: 1000. */
   readonly linger?: number | undefined;
 }
 
-/** The connections of the components below a provider. */
+/** Connections that are shared. */
 export interface Pool {
   /** Always the same object, with the latest options. Connections inherit from it, so each attempt has the latest functions. */
-  readonly options: ReactClientOptions;
+  readonly options: StreamClientOptions;
   readonly connections: Set<SharedConnection>;
   /** Called after each change of a connection's state. */
   readonly observers: Set<() => void>;
@@ -26,7 +26,7 @@ export interface Pool {
   member(subject: Subject, listener: Listener): () => () => void;
 }
 
-export function createPool(initial?: ReactClientOptions): Pool {
+export function createPool(initial?: StreamClientOptions): Pool {
   const connections: Pool["connections"] = new Set();
   const observers: Pool["observers"] = new Set();
 

@@ -2,7 +2,7 @@ import type { ClientError, ClientEvent, ConnectionState } from "../client/index.
 import type { Subject } from "./connection.ts";
 import type { Pool } from "./pool.ts";
 
-/** What a stream's hook returns. */
+/** The data of a stream, and its connection. A change makes a new object. */
 export interface StreamSnapshot<Data> {
   readonly data: Data;
   readonly state: ConnectionState;
@@ -12,7 +12,7 @@ export interface StreamSnapshot<Data> {
   readonly error: ClientError | undefined;
 }
 
-/** The functions of a hook. Each render may make new ones; the latest are called. */
+/** The functions of a store. They can be replaced; the latest are called. */
 export interface StoreOptions<Data> {
   reduce(data: Data, event: ClientEvent): Data;
   load?: (() => Promise<Data>) | undefined;
@@ -20,13 +20,22 @@ export interface StoreOptions<Data> {
   throttle?: number | undefined;
 }
 
-/** The data of one hook. Every event is reduced; what is rendered changes once per frame. */
+/** The data of a stream. Every event is reduced; the snapshot changes once per frame. */
 export interface StreamStore<Data> {
+  /** Returns the same object until something has changed. */
+  readonly getSnapshot: () => StreamSnapshot<Data>;
+  /**
+   * Connects, and calls a function after each change of the snapshot. Returns the function that ends this. The connection
+   * is closed after the last one; a later one resumes after the last event that was reduced.
+   */
+  readonly subscribe: (changed: () => void) => () => void;
+}
+
+/** A store with one subscriber at a time. */
+export interface OwnStore<Data> extends StreamStore<Data> {
   options: StoreOptions<Data>;
   /** Identifies what it reads. */
   readonly key: string;
-  readonly getSnapshot: () => StreamSnapshot<Data>;
-  readonly subscribe: (notify: () => void) => () => void;
 }
 
 /** @param subject `undefined` connects to nothing */
@@ -36,7 +45,7 @@ export function createStore<Data>(
   subject: Subject | undefined,
   initial: Data,
   options: StoreOptions<Data>,
-): StreamStore<Data> {
+): OwnStore<Data> {
   let data = initial;
   let state: ConnectionState = subject ? { status: "connecting", attempt: 1 } : { status: "closed", error: undefined };
   let loaded = !options.load;
@@ -50,7 +59,7 @@ export function createStore<Data>(
   let due = false;
 
   const join = subject && pool.member(subject, { onEvent, onState });
-  const store: StreamStore<Data> = { options, key, getSnapshot: () => published, subscribe };
+  const store: OwnStore<Data> = { options, key, getSnapshot: () => published, subscribe };
   return store;
 
   function subscribe(changed: () => void): () => void {
