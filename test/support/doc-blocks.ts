@@ -36,6 +36,20 @@ export function allBlocks(): DocBlock[] {
   return pages().flatMap((page) => blocksOf(page, readFileSync(join(root, page), "utf8")));
 }
 
+/** A block that is a file: its first line is a comment with the name. */
+export interface DocFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The files of a page, in order. */
+export function docFiles(page: string): DocFile[] {
+  return blocksOf(page, readFileSync(join(root, page), "utf8")).flatMap(({ text }) => {
+    const name = /^(?:\/\/|#|<!--) (\S+\.\w+)(?: -->)?\n/.exec(text)?.[1];
+    return name === undefined ? [] : [{ name, text }];
+  });
+}
+
 function blocksOf(page: string, text: string): DocBlock[] {
   const fence = /(?:^[ ]*<!-- not run: (.+) -->\n\n?)?^([ ]*)```(\S*).*\n([^]*?)^\2```$/gm;
   return Array.from(

@@ -6,7 +6,9 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, test } from "vitest";
 import { checkBlock, docBlocks, root } from "../../support/doc-blocks.ts";
 
-const blocks = docBlocks("js", "ts", "tsx");
+/** Pages whose blocks are files of an application, which test/frameworks compiles with the types of its packages. */
+const applications = new Set(["docs/guides/client-frameworks.md"]);
+const blocks = docBlocks("js", "ts", "tsx").filter(({ at }) => !applications.has(at.replace(/:\d+$/, "")));
 const folder = mkdtempSync(join(tmpdir(), "spillway-docs-"));
 /** The compiler's errors by block number. */
 const faults = new Map<number, string[]>();

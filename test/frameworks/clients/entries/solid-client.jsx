@@ -1,0 +1,4 @@
+import { hydrate } from "solid-js/web";
+import { Trades } from "../src/Trades.tsx";
+
+globalThis.unmount = hydrate(() => <Trades />, document.querySelector("main"));

@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+import { patience, testPatience } from "../support/patience.ts";
+
+/** Checks that need packages of their own, which are installed in their folders: `npm ci --prefix test/frameworks/clients`. */
+export default defineConfig({
+  test: {
+    include: ["test/frameworks/**/*.check.ts"],
+    testTimeout: testPatience,
+    hookTimeout: testPatience,
+    expect: { poll: { timeout: patience } },
+    retry: process.env["CI"] === "true" ? 1 : 0,
+    reporters: ["default", "./test/support/summary-reporter.ts"],
+  },
+});
