@@ -76,6 +76,7 @@ export const errorCodes = {
   "method-not-allowed": "the resource does not support this method",
   "not-acceptable": "no representation matches the Accept header",
   "media-type-unsupported": "the media type of the body is not supported",
+  "body-consumed": "the body of the request was read before it reached the gateway",
   "body-too-large": "the body exceeds its limit",
   "too-many-events": "a request publishes too many events",
   "uri-too-long": "the request target exceeds its limit",

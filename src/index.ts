@@ -6,7 +6,7 @@ export {
   type OpenLogStore,
 } from "./config/create-gateway.ts";
 export { createLazyGateway, type LazyGateway, type LazyGatewayRuntime } from "./config/create-lazy-gateway.ts";
-export type { AuthorizeFunction, AuthorizeRequest, AuthorizeResult } from "./access/authorize.ts";
+export type { AuthorizeFunction, AuthorizeRequest, AuthorizeResult, GrantDecision } from "./access/authorize.ts";
 export type { Grant, Right } from "./access/identity.ts";
 export type {
   AccessConfig,
@@ -111,7 +111,7 @@ export type {
   TransformResult,
 } from "./transform/transform.ts";
 export type { SubscribeOptions } from "./gateway/subscribe.ts";
-export type { FetchHandler } from "./adapters/fetch/handler.ts";
-export type { NodeHandler } from "./adapters/node/handler.ts";
+export type { FetchHandler, FetchOptions } from "./adapters/fetch/handler.ts";
+export type { NodeHandler, NodeOptions } from "./adapters/node/handler.ts";
 export type { DeliveredEvent } from "./hub/format.ts";
 export type { Logger } from "./util/logger.ts";

@@ -2,16 +2,22 @@ import { randomUUID } from "node:crypto";
 import { SpillwayError } from "../errors.ts";
 import { addressKey } from "../util/ip-address.ts";
 import type { Logger } from "../util/logger.ts";
-import { createAuthorizer } from "./authorizer.ts";
-import type { AuthorizeRequest } from "./authorize.ts";
+import { createAuthorizer, decide, type Authorizer } from "./authorizer.ts";
+import type { AuthorizeRequest, GrantDecision } from "./authorize.ts";
 import { readCredential, type PresentedCredential } from "./credentials.ts";
 import { createFailedCredentials, type FailedCredentials, type FailureRate } from "./failed-credentials.ts";
 import { renewScoped, type Identity } from "./identity.ts";
 import { createTokens, type Tokens } from "./jwt.ts";
 import { createKeys, type Keys } from "./keys.ts";
 import type { AccessOptions } from "./options.ts";
-import { createOriginCheck } from "./origin.ts";
+import { createOriginCheck, isForgeable, type OriginCheck } from "./origin.ts";
 import type { Tickets } from "./tickets.ts";
+
+/** A request about which the embedding program may decide. */
+export interface IdentifiedRequest extends AuthorizeRequest {
+  /** The program's decision, in place of all that is configured. */
+  readonly grant?: (() => GrantDecision) | undefined;
+}
 
 /** Identifies the sender of a request and its rights. */
 export interface Access {
@@ -21,7 +27,7 @@ export interface Access {
    * @throws {SpillwayError} `credential-invalid`, `credential-expired`, `ticket-invalid`, `origin-denied`,
    * `access-denied` (the user's service refuses), `authorize-unavailable`, `issuer-unavailable`.
    */
-  identify(request: AuthorizeRequest, stream: string | undefined): Identity | Promise<Identity>;
+  identify(request: IdentifiedRequest, stream: string | undefined): Identity | Promise<Identity>;
   /**
    * Runs the check of a signature under the limit of failed credentials: each failure counts. `source` is whose
    * signature it is; after a valid one, its address is not blocked for this source.
@@ -114,24 +120,11 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
   /** Checks the slow hashes only if the credential is not a valid token. */
   const byBearer = async (text: string, request: AuthorizeRequest, ask: () => Promise<Identity>): Promise<Identity> =>
     (await byToken(text)) ?? (await checkKey(text, request)) ?? ask();
-  /** The current identity of the caller, ignoring the ticket that it came with. */
-  const recognize = (identity: Identity): Identity | undefined => {
-    const { recognized } = identity;
-    switch (recognized.by) {
-      case "anonymous":
-        return authorizer ? undefined : anonymous;
-      case "key":
-        return keys.ofHash(recognized.hash);
-      case "jwt":
-        return tokens?.recognized.under === recognized.under ? identity : undefined;
-      case "authorize":
-        return authorizer?.recognized.under === recognized.under ? identity : undefined;
-    }
-  };
   const access: Access = {
     takesCredentials,
     anonymousTickets: options.tickets.anonymous,
     identify(request, stream) {
+      if (request.grant) return identifyByProgram(request, request.grant, { tickets, checkOrigin, logger });
       const shown = readCredential(request, reading);
       const credential = guessable(shown, request);
       if (credential === undefined) return identify(shown, request, stream);
@@ -139,12 +132,53 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
     },
     guardSignature: async (request, source, check) => failed.guard(addressOf(request), source, check, randomUUID()),
     review(identity) {
-      const reviewed = recognize(identity);
+      const reviewed = recognize(identity, { anonymous, keys, tokens, authorizer });
       return reviewed && identity.ticket !== undefined ? renewScoped(identity, reviewed) : reviewed;
     },
   };
   partsOf.set(access, { keys, tokens, failed });
   return access;
+}
+
+/**
+ * Leaves the decision to the embedding program. Tickets are the gateway's own: the program has decided when it let their
+ * holders get them.
+ */
+function identifyByProgram(
+  request: AuthorizeRequest,
+  grant: () => GrantDecision,
+  {
+    tickets,
+    checkOrigin,
+    logger,
+  }: Pick<AccessDependencies, "tickets" | "logger"> & { readonly checkOrigin: OriginCheck },
+): Identity | Promise<Identity> {
+  const ticket = request.query.get("ticket");
+  if (ticket !== null) return tickets.redeem(ticket);
+  if (isForgeable(request)) checkOrigin(request);
+  return decide(grant, { by: "program" }, logger);
+}
+
+interface Recognizers extends Pick<Parts, "keys" | "tokens"> {
+  readonly anonymous: Identity;
+  readonly authorizer: Authorizer | undefined;
+}
+
+/** The current identity of a caller, ignoring the ticket that it came with. */
+function recognize(identity: Identity, { anonymous, keys, tokens, authorizer }: Recognizers): Identity | undefined {
+  const { recognized } = identity;
+  switch (recognized.by) {
+    case "anonymous":
+      return authorizer ? undefined : anonymous;
+    case "key":
+      return keys.ofHash(recognized.hash);
+    case "jwt":
+      return tokens?.recognized.under === recognized.under ? identity : undefined;
+    case "authorize":
+      return authorizer?.recognized.under === recognized.under ? identity : undefined;
+    case "program":
+      return identity;
+  }
 }
 
 function unknown(): never {

@@ -24,17 +24,20 @@ export interface AuthorizeResult extends Partial<Grant> {
   readonly expiresAt?: number | string | Date | undefined;
 }
 
+/** Who the sender of a request is, and its rights; `undefined` refuses the request. */
+export type GrantDecision = AuthorizeResult | undefined | Promise<AuthorizeResult | undefined>;
+
 /**
  * Decides about a request: returns rights, or `undefined` to refuse it. If it throws, the request is refused too: with
- * the thrown `SpillwayError`, or with `authorize-unavailable` for any other error. It is called for every request,
- * without a timeout.
+ * the thrown `SpillwayError`, with 401 or 403 for an error with this `status` or `statusCode`, or with
+ * `authorize-unavailable` for any other error. It is called for every request, without a timeout.
  */
 export type AuthorizeFunction = (call: {
   /** The request without its body. */
   readonly request: AuthorizeRequest;
   /** The stream, or the path pattern of the route, that the request is for, if any. */
   readonly stream: string | undefined;
-}) => AuthorizeResult | undefined | Promise<AuthorizeResult | undefined>;
+}) => GrantDecision;
 
 const members: ReadonlySet<string> = new Set([
   "subject",

@@ -4,7 +4,7 @@ import { createFairLimiter, type NotRun } from "../util/fair-limiter.ts";
 import { addressKey } from "../util/ip-address.ts";
 import type { Logger } from "../util/logger.ts";
 import { readText, reasonOf } from "../util/remote-response.ts";
-import { readAuthorizeResult, type AuthorizeFunction, type AuthorizeRequest } from "./authorize.ts";
+import { readAuthorizeResult, type AuthorizeFunction, type AuthorizeRequest, type GrantDecision } from "./authorize.ts";
 import type { Identity, Recognition } from "./identity.ts";
 import type { AuthorizeOptions } from "./options.ts";
 import { fingerprint } from "./secret-hash.ts";
@@ -36,25 +36,39 @@ export function createAuthorizer(
   if (!isFunction) return { recognized, identify: createAuthorizeService(authorize, recognized, dependencies) };
   return {
     recognized,
-    identify: (request, stream) => callFunction(authorize, { request, stream }, recognized, dependencies.logger),
+    identify: (request, stream) => decide(() => authorize({ request, stream }), recognized, dependencies.logger),
   };
 }
 
-async function callFunction(
-  authorize: AuthorizeFunction,
-  call: Parameters<AuthorizeFunction>[0],
+/**
+ * Runs a decision of the user's code about a request; see {@link AuthorizeFunction}.
+ * @throws {SpillwayError} `access-denied`, `credential-required`, `credential-expired`, `authorize-unavailable`; the one
+ * that the code throws.
+ */
+export async function decide(
+  decision: () => GrantDecision,
   recognized: Recognition,
   logger: Logger,
 ): Promise<Identity> {
   try {
-    const result = await authorize(call);
+    const result = await decision();
     if (result !== undefined) return readAuthorizeResult(result, recognized);
   } catch (error) {
     if (error instanceof SpillwayError) throw error;
+    const status = statusOf(error);
+    if (status === 401) throw new SpillwayError("credential-required", undefined, { cause: error });
+    if (status === 403) throw new SpillwayError("access-denied", undefined, { cause: error });
     logger.error({ err: error }, "the authorize function failed");
     throw new SpillwayError("authorize-unavailable");
   }
   throw new SpillwayError("access-denied");
+}
+
+/** The status of an error, as frameworks name it. */
+function statusOf(error: unknown): unknown {
+  if (typeof error !== "object" || error === null) return undefined;
+  const { status, statusCode } = error as { readonly status?: unknown; readonly statusCode?: unknown };
+  return status ?? statusCode;
 }
 
 const numbers = new WeakMap<AuthorizeFunction, string>();

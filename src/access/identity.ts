@@ -50,12 +50,14 @@ export type Recognition =
   | { readonly by: "key"; readonly hash: string }
   /** `under`: the fingerprint of the options by which the token, or the user's own decision, was accepted. */
   | { readonly by: "jwt"; readonly under: string }
-  | { readonly by: "authorize"; readonly under: string };
+  | { readonly by: "authorize"; readonly under: string }
+  /** The embedding program has decided about the request. The gateway's configuration does not change that. */
+  | { readonly by: "program" };
 
 /** Who a caller is, and its rights. Plain JSON: it is sent between processes. */
 export interface Identity {
   /**
-   * `anonymous`, `key:<name>`, `jwt:<sub>`, or the authorizer's `subject`; for limits, logs and `/admin/subscribers`.
+   * `anonymous`, `key:<name>`, `jwt:<sub>`, or the `subject` of the authorizer or the program; for limits, logs and `/admin/subscribers`.
    */
   readonly subject: string;
   readonly grant: Grant;

@@ -1,5 +1,6 @@
 import { SpillwayError } from "../errors.ts";
 import { matchesGlob } from "../util/glob.ts";
+import { mediaType } from "../util/media-type.ts";
 import { createNetworkMatcher, isLoopback, normalizeAddress } from "../util/ip-address.ts";
 import type { AuthorizeRequest } from "./authorize.ts";
 
@@ -58,6 +59,23 @@ function toOrigin(scheme: string, host: string): string | undefined {
   if (!/^https?$/i.test(scheme) || !/^[\w.:[\]-]+$/.test(host)) return undefined;
   const url = `${scheme}://${host}`;
   return URL.canParse(url) ? new URL(url).origin : undefined;
+}
+
+/** The media types of bodies that pages of any origin can send without asking first (WHATWG Fetch §2.2.2). */
+const simpleTypes: ReadonlySet<string> = new Set([
+  "",
+  "application/x-www-form-urlencoded",
+  "multipart/form-data",
+  "text/plain",
+]);
+
+/**
+ * Whether a page of any origin could have made a browser send this request with the user's cookies, without a preflight
+ * request. For programs that identify users by cookies.
+ */
+export function isForgeable(request: AuthorizeRequest): boolean {
+  if (request.method !== "POST" || !simpleTypes.has(mediaType(request.header("content-type")))) return false;
+  return request.header("cookie") !== undefined || request.header("origin") !== undefined;
 }
 
 /** Refuses requests whose cookie a browser may have sent for a page of a foreign origin. */

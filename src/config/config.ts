@@ -1040,6 +1040,12 @@ export interface LimitsConfig {
   /** A subscriber whose socket accepts nothing for this long is disconnected; at least `10ms`. Default: `60s`. */
   readonly stall?: Duration | undefined;
   /**
+   * How long a subscription or a long poll may last: `50s`. It then ends with `spillway.bye`, at most a tenth earlier,
+   * and the client resumes. Requests that a route forwards for one client are not limited. For platforms that cut off
+   * long responses. Default: `none`.
+   */
+  readonly maxDuration?: Duration | undefined;
+  /**
    * Largest body of a publish request or a webhook, at most half of `limits.bodies`; beyond it the answer is 413.
    * Default: `1MiB`.
    */

@@ -3,7 +3,7 @@ import type { Gateway } from "../gateway/gateway.ts";
 import { createGateway, type CreateGatewayConfig, type GatewayRuntime } from "./create-gateway.ts";
 
 /** A gateway that is opened on first use, and again on the next use after `close`. */
-export interface LazyGateway extends Pick<Gateway, "fetch" | "publish" | "subscribe" | "close"> {
+export interface LazyGateway extends Pick<Gateway, "node" | "fetch" | "publish" | "subscribe" | "drain" | "close"> {
   /**
    * Opens the gateway if it is not open, and resolves to it.
    * @throws what `createGateway` throws; the next use retries.
@@ -66,10 +66,22 @@ export function createLazyGateway(
 
   return {
     open,
-    fetch: async (request, mount) => (await open()).fetch(request, mount),
+    node: (options) => (request, response, next) => {
+      const fail =
+        next ??
+        (() => {
+          response.statusCode = 503;
+          response.end();
+        });
+      open().then((gateway) => gateway.node(options)(request, response, next), fail);
+    },
+    fetch: async (request, options) => (await open()).fetch(request, options),
     publish: async (stream, events, options) => (await open()).publish(stream, events, options),
     async *subscribe(stream, options) {
       yield* (await open()).subscribe(stream, options);
+    },
+    async drain() {
+      await all.get(name)?.gateway.then((gateway) => gateway.drain());
     },
     async close() {
       const current = all.get(name);

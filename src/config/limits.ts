@@ -64,6 +64,9 @@ const shape = object({
   stall: duration("60s", 10).describe(
     "A subscriber whose socket accepts nothing for this long is disconnected; at least `10ms`.",
   ),
+  maxDuration: bound("Duration", "none", "none").describe(
+    "How long a subscription or a long poll may last: `50s`. It then ends with `spillway.bye`, at most a tenth earlier, and the client resumes. Requests that a route forwards for one client are not limited. For platforms that cut off long responses.",
+  ),
   body: size("1MiB").describe(
     "Largest body of a publish request or a webhook, at most half of `limits.bodies`; beyond it the answer is 413.",
   ),

@@ -80,13 +80,13 @@ export interface ContextState extends Pick<GatewayContext, "sessions" | "replays
   routes: GatewayContext["routes"];
   options(): GatewayOptions;
   policy(): Policy;
-  isClosing(): boolean;
+  readonly shutdown: Pick<GatewayContext, "draining" | "closing">;
 }
 
 /** Creates the HTTP layer's view of the gateway. */
 export function createContext(parts: GatewayParts, state: ContextState): GatewayContext {
   const { streams, admission, peers } = parts;
-  const { sessions, replays, searches, bodies, pressure, forwarding, routes, options, policy, isClosing } = state;
+  const { sessions, replays, searches, bodies, pressure, forwarding, routes, options, policy } = state;
   return {
     version,
     startedAt: parts.startedAt,
@@ -113,8 +113,11 @@ export function createContext(parts: GatewayParts, state: ContextState): Gateway
     reload: parts.reload,
     deliveries: parts.deliveries,
     metrics: parts.metrics,
+    get draining() {
+      return state.shutdown.draining;
+    },
     get closing() {
-      return isClosing();
+      return state.shutdown.closing;
     },
     workers: parts.workers,
     refresh: parts.refresh,

@@ -1,3 +1,4 @@
+import { SpillwayError } from "../errors.ts";
 import type { Caller, GatewayContext, Policy, Route } from "../http/gateway-context.ts";
 import type { RoutesStatus } from "../http/gateway-status.ts";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
@@ -54,6 +55,7 @@ function toRoute(route: ProxyRoute, policy: () => Policy, shared: SharedStreams)
     forwards: route.name,
     ...(access === "required" && { right: "proxy" }),
     async handle(request, caller, gateway) {
+      if (gateway.draining) throw new SpillwayError("shutting-down");
       const { isTrusted, cors, cookie } = policy();
       const response = share && (await subscribeShared(request, route, caller, gateway, shared));
       if (response) return response;

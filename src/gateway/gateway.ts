@@ -1,9 +1,8 @@
-import { toFetchHandler } from "../adapters/fetch/handler.ts";
-import { toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
+import { toFetchHandler, type FetchOptions } from "../adapters/fetch/handler.ts";
+import { toNodeHandler, type NodeHandler, type NodeOptions } from "../adapters/node/handler.ts";
 import { toUpgradeHandler, type UpgradeHandler } from "../adapters/node/upgrade.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import type { StreamDefinition } from "../events/definition.ts";
-import type { DrainPlan } from "../hub/hub.ts";
 import type { DeliveredEvent, IdMode } from "../hub/format.ts";
 import { idsOf, libraryKey } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
@@ -27,6 +26,7 @@ import {
   type Subscribers,
   type TypedStream,
 } from "./gateway-stream.ts";
+import { createShutdown } from "./shutdown.ts";
 import { startServer, type GatewayServer } from "./server.ts";
 import { iterate, type SubscribeOptions } from "./subscribe.ts";
 
@@ -53,17 +53,20 @@ export type {
 
 /** A running gateway. */
 export interface Gateway {
-  /** The handler for `node:http`, `node:http2` and Express-like frameworks. */
-  node(): NodeHandler;
+  /**
+   * The handler for `node:http`, `node:http2` and Express-like frameworks. `options` may differ for each request:
+   * creating a handler costs nothing.
+   */
+  node(options?: NodeOptions): NodeHandler;
   /**
    * The listener for the event `upgrade` of a `node:http` server, for routes with `websocket`. `listen()` needs none.
    */
-  upgrade(): UpgradeHandler;
+  upgrade(options?: NodeOptions): UpgradeHandler;
   /**
-   * Answers a Fetch request. `mount` is the path below which the gateway is mounted, such as `/live`. Default: the
-   * root.
+   * Answers a Fetch request. A text as the second argument is the option `mount`: the path below which the gateway is
+   * mounted, such as `/live`.
    */
-  fetch(request: Request, mount?: string): Promise<Response>;
+  fetch(request: Request, options?: string | FetchOptions): Promise<Response>;
   /**
    * Appends all events or none, and resolves to their ids once they are durable. A transform of the stream determines
    * what is appended, and how many events.
@@ -104,7 +107,17 @@ export interface Gateway {
    * nothing has changed; `shutting-down`; `not-found` if the gateway has no configuration to reload.
    */
   reload(): Promise<void>;
-  /** Shuts down: stops accepting requests and ingesting, ends the subscriptions, and closes the log. Idempotent. */
+  /**
+   * Ends the subscriptions, long polls and forwarded requests, and refuses new ones with `shutting-down` from then on;
+   * everything else keeps working. For servers that wait for their responses before they stop: call `close()`
+   * afterwards. Resolves when clients have been sent their last event, at the latest after the option `drain`.
+   * Idempotent.
+   */
+  drain(): Promise<void>;
+  /**
+   * Shuts down: stops accepting requests and ingesting, ends the subscriptions as `drain()` does, and closes the log.
+   * Idempotent.
+   */
   close(): Promise<void>;
 }
 
@@ -141,10 +154,6 @@ function toEvents(events: EventInput | readonly EventInput[], ids: IdMode): NewE
   return list.map((event, i) => toEvent(event, `events[${i}]`, ids));
 }
 
-/** The shortest reconnect delay of clients when the server stops, in ms, and the smallest spread of the delays. */
-const minRetry = 1000;
-const minRetrySpread = 4000;
-
 /** Assembles a gateway around running streams, and adds its parts to `reconfigurable`. */
 export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): RunningGateway {
   const { streams, logger, tickets } = parts;
@@ -155,7 +164,16 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   const gates = createGates(options.limits);
   const forwarding = createForwarding(options.routes, () => policy, parts.shared, logger);
   let server: Promise<GatewayServer> | undefined;
-  let closed: Promise<void> | undefined;
+  const shutdown = createShutdown({
+    sessions,
+    forwarding,
+    options: () => options,
+    streams: () => [...streams.values(), ...parts.shared.all()],
+    server: async () => server?.catch(() => undefined),
+    endIngest: parts.endIngest,
+    pressure,
+    end: parts.end,
+  });
   const context = createContext(parts, {
     sessions,
     ...gates,
@@ -164,7 +182,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     routes: parts.routes ?? forwarding.stats,
     options: () => options,
     policy: () => policy,
-    isClosing: () => closed !== undefined,
+    shutdown,
   });
   const handler = createHandler(context);
 
@@ -183,9 +201,9 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   const find = (name: string): ServedStream => findStream(streams, name);
 
   const gateway: RunningGateway = {
-    node: () => toNodeHandler(handler),
-    upgrade: () => toUpgradeHandler(toNodeHandler(handler)),
-    fetch: (request, mount) => toFetchHandler(handler, mount)(request),
+    node: (nodeOptions) => toNodeHandler(handler, nodeOptions),
+    upgrade: (nodeOptions) => toUpgradeHandler(toNodeHandler(handler, nodeOptions)),
+    fetch: (request, given) => toFetchHandler(handler, typeof given === "string" ? { mount: given } : given)(request),
     async publish(name, events, { idempotencyKey } = {}) {
       const stream = find(name);
       const list = toEvents(events, stream.ids);
@@ -195,7 +213,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),
     stream: createStreamMember(find, () => gateway, context.clients),
     async listen() {
-      if (closed) throw new SpillwayError("shutting-down");
+      if (shutdown.draining) throw new SpillwayError("shutting-down");
       server ??= startOwnServer(context, options);
       try {
         return (await server).address;
@@ -205,10 +223,10 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
       }
     },
     status: () => describe(context),
-    deliveries: createDeliveriesMember(parts.deliveries, () => closed !== undefined),
+    deliveries: createDeliveriesMember(parts.deliveries, () => shutdown.closing),
     subscribers: (name) => subscribersOf(find(name)),
     async reload() {
-      if (closed) throw new SpillwayError("shutting-down");
+      if (shutdown.draining) throw new SpillwayError("shutting-down");
       if (!parts.reload) throw new SpillwayError("not-found", "this gateway has no configuration to reload");
       await parts.reload();
     },
@@ -216,19 +234,10 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     refused: context.refused,
     bodies: context.bodies,
     routes: forwarding.stats,
-    close: () => (closed ??= close()),
+    drain: shutdown.drain,
+    close: shutdown.close,
   };
   return gateway;
-
-  async function close(): Promise<void> {
-    const listening = await server?.catch(() => undefined);
-    const drained = listening?.close(options.drain);
-    await parts.endIngest();
-    await closeHubs([...streams.values(), ...parts.shared.all()], options);
-    await Promise.all([drained, forwarding.close(options.drain)]);
-    pressure.stop();
-    await parts.end();
-  }
 }
 
 function createStreamMember(
@@ -268,15 +277,6 @@ function findStream(streams: GatewayParts["streams"], name: string): ServedStrea
   return stream;
 }
 
-/** Disconnects all subscribers of this process. */
-async function closeHubs(streams: readonly ServedStream[], { workers, drain }: GatewayOptions): Promise<void> {
-  const hubs = streams.map(({ hub }) => hub);
-  // The other processes have about as many subscribers each.
-  const subscribers = hubs.reduce((sum, hub) => sum + hub.subscribers, 0) * workers;
-  const plan = drainPlanFor(subscribers, drain);
-  await Promise.all(hubs.map((hub) => hub.close(plan)));
-}
-
 function startOwnServer(context: GatewayContext, options: GatewayOptions): Promise<GatewayServer> {
   const onRefused = (code: ErrorCode): void => noteRefusal(context, code);
   return startServer(createHandler(context, "own server"), options, {
@@ -284,15 +284,4 @@ function startOwnServer(context: GatewayContext, options: GatewayOptions): Promi
     onRefused,
     isForwarded: (path) => isForwarded(path, context),
   });
-}
-
-/** The share of `drain` over which subscriptions are ended. The rest is for writes that are still in flight. */
-const disconnectShare = 0.8;
-
-/**
- * Disconnects at most 1,000 clients per second if `drain` is long enough, and spreads their reconnects at that rate.
- */
-function drainPlanFor(subscribers: number, drain: number): DrainPlan {
-  const over = Math.min(subscribers, drain * disconnectShare);
-  return { reason: "drain", over, retry: [minRetry, minRetry + Math.max(minRetrySpread, subscribers)] };
 }

@@ -8,7 +8,8 @@ import {
   type Settings,
 } from "node:http2";
 import type { Socket } from "node:net";
-import { deferContinue, type NodeHandler } from "../adapters/node/handler.ts";
+import { deferContinue } from "../adapters/node/body.ts";
+import type { NodeHandler } from "../adapters/node/handler.ts";
 import type { Limits } from "../limits/options.ts";
 import { refusalTime } from "./refusals.ts";
 import { headLimit } from "./request-limits.ts";

@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import type { Connections } from "../adapters/connections.ts";
-import { breakOff } from "../adapters/node/handler.ts";
+import { breakOff } from "../adapters/node/body.ts";
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import { problem } from "../http/problem.ts";
 import type { Limits } from "../limits/options.ts";

@@ -52,7 +52,7 @@ export interface Reload {
 }
 
 /** How the subscribers of a removed or replaced stream are disconnected. */
-export const removed: DrainPlan = { reason: "removed", over: 0, retry: [0, 2000] };
+export const removed: DrainPlan = { reason: "removed", over: 0, retry: [0, 2000], grace: 5000 };
 
 /** The options that a running gateway cannot change, with their names in the configuration. */
 const fixed = {

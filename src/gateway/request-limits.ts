@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { hasOddCoding, hasValidHost } from "../adapters/node/framing.ts";
-import { hasBody, type NodeHandler } from "../adapters/node/handler.ts";
+import { hasBody } from "../adapters/node/body.ts";
+import type { NodeHandler } from "../adapters/node/handler.ts";
 import type { Limits } from "../limits/options.ts";
 import {
   expectationFailed,

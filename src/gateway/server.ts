@@ -1,7 +1,8 @@
 import { createServer, type Server, type ServerOptions } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import { Server as NetServer, type AddressInfo } from "node:net";
-import { deferContinue, toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
+import { deferContinue } from "../adapters/node/body.ts";
+import { toNodeHandler, type NodeHandler } from "../adapters/node/handler.ts";
 import type { Connections } from "../adapters/connections.ts";
 import { toUpgradeHandler, type UpgradeHandler } from "../adapters/node/upgrade.ts";
 import { serveNodeHttp } from "../adapters/node/listener.ts";

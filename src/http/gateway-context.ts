@@ -224,6 +224,8 @@ export interface GatewayContext {
   readonly reload?: (() => Promise<void>) | undefined;
   /** The metrics in a text format. */
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** True once clients are being disconnected, before the gateway is closed or while it is. */
+  readonly draining: boolean;
   /** True once the gateway is being closed. */
   readonly closing: boolean;
   /** The processes that serve clients; absent if there is only this one. */

@@ -1,4 +1,5 @@
 import type { Duplex, Readable } from "node:stream";
+import type { GrantDecision } from "../access/authorize.ts";
 import type { Sink, SinkListener } from "../hub/sink.ts";
 
 /** A request independent of a framework. Each adapter creates it from the framework's request. */
@@ -15,19 +16,45 @@ export interface HttpRequest {
   /** The value of a header by its lower-case name. Repeated headers are joined (RFC 9110 §5.3). */
   header(name: string): string | undefined;
   /**
-   * The whole body, as it was received.
+   * The whole body.
    * @param take called with the number of bytes of each chunk
-   * @throws {SpillwayError} `body-too-large` beyond `limit` bytes; what `take` throws.
+   * @param form `exact`: the bytes that were received. `equivalent`: if a body parser has already read the body, also JSON
+   * with the same value.
+   * @throws {SpillwayError} `body-too-large` beyond `limit` bytes; `body-consumed`; what `take` throws.
    */
-  body(limit: number, take: (bytes: number) => void): Promise<Buffer>;
+  body(limit: number, take: (bytes: number) => void, form: BodyForm): Promise<Buffer>;
   /** Aborts when the client disconnects. Read this property only once. */
   readonly signal: AbortSignal;
   /** The address of the connection's remote end; absent if it is unknown. */
   readonly address?: string | undefined;
   /** Whether the connection is encrypted. */
   readonly secure: boolean;
+  /** Decides about the request in place of the gateway's own access rules; absent if these decide. */
+  readonly grant?: (() => GrantDecision) | undefined;
+  /** How long a subscription or a long poll may last at most, in ms. Default: as long as `limits` allow. */
+  readonly maxDuration?: number | undefined;
   /** The whole request, to be forwarded; absent where only subscriptions are served. */
   readonly original?: OriginalRequest;
+}
+
+/** Which bytes of a body are needed, see {@link HttpRequest.body}. */
+export type BodyForm = "exact" | "equivalent";
+
+/** What a handler of a gateway takes from the embedding program, for one request or for all. */
+export interface HandlerOptions<Request> {
+  /**
+   * Decides who the sender is and its rights, in place of the gateway's own access rules (`access`): credentials are not
+   * read. `undefined` refuses the request with 403. An error with the `status` or `statusCode` 401 or 403 refuses it with
+   * that status; any other error is logged, and the answer is 503. Exceptions: a request with a ticket of this gateway has
+   * the rights of the ticket, and webhooks, health checks and routes with `access: none` need no rights. Default: the
+   * gateway's access rules decide.
+   */
+  readonly grant?: ((request: Request) => GrantDecision) | undefined;
+  /**
+   * How long a subscription or a long poll may last at most, in ms. It then ends with `spillway.bye` and the reason
+   * `duration`, at most a tenth earlier, and the client resumes. Default: `limits.maxDuration`, which also applies.
+   */
+  readonly maxDuration?: number | undefined;
 }
 
 /** A request as the client sent it. */

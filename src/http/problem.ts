@@ -24,6 +24,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "method-not-allowed": 405,
   "not-acceptable": 406,
   "gap": 410,
+  "body-consumed": 500,
   "body-too-large": 413,
   "too-many-events": 413,
   "uri-too-long": 414,

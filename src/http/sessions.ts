@@ -26,6 +26,8 @@ export interface SessionParts {
   readonly right: SubscriberRight;
   /** The requested filter, before it was narrowed to the grant. */
   readonly asked: RequestedFilter | undefined;
+  /** When the server ends the session, in ms since 1970; `Infinity` if never. */
+  readonly endsAt: number;
   /** Frees the client's place in the connection limits. */
   readonly release: () => void;
 }
@@ -42,6 +44,8 @@ export interface SessionTarget {
 export interface Sessions extends SessionCalls {
   /** Opens a session, and ends another one with the same ticket. */
   open(parts: SessionParts): Session;
+  /** Ends the waiting long polls. */
+  endPolls(): void;
   /** Ends the sessions whose grant no longer covers them. Checks all sessions, or `only` one. */
   review(access: Access, only?: Session): void;
 }
@@ -53,7 +57,7 @@ interface SessionHost {
   readonly logger: Logger;
 }
 
-/** The interval at which expired credentials are detected, in ms. */
+/** The interval at which expired credentials and sessions that have lasted long enough are detected, in ms. */
 const sweepInterval = 250;
 
 /** A list of clients ends at about this size, in characters of JSON. */
@@ -87,6 +91,11 @@ export class Session implements SubscriptionOwner {
   /** The id of the connection, for the client and for administrators. */
   get client(): string {
     return this.#host.ids.idOf(this.number);
+  }
+
+  /** When its credential expires, in ms since 1970. */
+  get expiresAt(): number {
+    return this.identity.expiresAt ?? Infinity;
   }
 
   /** Calls the hook for a new subscription. From then on, its end is also reported. */
@@ -137,14 +146,17 @@ interface BeginContext {
   readonly sessions: Pick<Sessions, "review">;
   readonly policy: { readonly access: Access };
   readonly tickets: Pick<Tickets, "use">;
+  readonly draining: boolean;
 }
 
 /**
  * Begins a session once there is a response to end: its grant may have changed while it waited, and its ticket may be in
  * use elsewhere.
  */
-export function begin(session: Session, target: SessionTarget, { sessions, policy, tickets }: BeginContext): void {
+export function begin(session: Session, target: SessionTarget, context: BeginContext): void {
+  const { sessions, policy, tickets } = context;
   session.target = target;
+  if (context.draining) return session.stop("drain");
   sessions.review(policy.access, session);
   if (session.identity.ticket !== undefined) tickets.use(session.identity.ticket, session.number);
 }
@@ -169,14 +181,17 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
   }
 
   function watchExpiry(session: Session): void {
-    if (session.identity.expiresAt === undefined) return void expiring.delete(session);
+    if (session.expiresAt === Infinity && session.parts.endsAt === Infinity) return void expiring.delete(session);
     expiring.add(session);
     timer ??= setInterval(sweep, sweepInterval).unref();
   }
 
   function sweep(): void {
     const now = Date.now();
-    for (const session of expiring) if (session.identity.expiresAt! <= now) session.stop("token-expired");
+    for (const session of expiring) {
+      if (session.expiresAt <= now) session.stop("token-expired");
+      else if (session.parts.endsAt <= now) session.stop("duration");
+    }
     if (expiring.size > 0) return;
     clearInterval(timer);
     timer = undefined;
@@ -199,6 +214,9 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
       const found = [...all.values()].filter((session) => isMatch(session, match));
       for (const session of found) session.stop(reason);
       return found.length;
+    },
+    endPolls() {
+      for (const session of all.values()) if (session.target && !session.target.sendEvent) session.stop("drain");
     },
     send({ client, stream, event, data }) {
       const session = all.get(ids.numberOf(client) ?? 0);

@@ -137,7 +137,7 @@ export function isReady(gateway: GatewayContext): boolean {
 }
 
 function unreadiness(gateway: GatewayContext): string[] {
-  if (gateway.closing) return ["shutting-down"];
+  if (gateway.draining) return ["shutting-down"];
   return [...gateway.streams.values()].flatMap((stream) => stream.paused() ?? []);
 }
 

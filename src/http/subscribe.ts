@@ -25,6 +25,7 @@ export async function subscribe(
   gateway: GatewayContext,
   query: URLSearchParams = request.query,
 ): Promise<HttpResponse> {
+  if (gateway.draining) throw new SpillwayError("shutting-down");
   const representation = negotiate(request.header("accept"));
   const asked = readFilter(query, channel, gateway.policy.limits.channels);
   const names = narrow(asked, grantFor(to, identity));
@@ -34,7 +35,8 @@ export async function subscribe(
   let known: AbortSignal | undefined;
   const signal = (): AbortSignal => (known ??= request.signal);
   const search = createSearch(signal, { address }, gateway);
-  const parts = { identity, address, stream: to.name, right: to.right, asked, release };
+  const endsAt = endOf(request, gateway);
+  const parts = { identity, address, stream: to.name, right: to.right, asked, endsAt, release };
   const context: SubscribeContext = { request, query, gateway, to, filter, filters, signal, search, parts };
   try {
     const answer = await respond(context, representation, failOnGap);
@@ -44,6 +46,15 @@ export async function subscribe(
     release();
     throw error;
   }
+}
+
+/** By how much the longest duration is shortened at most, so that clients do not reconnect all at once. */
+const spread = 0.1;
+
+/** When the response to a request must end, in ms since 1970. */
+function endOf({ maxDuration = Infinity }: HttpRequest, { policy }: GatewayContext): number {
+  const longest = Math.min(maxDuration, policy.limits.maxDuration ?? Infinity);
+  return Date.now() + longest * (1 - spread * Math.random());
 }
 
 /** Takes a place among the connections, and compiles the filter expressions of the client. */
@@ -81,7 +92,7 @@ async function respond(
   // The hub may have closed during the lookup.
   if (to.hub.closed) {
     // A reload may have replaced the stream.
-    const now = gateway.closing ? undefined : gateway.streams.get(to.name);
+    const now = gateway.draining ? undefined : gateway.streams.get(to.name);
     if (now && now !== to) return respond({ ...context, to: now }, representation, failOnGap);
     throw new SpillwayError("shutting-down");
   }

@@ -28,18 +28,19 @@ export async function receiveWebhook(
   const address = policy.addressOf(request);
   const caller = { identity: { subject, grant: nothing, recognized: { by: "anonymous" } }, address } as const;
 
-  const accept = (): Promise<HttpBody> =>
-    withBody(request, caller, gateway, policy.limits.body, async (body) => {
-      if (presented) signature!.verify(presented, body);
-      const delivery = read(header, body, presented?.timestamp);
-      if ("challenge" in delivery) return json({ challenge: delivery.challenge });
-      const event = toEvent(delivery.event, "webhook", stream.ids);
-      await admission.publish({ subject, address });
-      const idempotency = delivery.key === undefined ? undefined : { owner, key: delivery.key, fingerprint: "webhook" };
-      const { replayed } = await stream.append([event], { idempotency });
-      return { status: 200, headers: replayed ? { "Idempotency-Replayed": "true" } : {}, body: "" };
-    });
-  return presented ? policy.access.guardSignature(request, subject, accept) : accept();
+  const accept = async (body: Buffer): Promise<HttpBody> => {
+    if (presented) signature!.verify(presented, body);
+    const delivery = read(header, body, presented?.timestamp);
+    if ("challenge" in delivery) return json({ challenge: delivery.challenge });
+    const event = toEvent(delivery.event, "webhook", stream.ids);
+    await admission.publish({ subject, address });
+    const idempotency = delivery.key === undefined ? undefined : { owner, key: delivery.key, fingerprint: "webhook" };
+    const { replayed } = await stream.append([event], { idempotency });
+    return { status: 200, headers: replayed ? { "Idempotency-Replayed": "true" } : {}, body: "" };
+  };
+  const form = presented ? "exact" : "equivalent";
+  const receive = (): Promise<HttpBody> => withBody(request, caller, gateway, policy.limits.body, accept, form);
+  return presented ? policy.access.guardSignature(request, subject, receive) : receive();
 }
 
 /** Nothing but the address protects unsigned webhooks, and a page of any site can send them from a browser there. */

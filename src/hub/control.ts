@@ -33,6 +33,10 @@ type UpstreamState = "open" | "waiting" | "idle" | "stopped";
 
 /** Why the server ends the subscription of one client. */
 export type EndReason =
+  /** The server stops. */
+  | "drain"
+  /** The response has lasted as long as a response may. */
+  | "duration"
   /** The client's credential has expired. */
   | "token-expired"
   /** The client's grant was revoked. */
@@ -40,10 +44,7 @@ export type EndReason =
   /** The client's ticket is used on another connection. */
   | "replaced";
 
-/**
- * Why the server ends a subscription: it stops, a reload removed or replaced the stream, or a reason that concerns this
- * client only.
- */
-export type ByeReason = "drain" | "removed" | EndReason;
+/** Why the server ends subscriptions: a reason for one client, or a reload that removed or replaced the stream. */
+export type ByeReason = "removed" | EndReason;
 
 export type ControlName = keyof ControlEvents;

@@ -37,7 +37,16 @@ class LogHub implements Hub, TailTarget {
     sentBytes: 0,
     replayed: 0,
     gaps: 0,
-    closed: { "client": 0, "stalled": 0, "drain": 0, "store": 0, "token-expired": 0, "revoked": 0, "replaced": 0 },
+    closed: {
+      "client": 0,
+      "stalled": 0,
+      "drain": 0,
+      "duration": 0,
+      "store": 0,
+      "token-expired": 0,
+      "revoked": 0,
+      "replaced": 0,
+    },
   };
   closed = false;
   readonly #log: Log;
@@ -145,18 +154,23 @@ class LogHub implements Hub, TailTarget {
     inSlices([...this.#subscribers], sliceSize, visit, () => {});
   }
 
-  async close(plan: DrainPlan): Promise<void> {
-    this.closed = true;
-    this.#tail.stop();
-    this.#waiters.release();
+  async drain(plan: DrainPlan): Promise<void> {
+    const until = monotonicMs() + plan.grace;
     await drainSubscribers([...this.#subscribers], plan, (subscriber, bye) => {
       // Sends the latest events now, so that they need no replay after the reconnect.
       this.#delivery.serve(subscriber, this.head);
       if (!subscriber.sink.full) subscriber.send(bye, this.#delivery.now);
       subscriber.close("drain");
-      // If the server keeps running, nothing else cuts a client that does not read.
-      if (plan.reason !== "drain") cutLater(subscriber.sink);
+      // If the server is not the gateway's own, nothing else cuts a client that does not read.
+      cutLater(subscriber.sink, Math.max(0, until - monotonicMs()));
     });
+  }
+
+  async close(plan: DrainPlan): Promise<void> {
+    this.closed = true;
+    this.#tail.stop();
+    this.#waiters.release();
+    await this.drain(plan);
   }
 
   /**

@@ -177,7 +177,7 @@ export class Delivery implements SubscriberDelivery {
   }
 }
 
-/** Cuts an ended sink if it still has pending bytes after {@link closeGrace}. */
-export function cutLater(sink: Sink): void {
-  if (sink.pending > 0) setTimeout(() => sink.destroy(), closeGrace).unref();
+/** Cuts an ended sink if it still has pending bytes after `grace` ms. */
+export function cutLater(sink: Sink, grace: number = closeGrace): void {
+  if (sink.pending > 0) setTimeout(() => sink.destroy(), grace).unref();
 }

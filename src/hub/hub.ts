@@ -59,6 +59,8 @@ export interface DrainPlan {
   readonly over: number;
   /** The bounds of the reconnect delays, in ms. Each client gets a random delay between them. */
   readonly retry: readonly [min: number, max: number];
+  /** How long clients may take to read what was sent to them, from the start of the drain, in ms; then they are cut. */
+  readonly grace: number;
 }
 
 /** Fan-out of one stream in one process: every subscriber is a cursor over the log. */
@@ -90,6 +92,11 @@ export interface Hub {
    * events after `seq`.
    */
   waitBeyond(seq: number, signal: AbortSignal, filter?: LogFilter): Promise<number | undefined>;
-  /** Drains all subscribers gradually; resolves when the last one has been sent its final event. */
+  /**
+   * Disconnects all present subscribers gradually; resolves when the last one has been sent its final event. The hub
+   * keeps delivering until then, and to others.
+   */
+  drain(plan: DrainPlan): Promise<void>;
+  /** Delivers no more events, and drains all subscribers. */
   close(plan: DrainPlan): Promise<void>;
 }

@@ -10,8 +10,6 @@ export type CloseReason =
   | "client"
   /** The client's socket accepted no bytes for longer than `stall`. */
   | "stalled"
-  /** The server is stopping. */
-  | "drain"
   /** The log could not be read. */
   | "store"
   | EndReason;

@@ -42,6 +42,8 @@ export interface Limits {
   readonly outbox: number;
   /** A subscriber whose socket accepts nothing for this long is disconnected. */
   readonly stall: number;
+  /** How long a subscription or a long poll lasts at most; then the client reconnects. */
+  readonly maxDuration: number | undefined;
   /** Size of the body of a publish request; beyond it 413. */
   readonly body: number;
   /** Total size of the bodies of all publish requests of a process; beyond it 503. */

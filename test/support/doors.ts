@@ -4,7 +4,7 @@ import { connect, createServer as createHttp2Server, type ClientHttp2Session, ty
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
-import type { Gateway, GatewayConfig } from "spillway";
+import type { FetchOptions, Gateway, GatewayConfig, GrantDecision, NodeOptions } from "spillway";
 import { selfSigned, type Certificate } from "./self-signed.ts";
 
 /** A request to a gateway, independent of the adapter. */
@@ -33,7 +33,13 @@ export interface DoorKind {
   readonly name: string;
   /** The configuration that a gateway behind such a door needs. */
   config?(): Pick<GatewayConfig, "listener" | "tls">;
-  open(gateway: Gateway): Promise<Door>;
+  open(gateway: Gateway, options?: DoorOptions): Promise<Door>;
+}
+
+/** What a program decides where it embeds the gateway; a gateway's own server ignores it. */
+export interface DoorOptions {
+  readonly grant?: (header: (name: string) => string | undefined) => GrantDecision;
+  readonly maxDuration?: number;
 }
 
 /** All doors. */
@@ -51,8 +57,18 @@ export const leastDoors: readonly DoorKind[] = doors.filter(({ name }) =>
   ["http/1.1", "its own server with TLS", "fetch"].includes(name),
 );
 
-async function openHttp1(gateway: Gateway): Promise<Door> {
-  const server = createServer(gateway.node());
+/** Those of a gateway inside another program. */
+export const embeddedDoors: readonly DoorKind[] = doors.filter(({ name }) =>
+  ["http/1.1", "http/2", "fetch"].includes(name),
+);
+
+const toNode = ({ grant, maxDuration }: DoorOptions): NodeOptions => ({
+  maxDuration,
+  grant: grant && (({ headers }) => grant((name) => headers[name]?.toString())),
+});
+
+async function openHttp1(gateway: Gateway, options: DoorOptions = {}): Promise<Door> {
+  const server = createServer(gateway.node(toNode(options)));
   const port = await listen(server);
   return {
     name: "http/1.1",
@@ -75,8 +91,8 @@ async function openListening(gateway: Gateway): Promise<Door> {
   };
 }
 
-async function openHttp2(gateway: Gateway): Promise<Door> {
-  const server = createHttp2Server(gateway.node());
+async function openHttp2(gateway: Gateway, options: DoorOptions = {}): Promise<Door> {
+  const server = createHttp2Server(gateway.node(toNode(options)));
   const session = connect(`http://127.0.0.1:${await listen(server)}`);
   return {
     name: "http/2",
@@ -128,10 +144,14 @@ export function requestOver(session: ClientHttp2Session): Door["request"] {
     });
 }
 
-async function openFetch(gateway: Gateway): Promise<Door> {
+async function openFetch(gateway: Gateway, { grant, maxDuration }: DoorOptions = {}): Promise<Door> {
+  const options: FetchOptions = {
+    maxDuration,
+    grant: grant && (({ headers }) => grant((name) => headers.get(name) ?? undefined)),
+  };
   return {
     name: "fetch",
-    request: (path, init) => gateway.fetch(new Request(`http://gateway.test${path}`, init)),
+    request: (path, init) => gateway.fetch(new Request(`http://gateway.test${path}`, init), options),
     close: async () => {},
   };
 }

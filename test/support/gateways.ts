@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createGateway, type Gateway, type GatewayConfig } from "spillway";
-import type { Door, DoorKind } from "./doors.ts";
+import type { Door, DoorKind, DoorOptions } from "./doors.ts";
 import { startWorkers } from "./workers.ts";
 
 /** The stores a gateway is tested on. */
@@ -26,6 +26,7 @@ export async function openGateway(
   config: Omit<GatewayConfig, "store">,
   /** Returns the changes to apply at a reload. */
   change?: () => Partial<GatewayConfig>,
+  options?: DoorOptions,
 ): Promise<Opened> {
   const folder = await mkdtemp(join(tmpdir(), "spillway-"));
   const whole: GatewayConfig = {
@@ -38,7 +39,7 @@ export async function openGateway(
     store: store === "memory" ? "memory:" : `sqlite:${folder}/log.db`,
   };
   const gateway = await createGateway(whole, change && { readConfig: () => ({ ...whole, ...change() }) });
-  const door = await kind.open(gateway);
+  const door = await kind.open(gateway, options);
   return {
     gateway,
     door,

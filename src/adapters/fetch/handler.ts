@@ -1,17 +1,31 @@
 import { Readable } from "node:stream";
 import { SpillwayError } from "../../errors.ts";
 import type { Framed, Sink, SinkListener } from "../../hub/sink.ts";
-import type { HttpHeaders, HttpRequest, HttpStream, OriginalRequest } from "../../http/message.ts";
+import type { HandlerOptions, HttpHeaders, HttpRequest, HttpStream, OriginalRequest } from "../../http/message.ts";
 import { problem } from "../../http/problem.ts";
 import type { HttpHandler } from "../../http/handler.ts";
+import { assertSize, toForwarded, readConsumed, type ConsumedBody } from "../consumed-body.ts";
 
 /** A handler with the Fetch signature, for Next.js route handlers, Hono, Bun and Deno. */
 export type FetchHandler = (request: Request) => Promise<Response>;
 
-/** Serves a gateway through Fetch's `Request` and `Response`. `mount` is the gateway's base path, such as `/live`. */
-export function toFetchHandler(handler: HttpHandler, mount = ""): FetchHandler {
+/** Options of a handler with the Fetch signature. */
+export interface FetchOptions extends HandlerOptions<Request> {
+  /** The path below which the gateway is mounted, such as `/live`. Default: the root. */
+  readonly mount?: string | undefined;
+  /** The address of the client's connection. Default: unknown, and the limits per address do not apply. */
+  readonly address?: string | undefined;
+  /**
+   * The body, if the program has already read it from the request: the bytes or the text as received, or the value of
+   * JSON. The signature of a webhook can only be checked with the bytes or the text. Default: it is read.
+   */
+  readonly body?: unknown;
+}
+
+/** Serves a gateway through Fetch's `Request` and `Response`. */
+export function toFetchHandler(handler: HttpHandler, options: FetchOptions = {}): FetchHandler {
   return async (request) => {
-    const answer = (await handler(toHttpRequest(request, mount))) ?? problem(new SpillwayError("not-found"));
+    const answer = (await handler(toHttpRequest(request, options))) ?? problem(new SpillwayError("not-found"));
     const headers = fieldsOf(answer.headers);
     if ("open" in answer) return new Response(toReadable(answer, request.signal), { status: answer.status, headers });
     if ("file" in answer) {
@@ -25,7 +39,8 @@ export function toFetchHandler(handler: HttpHandler, mount = ""): FetchHandler {
   };
 }
 
-function toHttpRequest(request: Request, mount: string): HttpRequest {
+function toHttpRequest(request: Request, options: FetchOptions): HttpRequest {
+  const { mount = "", address, grant, maxDuration } = options;
   const { pathname, search, searchParams, host } = new URL(request.url);
   return {
     method: request.method,
@@ -33,16 +48,22 @@ function toHttpRequest(request: Request, mount: string): HttpRequest {
     secure: request.url.startsWith("https:"),
     path: pathname.startsWith(mount) ? pathname.slice(mount.length) : pathname,
     query: searchParams,
+    address,
+    grant: grant && (() => grant(request)),
+    maxDuration,
     header: (name) => request.headers.get(name) ?? (name === "host" ? host : undefined),
-    body: (limit, take) => readBody(request, limit, take),
+    async body(limit, take, form) {
+      const consumed = consumedBody(request, options);
+      return consumed ? readConsumed(consumed, limit, take, form) : readBody(request, limit, take);
+    },
     signal: request.signal,
     get original(): OriginalRequest {
       return {
         version: "1.1",
         search,
         headers: [...request.headers].flat(),
-        hasBody: request.body !== null,
-        body: request.body ?? noChunks,
+        hasBody: request.body !== null || options.body !== undefined,
+        body: forwardedBody(request, options),
         onGone(listener) {
           if (request.signal.aborted) listener();
           else request.signal.addEventListener("abort", listener);
@@ -52,7 +73,19 @@ function toHttpRequest(request: Request, mount: string): HttpRequest {
   };
 }
 
+/** The body if the program has read it; `undefined` if it is still to be read. */
+function consumedBody(request: Request, { body: parsed }: FetchOptions): ConsumedBody | undefined {
+  if (parsed === undefined && !request.bodyUsed) return undefined;
+  const field = (name: string): string | undefined => request.headers.get(name) ?? undefined;
+  return { parsed, contentType: field("content-type"), length: field("content-length") };
+}
+
 const noChunks: AsyncIterable<Uint8Array> = { async *[Symbol.asyncIterator]() {} };
+
+function forwardedBody(request: Request, options: FetchOptions): AsyncIterable<Uint8Array> {
+  const consumed = consumedBody(request, options);
+  return consumed ? toForwarded(consumed) : (request.body ?? noChunks);
+}
 
 /** Each value as a field of its own. */
 function fieldsOf(headers: HttpHeaders): [name: string, value: string][] {
@@ -66,7 +99,7 @@ async function readBody(request: Request, limit: number, take: (bytes: number) =
   let length = 0;
   for await (const chunk of request.body ?? []) {
     length += chunk.byteLength;
-    if (length > limit) throw new SpillwayError("body-too-large", undefined, { expected: `at most ${limit} bytes` });
+    assertSize(length, limit);
     take(chunk.byteLength);
     chunks.push(chunk);
   }

@@ -3,6 +3,8 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { pipeline, type Writable } from "node:stream";
 import { SpillwayError } from "../../errors.ts";
 import type {
+  BodyForm,
+  HandlerOptions,
   HttpFile,
   HttpHeaders,
   HttpRequest,
@@ -12,6 +14,7 @@ import type {
 } from "../../http/message.ts";
 import type { HttpHandler } from "../../http/handler.ts";
 import { problem } from "../../http/problem.ts";
+import { hasBody, isArriving, readBody, forwardedBody } from "./body.ts";
 import { assertForwardable } from "./framing.ts";
 import { openHttp1, openHttp2 } from "./sink.ts";
 import { closeSignal, onGone } from "../connections.ts";
@@ -23,10 +26,13 @@ type Response = ServerResponse | Http2ServerResponse;
 /** A handler for `node:http`, `node:https`, the compatibility API of `node:http2`, and Express-like frameworks. */
 export type NodeHandler = (request: Request, response: Response, next?: (error?: unknown) => void) => void;
 
+/** Options of a handler for Node's servers. */
+export type NodeOptions = HandlerOptions<Request>;
+
 /** Serves a gateway through Node's servers. Unknown paths go to `next`, or are answered with 404. */
-export function toNodeHandler(handler: HttpHandler): NodeHandler {
+export function toNodeHandler(handler: HttpHandler, options: NodeOptions = {}): NodeHandler {
   return (request, response, next) => {
-    handler(new NodeRequest(request, response, next !== undefined))
+    handler(new NodeRequest(request, response, next !== undefined, options))
       .then((answer) => {
         if (isGone(response)) {
           if (answer) discard(answer);
@@ -71,8 +77,9 @@ class NodeRequest implements HttpRequest {
   readonly #target: string;
   readonly #request: Request;
   readonly #response: Response;
+  readonly #options: NodeOptions;
 
-  constructor(request: Request, response: Response, isShared: boolean) {
+  constructor(request: Request, response: Response, isShared: boolean, options: NodeOptions) {
     this.isShared = isShared;
     this.method = request.method ?? "GET";
     this.#target = originForm(request.url ?? "/");
@@ -81,6 +88,16 @@ class NodeRequest implements HttpRequest {
     this.query = query;
     this.#request = request;
     this.#response = response;
+    this.#options = options;
+  }
+
+  get grant(): HttpRequest["grant"] {
+    const { grant } = this.#options;
+    return grant && (() => grant(this.#request));
+  }
+
+  get maxDuration(): number | undefined {
+    return this.#options.maxDuration;
   }
 
   get mount(): string {
@@ -103,8 +120,8 @@ class NodeRequest implements HttpRequest {
     return Array.isArray(value) ? value.join(", ") : value;
   }
 
-  body(limit: number, take: (bytes: number) => void): Promise<Buffer> {
-    return readBody(this.#request, this.#response, limit, take);
+  body(limit: number, take: (bytes: number) => void, form: BodyForm): Promise<Buffer> {
+    return readBody(this.#request, this.#response, limit, take, form);
   }
 
   get original(): OriginalRequest {
@@ -129,7 +146,7 @@ function toOriginal(request: Request, response: Response, target: string): Origi
     search: mark === -1 ? "" : target.slice(mark),
     headers: isHttp2(response) ? withoutPseudoHeaders(request.rawHeaders) : request.rawHeaders,
     hasBody: hasBody(request),
-    body: readChunks(request, response),
+    body: forwardedBody(request, response),
     upgrade: upgrades.has(request) ? "websocket" : undefined,
     onGone(listener, halfClose) {
       onGone(response, isGone(response), isHttp2(response) ? undefined : request.socket, halfClose, () => {
@@ -145,12 +162,6 @@ function toOriginal(request: Request, response: Response, target: string): Origi
 
 function withoutPseudoHeaders(headers: readonly string[]): string[] {
   return headers.filter((_, index) => !headers[index - (index % 2)]!.startsWith(":"));
-}
-
-/** Whether a request announces a body, even one that turns out to be empty. */
-export function hasBody(request: Request): boolean {
-  if ("stream" in request) return !request.stream.endAfterHeaders;
-  return request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0;
 }
 
 function inform(response: Response, status: number, headers: HttpHeaders): void {
@@ -172,80 +183,12 @@ function originForm(target: string): string {
   return pathname + search;
 }
 
-/** Requests whose clients wait for `100 Continue` before they send the body. */
-const deferred = new WeakSet<Request>();
-
-/**
- * Delays `100 Continue` (RFC 9110 §10.1.1) until the body is read. The body of a refused request is never read, and
- * Node closes the connection: the gateway cannot know whether the client sends the body anyway.
- */
-export function deferContinue(request: Request): void {
-  deferred.add(request);
-}
-
 /** Requests whose connections can change to WebSocket, with the bytes that followed them. */
 const upgrades = new WeakMap<Request, Buffer>();
 
 /** Lets the response to a request change its connection's protocol to WebSocket. `head`: what followed the request. */
 export function allowUpgrade(request: IncomingMessage, head: Buffer): void {
   upgrades.set(request, head);
-}
-
-/** Requests whose body is malformed after the part that was received. */
-const broken = new WeakSet<Request>();
-
-/** Makes reading the body fail. Handlers that do not read it can still answer the request normally. */
-export function breakOff(request: IncomingMessage): void {
-  broken.add(request);
-  // Otherwise Node would detach the socket.
-  request.complete = true;
-  request.push(null);
-}
-
-async function readBody(
-  request: Request,
-  response: Response,
-  limit: number,
-  take: (bytes: number) => void,
-): Promise<Buffer> {
-  if (Number(request.headers["content-length"] ?? 0) > limit) throw tooLarge(limit);
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of readChunks(request, response)) {
-    length += chunk.length;
-    if (length > limit) throw tooLarge(limit);
-    take(chunk.length);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-/**
- * The body of a request as it arrives.
- * @throws {SpillwayError} `request-invalid` if it is malformed or incomplete, or was read before.
- */
-async function* readChunks(request: Request, response: Response): AsyncGenerator<Buffer, void, undefined> {
-  if (request.readableEnded) {
-    const message = "the body has already been read: mount the gateway before any body parser";
-    throw new SpillwayError("request-invalid", message, { field: "body" });
-  }
-  if (deferred.delete(request)) response.writeContinue();
-  try {
-    // Leaving the loop early must not destroy the request: its socket still has to carry the answer.
-    yield* request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
-  } catch (cause) {
-    // A client error: it must not be logged as a server error, or clients could fill the log.
-    throw brokenOff(cause);
-  }
-  if (broken.has(request)) throw brokenOff();
-}
-
-function brokenOff(cause?: unknown): SpillwayError {
-  return new SpillwayError("request-invalid", "the request body is incomplete", { field: "body", cause });
-}
-
-function tooLarge(limit: number): SpillwayError {
-  return new SpillwayError("body-too-large", undefined, { expected: `at most ${limit} bytes` });
 }
 
 /** Sends a response. */
@@ -261,12 +204,7 @@ export function send(answer: HttpResponse, request: Request, response: Response)
   if (body !== undefined) response.setHeader("content-length", Buffer.byteLength(body));
   response.statusCode = answer.status;
   // The body is too large, or all bodies together are.
-  if (
-    (answer.status === 413 || answer.status === 503) &&
-    isArriving(request) &&
-    !deferred.has(request) &&
-    !request.readableEnded
-  )
+  if ((answer.status === 413 || answer.status === 503) && isArriving(request))
     return refuseBody(body ?? "", request, response);
   response.end(request.method === "HEAD" ? "" : (body ?? ""));
 }
@@ -297,11 +235,6 @@ function sendFile({ status, headers, file }: HttpFile, response: Response): void
   response.writeHead(status, headers);
   // If either side fails, `pipeline` destroys the other.
   pipeline(file, response as Writable, () => {});
-}
-
-/** Whether reading of the body has begun and not ended. */
-function isArriving(request: Request): boolean {
-  return request.readableDidRead && !request.readableEnded;
 }
 
 /** How long a client may continue to send a body that was refused, in ms. */

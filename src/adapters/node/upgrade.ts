@@ -3,7 +3,8 @@ import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { SpillwayError } from "../../errors.ts";
 import { problem } from "../../http/problem.ts";
-import { allowUpgrade, hasBody, send, type NodeHandler } from "./handler.ts";
+import { hasBody } from "./body.ts";
+import { allowUpgrade, send, type NodeHandler } from "./handler.ts";
 
 /** A listener for the event `upgrade` of Node's HTTP/1.1 servers. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;

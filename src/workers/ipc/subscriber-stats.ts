@@ -5,6 +5,7 @@ const neverClosed: SubscriberStats["closed"] = {
   "client": 0,
   "stalled": 0,
   "drain": 0,
+  "duration": 0,
   "store": 0,
   "token-expired": 0,
   "revoked": 0,

@@ -57,6 +57,7 @@ const closedMembers = {
   "client": "always",
   "stalled": "always",
   "drain": "always",
+  "duration": "always",
   "store": "always",
   "token-expired": "always",
   "revoked": "always",

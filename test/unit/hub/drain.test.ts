@@ -58,7 +58,7 @@ function byeOf({ page }: Told): ControlEvents["spillway.bye"] & { readonly field
   return seen[0]!;
 }
 
-const at: DrainPlan = { reason: "drain", over: 0, retry: [1000, 5000] };
+const at: DrainPlan = { reason: "drain", over: 0, retry: [1000, 5000], grace: 5000 };
 
 test("every subscriber is notified exactly once, in order, however many they are and however long it takes", () =>
   fc.assert(

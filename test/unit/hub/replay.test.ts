@@ -48,7 +48,7 @@ function recorder(): { readonly sink: Sink; text: () => string } {
 
 const event = (data: string, channel?: string) => ({ event: "message", data, channel, upstreamId: undefined });
 
-const atOnce = { reason: "drain", over: 0, retry: [0, 0] } as const;
+const atOnce = { reason: "drain", over: 0, retry: [0, 0], grace: 0 } as const;
 
 test("a page of non-ASCII text is read from the log once for all who replay it", async () => {
   const log = await openLog();

@@ -19,7 +19,16 @@ export function streamSnapshot(name: string): StreamSnapshot {
       gaps: 2,
       filters: 19,
       filterErrors: 21,
-      closed: { "client": 5, "stalled": 1, "drain": 0, "store": 0, "token-expired": 4, "revoked": 0, "replaced": 0 },
+      closed: {
+        "client": 5,
+        "stalled": 1,
+        "drain": 0,
+        "duration": 0,
+        "store": 0,
+        "token-expired": 4,
+        "revoked": 0,
+        "replaced": 0,
+      },
     },
     log: { head: 60, earliest: 11, upstreamCursor: "secret-cursor", events: 50, bytes: 9000, lastTime: 1000 },
     upstream: {
