@@ -10,6 +10,7 @@ import {
 import { LogFollower } from "../hub/log-follower.ts";
 import type { LogEvent, LogStore } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
+import { Rounds } from "../util/rounds.ts";
 
 /** The name of the log over which nodes ask each other. No stream can have this name. */
 export const nodeLog = "_nodes";
@@ -31,14 +32,6 @@ type Entry = { readonly from: string } &
     | { readonly kind: "leave" }
   );
 
-/** A question of this node. */
-interface Round {
-  readonly call: PeerCall;
-  readonly waiting: Set<string>;
-  readonly answers: unknown[];
-  done(): void;
-}
-
 /** How long the other nodes have to answer, in ms. */
 const answerTimeout = 2000;
 
@@ -56,7 +49,7 @@ export class Nodes implements Peers {
   readonly #options: NodesOptions;
   readonly #self = randomUUID();
   readonly #others = new Set<string>();
-  readonly #rounds = new Map<string, Round>();
+  readonly #rounds = new Rounds<string>(answerTimeout);
   #follower: LogFollower | undefined;
   #stopped = false;
 
@@ -79,29 +72,14 @@ export class Nodes implements Peers {
   }
 
   async ask(call: PeerCall): Promise<PeerAnswers> {
-    const id = randomUUID();
-    const round: Round = { call, waiting: new Set(this.#others), answers: [], done: () => {} };
-    const { waiting, answers } = round;
-    if (waiting.size === 0) return { answers, complete: this.#follower !== undefined };
-    const late = new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => resolve(true), answerTimeout);
-      round.done = () => {
-        clearTimeout(timer);
-        resolve(false);
-      };
-    });
-    this.#rounds.set(id, round);
     try {
-      await this.#append({ from: this.#self, kind: "ask", id, call });
-      const isLate = await late;
-      if (isLate) for (const node of waiting) this.#others.delete(node);
-      return { answers, complete: !isLate };
+      const send = (id: string): Promise<void> => this.#append({ from: this.#self, kind: "ask", id, call });
+      const { answers, late } = await this.#rounds.ask(this.#others, send, (answer) => isFinal(call, answer));
+      for (const node of late) this.#others.delete(node);
+      return { answers, complete: late.length === 0 && this.#follower !== undefined };
     } catch (error) {
       this.#options.logger.warn({ err: error }, "the other nodes cannot be asked");
-      return { answers, complete: false };
-    } finally {
-      round.done();
-      this.#rounds.delete(id);
+      return { answers: [], complete: false };
     }
   }
 
@@ -132,9 +110,12 @@ export class Nodes implements Peers {
     const entry = JSON.parse(data) as Entry;
     const { from, kind } = entry;
     if (from === this.#self) return;
-    if (kind === "leave") return this.#forget(from);
+    if (kind === "leave") {
+      this.#others.delete(from);
+      return this.#rounds.left(from);
+    }
     this.#others.add(from);
-    if (kind === "answer") this.#settle(entry.id, from, entry.answer);
+    if (kind === "answer") this.#rounds.answered(entry.id, from, entry.answer);
     else this.#answer(entry.id, kind === "ask" ? answerPeer(this.#options.sessions(), entry.call) : undefined);
   }
 
@@ -142,17 +123,5 @@ export class Nodes implements Peers {
     this.#append({ from: this.#self, kind: "answer", id, answer }).catch((error: unknown) =>
       this.#options.logger.warn({ err: error }, "a question of another node could not be answered"),
     );
-  }
-
-  #forget(node: string): void {
-    this.#others.delete(node);
-    for (const id of this.#rounds.keys()) this.#settle(id, node);
-  }
-
-  #settle(id: string, node: string, answer?: unknown): void {
-    const round = this.#rounds.get(id);
-    if (!round?.waiting.delete(node)) return;
-    if (answer !== undefined) round.answers.push(answer);
-    if (round.waiting.size === 0 || isFinal(round.call, answer)) round.done();
   }
 }

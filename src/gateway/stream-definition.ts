@@ -81,20 +81,18 @@ export async function loadDefinition(stream: string, option: DefinitionOption): 
   const exported = Object.values(await loadModule(option, field)).filter(isStreamDefinition);
   const found = exported.find(({ name }) => name === stream);
   if (found) return found;
-  const expected = `an export of defineStream("${stream}", …)`;
   const got = exported.length === 0 ? "no definition" : exported.map(({ name }) => name).join(", ");
-  throw new SpillwayError("config-invalid", `${field}: ${option}: expected ${expected}, got ${got}`, {
-    field,
-    expected,
-    got,
-  });
+  throw unsuitable(field, `${field}: ${option}`, `an export of defineStream("${stream}", …)`, got);
 }
 
 function named(stream: string, definition: StreamDefinition, field: string): StreamDefinition {
   const { name } = definition;
   if (name === stream) return definition;
-  const message = `${field}: expected the definition of "${stream}", got that of "${name}"`;
-  throw new SpillwayError("config-invalid", message, { field, expected: stream, got: name });
+  throw unsuitable(field, field, `the definition of "${stream}"`, `that of "${name}"`);
+}
+
+function unsuitable(field: string, place: string, expected: string, got: string): SpillwayError {
+  return new SpillwayError("config-invalid", `${place}: expected ${expected}, got ${got}`, { field, expected, got });
 }
 
 /** @throws {SpillwayError} `event-invalid` with the issues of the first invalid event. */

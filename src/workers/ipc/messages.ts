@@ -33,9 +33,9 @@ export type ToWorker =
   /** Answered with `report`. */
   | { readonly kind: "report-request" }
   /** A question of another worker; answered with `done`. */
-  | { readonly kind: "ask"; readonly id: number; readonly call: PeerCall }
+  | { readonly kind: "ask"; readonly id: string; readonly call: PeerCall }
   /** Apply new options; answered with `done`. */
-  | { readonly kind: "apply"; readonly id: number; readonly options: GatewayOptions }
+  | { readonly kind: "apply"; readonly id: string; readonly options: GatewayOptions }
   | { readonly kind: "facts"; readonly id: number; readonly facts: Facts }
   /** The last message: deliver the remaining events, end the subscriptions, and exit. */
   | { readonly kind: "close" };
@@ -52,7 +52,7 @@ export type ToPrimary =
   /** A ticket was used for the session of this number in the worker. */
   | { readonly kind: "use"; readonly ticket: string; readonly number: number }
   /** A command was executed. `answer` is that to a question; absent if there is none. */
-  | { readonly kind: "done"; readonly id: number; readonly answer?: unknown }
+  | { readonly kind: "done"; readonly id: string; readonly answer?: unknown }
   /** Whether a client of this worker needs the stream's upstream. */
   | { readonly kind: "demand"; readonly stream: string; readonly wanted: boolean }
   | ({ readonly kind: "report" } & Report)

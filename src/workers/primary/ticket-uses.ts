@@ -10,7 +10,7 @@ export interface TicketUses {
 }
 
 /** The id of a command whose completion is not awaited. */
-const unawaited = -1;
+const unawaited = "";
 
 /** Creates an empty tracker. A ticket's last use is forgotten with the ticket. */
 export function createTicketUses(): TicketUses {
