@@ -8,6 +8,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
+COPY dashboard ./dashboard
 # Keep the drivers of all stores, because users cannot install packages in the image. The optional dependencies are not needed: they are
 # for the compiler, and a SQLite driver for Node 20.
 RUN npm run build \

@@ -6,7 +6,7 @@ import { createAuthorizer, decide, type Authorizer } from "./authorizer.ts";
 import type { AuthorizeRequest, GrantDecision } from "./authorize.ts";
 import { readCredential, type PresentedCredential } from "./credentials.ts";
 import { createFailedCredentials, type FailedCredentials, type FailureRate } from "./failed-credentials.ts";
-import { renewScoped, type Identity } from "./identity.ts";
+import { isDashboard, renewScoped, type Identity } from "./identity.ts";
 import { createTokens, type Tokens } from "./jwt.ts";
 import { createKeys, type Keys } from "./keys.ts";
 import type { AccessOptions } from "./options.ts";
@@ -34,6 +34,8 @@ export interface Access {
    * @throws {SpillwayError} `rate-limited` without running the check; what the check throws.
    */
   guardSignature<T>(request: AuthorizeRequest, source: string, check: () => Promise<T>): Promise<T>;
+  /** Throws `origin-denied` for a page of another origin. */
+  checkOwnOrigin(request: AuthorizeRequest): void;
   /** Resolves an identity of an earlier configuration in this one; `undefined` if it is no longer valid. */
   review(identity: Identity): Identity | undefined;
   /** Whether any kind of credential is configured. */
@@ -49,6 +51,8 @@ export interface AccessDependencies {
   /** The client's address, for the user's service. Default: that of the connection. */
   readonly addressOf?: (request: AuthorizeRequest) => string | undefined;
   readonly logger: Logger;
+  /** The sessions of the dashboard: whether they may change anything. Default: there are none. */
+  readonly dashboard?: { readonly write: boolean } | undefined;
   /** How many different unknown credentials an address may send before it has to wait. Default: unlimited. */
   readonly failedCredentials?: FailureRate | undefined;
   /** The instance of the previous configuration, whose state of keys, issuers and failures is reused. Default: none. */
@@ -78,8 +82,10 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
   const failed = before?.failed ?? createFailedCredentials(failedCredentials);
   failed.change(failedCredentials);
   const checkOrigin = createOriginCheck(options.cors.origins, originOf);
+  const checkOwnOrigin = createOriginCheck([], originOf, "the dashboard accepts requests of its own pages only");
+  const { byTicket, bySession } = createRedemption(tickets, checkOwnOrigin, dependencies.dashboard);
   const takesCredentials = options.keys.length > 0 || tokens !== undefined || authorizer !== undefined;
-  const reading = { cookie: options.cookie, ignoreForeign: !takesCredentials };
+  const rules = { cookie: options.cookie, ignoreForeign: !takesCredentials };
 
   const byToken = async (token: string): Promise<Identity | undefined> => {
     try {
@@ -109,7 +115,9 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
       case "bearer":
         return keys.find(shown.text) ?? byBearer(shown.text, request, ask);
       case "ticket":
-        return tickets.redeem(shown.text);
+        return byTicket(shown.text, request);
+      case "session":
+        return bySession(shown.text, request);
       case "cookie":
         checkOrigin(request);
         return byToken(shown.text).then((found) => found ?? ask());
@@ -124,12 +132,13 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
     takesCredentials,
     anonymousTickets: options.tickets.anonymous,
     identify(request, stream) {
-      if (request.grant) return identifyByProgram(request, request.grant, { tickets, checkOrigin, logger });
-      const shown = readCredential(request, reading);
+      if (request.grant) return identifyByProgram(request, request.grant, { byTicket, checkOrigin, logger });
+      const shown = readCredential(request, rules);
       const credential = guessable(shown, request);
       if (credential === undefined) return identify(shown, request, stream);
       return failed.guard(addressOf(request), credential, () => identify(shown, request, stream));
     },
+    checkOwnOrigin,
     guardSignature: async (request, source, check) => failed.guard(addressOf(request), source, check, randomUUID()),
     review(identity) {
       const reviewed = recognize(identity, { anonymous, keys, tokens, authorizer });
@@ -140,6 +149,10 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
   return access;
 }
 
+interface ProgramChecks extends Pick<Redemption, "byTicket">, Pick<AccessDependencies, "logger"> {
+  readonly checkOrigin: OriginCheck;
+}
+
 /**
  * Leaves the decision to the embedding program. Tickets are the gateway's own: the program has decided when it let their
  * holders get them.
@@ -147,14 +160,10 @@ export function createAccess(options: AccessOptions, dependencies: AccessDepende
 function identifyByProgram(
   request: AuthorizeRequest,
   grant: () => GrantDecision,
-  {
-    tickets,
-    checkOrigin,
-    logger,
-  }: Pick<AccessDependencies, "tickets" | "logger"> & { readonly checkOrigin: OriginCheck },
+  { byTicket, checkOrigin, logger }: ProgramChecks,
 ): Identity | Promise<Identity> {
   const ticket = request.query.get("ticket");
-  if (ticket !== null) return tickets.redeem(ticket);
+  if (ticket !== null) return byTicket(ticket, request);
   if (isForgeable(request)) checkOrigin(request);
   return decide(grant, { by: "program" }, logger);
 }
@@ -181,6 +190,36 @@ function recognize(identity: Identity, { anonymous, keys, tokens, authorizer }: 
   }
 }
 
+type Redemption = Record<"byTicket" | "bySession", (ticket: string, request: AuthorizeRequest) => Promise<Identity>>;
+
+/** Redeems the tickets of clients, and those of the dashboard's sessions: neither counts as the other. */
+function createRedemption(
+  tickets: Tickets,
+  checkOwnOrigin: OriginCheck,
+  dashboard: AccessDependencies["dashboard"],
+): Redemption {
+  const redeem = async (ticket: string, isSession: boolean): Promise<Identity> => {
+    const identity = await tickets.redeem(ticket);
+    if (isDashboard(identity) !== isSession) throw new SpillwayError("ticket-invalid");
+    return identity;
+  };
+  return {
+    byTicket: (ticket) => redeem(ticket, false),
+    async bySession(ticket, request) {
+      checkOwnOrigin(request);
+      if (!dashboard) throw new SpillwayError("ticket-invalid");
+      if (!dashboard.write && !reading.has(request.method)) throw readOnly();
+      return redeem(ticket, true);
+    },
+  };
+}
+
+const reading: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
+function readOnly(): SpillwayError {
+  return new SpillwayError("access-denied", "the dashboard is read-only unless dashboard.write is true");
+}
+
 function unknown(): never {
   throw new SpillwayError("credential-invalid", "unknown key or token");
 }
@@ -190,6 +229,6 @@ function unknown(): never {
  * restart all clients of an address send tickets that have expired.
  */
 function guessable(shown: PresentedCredential, request: AuthorizeRequest): string | undefined {
-  if (shown.kind === "none" || shown.kind === "ticket") return undefined;
+  if (shown.kind === "none" || shown.kind === "ticket" || shown.kind === "session") return undefined;
   return shown.kind === "foreign" ? request.header("authorization") : shown.text;
 }

@@ -1,6 +1,8 @@
 import { SpillwayError } from "../errors.ts";
 import type { AuthorizeRequest } from "./authorize.ts";
+import { readCookie } from "./cookie.ts";
 import { isKey } from "./keys.ts";
+import { readSession } from "./session-cookie.ts";
 
 /** The credential of a request, not yet verified. If there are several, the one that is checked. */
 export type PresentedCredential =
@@ -12,6 +14,8 @@ export type PresentedCredential =
   | { readonly kind: "secret"; readonly text: string }
   | { readonly kind: "cookie"; readonly text: string }
   | { readonly kind: "ticket"; readonly text: string }
+  /** The ticket of a session of the dashboard. */
+  | { readonly kind: "session"; readonly text: string }
   /** Another scheme of `Authorization`, which only the authorize service can check. */
   | { readonly kind: "foreign" };
 
@@ -23,7 +27,7 @@ export interface CredentialReading {
 }
 
 /**
- * Reads the first of: `Authorization`, `X-API-Key`, `?ticket=`, the cookie. Only the first is used, whether it is valid
+ * Reads the first of: `Authorization`, `X-API-Key`, `?ticket=`, the session of the dashboard, the cookie. Only the first is used, whether it is valid
  * or not.
  */
 export function readCredential(
@@ -34,6 +38,8 @@ export function readCredential(
   if (shown && !(ignoreForeign && shown.kind !== "key")) return shown;
   const ticket = request.query.get("ticket");
   if (ticket !== null) return { kind: "ticket", text: ticket };
+  const session = readSession(request);
+  if (session !== undefined) return { kind: "session", text: session };
   const token = cookie === undefined ? undefined : readCookie(request.header("cookie"), cookie);
   return token === undefined ? { kind: "none" } : { kind: "cookie", text: token };
 }
@@ -80,19 +86,4 @@ export function refuseCredentialsInUrl(query: URLSearchParams): void {
       "a key or token must not be in a URL: send it as a header, or get a ticket with it (POST /tickets) and send ?ticket=";
     throw new SpillwayError("credential-in-url", message, { field: isSecret(name) ? undefined : name.slice(0, 100) });
   }
-}
-
-/** The value of the first cookie with this name in a `Cookie` header; `undefined` if it is absent or empty. */
-export function readCookie(header: string | undefined, name: string): string | undefined {
-  // A deleted cookie may leave an empty value.
-  return header
-    ?.split(";")
-    .map(readPair)
-    .find(([found, value]) => found === name && value !== "")?.[1];
-}
-
-function readPair(pair: string): [name: string, value: string] {
-  const at = pair.indexOf("=");
-  const value = pair.slice(at + 1).trim();
-  return [pair.slice(0, Math.max(at, 0)).trim(), /^"(.*)"$/s.exec(value)?.[1] ?? value];
 }

@@ -1,13 +1,16 @@
 import { matchesGlob } from "../util/glob.ts";
 
-/** What a caller may be allowed to do. `admin` covers status, metrics, reload and the subscribers of others. */
-export type Right = "subscribe" | "publish" | "proxy" | "admin";
+/**
+ * What a caller may be allowed to do. `admin` covers status, metrics, reload, the subscribers of others and the dashboard;
+ * `inspect` is the right to read events in the dashboard, where `subscribe` does not count.
+ */
+export type Right = "subscribe" | "publish" | "proxy" | "admin" | "inspect";
 
 /** The right that a subscriber needs: `proxy` for what clients of a route share, `none` if the route needs no right. */
 export type SubscriberRight = "subscribe" | "proxy" | "none";
 
 /** All rights. */
-export const rights: readonly Right[] = ["subscribe", "publish", "proxy", "admin"];
+export const rights: readonly Right[] = ["subscribe", "publish", "proxy", "admin", "inspect"];
 
 /**
  * The rights of a caller, and what they apply to. A list allows every name that matches one of its entries; `*` in an
@@ -70,8 +73,8 @@ export interface Identity {
   readonly scope?: Scope | undefined;
 }
 
-/** What a ticket is for: to subscribe to a stream, or to use a route. */
-export type Scope = StreamScope | RouteScope;
+/** What a ticket is for: to subscribe to a stream, to use a route, or a session of the dashboard. */
+export type Scope = StreamScope | RouteScope | DashboardScope;
 
 /** A stream, and a part of its events, to subscribe to. */
 export interface StreamScope {
@@ -88,15 +91,37 @@ export interface RouteScope {
   readonly route: string;
 }
 
+/** The dashboard. Its ticket is in a cookie, and may be used for any number of connections. */
+export interface DashboardScope {
+  readonly dashboard: true;
+}
+
+/** Whether an identity is that of a session of the dashboard. */
+export function isDashboard({ scope }: Identity): boolean {
+  return scope !== undefined && "dashboard" in scope;
+}
+
+/** The hash of the ticket of an identity, if the ticket is for a single connection at a time. */
+export function connectionTicket(identity: Identity): string | undefined {
+  return isDashboard(identity) ? undefined : identity.ticket;
+}
+
 /** Narrows a grant to a scope; `undefined` if the scope exceeds the grant. */
 export function narrowGrant(grant: Grant, scope: Scope): Grant | undefined {
   if ("route" in scope)
     return permits(grant, "proxy", scope.route) ? { can: ["proxy"], routes: [scope.route] } : undefined;
+  if ("dashboard" in scope) return permits(grant, "admin") ? { ...grant, can: dashboardRights(grant) } : undefined;
   const { stream, channels } = scope;
   if (!permits(grant, "subscribe", stream)) return undefined;
   // One pattern covers another exactly if it matches the other's text: an asterisk in it only matches an asterisk.
   if (channels && !channels.every((channel) => allows(grant.channels, channel))) return undefined;
   return { ...grant, can: ["subscribe"], streams: [stream], channels: channels ?? grant.channels };
+}
+
+/** In the dashboard, `inspect` is what `subscribe` is elsewhere. */
+function dashboardRights({ can }: Grant): readonly Right[] {
+  const kept = can.filter((right) => right === "admin" || right === "publish" || right === "inspect");
+  return can.includes("inspect") ? [...kept, "subscribe"] : kept;
 }
 
 /**

@@ -89,6 +89,7 @@ export type OriginCheck = (request: AuthorizeRequest) => void;
 export function createOriginCheck(
   origins: readonly string[],
   originOf: (request: AuthorizeRequest) => string | undefined,
+  message: string = "cookies are accepted only from the gateway's own origin and those in access.cors.origins",
 ): OriginCheck {
   const isAllowed = (request: AuthorizeRequest): boolean => {
     const origin = request.header("origin");
@@ -99,14 +100,8 @@ export function createOriginCheck(
   };
   return (request) => {
     if (isAllowed(request)) return;
-    throw new SpillwayError(
-      "origin-denied",
-      "cookies are accepted only from the gateway's own origin and those in access.cors.origins",
-      {
-        field: "Origin",
-        got: request.header("origin")?.slice(0, 100),
-      },
-    );
+    const got = request.header("origin")?.slice(0, 100);
+    throw new SpillwayError("origin-denied", message, { field: "Origin", got });
   };
 }
 

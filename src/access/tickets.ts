@@ -39,6 +39,8 @@ export interface Tickets {
    * @param number identifies the connection in this process; later connections have higher numbers
    */
   use(ticket: string, number: number): void;
+  /** Ends a ticket before it expires. `ticket`: its hash. */
+  revoke(ticket: string): Promise<void> | void;
   /** Updates the holders of all tickets by `keep`, and removes tickets whose holder is no longer valid. */
   review(keep: (holder: Identity) => Identity | undefined): void;
 }
@@ -55,6 +57,7 @@ export interface LocalTickets extends Tickets {
   issue(request: TicketRequest): Ticket;
   redeem(ticket: string): Identity;
   use(ticket: string): void;
+  revoke(ticket: string): void;
   /** The entry of a held ticket, by its hash; the same object for as long as the ticket is held. */
   entryOf(id: string): TicketEntry | undefined;
   /** Adds a ticket that was issued elsewhere, if there is room. Idempotent. */
@@ -89,6 +92,10 @@ export function createTickets({ most = 100_000, now = Date.now, ...rules }: Tick
       const entry = tickets.get(id);
       if (entry) tickets.use(entry);
     },
+    revoke(id) {
+      const entry = tickets.get(id);
+      if (entry) tickets.remove(entry);
+    },
     entryOf: (id) => tickets.get(id),
     hold(held) {
       tickets.sweep();
@@ -117,7 +124,10 @@ function makeHeld(
   if (holder.ticket !== undefined)
     throw new SpillwayError("access-denied", "a ticket cannot be used to get another ticket");
   if (!narrowGrant(holder.grant, scope)) {
-    throw new SpillwayError("access-denied", "the ticket's stream, channels or route exceed what is granted");
+    throw new SpillwayError(
+      "access-denied",
+      "the ticket's stream, channels, route or dashboard exceed what is granted",
+    );
   }
   const expiresAt = Math.min(holder.expiresAt ?? Infinity, issuedAt + lifetime);
   return { ticket, holder, scope, address: address && addressKey(address), issuedAt, expiresAt };

@@ -67,7 +67,7 @@ const shape = object({
   anonymous: grantSchema
     .default(nothing)
     .describe(
-      "What clients without a credential may do: a list of rights (`subscribe`, `publish`, `proxy`: requests to routes, `admin`: status, metrics, reload, the subscribers of others), or a [grant](#grants). Default: nothing.",
+      "What clients without a credential may do: a list of rights (`subscribe`, `publish`, `proxy`: requests to routes, `admin`: status, metrics, reload, the dashboard, the subscribers of others, `inspect`: events in the dashboard), or a [grant](#grants). Default: nothing.",
     ),
   keys: keysSchema.describe(
     "API keys: `{ name, hash, expires }` and a [grant](#grants). `spillway key new` prints a key and its entry, `spillway key hash` the entry of an existing key ([forms of a hash](../guides/access.md#existing-keys)).",

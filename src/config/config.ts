@@ -96,6 +96,12 @@ export interface GatewayConfig {
    */
   readonly deliveries?: Readonly<Record<string, DeliveryConfig>> | undefined;
   /**
+   * The dashboard at `/dashboard`: `true`, `false`, or `{ write: true }`. Its users need the right `admin`. Default:
+   * `true` on a loopback address, unless `hosts` or `trustProxy` is set, for the gateway's own server; a program that
+   * mounts the gateway has to set it.
+   */
+  readonly dashboard?: boolean | DashboardConfig | undefined;
+  /**
    * Access rights; default deny. Without this section, anonymous clients may subscribe and use routes on a loopback
    * address; on any other address the section is required.
    */
@@ -795,6 +801,15 @@ export interface SigningConfig {
   readonly secret: string | readonly string[];
 }
 
+/** The dashboard at `/dashboard`. */
+export interface DashboardConfig {
+  /**
+   * Whether users may publish events, end subscriptions and command deliveries, as far as their rights allow. Default:
+   * `false`.
+   */
+  readonly write?: boolean | undefined;
+}
+
 /**
  * Access rights; default deny. Without this section, anonymous clients may subscribe and use routes on a loopback
  * address; on any other address the section is required.
@@ -802,7 +817,8 @@ export interface SigningConfig {
 export interface AccessConfig {
   /**
    * What clients without a credential may do: a list of rights (`subscribe`, `publish`, `proxy`: requests to routes,
-   * `admin`: status, metrics, reload, the subscribers of others), or a grant. Default: nothing.
+   * `admin`: status, metrics, reload, the dashboard, the subscribers of others, `inspect`: events in the dashboard),
+   * or a grant. Default: nothing.
    */
   readonly anonymous?: readonly Right[] | GrantConfig | undefined;
   /**
@@ -830,7 +846,7 @@ export interface AccessConfig {
 
 /** The rights of a client, and what they apply to. In names, `*` matches any characters. */
 export interface GrantConfig {
-  /** Rights: `subscribe`, `publish`, `proxy`, `admin`. Default: `[subscribe]`. */
+  /** Rights: `subscribe`, `publish`, `proxy`, `admin`, `inspect`. Default: `[subscribe]`. */
   readonly can?: readonly Right[] | undefined;
   /** Streams. Default: all. */
   readonly streams?: readonly string[] | undefined;
@@ -862,7 +878,7 @@ export interface KeyConfig {
   readonly hash: string;
   /** When the key expires: an RFC 3339 time. Default: never. */
   readonly expires?: string | undefined;
-  /** Rights: `subscribe`, `publish`, `proxy`, `admin`. Default: `[subscribe]`. */
+  /** Rights: `subscribe`, `publish`, `proxy`, `admin`, `inspect`. Default: `[subscribe]`. */
   readonly can?: readonly Right[] | undefined;
   /** Streams. Default: all. */
   readonly streams?: readonly string[] | undefined;

@@ -43,7 +43,7 @@ const scopes = {
 const can = z
   .array(rightSchema, "a list of rights")
   .default(["subscribe"])
-  .describe("Rights: `subscribe`, `publish`, `proxy`, `admin`.");
+  .describe("Rights: `subscribe`, `publish`, `proxy`, `admin`, `inspect`.");
 
 const grant = object({ can, ...scopes }).meta({
   title: "GrantConfig",

@@ -60,6 +60,7 @@ function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
     deliveries: deliveries(config, source),
     static: config.static,
     default: defaultStream(config, source),
+    dashboard: config.dashboard,
     access: access(config, source),
     limits: config.limits,
   };

@@ -3,14 +3,14 @@ import { availableParallelism } from "node:os";
 import { z } from "zod";
 import type { AccessOptions } from "../access/options.ts";
 import type { Deliveries } from "../deliveries/options.ts";
-import type { StreamOptions, TlsOptions } from "../gateway/options.ts";
+import type { DashboardOptions, StreamOptions, TlsOptions } from "../gateway/options.ts";
 import type { Limits } from "../limits/options.ts";
 import type { Routes } from "../proxy/options.ts";
 import { isNetwork } from "../util/ip-address.ts";
 import { accessSchema } from "./access.ts";
 import type { Count, GatewayConfig } from "./config.ts";
 import { deliveriesSchema } from "./delivery.ts";
-import { duration, folder, invalid, object, pemPath, text, textAs, value } from "./fields.ts";
+import { convert, duration, folder, invalid, object, pemPath, text, textAs, value } from "./fields.ts";
 import { limitsSchema } from "./limits.ts";
 import { formatListen, parseCount, parseListen, type ListenAddress } from "./units.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
@@ -36,6 +36,7 @@ export interface ParsedConfig {
   readonly streams: Readonly<Record<string, StreamOptions>>;
   readonly routes: Routes;
   readonly deliveries: Deliveries;
+  readonly dashboard?: DashboardOptions | false | undefined;
   readonly access?: AccessOptions | undefined;
   readonly limits: Limits;
 }
@@ -96,6 +97,21 @@ const tls = object({
     "Encrypts the connections of clients. `cert` and `key` are PEM text or the path of a PEM file, which is read again when it changes.",
   secret: true,
 });
+
+const dashboardSection = object({
+  write: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether users may publish events, end subscriptions and command deliveries, as far as their rights allow.",
+    ),
+}).meta({ title: "DashboardConfig", description: "The dashboard at `/dashboard`." });
+
+const dashboard = convert(
+  z.union([z.boolean(), dashboardSection], { error: "true, false, or a section with write" }),
+  (parsed): DashboardOptions | false => (parsed === true ? { write: false } : parsed),
+  (options) => options,
+);
 
 const network = text("an address, or a network such as 10.0.0.0/8", isNetwork);
 
@@ -178,6 +194,11 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
     .prefault({})
     .describe(
       "Webhooks: the events of a stream, sent to an endpoint by `POST` ([guide](../guides/webhooks-out.md)), by name, like streams. Default: `{}`.",
+    ),
+  dashboard: dashboard
+    .optional()
+    .describe(
+      "The [dashboard](../guides/dashboard.md) at `/dashboard`: `true`, `false`, or `{ write: true }`. Its users need the right `admin`. Default: `true` on a loopback address, unless `hosts` or `trustProxy` is set, for the gateway's own server; a program that mounts the gateway has to set it.",
     ),
   access: accessSchema.optional(),
   limits: limitsSchema.prefault({}),

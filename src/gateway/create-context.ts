@@ -10,6 +10,7 @@ import type { Logger } from "../util/logger.ts";
 import type { GatewayOptions } from "./options.ts";
 import type { Reconfigurable } from "./reconfigurable.ts";
 import type { SharedStreams } from "./shared-streams.ts";
+import { dashboardRoute } from "../dashboard/routes.ts";
 import { version } from "./version.ts";
 
 /** The parts that a gateway is assembled from. */
@@ -99,6 +100,7 @@ export function createContext(parts: GatewayParts, state: ContextState): Gateway
     forwarded: forwarding.forwarded,
     hasRoute: forwarding.hasRoute,
     routes,
+    dashboard: (path) => (policy().dashboard ? dashboardRoute(path) : undefined),
     get policy() {
       return policy();
     },

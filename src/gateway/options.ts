@@ -55,6 +55,12 @@ export interface TlsOptions {
   readonly key: string;
 }
 
+/** The dashboard at `/dashboard`. */
+export interface DashboardOptions {
+  /** Whether its users may publish events, end subscriptions, and command deliveries. */
+  readonly write: boolean;
+}
+
 export interface ClusterOptions {
   /** How long a node's right to ingest a stream lasts after the node has failed, in ms. */
   readonly lease: number;
@@ -98,6 +104,11 @@ export interface GatewayOptions {
   readonly static: string | undefined;
   /** The stream served at `/api/sse`, `/events` and `/publish`: the configured one, or the only one. */
   readonly default: string | undefined;
+  /**
+   * The dashboard; `false` for none. If absent, the gateway's own server has it, read-only, if only this machine can reach
+   * the server.
+   */
+  readonly dashboard: DashboardOptions | false | undefined;
   readonly access: AccessOptions;
   readonly limits: Limits;
 }

@@ -13,6 +13,7 @@ import type { GatewayOptions } from "./options.ts";
 export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: Logger, before?: Policy): Policy {
   const client = createClientAddress(options.trustProxy);
   const originOf: Policy["originOf"] = (request) => client.originOf(request, request.secure === true);
+  const dashboard = dashboardOf(options);
   return {
     access: createAccess(options.access, {
       tickets,
@@ -21,6 +22,7 @@ export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: 
       logger,
       failedCredentials: options.limits.failedCredentials,
       previous: before?.access,
+      dashboard,
     }),
     cors: createCors(options.access.cors),
     limits: options.limits,
@@ -31,12 +33,24 @@ export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: 
     cookie: options.access.cookie,
     isTrusted: client.isProxied,
     checkHost: hostCheckOf(options, client),
+    dashboard,
   };
 }
 
 function webhooksOf({ streams }: GatewayOptions): Policy["webhooks"] {
   const entries = Object.entries(streams).flatMap(([name, { webhook }]) => (webhook ? [[name, webhook] as const] : []));
   return new Map(entries.map(([name, webhook]) => [name, createWebhook(webhook)]));
+}
+
+/**
+ * Without a setting, only programs of this machine may reach the dashboard: `hosts` and `trustProxy` tell that the server
+ * has a public name, or a proxy in front of it.
+ */
+function dashboardOf({ dashboard, listen, hosts, trustProxy }: GatewayOptions): Policy["dashboard"] {
+  if (dashboard === false) return undefined;
+  if (dashboard) return { write: dashboard.write, isDefault: false };
+  const isLocal = isLoopback(listen.host) && hosts === undefined && trustProxy.length === 0;
+  return isLocal ? { write: false, isDefault: true } : undefined;
 }
 
 /**

@@ -25,6 +25,8 @@ interface TicketRecord {
   readonly held: HeldTicket;
   /** The connection that was opened with the ticket; absent in the record of its issue. */
   readonly use?: { readonly node: string; readonly number: number };
+  /** Whether it was ended before it expires. */
+  readonly revoked?: true;
 }
 
 /** The size limit of the log in bytes: about as many tickets as a node holds. */
@@ -75,6 +77,12 @@ export class SharedTickets implements Tickets {
     this.#record({ held: entry.held, use: { node: this.#node, number } }).catch((error: unknown) =>
       this.#options.logger.warn({ err: error }, "the use of a ticket could not be recorded for other nodes"),
     );
+  }
+
+  async revoke(ticket: string): Promise<void> {
+    const entry = this.#local.entryOf(ticket);
+    this.#local.revoke(ticket);
+    if (entry) await this.#record({ held: entry.held, revoked: true });
   }
 
   review(keep: (holder: Identity) => Identity | undefined): void {
@@ -136,7 +144,8 @@ export class SharedTickets implements Tickets {
   }
 
   /** Applies a record. Records from before this node began to follow end no session. */
-  #take({ held, use }: TicketRecord, isNew: boolean): void {
+  #take({ held, use, revoked }: TicketRecord, isNew: boolean): void {
+    if (revoked) return this.#local.revoke(held.ticket);
     this.#local.hold(held);
     if (!use) return;
     const { ticket } = held;

@@ -144,6 +144,8 @@ export interface Policy {
   readonly isTrusted: (request: AuthorizeRequest) => boolean;
   /** Refuses requests for an unknown host name; used by the gateway's own server. */
   readonly checkHost: HostCheck;
+  /** The dashboard; `undefined` if there is none. With `isDefault`, only the gateway's own server has it. */
+  readonly dashboard: { readonly write: boolean; readonly isDefault: boolean } | undefined;
 }
 
 /** Who sent a request. */
@@ -198,6 +200,8 @@ export interface GatewayContext {
   readonly default: ServedStream | undefined;
   /** The configured route that forwards the requests for a path; `undefined` if there is none. */
   forwarded(path: string): Route | undefined;
+  /** The route of the dashboard for a path, if the dashboard is served. */
+  dashboard(path: string): Route | undefined;
   /** Whether a route with this path pattern is configured. */
   hasRoute(name: string): boolean;
   /** The state of the routes in all processes, as far as it is known here. */

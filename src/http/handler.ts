@@ -5,7 +5,7 @@ import { SpillwayError, type ErrorCode } from "../errors.ts";
 import type { Caller, Cors, GatewayContext, Route } from "./gateway-context.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
 import { problem } from "./problem.ts";
-import { findHome, findRoute } from "./routes.ts";
+import { findDashboard, findHome, findRoute } from "./routes.ts";
 
 /** Answers a request; `undefined` if the path does not belong to the gateway. */
 export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse | undefined>;
@@ -26,7 +26,8 @@ export function createHandler(gateway: GatewayContext, of: HandlerOf = "gateway"
       if (received) await received;
       const file = known ? undefined : await files?.(request);
       if (file) return file;
-      const route = known ?? findHome(request);
+      const route =
+        known ?? findHome(request) ?? (of === "own server" ? findDashboard(request.path, gateway, true) : undefined);
       return route && withHeaders(await answer(route, request, gateway), cors.headers(request.header("origin")));
     } catch (error) {
       return withHeaders(refuse(error, request, gateway), cors.headers(request.header("origin")));

@@ -36,7 +36,16 @@ type RequestPlace = Pick<HttpRequest, "path" | "mount" | "isShared">;
 export function findRoute(request: RequestPlace, gateway: GatewayContext): Route | undefined {
   const { path } = request;
   const own = fixedRoutes.get(path) ?? defaultRoute(path, gateway) ?? streamRoute(path) ?? adminRoute(path);
-  return own ?? webhookRoute(path, gateway) ?? gateway.forwarded(path) ?? shortRoute(request, gateway);
+  const configured = own ?? webhookRoute(path, gateway) ?? findDashboard(path, gateway, false);
+  return configured ?? gateway.forwarded(path) ?? shortRoute(request, gateway);
+}
+
+/**
+ * The route of the dashboard. One that is served by default comes after everything that is configured, so that it hides
+ * no path of the user's.
+ */
+export function findDashboard(path: string, gateway: GatewayContext, isDefault: boolean): Route | undefined {
+  return gateway.policy.dashboard?.isDefault === isDefault ? gateway.dashboard(path) : undefined;
 }
 
 /** Whether the requests for a path of the gateway's own server are passed on to another server. */

@@ -1,5 +1,5 @@
 import type { Access } from "../access/access.ts";
-import { permits, type Identity, type SubscriberRight } from "../access/identity.ts";
+import { connectionTicket, permits, type Identity, type SubscriberRight } from "../access/identity.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { EndReason } from "../hub/control.ts";
 import type { CloseReason, Subscriber, SubscriptionOwner } from "../hub/subscriber.ts";
@@ -158,7 +158,8 @@ export function begin(session: Session, target: SessionTarget, context: BeginCon
   session.target = target;
   if (context.draining) return session.stop("drain");
   sessions.review(policy.access, session);
-  if (session.identity.ticket !== undefined) tickets.use(session.identity.ticket, session.number);
+  const ticket = connectionTicket(session.identity);
+  if (ticket !== undefined) tickets.use(ticket, session.number);
 }
 
 /** Creates the sessions of a process. */
@@ -176,7 +177,7 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
   function close(session: Session): void {
     all.delete(session.number);
     expiring.delete(session);
-    const { ticket } = session.identity;
+    const ticket = connectionTicket(session.identity);
     if (ticket !== undefined && byTicket.get(ticket) === session) byTicket.delete(ticket);
   }
 
@@ -201,7 +202,7 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
     open(parts) {
       latest = Math.max(latest, Date.now());
       const session = new Session(++opened, parts, latest, host);
-      const { ticket } = parts.identity;
+      const ticket = connectionTicket(parts.identity);
       if (ticket !== undefined) {
         byTicket.get(ticket)?.stop("replaced");
         byTicket.set(ticket, session);

@@ -1,5 +1,5 @@
 import type { Access } from "../access/access.ts";
-import type { Identity, Scope, StreamScope } from "../access/identity.ts";
+import type { Identity, RouteScope, StreamScope } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
 import { compileFilter } from "../filter/filter.ts";
 import { assertNames, nameRule } from "./filter.ts";
@@ -38,7 +38,7 @@ export async function issueTicket(
  * Where a ticket is used; `undefined` for a route with many paths.
  * @throws {SpillwayError} `stream-unknown`, `not-found`.
  */
-function pathOf(scope: Scope, gateway: GatewayContext): string | undefined {
+function pathOf(scope: StreamScope | RouteScope, gateway: GatewayContext): string | undefined {
   if ("route" in scope) {
     if (!gateway.hasRoute(scope.route)) throw new SpillwayError("not-found", "no such route", { field: "route" });
     return scope.route.includes("*") ? undefined : scope.route;
@@ -54,7 +54,7 @@ function assertMayAsk({ recognized }: Identity, { anonymousTickets, takesCredent
   throw new SpillwayError(code, "a ticket needs a credential, unless access.tickets.anonymous is true");
 }
 
-function readRequest(body: string, mostChannels: number): Scope {
+function readRequest(body: string, mostChannels: number): StreamScope | RouteScope {
   let value: unknown;
   try {
     value = JSON.parse(body);

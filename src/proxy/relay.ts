@@ -1,4 +1,4 @@
-import { readCookie } from "../access/credentials.ts";
+import { readCookie } from "../access/cookie.ts";
 import { SpillwayError } from "../errors.ts";
 import type { Caller } from "../http/gateway-context.ts";
 import type { HttpRequest, OriginalRequest } from "../http/message.ts";

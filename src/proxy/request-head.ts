@@ -1,3 +1,4 @@
+import { sessionCookie } from "../access/session-cookie.ts";
 import { SpillwayError } from "../errors.ts";
 import type { HttpRequest, OriginalRequest } from "../http/message.ts";
 import { eventStreamType } from "../sse/index.ts";
@@ -169,19 +170,24 @@ function mayBeEventStream(request: HttpRequest): boolean {
 }
 
 function applyCredential(headers: EndToEndHeaders, rule: CredentialRule, cookie: string | undefined): void {
+  // It is the credential of an operator, and never one for a target.
+  dropCookie(headers, sessionCookie);
   if (rule === "keep") return;
   headers.delete("authorization");
   headers.delete("x-api-key");
-  const cookies = headers.get("cookie");
-  if (cookies && cookie !== undefined) {
-    const kept = cookies
-      .flatMap((value) => value.split(";"))
-      .map((pair) => pair.trim())
-      .filter((pair) => pair !== "" && pair.split("=", 1)[0]!.trim() !== cookie);
-    if (kept.length > 0) headers.set("cookie", kept.join("; "));
-    else headers.delete("cookie");
-  }
+  if (cookie !== undefined) dropCookie(headers, cookie);
   if (rule !== "drop") headers.set("authorization", rule.set);
+}
+
+function dropCookie(headers: EndToEndHeaders, cookie: string): void {
+  const cookies = headers.get("cookie");
+  if (!cookies?.some((value) => value.includes(cookie))) return;
+  const kept = cookies
+    .flatMap((value) => value.split(";"))
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== "" && pair.split("=", 1)[0]!.trim() !== cookie);
+  if (kept.length > 0) headers.set("cookie", kept.join("; "));
+  else headers.delete("cookie");
 }
 
 function forward(

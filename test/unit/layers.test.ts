@@ -48,6 +48,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "http": ["access", "events", "filter", "hub", "limits", "log", "telemetry", "upstream", "webhooks", ...leaves],
   "proxy": ["access", "http", "http1", "hub", "limits", "log", "telemetry", "transform", "upstream", ...leaves],
   "deliveries": ["events", "filter", "http", "hub", "log", "upstream", ...leaves],
+  "dashboard": ["access", "http", "util", "errors.ts"],
   "metrics": ["http", "hub", "limits", "log", "upstream", "util", "errors.ts"],
   "transform": leaves,
   "filter": ["util", "errors.ts"],
@@ -58,6 +59,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "gateway": [
     "access",
     ...adapters,
+    "dashboard",
     "deliveries",
     "events",
     "filter",
@@ -99,6 +101,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     ...adapters,
     "client",
     "config",
+    "dashboard",
     "deliveries",
     "doctor",
     "events",

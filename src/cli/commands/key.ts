@@ -48,7 +48,7 @@ function addEntryFlags(command: Command): Command {
       new Option("--name <name>", "name of the key in logs and metrics").argParser(readName).makeOptionMandatory(),
     )
     .addOption(
-      new Option("--can <rights>", "rights, separated by commas: subscribe,publish,proxy,admin")
+      new Option("--can <rights>", "rights, separated by commas: subscribe,publish,proxy,admin,inspect")
         .argParser(readRights)
         .default(["subscribe"], "subscribe"),
     )

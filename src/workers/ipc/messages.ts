@@ -95,6 +95,7 @@ export interface Calls {
   readonly publish: { readonly request: Caller; readonly answer: null };
   readonly issue: { readonly request: TicketRequest; readonly answer: Ticket };
   readonly redeem: { readonly request: string; readonly answer: Identity };
+  readonly revoke: { readonly request: string; readonly answer: null };
   /** Asks the other workers. */
   readonly ask: { readonly request: PeerCall; readonly answer: PeerAnswers };
   readonly reload: { readonly request: null; readonly answer: null };

@@ -69,6 +69,10 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
     },
     issue: (_, request) => tickets.issue(request),
     redeem: (_, ticket) => tickets.redeem(ticket),
+    async revoke(_, ticket) {
+      tickets.revoke(ticket);
+      return null;
+    },
     ask: (worker, call) => ask(call, worker),
     async reload() {
       await reload();

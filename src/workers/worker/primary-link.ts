@@ -112,6 +112,7 @@ export function createRemoteTickets(primary: PrimaryLink): Tickets {
     issue: (request) => primary.call("issue", request),
     redeem: (ticket) => primary.call("redeem", ticket),
     use: (ticket, number) => primary.send({ kind: "use", ticket, number }),
+    revoke: async (ticket) => void (await primary.call("revoke", ticket)),
     // The primary reviews the tickets itself.
     review() {},
   };
