@@ -67,13 +67,12 @@ export function createLazyGateway(
   return {
     open,
     node: (options) => (request, response, next) => {
-      const fail =
-        next ??
-        (() => {
-          response.statusCode = 503;
-          response.end();
-        });
-      open().then((gateway) => gateway.node(options)(request, response, next), fail);
+      const fail = (): void => {
+        response.statusCode = 500;
+        response.setHeader("content-type", "application/problem+json");
+        response.end(unopened);
+      };
+      open().then((gateway) => gateway.node(options)(request, response, next), next ?? fail);
     },
     fetch: async (request, options) => (await open()).fetch(request, options),
     publish: async (stream, events, options) => (await open()).publish(stream, events, options),
@@ -91,6 +90,9 @@ export function createLazyGateway(
     },
   };
 }
+
+/** The answer if the gateway cannot be opened. The reason is for the program, not for its clients. */
+const unopened = JSON.stringify({ type: "about:blank", title: "internal error", status: 500, code: "internal" });
 
 /** Identifies a configuration. */
 interface Signature {

@@ -1,9 +1,13 @@
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLazyGateway, type GatewayConfig, type LazyGateway } from "spillway";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { portOf } from "../../support/ports.ts";
+import { eventually, read } from "../../support/reader.ts";
 
 let folder: string;
 let made: LazyGateway[];
@@ -25,8 +29,8 @@ function config(...streams: string[]): GatewayConfig {
 }
 
 /** A lazy gateway as a module creates it; several with the same name are copies of that module. */
-function make(read: GatewayConfig | (() => GatewayConfig), name?: string): LazyGateway {
-  const gateway = createLazyGateway(read, { logger: false, name });
+function make(source: GatewayConfig | (() => GatewayConfig), name?: string): LazyGateway {
+  const gateway = createLazyGateway(source, { logger: false, name });
   made.push(gateway);
   return gateway;
 }
@@ -80,6 +84,33 @@ test("a failure to open rejects each use, and the next use tries again", async (
   for (const outcome of await Promise.allSettled(uses)) expect(outcome.status).toBe("rejected");
   good = true;
   expect(await streamsOf(gateway)).toEqual(["a"]);
+});
+
+test("a handler for node:http opens the gateway with its first request, and answers if that fails", async () => {
+  let good = false;
+  const gateway = make(() => (good ? config("a") : { ...config("a"), store: "sqlite:/nowhere/at/all.db" }));
+  const server = createServer(gateway.node()).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${portOf(server)}`;
+  const headers = { connection: "close" };
+  const failed = await fetch(`${url}/streams`, { headers });
+  expect([failed.status, await failed.json()]).toMatchObject([500, { code: "internal" }]);
+  good = true;
+  const stream = read(await fetch(`${url}/streams/a`, { headers }));
+  await gateway.publish("a", { data: "1" });
+  await stream.until(() => stream.data().includes("1"));
+
+  const closed = once(server, "close");
+  await gateway.drain();
+  server.close();
+  await closed;
+  await eventually(() => stream.ended, "the end of the stream");
+  expect(stream.controls("spillway.bye")).toMatchObject([{ reason: "drain" }]);
+});
+
+test("draining a gateway that was not opened opens nothing", async () => {
+  await make(config("a")).drain();
+  expect(existsSync(logFile())).toBe(false);
 });
 
 test("after close, the next use opens it again", async () => {
