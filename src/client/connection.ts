@@ -1,6 +1,6 @@
 import { backoffDelay, type BackoffBounds } from "../util/backoff.ts";
 import { ClientError, judge, toClientError } from "./error.ts";
-import type { Message } from "./message.ts";
+import type { Control, Message } from "./message.ts";
 import type { SubscribeOptions } from "./options.ts";
 import { watchPage } from "./page.ts";
 import { createTextParser } from "./parser.ts";
@@ -27,6 +27,7 @@ export class Connection {
   readonly #queue: Queue<Message>;
   readonly #change: (state: ConnectionState) => void;
   readonly #leavePage: () => void;
+  readonly #isGet: boolean;
   #closed = false;
   #paused = false;
   #current = new AbortController();
@@ -49,6 +50,8 @@ export class Connection {
   #short = 0;
   /** The reason in `spillway.bye`. */
   #bye: string | undefined;
+  /** The head of the log when the response began, or a later position up to which everything was sent. */
+  #head: string | undefined;
   /** The longest silence, in ms. */
   #heartbeat: number | undefined;
   #heardAt = 0;
@@ -72,19 +75,23 @@ export class Connection {
     this.#change = change;
     this.#backoff = { min: 1000, max: 30_000, ...options.backoff };
     this.#heartbeat = options.heartbeat;
-    const pause = (): void => {
-      // What cannot be repeated must not be broken off.
-      if (!this.#isGet() && !this.#position) return;
-      this.#paused = true;
-      this.#notBefore = 0;
-      this.#change({ status: "paused" });
-      this.#stop();
-    };
-    const resume = (): void => {
-      this.#paused = false;
-      this.#wake();
-    };
-    this.#leavePage = watchPage(options.hidden, this.#wake, pause, resume);
+    this.#isGet = /^get$/i.test(options.method ?? "GET");
+    this.#leavePage = watchPage(
+      options.hidden,
+      this.#wake,
+      () => {
+        // What cannot be repeated must not be broken off.
+        if (!this.#isGet && !this.#position) return;
+        this.#paused = true;
+        this.#notBefore = 0;
+        change({ status: "paused" });
+        this.#stop();
+      },
+      () => {
+        this.#paused = false;
+        this.#wake();
+      },
+    );
   }
 
   /** Resolves after `close` or a 204; rejects with the error that ends the subscription. */
@@ -134,13 +141,10 @@ export class Connection {
   async #attempt(): Promise<ClientError> {
     this.#openedAt = 0;
     this.#bye = undefined;
-    const polling = this.#short >= mostShort && this.#isGet();
-    let error: ClientError;
-    try {
-      error = await this.#serve(polling);
-    } catch (cause) {
-      error = toClientError(cause, this.#openedAt ? "connection-lost" : "connect-failed");
-    }
+    const polling = this.#short >= mostShort && this.#isGet;
+    const error = await this.#serve(polling).catch((cause: unknown) =>
+      toClientError(cause, this.#openedAt ? "connection-lost" : "connect-failed"),
+    );
     this.#listen(0);
     this.#current.abort();
     const lasted = this.#openedAt && Date.now() - this.#openedAt;
@@ -174,12 +178,12 @@ export class Connection {
   }
 
   /** @param wait how long the server may wait before it answers, in s, for a long poll */
-  async #request(wait?: number): Promise<Response> {
+  async #request(wait = 0): Promise<Response> {
     const { connectTimeout = 10_000 } = this.#options;
     this.#current = new AbortController();
-    const timer = setTimeout(this.#abort, connectTimeout + (wait ?? 0) * 1000, "connect-timeout");
+    const timer = setTimeout(this.#abort, connectTimeout + wait * 1000, "connect-timeout");
     try {
-      const [url, init] = await buildRequest(this.#source, this.#options, this.#position, this.#refresh);
+      const [url, init] = await buildRequest(this.#source, this.#options, this.#position, this.#refresh, this.#known);
       if (wait) {
         url.searchParams.set("wait", String(wait));
         init.headers.set("accept", "application/json");
@@ -194,11 +198,11 @@ export class Connection {
     let first = true;
     const parse = createTextParser(this.#position, this.#options.maxEventLength ?? 1 << 24, {
       onBlock: (type, data, id) => {
-        const own =
-          data !== undefined && this.#spillway && ((first && type === "connected") || type.startsWith("spillway."));
-        if (own) this.#control(type, data);
+        const own = this.#spillway && ((first && type === "connected") || type.startsWith("spillway."));
         first = false;
-        this.#queue.push({ type, raw: data ?? "", id, control: own || data === undefined });
+        const control = data === undefined ? {} : own ? this.#act(type, JSON.parse(data) as Control) : undefined;
+        const caughtUp = (control?.cursor ?? id) === this.#head;
+        this.#queue.push({ type, raw: data ?? "", id, control, caughtUp });
       },
       onRetry: (ms) => (this.#retry = ms),
     });
@@ -213,21 +217,19 @@ export class Connection {
     }
   }
 
-  /** Acts on an event of the server itself as soon as it arrives. */
-  #control(type: string, data: string): void {
-    const { heartbeat, reason } = JSON.parse(data) as { heartbeat?: number; reason?: string };
-    if (type === "connected") this.#heartbeat = heartbeat ?? this.#heartbeat;
-    if (type === "spillway.bye") this.#bye = reason;
-  }
-
-  #isGet(): boolean {
-    return /^get$/i.test(this.#options.method ?? "GET");
+  /** Acts on an event of the server itself as soon as it arrives, and returns it. */
+  #act(type: string, control: Control): Control {
+    // `connected` has both. A heartbeat has a cursor if all events up to there were sent.
+    this.#head = control.head ?? control.cursor ?? this.#head;
+    this.#heartbeat = control.heartbeat ?? this.#heartbeat;
+    if (type === "spillway.bye") this.#bye = control.reason;
+    return control;
   }
 
   /** Whether no other attempt follows. A request that is not idempotent is repeated if it was refused, or can be resumed. */
-  #isFinal({ fatal, status, code, reason }: ClientError): boolean {
+  #isFinal({ fatal, status, code, reason }: ClientError): boolean | undefined {
     if (status === 401 && !this.#refresh && isRefreshable(this.#source, this.#options)) return false;
-    if (fatal || this.#isGet() || status === 429 || status === 503 || code === "request-failed") return !!fatal;
+    if (fatal || this.#isGet || status === 429 || status === 503 || code === "request-failed") return fatal;
     return !this.#position || (code === "stream-ended" && !reason);
   }
 

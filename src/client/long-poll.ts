@@ -1,4 +1,4 @@
-import type { Message } from "./message.ts";
+import type { Control, Message } from "./message.ts";
 import type { Queue } from "./queue.ts";
 
 /** How long a request waits for an event, in s. */
@@ -8,7 +8,7 @@ export const pollWait = 25;
 interface Page {
   readonly events: readonly { readonly id: string | null; readonly event: string; readonly data: string }[];
   readonly next: string;
-  readonly gap: { readonly epoch?: string } | null;
+  readonly gap: (Control & { readonly epoch?: string }) | null;
 }
 
 /** The default of `limit`. */
@@ -22,13 +22,10 @@ export async function deliverPage(response: Response, position: string, queue: Q
   const { events, next, gap } = (await response.json()) as Page;
   if (gap) {
     const type = gap.epoch ? "spillway.reset" : "spillway.gap";
-    queue.push({ type, raw: JSON.stringify(gap), id: position, control: true });
+    queue.push({ type, raw: JSON.stringify(gap), id: position, control: gap });
   }
-  for (const { id, event, data } of events) {
-    queue.push({ type: event, raw: data, id: id ?? position, control: false });
-  }
-  // A page that is not full is the last one for now, of which a heartbeat tells.
-  const type = events.length < mostEvents ? "spillway.heartbeat" : "";
-  queue.push({ type, raw: "", id: next, control: true });
+  for (const { id, event, data } of events) queue.push({ type: event, raw: data, id: id ?? position });
+  // A page that is not full is the last one for now.
+  queue.push({ type: "", raw: "", id: next, control: {}, caughtUp: events.length < mostEvents });
   return next;
 }

@@ -41,9 +41,8 @@ export type Note =
  * What a message does to the places: an `event` is numbered, as is a gap of the upstream, which the log replays; a `restart` is
  * where events are missing; a `start` is the beginning of a response.
  */
-export function roleOf({ type, raw, control }: Message): "event" | "restart" | "start" | "mark" {
-  if (!control) return "event";
-  if (type === "spillway.gap" && raw.includes('"reason":"upstream"')) return "event";
+export function roleOf({ type, control }: Message): "event" | "restart" | "start" | "mark" {
+  if (!control || control.reason === "upstream") return "event";
   if (type === "spillway.gap" || type === "spillway.reset") return "restart";
   return type === "connected" ? "start" : "mark";
 }

@@ -31,7 +31,7 @@ export function createQueue<T extends { readonly raw: string }>(limit: number): 
       while (length > limit && !ended) await change();
     },
     async take() {
-      while (!outgoing.length && !incoming.length && !ended) await change();
+      while (!length && !ended) await change();
       if (!outgoing.length) {
         outgoing = incoming.toReversed();
         incoming = [];

@@ -216,8 +216,8 @@ export class SharedConnection {
   /** Continues at another place. What was missed since the old one is unknown, which is announced. */
   #adopt(place: Place): void {
     if (this.#place) {
-      const raw = JSON.stringify({ reason: "unknown", lost: null });
-      this.#queue.push({ type: "spillway.gap", raw, id: place.id, control: true });
+      const control = { reason: "unknown", lost: null } as const;
+      this.#queue.push({ type: "spillway.gap", raw: JSON.stringify(control), id: place.id, control });
     }
     this.#place = place;
   }

@@ -2,11 +2,11 @@ import type { StreamDefinition } from "../events/definition.ts";
 import { toClientError, type ClientError } from "./error.ts";
 import type { ClientEvent, EventMap, EventOf, Gap, GapEvents } from "./events.ts";
 import type { Connection } from "./connection.ts";
-import type { Message } from "./message.ts";
+import type { Control, Message } from "./message.ts";
 import type { SubscribeOptions } from "./options.ts";
 import { createQueue } from "./queue.ts";
 import type { StreamUrl } from "./request.ts";
-import type { ConnectionState, UpstreamState } from "./state.ts";
+import type { ConnectionState } from "./state.ts";
 
 /**
  * A subscription. Read it either by iteration or by handlers. The next event is delivered when the current one was
@@ -57,8 +57,6 @@ export class StreamSubscription implements Subscription {
   #reading = false;
   #error: ClientError | undefined;
   #ended = false;
-  /** The id of the last event that is replayed. */
-  #head: string | undefined;
   #saving: ReturnType<typeof setTimeout> | undefined;
 
   readonly #decode: StreamDefinition["decode"] | undefined;
@@ -124,8 +122,8 @@ export class StreamSubscription implements Subscription {
     const events = this.#read();
     try {
       for await (const event of events) {
-        const entries = [...this.#handlers].filter(([type]) => type === "*" || type === event.type);
-        await Promise.all(entries.map(([, handler]) => handler(event)));
+        const { type } = event;
+        await Promise.all([...this.#handlers].map(([of, handler]) => (of === "*" || of === type) && handler(event)));
       }
     } catch (cause) {
       this.#end(toClientError(cause, "handler-failed", true), true);
@@ -141,9 +139,10 @@ export class StreamSubscription implements Subscription {
   async *#events(): AsyncGenerator<ClientEvent> {
     try {
       for (let message = await this.#queue.take(); message; message = await this.#queue.take()) {
-        const event = await (message.control ? this.#control(message) : this.#eventOf(message));
+        const { control } = message;
+        const event = await (control ? this.#control(message, control) : this.#eventOf(message));
         if (event) yield event;
-        this.#handled(message.id);
+        this.#handled(message);
       }
     } catch (cause) {
       this.#end(toClientError(cause, "handler-failed", true), true);
@@ -158,25 +157,19 @@ export class StreamSubscription implements Subscription {
   }
 
   /** Acts on an event of the server itself. Returns the event for the application, if there is one. */
-  async #control({ type, raw, id }: Message): Promise<ClientEvent | undefined> {
-    const data = (raw && JSON.parse(raw)) as ControlData;
-    if (type === "connected") {
-      this.#head = data.head;
-      this.#update({ caughtUp: data.cursor === data.head, upstream: data.upstream, client: data.client });
-    }
-    if (type === "spillway.upstream") this.#update({ upstream: data.state });
-    // It has an id when a client with a filter has reached the head.
-    if (type === "spillway.heartbeat" && id) this.#update({ caughtUp: true });
+  async #control({ type, raw, id }: Message, control: Control): Promise<ClientEvent | undefined> {
+    if (type === "connected") this.#update({ upstream: control.upstream, client: control.client });
+    if (type === "spillway.upstream") this.#update({ upstream: control.state });
     if (type !== "spillway.gap" && type !== "spillway.reset") return undefined;
-    const gap: Gap = { reason: data.reason ?? "reset", lost: data.lost ?? null };
+    const gap: Gap = { reason: control.reason ?? "reset", lost: control.lost ?? null };
     if (!this.#options.onGap) return { type, data: gap, raw, id };
     await this.#options.onGap(gap);
     return undefined;
   }
 
-  #handled(id: string): void {
+  #handled({ id, caughtUp }: Message): void {
     this.cursor = id;
-    if (id && id === this.#head) this.#update({ caughtUp: true });
+    if (caughtUp) this.#update({ caughtUp });
     if (this.#options.cursor) this.#saving ??= setTimeout(this.#save, saveInterval);
   }
 
@@ -213,17 +206,6 @@ export class StreamSubscription implements Subscription {
       });
     }
   }
-}
-
-/** What control events carry, as far as it is used. */
-interface ControlData {
-  readonly client?: string;
-  readonly cursor?: string;
-  readonly head?: string;
-  readonly upstream?: UpstreamState;
-  readonly state?: UpstreamState;
-  readonly reason?: Gap["reason"];
-  readonly lost?: number | null;
 }
 
 function parseJson(text: string): unknown {

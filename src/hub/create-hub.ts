@@ -80,6 +80,7 @@ class LogHub implements Hub, TailTarget {
       ring,
       outbox: options.outbox,
       stats: this.stats,
+      cursorAt: this.#cursorAt,
       onReadFailed: (err) => options.logger.error({ err }, "replay failed"),
       onClosed: (subscriber, reason) => this.#forget(subscriber, reason),
     });
@@ -119,8 +120,10 @@ class LogHub implements Hub, TailTarget {
   }
 
   idAt(seq: number): string {
-    return (seq === this.head && this.#headId) || formatCursor(this.#log.epoch, seq);
+    return (seq === this.head && this.#headId) || this.#cursorAt(seq);
   }
+
+  readonly #cursorAt = (seq: number): string => formatCursor(this.#log.epoch, seq);
 
   waitBeyond(seq: number, signal: AbortSignal, filter?: LogFilter): Promise<number | undefined> {
     return this.closed || this.head > seq ? Promise.resolve(undefined) : this.#waiters.wait(signal, filter);
@@ -135,8 +138,9 @@ class LogHub implements Hub, TailTarget {
     this.#stopHeartbeat ??= startHeartbeat({
       subscribers: this.#subscribers,
       options: this.#options,
-      cursorAt: (seq) => formatCursor(this.#log.epoch, seq),
+      cursorAt: this.#cursorAt,
     });
+    subscriber.awaitsCheckpoint = request.position < this.head && !!(filter ?? this.#options.ids !== "gateway");
     subscriber.send(createPage(preamble), subscriber.writtenAt);
     this.#options.onSubscribers?.(this.subscribers);
     if (this.closed) subscriber.close("drain");

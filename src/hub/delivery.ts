@@ -2,7 +2,7 @@ import { monotonicMs } from "../util/durations.ts";
 import type { EndReason } from "./control.ts";
 import { createBye } from "./drain.ts";
 import type { SubscriberStats } from "./hub.ts";
-import type { Page } from "./page.ts";
+import { createPage, type Page } from "./page.ts";
 import type { Ring } from "./tail.ts";
 import type { Sink } from "./sink.ts";
 import type { Subscriber, SubscriberDelivery } from "./subscriber.ts";
@@ -20,6 +20,8 @@ export interface DeliveryOptions {
   /** The limit of unsent bytes of one subscriber, see `HubOptions`. */
   readonly outbox: number;
   readonly stats: SubscriberStats;
+  /** The cursor of a position. */
+  cursorAt(seq: number): string;
   /** The log could not be read for a subscriber. */
   onReadFailed(error: unknown): void;
   /** A subscription is over. */
@@ -38,15 +40,17 @@ export class Delivery implements SubscriberDelivery {
   now: number = monotonicMs();
   readonly #ring: Ring;
   readonly #stats: SubscriberStats;
+  readonly #cursorAt: DeliveryOptions["cursorAt"];
   readonly #onReadFailed: DeliveryOptions["onReadFailed"];
   /** The subscribers that are behind and may have room for a page, in the order of their turns. */
   readonly #queue = new Set<Subscriber>();
   #scheduled = false;
 
-  constructor({ ring, outbox, stats, onReadFailed, onClosed }: DeliveryOptions) {
+  constructor({ ring, outbox, stats, cursorAt, onReadFailed, onClosed }: DeliveryOptions) {
     this.#ring = ring;
     this.outbox = outbox;
     this.#stats = stats;
+    this.#cursorAt = cursorAt;
     this.#onReadFailed = onReadFailed;
     this.onClosed = onClosed;
   }
@@ -97,7 +101,19 @@ export class Delivery implements SubscriberDelivery {
   #join(subscriber: Subscriber): void {
     if (subscriber.until !== undefined) return this.#complete(subscriber);
     subscriber.view.join(subscriber);
+    if (subscriber.awaitsCheckpoint) this.#sendCheckpoint(subscriber);
     subscriber.owner?.onLive();
+  }
+
+  /**
+   * Sent even if the sink is full: it is only one small page, once. Without a filter it has no id, because events of the upstream
+   * without an id keep the last one that the client has got.
+   */
+  #sendCheckpoint(subscriber: Subscriber): void {
+    const { filter, format } = subscriber.view;
+    const cursor = this.#cursorAt(subscriber.position);
+    subscriber.awaitsCheckpoint = false;
+    subscriber.send(createPage(format.checkpoint(cursor, filter && cursor)), monotonicMs());
   }
 
   /** Ends the response of a subscriber that has received its last event, once the sink has drained. */

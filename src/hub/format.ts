@@ -22,6 +22,8 @@ export interface Format {
   control<N extends ControlName>(name: N, data: ControlEvents[N], id?: string): string;
   /** A heartbeat. With an id, it also advances the client's position. `event` is the configured event type. */
   heartbeat(id: string | undefined, event?: string): string;
+  /** Says that the client has got all its events up to a cursor. With an id, it also advances the client's position. */
+  checkpoint(cursor: string, id: string | undefined): string;
 }
 
 /** The id that an event is sent with; `undefined` if it is sent without one. */
@@ -73,10 +75,11 @@ export function createSseFormat(epoch: string, ids: IdMode): Format {
       encodeEvent({ id, event: name, data: JSON.stringify(data), retry: "retry" in data ? data.retry : undefined }),
     heartbeat(id, event) {
       if (event !== undefined) return encodeEvent({ id, event, data: now() });
-      // The comment has no blank line, because some clients would dispatch an empty message. The id comes with data,
-      // because many clients ignore an id without data.
-      return ":\n" + (id === undefined ? "" : encodeEvent({ id, event: heartbeatType, data: now() }));
+      // The comment has no blank line, because some clients would dispatch an empty message.
+      return ":\n" + (id === undefined ? "" : this.checkpoint(id, id));
     },
+    // The id comes with data, because many clients ignore an id without data.
+    checkpoint: (cursor, id) => encodeEvent({ id, event: heartbeatType, data: now(cursor) }),
   };
 }
 
@@ -88,14 +91,16 @@ export function createNdjsonFormat(epoch: string, ids: IdMode): Format {
     event: (event) => line(toJson(event, epoch, ids)),
     unlogged: (event, data) => line({ id: null, event, data }),
     control: (name, data, id) => line({ id: id ?? null, event: name, data: JSON.stringify(data) }),
-    heartbeat: (id, event = heartbeatType) => line({ id: id ?? null, event, data: now() }),
+    heartbeat: (id, event) =>
+      line({ id: id ?? null, event: event ?? heartbeatType, data: now(event ? undefined : id) }),
+    checkpoint: (cursor, id) => line({ id: id ?? null, event: heartbeatType, data: now(cursor) }),
   };
 }
 
-/** The type of a heartbeat that is sent as an event, unless another one is configured. */
+/** The type of a checkpoint, and of a heartbeat that is sent as an event, unless another one is configured. */
 const heartbeatType = "spillway.heartbeat";
 
-/** The data of a heartbeat: the current time. */
-function now(): string {
-  return JSON.stringify({ time: new Date().toISOString() });
+/** The data of a heartbeat: the current time, and of a checkpoint the cursor. */
+function now(cursor?: string): string {
+  return JSON.stringify({ time: new Date().toISOString(), cursor });
 }

@@ -55,6 +55,8 @@ export class Subscriber implements SinkListener {
   live = false;
   /** The last sequence number to deliver. Set once the client has ended its side. */
   until: number | undefined;
+  /** Whether it gets a checkpoint when it reaches the head, because the ids of events cannot tell its client. */
+  awaitsCheckpoint = false;
   /** Whether a page is being read for the subscriber. */
   reading = false;
   closed = false;

@@ -119,6 +119,7 @@ describe.each(reactVersions)("React %s", (version) => {
       await app.until("a", { version: 1, data: { count: 0 }, status: "open", stale: false });
       await app.show({ client: lingering, shown: [] });
       await app.show({ client: lingering, shown: [from(stream, { id: "b" })] });
+      await app.until("b", { version: 1, data: { count: 0 }, status: "open", stale: false });
       await publish(stream, 1);
       await app.until("b", { version: 1, data: { count: 1, last: 1 }, status: "open", stale: false });
       expect(app.requests.filter((path) => path.startsWith("/streams/"))).toHaveLength(1);

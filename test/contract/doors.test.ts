@@ -166,6 +166,16 @@ describe.each(combinations)("$title", ({ openWith }) => {
     ]);
   });
 
+  test("a filtered subscriber gets one checkpoint when its replay has ended, before any heartbeat", async () => {
+    const { door } = await open({ streams: { s: { heartbeat: { interval: "1h", event: "beat" } } } });
+    const [, head] = await publish("not for a", "nor this");
+    const reading = read(await door.request("/streams/s?after=earliest&channels=a"));
+    await reading.until(({ events }) => events.at(-1)?.id === head);
+    expect(reading.events.map(({ event }) => event)).toEqual(["connected", "spillway.heartbeat"]);
+    expect(reading.controls("spillway.heartbeat")).toMatchObject([{ cursor: head }]);
+    await reading.cancel();
+  });
+
   test("an idle stream sends heartbeats, and they advance the cursor of a filtered subscriber", async () => {
     const { door } = await open({ streams: { s: { heartbeat: 50 } } });
     const reading = read(await door.request("/streams/s?channels=a"));
@@ -208,6 +218,11 @@ describe.each(combinations)("$title", ({ openWith }) => {
     const [connected] = await firstLines(live, 1);
     const { cursor } = JSON.parse((connected as { data: string }).data) as { cursor: string };
     expect(connected).toMatchObject({ event: "connected", id: cursor });
+    const path = "/streams/s?after=earliest&channels=b";
+    const filtered = await door.request(path, { headers: { accept: "application/x-ndjson" } });
+    const [, checkpoint] = await firstLines(filtered, 2);
+    const data = expect.stringContaining(`"cursor":"${cursor}"`) as string;
+    expect(checkpoint).toMatchObject({ event: "spillway.heartbeat", id: cursor, data });
   });
 
   test("a long poll waits until there is an event", async () => {
@@ -355,7 +370,7 @@ describe.each(combinations)("$title", ({ openWith }) => {
     const latin1 = Buffer.from("ü 2").toString("latin1");
     const reading = read(await door.request("/streams/s", { headers: { "last-event-id": latin1 } }));
     await reading.until(() => reading.data().length === 1);
-    expect(reading.events.at(-1)).toMatchObject({ data: "3", id: "u-3" });
+    expect(reading.events[1]).toMatchObject({ data: "3", id: "u-3" });
     await reading.cancel();
     const lost = read(await door.request("/streams/s?last-event-id=u-0"));
     await lost.until(() => lost.data().length === 3);

@@ -18,7 +18,13 @@ beforeAll(async () => {
   server = await serveGateway({
     store: "memory:",
     access: { anonymous: ["subscribe", "publish"] },
-    streams: { ...filled, short: { retention: { events: 3 } }, beats: { heartbeat: "50ms" } },
+    streams: {
+      ...filled,
+      short: { retention: { events: 3 } },
+      // So that no heartbeat says what the end of a replay should.
+      silent: { heartbeat: "1h" },
+      own: { heartbeat: "1h", ids: "upstream" },
+    },
   });
   proxy = await startTcpProxy(server.port);
 });
@@ -163,11 +169,21 @@ test("caughtUp becomes true with the last event that was there at the start", as
   ]);
 });
 
-test("with a filter, a heartbeat says that the subscriber has caught up", async () => {
-  await publish("beats", 1, 2);
-  const client = collect(urlOf("beats"), { start: { after: "earliest" }, filter: "data == 1" });
+test("with a filter, a subscriber has caught up when its replay has ended, and stores that position", async () => {
+  const ids = await publish("silent", 1, 2);
+  const cursor = memoryCursor();
+  const client = collect(urlOf("silent"), { cursor, start: { after: "earliest" }, filter: "data == 1" });
   await eventually(() => client.subscription.caughtUp);
-  expect(client.data()).toEqual([1]);
+  expect([client.data(), client.subscription.cursor]).toEqual([[1], ids[1]]);
+  client.subscription.close();
+  expect(cursor.saved.at(-1)).toBe(ids[1]);
+});
+
+test("with upstream ids, a subscriber has caught up when its replay has ended, and keeps the last of these ids", async () => {
+  await server.gateway.publish("own", [{ data: 1, id: "first" }, { data: 2 }]);
+  const client = collect(urlOf("own"), { start: { after: "earliest" } });
+  await eventually(() => client.subscription.caughtUp);
+  expect([client.data(), client.subscription.cursor]).toEqual([[1, 2], "first"]);
 });
 
 test("channels, types and a start position are part of the request", async () => {

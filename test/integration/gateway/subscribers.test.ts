@@ -103,7 +103,7 @@ test("an event for a user is published to the user's channel, and arrives after 
   await prices.to("user:ada").publish("notice", "for ada");
   await prices.to("user:bob").publish("notice", "for bob");
   const again = await follow("/streams/prices", ada.key, { "last-event-id": lastEventId });
-  await again.reading.until(({ events }) => events.length === 2);
+  await again.reading.until(({ events }) => events.length >= 2);
   expect(again.reading.events[1]).toMatchObject({ event: "notice", data: "for ada" });
   await without(again);
 });

@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { createHub } from "../../../src/hub/create-hub.ts";
 import type { Page } from "../../../src/hub/page.ts";
 import type { Sink } from "../../../src/hub/sink.ts";
-import type { Log } from "../../../src/log/log.ts";
+import type { IdMode } from "../../../src/hub/format.ts";
+import type { Log, LogFilter } from "../../../src/log/log.ts";
 import { createMemoryStore } from "../../../src/log/memory/index.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { eventually } from "../../support/reader.ts";
@@ -40,7 +41,7 @@ function counting(log: Log): { readonly counted: Log; readonly asked: number[] }
   return { counted: overriding(log, { read }), asked };
 }
 
-function recorder(): { readonly sink: Sink; text: () => string } {
+function recorder(): { readonly sink: { -readonly [Key in keyof Sink]: Sink[Key] }; text: () => string } {
   let text = "";
   const write = ({ payload }: Page): void => void (text += Buffer.from(payload).toString());
   return { sink: { pending: 0, sent: 0, full: false, write, end() {}, destroy() {} }, text: () => text };
@@ -114,4 +115,33 @@ test("a checkpoint is never before an event that was sent, even if the hub learn
   await hub.close(atOnce);
   const ids = [...text().matchAll(/^id: \w+\.(\d+)$/gm)].map(([, seq]) => Number(seq));
   expect(ids).toEqual(ids.toSorted((a, b) => a - b));
+});
+
+test("a checkpoint ends the replay of those whose ids cannot tell it, once", async () => {
+  const log = await openLog();
+  await log.append([{ ...event("1", "a"), upstreamId: "x" }, event("2", "b")]);
+  const slow = { ...options, heartbeat: { interval: 3_600_000, event: undefined }, outbox: 10 } as const;
+  const checkpoints = async (ids: IdMode, position: number, filter?: LogFilter): Promise<Array<string | undefined>> => {
+    const hub = await createHub(log, { ...slow, ids });
+    const { sink, text } = recorder();
+    const subscription = hub.subscribe({ position, filter, format: "sse", preamble: ":\n\n", sink });
+    await eventually(() => hub.backlog().lag === 0);
+    // Falls behind, and reaches the head again.
+    sink.full = true;
+    await log.append([event("live", "a")]);
+    await eventually(() => hub.head === log.state().head && hub.backlog().lag > 0);
+    sink.full = false;
+    subscription.onDrain();
+    await eventually(() => text().includes("live") && hub.backlog().lag === 0);
+    await hub.close(atOnce);
+    return text()
+      .split("\n\n")
+      .filter((block) => block.includes("spillway.heartbeat"))
+      .map((block) => /^id: \w+\.(\d+)$/m.exec(block)?.[1]);
+  };
+  expect(await checkpoints("gateway", 0)).toEqual([]);
+  expect(await checkpoints("upstream", 0)).toEqual([undefined]);
+  expect(await checkpoints("gateway", 0, { channels: ["a"] })).toEqual(["4"]);
+  expect(await checkpoints("upstream", 0, { channels: ["a"] })).toEqual(["5"]);
+  expect(await checkpoints("gateway", 6, { channels: ["a"] })).toEqual([]);
 });
