@@ -18,7 +18,7 @@ beforeAll(async () => {
   // Playwright turns the back/forward cache off.
   browser = await chromium.launch({ ...chromiumOptions, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
   const names = Array.from({ length: 10 }, (_, n) => `s${n}`);
-  const access = { anonymous: ["subscribe"] } as const;
+  const access = { anonymous: ["subscribe"], cors: { origins: ["*"] } } as const;
   const options = { store: "memory:", access, streams: Object.fromEntries(names.map((name) => [name, {}])) };
   server = await serveGateway(options, { page: await clientPage() });
   proxy = await startTcpProxy(server.port);
@@ -29,20 +29,20 @@ afterAll(async () => {
   await server?.close();
 });
 
-/** A page, and a stream of its own. */
-async function open(): Promise<{ page: Page; stream: string }> {
+/** A page, by way of the proxy, and a stream of its own. */
+async function open(from = `http://127.0.0.1:${proxy.port}`): Promise<{ page: Page; stream: string }> {
   const context = await browser.newContext();
   onTestFinished(() => context.close());
   const page = await context.newPage();
-  await page.goto(`http://127.0.0.1:${proxy.port}/`);
+  await page.goto(`${from}/`);
   return { page, stream: `s${streams++}` };
 }
 
 /** Subscribes in the page, with these options as code. */
-async function subscribe(page: Page, stream: string, options = "{}"): Promise<void> {
+async function subscribe(page: Page, stream: string, options = "{}", url = `/streams/${stream}`): Promise<void> {
   await page.evaluate(`
     got = [];
-    subscription = client.subscribe("/streams/${stream}", ${options});
+    subscription = client.subscribe("${url}", ${options});
     subscription.on("*", ({ data }) => got.push(data));
     subscription.onState(() => {});
   `);
@@ -99,6 +99,32 @@ describe.runIf(chromiumInstalled)("in Chromium", () => {
     await server.gateway.publish(stream, { data: 1 });
     await show(false);
     await untilGot(page, [1]);
+  });
+
+  test("a page of another origin resumes without a preflight", async () => {
+    const { page, stream } = await open(server.url);
+    await subscribe(page, stream, "{ backoff: { min: 1, max: 20 } }", proxyUrl(stream));
+    for (const n of [1, 2]) {
+      const [id] = await server.gateway.publish(stream, { data: n });
+      await untilGot(page, [1, 2].slice(0, n));
+      proxy.cut();
+      await eventually(() => server.requests.at(-1) === `GET /streams/${stream}?last-event-id=${id}`, "it resumes");
+      expect(server.resumed.at(-1)).toBeUndefined();
+    }
+    const requests = server.requests.filter((request) => request.includes(`/${stream}`));
+    expect(requests.map((request) => request.split(" ")[0])).toEqual(["GET", "GET", "GET"]);
+  });
+
+  test("with a header of its own, a page of another origin needs a preflight, and sends the id in a header", async () => {
+    const { page, stream } = await open(server.url);
+    const options = `{ headers: { "cache-control": "no-cache" }, backoff: { min: 1, max: 20 } }`;
+    await subscribe(page, stream, options, proxyUrl(stream));
+    const [id] = await server.gateway.publish(stream, { data: 1 });
+    await untilGot(page, [1]);
+    proxy.cut();
+    await eventually(() => server.resumed.at(-1) === id, "it resumes");
+    expect(server.requests).toContain(`OPTIONS /streams/${stream}`);
+    expect(server.requests.filter((request) => request.includes(`/${stream}?`))).toEqual([]);
   });
 
   test("when the network is back, a page does not wait any longer", async () => {

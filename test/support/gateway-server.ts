@@ -11,6 +11,8 @@ export interface GatewayServer {
   readonly url: string;
   /** The `Last-Event-ID` of each request to a stream, in order; `undefined` if it had none. */
   readonly resumed: readonly (string | undefined)[];
+  /** Method and target of each request to a stream, in order. */
+  readonly requests: readonly string[];
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -29,12 +31,16 @@ export async function serveGateway(config: GatewayConfig, options: GatewayServer
   const gateway = await createGateway(config, change && { readConfig: () => ({ ...config, ...change() }) });
   const handle = gateway.node();
   const resumed: (string | undefined)[] = [];
+  const requests: string[] = [];
   const server = createServer((request, response) => {
     if (request.url === "/" && options.page !== undefined) {
       response.setHeader("content-type", "text/html; charset=utf-8").end(options.page);
       return;
     }
-    if (request.url?.startsWith("/streams/")) resumed.push(request.headers["last-event-id"]?.toString());
+    if (request.url?.startsWith("/streams/")) {
+      resumed.push(request.headers["last-event-id"]?.toString());
+      requests.push(`${request.method} ${request.url}`);
+    }
     handle(request, response);
   });
   server.listen(options.port ?? 0, "127.0.0.1");
@@ -46,6 +52,7 @@ export async function serveGateway(config: GatewayConfig, options: GatewayServer
     port,
     url: `http://127.0.0.1:${port}`,
     resumed,
+    requests,
     close: () => (closed ??= close()),
   };
 
