@@ -48,6 +48,7 @@ export const errorCodes = {
   // config
   "config-invalid": "the configuration has errors",
   "config-not-found": "the configuration file does not exist",
+  "config-exists": "a configuration file already exists",
   "access-required": "a public address needs an access section",
   "restart-required": "the change needs a restart",
   "listen-failed": "cannot bind the address",

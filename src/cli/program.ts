@@ -4,6 +4,7 @@ import { version } from "../gateway/version.ts";
 /** The commands, in the order of the help. Each is a module of its own, so that a command loads only what it uses. */
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   serve: async () => (await import("./commands/serve.ts")).addServe,
+  init: async () => (await import("./commands/init.ts")).addInit,
   check: async () => (await import("./commands/check.ts")).addCheck,
   schema: async () => (await import("./commands/schema.ts")).addSchema,
   doctor: async () => (await import("./commands/doctor.ts")).addDoctor,
@@ -11,11 +12,13 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   publish: async () => (await import("./commands/publish.ts")).addPublish,
   deliveries: async () => (await import("./commands/deliveries.ts")).addDeliveries,
   key: async () => (await import("./commands/key.ts")).addKey,
+  completion: async () => (await import("./commands/completion.ts")).addCompletion,
 };
 
 /**
  * Creates the command line parser. It throws instead of exiting.
- * @param args of the command line: only the command that they run is added, or all for the help and for errors. Default: none.
+ * @param args of the command line: only the command that they run is added, or all for the help, the completion and
+ *   errors. Default: none.
  */
 export async function createProgram(args: readonly string[] = []): Promise<Command> {
   const program = new Command("spillway")
@@ -30,6 +33,6 @@ export async function createProgram(args: readonly string[] = []): Promise<Comma
 }
 
 function namesOf([first = ""]: readonly string[]): readonly string[] {
-  if (Object.hasOwn(commands, first)) return [first];
+  if (Object.hasOwn(commands, first) && first !== "completion") return [first];
   return first === "--version" || first === "-V" ? [] : Object.keys(commands);
 }

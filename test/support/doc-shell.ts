@@ -153,7 +153,8 @@ function localised(text: string, { gateway, source, key }: Site): string {
 async function runBlock(scratch: string, text: string, { gateway, source, key }: Site): Promise<void> {
   const cwd = mkdtempSync(join(scratch, "block-"));
   copyFileSync(join(scratch, "spillway.db"), join(cwd, "spillway.db"));
-  writeFileSync(join(cwd, "spillway.yaml"), "streams:\n  prices: {}\n");
+  // `init` overwrites nothing.
+  if (!text.includes("spillway init")) writeFileSync(join(cwd, "spillway.yaml"), "streams:\n  prices: {}\n");
   symlinkSync(join(root, "examples"), join(cwd, "examples"));
   const names = Array.from(text.matchAll(/\$\{?([A-Z]\w*)/g), ([, name = ""]) => name);
   const values = names.map((name) => [name, name.endsWith("URL") ? `${source}/events?api-key=secret` : key]);
