@@ -1,6 +1,10 @@
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { docFiles, root } from "./doc-blocks.ts";
+import { freePort } from "./ports.ts";
+import { eventually } from "./reader.ts";
 
 /** The application of a guide, in a folder of its own. */
 export interface GuideApp {
@@ -9,19 +13,16 @@ export interface GuideApp {
 }
 
 /**
- * Writes the files of a page, and those of folders beside, to a folder below a package, so that the package's dependencies
- * and this `spillway` are found.
+ * Writes the files of a page to a folder below a package, so that the package's dependencies and this `spillway` are found.
+ * What the page leaves to the reader is in the package's folder `scaffold`.
  * @param packageFolder relative to the root
  * @param page relative to the root
- * @param extra what the guide leaves to the reader: folders, relative to the package
  */
-export async function makeGuideApp(packageFolder: string, page: string, ...extra: string[]): Promise<GuideApp> {
+export async function makeGuideApp(packageFolder: string, page: string): Promise<GuideApp> {
   const home = join(root, packageFolder);
-  const link = join(home, "node_modules/spillway");
-  await rm(link, { force: true });
-  await symlink(root, link);
+  await installSpillway(join(home, "node_modules/spillway"));
   const folder = await mkdtemp(join(home, ".app-"));
-  for (const each of extra) await cp(join(home, each), join(folder, each), { recursive: true });
+  await cp(join(home, "scaffold"), folder, { recursive: true });
   for (const { name, text } of docFiles(page)) {
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, name), text);
@@ -29,5 +30,52 @@ export async function makeGuideApp(packageFolder: string, page: string, ...extra
   return {
     folder,
     remove: () => rm(folder, { recursive: true }),
+  };
+}
+
+/** Copies what npm would unpack. A link would not do: bundlers treat files outside of `node_modules` as the application's. */
+async function installSpillway(to: string): Promise<void> {
+  await rm(to, { recursive: true, force: true });
+  const bundled = ["@photostructure/sqlite", "node-gyp-build"].map((name) => `node_modules/${name}`);
+  for (const part of ["package.json", "dist", ...bundled])
+    await cp(join(root, part), join(to, part), { recursive: true });
+}
+
+/** A server process of the application. */
+export interface StartedServer {
+  readonly url: string;
+  output(): string;
+  /** Sends SIGTERM, and resolves to the exit code. Idempotent. */
+  stop(): Promise<number | null>;
+}
+
+/** Runs a script of the application with `HOST` and `PORT`, until it accepts connections. */
+export async function startServer(app: GuideApp, ...command: string[]): Promise<StartedServer> {
+  const port = await freePort();
+  const child = spawn(process.execPath, command, {
+    cwd: app.folder,
+    env: { ...process.env, HOST: "127.0.0.1", PORT: String(port) },
+  });
+  const exit = once(child, "exit") as Promise<[number | null]>;
+  let output = "";
+  for (const channel of [child.stdout, child.stderr]) channel.on("data", (piece: Buffer) => (output += String(piece)));
+  const url = `http://127.0.0.1:${port}`;
+  await eventually(
+    async () => {
+      if (child.exitCode !== null) throw new Error(`${command.join(" ")} ended: ${output}`);
+      return fetch(url).then(
+        () => true,
+        () => false,
+      );
+    },
+    `${command.join(" ")} to listen`,
+  );
+  return {
+    url,
+    output: () => output,
+    async stop() {
+      child.kill("SIGTERM");
+      return (await exit)[0];
+    },
   };
 }

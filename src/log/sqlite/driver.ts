@@ -26,8 +26,6 @@ export interface SqliteDriver {
   readonly DatabaseSync: new (path: string, options: { readonly readOnly: boolean }) => SqliteDatabase;
 }
 
-const packageName = "@photostructure/sqlite";
-
 /**
  * Loads Node's own SQLite, or a package with the same API if Node lacks it.
  * @throws {SpillwayError} `driver-missing`, naming the package to install.
@@ -36,9 +34,11 @@ export async function loadDriver(): Promise<SqliteDriver> {
   const builtIn = loadBuiltIn();
   if (builtIn) return builtIn;
   try {
-    return (await import(packageName)) as SqliteDriver;
+    // Next.js, Nitro and others copy what a program imports, by its text. The package computes the path of its binary.
+    void new URL("../../../node_modules/@photostructure/sqlite/prebuilds/", import.meta.url);
+    return await import("@photostructure/sqlite");
   } catch (cause) {
-    throw driverMissing("SQLite store", [packageName], cause);
+    throw driverMissing("SQLite store", ["@photostructure/sqlite"], cause);
   }
 }
 

@@ -38,7 +38,7 @@ const requests: string[] = [];
 let orders: Record<string, { id: string; status: string }> = {};
 
 beforeAll(async () => {
-  app = await makeGuideApp("test/frameworks/clients", "docs/guides/client-frameworks.md", "entries");
+  app = await makeGuideApp("test/frameworks/clients", "docs/guides/client-frameworks.md");
   server = createServer((request, response) => {
     const path = new URL(request.url!, "http://page.example").pathname;
     requests.push(path);
