@@ -3,6 +3,7 @@ import { LogCursor } from "../hub/read-from.ts";
 import { addConditions, narrow } from "../http/filter.ts";
 import { findStart } from "../http/position.ts";
 import type { ServedStream } from "../http/gateway-context.ts";
+import type { Log, LogFilter } from "../log/log.ts";
 
 export interface SubscribeOptions {
   /** An event's id, `earliest` or `now`. Default `now`. */
@@ -13,6 +14,8 @@ export interface SubscribeOptions {
   readonly events?: readonly string[] | undefined;
   /** Only events that match this filter expression. */
   readonly filter?: string | undefined;
+  /** `false` ends the iteration after the last event that was stored when it began. Default `true`. */
+  readonly follow?: boolean | undefined;
   /** Ends the iteration when it aborts. Closing the gateway ends it too. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -26,26 +29,39 @@ const pageSize = { limit: 256, maxBytes: 1024 * 1024 };
  */
 export async function* iterate(
   stream: ServedStream,
-  { after, channels, events, filter: expression, signal = new AbortController().signal }: SubscribeOptions,
+  {
+    after,
+    channels,
+    events,
+    filter: expression,
+    follow = true,
+    signal = new AbortController().signal,
+  }: SubscribeOptions,
 ): AsyncGenerator<DeliveredEvent, void, undefined> {
   const { log, hub, ids } = stream;
   const where = expression === undefined ? [] : [await stream.filters.compile(expression)];
   const filter = addConditions(narrow({ channels, events }, {}), where);
   const start = await findStart({ after }, stream, { filter, granted: undefined, search: undefined });
+  const end = follow ? Infinity : await findHead(log, filter);
   const release = stream.hold();
   try {
     const cursor = new LogCursor(stream, start.position, { filter, ...pageSize });
     if (start.gap) yield control("spillway.gap", start.gap, hub.idAt(start.position));
     if (start.reset) yield control("spillway.reset", start.reset, hub.idAt(start.position));
-    while (!signal.aborted && !hub.closed) {
+    while (!signal.aborted && !hub.closed && cursor.position < end) {
       const page = await cursor.next();
       if (page.gap) yield control("spillway.gap", page.gap, hub.idAt(page.earliest - 1));
       for (const event of page.events) yield toJson(event, log.epoch, ids);
-      if (page.events.length === 0) await cursor.wait(signal);
+      if (page.events.length === 0 && follow) await cursor.wait(signal);
     }
   } finally {
     release();
   }
+}
+
+/** The last number in the store. Without a filter, it would be the last one that this node knows. */
+async function findHead(log: Log, filter: LogFilter = {}): Promise<number> {
+  return (await log.find({ last: 0, filter })) ?? 0;
 }
 
 function control(event: string, data: object, id: string | undefined): DeliveredEvent {

@@ -94,6 +94,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     ...leaves,
   ],
   "doctor": ["upstream", "upstream/sources", ...leaves],
+  "mcp": ["gateway", "errors.ts"],
   "testing": ["log", "util", "errors.ts"],
   "index.ts": ["access", ...adapters, "config", "gateway", "hub", "log", "transform", "util", "errors.ts"],
   "cli": [
@@ -115,6 +116,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "log",
     "log/engine",
     "log/*",
+    "mcp",
     "metrics",
     "proxy",
     "react",
