@@ -37,6 +37,12 @@ export const errorCodes = {
   "target-timeout": "the target did not answer in time",
   "target-unavailable": "no target can take the request",
   "too-many-streams": "the route shares as many streams as it may",
+  // runs
+  "run-unknown": "no run with that id",
+  "run-truncated": "the run ended before its response was complete",
+  "run-cancelled": "the run was stopped before there was a response",
+  "run-not-started": "the request that started the run got no event stream",
+  "too-many-runs": "too many runs of one client at a time",
   // deliveries
   "delivery-address-denied": "the endpoint has an address that is not public",
   "delivery-failed": "the endpoint refused the connection, or broke it off",

@@ -20,7 +20,8 @@ export type Count = number | string;
 export type Percentage = number | string;
 
 /**
- * The whole configuration. Only `streams` or `routes` (or a `preset`) is required; every other option has a default.
+ * The whole configuration. Only `streams`, `routes` or `runs` (or a `preset`) is required; every other option has a
+ * default.
  */
 export interface GatewayConfig {
   /** A predefined configuration that reads the environment: `surflux`. Other options override it. */
@@ -39,7 +40,7 @@ export interface GatewayConfig {
   /**
    * Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the
    * process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…`. Default:
-   * `sqlite:./spillway.db`; without streams and routes with `share`, `memory:`.
+   * `sqlite:./spillway.db`; without streams, runs and routes with `share`, `memory:`.
    */
   readonly store?: string | undefined;
   /** Settings of the SQLite store. */
@@ -48,7 +49,7 @@ export interface GatewayConfig {
   readonly cluster?: ClusterConfig | undefined;
   /**
    * Number of processes that serve clients, 1 to 256, or `auto`: the number of available CPU cores. More than 1
-   * requires `spillway serve` and, with streams, `store: sqlite:…`. Default: `1`.
+   * requires `spillway serve` and, with streams or runs, `store: sqlite:…`. Default: `1`.
    */
   readonly workers?: Count | undefined;
   /**
@@ -90,6 +91,12 @@ export interface GatewayConfig {
    * `/publish`. Default: `{}`.
    */
   readonly routes?: Readonly<Record<string, RouteConfig>> | undefined;
+  /**
+   * POST requests whose responses are event streams that survive their clients, by path patterns like those of
+   * `routes`. Each response is stored while it arrives, and everyone permitted can join it again at `/runs/<id>`. All
+   * other requests for these paths are forwarded like those of a route. Default: `{}`.
+   */
+  readonly runs?: Readonly<Record<string, RunConfig>> | undefined;
   /**
    * Webhooks: the events of a stream, sent to an endpoint by `POST`, by name, like streams. Default: `{}`. Default:
    * `{}`.
@@ -539,14 +546,14 @@ export interface RouteConfig {
    * `{ set: "Bearer ${KEY}" }` replaces them by this `Authorization`. Default: `drop`; with `access: none`, `keep`.
    */
   readonly credential?: "keep" | "drop" | { readonly set: string } | undefined;
-  /** Whether WebSocket connections are forwarded. Default: `false`. */
-  readonly websocket?: boolean | undefined;
   /**
    * What it means if a client ends its side of the connection (FIN) after its request. `leave`: it has disconnected,
    * and the target's request is aborted at once. `wait`: it waits for the response, for up to a second; an event
    * stream ends at once. Default: `leave`.
    */
   readonly halfClose?: "leave" | "wait" | undefined;
+  /** Whether WebSocket connections are forwarded. Default: `false`. */
+  readonly websocket?: boolean | undefined;
   /**
    * A JavaScript or TypeScript module whose function `(event, context) => event` changes the events of an event
    * stream: its path, relative to the working directory, or `{ module, onError }`; `onError` is `pass` (default),
@@ -748,6 +755,82 @@ export interface ShareRetentionConfig {
   readonly events?: Count | undefined;
   /** Maximum size: data, types and ids, plus 128 bytes per event. Default: `16MiB`. */
   readonly bytes?: Size | undefined;
+}
+
+/** POST requests whose responses are stored, and can be joined again. */
+export interface RunConfig {
+  /** The servers behind a route: give `url` or `urls`. */
+  readonly upstream: RouteUpstreamConfig;
+  /**
+   * Whose event stream it is: `openai`, `anthropic`, `ai-sdk` or `none`. It decides which event is the last one, and
+   * how clients are told of an error: in that API's own words; with `none`, the response is cut. Default: `none`.
+   */
+  readonly dialect?: "openai" | "anthropic" | "ai-sdk" | "none" | undefined;
+  /**
+   * Where the key of a request is, `header:<name>` or `body:<JSON pointer>`; the first that is present counts.
+   * Requests of one client with the same key and body get the same run; another body gets 422. Default:
+   * `["header:idempotency-key"]`.
+   */
+  readonly key?: readonly string[] | undefined;
+  /**
+   * What a request gets with the key of a run that has ended: `join`, that run; `restart`, a new one, also for another
+   * body. Default: `join`; with `ai-sdk`, whose key is that of a chat, `restart`.
+   */
+  readonly afterEnd?: "join" | "restart" | undefined;
+  /**
+   * Whether `GET <path>/<key>/stream` returns the running response of that key, or 204. Default: `true` with `ai-sdk`,
+   * else `false`.
+   */
+  readonly rejoin?: boolean | undefined;
+  /**
+   * What happens when a run has no client left: `continue`; `cancel`, it is stopped; or `{ cancelAfter: 2m }`, it is
+   * stopped if none has come back by then. Default: `continue`.
+   */
+  readonly onDisconnect?: "continue" | "cancel" | { readonly cancelAfter: Duration } | undefined;
+  /**
+   * Who may join and stop a run: `owner`, whoever has started it (the same key or user, or address if anonymous);
+   * `granted`, everyone with the right `proxy` for the route. Default: `owner`.
+   */
+  readonly share?: "owner" | "granted" | undefined;
+  /** How long a run can be read after its end; at least `1s`. Default: `1h`. */
+  readonly ttl?: Duration | undefined;
+  /** How long a run may take; then it is cut short. At least `1s`. Default: `30m`. */
+  readonly total?: Duration | undefined;
+  /** What one client's runs may cost. */
+  readonly limits?: RunLimitsConfig | undefined;
+  /** How the path of a request is changed. */
+  readonly path?: RoutePathConfig | undefined;
+  /** The `Host` header of the forwarded request: that of the target's URL, or the client's. Default: `target`. */
+  readonly host?: "target" | "client" | undefined;
+  /** Changes of the header fields of both messages. */
+  readonly headers?: RouteHeadersConfig | undefined;
+  /**
+   * How the target learns the client's address, host and scheme: `X-Forwarded-For`, `-Host` and `-Proto`; `rfc7239`:
+   * `Forwarded`; or not at all. What the client itself sends there is removed, unless it is one of `trustProxy`.
+   * Default: `x-forwarded`.
+   */
+  readonly forwarded?: "x-forwarded" | "rfc7239" | "none" | undefined;
+  /**
+   * The client's `Authorization`, `X-API-Key`, ticket and `access.cookie`: `drop` removes them, `keep` forwards them,
+   * `{ set: "Bearer ${KEY}" }` replaces them by this `Authorization`. Default: `drop`; with `access: none`, `keep`.
+   */
+  readonly credential?: "keep" | "drop" | { readonly set: string } | undefined;
+  /**
+   * What it means if a client ends its side of the connection (FIN) after its request. `leave`: it has disconnected,
+   * and the target's request is aborted at once. `wait`: it waits for the response, for up to a second; an event
+   * stream ends at once. Default: `leave`.
+   */
+  readonly halfClose?: "leave" | "wait" | undefined;
+}
+
+/** What one client's runs may cost. */
+export interface RunLimitsConfig {
+  /** Largest stored response: its blocks, plus 128 bytes for each. Beyond it the run is cut short. Default: `16MiB`. */
+  readonly bytes?: Size | undefined;
+  /** Largest body of a request; beyond it the answer is 413. Default: `4MiB`. */
+  readonly body?: Size | undefined;
+  /** Runs that one key or user, or one address if anonymous, has at a time; beyond it 429. Default: `5`. */
+  readonly perSubject?: Count | undefined;
 }
 
 /** The events of a stream, sent to an endpoint as webhooks. */
@@ -1073,6 +1156,11 @@ export interface LimitsConfig {
   readonly bodies?: Size | undefined;
   /** Events of one publish request; beyond it the answer is 413. Default: `10_000`. */
   readonly events?: Count | undefined;
+  /**
+   * Total size of all stored runs; beyond it the oldest are removed. One key or user, or one address if anonymous, can
+   * use at most half; beyond that 429. Default: `1GiB`.
+   */
+  readonly runs?: Size | undefined;
   /** How long a request may take to arrive. */
   readonly timeouts?: RequestTimeoutsConfig | undefined;
   /** Resident memory of a process above which it refuses new subscriptions (503). Default: `none`. */

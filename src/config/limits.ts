@@ -74,6 +74,9 @@ const shape = object({
     "Total size of the publish request bodies that one process reads or stores at a time; one address can use at most half. Beyond it the answer is 503.",
   ),
   events: count("10_000", 10_000_000).describe("Events of one publish request; beyond it the answer is 413."),
+  runs: size("1GiB").describe(
+    "Total size of all stored [runs](../guides/resumable-llm-streams.md); beyond it the oldest are removed. One key or user, or one address if anonymous, can use at most half; beyond that 429.",
+  ),
   timeouts: timeouts.prefault({}),
   memory: bound("Size", "2GiB", "none").describe(
     "Resident memory of a process above which it refuses new subscriptions (503).",

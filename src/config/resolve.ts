@@ -57,6 +57,7 @@ function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
     drain: config.drain,
     streams: config.streams,
     routes: config.routes,
+    runs: config.runs,
     deliveries: deliveries(config, source),
     static: config.static,
     default: defaultStream(config, source),
@@ -71,15 +72,16 @@ const thisNode = `${hostname()
   .replaceAll(/[^\w.-]/g, "-")
   .slice(0, 48)}:${process.pid}`;
 
-/** Without streams and shared routes nothing is stored, so the default is not a file. */
-function storeOf({ store, streams, routes }: ParsedConfig): string {
-  const isStoring = Object.keys(streams).length > 0 || Object.values(routes).some(({ share }) => share !== undefined);
+/** Without streams, runs and shared routes nothing is stored, so the default is not a file. */
+function storeOf({ store, streams, routes, runs }: ParsedConfig): string {
+  const hasLogs = Object.keys(streams).length + Object.keys(runs).length > 0;
+  const isStoring = hasLogs || Object.values(routes).some(({ share }) => share !== undefined);
   return store ?? (isStoring ? "sqlite:./spillway.db" : "memory:");
 }
 
-/** Each worker reads the logs itself, so several workers with streams need a store that several processes can read. */
+/** Each worker reads the logs itself, so several workers with streams or runs need a store that several processes can read. */
 function workers(config: ParsedConfig, source: ConfigSource): number {
-  const hasLogs = Object.keys(config.streams).length > 0;
+  const hasLogs = Object.keys(config.streams).length + Object.keys(config.runs).length > 0;
   if (config.workers === 1 || !hasLogs || isShareable(storeOf(config))) return config.workers;
   const expected = `1, or a store that several processes can read: ${shareableExpected}`;
   const got = `${config.workers} with a store that only one process can read`;

@@ -1,67 +1,16 @@
 /** The `routes` section. */
 import { z } from "zod";
 import type { Retention } from "../log/log.ts";
-import type { HeaderRules, RouteOptions, Routes, ShareOptions } from "../proxy/options.ts";
-import { isPattern } from "../proxy/pattern.ts";
-import { isHeaderValue, isToken } from "../util/http-field.ts";
-import type { HeaderRulesConfig, RouteConfig, ShareConfig, ShareRetentionConfig } from "./config.ts";
-import { bound, convert, duration, object, positive, text, textAs, whole } from "./fields.ts";
+import type { RouteOptions, Routes, ShareOptions } from "../proxy/options.ts";
+import { isToken } from "../util/http-field.ts";
+import type { RouteConfig, ShareConfig, ShareRetentionConfig } from "./config.ts";
+import { bound, convert, duration, object, positive, textAs, whole } from "./fields.ts";
+import { assertStripped, framing, pathPattern, relayShape } from "./relay.ts";
 import { routeUpstreamSchema } from "./route-upstream.ts";
 import { routeTransformSchema } from "./transform.ts";
 
-/** Fields that decide where a message ends, or are about one connection: the gateway writes them. */
-const framing: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "expect",
-  "host",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
-
 /** Fields of a shared request that the gateway writes. */
 const ownFields: ReadonlySet<string> = new Set(["accept", "accept-encoding", "last-event-id"]);
-
-const headerName = textAs("a header name, not host, content-length or one of a connection", (name) => {
-  const lower = name.toLowerCase();
-  return isToken(name) && !framing.has(lower) ? lower : undefined;
-});
-
-const headerValue = text("text without line breaks", isHeaderValue, { secret: true });
-
-const headerRules: z.ZodType<HeaderRules, HeaderRulesConfig> = object({
-  set: z
-    .record(headerName, headerValue)
-    .default({})
-    .meta({ secret: true })
-    .describe("Header fields that are added or replaced, with their values, which are never shown."),
-  remove: z.array(headerName, "a list of header names").default([]).describe("Header fields that are removed."),
-}).meta({ title: "HeaderRulesConfig", description: "Changes of the header fields of a message." });
-
-const prefix = text(
-  "a path without a slash at its end, such as /api",
-  (path) => path.startsWith("/") && !/[/*]$|\*/.test(path) && isPattern(path),
-);
-
-const credential = z.union(
-  [
-    z.enum(["keep", "drop"]),
-    object({
-      set: text(
-        "a value of the Authorization header, such as Bearer ${KEY}",
-        (input) => input !== "" && isHeaderValue(input),
-        {
-          secret: true,
-        },
-      ),
-    }),
-  ],
-  { error: "keep, drop or { set: <value of Authorization> }" },
-);
 
 const retention: z.ZodType<Retention, ShareRetentionConfig> = whole(
   object({
@@ -114,42 +63,8 @@ const shape = object({
     .describe(
       "`required`: a client needs the right `proxy` for this route. `none`: every request is forwarded, and the target decides.",
     ),
-  path: object({
-    strip: prefix
-      .optional()
-      .describe("Start of the path that is removed, such as `/api`; the pattern must begin with it."),
-    prepend: prefix.optional().describe("Path that is put before the rest, such as `/v2`."),
-  })
-    .prefault({})
-    .meta({ title: "RoutePathConfig", description: "How the path of a request is changed." }),
-  host: z
-    .enum(["target", "client"])
-    .default("target")
-    .describe("The `Host` header of the forwarded request: that of the target's URL, or the client's."),
-  headers: object({
-    request: headerRules.prefault({}),
-    response: headerRules.prefault({}),
-  })
-    .prefault({})
-    .meta({ title: "RouteHeadersConfig", description: "Changes of the header fields of both messages." }),
-  forwarded: z
-    .enum(["x-forwarded", "rfc7239", "none"])
-    .default("x-forwarded")
-    .describe(
-      "How the target learns the client's address, host and scheme: `X-Forwarded-For`, `-Host` and `-Proto`; `rfc7239`: `Forwarded`; or not at all. What the client itself sends there is removed, unless it is one of `trustProxy`.",
-    ),
-  credential: credential
-    .optional()
-    .describe(
-      'The client\'s `Authorization`, `X-API-Key`, ticket and `access.cookie`: `drop` removes them, `keep` forwards them, `{ set: "Bearer ${KEY}" }` replaces them by this `Authorization`. Default: `drop`; with `access: none`, `keep`.',
-    ),
+  ...relayShape,
   websocket: z.boolean().default(false).describe("Whether WebSocket connections are forwarded."),
-  halfClose: z
-    .enum(["leave", "wait"])
-    .default("leave")
-    .describe(
-      "What it means if a client ends its side of the connection (FIN) after its request. `leave`: it has disconnected, and the target's request is aborted at once. `wait`: it waits for the response, for up to a second; an event stream ends at once.",
-    ),
   transform: routeTransformSchema
     .optional()
     .describe(
@@ -190,18 +105,12 @@ function toConfig({ path: { strip, prepend }, ...rest }: RouteOptions): Parsed {
   return { ...rest, path: { strip: strip || undefined, prepend: prepend || undefined } };
 }
 
-const pattern = text("a path pattern that begins with /, such as /events, /users/*/feed or /api/**", isPattern).refine(
-  (path) => !/^\/(streams|status|metrics|admin|tickets|health|healthz|readyz)(\/|$)/.test(path),
-  "a path that the gateway does not answer itself, as it does /streams, /status, /metrics, /admin, /tickets, /health, /healthz and /readyz",
-);
-
 /** The routes by their path patterns. */
 export const routesSchema: z.ZodType<Routes, Readonly<Record<string, RouteConfig>>> = z
-  .record(pattern, routeSchema)
+  .record(pathPattern, routeSchema)
   .superRefine((routes, context) => {
     for (const [name, { path, share: shared, transform: module }] of Object.entries(routes)) {
-      if (!`${name}/`.startsWith(`${path.strip}/`))
-        context.addIssue({ code: "custom", path: [name, "path", "strip"], message: `a start of the path ${name}` });
+      assertStripped(name, path.strip, context);
       if (shared && module?.onError === "stop")
         context.addIssue({
           code: "custom",

@@ -17,7 +17,7 @@ export function isSecretPath(path: ConfigPath): boolean {
 /** The path with dots. Masks parts that do not look like a key, because they may be misplaced values. */
 export function showPath(path: ConfigPath): string {
   const isKey = (part: string, index: number): boolean =>
-    /^[\w-]{1,64}$/.test(part) || (index === 1 && path[0] === "routes" && isPattern(part));
+    /^[\w-]{1,64}$/.test(part) || (index === 1 && (path[0] === "routes" || path[0] === "runs") && isPattern(part));
   return path.map((part, index) => (isKey(String(part), index) ? part : mask)).join(".");
 }
 

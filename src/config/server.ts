@@ -6,6 +6,7 @@ import type { Deliveries } from "../deliveries/options.ts";
 import type { DashboardOptions, StreamOptions, TlsOptions } from "../gateway/options.ts";
 import type { Limits } from "../limits/options.ts";
 import type { Routes } from "../proxy/options.ts";
+import type { Runs } from "../runs/options.ts";
 import { isNetwork } from "../util/ip-address.ts";
 import { accessSchema } from "./access.ts";
 import type { Count, GatewayConfig } from "./config.ts";
@@ -15,6 +16,7 @@ import { limitsSchema } from "./limits.ts";
 import { formatListen, parseCount, parseListen, type ListenAddress } from "./units.ts";
 import { isStoreUrl, storeExpected } from "./open-store.ts";
 import { routesSchema } from "./route.ts";
+import { runsSchema } from "./run.ts";
 import { streamSchema } from "./stream.ts";
 
 /** The parsed configuration, before defaults that depend on several keys are filled in. */
@@ -35,6 +37,7 @@ export interface ParsedConfig {
   readonly default?: string | undefined;
   readonly streams: Readonly<Record<string, StreamOptions>>;
   readonly routes: Routes;
+  readonly runs: Runs;
   readonly deliveries: Deliveries;
   readonly dashboard?: DashboardOptions | false | undefined;
   readonly access?: AccessOptions | undefined;
@@ -145,14 +148,14 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   store: store
     .optional()
     .describe(
-      "Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…` ([choosing one](../guides/scaling-out.md)). Default: `sqlite:./spillway.db`; without streams and routes with `share`, `memory:`.",
+      "Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…` ([choosing one](../guides/scaling-out.md)). Default: `sqlite:./spillway.db`; without streams, runs and routes with `share`, `memory:`.",
     ),
   sqlite: sqlite.prefault({}),
   cluster: cluster.prefault({}),
   workers: workers
     .prefault(1)
     .describe(
-      "Number of processes that serve clients, 1 to 256, or `auto`: the number of available CPU cores. More than 1 requires `spillway serve` and, with streams, `store: sqlite:…` ([when to use](../guides/operate.md#workers)).",
+      "Number of processes that serve clients, 1 to 256, or `auto`: the number of available CPU cores. More than 1 requires `spillway serve` and, with streams or runs, `store: sqlite:…` ([when to use](../guides/operate.md#workers)).",
     ),
   tls: tls.optional(),
   trustProxy: z
@@ -190,6 +193,11 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
     .describe(
       "Requests that are forwarded to other servers, by path patterns: `*` stands for one segment of a path, `/**` at the end for any rest. The most specific pattern applies; the gateway's own paths come first, except `/events` and `/publish`.",
     ),
+  runs: runsSchema
+    .prefault({})
+    .describe(
+      "POST requests whose responses are event streams that survive their clients ([guide](../guides/resumable-llm-streams.md)), by path patterns like those of `routes`. Each response is stored while it arrives, and everyone permitted can join it again at `/runs/<id>`. All other requests for these paths are forwarded like those of a route.",
+    ),
   deliveries: deliveriesSchema
     .prefault({})
     .describe(
@@ -203,12 +211,16 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   access: accessSchema.optional(),
   limits: limitsSchema.prefault({}),
 })
-  .refine(({ streams, routes }) => Object.keys(streams).length + Object.keys(routes).length > 0, {
+  .refine(({ streams, routes, runs }) => [streams, routes, runs].some((all) => Object.keys(all).length > 0), {
     path: ["streams"],
-    message: "at least one stream or route",
+    message: "at least one stream, route or run",
+  })
+  .superRefine(({ routes, runs }, context) => {
+    for (const name of Object.keys(runs).filter((pattern) => Object.hasOwn(routes, pattern)))
+      context.addIssue({ code: "custom", path: ["runs", name], message: "a path that is not also one of routes" });
   })
   .meta({
     title: "GatewayConfig",
     description:
-      "The whole configuration. Only `streams` or `routes` (or a `preset`) is required; every other option has a default.",
+      "The whole configuration. Only `streams`, `routes` or `runs` (or a `preset`) is required; every other option has a default.",
   });

@@ -8,6 +8,7 @@ import { createBodyBudget } from "../limits/body-budget.ts";
 import { createReplayGate, type ReplayLimits } from "../limits/replay-gate.ts";
 import type { Logger } from "../util/logger.ts";
 import type { GatewayOptions } from "./options.ts";
+import type { OwnRuns } from "./own-runs.ts";
 import type { Reconfigurable } from "./reconfigurable.ts";
 import type { SharedStreams } from "./shared-streams.ts";
 import { dashboardRoute } from "../dashboard/routes.ts";
@@ -22,6 +23,8 @@ export interface GatewayParts extends Pick<
   readonly streams: ReadonlyMap<string, ServedStream>;
   /** What clients of routes share. */
   readonly shared: SharedStreams;
+  /** The runs of this process. */
+  readonly runs: OwnRuns;
   /** The list to which the gateway adds its parts that accept new options. */
   readonly reconfigurable: Pick<Reconfigurable, "add">;
   /** The other processes that serve clients; absent if there are none. */

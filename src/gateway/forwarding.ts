@@ -6,7 +6,10 @@ import { subscribe } from "../http/subscribe.ts";
 import type { HeaderRules, Routes } from "../proxy/options.ts";
 import { createProxy, type ProxyRoute } from "../proxy/proxy.ts";
 import { resumeParameter, toSharedRequest } from "../proxy/shared-request.ts";
-import type { Logger } from "../util/logger.ts";
+import type { RelayFacts } from "../proxy/attempt.ts";
+import type { GatewayParts } from "./create-context.ts";
+import type { GatewayOptions } from "./options.ts";
+import { createRunRoutes } from "./run-routes.ts";
 import type { SharedStreams } from "./shared-streams.ts";
 
 /** The proxied routes, as the HTTP layer sees them. */
@@ -15,40 +18,58 @@ export interface Forwarding {
   readonly hasRoute: GatewayContext["hasRoute"];
   /** The state of the routes in this process. */
   stats(): RoutesStatus;
-  /** Applies other routes. Requests in progress are not affected. */
-  apply(routes: Routes): void;
+  /** Applies other routes and runs. Requests in progress are not affected. */
+  apply(options: GatewayOptions): Promise<void>;
   /** Resolves when no request is in progress; those that are after `grace` ms are cut. */
   close(grace: number): Promise<void>;
 }
 
-/** Creates the forwarding of these routes under the current policy. */
+/** What is forwarded. */
+type Forwarded = Pick<GatewayOptions, "routes" | "runs">;
+
+/** Creates the forwarding of these routes and runs under the current policy. */
 export function createForwarding(
-  routes: Routes,
+  initial: Forwarded,
   policy: () => Policy,
-  shared: SharedStreams,
-  logger: Logger,
+  { shared, runs, logger }: Pick<GatewayParts, "shared" | "runs" | "logger">,
 ): Forwarding {
-  const proxy = createProxy(routes, logger);
+  let options = initial;
+  const proxy = createProxy(routesOf(options), logger);
+  const factsOf = (request: HttpRequest): RelayFacts => {
+    const { isTrusted, cors, cookie } = policy();
+    return { peer: request.address, isTrusted: isTrusted(request), cookie, hasCors: cors.isConfigured };
+  };
+  const findRun = createRunRoutes({ proxy, runs, options: () => options.runs, factsOf });
+  const statusOf = (route: ProxyRoute): RoutesStatus[string] => {
+    const counts = route.name in options.runs ? runs.counts(route.name) : undefined;
+    const { share } = route.options;
+    return { ...route.stats(), ...(share && { shared: shared.status(route.name) }), ...(counts && { runs: counts }) };
+  };
   return {
     forwarded(path) {
+      const run = findRun(path);
+      if (run) return run;
       const route = proxy.find(path);
-      return route && toRoute(route, policy, shared);
+      return route && toRoute(route, factsOf, shared);
     },
     hasRoute: (name) => proxy.routes.has(name),
-    stats: () => Object.fromEntries(Array.from(proxy.routes, ([name, route]) => [name, statusOf(route, shared)])),
+    stats: () => Object.fromEntries(Array.from(proxy.routes, ([name, route]) => [name, statusOf(route)])),
     apply(next) {
-      proxy.apply(next);
+      options = next;
+      proxy.apply(routesOf(next));
       shared.apply(proxy.routes);
+      return runs.apply(next);
     },
-    close: (grace) => proxy.close(grace),
+    close: async (grace) => void (await Promise.all([runs.close(grace), proxy.close(grace)])),
   };
 }
 
-function statusOf(route: ProxyRoute, shared: SharedStreams): RoutesStatus[string] {
-  return { ...route.stats(), ...(route.options.share && { shared: shared.status(route.name) }) };
+/** How the requests of routes and runs are forwarded. */
+function routesOf({ routes, runs }: Forwarded): Routes {
+  return { ...routes, ...Object.fromEntries(Object.entries(runs).map(([name, { route }]) => [name, route])) };
 }
 
-function toRoute(route: ProxyRoute, policy: () => Policy, shared: SharedStreams): Route {
+function toRoute(route: ProxyRoute, factsOf: (request: HttpRequest) => RelayFacts, shared: SharedStreams): Route {
   const { access, share } = route.options;
   return {
     methods: "any",
@@ -56,18 +77,12 @@ function toRoute(route: ProxyRoute, policy: () => Policy, shared: SharedStreams)
     ...(access === "required" && { right: "proxy" }),
     async handle(request, caller, gateway) {
       if (gateway.draining) throw new SpillwayError("shutting-down");
-      const { isTrusted, cors, cookie } = policy();
       const response = share && (await subscribeShared(request, route, caller, gateway, shared));
       if (response) return response;
       const { ticket } = caller.identity;
       // No session ends when the ticket is used again: the number is below that of all sessions.
       if (ticket !== undefined) gateway.tickets.use(ticket, 0);
-      return route.handle(request, caller, {
-        peer: request.address,
-        isTrusted: isTrusted(request),
-        cookie,
-        hasCors: cors.isConfigured,
-      });
+      return route.handle(request, caller, factsOf(request));
     },
   };
 }

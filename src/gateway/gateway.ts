@@ -38,6 +38,7 @@ export type {
   GatewayStatus,
   RoutesStatus,
   RouteStatus,
+  RunsStatus,
   SharedStatus,
   StatusClass,
   StreamDefinitionStatus,
@@ -162,7 +163,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
   const sessions = createSessions(logger, parts.hooks);
   const pressure = watchPressure(options.limits, logger);
   const gates = createGates(options.limits);
-  const forwarding = createForwarding(options.routes, () => policy, parts.shared, logger);
+  const forwarding = createForwarding(options, () => policy, parts);
   let server: Promise<GatewayServer> | undefined;
   const shutdown = createShutdown({
     sessions,
@@ -190,7 +191,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     // The only part that can throw: `config-invalid` for options that it cannot apply.
     (next) => void (policy = createPolicy(next, tickets, logger, policy)),
     (next) => void (options = next),
-    ({ routes }) => forwarding.apply(routes),
+    (next) => forwarding.apply(next),
     ({ limits }) => pressure.change(limits),
     (next) => void server?.then((running) => running.apply(next)).catch(() => {}),
     ({ limits }) => gates.change(limits),

@@ -6,6 +6,7 @@ import type { Limits } from "../limits/options.ts";
 import type { IdMode } from "../hub/format.ts";
 import type { Retention } from "../log/log.ts";
 import type { Routes } from "../proxy/options.ts";
+import type { Runs } from "../runs/options.ts";
 import type { DefinitionOption } from "./stream-definition.ts";
 import type { StreamTransformOptions } from "./stream-transform.ts";
 import type { UpstreamOptions } from "../upstream/upstream.ts";
@@ -98,6 +99,8 @@ export interface GatewayOptions {
   readonly streams: Readonly<Record<string, StreamOptions>>;
   /** What is forwarded, by path patterns. */
   readonly routes: Routes;
+  /** What is forwarded and stored, by path patterns. */
+  readonly runs: Runs;
   /** What is sent out as webhooks. */
   readonly deliveries: Deliveries;
   /** The real path of the directory whose files are served at the root; absent to serve no files. */

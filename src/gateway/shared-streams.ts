@@ -1,11 +1,11 @@
 import { SpillwayError } from "../errors.ts";
 import type { Caller, ServedStream } from "../http/gateway-context.ts";
 import type { SharedStatus } from "../http/gateway-status.ts";
+import { ownerOf } from "../http/owner.ts";
 import type { LogStore } from "../log/log.ts";
 import type { ShareOptions } from "../proxy/options.ts";
 import type { ProxyRoute } from "../proxy/proxy.ts";
 import type { SharedRequest } from "../proxy/shared-request.ts";
-import { addressKey } from "../util/ip-address.ts";
 import { removed } from "./reload.ts";
 import { openSharedStream, type SharedStream, type SharedStreamDependencies } from "./shared-stream.ts";
 import { createUnusedLogs } from "./unused-logs.ts";
@@ -138,11 +138,6 @@ export function createSharedStreams(dependencies: SharedStreamsDependencies): Sh
     },
     close: async () => (await own)?.close(),
   };
-}
-
-/** Anonymous clients are distinguished by their addresses. */
-function ownerOf({ identity: { subject }, address }: Caller): string {
-  return subject === "anonymous" ? `a ${address === undefined ? "" : addressKey(address)}` : `s ${subject}`;
 }
 
 /**

@@ -1,19 +1,22 @@
-import { createTickets } from "../access/tickets.ts";
+import { createTickets, type LocalTickets } from "../access/tickets.ts";
+import type { SessionMatch } from "../http/clients.ts";
 import { createAdmission } from "../limits/admission.ts";
 import type { LogStore } from "../log/log.ts";
 import { createMetrics } from "../metrics/create-metrics.ts";
 import { createProcessMonitor } from "../metrics/process-stats.ts";
 import { loadTransforms } from "../proxy/proxy.ts";
+import { runLog } from "../runs/record.ts";
 import { checkFilters } from "./check-filters.ts";
 import type { GatewayParts } from "./create-context.ts";
 import { assembleGateway, type Gateway, type RunningGateway } from "./gateway.ts";
 import { nodeLog, Nodes } from "./nodes.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createOwnDeliveries } from "./own-deliveries.ts";
+import { createRunsIn } from "./own-runs.ts";
 import { openStreams } from "./own-streams.ts";
 import { countingParts, createReconfigurable } from "./reconfigurable.ts";
 import { createReload } from "./reload.ts";
-import { SharedTickets, ticketLog } from "./shared-tickets.ts";
+import { SharedTickets, ticketLog, type SharedTicketsOptions } from "./shared-tickets.ts";
 import { createSharedStreams } from "./shared-streams.ts";
 import type { OwnSource, SourceDependencies } from "./source.ts";
 import { version } from "./version.ts";
@@ -29,33 +32,50 @@ export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger"
   onResets?(listener: (stream: string) => void): void;
 }
 
+/** What uses a log of its own, by the log's name. */
+type Reserved = Readonly<Record<string, { renew(): void } | undefined>>;
+
+/** Shares tickets with the other nodes. */
+function shareTickets(
+  local: LocalTickets,
+  { access }: GatewayOptions,
+  parts: Pick<SharedTicketsOptions, "store" | "end" | "logger">,
+): SharedTickets {
+  return new SharedTickets(local, { ...parts, lifetime: access.tickets.lifetime });
+}
+
+/** Loads and checks what the options name. */
+async function check(options: GatewayOptions): Promise<void> {
+  await loadTransforms(options.routes);
+  await checkFilters(options);
+}
+
 /**
  * Starts a gateway in this process, which ingests, writes the log and serves. The gateway closes the store unless
  * `keepsStore` is set.
  */
 export async function startGateway(options: GatewayOptions, host: GatewayHost): Promise<Gateway> {
   const { store, keepsStore = false, logger, readOptions, hooks } = host;
-  await loadTransforms(options.routes);
-  await checkFilters(options);
+  await check(options);
   let current = options;
-  const count = (): number => Object.keys(current.streams).length;
   const limits = (): GatewayOptions["limits"] => current.limits;
   const { lease } = options.cluster;
-  const own = await openStreams(options, { store, logger, limits, count, lease });
+  const own = await openStreams(options, {
+    store,
+    logger,
+    limits,
+    lease,
+    count: () => Object.keys(current.streams).length,
+  });
   const stream = (name: string): OwnSource | undefined => own.sources.get(name);
   const deliveries = createOwnDeliveries(options.deliveries, { store, stream, lease, logger });
   const local = createTickets(options.access.tickets);
-  const sharedTickets =
-    store.coordination &&
-    new SharedTickets(local, {
-      store,
-      lifetime: options.access.tickets.lifetime,
-      end: (match) => void gateway.sessions.end({ match, reason: "replaced" }),
-      logger,
-    });
+  const end = (match: SessionMatch): void => void gateway.sessions.end({ match, reason: "replaced" });
+  const sharedTickets = store.coordination && shareTickets(local, options, { store, end, logger });
   const tickets = sharedTickets ?? local;
   const nodes = store.coordination && new Nodes({ store, sessions: () => gateway.sessions, logger });
   const shared = createSharedStreams({ store, openStore: host.openSharedStore, logger, limits });
+  const runs = createRunsIn(store, options, { limits, logger });
   const admission = createAdmission(options.limits);
   const reconfigurable = createReconfigurable();
   const { prepare, remove } = own;
@@ -76,6 +96,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   const gateway: RunningGateway = assembleGateway(options, {
     streams: own.streams,
     shared,
+    runs,
     reconfigurable,
     hooks,
     logger,
@@ -102,13 +123,13 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     ...countingParts(admission, tickets),
     (next) => deliveries.apply(next.deliveries),
   );
+  const reserved: Reserved = { [ticketLog]: sharedTickets, [nodeLog]: nodes, [runLog]: runs };
   host.onResets?.((log) => {
-    if (log === ticketLog) return sharedTickets?.renew();
-    if (log === nodeLog) return nodes?.renew();
+    if (Object.hasOwn(reserved, log)) return reserved[log]?.renew();
     shared.lose(log);
     void own.renew(log).then(() => deliveries.renew(log));
   });
-  await nodes?.start();
+  await Promise.all([nodes?.start(), runs.start()]);
   own.start();
   await deliveries.start();
   return gateway;

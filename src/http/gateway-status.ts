@@ -77,6 +77,8 @@ export interface RouteStatus {
   readonly failures: Readonly<Record<TargetErrorCode, number>>;
   /** What its clients share; absent without `share`. Their requests are not in the other counts. */
   readonly shared?: SharedStatus;
+  /** The runs that its requests have started; absent for a route without runs. */
+  readonly runs?: RunsStatus;
   /** The targets by name. */
   readonly targets: Readonly<Record<string, TargetStatus>>;
 }
@@ -89,6 +91,20 @@ export interface SharedStatus {
   readonly connected: number;
   /** The clients of all streams. */
   readonly subscribers: number;
+}
+
+/** The runs of a route. */
+export interface RunsStatus {
+  /** Runs that have not ended. */
+  readonly running: number;
+  readonly started: number;
+  /** Requests that got the response of a run that another one had started, by their key. */
+  readonly joined: number;
+  /** How runs ended: `truncated` ones have an incomplete response. */
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly truncated: number;
 }
 
 export type StatusClass = "1xx" | "2xx" | "3xx" | "4xx" | "5xx" | "none";

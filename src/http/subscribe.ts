@@ -52,7 +52,7 @@ export async function subscribe(
 const spread = 0.1;
 
 /** When the response to a request must end, in ms since 1970. */
-function endOf({ maxDuration = Infinity }: HttpRequest, { policy }: GatewayContext): number {
+export function endOf({ maxDuration = Infinity }: HttpRequest, { policy }: GatewayContext): number {
   const longest = Math.min(maxDuration, policy.limits.maxDuration ?? Infinity);
   return Date.now() + longest * (1 - spread * Math.random());
 }
@@ -111,7 +111,7 @@ async function openStream(
   headers: HttpHeaders,
 ): Promise<HttpStream> {
   const behind = to.hub.head - start.position;
-  const leaveReplay = behind > 0 ? await enterReplay(signal, gateway, to, behind) : undefined;
+  const leaveReplay = behind > 0 ? await enterReplay(signal, gateway, to.name, behind) : undefined;
   return {
     status: 200,
     headers,
@@ -144,13 +144,13 @@ async function openStream(
  * Waits for a place among the replays. Returns the function to call when the client has reached the head or has
  * disconnected.
  */
-async function enterReplay(
+export async function enterReplay(
   signal: () => AbortSignal,
   gateway: GatewayContext,
-  to: ServedStream,
+  stream: string,
   behind: number,
 ): Promise<() => void> {
-  const span = beginSpan("spillway.replay", { "spillway.stream": to.name, "spillway.behind": behind });
+  const span = beginSpan("spillway.replay", { "spillway.stream": stream, "spillway.behind": behind });
   try {
     const leave = await gateway.replays.enter(signal);
     return () => {

@@ -4,7 +4,8 @@ import { createSemaphore } from "../util/semaphore.ts";
 import { inSlices, sliceSize } from "../util/event-loop.ts";
 import { monotonicMs } from "../util/durations.ts";
 import type { ControlEvents, ControlName } from "./control.ts";
-import { cutLater, Delivery } from "./delivery.ts";
+import { cutLater } from "./cut.ts";
+import { Delivery } from "./delivery.ts";
 import { drainSubscribers } from "./drain.ts";
 import { Flusher } from "./flush.ts";
 import { createNdjsonFormat, createSseFormat, ownIdOf, type Format } from "./format.ts";
@@ -66,7 +67,11 @@ class LogHub implements Hub, TailTarget {
   constructor(log: Log, options: HubOptions) {
     this.#log = log;
     this.#options = options;
-    this.formats = { sse: createSseFormat(log.epoch, options.ids), ndjson: createNdjsonFormat(log.epoch, options.ids) };
+    const { ids, format } = options;
+    this.formats = {
+      sse: format ?? createSseFormat(log.epoch, ids),
+      ndjson: format ?? createNdjsonFormat(log.epoch, ids),
+    };
     const warmUp = Math.min(options.warmUp, eventsThatFit(log.state(), ringLimits.bytes));
     const ring = (this.#ring = new Ring(log.state().head - warmUp, ringLimits));
     this.#views = new Views({

@@ -1,16 +1,14 @@
 import { monotonicMs } from "../util/durations.ts";
 import type { EndReason } from "./control.ts";
+import { cutLater, cutWhenSent } from "./cut.ts";
 import { createBye } from "./drain.ts";
 import type { SubscriberStats } from "./hub.ts";
 import { createPage, type Page } from "./page.ts";
 import type { Ring } from "./tail.ts";
-import type { Sink } from "./sink.ts";
 import type { Subscriber, SubscriberDelivery } from "./subscriber.ts";
 
 /** The reconnect delay of a client whose subscription ends for a reason that concerns this client only, in ms. */
 const reconnectDelay = 1000;
-/** How long a client may take to read the pending bytes of an ended response, in ms. */
-const closeGrace = 5000;
 /** The work in one turn of the event loop for all subscribers that catch up, in bytes: about half a millisecond. */
 const turnSize = 512 * 1024;
 
@@ -60,7 +58,7 @@ export class Delivery implements SubscriberDelivery {
     if (!subscriber.live) return;
     const { view } = subscriber;
     subscriber.position = Math.max(subscriber.position, view.position);
-    while (subscriber.position < target) {
+    while (subscriber.position < target && !subscriber.closed) {
       const page = view.page(subscriber.position);
       if (!page || !subscriber.hasRoom(page.framed.length)) {
         view.leave(subscriber);
@@ -120,6 +118,7 @@ export class Delivery implements SubscriberDelivery {
   #complete(subscriber: Subscriber): void {
     if (subscriber.sink.full) return;
     subscriber.close("client");
+    if (subscriber.view.format.endOf) return cutWhenSent(subscriber.sink);
     subscriber.sink.end();
     cutLater(subscriber.sink);
   }
@@ -128,6 +127,12 @@ export class Delivery implements SubscriberDelivery {
     subscriber.take(page, this.now);
     this.#stats.delivered += page.count;
     this.#stats.sentBytes += page.framed.length;
+    if (!page.end) return;
+    const { sink } = subscriber;
+    subscriber.close("client");
+    if (page.end === "cut") return cutWhenSent(sink);
+    sink.end();
+    cutLater(sink);
   }
 
   #replay(subscriber: Subscriber, page: Page): void {
@@ -191,9 +196,4 @@ export class Delivery implements SubscriberDelivery {
       },
     );
   }
-}
-
-/** Cuts an ended sink if it still has pending bytes after `grace` ms. */
-export function cutLater(sink: Sink, grace: number = closeGrace): void {
-  if (sink.pending > 0) setTimeout(() => sink.destroy(), grace).unref();
 }

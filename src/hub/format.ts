@@ -24,7 +24,15 @@ export interface Format {
   heartbeat(id: string | undefined, event?: string): string;
   /** Says that the client has got all its events up to a cursor. With an id, it also advances the client's position. */
   checkpoint(cursor: string, id: string | undefined): string;
+  /**
+   * How a response ends with this event: properly, or cut; `undefined` if it goes on. Only for content that has an end:
+   * a response that ends without such an event is cut, so that no client takes a part for the whole. Absent for streams.
+   */
+  endOf?(event: LogEvent): ResponseEnd | undefined;
 }
+
+/** How a response ends. */
+export type ResponseEnd = "proper" | "cut";
 
 /** The id that an event is sent with; `undefined` if it is sent without one. */
 export function idOf(event: LogEvent, epoch: string, ids: IdMode): string | undefined {

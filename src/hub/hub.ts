@@ -9,6 +9,8 @@ import type { CloseReason, SubscriberParts } from "./subscriber.ts";
 
 export interface HubOptions {
   readonly ids: IdMode;
+  /** What all subscribers get, whatever format they ask for. Default: the usual formats. */
+  readonly format?: Format | undefined;
   readonly heartbeat: Heartbeat;
   /** How long an event may be held back to be written together with later ones, in ms. */
   readonly coalesce: number;

@@ -1,3 +1,5 @@
+import type { ResponseEnd } from "./format.ts";
+
 /** Encoded events in one buffer, which is written unchanged to every subscriber that gets them. */
 export interface Page {
   /** The bytes framed as one chunk of HTTP/1.1's chunked transfer coding (RFC 9112 §7.1). */
@@ -17,6 +19,8 @@ export interface Page {
    * head.
    */
   readonly full: boolean;
+  /** How the response ends after this page; absent if it goes on. */
+  readonly end?: ResponseEnd | undefined;
 }
 
 const crlf = "\r\n";

@@ -1,12 +1,13 @@
 import { monotonicMs } from "../util/durations.ts";
 import type { EndReason } from "./control.ts";
+import { cutWhenSent } from "./cut.ts";
 import { createPage, type Page } from "./page.ts";
 import type { Sink, SinkListener } from "./sink.ts";
 import type { View } from "./view.ts";
 
 /** Why a subscription ended; a label of the metrics. */
 export type CloseReason =
-  /** The client disconnected. */
+  /** The client disconnected, or has the whole response. */
   | "client"
   /** The client's socket accepted no bytes for longer than `stall`. */
   | "stalled"
@@ -108,7 +109,7 @@ export class Subscriber implements SinkListener {
 
   /** Writes something that is not part of the log. */
   send(page: Page, now: number): void {
-    this.sink.write(page);
+    if (page.framed.length > 0) this.sink.write(page);
     this.writtenAt = now;
   }
 
@@ -145,6 +146,8 @@ export class Subscriber implements SinkListener {
     this.owner?.onEnd(reason, this);
     // A full sink is destroyed, because no heartbeat checks any more whether the client reads.
     if (reason === "stalled" || (reason === "store" && this.sink.full)) this.sink.destroy();
-    else if (reason !== "client") this.sink.end();
+    else if (reason === "client") return;
+    else if (this.view.format.endOf) cutWhenSent(this.sink);
+    else this.sink.end();
   }
 }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { matches } from "../log/filter.ts";
 import type { Log, LogFilter } from "../log/log.ts";
 import type { Semaphore } from "../util/semaphore.ts";
-import type { Format } from "./format.ts";
+import type { Format, ResponseEnd } from "./format.ts";
 import { createPage, type Page, type PageCache } from "./page.ts";
 import { readFrom } from "./read-from.ts";
 import type { Ring } from "./tail.ts";
@@ -130,13 +130,16 @@ export class View<Subscriber extends Viewer> {
     let text = "";
     let count = 0;
     let to = from;
-    while (to < last && text.length < pageSize) {
+    let over: ResponseEnd | undefined;
+    while (to < last && text.length < pageSize && !over) {
       const event = ring.at(++to);
       if (!matches(this.filter, event)) continue;
       text += this.format.event(event);
+      over = this.format.endOf?.(event);
       count++;
     }
-    return createPage(text, { from, to, count, gaps: 0, full: to === end || text.length >= pageSize });
+    const full = to === end || text.length >= pageSize || over !== undefined;
+    return createPage(text, { from, to, count, gaps: 0, full, end: over });
   }
 
   /** The work for a page, as a number of bytes that take as long to write. */
@@ -156,10 +159,17 @@ export class View<Subscriber extends Viewer> {
     const read = await readFrom(log, from, { filter: this.filter, limit, maxBytes: pageSize });
     let text = "";
     // Retention has removed events between two pages, because the subscriber is too slow.
+    let end: ResponseEnd | undefined;
     if (read.gap) text += this.format.control("spillway.gap", read.gap, idAt(read.earliest - 1));
-    for (const event of read.events) text += this.format.event(event);
-    const full = read.scanned < log.state().head;
-    const range = { from, to: Math.max(read.scanned, from), count: read.events.length, gaps: read.gap ? 1 : 0, full };
+    if (read.gap && this.format.endOf) end = "cut";
+    for (const event of end ? [] : read.events) {
+      text += this.format.event(event);
+      end = this.format.endOf?.(event);
+      if (end) break;
+    }
+    const full = read.scanned < log.state().head || end !== undefined;
+    const to = Math.max(read.scanned, from);
+    const range = { from, to, count: read.events.length, gaps: read.gap ? 1 : 0, full, end };
     return this.#keep(createPage(text, range));
   }
 }

@@ -50,6 +50,8 @@ export interface Limits {
   readonly bodies: number;
   /** Events of one publish request; beyond it 413. */
   readonly events: number;
+  /** Total size of all stored runs; beyond it the oldest are removed. */
+  readonly runs: number;
   readonly timeouts: {
     /**
      * From the opening of a connection, or the first byte of a request, to the end of its headers; then it is closed.

@@ -47,6 +47,38 @@ export const routeMetrics: readonly Metric[] = [
     samples: eachRoute(({ shared }) => (shared ? [{ labels: {}, value: shared.subscribers }] : [])),
   },
   {
+    name: "spillway_route_runs",
+    type: "gauge",
+    help: "Runs that have not ended",
+    labels: ["route"],
+    samples: eachRoute(({ runs }) => (runs ? [{ labels: {}, value: runs.running }] : [])),
+  },
+  {
+    name: "spillway_route_runs_started_total",
+    type: "counter",
+    help: "Runs that were started",
+    labels: ["route"],
+    samples: eachRoute(({ runs }) => (runs ? [{ labels: {}, value: runs.started }] : [])),
+  },
+  {
+    name: "spillway_route_runs_joined_total",
+    type: "counter",
+    help: "Requests that got the response of a run that another request had started",
+    labels: ["route"],
+    samples: eachRoute(({ runs }) => (runs ? [{ labels: {}, value: runs.joined }] : [])),
+  },
+  {
+    name: "spillway_route_runs_ended_total",
+    type: "counter",
+    help: "Runs that have ended, by how; truncated ones have an incomplete response",
+    labels: ["route", "state"],
+    samples: eachRoute(({ runs }) => {
+      if (!runs) return [];
+      const { completed, failed, cancelled, truncated } = runs;
+      return byLabel("state", { completed, failed, cancelled, truncated });
+    }),
+  },
+  {
     name: "spillway_route_retries_total",
     type: "counter",
     help: "Requests sent again, to another target or on another connection",

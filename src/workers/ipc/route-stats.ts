@@ -1,4 +1,4 @@
-import type { RoutesStatus, RouteStatus, SharedStatus, TargetStatus } from "../../http/gateway-status.ts";
+import type { RoutesStatus, RouteStatus, RunsStatus, SharedStatus, TargetStatus } from "../../http/gateway-status.ts";
 import { addNumbers } from "./subscriber-stats.ts";
 
 /** The routes of several processes. Of a target's states the worst. */
@@ -14,9 +14,12 @@ function addRoute(a: RouteStatus, b: RouteStatus): RouteStatus {
     responses: addNumbers(a.responses, b.responses),
     failures: addNumbers(a.failures, b.failures),
     ...((a.shared ?? b.shared) && { shared: addNumbers(a.shared ?? unshared, b.shared ?? unshared) }),
+    ...((a.runs ?? b.runs) && { runs: addNumbers(a.runs ?? noRuns, b.runs ?? noRuns) }),
     targets: addByName(a.targets, b.targets, addTarget),
   };
 }
+
+const noRuns: RunsStatus = { running: 0, started: 0, joined: 0, completed: 0, failed: 0, cancelled: 0, truncated: 0 };
 
 const unshared: SharedStatus = { streams: 0, connected: 0, subscribers: 0 };
 
@@ -41,6 +44,7 @@ export function withoutActive(routes: RoutesStatus): RoutesStatus {
     ...route,
     active: 0,
     ...(route.shared && { shared: unshared }),
+    ...(route.runs && { runs: { ...route.runs, running: 0 } }),
     targets: mapValues(route.targets, (target) => ({ ...target, state: "up", active: 0, waiting: 0 })),
   }));
 }

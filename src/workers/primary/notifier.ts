@@ -55,7 +55,7 @@ export function createForwarding(notifiers: () => Notifier[]): (stream: string, 
 }
 
 /** Forwards a log's hints to the notifiers. Hints of one turn of the event loop are combined and encoded once. */
-function forwardHints(stream: string, log: Log, notifiers: () => Iterable<Notifier>): void {
+export function forwardHints(stream: string, log: Log, notifiers: () => Iterable<Notifier>): void {
   let waiting: LogHint[] = [];
 
   function flush(): void {

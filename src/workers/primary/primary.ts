@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { createTickets, type LocalTickets } from "../../access/tickets.ts";
 import { SpillwayError } from "../../errors.ts";
 import { createOwnDeliveries, type OwnDeliveries } from "../../gateway/own-deliveries.ts";
+import { retentionOf } from "../../gateway/own-runs.ts";
 import { createPolicy } from "../../gateway/policy.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import { countingParts, createReconfigurable, type Reconfigure } from "../../gateway/reconfigurable.ts";
@@ -12,11 +13,12 @@ import { createReload, type Reload, type ReloadTarget } from "../../gateway/relo
 import { openSource, openSources, stopSources, type OwnSource, type SourceDependencies } from "../../gateway/source.ts";
 import type { Policy } from "../../http/gateway-context.ts";
 import { createAdmission } from "../../limits/admission.ts";
-import type { LogStore } from "../../log/log.ts";
+import type { Log, LogStore } from "../../log/log.ts";
 import { createProcessMonitor } from "../../metrics/process-stats.ts";
+import { runLog } from "../../runs/record.ts";
 import type { Logger } from "../../util/logger.ts";
 import { createWorkerRequests } from "./worker-requests.ts";
-import { createForwarding, type Notifier } from "./notifier.ts";
+import { createForwarding, forwardHints, type Notifier } from "./notifier.ts";
 import { setUpWorkers, type WorkerProcess } from "./fork.ts";
 import { createWorkerStats, type WorkerStats } from "./worker-stats.ts";
 import { createWorkerCommands } from "./worker-commands.ts";
@@ -61,13 +63,14 @@ export async function startPrimary(options: GatewayOptions, parts: PrimaryParts)
   let workers: Workers | undefined;
   try {
     const sources = await openSources(options, { store, logger, lease: options.cluster.lease });
+    const runs = await store.open(runLog, { retention: retentionOf(options) });
     const listen = await withPort(options.listen);
     // Port 0 keeps the port that was chosen for it.
     const readOptions = async (): Promise<GatewayOptions> => {
       const next = await parts.readOptions();
       return isDeepStrictEqual(next.listen, options.listen) ? { ...next, listen } : next;
     };
-    workers = connectWorkers({ ...options, listen }, sources, { ...parts, readOptions });
+    workers = connectWorkers({ ...options, listen }, sources, runs, { ...parts, readOptions });
     const { host, port } = await workers.pool.start();
     for (const source of sources.values()) source.start();
     await workers.deliveries.start();
@@ -123,7 +126,12 @@ interface Workers {
 }
 
 /** Creates the pool and connects it to the sources. */
-function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, parts: PrimaryParts): Workers {
+function connectWorkers(
+  first: GatewayOptions,
+  sources: Map<string, OwnSource>,
+  runs: Log,
+  parts: PrimaryParts,
+): Workers {
   const { logger, program, logLevel, store, readOptions } = parts;
   setUpWorkers(program);
   let options = first;
@@ -131,12 +139,8 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
   const tickets = createTickets(options.access.tickets);
   const commands = createWorkerCommands(() => pool.members);
   const notifiers = (): Notifier[] => pool.members.flatMap(({ process }) => process?.notifier ?? []);
-  const deliveries = createOwnDeliveries(first.deliveries, {
-    store,
-    stream: (name) => sources.get(name),
-    lease: first.cluster.lease,
-    logger,
-  });
+  const dependencies = { store, logger, lease: first.cluster.lease };
+  const deliveries = createOwnDeliveries(first.deliveries, { ...dependencies, stream: (name) => sources.get(name) });
   const workerStats: WorkerStats = createWorkerStats(
     () => pool.members,
     sources,
@@ -155,20 +159,19 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
     access.reviewTickets,
     (next) => commands.apply(withoutSecrets(next)),
     (next) => deliveries.apply(next.deliveries),
+    async (next) => void (await store.open(runLog, { retention: retentionOf(next) })),
   );
 
   const reload = createReload(
     first,
     readOptions,
-    {
-      ...createSourcesTarget(sources, { store, logger, lease: first.cluster.lease }, follow),
-      apply: reconfigurable.apply,
-    },
+    { ...createSourcesTarget(sources, dependencies, follow), apply: reconfigurable.apply },
     logger,
   );
   const requests = createWorkerRequests({
     sources,
     deliveries,
+    runs,
     admission,
     tickets,
     ask: commands.ask,
@@ -202,6 +205,7 @@ function connectWorkers(first: GatewayOptions, sources: Map<string, OwnSource>, 
     channel.send({ kind: "facts", id, facts: await workerStats.refresh() });
   };
   for (const [stream, source] of sources) follow(stream, source);
+  forwardHints(runLog, runs, notifiers);
   return { pool, reload, deliveries, drain: () => options.drain };
 }
 

@@ -3,6 +3,8 @@ import { SpillwayError } from "../../errors.ts";
 import type { OwnDeliveries } from "../../gateway/own-deliveries.ts";
 import type { OwnSource } from "../../gateway/source.ts";
 import type { PeerAnswers, PeerCall } from "../../http/clients.ts";
+import type { Log } from "../../log/log.ts";
+import { runLog } from "../../runs/record.ts";
 import type { CountingAdmission } from "../../limits/admission.ts";
 import type { WorkerProcess } from "./fork.ts";
 import { createTicketUses } from "./ticket-uses.ts";
@@ -22,6 +24,8 @@ export interface WorkerRequests {
 export interface WorkerRequestsDependencies {
   readonly sources: ReadonlyMap<string, OwnSource>;
   readonly deliveries: Pick<OwnDeliveries, "command">;
+  /** The log of the runs, which the workers write. */
+  readonly runs: Pick<Log, "append">;
   readonly admission: CountingAdmission;
   readonly tickets: LocalTickets;
   /** Asks all workers but one. */
@@ -38,7 +42,7 @@ type Handlers = {
 
 /** Creates the handler of requests. */
 export function createWorkerRequests(dependencies: WorkerRequestsDependencies): WorkerRequests {
-  const { sources, deliveries, admission, tickets, ask, reload } = dependencies;
+  const { sources, deliveries, runs, admission, tickets, ask, reload } = dependencies;
   const demands = new Holds<string>();
   const places = new Holds<number>();
   const uses = createTicketUses();
@@ -47,6 +51,7 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
 
   const handlers: Handlers = {
     async append(_, { stream, events, options }) {
+      if (stream === runLog) return runs.append(events, options);
       const source = sources.get(stream);
       if (!source) throw new SpillwayError("stream-unknown");
       return source.append(events, options);

@@ -9,7 +9,7 @@ import {
 import type { GatewayOptions } from "../../gateway/options.ts";
 import type { ServedStream } from "../../http/gateway-context.ts";
 import type { SubscriberStats } from "../../http/gateway-status.ts";
-import type { LogReader } from "../../log/log.ts";
+import type { Log, LogReader } from "../../log/log.ts";
 import { isSameStats, noSubscribers } from "../ipc/subscriber-stats.ts";
 import { createFollower, type Follower } from "./follower.ts";
 import type { StatsByStream } from "../ipc/messages.ts";
@@ -17,7 +17,10 @@ import type { PrimaryLink } from "./primary-link.ts";
 
 /** The streams that a worker serves. */
 export interface WorkerStreams extends Pick<ReloadTarget, "prepare" | "remove"> {
-  readonly followers: ReadonlyMap<string, Follower>;
+  /** The follower of a stream, or of another log that was opened. */
+  followerOf(name: string): Follower | undefined;
+  /** Opens a log that is not a stream's. */
+  openLog(name: string): Log;
   /** The streams with the statistics over all workers, for status and metrics. */
   readonly shown: ReadonlyMap<string, ServedStream>;
   /** This worker's statistics of the streams for which they have changed since the last call. */
@@ -37,6 +40,7 @@ export interface WorkerStreamsDependencies extends StreamDependencies {
 export function createWorkerStreams(dependencies: WorkerStreamsDependencies): WorkerStreams {
   const { primary, openReader, logger } = dependencies;
   const followers = new Map<string, Follower>();
+  const others = new Map<string, Follower>();
   const streams = new Map<string, ServedStream>();
   const shown = new Map<string, ServedStream>();
   const reported = new Map<string, SubscriberStats>();
@@ -72,7 +76,12 @@ export function createWorkerStreams(dependencies: WorkerStreamsDependencies): Wo
   }
 
   return {
-    followers,
+    followerOf: (name) => followers.get(name) ?? others.get(name),
+    openLog(name) {
+      const follower = others.get(name) ?? createFollower(openReader(name), () => undefined, primary, logger);
+      others.set(name, follower);
+      return follower.source.log;
+    },
     shown,
     changedStats,
     async catchUp(signal) {

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { GatewayParts } from "../../gateway/create-context.ts";
 import { assembleGateway, type RunningGateway } from "../../gateway/gateway.ts";
+import { createOwnRuns } from "../../gateway/own-runs.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import { createReconfigurable } from "../../gateway/reconfigurable.ts";
 import { changeTo } from "../../gateway/reload.ts";
@@ -15,6 +16,7 @@ import type { Logger } from "../../util/logger.ts";
 import { loadTransforms } from "../../proxy/proxy.ts";
 import { openChannel, type Channel } from "../ipc/channel.ts";
 import { toErrorText, type Start, type ToPrimary, type ToWorker } from "../ipc/messages.ts";
+import { runLog } from "../../runs/record.ts";
 import { createPrimaryLink, createRemoteAdmission, createRemoteTickets, type PrimaryLink } from "./primary-link.ts";
 import { createWorkerStreams, type WorkerStreams } from "./streams.ts";
 
@@ -93,7 +95,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
   const primary = createPrimaryLink(channel, start.facts);
   const monitor = createProcessMonitor(() => gateway?.bodies.bytes ?? 0);
   const limits = (): Limits => options.limits;
-  const { followers, shown, changedStats, catchUp, ...changing } = createWorkerStreams({
+  const { followerOf, openLog, shown, changedStats, catchUp, ...changing } = createWorkerStreams({
     openReader: (name) => readers.open(name),
     primary,
     limits,
@@ -125,8 +127,8 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
     },
     listen: () => gateway!.listen(),
     take(message) {
-      if (message.kind === "hint") followers.get(message.stream)?.take(message);
-      else if (message.kind === "upstream") followers.get(message.stream)?.announce(message.state);
+      if (message.kind === "hint") followerOf(message.stream)?.take(message);
+      else if (message.kind === "upstream") followerOf(message.stream)?.announce(message.state);
       else if (message.kind === "report-request") report();
       else if (message.kind === "ask") {
         const answer = gateway && answerPeer(gateway.sessions, message.call);
@@ -146,17 +148,16 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
     readers = await host.openReaders(options);
     await changing.start(options);
     const shared = createSharedStreams({ openStore: () => host.openSharedStore(logger), logger, limits });
+    const runs = createOwnRuns(options, { openLog: async () => openLog(runLog), isShared: true, limits, logger });
     gateway = assembleGateway(options, {
       streams: shown,
       shared,
+      runs,
       reconfigurable,
       logger,
       startedAt: start.facts.startedAt,
       ...partsOfPrimary(primary, limits),
-      async metrics() {
-        await primary.refresh();
-        return metrics.render();
-      },
+      metrics: () => primary.refresh().then(() => metrics.render()),
       async endIngest() {
         await pending;
         await Promise.all([catchUp(AbortSignal.timeout(catchUpTime)), shared.stop()]);
@@ -167,6 +168,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
       },
     });
     reconfigurable.add((next) => void (options = next));
+    await runs.start();
     setInterval(report, reportInterval).unref();
   }
 }

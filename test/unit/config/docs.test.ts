@@ -6,7 +6,7 @@ import type { UpstreamConfig } from "../../../src/config/config.ts";
 import { optionSchema } from "../../../src/config/json-schema.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
 import { mergeConfig, type ConfigPath } from "../../../src/config/source.ts";
-import { optionsOf } from "./generate.ts";
+import { isRouteOption, optionsOf } from "./generate.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const page = readFileSync(join(root, "docs/reference/config.md"), "utf8");
@@ -16,7 +16,8 @@ const rows = Array.from(keyTable.matchAll(/^\| `([^`]+)` *\| *(?:`([^`]+)`)? *\|
   fallback,
 }));
 
-const declared = optionsOf(optionSchema()).map(({ key }) => key);
+const options = optionsOf(optionSchema());
+const declared = options.filter((option) => !isRouteOption(option, options)).map(({ key }) => key);
 
 test("the reference lists exactly the keys of the schema", () => {
   expect(rows.map(({ key }) => key).toSorted()).toEqual(declared.toSorted());
@@ -25,13 +26,17 @@ test("the reference lists exactly the keys of the schema", () => {
 test("the defaults in the reference are the actual ones", () => {
   const access = { anonymous: ["subscribe", "proxy"], jwt: { jwks: "https://issuer.example/keys" } };
   const routes = { "/a": { upstream: { url: "http://a", health: { path: "/" } } } };
+  const runs = { "/b": { upstream: { url: "http://a" } } };
   const deliveries = { a: { stream: "a", url: "http://a", sign: { secret: `whsec_${"a".repeat(32)}` } } };
   for (const { key, fallback } of rows) {
     if (fallback === undefined) continue;
     const upstream = upstreamFor(key);
-    const base = { streams: { a: { upstream, webhook: { scheme: "none" } } }, routes, deliveries, access };
+    const base = { streams: { a: { upstream, webhook: { scheme: "none" } } }, routes, runs, deliveries, access };
     const expected = resolveConfig(base);
-    const path: ConfigPath = key.replace("<name>", "a").replace("<path>", "/a").split(".");
+    const path: ConfigPath = key
+      .replace("<name>", "a")
+      .replace("<path>", key.startsWith("runs.") ? "/b" : "/a")
+      .split(".");
     const written = path.reduceRight<unknown>((inner, part) => ({ [part]: inner }), parse(fallback));
     expect({ key, options: resolveConfig(mergeConfig(base, written)) }).toEqual({ key, options: expected });
   }

@@ -13,7 +13,7 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   [
     "an unknown key near to none is answered with the known ones",
     "xyzzy: 1\nstreams: { a: {} }\n",
-    "c.yaml:1:1: xyzzy: unknown key; expected one of preset, listen, listener, store, sqlite, cluster, workers, tls, trustProxy, hosts, drain, static, default, streams, routes, deliveries, access, limits",
+    "c.yaml:1:1: xyzzy: unknown key; expected one of preset, listen, listener, store, sqlite, cluster, workers, tls, trustProxy, hosts, drain, static, default, streams, routes, runs, deliveries, access, limits",
   ],
   [
     "every issue is listed",
@@ -33,13 +33,13 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   [
     "a configuration without streams is refused",
     "drain: 1s\n",
-    "c.yaml:1:1: streams: expected at least one stream or route, got nothing",
+    "c.yaml:1:1: streams: expected at least one stream, route or run, got nothing",
   ],
-  ["an empty file is refused", "", "c.yaml:1:1: streams: expected at least one stream or route, got nothing"],
+  ["an empty file is refused", "", "c.yaml:1:1: streams: expected at least one stream, route or run, got nothing"],
   [
     "an empty list of streams is refused",
     "streams: {}\n",
-    "c.yaml:1:10: streams: expected at least one stream or route, got a section with keys",
+    "c.yaml:1:10: streams: expected at least one stream, route or run, got a section with keys",
   ],
   [
     "a stream name that is none is refused at its key",

@@ -12,7 +12,14 @@ export function optionsOf(schema: OptionSchema, path: readonly string[] = []): E
   const { properties, additionalProperties: named } = schema;
   if (properties) return Object.entries(properties).flatMap(([key, inner]) => optionsOf(inner, [...path, key]));
   if (typeof named !== "object" || !named.properties) return [{ key: path.join("."), schema }];
-  return optionsOf(named, [...path, path.at(-1) === "routes" ? "<path>" : "<name>"]);
+  return optionsOf(named, [...path, ["routes", "runs"].includes(path.at(-1)!) ? "<path>" : "<name>"]);
+}
+
+/** Whether an option of runs is one of routes, so that the reference describes it there. */
+export function isRouteOption({ key, schema }: Entry, routes: readonly Entry[]): boolean {
+  if (!key.startsWith("runs.")) return false;
+  const same = routes.find((option) => option.key === key.replace("runs.", "routes."));
+  return same?.schema.description === schema.description && same?.schema.default === schema.default;
 }
 
 /** A default as one writes it in YAML. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import { optionSchema, schemasOn } from "../../../src/config/json-schema.ts";
-import { optionsOf, rowsOf, typesOf, withTable } from "./generate.ts";
+import { isRouteOption, optionsOf, rowsOf, typesOf, withTable } from "./generate.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const pagePath = `${root}/docs/reference/config.md`;
@@ -15,14 +15,19 @@ const grant = optionsOf(
 );
 
 test("the tables of the reference are those of the declared options (npm run generate)", async () => {
-  const isOfRoute = ({ key }: { readonly key: string }): boolean => key.startsWith("routes.");
   const all = optionsOf(optionSchema());
+  const below = (section: string): typeof all => all.filter(({ key }) => key.startsWith(`${section}.`));
+  const [routes, runs] = [below("routes"), below("runs")];
   const tables = {
     options: rowsOf(
-      all.filter((option) => !isOfRoute(option)),
+      all.filter((option) => !routes.includes(option) && !runs.includes(option)),
       "key",
     ),
-    routes: rowsOf(all.filter(isOfRoute), "key"),
+    routes: rowsOf(routes, "key"),
+    runs: rowsOf(
+      runs.filter((option) => !isRouteOption(option, routes)),
+      "key",
+    ),
     grants: rowsOf(grant, "member"),
   };
   const page = Object.entries(tables).reduce(

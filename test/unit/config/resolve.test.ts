@@ -22,6 +22,7 @@ describe("a resolved configuration", () => {
       drain: 10_000,
       default: "prices",
       routes: {},
+      runs: {},
       deliveries: {},
       access: {
         anonymous: { can: ["subscribe", "proxy"] },
@@ -58,6 +59,7 @@ describe("a resolved configuration", () => {
         body: 1_048_576,
         bodies: 67_108_864,
         events: 10_000,
+        runs: 1_073_741_824,
         timeouts: { headers: 10_000, body: 30_000 },
         memory: undefined,
         lag: 2000,

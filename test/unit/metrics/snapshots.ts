@@ -92,6 +92,7 @@ export const routeStatus: RouteStatus = {
   responses: { "1xx": 0, "2xx": 6, "3xx": 0, "4xx": 0, "5xx": 5, "none": 1 },
   failures: { "target-failed": 3, "target-timeout": 2, "target-unavailable": 0 },
   shared: { streams: 4, connected: 3, subscribers: 90 },
+  runs: { running: 2, started: 9, joined: 3, completed: 4, failed: 1, cancelled: 1, truncated: 1 },
   targets: {
     a: { state: "up", active: 2, waiting: 0, ...targetCounts },
     b: { state: "ejected", active: 1, waiting: 8, ...targetCounts },
