@@ -5,6 +5,8 @@ import { patience, testPatience } from "../support/patience.ts";
 export default defineConfig({
   test: {
     include: ["test/frameworks/**/*.check.ts"],
+    // The files of a package install this `spillway` into it.
+    fileParallelism: false,
     testTimeout: testPatience,
     hookTimeout: testPatience,
     expect: { poll: { timeout: patience } },

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { docFiles, root } from "./doc-blocks.ts";
@@ -14,15 +15,16 @@ export interface GuideApp {
 
 /**
  * Writes the files of a page to a folder below a package, so that the package's dependencies and this `spillway` are found.
- * What the page leaves to the reader is in the package's folder `scaffold`.
+ * What the page leaves to the reader is in the package's folder `scaffold`, if there is one.
  * @param packageFolder relative to the root
  * @param page relative to the root
  */
 export async function makeGuideApp(packageFolder: string, page: string): Promise<GuideApp> {
   const home = join(root, packageFolder);
-  await installSpillway(join(home, "node_modules/spillway"));
+  await installSpillway(packageFolder);
   const folder = await mkdtemp(join(home, ".app-"));
-  await cp(join(home, "scaffold"), folder, { recursive: true });
+  const scaffold = join(home, "scaffold");
+  if (existsSync(scaffold)) await cp(scaffold, folder, { recursive: true });
   for (const { name, text } of docFiles(page)) {
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, name), text);
@@ -33,8 +35,13 @@ export async function makeGuideApp(packageFolder: string, page: string): Promise
   };
 }
 
-/** Copies what npm would unpack. A link would not do: bundlers treat files outside of `node_modules` as the application's. */
-async function installSpillway(to: string): Promise<void> {
+/**
+ * Copies what npm would unpack into a package. A link would not do: bundlers treat files outside of `node_modules` as the
+ * application's.
+ * @param packageFolder relative to the root
+ */
+export async function installSpillway(packageFolder: string): Promise<void> {
+  const to = join(root, packageFolder, "node_modules/spillway");
   await rm(to, { recursive: true, force: true });
   const bundled = ["@photostructure/sqlite", "node-gyp-build"].map((name) => `node_modules/${name}`);
   for (const part of ["package.json", "dist", ...bundled])
