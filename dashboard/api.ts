@@ -44,6 +44,18 @@ export interface Session {
 /** `undefined` while it is unknown; `denied` if a login is needed. */
 export const session: Signal<Session | "denied" | undefined> = signal<Session | "denied" | undefined>(undefined);
 
+/** Whether the user may do something that needs a right, and that changes something. */
+export function mayChange(right: "admin" | "publish"): boolean {
+  const { value } = session;
+  return typeof value === "object" && value.write && value.can.includes(right);
+}
+
+/** Whether the user may see the contents of events. */
+export function mayRead(): boolean {
+  const { value } = session;
+  return typeof value === "object" && value.can.includes("subscribe");
+}
+
 /** Sends a request. @throws {ApiError} if it is refused. */
 export async function send(path: string, init: RequestInit = {}): Promise<Response> {
   const response = await fetch(endpoint(path), {

@@ -37,6 +37,16 @@ export function ago(time: string | null): string {
   return time === null ? "–" : `${duration(Date.now() - Date.parse(time))} ago`;
 }
 
+/** Which part of a limit is used; `undefined` without a limit. */
+export function share(value: number, limit: number | null): number | undefined {
+  return limit === null ? undefined : value / limit;
+}
+
+/** How long it is until a time in ISO 8601. */
+export function until(time: string): string {
+  return `in ${duration(Date.parse(time) - Date.now())}`;
+}
+
 /** The text in the order of a list: `1 stream`, `2 streams`. */
 export function plural(number: number, one: string, several = `${one}s`): string {
   return `${count(number)} ${number === 1 ? one : several}`;

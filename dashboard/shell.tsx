@@ -7,7 +7,16 @@ import { Login } from "./login.tsx";
 import { linkTo, route } from "./router.ts";
 import { ThemeSwitch } from "./theme.tsx";
 import { Failure } from "./ui.tsx";
+import { Cluster } from "./views/cluster.tsx";
+import { Configuration } from "./views/configuration.tsx";
+import { Deliveries } from "./views/deliveries.tsx";
+import { Doctor } from "./views/doctor.tsx";
 import { Overview } from "./views/overview.tsx";
+import { Publish } from "./views/publish.tsx";
+import { Routes } from "./views/routes.tsx";
+import { Stream } from "./views/stream.tsx";
+import { Subscribers } from "./views/subscribers.tsx";
+import { Upstreams } from "./views/upstreams.tsx";
 
 interface View {
   readonly title: string;
@@ -16,7 +25,18 @@ interface View {
 
 /** The views by the first part of their URL; the first one is shown at the root. */
 const views: Readonly<Record<string, View>> = {
-  streams: { title: "Streams", render: () => <Overview /> },
+  streams: {
+    title: "Streams",
+    render: ([name]) => (name === undefined ? <Overview /> : <Stream key={name} name={name} />),
+  },
+  subscribers: { title: "Subscribers", render: () => <Subscribers /> },
+  publish: { title: "Publish", render: () => <Publish /> },
+  sources: { title: "Sources", render: () => <Upstreams /> },
+  routes: { title: "Routes", render: () => <Routes /> },
+  deliveries: { title: "Deliveries", render: () => <Deliveries /> },
+  cluster: { title: "Cluster", render: () => <Cluster /> },
+  doctor: { title: "Doctor", render: () => <Doctor /> },
+  config: { title: "Configuration", render: () => <Configuration /> },
 };
 
 const failure = signal<Error | undefined>(undefined);

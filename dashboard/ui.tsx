@@ -1,10 +1,10 @@
 /** Parts that several views use. */
 import type { ComponentChildren, JSX } from "preact";
-import { ApiError } from "./api.ts";
+import type { ApiError } from "./api.ts";
 
 /** An error, with its stable code. */
 export function Failure({ error }: { readonly error: Error }): JSX.Element {
-  const { code, retryAfter } = error instanceof ApiError ? error : {};
+  const { code, retryAfter } = error as Partial<Pick<ApiError, "code" | "retryAfter">>;
   return (
     <p class="failure" role="alert">
       {code !== undefined && <code>{code}</code>} {error.message}
@@ -82,6 +82,15 @@ export function Table<Row>({ label, columns, rows, keyOf, empty }: TableProps<Ro
       </tbody>
     </table>
   );
+}
+
+/** Reads the fields of a form by their names; `""` for one that is absent. */
+export function formReader(form: HTMLFormElement): (field: string) => string {
+  const values = new FormData(form);
+  return (field) => {
+    const value = values.get(field);
+    return typeof value === "string" ? value : "";
+  };
 }
 
 /** A figure with its name. */

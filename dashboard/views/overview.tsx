@@ -1,6 +1,8 @@
 import type { JSX } from "preact";
 import type { GatewayStatus, StreamStatus } from "../../src/http/gateway-status.ts";
-import { ago, bytes, compact, count, duration, plural } from "../format.ts";
+import { Chart } from "../chart.tsx";
+import { ago, bytes, compact, count, duration, plural, share } from "../format.ts";
+import { history, rates, useHistory } from "../history.ts";
 import { usePoll } from "../poll.ts";
 import { linkTo } from "../router.ts";
 import { Failure, Figure, State, Table, type Column } from "../ui.tsx";
@@ -8,6 +10,7 @@ import { Failure, Figure, State, Table, type Column } from "../ui.tsx";
 /** All streams, with what an operator looks for first. */
 export function Overview(): JSX.Element {
   const { data, error } = usePoll<GatewayStatus>("status", 2000).value;
+  useHistory();
   return (
     <>
       <h1>Streams</h1>
@@ -45,13 +48,37 @@ function Summary({ status }: { readonly status: GatewayStatus }): JSX.Element {
 const columns: readonly Column<StreamStatus>[] = [
   { title: "Stream", cell: ({ name }) => <a href={linkTo("streams", name)}>{name}</a> },
   { title: "Source", cell: (stream) => <State value={sourceState(stream)} /> },
+  { title: "Rate", cell: ({ name }) => <Rate name={name} /> },
   { title: "Head", cell: ({ head }) => <code>{head}</code> },
   { title: "Last event", cell: ({ lastEvent }) => ago(lastEvent) },
-  { title: "Retained", cell: ({ events, bytes: size }) => `${compact(events)} events, ${bytes(size)}` },
+  { title: "Retained", cell: (stream) => <Retained stream={stream} /> },
   { title: "Subscribers", isNumber: true, cell: ({ subscribers }) => count(subscribers) },
   { title: "Slowest lag", isNumber: true, cell: ({ lag }) => count(lag) },
   { title: "Gaps", isNumber: true, cell: ({ gaps }) => count(gaps) },
 ];
+
+function Rate({ name }: { readonly name: string }): JSX.Element {
+  const values = rates(history.value, name, "stored");
+  const text = `${compact(values.at(-1) ?? 0)}/s`;
+  return (
+    <span class="rate">
+      <Chart label={`Events per second of ${name}, now ${text}`} values={values} height={24} />
+      <span>{text}</span>
+    </span>
+  );
+}
+
+/** What the log holds, and how much of its tightest limit that is. */
+function Retained({ stream }: { readonly stream: StreamStatus }): JSX.Element {
+  const { events, bytes: size, retention } = stream;
+  const parts = [share(events, retention.events), share(size, retention.bytes)].filter((part) => part !== undefined);
+  return (
+    <>
+      {compact(events)} events, {bytes(size)}
+      {parts.length > 0 && ` (${Math.round(Math.max(...parts) * 100)} %)`}
+    </>
+  );
+}
 
 /** Why the log cannot store events, or else the state of the upstream. */
 function sourceState({ paused, upstream }: StreamStatus): string {

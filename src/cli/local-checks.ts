@@ -1,12 +1,11 @@
 /** The checks of `spillway doctor` without a URL: whether a gateway with this configuration can run on this machine. */
 import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { capacityChecks, clockCheck, listenerCheck, retainedBytes, volatileCheck } from "../config/checks.ts";
 import { ConfigError, formatIssue } from "../config/issues.ts";
 import { engineOf, fileOf, openReaders, openStore } from "../config/open-store.ts";
-import { fail, ok, warn, type Check } from "../doctor/check.ts";
-import { checkClock } from "../doctor/clock.ts";
+import { fail, ok, type Check } from "../doctor/check.ts";
 import { checkFolder } from "../doctor/disk.ts";
-import { checkMachine } from "../doctor/machine.ts";
 import { checkEngine, checkStore, checkStoreWrites } from "../doctor/store.ts";
 import { checkUpstream } from "../doctor/upstream.ts";
 import { SpillwayError } from "../errors.ts";
@@ -32,37 +31,26 @@ async function* checkOptions(options: GatewayOptions, upstreams: boolean): Async
   const streams = Object.entries(options.streams);
   yield ok("config", `${streams.length} stream${streams.length === 1 ? "" : "s"} configured`);
   yield* await checkLog(options);
-  yield ok("listener", listeners[options.listener]);
-  const { connections, memory } = options.limits;
-  yield* await checkMachine({ connections, memory, workers: options.workers, streams: streams.length });
+  yield listenerCheck(options);
+  yield* await capacityChecks(options);
   for (const [name, { upstream }] of streams) {
     if (upstreams && upstream) yield* await checkUpstream(name, upstream);
   }
 }
 
-const listeners = {
-  raw: "raw: subscriptions over HTTP/1.1 are written straight to their sockets; start with --listener node to rule that out",
-  node: "node: every connection is served by Node's own HTTP server; `raw` takes less memory and CPU time",
-} as const;
-
 /** Checks the log, and that the clock is not behind the log's last event. */
 async function checkLog(options: GatewayOptions): Promise<readonly Check[]> {
   const engine = engineOf(options.store);
-  if (engine) return [...(await checkEngine(engine)), clock(new Map())];
+  if (engine) return [...(await checkEngine(engine)), clockCheck(new Map())];
   const path = fileOf(options.store);
   if (path === undefined) {
-    const volatile = warn(
-      "store",
-      "the log is in memory, so a restart loses all events",
-      "set store: sqlite:<path> to keep events across restarts",
-    );
-    return [volatile, clock(new Map())];
+    return [volatileCheck(), clockCheck(new Map())];
   }
   const folder = await realpath(dirname(resolve(path))).catch(() => undefined);
   if (folder === undefined) {
     return [
       fail("store", `the folder ${dirname(path)} does not exist`, "create the folder, or set another path in store"),
-      clock(new Map()),
+      clockCheck(new Map()),
     ];
   }
   const held = (await stat(path).catch(() => undefined))?.size;
@@ -71,8 +59,8 @@ async function checkLog(options: GatewayOptions): Promise<readonly Check[]> {
       ? ok("store", `${path} does not exist yet and is created at the first start`)
       : await checkStore(path, () => open(options)),
     await checkStoreWrites(folder, () => append(folder)),
-    ...(await checkFolder(folder, held ?? 0, retention(options))),
-    clock(held === undefined ? new Map() : await lastEvents(options)),
+    ...(await checkFolder(folder, held ?? 0, retainedBytes(options))),
+    clockCheck(held === undefined ? new Map() : await lastEvents(options)),
   ];
 }
 
@@ -99,12 +87,6 @@ async function append(folder: string): Promise<number> {
   }
 }
 
-/** The sum over all streams in bytes; `undefined` if a stream has no limit. */
-function retention({ streams }: GatewayOptions): number | undefined {
-  const bounds = Object.values(streams).map((stream) => stream.retention.bytes);
-  return bounds.reduce((sum, bytes) => (sum === undefined || bytes === undefined ? undefined : sum + bytes), 0);
-}
-
 /** The time of each stream's last event. Leaves out new logs, and unreadable ones, which another check has reported. */
 async function lastEvents(options: GatewayOptions): Promise<ReadonlyMap<string, number>> {
   const times = new Map<string, number>();
@@ -119,10 +101,4 @@ async function lastEvents(options: GatewayOptions): Promise<ReadonlyMap<string, 
   }
   readers?.close();
   return times;
-}
-
-function clock(times: ReadonlyMap<string, number>): Check {
-  const now = Date.now();
-  const stepped = now - (performance.timeOrigin + performance.now());
-  return checkClock({ now, stepped, lastEvents: times });
 }

@@ -5,6 +5,7 @@ import type { LogStore } from "../log/log.ts";
 import { silentLogger, type Logger } from "../util/logger.ts";
 import { redact } from "../util/redact.ts";
 import type { GatewayConfig } from "./config.ts";
+import { diagnosticsHost } from "./diagnostics.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
 import { openMemoryStore, openStore } from "./open-store.ts";
 import { resolveConfig } from "./resolve.ts";
@@ -113,7 +114,8 @@ export async function openGateway(options: GatewayOptions, runtime: ResolvedRunt
       for (const stream of early) listener(stream);
     };
     const openSharedStore = (): Promise<LogStore> => openMemoryStore({ logger });
-    return await startGateway(options, { store, openSharedStore, keepsStore, logger, readOptions, hooks, onResets });
+    const own = { store, openSharedStore, keepsStore, onResets };
+    return await startGateway(options, { ...own, logger, readOptions, hooks, ...diagnosticsHost });
   } catch (error) {
     if (!keepsStore)
       await store.close().catch((cause: unknown) => logger.error({ err: cause }, "the store could not be closed"));

@@ -1,7 +1,8 @@
 import type { ConnectionHooks } from "../http/connection-hooks.ts";
-import { createClients, type Peers } from "../http/clients.ts";
+import { createClients, type PeerCalls, type Peers } from "../http/clients.ts";
 import type { GatewayContext, Policy, ServedStream } from "../http/gateway-context.ts";
 import type { RoutesStatus } from "../http/gateway-status.ts";
+import { summarize } from "../http/status.ts";
 import type { Limits } from "../limits/options.ts";
 import { createPressure, underPressure, type Pressure } from "../limits/pressure.ts";
 import { createBodyBudget } from "../limits/body-budget.ts";
@@ -17,7 +18,7 @@ import { version } from "./version.ts";
 /** The parts that a gateway is assembled from. */
 export interface GatewayParts extends Pick<
   GatewayContext,
-  "workers" | "refresh" | "reload" | "tickets" | "admission" | "metrics" | "deliveries"
+  "diagnostics" | "workers" | "refresh" | "reload" | "tickets" | "admission" | "metrics" | "deliveries"
 > {
   /** The streams by name. They may change while the gateway runs. */
   readonly streams: ReadonlyMap<string, ServedStream>;
@@ -90,9 +91,12 @@ export interface ContextState extends Pick<GatewayContext, "sessions" | "replays
 /** Creates the HTTP layer's view of the gateway. */
 export function createContext(parts: GatewayParts, state: ContextState): GatewayContext {
   const { streams, admission, peers } = parts;
+  const peerCalls: PeerCalls = { ...state.sessions, summary: () => summarize(context) };
   const { sessions, replays, searches, bodies, pressure, forwarding, routes, options, policy } = state;
-  return {
+  const context: GatewayContext = {
     version,
+    node: options().cluster.node,
+    retention: (stream) => options().streams[stream]?.retention,
     startedAt: parts.startedAt,
     listener: options().listener,
     streams,
@@ -113,7 +117,9 @@ export function createContext(parts: GatewayParts, state: ContextState): Gateway
     searches,
     bodies,
     sessions,
-    clients: createClients(sessions, peers),
+    clients: createClients(peerCalls, peers),
+    peerCalls,
+    diagnostics: parts.diagnostics,
     refused: {},
     reload: parts.reload,
     deliveries: parts.deliveries,
@@ -128,4 +134,5 @@ export function createContext(parts: GatewayParts, state: ContextState): Gateway
     refresh: parts.refresh,
     logger: parts.logger,
   };
+  return context;
 }

@@ -7,7 +7,7 @@ import type { DeliveredEvent, IdMode } from "../hub/format.ts";
 import { idsOf, libraryKey } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
 import { createHandler, noteRefusal } from "../http/handler.ts";
-import type { Clients, SessionCalls } from "../http/clients.ts";
+import type { Clients, PeerCalls } from "../http/clients.ts";
 import type { DeliveriesControl, DeliveryCommand, GatewayContext, ServedStream } from "../http/gateway-context.ts";
 import type { DeliveriesStatus, GatewayStatus, RoutesStatus } from "../http/gateway-status.ts";
 import { isForwarded } from "../http/routes.ts";
@@ -140,8 +140,8 @@ export interface GatewayDeliveries {
 
 /** The gateway with the members that only the process running it needs. */
 export interface RunningGateway extends Gateway {
-  /** The sessions of this process. */
-  readonly sessions: SessionCalls;
+  /** What other processes may ask this one. */
+  readonly peerCalls: PeerCalls;
   /** The number of requests that this process has refused, by error code. */
   readonly refused: GatewayContext["refused"];
   /** The memory budget for request bodies in this process. */
@@ -231,7 +231,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
       if (!parts.reload) throw new SpillwayError("not-found", "this gateway has no configuration to reload");
       await parts.reload();
     },
-    sessions,
+    peerCalls: context.peerCalls,
     refused: context.refused,
     bodies: context.bodies,
     routes: forwarding.stats,

@@ -1,12 +1,5 @@
 import { randomUUID } from "node:crypto";
-import {
-  answerPeer,
-  isFinal,
-  type PeerAnswers,
-  type PeerCall,
-  type Peers,
-  type SessionCalls,
-} from "../http/clients.ts";
+import { answerPeer, isFinal, type PeerAnswers, type PeerCall, type PeerCalls, type Peers } from "../http/clients.ts";
 import { LogFollower } from "../hub/log-follower.ts";
 import type { LogEvent, LogStore } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
@@ -17,8 +10,8 @@ export const nodeLog = "_nodes";
 
 export interface NodesOptions {
   readonly store: LogStore;
-  /** The sessions of this node. */
-  sessions(): SessionCalls;
+  /** What other nodes may ask this one. */
+  peerCalls(): PeerCalls;
   readonly logger: Logger;
 }
 
@@ -116,7 +109,7 @@ export class Nodes implements Peers {
     }
     this.#others.add(from);
     if (kind === "answer") this.#rounds.answered(entry.id, from, entry.answer);
-    else this.#answer(entry.id, kind === "ask" ? answerPeer(this.#options.sessions(), entry.call) : undefined);
+    else this.#answer(entry.id, kind === "ask" ? answerPeer(this.#options.peerCalls(), entry.call) : undefined);
   }
 
   #answer(id: string, answer: unknown): void {

@@ -4,7 +4,7 @@ import type { StreamDefinitionStatus, StreamTransformStatus } from "../http/gate
 import type { Log, LogStore } from "../log/log.ts";
 import type { IngestStats } from "../metrics/snapshot.ts";
 import { loadSource } from "../upstream/sources/load-source.ts";
-import type { UpstreamStatus } from "../upstream/upstream.ts";
+import type { UpstreamAttempt, UpstreamStatus } from "../upstream/upstream.ts";
 import { withFields, type Logger } from "../util/logger.ts";
 import { mapLimited } from "../util/semaphore.ts";
 import { createAppender } from "./appender.ts";
@@ -46,6 +46,8 @@ export interface StreamSource {
 export interface OwnSource extends StreamSource {
   /** Counts of appended and ingested events. */
   ingestStats(): IngestStats;
+  /** The last attempts of the upstream to connect, the newest first; none for a stream without one. */
+  attempts(): readonly UpstreamAttempt[];
   /** Starts ingest, unless it waits for the first subscriber. */
   start(): void;
   /**
@@ -75,7 +77,6 @@ export async function openSource(
 ): Promise<OwnSource> {
   const logger = withFields(parent, { stream: name });
   const modules = await openModules(name, first, logger);
-  const { definition } = modules;
   const log = await store.open(name, { retention: first.retention });
   const {
     append,
@@ -87,7 +88,7 @@ export async function openSource(
     fence: () => feed?.leadership?.fence,
     onLost: () => feed?.leadership?.lose(),
   });
-  const appendIngested = reported(appendUnchecked, definition);
+  const appendIngested = reported(appendUnchecked, modules.definition);
   const listeners: Array<(state: Announced) => void> = [];
   const announce = (state: Announced): void => listeners.forEach((listener) => listener(state));
   const holds = createHolds();
@@ -116,11 +117,12 @@ export async function openSource(
 
   return {
     log,
-    append: publishTo(append, modules.transform.current, definition),
+    append: publishTo(append, modules.transform.current, modules.definition),
     transform: modules.transform.status,
-    definition: definition.status,
+    definition: modules.definition.status,
     paused,
     upstream: () => feed?.upstream.status(),
+    attempts: () => feed?.upstream.attempts() ?? [],
     shared: store.coordination !== undefined,
     lease: () => feed?.leadership && leaseOf(feed.leadership, changes),
     replication: replication?.status,

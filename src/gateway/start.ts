@@ -8,6 +8,7 @@ import { loadTransforms } from "../proxy/proxy.ts";
 import { runLog } from "../runs/record.ts";
 import { checkFilters } from "./check-filters.ts";
 import type { GatewayParts } from "./create-context.ts";
+import { createDiagnostics, type DiagnosticsHost } from "./diagnostics.ts";
 import { assembleGateway, type Gateway, type RunningGateway } from "./gateway.ts";
 import { nodeLog, Nodes } from "./nodes.ts";
 import type { GatewayOptions } from "./options.ts";
@@ -21,7 +22,8 @@ import { createSharedStreams } from "./shared-streams.ts";
 import type { OwnSource, SourceDependencies } from "./source.ts";
 import { version } from "./version.ts";
 
-export interface GatewayHost extends Pick<SourceDependencies, "store" | "logger">, Pick<GatewayParts, "hooks"> {
+export interface GatewayHost
+  extends Pick<SourceDependencies, "store" | "logger">, Pick<GatewayParts, "hooks">, DiagnosticsHost {
   /** Opens a store for what clients of routes share, for a `store` that cannot have it. */
   openSharedStore(): Promise<LogStore>;
   /** Reads the configuration again; absent if there is nothing to read. */
@@ -70,17 +72,15 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   const stream = (name: string): OwnSource | undefined => own.sources.get(name);
   const deliveries = createOwnDeliveries(options.deliveries, { store, stream, lease, logger });
   const local = createTickets(options.access.tickets);
-  const end = (match: SessionMatch): void => void gateway.sessions.end({ match, reason: "replaced" });
+  const end = (match: SessionMatch): void => void gateway.peerCalls.end({ match, reason: "replaced" });
   const sharedTickets = store.coordination && shareTickets(local, options, { store, end, logger });
   const tickets = sharedTickets ?? local;
-  const nodes = store.coordination && new Nodes({ store, sessions: () => gateway.sessions, logger });
+  const nodes = store.coordination && new Nodes({ store, peerCalls: () => gateway.peerCalls, logger });
   const shared = createSharedStreams({ store, openStore: host.openSharedStore, logger, limits });
   const runs = createRunsIn(store, options, { limits, logger });
   const admission = createAdmission(options.limits);
   const reconfigurable = createReconfigurable();
-  const { prepare, remove } = own;
-  const reload =
-    readOptions && createReload(options, readOptions, { prepare, remove, apply: reconfigurable.apply }, logger);
+  const reload = readOptions && createReload(options, readOptions, { ...own, apply: reconfigurable.apply }, logger);
   const monitor = createProcessMonitor(() => gateway.bodies.bytes);
   const metrics = createMetrics({
     version,
@@ -106,6 +106,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     peers: nodes,
     reload: reload?.run,
     deliveries,
+    diagnostics: createDiagnostics(own, () => current, host),
     async endIngest() {
       await reload?.end();
       sharedTickets?.stop();

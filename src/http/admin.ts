@@ -16,6 +16,13 @@ export async function endSubscribers(request: HttpRequest, gateway: GatewayConte
   return json({ ended: await gateway.clients.end({ subject, stream }, "revoked") });
 }
 
+/** `DELETE /admin/subscribers/<client>`: ends one subscription. */
+export async function endSubscriber(client: string, gateway: GatewayContext): Promise<HttpBody> {
+  const ended = await gateway.clients.end({ client }, "revoked");
+  if (ended === 0) throw unknownClient(client);
+  return json({ ended });
+}
+
 const defaultLimit = 100;
 const maxLimit = 1000;
 
@@ -46,9 +53,13 @@ export async function sendToSubscriber(
     if (extra) throw invalid(`body.${extra}`, "absent: the event is not part of the stream", extra);
     const outcome = await gateway.clients.send({ client, event, data });
     if (outcome !== "unknown") return json({ delivered: outcome === "delivered" });
-    const hint = "no client with this id is connected: GET /admin/subscribers lists the clients";
-    throw new SpillwayError("client-unknown", hint, { field: "client", got: shown(client) });
+    throw unknownClient(client);
   });
+}
+
+function unknownClient(client: string): SpillwayError {
+  const hint = "no client with this id is connected: GET /admin/subscribers lists the clients";
+  return new SpillwayError("client-unknown", hint, { field: "client", got: shown(client) });
 }
 
 /** `POST /admin/reload`: reads the configuration again and applies it, or refuses it and changes nothing. */

@@ -1,11 +1,13 @@
 /** The clients of a gateway, in whichever process they are connected. */
 import { SpillwayError } from "../errors.ts";
 import type { EndReason } from "../hub/control.ts";
+import type { SubscriptionProgress } from "../hub/subscriber.ts";
 import type { ClientConnection } from "./connection-hooks.ts";
 
 /** Selects the sessions to end. */
 export type SessionMatch =
   | { readonly subject: string; readonly stream?: string | undefined }
+  | { readonly client: string }
   /** The sessions opened with a ticket, up to this number. */
   | { readonly ticket: string; readonly upTo: number };
 
@@ -35,7 +37,7 @@ export interface ListCall {
 }
 
 /** A client that is connected. */
-export interface ConnectedClient extends ClientConnection {
+export interface ConnectedClient extends ClientConnection, SubscriptionProgress {
   /** An RFC 3339 time in UTC. */
   readonly connectedAt: string;
 }
@@ -54,6 +56,25 @@ export interface ClientPage {
   readonly next: string | null;
 }
 
+/** What a node is, and what it does. */
+export interface NodeSummary {
+  /** Its name, from `cluster.node`. */
+  readonly node: string;
+  readonly version: string;
+  /** The time since its start, in whole seconds. */
+  readonly uptime: number;
+  /** The subscribers of all its streams. */
+  readonly subscribers: number;
+  /** The streams that it ingests, of those whose store nodes share. */
+  readonly leads: readonly string[];
+}
+
+/** What processes ask each other. */
+export interface PeerCalls extends SessionCalls {
+  /** What this process is and does. */
+  summary(): NodeSummary;
+}
+
 /** What each process does with its own sessions. Arguments and results are plain JSON: processes ask each other. */
 export interface SessionCalls {
   /** Ends the matching sessions and returns their number. */
@@ -64,10 +85,10 @@ export interface SessionCalls {
   list(call: ListCall): ClientList;
 }
 
-/** A question to another process: a method of {@link SessionCalls} with its argument. */
+/** A question to another process: a method of {@link PeerCalls} with its argument. */
 export type PeerCall = {
-  readonly [Name in keyof SessionCalls]: { readonly name: Name; readonly call: Parameters<SessionCalls[Name]>[0] };
-}[keyof SessionCalls];
+  readonly [Name in keyof PeerCalls]: { readonly name: Name; readonly call?: Parameters<PeerCalls[Name]>[0] };
+}[keyof PeerCalls];
 
 /** The answers of the other processes: results of the method. */
 export interface PeerAnswers {
@@ -83,8 +104,8 @@ export interface Peers {
 }
 
 /** Answers the question of another process. */
-export function answerPeer(sessions: SessionCalls, { name, call }: PeerCall): unknown {
-  const method = sessions[name] as ((call: unknown) => unknown) | undefined;
+export function answerPeer(calls: PeerCalls, { name, call }: PeerCall): unknown {
+  const method = calls[name] as ((call: unknown) => unknown) | undefined;
   return method?.(call);
 }
 
@@ -101,10 +122,12 @@ export interface Clients {
   send(call: SendCall): Promise<SendOutcome>;
   /** @throws {SpillwayError} `peer-timeout` */
   list(call: ListCall): Promise<ClientPage>;
+  /** This process and the others, and whether all of them have answered. */
+  summaries(): Promise<{ readonly summaries: readonly NodeSummary[]; readonly complete: boolean }>;
 }
 
 /** @param peers absent if there are no other processes */
-export function createClients(sessions: SessionCalls, peers: Peers | undefined): Clients {
+export function createClients(sessions: PeerCalls, peers: Peers | undefined): Clients {
   return {
     async end(match, reason) {
       const call = { match, reason };
@@ -127,6 +150,10 @@ export function createClients(sessions: SessionCalls, peers: Peers | undefined):
       const { answers = [], complete = true } = (await asked) ?? {};
       if (!complete) throw new SpillwayError("peer-timeout");
       return merge([own, ...(answers as readonly ClientList[])], call.limit);
+    },
+    async summaries() {
+      const { answers = [], complete = true } = (await peers?.ask({ name: "summary" })) ?? {};
+      return { summaries: [sessions.summary(), ...(answers as readonly NodeSummary[])], complete };
     },
   };
 }

@@ -7,7 +7,7 @@ import type { Tickets } from "../access/tickets.ts";
 import type { IdMode } from "../hub/format.ts";
 import type { StreamFilters } from "../filter/stream-filters.ts";
 import type { Hub } from "../hub/hub.ts";
-import type { Appended, AppendOptions, Log, NewEvent } from "../log/log.ts";
+import type { Appended, AppendOptions, Log, NewEvent, Retention } from "../log/log.ts";
 import type { Admission } from "../limits/admission.ts";
 import type { BodyBudget } from "../limits/body-budget.ts";
 import type { Limits } from "../limits/options.ts";
@@ -16,7 +16,8 @@ import type { UpstreamStatus } from "../upstream/upstream.ts";
 import type { Durations } from "../util/durations.ts";
 import type { Webhook } from "../webhooks/webhook.ts";
 import type { Logger } from "../util/logger.ts";
-import type { Clients } from "./clients.ts";
+import type { Clients, PeerCalls } from "./clients.ts";
+import type { Diagnostics } from "./diagnostics.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
 import type {
   DeliveriesStatus,
@@ -191,11 +192,15 @@ export interface DeliveriesControl {
 
 export interface GatewayContext {
   readonly version: string;
+  /** The name of this node. */
+  readonly node: string;
   /** When the gateway was started, in ms since 1970. */
   readonly startedAt: number;
   /** What serves subscriptions over HTTP/1.1 at the gateway's own address: the raw listener, or Node's HTTP. */
   readonly listener: "raw" | "node";
   readonly streams: ReadonlyMap<string, ServedStream>;
+  /** The limits of a stream's log; `undefined` if it is not configured. */
+  retention(stream: string): Retention | undefined;
   /** The stream served at `/api/sse`, `/events` and `/publish`. */
   readonly default: ServedStream | undefined;
   /** The configured route that forwards the requests for a path; `undefined` if there is none. */
@@ -219,6 +224,10 @@ export interface GatewayContext {
   readonly sessions: Sessions;
   /** The clients in all processes. */
   readonly clients: Clients;
+  /** What other processes may ask this one. */
+  readonly peerCalls: PeerCalls;
+  /** What only the process that ingests knows. */
+  readonly diagnostics: Diagnostics;
   /** The number of refused requests since the start, by error code. */
   readonly refused: Record<string, number>;
   /**

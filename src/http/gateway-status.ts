@@ -8,6 +8,8 @@ import type { UpstreamState } from "../upstream/upstream.ts";
  */
 export interface GatewayStatus {
   readonly version: string;
+  /** The name of this node, from `cluster.node`. */
+  readonly node: string;
   /** The time since the start, in whole seconds. */
   readonly uptime: number;
   /** Whether the gateway can accept traffic, as in `GET /readyz`. */
@@ -182,6 +184,8 @@ export interface StreamStatus extends StreamRange, SubscriberStats {
   readonly events: number;
   /** The size of the log in bytes, as retention counts it. */
   readonly bytes: number;
+  /** The limits of the log: events in ms of age, in number, and in bytes; `null` for a limit that is not set. */
+  readonly retention: { readonly age: number | null; readonly events: number | null; readonly bytes: number | null };
   /** When the last event was appended; `null` before the first. */
   readonly lastEvent: string | null;
   /** Why the log cannot store events, as an error code; `null` if it can. */

@@ -1,6 +1,7 @@
 import { SpillwayError } from "../errors.ts";
-import { endSubscribers, listSubscribers, reload, sendToSubscriber } from "./admin.ts";
+import { endSubscriber, endSubscribers, listSubscribers, reload, sendToSubscriber } from "./admin.ts";
 import { commandDelivery, isDeliveryCommand, listDeliveries, showDelivery } from "./deliveries.ts";
+import { listNodes, listUpstreams, runChecks, showConfig, showHistory } from "./show-diagnostics.ts";
 import type { Caller, GatewayContext, Route, ServedStream } from "./gateway-context.ts";
 import { home, homeFacts, wantsJson } from "./home.ts";
 import type { HttpRequest, HttpResponse } from "./message.ts";
@@ -24,6 +25,11 @@ const fixedRoutes: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/metrics", forAdmin(reading, (_request, gateway) => metrics(gateway))],
   ["/admin/reload", forAdmin(["POST"], (_request, gateway) => reload(gateway))],
   ["/admin/subscribers", forAdmin([...reading, "DELETE"], subscribers)],
+  ["/admin/upstreams", forAdmin(reading, (_request, gateway) => listUpstreams(gateway))],
+  ["/admin/history", forAdmin(reading, showHistory)],
+  ["/admin/nodes", forAdmin(reading, (_request, gateway) => listNodes(gateway))],
+  ["/admin/doctor", forAdmin(reading, (_request, gateway) => runChecks(gateway))],
+  ["/admin/config", forAdmin(reading, (_request, gateway) => showConfig(gateway))],
   ["/admin/deliveries", forAdmin(reading, (_request, gateway) => listDeliveries(gateway))],
   ["/tickets", { methods: ["POST"], right: "subscribe", otherRight: "proxy", handle: issueTicket }],
   ["/streams", { methods: reading, right: "subscribe", handle: (_, caller, gateway) => listStreams(gateway, caller) }],
@@ -161,10 +167,11 @@ function publication(
   };
 }
 
-/** The routes `/admin/subscribers/<client>/events` and those of a delivery. */
+/** The routes `/admin/subscribers/<client>`, `/admin/subscribers/<client>/events` and those of a delivery. */
 function adminRoute(path: string): Route | undefined {
-  const client = /^\/admin\/subscribers\/([^/]+)\/events$/.exec(path)?.[1];
+  const [, client, events] = /^\/admin\/subscribers\/([^/]+)(\/events)?$/.exec(path) ?? [];
   if (client === undefined) return deliveryRoute(path);
+  if (!events) return forAdmin(["DELETE"], (_request, gateway) => endSubscriber(decode(client), gateway));
   return forAdmin(["POST"], (request, gateway, caller) => sendToSubscriber(decode(client), request, caller, gateway));
 }
 

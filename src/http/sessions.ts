@@ -2,7 +2,7 @@ import type { Access } from "../access/access.ts";
 import { connectionTicket, permits, type Identity, type SubscriberRight } from "../access/identity.ts";
 import type { Tickets } from "../access/tickets.ts";
 import type { EndReason } from "../hub/control.ts";
-import type { CloseReason, Subscriber, SubscriptionOwner } from "../hub/subscriber.ts";
+import type { CloseReason, Subscriber, SubscriptionOwner, SubscriptionProgress } from "../hub/subscriber.ts";
 import type { LogFilter } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { createClientIds, type ClientIds } from "./client-ids.ts";
@@ -38,6 +38,8 @@ export interface SessionTarget {
   end(reason: EndReason): void;
   /** Sends an event that is not part of the log; false if it cannot take it. Absent for a long poll. */
   sendEvent?(event: string, data: string): boolean;
+  /** How far the subscription is. Absent for a long poll. */
+  progress?(): SubscriptionProgress;
 }
 
 /** All sessions of a process. */
@@ -212,6 +214,11 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
       return session;
     },
     end({ match, reason }) {
+      if ("client" in match) {
+        const session = all.get(ids.numberOf(match.client) ?? 0);
+        session?.stop(reason);
+        return session ? 1 : 0;
+      }
       const found = [...all.values()].filter((session) => isMatch(session, match));
       for (const session of found) session.stop(reason);
       return found.length;
@@ -241,7 +248,7 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
   };
 }
 
-function isMatch({ identity, number, parts }: Session, match: SessionMatch): boolean {
+function isMatch({ identity, number, parts }: Session, match: Exclude<SessionMatch, { client: string }>): boolean {
   if ("ticket" in match) return identity.ticket === match.ticket && number <= match.upTo;
   return identity.subject === match.subject && (match.stream === undefined || parts.stream === match.stream);
 }
@@ -265,12 +272,13 @@ function listClients(sessions: Iterable<Session>, { stream, subject, after = "",
   };
   for (const session of sessions) {
     if (!isListed(session)) continue;
-    const { identity, parts, startedAt } = session;
+    const { identity, parts, startedAt, target } = session;
     if (startedAt !== time) endGroup();
     if (clients.length >= limit || length >= listLength) return { clients, more: true };
     time = startedAt;
     const filter = narrow(parts.asked, grantFor(parts, identity));
-    const client = { ...session.describe(filter), connectedAt: new Date(startedAt).toISOString() };
+    const connectedAt = new Date(startedAt).toISOString();
+    const client = { ...session.describe(filter), connectedAt, ...target!.progress!() };
     if (positionOf(client) <= after) continue;
     group.push(client);
     length += JSON.stringify(client).length;

@@ -1,6 +1,7 @@
 import { allows } from "../access/identity.ts";
 import { formatCursor } from "../log/cursor.ts";
 import type { UpstreamStatus } from "../upstream/upstream.ts";
+import type { NodeSummary } from "./clients.ts";
 import { narrow } from "./filter.ts";
 import { json, type HttpBody } from "./message.ts";
 import type { Caller, GatewayContext, ServedStream } from "./gateway-context.ts";
@@ -24,12 +25,13 @@ export function describe(
 ): GatewayStatus {
   return {
     version: gateway.version,
+    node: gateway.node,
     uptime: secondsSince(gateway.startedAt),
     ready: isReady(gateway),
     listener: gateway.listener,
     ...(gateway.workers && { workers: gateway.workers() }),
     streams: Object.fromEntries(
-      [...gateway.streams.values()].filter(isShown).map((stream) => [stream.name, streamStatus(stream)]),
+      [...gateway.streams.values()].filter(isShown).map((stream) => [stream.name, streamStatus(stream, gateway)]),
     ),
     routes: gateway.routes(),
     deliveries: Object.fromEntries(
@@ -41,15 +43,29 @@ export function describe(
   };
 }
 
-function streamStatus(stream: ServedStream): StreamStatus {
+/** What this node tells the others of itself. */
+export function summarize({ node, version, startedAt, streams }: GatewayContext): NodeSummary {
+  const all = [...streams.values()];
+  return {
+    node,
+    version,
+    uptime: secondsSince(startedAt),
+    subscribers: all.reduce((sum, stream) => sum + stream.subscriberStats().subscribers, 0),
+    leads: all.filter(({ lease }) => lease?.()?.leader).map(({ name }) => name),
+  };
+}
+
+function streamStatus(stream: ServedStream, gateway: GatewayContext): StreamStatus {
   const { log, ids } = stream;
   const { events, bytes, lastTime, upstreamCursor } = log.state();
   const upstream = stream.upstream();
+  const { age = null, events: most = null, bytes: size = null } = gateway.retention(stream.name) ?? {};
   return {
     ...place(stream),
     ids: ids === "gateway" ? ids : "upstream",
     events,
     bytes,
+    retention: { age, events: most, bytes: size },
     lastEvent: time(lastTime),
     ...stream.subscriberStats(),
     paused: stream.paused() ?? null,
@@ -61,7 +77,8 @@ function streamStatus(stream: ServedStream): StreamStatus {
   };
 }
 
-function upstreamStatus(upstream: UpstreamStatus, cursor: string | undefined): StreamUpstreamStatus {
+/** The upstream of a stream in `/status`. */
+export function upstreamStatus(upstream: UpstreamStatus, cursor: string | undefined): StreamUpstreamStatus {
   return {
     state: upstream.state,
     target: upstream.target ?? null,

@@ -53,6 +53,10 @@ export class Delivery implements SubscriberDelivery {
     this.onClosed = onClosed;
   }
 
+  get head(): number {
+    return this.#ring.head;
+  }
+
   /** Delivers events up to `target` to a live subscriber. One without room catches up after its sink has drained. */
   serve(subscriber: Subscriber, target: number): void {
     if (!subscriber.live) return;

@@ -5,7 +5,7 @@ import type { ByeReason, ControlEvents, ControlName, EndReason } from "./control
 import type { Format, IdMode } from "./format.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { SinkListener } from "./sink.ts";
-import type { CloseReason, SubscriberParts } from "./subscriber.ts";
+import type { CloseReason, SubscriberParts, SubscriptionProgress } from "./subscriber.ts";
 
 export interface HubOptions {
   readonly ids: IdMode;
@@ -52,6 +52,7 @@ export interface Subscription extends SinkListener {
   end(reason: EndReason): void;
   /** Sends an event that is not part of the log; false if the client has left, or its sink is full. */
   sendEvent(event: string, data: string): boolean;
+  progress(): SubscriptionProgress;
 }
 
 /** How a hub drains its subscribers. */

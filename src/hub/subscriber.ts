@@ -15,6 +15,16 @@ export type CloseReason =
   | "store"
   | EndReason;
 
+/** How far a subscription is. */
+export interface SubscriptionProgress {
+  /** Events written to the subscriber. */
+  readonly events: number;
+  /** How many events of the stream it is behind the head. */
+  readonly lag: number;
+  /** Accepted bytes that have not been sent yet. */
+  readonly unsent: number;
+}
+
 /** The owner of a subscription, which is notified of its progress. */
 export interface SubscriptionOwner {
   /** The subscriber has reached the head, possibly not for the first time. */
@@ -26,6 +36,8 @@ export interface SubscriptionOwner {
 /** The delivery as needed by a subscriber. */
 export interface SubscriberDelivery {
   readonly outbox: number;
+  /** The last sequence number of the log that is known. */
+  readonly head: number;
   /** Continues delivery to a subscriber that is behind, as far as its sink and the log allow. */
   advance(subscriber: Subscriber): void;
   /** Ends a subscription with a final event that states the reason. */
@@ -135,6 +147,11 @@ export class Subscriber implements SinkListener {
     if (this.closed || this.until !== undefined || this.sink.full) return false;
     this.send(createPage(this.view.format.unlogged(event, data)), monotonicMs());
     return true;
+  }
+
+  progress(): SubscriptionProgress {
+    const lag = Math.max(0, this.#delivery.head - this.cursor);
+    return { events: this.events, lag, unsent: this.sink.pending };
   }
 
   /** Ends the subscription. The pending bytes are still sent, unless the client is stalled. */

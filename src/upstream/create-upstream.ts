@@ -6,6 +6,7 @@ import { createRetry, type Retry } from "./retry.ts";
 import type { Attempt, CreateSource, Source, SourceBatch, SourceConnection } from "./source.ts";
 import type {
   Upstream,
+  UpstreamAttempt,
   UpstreamDependencies,
   UpstreamOptions,
   UpstreamState,
@@ -36,6 +37,9 @@ interface Run {
   readonly done: Promise<void>;
 }
 
+/** How many attempts are remembered. */
+const mostAttempts = 20;
+
 /** How an attempt ended: with a failure, with a stream that was closed normally, or with a `204`: no more events. */
 type Ending = UpstreamFailure | "closed" | "gone";
 
@@ -60,6 +64,10 @@ class Machine implements Upstream {
   #stopping: Promise<void> | undefined;
   /** When the stream of this attempt was opened, in ms of the monotonic clock. */
   #openSince: number | undefined;
+  /** When the current attempt began, in ms since 1970. */
+  #startedAt = 0;
+  /** The attempts that have ended, the newest first. */
+  #attempts: readonly UpstreamAttempt[] = [];
   /** Whether an event was received since the last gap; `undefined` before both, when the history is asked instead. */
   #receivedSinceGap: boolean | undefined;
 
@@ -91,6 +99,24 @@ class Machine implements Upstream {
     return { ...this.#status };
   }
 
+  attempts(): readonly UpstreamAttempt[] {
+    const { state, target } = this.#status;
+    if (state !== "open") return this.#attempts;
+    return [this.#describe(target!, "open"), ...this.#attempts].slice(0, mostAttempts);
+  }
+
+  #describe(target: string, outcome: UpstreamAttempt["outcome"], failure?: UpstreamFailure): UpstreamAttempt {
+    return {
+      startedAt: new Date(this.#startedAt).toISOString(),
+      target,
+      outcome,
+      openFor: this.#openSince === undefined ? null : Math.round(performance.now() - this.#openSince),
+      error: failure?.code ?? null,
+      status: failure?.details.status ?? null,
+      reason: failure?.details.reason ?? null,
+    };
+  }
+
   async #finish(): Promise<void> {
     await this.#run?.done;
     this.#run = undefined;
@@ -110,6 +136,9 @@ class Machine implements Upstream {
     while (!signal.aborted) {
       const ending = await this.#attempt(source, retry, signal);
       if (signal.aborted) return;
+      const failure = typeof ending === "string" ? undefined : ending;
+      const ended = this.#describe(retry.target.name, failure ? "failed" : "ended", failure);
+      this.#attempts = [ended, ...this.#attempts].slice(0, mostAttempts);
       if (ending === "gone") return this.#retire(retry);
       if (ending !== "closed" && ending.details.final) return this.#halt(ending, retry);
       await this.#wait(retry, ending === "closed" ? undefined : ending, signal);
@@ -121,6 +150,7 @@ class Machine implements Upstream {
 
   async #attempt(source: Source, retry: Retry, signal: AbortSignal): Promise<Ending> {
     this.#openSince = undefined;
+    this.#startedAt = Date.now();
     let connection: SourceConnection | undefined;
     try {
       connection = await this.#open(source, retry, signal);

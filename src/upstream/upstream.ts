@@ -222,6 +222,24 @@ export interface UpstreamStatus {
   readonly openedAt: number | undefined;
 }
 
+/** An attempt to connect that has ended, or that has opened the current connection. */
+export interface UpstreamAttempt {
+  /** In ISO 8601, UTC. */
+  readonly startedAt: string;
+  /** Name of the target; never its URL. */
+  readonly target: string;
+  /** `open`: the connection is open. `ended`: the source has closed it. */
+  readonly outcome: "open" | "ended" | "failed";
+  /** How long the connection was open, in ms; `null` if it was never opened. */
+  readonly openFor: number | null;
+  /** Why it failed; `null` if it did not. */
+  readonly error: ErrorCode | null;
+  /** The status of the response that was refused; `null` if there was none. */
+  readonly status: number | null;
+  /** The code of the underlying error, such as `ECONNREFUSED`; `null` if there is none. */
+  readonly reason: string | null;
+}
+
 export interface UpstreamDependencies {
   /** Name of the stream in traces. */
   readonly stream?: string | undefined;
@@ -239,4 +257,6 @@ export interface Upstream {
   /** Closes the connection; resolves once no `deliver` is running. The state is then `idle`. Idempotent. */
   stop(): Promise<void>;
   status(): UpstreamStatus;
+  /** The last attempts, at most 20, the newest first. */
+  attempts(): readonly UpstreamAttempt[];
 }

@@ -2,7 +2,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
 import { makeKey } from "../support/credentials.ts";
-import { expectAccessible, expectNoSidewaysScroll, logIn, operator, showDashboard } from "../support/dashboard-page.ts";
+import { logIn, operator, showDashboard } from "../support/dashboard-page.ts";
 import { warnMissing } from "../support/programs.ts";
 
 /** The dashboard, as its users see it. */
@@ -36,27 +36,6 @@ describe.runIf(chromiumInstalled)("the dashboard", () => {
     expect(requests.filter((each) => !each.startsWith(base) && !each.startsWith("data:"))).toEqual([]);
     expect(complaints).toEqual([]);
   });
-
-  test.each(["light", "dark"] as const)(
-    "axe finds nothing, %s, at 360 px and on a large screen",
-    async (colorScheme) => {
-      const { page, gateway, complaints } = await showDashboard(browser, { context: { colorScheme } });
-      await gateway.publish("prices", { data: "1" });
-      const check = async (): Promise<void> => {
-        for (const width of [360, 1280]) {
-          await page.setViewportSize({ width, height: 800 });
-          await expectAccessible(page);
-          await expectNoSidewaysScroll(page);
-        }
-      };
-      await page.getByLabel("API key or token").waitFor();
-      await check();
-      await logIn(page);
-      await page.getByRole("row", { name: "prices" }).waitFor();
-      await check();
-      expect(complaints).toEqual([]);
-    },
-  );
 
   test("a wrong key is refused with a reason, and too many of them are blocked", async () => {
     const limits = { failedCredentials: "3/1m" };

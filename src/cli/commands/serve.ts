@@ -80,7 +80,9 @@ async function serveWithWorkers(
   const { openStore } = await import("../../config/open-store.ts");
   const { startPrimary } = await import("../../workers/primary/primary.ts");
   const store = await openStore(options, { logger });
-  const starting = startPrimary(options, { store, logger, logLevel, readOptions, program: workerProgram });
+  const { diagnosticsHost } = await import("../../config/diagnostics.ts");
+  const parts = { store, logger, logLevel, readOptions, program: workerProgram, ...diagnosticsHost };
+  const starting = startPrimary(options, parts);
   onReloadSignal(async () => (await starting).reload());
   const primary = await starting;
   announce(primary.address, options, logger);

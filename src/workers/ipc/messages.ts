@@ -5,6 +5,7 @@ import { SpillwayError, type ErrorCode } from "../../errors.ts";
 import type { Announced } from "../../gateway/feed.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import type { PeerAnswers, PeerCall } from "../../http/clients.ts";
+import type { Diagnostics } from "../../http/diagnostics.ts";
 import type { Arrival, Caller } from "../../limits/admission.ts";
 import type { ProcessStats } from "../../metrics/process-stats.ts";
 import type { IngestStats, ProcessSnapshot } from "../../metrics/snapshot.ts";
@@ -99,6 +100,11 @@ export interface Calls {
   /** Asks the other workers. */
   readonly ask: { readonly request: PeerCall; readonly answer: PeerAnswers };
   readonly reload: { readonly request: null; readonly answer: null };
+  /** A method of {@link Diagnostics} with its argument, and what it resolves to. */
+  readonly diagnose: {
+    readonly request: { readonly name: keyof Diagnostics; readonly argument: number | undefined };
+    readonly answer: unknown;
+  };
   /** Carries a command for a delivery out. */
   readonly command: {
     readonly request: { readonly name: string; readonly command: DeliveryCommand };

@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { createTickets, type LocalTickets } from "../../access/tickets.ts";
 import { SpillwayError } from "../../errors.ts";
+import { createDiagnostics, type DiagnosticsHost } from "../../gateway/diagnostics.ts";
 import { createOwnDeliveries, type OwnDeliveries } from "../../gateway/own-deliveries.ts";
 import { retentionOf } from "../../gateway/own-runs.ts";
 import { createPolicy } from "../../gateway/policy.ts";
@@ -24,7 +25,7 @@ import { createWorkerStats, type WorkerStats } from "./worker-stats.ts";
 import { createWorkerCommands } from "./worker-commands.ts";
 import { createPool, type Pool } from "./pool.ts";
 
-export interface PrimaryParts {
+export interface PrimaryParts extends DiagnosticsHost {
   /** The primary closes the store when it closes, or when it fails to start. */
   readonly store: LogStore;
   readonly logger: Logger;
@@ -168,10 +169,12 @@ function connectWorkers(
     { ...createSourcesTarget(sources, dependencies, follow), apply: reconfigurable.apply },
     logger,
   );
+  const diagnostics = createDiagnostics({ sources, streams: workerStats }, () => options, parts);
   const requests = createWorkerRequests({
     sources,
     deliveries,
     runs,
+    diagnostics,
     admission,
     tickets,
     ask: commands.ask,

@@ -5,6 +5,7 @@ import type { OwnSource } from "../../gateway/source.ts";
 import type { PeerAnswers, PeerCall } from "../../http/clients.ts";
 import type { Log } from "../../log/log.ts";
 import { runLog } from "../../runs/record.ts";
+import type { Diagnostics } from "../../http/diagnostics.ts";
 import type { CountingAdmission } from "../../limits/admission.ts";
 import type { WorkerProcess } from "./fork.ts";
 import { createTicketUses } from "./ticket-uses.ts";
@@ -26,6 +27,7 @@ export interface WorkerRequestsDependencies {
   readonly deliveries: Pick<OwnDeliveries, "command">;
   /** The log of the runs, which the workers write. */
   readonly runs: Pick<Log, "append">;
+  readonly diagnostics: Diagnostics;
   readonly admission: CountingAdmission;
   readonly tickets: LocalTickets;
   /** Asks all workers but one. */
@@ -42,7 +44,7 @@ type Handlers = {
 
 /** Creates the handler of requests. */
 export function createWorkerRequests(dependencies: WorkerRequestsDependencies): WorkerRequests {
-  const { sources, deliveries, runs, admission, tickets, ask, reload } = dependencies;
+  const { sources, deliveries, diagnostics, runs, admission, tickets, ask, reload } = dependencies;
   const demands = new Holds<string>();
   const places = new Holds<number>();
   const uses = createTicketUses();
@@ -79,6 +81,7 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
       return null;
     },
     ask: (worker, call) => ask(call, worker),
+    diagnose: (_, call) => diagnose(diagnostics, call),
     async reload() {
       await reload();
       return null;
@@ -122,6 +125,11 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
       places.releaseAll(worker);
     },
   };
+}
+
+function diagnose(diagnostics: Diagnostics, { name, argument = 0 }: Calls["diagnose"]["request"]): Promise<unknown> {
+  const method: (argument: number) => Promise<unknown> = diagnostics[name];
+  return method(argument);
 }
 
 /** The resources that each worker holds, with the functions that release them. */

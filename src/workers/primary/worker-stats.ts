@@ -19,6 +19,8 @@ export interface WorkerStats {
   refresh(): Promise<Facts>;
   /** The facts from the last reports. */
   facts(): Facts;
+  /** The statistics of a stream's subscribers, from the last reports. */
+  get(stream: string): { subscriberStats(): SubscriberStats };
 }
 
 /** How long the workers have to answer, in ms. */
@@ -82,11 +84,12 @@ export function createWorkerStats(
     };
   }
 
+  function statsOf(name: string): SubscriberStats {
+    return [...reports.values(), gone].map((report) => report.subscriberStats[name] ?? noSubscribers).reduce(addStats);
+  }
+
   function streamFacts(name: string, source: OwnSource): StreamFacts {
-    const all: SubscriberStats[] = [...reports.values(), gone].map(
-      (report) => report.subscriberStats[name] ?? noSubscribers,
-    );
-    return { subscriberStats: all.reduce(addStats), ...factsOf(source) };
+    return { subscriberStats: statsOf(name), ...factsOf(source) };
   }
 
   return {
@@ -103,6 +106,7 @@ export function createWorkerStats(
     },
     refresh: () => (underWay ??= refresh()),
     facts,
+    get: (stream) => ({ subscriberStats: () => statsOf(stream) }),
   };
 }
 

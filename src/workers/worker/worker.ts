@@ -17,6 +17,7 @@ import { loadTransforms } from "../../proxy/proxy.ts";
 import { openChannel, type Channel } from "../ipc/channel.ts";
 import { toErrorText, type Start, type ToPrimary, type ToWorker } from "../ipc/messages.ts";
 import { runLog } from "../../runs/record.ts";
+import { createRemoteDiagnostics } from "./remote-diagnostics.ts";
 import { createPrimaryLink, createRemoteAdmission, createRemoteTickets, type PrimaryLink } from "./primary-link.ts";
 import { createWorkerStreams, type WorkerStreams } from "./streams.ts";
 
@@ -131,7 +132,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
       else if (message.kind === "upstream") followerOf(message.stream)?.announce(message.state);
       else if (message.kind === "report-request") report();
       else if (message.kind === "ask") {
-        const answer = gateway && answerPeer(gateway.sessions, message.call);
+        const answer = gateway && answerPeer(gateway.peerCalls, message.call);
         channel.send({ kind: "done", id: message.id, answer });
       } else if (message.kind === "apply") {
         pending = pending
@@ -177,10 +178,14 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
 function partsOfPrimary(
   primary: PrimaryLink,
   limits: () => Limits,
-): Pick<GatewayParts, "workers" | "routes" | "deliveries" | "refresh" | "tickets" | "admission" | "peers" | "reload"> {
+): Pick<
+  GatewayParts,
+  "diagnostics" | "workers" | "routes" | "deliveries" | "refresh" | "tickets" | "admission" | "peers" | "reload"
+> {
   return {
     workers: () => primary.facts().workers,
     routes: () => primary.facts().routes,
+    diagnostics: createRemoteDiagnostics(primary),
     deliveries: {
       status: () => primary.facts().deliveries,
       command: async (name, command) => void (await primary.call("command", { name, command })),

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "vitest";
+import { diagnosticsHost } from "../../../src/config/diagnostics.ts";
 import { createGateway, SpillwayError, type Gateway } from "../../../src/index.ts";
 import { startGateway } from "../../../src/gateway/start.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
@@ -60,7 +61,7 @@ test("a failed long poll does not keep the upstream connected", async () => {
     access: { anonymous: ["subscribe"] },
     streams: { s: { upstream } },
   });
-  gateway = await startGateway(options, { store, openSharedStore, logger: silentLogger });
+  gateway = await startGateway(options, { store, openSharedStore, logger: silentLogger, ...diagnosticsHost });
   const state = (): string => gateway!.status().streams["s"]!.upstream!.state;
   const answer = gateway.fetch(poll("wait=20&channels=none"));
   await eventually(() => state() === "open");

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { createGateway, SpillwayError, type Gateway, type GatewayConfig } from "spillway";
+import { diagnosticsHost } from "../../../src/config/diagnostics.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
 import { startGateway } from "../../../src/gateway/start.ts";
 import type { LogOptions, LogStore } from "../../../src/log/log.ts";
@@ -126,7 +127,13 @@ test("a reload that fails halfway changes nothing, and the next one starts from 
   let config = first;
   const readOptions = async () => resolveConfig(config);
   const gateway = closing(
-    await startGateway(resolveConfig(first), { store, openSharedStore, logger: silentLogger, readOptions }),
+    await startGateway(resolveConfig(first), {
+      store,
+      openSharedStore,
+      logger: silentLogger,
+      readOptions,
+      ...diagnosticsHost,
+    }),
   );
   const [s, t, u] = await Promise.all(["s", "t", "u"].map((name) => subscribe(gateway, `/streams/${name}`)));
   await eventually(() => old.state().open === 1, "the connection");

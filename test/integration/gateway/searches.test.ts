@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { diagnosticsHost } from "../../../src/config/diagnostics.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
 import type { Gateway } from "../../../src/gateway/gateway.ts";
 import { startGateway } from "../../../src/gateway/start.ts";
@@ -25,7 +26,7 @@ const stream = { accept: "text/event-stream" };
 test("a long poll reads at most a hundred pages, and its response says how far it got", async () => {
   const { store } = holdReads(createMemoryStore(), 10);
   const options = resolveConfig({ streams: { s: {} }, access: { anonymous: ["subscribe"] } });
-  const gateway = await startGateway(options, { store, openSharedStore, logger: silentLogger });
+  const gateway = await startGateway(options, { store, openSharedStore, logger: silentLogger, ...diagnosticsHost });
   const ids = await gateway.publish(
     "s",
     Array.from({ length: 2_000 }, (_, n) => ({ data: "x", channel: n === 1_500 ? "rare" : "other" })),
@@ -57,7 +58,12 @@ describe.each(["memory", "sqlite"])("over %s", (kind) => {
       access: { anonymous: ["subscribe", "publish", "admin"] },
       limits: { searches: 8, replayWait: "30s" },
     });
-    gateway = await startGateway(options, { store: reads.store, openSharedStore, logger: silentLogger });
+    gateway = await startGateway(options, {
+      store: reads.store,
+      openSharedStore,
+      logger: silentLogger,
+      ...diagnosticsHost,
+    });
     url = `http://127.0.0.1:${(await gateway.listen()).port}/streams/s`;
     const events = Array.from({ length: 1_000 }, (_, n) => ({ data: String(n) }));
     for (let sum = 0; sum < held; sum += events.length) await gateway.publish("s", events);

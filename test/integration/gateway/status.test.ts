@@ -17,6 +17,7 @@ type Members<T> = Readonly<Record<keyof T, "always" | "shared" | "module">>;
 
 const gatewayMembers = {
   version: "always",
+  node: "always",
   uptime: "always",
   ready: "always",
   listener: "always",
@@ -33,6 +34,7 @@ const streamMembers = {
   ids: "always",
   events: "always",
   bytes: "always",
+  retention: "always",
   lastEvent: "always",
   subscribers: "always",
   lag: "always",

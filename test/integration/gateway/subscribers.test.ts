@@ -122,6 +122,9 @@ test("the list shows who is connected, to what, and since when", async () => {
       address: "127.0.0.1",
       filter: { channels: ["user:ada"], broadcast: false },
       connectedAt: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+      events: 0,
+      lag: 0,
+      unsent: 0,
     },
     expect.objectContaining({ client: other.id, filter: { events: ["sale"], broadcast: false } }),
   ]);
