@@ -8,6 +8,6 @@ export { publish, type PublishedEvent, type PublishOptions } from "./publish.ts"
 export type { StreamUrl } from "./request.ts";
 export type { ConnectionState, UpstreamState } from "./state.ts";
 export { subscribe, type TypedSubscribeOptions } from "./subscribe.ts";
-export { subscribeShared, type SharedOptions } from "./subscribe-shared.ts";
+export { subscribeShared, type SharedOptions, type TypedSharedOptions } from "./subscribe-shared.ts";
 export type { Subscription } from "./subscription.ts";
 export { ticketUrl, type TicketOptions } from "./tickets.ts";

@@ -13,16 +13,15 @@ export function watchPage(
   resume: () => void,
 ): () => void {
   const over = new AbortController();
-  const page = globalThis.document as Document | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const listen = (target: EventTarget | undefined, type: string, listener: () => void): void =>
-    target?.addEventListener?.(type, listener, over);
-  listen(globalThis, "online", wake);
-  listen(globalThis, "pagehide", pause);
-  listen(globalThis, "pageshow", resume);
-  listen(page, "visibilitychange", () => {
+  const listen = (type: string, listener: () => void): void => globalThis.addEventListener?.(type, listener, over);
+  listen("online", wake);
+  listen("pagehide", pause);
+  listen("pageshow", resume);
+  // It bubbles from the document.
+  listen("visibilitychange", () => {
     clearTimeout(timer);
-    if (!page!.hidden) resume();
+    if (!document.hidden) resume();
     else if (hidden !== undefined) timer = setTimeout(pause, hidden);
   });
   return () => {

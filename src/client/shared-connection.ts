@@ -1,7 +1,7 @@
 import { Connection } from "./connection.ts";
-import { toClientError, type ClientError } from "./error.ts";
+import { ClientError, toClientError } from "./error.ts";
 import type { Message } from "./message.ts";
-import { newSeries, plain, revive, roleOf, type Note, type Numbered, type Place } from "./notes.ts";
+import { roleOf, type LeaderNote, type Note, type Numbered, type Place } from "./notes.ts";
 import type { SubscribeOptions } from "./options.ts";
 import { watchPage } from "./page.ts";
 import type { Queue } from "./queue.ts";
@@ -17,7 +17,7 @@ const checkInterval = 3000;
  * One connection for all tabs with the same name. The tab that holds a Web Lock is the leader: it is connected and passes on
  * what it receives over a BroadcastChannel. Events are numbered, so that each tab takes each event once: it skips those that it
  * has, and asks for what it lacks. When the leader's tab ends, the next one resumes at the place of the tab that is furthest
- * behind.
+ * behind. A tab that comes with a stored position leads from there, or gets a gap if the others are elsewhere.
  */
 export class SharedConnection {
   readonly #name: string;
@@ -25,15 +25,18 @@ export class SharedConnection {
   readonly #options: SubscribeOptions;
   readonly #queue: Queue<Message>;
   readonly #change: (state: ConnectionState) => void;
-  readonly #leavePage: () => void;
-  readonly #ended: Promise<void>;
-  #end!: (error?: ClientError) => void;
+  #leavePage = (): void => {};
+  #end = (_error?: ClientError): void => {};
   #channel: BroadcastChannel | undefined;
   #leaving = new AbortController();
   #connection: Connection | undefined;
   #place: Place | undefined;
+  /** The position that it starts with; `""` if there is none. */
+  readonly #stored: string;
   /** Takes the places that are reported to a new leader. */
   #onReport = (_place: Place | undefined): void => {};
+  /** As the leader, the first message of the response, with what has changed since: for tabs that join. */
+  #start: Message | undefined;
   #state: ConnectionState = { status: "connecting", attempt: 1 };
   #full = false;
   #missed = false;
@@ -41,34 +44,36 @@ export class SharedConnection {
   #unanswered = false;
 
   constructor(
-    name: string,
     source: StreamUrl,
-    options: SubscribeOptions,
+    options: SubscribeOptions & { readonly identity?: string | undefined },
     queue: Queue<Message>,
-    _position: string,
+    position: string,
     change: (state: ConnectionState) => void,
   ) {
-    this.#name = name;
+    const { channels, events, filter, identity } = options;
+    // A function for each attempt is not among the options that tabs share.
+    const { href } = new URL(source as string | URL, globalThis.location?.href);
+    this.#name = `spillway ${JSON.stringify([href, channels, events, filter, identity])}`;
     this.#source = source;
-    this.#options = { ...options, hidden: undefined };
+    this.#options = options;
     this.#queue = queue;
     this.#change = change;
-    this.#ended = new Promise((resolve, reject) => {
-      this.#end = (error) => (error ? reject(error) : resolve());
-    });
-    const check = (): void => this.#check();
-    this.#leavePage = watchPage(
-      undefined,
-      check,
-      () => this.#leave(),
-      () => this.#join(),
-    );
-    this.#join();
+    this.#stored = position;
   }
 
   /** Resolves after `close` or a 204; rejects with the error that ends the subscriptions of all tabs. */
   run(): Promise<void> {
-    return this.#ended;
+    const pause = (): void => {
+      this.#leave();
+      this.#change({ status: "paused" });
+    };
+    const check = (): void => this.#check();
+    const join = (): void => this.#join();
+    this.#leavePage = watchPage(this.#options.hidden, check, pause, join);
+    join();
+    return new Promise((resolve, reject) => {
+      this.#end = (error) => (error ? reject(error) : resolve());
+    });
   }
 
   close(): void {
@@ -101,11 +106,8 @@ export class SharedConnection {
   /** Waits for the lock, leads while it is held, and waits again when another tab has taken it. */
   async #compete(options: LockOptions): Promise<void> {
     const { signal } = this.#leaving;
-    try {
-      await navigator.locks.request(this.#name, options, () => this.#lead(signal));
-    } catch {
-      // Left, or replaced while it did not respond.
-    }
+    // Fails if this tab has left, or was replaced while it did not respond.
+    await navigator.locks.request(this.#name, options, () => this.#lead(signal)).catch(() => {});
     this.#connection?.close();
     this.#connection = undefined;
     if (!signal.aborted) void this.#compete({ signal });
@@ -121,13 +123,10 @@ export class SharedConnection {
   /** The place of the tab that is furthest behind. Waits for all tabs that want the lock, as long as they respond. */
   async #gather(): Promise<Place | undefined> {
     const { held = [], pending = [] } = await navigator.locks.query();
-    const isOurs = ({ name }: LockInfo): boolean => name === this.#name;
-    const own = held.find(isOurs)?.clientId;
-    const others = new Set(pending.filter(isOurs).map(({ clientId }) => clientId));
-    others.delete(own);
+    const own = held.find(({ name }) => name === this.#name)?.clientId;
+    let missing = pending.filter(({ name, clientId }) => name === this.#name && clientId !== own).length;
     const places = this.#place ? [this.#place] : [];
     await new Promise<void>((resolve) => {
-      let missing = others.size;
       if (missing === 0) return resolve();
       setTimeout(resolve, longestGathering);
       this.#onReport = (place) => {
@@ -144,50 +143,47 @@ export class SharedConnection {
   #connect(from?: Place): void {
     this.#connection?.close();
     // Without an id, nobody knows what was missed.
-    const { series, n: start, id } = from?.id ? from : { series: newSeries(), n: 0, id: "" };
-    let n = start;
+    const place = from?.id ? from : { series: Math.random(), n: 0, id: this.#place ? "" : this.#stored };
+    if (place !== from) this.#place ??= place;
+    const { series, id } = place;
+    let { n } = place;
     const push = (message: Message): void => {
       if (roleOf(message) === "event") n++;
-      this.#send({ kind: "message", series, n, message });
-      this.#receive({ series, n, message }, true);
+      this.#learn(message);
+      const received = { series, n, message };
+      this.#send({ kind: "leader", received });
+      this.#receive(received, true);
     };
-    const connection = new Connection(this.#source, this.#options, { ...this.#queue, push }, id, (state) => {
+    const report = (state: ConnectionState): void => {
       if (connection === this.#connection) this.#announce(state);
-    });
+    };
+    const connection = new Connection(this.#source, this.#options, { ...this.#queue, push }, id, report);
     this.#connection = connection;
     connection.run().then(
-      () => this.#finish(connection, undefined),
-      (error: unknown) => this.#finish(connection, toClientError(error, "connection-lost", true)),
+      () => report({ status: "closed", error: undefined }),
+      (error: unknown) => report({ status: "closed", error: toClientError(error, "connection-lost", true) }),
     );
   }
 
   #announce(state: ConnectionState): void {
-    this.#state = state;
-    this.#send({ kind: "state", state: { ...state, error: undefined } as ConnectionState, error: plain(state) });
-    this.#change(state);
+    this.#send({ kind: "leader", state: plain(state) });
+    this.#follow(state);
   }
 
-  #finish(connection: Connection, error: ClientError | undefined): void {
-    if (connection !== this.#connection) return;
-    this.#send({ kind: "end", error: error && plain({ error }) });
-    this.#end(error);
+  /** Keeps what a tab that joins later must be told. */
+  #learn(message: Message): void {
+    const { control, caughtUp } = message;
+    const start = this.#start;
+    if (control?.head) this.#start = message;
+    else if (start && caughtUp) this.#start = { ...start, caughtUp };
+    else if (start && control?.state)
+      this.#start = { ...start, control: { ...start.control, upstream: control.state } };
   }
 
   #take(note: Note): void {
     switch (note.kind) {
-      case "message":
-        this.#unanswered = false;
-        return this.#receive(note, false);
-      case "state":
-        this.#unanswered = false;
-        return this.#change(
-          (note.error ? { ...note.state, error: revive(note.error) } : note.state) as ConnectionState,
-        );
-      case "welcome":
-        this.#unanswered = false;
-        return note.place && this.#compare(note.place);
-      case "end":
-        return this.#end(note.error && revive(note.error));
+      case "leader":
+        return this.#hear(note);
       case "where":
         this.#asked = false;
         return this.#send({ kind: "here", place: this.#place });
@@ -203,8 +199,29 @@ export class SharedConnection {
   /** Answers another tab as the leader. */
   #answer(note: Extract<Note, { kind: "hello" | "ping" | "need" }>): void {
     if (note.kind === "need") return this.#connect(note.place);
-    this.#send({ kind: "welcome", place: this.#place });
-    if (note.kind === "hello") this.#announce(this.#state);
+    const place = this.#place;
+    const answer = { kind: "leader", place } as const;
+    if (note.kind === "ping") return this.#send(answer);
+    const start = this.#start;
+    const received = start && place && { ...place, message: { ...start, id: place.id } };
+    this.#send({ ...answer, state: plain(this.#state), received });
+  }
+
+  #hear({ state, place, received }: LeaderNote): void {
+    this.#unanswered = false;
+    if (state) this.#follow(state);
+    if (place) this.#compare(place);
+    if (received) this.#receive(received, false);
+  }
+
+  /** Takes the state of the leader, unless it only repeats for another tab that the connection is open. */
+  #follow(state: ConnectionState): void {
+    const { error } = state as { readonly error?: ClientError };
+    const revived = error && new ClientError(error.code, error);
+    if (state.status === "closed") this.#end(revived);
+    else if (state.status !== "open" || this.#state.status !== "open")
+      this.#change({ ...state, error: revived } as ConnectionState);
+    this.#state = state;
   }
 
   /** Takes the leader's place if this tab has none; asks for what it lacks. */
@@ -215,7 +232,8 @@ export class SharedConnection {
 
   /** Continues at another place. What was missed since the old one is unknown, which is announced. */
   #adopt(place: Place): void {
-    if (this.#place) {
+    const { id = this.#stored } = this.#place ?? {};
+    if (id ? id !== place.id : this.#place) {
       const control = { reason: "unknown", lost: null } as const;
       this.#queue.push({ type: "spillway.gap", raw: JSON.stringify(control), id: place.id, control });
     }
@@ -233,10 +251,11 @@ export class SharedConnection {
   #receive({ series, n, message }: Numbered, own: boolean): void {
     const role = roleOf(message);
     if (role === "start") this.#asked = false;
-    if (this.#place?.series !== series) this.#adopt({ series, n: role === "event" ? n - 1 : n, id: message.id });
+    const step = role === "event" ? 1 : 0;
+    if (this.#place?.series !== series) this.#adopt({ series, n: n - step, id: message.id });
     const place = this.#place!;
     if (this.#full && !own) return void (this.#missed = true);
-    const next = role === "event" ? place.n + 1 : place.n;
+    const next = place.n + step;
     if (role === "restart" || n === next) this.#place = { series, n, id: message.id };
     else if (n > next) return this.#ask();
     // A tab that is ahead has it already. Only that there is a connection is news.
@@ -268,4 +287,10 @@ export class SharedConnection {
   #send(note: Note): void {
     this.#channel?.postMessage(note);
   }
+}
+
+/** A state whose error can be passed to another tab. */
+function plain(state: ConnectionState): ConnectionState {
+  const { error } = state as { readonly error?: ClientError };
+  return { ...state, error: error && { ...(error as object), cause: undefined } } as ConnectionState;
 }

@@ -23,7 +23,5 @@ export function subscribe<Definition extends StreamDefinition>(
 /** @param url a URL, relative to the page in a browser, or a function that makes one for each attempt */
 export function subscribe<Events = EventMap>(url: StreamUrl, options?: SubscribeOptions): Subscription<Events>;
 export function subscribe(source: StreamDefinition | StreamUrl, options: TypedSubscribeOptions = {}): unknown {
-  const { decode, name } = source as Partial<StreamDefinition>;
-  const url = decode ? (options.url ?? `/streams/${name}`) : (source as StreamUrl);
-  return new StreamSubscription(url, options, Connection, decode);
+  return new StreamSubscription(source, options, Connection);
 }

@@ -62,18 +62,18 @@ export class StreamSubscription implements Subscription {
   readonly #decode: StreamDefinition["decode"] | undefined;
 
   constructor(
-    source: StreamUrl,
-    options: SubscribeOptions,
+    source: StreamDefinition | StreamUrl,
+    options: SubscribeOptions & { readonly url?: StreamUrl | undefined },
     connectionClass: ConnectionClass,
-    decode?: StreamDefinition["decode"],
   ) {
+    const { decode, name } = source as Partial<StreamDefinition>;
     this.#options = options;
     this.#class = connectionClass;
     this.#decode = decode;
     const { signal } = options;
     signal?.addEventListener("abort", this.close, { once: true });
     if (signal?.aborted) this.close();
-    void this.#run(source);
+    void this.#run(decode ? (options.url ?? `/streams/${name}`) : (source as StreamUrl));
   }
 
   get caughtUp(): boolean {
@@ -152,8 +152,8 @@ export class StreamSubscription implements Subscription {
 
   async #eventOf({ type, raw, id }: Message): Promise<ClientEvent> {
     const decoded = await this.#decode?.({ event: type, data: raw });
-    if (decoded) return { type: decoded.event, data: decoded.data, raw, id };
-    return { type, data: (this.#options.parse ?? parseJson)(raw, type), raw, id };
+    const { event, data } = decoded ?? { event: type, data: (this.#options.parse ?? parseJson)(raw, type) };
+    return { type: event, data, raw, id };
   }
 
   /** Acts on an event of the server itself. Returns the event for the application, if there is one. */

@@ -2,8 +2,8 @@
 
 /** Hooks for React 18 and 19. */
 export { SpillwayProvider, type SpillwayProviderProps } from "./provider.ts";
-export type { StreamFilter } from "../stream-store/connection.ts";
-export type { StreamClientOptions } from "../stream-store/pool.ts";
+export type { StreamClientOptions, StreamFilter } from "../stream-store/connection.ts";
+
 export type { StreamEvent, StreamSource } from "../stream-store/source.ts";
 export type { StreamSnapshot } from "../stream-store/store.ts";
 export { useSSE, type SSEOptions, type SSEResult } from "./use-sse.ts";

@@ -8,7 +8,8 @@ import {
   type ReactElement,
   type ReactNode,
 } from "react";
-import { createPool, type Pool, type StreamClientOptions } from "../stream-store/pool.ts";
+import type { StreamClientOptions } from "../stream-store/connection.ts";
+import { createPool, type Pool } from "../stream-store/pool.ts";
 
 export interface SpillwayProviderProps {
   /**

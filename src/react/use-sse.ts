@@ -1,6 +1,7 @@
 import { useInsertionEffect, useState, useSyncExternalStore } from "react";
 import type { ClientError, ClientEvent, ConnectionState } from "../client/index.ts";
-import { createPool, type StreamClientOptions } from "../stream-store/pool.ts";
+import type { StreamClientOptions } from "../stream-store/connection.ts";
+import { createPool } from "../stream-store/pool.ts";
 import { defaultPool } from "./provider.ts";
 import { createStore, type StoreOptions } from "../stream-store/store.ts";
 import { useKeyed } from "./use-keyed.ts";

@@ -2,7 +2,7 @@ import { useCallback, useSyncExternalStore } from "react";
 import type { ConnectionState } from "../client/index.ts";
 import type { Pool } from "../stream-store/pool.ts";
 import { usePool } from "./provider.ts";
-import { partsOf, type StreamSource } from "../stream-store/source.ts";
+import { nameOf, type StreamSource } from "../stream-store/source.ts";
 import { isCurrent } from "../stream-store/store.ts";
 import { urlOf } from "../stream-store/subject.ts";
 
@@ -14,7 +14,7 @@ const closed: ConnectionState = { status: "closed", error: undefined };
  */
 export function useStreamState(source: StreamSource): ConnectionState {
   const pool = usePool();
-  const url = urlOf(pool, partsOf(source).name!);
+  const url = urlOf(pool, nameOf(source)!);
   const observe = useCallback(
     (changed: () => void) => {
       pool.observers.add(changed);

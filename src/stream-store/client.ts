@@ -1,5 +1,5 @@
-import type { StreamFilter } from "./connection.ts";
-import { createPool, type StreamClientOptions } from "./pool.ts";
+import type { StreamClientOptions, StreamFilter } from "./connection.ts";
+import { createPool } from "./pool.ts";
 import type { StreamEvent, StreamSource } from "./source.ts";
 import { createStore, type StoreOptions, type StreamStore } from "./store.ts";
 import { subjectOf } from "./subject.ts";

@@ -1,8 +1,15 @@
-import { Connection } from "../client/connection.ts";
 import { toClientError } from "../client/error.ts";
-import type { ClientEvent, ConnectionState, StartPosition, SubscribeOptions } from "../client/index.ts";
-import { StreamSubscription } from "../client/subscription.ts";
+import type {
+  ClientEvent,
+  ConnectionState,
+  StartPosition,
+  subscribeShared,
+  SubscribeOptions,
+  Subscription,
+} from "../client/index.ts";
+import { subscribe, type TypedSubscribeOptions } from "../client/subscribe.ts";
 import type { StreamDefinition } from "../events/index.ts";
+import type { StreamSource } from "./source.ts";
 
 /** Which events of a stream are read. */
 export interface StreamFilter {
@@ -16,12 +23,30 @@ export interface StreamFilter {
   readonly start?: StartPosition | undefined;
 }
 
+/** Options of the connections of a page. */
+export interface StreamClientOptions extends Omit<
+  SubscribeOptions,
+  keyof StreamFilter | "method" | "body" | "cursor" | "onGap" | "signal"
+> {
+  /** The URL that the gateway is mounted at. Default: the root of the page's origin. */
+  readonly url?: string | undefined;
+  /**
+   * Opens the connections. With `subscribeShared`, there is one for all tabs, and a `start` applies to the first tab only. Default:
+   * `subscribe`.
+   */
+  readonly subscribe?: typeof subscribe | typeof subscribeShared | undefined;
+  /** Who the user is, for `subscribeShared`. Required with `token` or `headers`. */
+  readonly identity?: string | undefined;
+  /** How long a connection stays open after the last store or component that used it, in ms. Default: 1000. */
+  readonly linger?: number | undefined;
+}
+
 /** What is read. */
 export interface Subject {
   readonly url: string;
   readonly filter?: StreamFilter | undefined;
-  /** Reads events by the stream's definition. */
-  readonly decode?: StreamDefinition["decode"] | undefined;
+  /** The definition that reads the events, if there is one. */
+  readonly definition?: StreamDefinition | undefined;
   /** The filter's `start`, as JSON. */
   readonly start?: string | undefined;
   /** Equal for subjects that read the same events, wherever they start. */
@@ -60,20 +85,17 @@ export interface SharedConnection {
  */
 export function connect(
   subject: Subject,
-  options: SubscribeOptions,
+  options: StreamClientOptions,
   from: string,
   changed: () => void,
 ): SharedConnection {
   // The request takes its members from own properties.
-  const { method, body, credentials } = options;
+  const { credentials } = options;
+  const { url } = subject;
   const resumed = { load: () => from, save() {} };
-  const own: SubscribeOptions = { ...subject.filter, cursor: resumed, method, body, credentials };
-  const subscription = new StreamSubscription(
-    subject.url,
-    Object.assign(Object.create(options) as SubscribeOptions, own),
-    Connection,
-    subject.decode,
-  );
+  const own = { __proto__: options, ...subject.filter, url, credentials, cursor: resumed } as TypedSubscribeOptions;
+  const open = (options.subscribe ?? subscribe) as (source: StreamSource, own: TypedSubscribeOptions) => Subscription;
+  const subscription = open(subject.definition ?? url, own);
   /** Listeners, and the last event that each has handled. */
   const listeners = new Map<Listener, ClientEvent | undefined>();
   /** The event that is being handled. */
@@ -113,8 +135,8 @@ export function connect(
   return {
     subject,
     state: () => subscription.state,
-    serves({ key, decode, start }, cursor) {
-      if (key !== subject.key || decode !== subject.decode) return false;
+    serves({ key, definition, start }, cursor) {
+      if (key !== subject.key || definition !== subject.definition) return false;
       if (cursor) return !current && subscription.cursor === cursor;
       return start === undefined || (start === subject.start && !delivered && !from);
     },

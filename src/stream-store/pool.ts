@@ -1,16 +1,4 @@
-import type { SubscribeOptions } from "../client/index.ts";
-import { connect, type Listener, type SharedConnection, type StreamFilter, type Subject } from "./connection.ts";
-
-/** Options of the connections of a page. */
-export interface StreamClientOptions extends Omit<
-  SubscribeOptions,
-  keyof StreamFilter | "method" | "body" | "cursor" | "onGap" | "signal"
-> {
-  /** The URL that the gateway is mounted at. Default: the root of the page's origin. */
-  readonly url?: string | undefined;
-  /** How long a connection stays open after the last store or component that used it, in ms. Default: 1000. */
-  readonly linger?: number | undefined;
-}
+import { connect, type Listener, type SharedConnection, type StreamClientOptions, type Subject } from "./connection.ts";
 
 /** Connections that are shared. */
 export interface Pool {

@@ -7,7 +7,7 @@ export type StreamSource = string | StreamDefinition;
 /** An event of a stream. Where events are missing, it is one of the type `spillway.gap` or `spillway.reset`. */
 export type StreamEvent<Source> = EventOf<(Source extends StreamDefinition ? EventsOf<Source> : EventMap) & GapEvents>;
 
-/** The parts of a source; without a name for one that is not to be connected. */
-export function partsOf(source: StreamSource | null | undefined): Partial<Pick<StreamDefinition, "name" | "decode">> {
-  return typeof source === "string" ? { name: source } : (source ?? {});
+/** The name of a stream; `undefined` for one that is not to be connected. */
+export function nameOf(source: StreamSource | null | undefined): string | undefined {
+  return typeof source === "string" ? source : source?.name;
 }

@@ -1,6 +1,6 @@
 import type { StreamFilter, Subject } from "./connection.ts";
 import type { Pool } from "./pool.ts";
-import { partsOf, type StreamSource } from "./source.ts";
+import type { StreamSource } from "./source.ts";
 
 /** What is read from a stream, and the key of that; nothing without a source. */
 export function subjectOf(
@@ -8,14 +8,15 @@ export function subjectOf(
   source: StreamSource | null | undefined,
   { channels, events, filter, start }: StreamFilter,
 ): readonly [key: string, subject: Subject | undefined] {
-  const { name, decode } = partsOf(source);
+  const definition = typeof source === "string" ? undefined : (source ?? undefined);
+  const name = definition?.name ?? (source as string | null | undefined);
   const key = JSON.stringify([name, channels, events, filter]);
   const from = JSON.stringify(start) as string | undefined;
   const subject = name && {
     url: urlOf(pool, name),
     filter: { channels, events, filter, start },
     start: from,
-    decode,
+    definition,
     key,
   };
   return [key + from, subject || undefined];

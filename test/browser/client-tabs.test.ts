@@ -22,7 +22,7 @@ beforeAll(async () => {
   context = await browser.newContext();
   const access = { anonymous: ["subscribe"] } as const;
   server = await serveGateway(
-    { store: "memory:", access, streams: { s: {}, other: {} } },
+    { store: "memory:", access, streams: { s: {}, other: {}, begun: {}, stored: {} } },
     { page: await clientPage() },
   );
 });
@@ -31,7 +31,8 @@ afterAll(async () => {
   await server?.close();
 });
 
-async function openTab(url = "/streams/s"): Promise<Page> {
+/** @param more options, as code */
+async function openTab(url = "/streams/s", more = ""): Promise<Page> {
   const page = await context.newPage();
   await page.goto(server.url);
   await page.evaluate(`
@@ -39,8 +40,9 @@ async function openTab(url = "/streams/s"): Promise<Page> {
     asked = 0;
     const original = fetch;
     fetch = (...parameters) => (asked++, original(...parameters));
-    subscription = client.subscribeShared("${url}", { backoff: { min: 1, max: 20 } });
-    subscription.onState(() => {});
+    subscription = client.subscribeShared("${url}", { backoff: { min: 1, max: 20 }, ${more} });
+    statuses = [];
+    subscription.onState((state) => statuses.push(state.caughtUp ? "caught up" : state.status));
     subscription.on("*", ({ type, data }) => got.push({ value: type === "message" ? data : type, at: Date.now() }));
   `);
   await eventually(() => page.evaluate<boolean>(`subscription.state.status === "open"`), "a tab takes part");
@@ -103,6 +105,49 @@ describe.runIf(chromiumInstalled)("tabs of Chromium", () => {
     if (process.env["KILL_ROUNDS"]) console.log("takeovers in ms:", takeovers.toSorted((a, b) => a - b).join(" "));
     for (const page of open) await page.close();
     await eventually(() => subscribers("s") === 0);
+  });
+
+  test("the first tab starts where it says, those that join follow, and all know that they have caught up", async () => {
+    await server.gateway.publish("begun", [{ data: 1 }, { data: 2 }, { data: 3 }]);
+    const first = await openTab("/streams/begun", "start: { last: 2 }");
+    await eventually(async () => (await valuesOf(first)).length === 2);
+    await eventually(() => first.evaluate<boolean>("subscription.caughtUp"));
+    const changes = await first.evaluate<number>("statuses.length");
+    const joined = await openTab("/streams/begun", "start: { last: 2 }");
+    await eventually(() => joined.evaluate<boolean>("subscription.caughtUp"), "the tab that joined has caught up");
+    expect(await joined.evaluate("subscription.state.client")).toBe(await first.evaluate("subscription.state.client"));
+    expect(await first.evaluate("statuses.length"), "nothing new for the first tab").toBe(changes);
+    await server.gateway.publish("begun", { data: 4 });
+    for (const tab of [first, joined]) await eventually(async () => (await valuesOf(tab)).at(-1) === 4);
+    expect([await valuesOf(first), await valuesOf(joined)]).toEqual([[2, 3, 4], [4]]);
+    await first.close();
+    await joined.close();
+  });
+
+  test("with a stored position, the first tab resumes, and one that joins elsewhere gets a gap", async () => {
+    const stored = `cursor: client.localCursor("stored")`;
+    const before = await openTab("/streams/stored", stored);
+    await server.gateway.publish("stored", { data: 1 });
+    await eventually(async () => (await valuesOf(before)).length === 1);
+    await eventually(
+      () => before.evaluate(`localStorage.getItem("spillway:stored") === subscription.cursor`),
+      "stored",
+    );
+    await before.close();
+    await eventually(() => subscribers("stored") === 0);
+    await server.gateway.publish("stored", { data: 2 });
+    const first = await openTab("/streams/stored", stored);
+    await eventually(async () => (await valuesOf(first)).at(-1) === 2);
+    const [id] = await server.gateway.publish("stored", { data: 3 });
+    await eventually(() => first.evaluate<boolean>(`subscription.cursor === "${id}"`));
+    const at = (position: string): string => `cursor: { load: () => "${position}", save() {} }`;
+    const [same, other] = [await openTab("/streams/stored", at(id!)), await openTab("/streams/stored", at("a.1"))];
+    await server.gateway.publish("stored", { data: 4 });
+    for (const tab of [first, same, other]) await eventually(async () => (await valuesOf(tab)).at(-1) === 4);
+    const [a, b, c] = await Promise.all([first, same, other].map(valuesOf));
+    expect([a, b, c]).toEqual([[2, 3, 4], [4], ["spillway.gap", 4]]);
+    expect(subscribers("stored")).toBe(1);
+    for (const tab of [first, same, other]) await tab.close();
   });
 
   test("tabs share a connection to any server that resumes by id", async () => {

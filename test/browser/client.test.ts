@@ -91,7 +91,7 @@ describe.runIf(chromiumInstalled)("in Chromium", () => {
     const show = (hidden: boolean): Promise<void> =>
       page.evaluate(`
         Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true });
-        document.dispatchEvent(new Event("visibilitychange"));
+        document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
       `);
     await show(true);
     await eventually(() => subscribersOf(stream) === 0);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isDeepStrictEqual } from "node:util";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
 import { serveGateway, type GatewayServer } from "../support/gateway-server.ts";
@@ -61,8 +61,12 @@ describe.each(reactVersions)("React %s", (version) => {
     script = await bundle("page.ts", version);
   });
 
-  async function open(html = "", origin = server.url): Promise<App> {
-    const page = await browser.newPage();
+  async function open(
+    html = "",
+    origin = server.url,
+    context: Pick<BrowserContext, "newPage"> = browser,
+  ): Promise<App> {
+    const page = await context.newPage();
     onTestFinished(() => page.close());
     const app = new App(page);
     page.on("console", (message) => message.type() === "error" && app.complaints.push(message.text()));
@@ -123,6 +127,25 @@ describe.each(reactVersions)("React %s", (version) => {
       await publish(stream, 1);
       await app.until("b", { version: 1, data: { count: 1, last: 1 }, status: "open", stale: false });
       expect(app.requests.filter((path) => path.startsWith("/streams/"))).toHaveLength(1);
+    });
+
+    test("tabs share a connection, and the last one keeps it", async () => {
+      const stream = fresh();
+      const context = await browser.newContext();
+      onTestFinished(() => context.close());
+      const tabs = [await open("", server.url, context), await open("", server.url, context)] as const;
+      for (const tab of tabs) {
+        await tab.show({ share: true, shown: [from(stream)] });
+        await tab.until("a", { version: 1, data: { count: 0 }, status: "open", stale: false });
+      }
+      await publish(stream, 1);
+      for (const tab of tabs)
+        await tab.until("a", { version: 1, data: { count: 1, last: 1 }, status: "open", stale: false });
+      expect(subscribers(stream)).toBe(1);
+      await tabs[0].page.close();
+      await publish(stream, 2);
+      await tabs[1].until("a", { version: 1, data: { count: 2, last: 2 }, status: "open", stale: false });
+      expect(subscribers(stream)).toBe(1);
     });
 
     test("a hot reload keeps the data and the connection, and takes the new code", async () => {

@@ -1,4 +1,5 @@
 import * as React from "react";
+import { subscribeShared } from "../../../src/client/index.ts";
 import {
   defineStream,
   type SchemaResult,
@@ -116,10 +117,13 @@ export const components = { feed: makeFeed(1), handler: Handler, state: State, s
 
 export interface AppProps {
   readonly client?: StreamClientOptions | undefined;
+  /** Whether tabs share a connection. */
+  readonly share?: boolean | undefined;
   readonly shown: readonly Shown[];
 }
 
-export function App({ client, shown }: AppProps): React.ReactElement {
+export function App({ client: given, share, shown }: AppProps): React.ReactElement {
+  const client = share ? { ...given, subscribe: subscribeShared } : given;
   const children = shown.map((each) => {
     const element = React.createElement<Shown>(components[each.kind], { ...each, key: each.id } as Shown);
     if (each.hidden === undefined) return element;
