@@ -72,7 +72,7 @@ export default defineConfig({
     testTimeout: testPatience,
     hookTimeout: testPatience,
     expect: { poll: { timeout: patience } },
-    // Real processes on a busy machine: a test that is unsteady is named, with its error, at the end of the run. It is a defect.
+    // A test that passes only at the second try fails the run, but its error and the second result say more than one try.
     retry: process.env["CI"] === "true" ? 1 : 0,
     // Gateways without a logger of the test's own warn on stderr.
     onConsoleLog: (line) => !line.startsWith("spillway: "),
