@@ -70,6 +70,7 @@ export type {
   ConnectionHooks,
   DeliveriesStatus,
   DeliveryStatus,
+  EmbeddedGateway,
   EndedConnection,
   Gateway,
   GatewayDeliveries,

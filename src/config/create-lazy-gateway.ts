@@ -1,9 +1,9 @@
 import { SpillwayError } from "../errors.ts";
-import type { Gateway } from "../gateway/gateway.ts";
+import type { EmbeddedGateway, Gateway } from "../gateway/gateway.ts";
 import { createGateway, type CreateGatewayConfig, type GatewayRuntime } from "./create-gateway.ts";
 
 /** A gateway that is opened on first use, and again on the next use after `close`. */
-export interface LazyGateway extends Pick<Gateway, "node" | "fetch" | "publish" | "subscribe" | "drain" | "close"> {
+export interface LazyGateway extends EmbeddedGateway {
   /**
    * Opens the gateway if it is not open, and resolves to it.
    * @throws what `createGateway` throws; the next use retries.

@@ -122,6 +122,9 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
+/** What adapters of frameworks need of a gateway; also a lazy gateway has it. */
+export type EmbeddedGateway = Pick<Gateway, "node" | "fetch" | "publish" | "subscribe" | "drain" | "close">;
+
 /**
  * The deliveries of a gateway. The methods with a name resolve when the command was carried out, also if the delivery
  * runs on another node; if that node does not answer, it is carried out later.

@@ -55,6 +55,11 @@ export interface HandlerOptions<Request> {
    * `duration`, at most a tenth earlier, and the client resumes. Default: `limits.maxDuration`, which also applies.
    */
   readonly maxDuration?: number | undefined;
+  /**
+   * The path below which the gateway is mounted, such as `/live`, if it is a part of the request's URL. Default: the root,
+   * or in Express the path at which the handler is mounted.
+   */
+  readonly mount?: string | undefined;
 }
 
 /** A request as the client sent it. */

@@ -8,6 +8,9 @@ const leaves = ["sse", "util", "errors.ts"];
 
 const adapters = ["adapters", "adapters/fetch", "adapters/node", "adapters/raw"];
 
+/** The adapters of frameworks, which programs import. */
+const frameworkAdapters = ["adapters/express", "adapters/fastify", "adapters/hono"];
+
 const workersLayers = [
   "access",
   "gateway",
@@ -70,6 +73,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "adapters/fetch": ["http", "hub", "adapters", ...leaves],
   "adapters/node": ["http", "hub", "adapters", "adapters/raw", ...leaves],
   "adapters/raw": ["http", "http1", "hub", "adapters", ...leaves],
+  ...Object.fromEntries(frameworkAdapters.map((name) => [name, ["adapters", "gateway", "http", "errors.ts"]])),
   "gateway": [
     "access",
     ...adapters,
@@ -118,6 +122,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "cli": [
     "access",
     ...adapters,
+    ...frameworkAdapters,
     "client",
     "config",
     "dashboard",
@@ -164,6 +169,10 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "@redis/client": ["log/*", "upstream/sources"],
   "amqplib": ["upstream/sources"],
   "commander": ["cli"],
+  "express": ["adapters/express"],
+  "fastify": ["adapters/fastify"],
+  "hono": ["adapters/hono"],
+  "hono/route": ["adapters/hono"],
   "ipaddr.js": ["util"],
   "jiti": ["config", "transform"],
   "jose": ["access"],

@@ -4,6 +4,7 @@ import type { Framed, Sink, SinkListener } from "../../hub/sink.ts";
 import type { HandlerOptions, HttpHeaders, HttpRequest, HttpStream, OriginalRequest } from "../../http/message.ts";
 import { problem } from "../../http/problem.ts";
 import type { HttpHandler } from "../../http/handler.ts";
+import { withoutMount } from "../mount.ts";
 import { assertSize, toForwarded, readConsumed, type ConsumedBody } from "../consumed-body.ts";
 
 /** A handler with the Fetch signature, for Next.js route handlers, Hono, Bun and Deno. */
@@ -11,8 +12,6 @@ export type FetchHandler = (request: Request) => Promise<Response>;
 
 /** Options of a handler with the Fetch signature. */
 export interface FetchOptions extends HandlerOptions<Request> {
-  /** The path below which the gateway is mounted, such as `/live`. Default: the root. */
-  readonly mount?: string | undefined;
   /** The address of the client's connection. Default: unknown, and the limits per address do not apply. */
   readonly address?: string | undefined;
   /**
@@ -20,12 +19,16 @@ export interface FetchOptions extends HandlerOptions<Request> {
    * JSON. The signature of a webhook can only be checked with the bytes or the text. Default: it is read.
    */
   readonly body?: unknown;
+  /** Answers the requests for paths that are not the gateway's. Default: 404. */
+  readonly notFound?: (() => Response | Promise<Response>) | undefined;
 }
 
 /** Serves a gateway through Fetch's `Request` and `Response`. */
 export function toFetchHandler(handler: HttpHandler, options: FetchOptions = {}): FetchHandler {
   return async (request) => {
-    const answer = (await handler(toHttpRequest(request, options))) ?? problem(new SpillwayError("not-found"));
+    const found = await handler(toHttpRequest(request, options));
+    if (!found && options.notFound) return options.notFound();
+    const answer = found ?? problem(new SpillwayError("not-found"));
     const headers = fieldsOf(answer.headers);
     if ("open" in answer) return new Response(toReadable(answer, request.signal), { status: answer.status, headers });
     if ("file" in answer) {
@@ -46,7 +49,8 @@ function toHttpRequest(request: Request, options: FetchOptions): HttpRequest {
     method: request.method,
     mount,
     secure: request.url.startsWith("https:"),
-    path: pathname.startsWith(mount) ? pathname.slice(mount.length) : pathname,
+    path: withoutMount(pathname, mount),
+    isShared: options.notFound !== undefined,
     query: searchParams,
     address,
     grant: grant && (() => grant(request)),
@@ -116,7 +120,7 @@ function toReadable(answer: HttpStream, signal: AbortSignal): ReadableStream<Uin
       start(controller) {
         sink = new StreamSink(controller, signal);
         sink.listener = answer.open(sink);
-        if (signal.aborted) sink.destroy();
+        if (signal.aborted) sink.leave();
       },
       pull: () => sink.listener?.onDrain(),
       cancel: () => sink.cancel(),
@@ -172,6 +176,12 @@ class StreamSink implements Sink {
     this.close();
   }
 
+  /** The client has disconnected. An error would only tell the server what it knows, and many servers log it. */
+  leave(): void {
+    this.#gone = true;
+    this.end();
+  }
+
   /** The reader has cancelled the stream. */
   cancel(): void {
     this.#gone = true;
@@ -186,5 +196,5 @@ class StreamSink implements Sink {
     this.listener?.onClose();
   }
 
-  readonly #onAbort = (): void => this.destroy();
+  readonly #onAbort = (): void => this.leave();
 }

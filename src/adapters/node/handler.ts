@@ -18,6 +18,7 @@ import { hasBody, isArriving, readBody, forwardedBody } from "./body.ts";
 import { assertForwardable } from "./framing.ts";
 import { openHttp1, openHttp2 } from "./sink.ts";
 import { closeSignal, onGone } from "../connections.ts";
+import { withoutMount } from "../mount.ts";
 import { splitTarget } from "../raw/request-head.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
@@ -27,7 +28,14 @@ type Response = ServerResponse | Http2ServerResponse;
 export type NodeHandler = (request: Request, response: Response, next?: (error?: unknown) => void) => void;
 
 /** Options of a handler for Node's servers. */
-export type NodeOptions = HandlerOptions<Request>;
+export interface NodeOptions extends HandlerOptions<Request> {
+  /** The client's address, as a framework knows it from its proxies. Default: the connection's. */
+  readonly address?: ((request: Request) => string | undefined) | undefined;
+  /** Whether the client's connection is encrypted, as a framework knows it. Default: whether this connection is. */
+  readonly isSecure?: ((request: Request) => boolean) | undefined;
+  /** Called when the gateway is about to answer, but not before `next` is called. */
+  readonly beforeResponse?: (() => void) | undefined;
+}
 
 /** Serves a gateway through Node's servers. Unknown paths go to `next`, or are answered with 404. */
 export function toNodeHandler(handler: HttpHandler, options: NodeOptions = {}): NodeHandler {
@@ -38,9 +46,9 @@ export function toNodeHandler(handler: HttpHandler, options: NodeOptions = {}): 
           if (answer) discard(answer);
           return;
         }
-        if (answer) send(answer, request, response);
-        else if (next) next();
-        else send(problem(new SpillwayError("not-found")), request, response);
+        if (!answer && next) return next();
+        options.beforeResponse?.();
+        send(answer ?? problem(new SpillwayError("not-found")), request, response);
       })
       .catch(next ?? (() => response.destroy()));
   };
@@ -84,7 +92,7 @@ class NodeRequest implements HttpRequest {
     this.method = request.method ?? "GET";
     this.#target = originForm(request.url ?? "/");
     const { path, query } = splitTarget(this.#target);
-    this.path = path;
+    this.path = withoutMount(path, options.mount);
     this.query = query;
     this.#request = request;
     this.#response = response;
@@ -102,15 +110,18 @@ class NodeRequest implements HttpRequest {
 
   get mount(): string {
     // The path at which Express mounted the handler.
-    return (this.#request as { readonly baseUrl?: string }).baseUrl ?? "";
+    return this.#options.mount ?? (this.#request as { readonly baseUrl?: string }).baseUrl ?? "";
   }
 
   get secure(): boolean {
+    const { isSecure } = this.#options;
+    if (isSecure) return isSecure(this.#request);
     return (this.#request.socket as { readonly encrypted?: boolean }).encrypted === true;
   }
 
   get address(): string | undefined {
-    return this.#request.socket.remoteAddress;
+    const { address } = this.#options;
+    return address ? address(this.#request) : this.#request.socket.remoteAddress;
   }
 
   header(name: string): string | undefined {
