@@ -1,6 +1,6 @@
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
+import { chromiumInstalled, launchChromium, stopPage } from "../support/chromium.ts";
 import { clientPage } from "../support/client-page.ts";
 import { serveGateway, type GatewayServer } from "../support/gateway-server.ts";
 import { warnMissing } from "../support/programs.ts";
@@ -168,18 +168,16 @@ describe.runIf(chromiumInstalled)("tabs of Chromium", () => {
     await other.close();
   });
 
-  test("a leader that does not respond is replaced by a tab that is seen", async () => {
+  test("a leader whose process is stopped is replaced by a tab that is seen, and follows when it continues", async () => {
     const [leader, other] = [await openTab("/streams/other"), await openTab("/streams/other")];
     await server.gateway.publish("other", { data: 1 });
     await eventually(async () => (await valuesOf(other)).length === 1);
-    const session = await context.newCDPSession(leader);
-    await session.send("Debugger.enable");
-    await session.send("Debugger.pause");
-    void leader.evaluate("0").catch(() => {});
+    const resume = await stopPage(browser, leader);
+    onTestFinished(resume);
     await eventually(() => other.evaluate<boolean>("asked > 0"), "another leader");
     await server.gateway.publish("other", { data: 2 });
     await eventually(async () => (await valuesOf(other)).length === 2);
-    await session.send("Debugger.resume");
+    resume();
     await eventually(async () => (await valuesOf(leader)).length === 2, "the old leader follows");
     expect([await valuesOf(leader), await valuesOf(other)]).toEqual([
       [1, 2],

@@ -1,6 +1,6 @@
 import { chromium, type Browser, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { chromiumInstalled, chromiumOptions } from "../support/chromium.ts";
+import { chromiumInstalled, chromiumOptions, stopPage } from "../support/chromium.ts";
 import { clientPage } from "../support/client-page.ts";
 import { serveGateway, type GatewayServer } from "../support/gateway-server.ts";
 import { warnMissing } from "../support/programs.ts";
@@ -125,6 +125,19 @@ describe.runIf(chromiumInstalled)("in Chromium", () => {
     await eventually(() => server.resumed.at(-1) === id, "it resumes");
     expect(server.requests).toContain(`OPTIONS /streams/${stream}`);
     expect(server.requests.filter((request) => request.includes(`/${stream}?`))).toEqual([]);
+  });
+
+  test("a page whose process was stopped, as by sleep, gets every event when it continues", async () => {
+    const { page, stream } = await open();
+    await subscribe(page, stream);
+    const resume = await stopPage(browser, page);
+    onTestFinished(resume);
+    await server.gateway.publish(stream, { data: 1 });
+    // The network fails while nobody can notice it.
+    proxy.cut();
+    await server.gateway.publish(stream, { data: 2 });
+    resume();
+    await untilGot(page, [1, 2]);
   });
 
   test("when the network is back, a page does not wait any longer", async () => {

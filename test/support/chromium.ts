@@ -1,4 +1,5 @@
-import { chromium, type Browser } from "playwright-core";
+import { setTimeout } from "node:timers/promises";
+import { chromium, type Browser, type Page } from "playwright-core";
 import { findProgram } from "./programs.ts";
 import type { Received, Recorder } from "./recorder.ts";
 
@@ -15,6 +16,24 @@ export const chromiumOptions = {
 
 export function launchChromium(): Promise<Browser> {
   return chromium.launch(chromiumOptions);
+}
+
+/**
+ * Stops the process of a page, as when the machine sleeps: nothing of it runs, and its sockets stay open. Returns the function that
+ * continues it.
+ */
+export async function stopPage(browser: Browser, page: Page): Promise<() => void> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  for (const { id } of processInfo.filter(({ type }) => type === "renderer")) {
+    process.kill(id, "SIGSTOP");
+    // A page of another process answers at once.
+    const answer = await Promise.race([page.evaluate("1"), setTimeout(2000)]);
+    if (answer === undefined) return () => void process.kill(id, "SIGCONT");
+    process.kill(id, "SIGCONT");
+  }
+  throw new Error("no process of the page was found");
 }
 
 /** A page that opens the browser's `EventSource` and records its events. Serve it from the origin of the stream. */
