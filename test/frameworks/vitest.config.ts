@@ -1,10 +1,10 @@
 import { defineConfig } from "vitest/config";
 import { patience, testPatience } from "../support/patience.ts";
 
-/** Checks that need packages of their own, which are installed in their folders: `npm ci --prefix test/frameworks/clients`. */
+/** Checks that need packages of their own, which are installed in their folders: `npm ci --prefix test/frameworks/clients` or `site`. */
 export default defineConfig({
   test: {
-    include: ["test/frameworks/**/*.check.ts"],
+    include: ["test/{frameworks,site}/**/*.check.ts"],
     // The files of a package install this `spillway` into it.
     fileParallelism: false,
     testTimeout: testPatience,

@@ -71,8 +71,9 @@ case $1 in
 esac`,
   npx: `[ "$1" = spillway ] || { echo "npx $1: only npx spillway is checked"; exit 1; }; shift; exec spillway "$@"`,
   // That they work is what CI shows.
-  npm: `case $1 in ci|cit|i|install|pack) ;; run) jq -e ".scripts[\\"$2\\"]" '${root}/package.json' >/dev/null ;;
-  *) jq -e ".scripts[\\"$1\\"]" '${root}/package.json' >/dev/null ;; esac`,
+  npm: `name=$1; [ "$1" = run ] && name=$2; folder=.
+for ((i = 1; i < $#; i++)); do [ "\${!i}" = --prefix ] && { j=$((i + 1)); folder=\${!j}; }; done
+case $1 in ci|cit|i|install|pack) ;; *) jq -e ".scripts[\\"$name\\"]" "${root}/$folder/package.json" >/dev/null ;; esac`,
   node: `${untilPrinted}
 until_printed http '${process.execPath}' "$@"; [ $? -le 143 ]`,
   // A stream does not end: its first line is enough.

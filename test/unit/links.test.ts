@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { expect, test } from "vitest";
+import { anchorsOf } from "../support/doc-anchors.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -12,19 +13,6 @@ async function pages(): Promise<string[]> {
   return all.filter((page) => page.endsWith(".md")).map((page) => join(root, page));
 }
 
-/** The anchors of a page: its headings, as code hosts turn them into fragments. */
-function anchors(text: string): Set<string> {
-  const headings = Array.from(text.matchAll(/^#+ (.+)$/gm), ([, title = ""]) => title);
-  return new Set(
-    headings.map((title) =>
-      title
-        .toLowerCase()
-        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
-        .replaceAll(" ", "-"),
-    ),
-  );
-}
-
 test("every link inside the documentation leads to a file, and its fragment to a heading", async () => {
   const broken: string[] = [];
   for (const page of await pages()) {
@@ -33,9 +21,17 @@ test("every link inside the documentation leads to a file, and its fragment to a
       const [path = "", fragment] = link.split("#");
       const target = path === "" ? page : resolve(dirname(page), path);
       const found = existsSync(target);
-      const known = fragment === undefined || (found && anchors(await readFile(target, "utf8")).has(fragment));
+      const known = fragment === undefined || (found && anchorsOf(await readFile(target, "utf8")).includes(fragment));
       if (!found || !known) broken.push(`${relative(root, page)}: ${link}`);
     }
   }
   expect(broken).toEqual([]);
+});
+
+test("the overview lists every page of the documentation", async () => {
+  const overview = await readFile(join(root, "docs/README.md"), "utf8");
+  const targets = Array.from(overview.matchAll(/\]\(([^)]+)\)/g), ([, link = ""]) => join("docs", link));
+  const listed = new Set([...targets, "docs/README.md", "docs/decisions/000-template.md"]);
+  const all = (await pages()).map((page) => relative(root, page));
+  expect(all.filter((page) => page.startsWith("docs") && !listed.has(page))).toEqual([]);
 });
