@@ -1,6 +1,8 @@
 import { SpillwayError } from "../errors.ts";
 import type { EmbeddedGateway, Gateway } from "../gateway/gateway.ts";
+import type { StreamDefinition } from "../events/definition.ts";
 import { createGateway, type CreateGatewayConfig, type GatewayRuntime } from "./create-gateway.ts";
+import { createLazyStream } from "./lazy-stream.ts";
 
 /** A gateway that is opened on first use, and again on the next use after `close`. */
 export interface LazyGateway extends EmbeddedGateway {
@@ -9,6 +11,11 @@ export interface LazyGateway extends EmbeddedGateway {
    * @throws what `createGateway` throws; the next use retries.
    */
   open(): Promise<Gateway>;
+  /**
+   * A stream with its clients, as that of an open gateway. It opens the gateway when it is used, which throws what
+   * `createGateway` and `gateway.stream` throw. `subscribers()` opens nothing.
+   */
+  readonly stream: Gateway["stream"];
 }
 
 /** What a lazy gateway takes from the application. */
@@ -20,6 +27,8 @@ export interface LazyGatewayRuntime extends GatewayRuntime {
 interface Opened {
   readonly signature: Signature;
   readonly gateway: Promise<Gateway>;
+  /** Once it is open. */
+  opened?: Gateway;
 }
 
 /**
@@ -55,10 +64,12 @@ export function createLazyGateway(
         );
       const closing = current?.gateway.then((gateway) => gateway.close()).catch(() => {});
       const gateway = Promise.resolve(closing).then(() => createGateway(read, runtime));
-      all.set(name, { signature, gateway });
-      gateway.catch(() => {
-        if (all.get(name)?.gateway === gateway) all.delete(name);
-      });
+      const entry: Opened = { signature, gateway };
+      all.set(name, entry);
+      gateway.then(
+        (opened) => void (entry.opened = opened),
+        () => void (all.get(name) === entry && all.delete(name)),
+      );
     }
     own = all.get(name)!;
     return own.gateway;
@@ -79,6 +90,8 @@ export function createLazyGateway(
     async *subscribe(stream, options) {
       yield* (await open()).subscribe(stream, options);
     },
+    stream: ((source: string | StreamDefinition) =>
+      createLazyStream(source, { open, current: () => all.get(name)?.opened })) as Gateway["stream"],
     async drain() {
       await all.get(name)?.gateway.then((gateway) => gateway.drain());
     },

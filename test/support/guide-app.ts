@@ -56,12 +56,16 @@ export interface StartedServer {
   stop(): Promise<number | null>;
 }
 
-/** Runs a script of the application with `HOST` and `PORT`, until it accepts connections. */
-export async function startServer(app: GuideApp, ...command: string[]): Promise<StartedServer> {
+/** Runs a script of the application with `HOST`, `PORT` and more variables, until it accepts connections. */
+export async function startServer(
+  app: GuideApp,
+  command: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<StartedServer> {
   const port = await freePort();
   const child = spawn(process.execPath, command, {
     cwd: app.folder,
-    env: { ...process.env, HOST: "127.0.0.1", PORT: String(port) },
+    env: { ...process.env, HOST: "127.0.0.1", PORT: String(port), ...variables },
   });
   const exit = once(child, "exit") as Promise<[number | null]>;
   let output = "";

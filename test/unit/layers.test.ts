@@ -74,6 +74,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   "adapters/node": ["http", "hub", "adapters", "adapters/raw", ...leaves],
   "adapters/raw": ["http", "http1", "hub", "adapters", ...leaves],
   ...Object.fromEntries(frameworkAdapters.map((name) => [name, ["adapters", "gateway", "http", "errors.ts"]])),
+  "adapters/next": ["adapters", "config", "gateway", "http", "errors.ts"],
   "gateway": [
     "access",
     ...adapters,
@@ -123,6 +124,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     "access",
     ...adapters,
     ...frameworkAdapters,
+    "adapters/next",
     "client",
     "config",
     "dashboard",

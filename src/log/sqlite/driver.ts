@@ -34,13 +34,50 @@ export async function loadDriver(): Promise<SqliteDriver> {
   const builtIn = loadBuiltIn();
   if (builtIn) return builtIn;
   try {
-    // Next.js, Nitro and others copy what a program imports, by its text. The package computes the path of its binary.
-    void new URL("../../../node_modules/@photostructure/sqlite/prebuilds/", import.meta.url);
     return await import("@photostructure/sqlite");
   } catch (cause) {
     throw driverMissing("SQLite store", ["@photostructure/sqlite"], cause);
   }
 }
+
+/**
+ * The binaries of the package. Next.js and Nitro copy the files that a program names, and the package computes the path of
+ * its binary.
+ */
+export const driverBinaries: readonly URL[] = [
+  new URL(
+    "../../../node_modules/@photostructure/sqlite/prebuilds/darwin-arm64/@photostructure+sqlite.glibc.node",
+    import.meta.url,
+  ),
+  new URL(
+    "../../../node_modules/@photostructure/sqlite/prebuilds/darwin-x64/@photostructure+sqlite.glibc.node",
+    import.meta.url,
+  ),
+  new URL(
+    "../../../node_modules/@photostructure/sqlite/prebuilds/linux-arm64/@photostructure+sqlite.glibc.node",
+    import.meta.url,
+  ),
+  new URL(
+    "../../../node_modules/@photostructure/sqlite/prebuilds/linux-arm64/@photostructure+sqlite.musl.node",
+    import.meta.url,
+  ),
+  new URL(
+    "../../../node_modules/@photostructure/sqlite/prebuilds/linux-x64/@photostructure+sqlite.glibc.node",
+    import.meta.url,
+  ),
+  new URL(
+    "../../../node_modules/@photostructure/sqlite/prebuilds/linux-x64/@photostructure+sqlite.musl.node",
+    import.meta.url,
+  ),
+  new URL(
+    "../../../node_modules/@photostructure/sqlite/prebuilds/win32-arm64/@photostructure+sqlite.glibc.node",
+    import.meta.url,
+  ),
+  new URL(
+    "../../../node_modules/@photostructure/sqlite/prebuilds/win32-x64/@photostructure+sqlite.glibc.node",
+    import.meta.url,
+  ),
+];
 
 /** From Node 22.13 on, it needs no flag and has everything that is used here. */
 function loadBuiltIn(): SqliteDriver | undefined {

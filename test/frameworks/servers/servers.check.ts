@@ -45,7 +45,7 @@ describe.each(servers)("$name", ({ start, ...rest }) => {
   let server: StartedServer;
   beforeAll(async () => {
     if ("build" in rest) await promisify(execFile)(rest.build[0], rest.build.slice(1), { cwd: app.folder });
-    server = await startServer(app, start);
+    server = await startServer(app, [start]);
   });
   afterAll(() => server?.stop());
 

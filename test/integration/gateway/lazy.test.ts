@@ -5,7 +5,9 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLazyGateway, type GatewayConfig, type LazyGateway } from "spillway";
+import { defineStream } from "spillway/events";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { z } from "zod";
 import { portOf } from "../../support/ports.ts";
 import { eventually, read } from "../../support/reader.ts";
 
@@ -118,4 +120,45 @@ test("after close, the next use opens it again", async () => {
   await gateway.publish("a", { data: "1" });
   await gateway.close();
   expect(await gateway.publish("a", { data: "2" })).toEqual([expect.stringMatching(/\.2$/)]);
+});
+
+test("a stream opens the gateway when it is used, and knows its clients", async () => {
+  const gateway = make(config("a"));
+  const stream = gateway.stream("a");
+  expect([stream.name, stream.subscribers(), existsSync(logFile())]).toEqual(["a", { total: 0, byChannel: {} }, false]);
+  const [id] = await stream.publish("created", { item: "tea" });
+  await stream.to("user:42").publish("paid", { item: "tea" });
+  const received = [];
+  for await (const { event, channel } of stream.subscribe({ after: "earliest" })) {
+    received.push([event, channel ?? null]);
+    if (received.length === 2) break;
+  }
+  expect(received).toEqual([
+    ["created", null],
+    ["paid", "user:42"],
+  ]);
+
+  const reading = read(
+    await gateway.fetch(new Request("http://app.example/streams/a", { headers: { "last-event-id": id! } })),
+  );
+  await reading.until((all) => all.data().length === 1);
+  expect(stream.subscribers()).toMatchObject({ total: 1 });
+  for await (const { client } of stream.clients()) expect(await stream.send(client, "hint", 1)).toBe(true);
+  await reading.until((all) => all.data().length === 2);
+  await reading.cancel();
+});
+
+test("a typed stream checks and decodes its events; a stream that does not exist is an error when it is used", async () => {
+  const orders = defineStream("orders", { events: { created: z.object({ item: z.string() }) } });
+  const gateway = make({ store: "memory:", streams: { orders: { definition: orders } } });
+  const stream = gateway.stream(orders);
+  await stream.publish("created", { item: "tea" });
+  await expect(stream.publish("created", { item: 1 as unknown as string })).rejects.toMatchObject({
+    code: "event-invalid",
+  });
+  for await (const event of stream.subscribe({ after: "earliest" })) {
+    expect(event.data).toEqual({ item: "tea" });
+    break;
+  }
+  await expect(gateway.stream("other").publish("created", {})).rejects.toMatchObject({ code: "stream-unknown" });
 });

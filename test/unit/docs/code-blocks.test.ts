@@ -7,7 +7,9 @@ import { afterAll, beforeAll, test } from "vitest";
 import { checkBlock, docBlocks, root } from "../../support/doc-blocks.ts";
 
 /** Pages whose blocks are the files of an application, which test/frameworks runs with its packages. */
-const applications = new Set(["client-frameworks", "server-frameworks", "mcp"].map((page) => `docs/guides/${page}.md`));
+const applications = new Set(
+  ["client-frameworks", "server-frameworks", "next", "mcp"].map((page) => `docs/guides/${page}.md`),
+);
 const blocks = docBlocks("js", "ts", "tsx").filter(({ at }) => !applications.has(at.replace(/:\d+$/, "")));
 const folder = mkdtempSync(join(tmpdir(), "spillway-docs-"));
 /** The compiler's errors by block number. */
@@ -44,7 +46,6 @@ const foreign = [
   "express",
   "standardwebhooks",
   "vitest",
-  "*/lib/gateway.js",
   "@opentelemetry/sdk-node",
   "@opentelemetry/exporter-trace-otlp-http",
 ];
