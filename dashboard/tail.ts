@@ -35,7 +35,7 @@ export interface Tail {
 /** How many entries are kept. */
 const mostEntries = 500;
 /** How many events are shown of those that arrive within one update, and the interval of updates, in ms. */
-const mostNew = 20;
+const mostNew = 40;
 const updateInterval = 200;
 
 /** Follows a stream. */

@@ -33,7 +33,7 @@ export function Routes(): JSX.Element {
 }
 
 function Counts({
-  route: { requests, active, failed, responses, shared },
+  route: { requests, active, failed, responses, shared, runs },
 }: {
   readonly route: RouteStatus;
 }): JSX.Element {
@@ -49,6 +49,12 @@ function Counts({
       />
       {shared && (
         <Figure name="Shared" value={`${count(shared.subscribers)} clients of ${count(shared.streams)} requests`} />
+      )}
+      {runs && (
+        <Figure
+          name="Runs"
+          value={`${count(runs.running)} running, ${count(runs.completed)} completed, ${count(runs.failed)} failed`}
+        />
       )}
     </dl>
   );

@@ -5,7 +5,7 @@ import type { StartPosition } from "spillway/client";
 import type { GatewayStatus } from "../../src/http/gateway-status.ts";
 import { endpoint, headers, mayRead } from "../api.ts";
 import { Chart } from "../chart.tsx";
-import { ago, bytes, compact, count } from "../format.ts";
+import { ago, bytes, compact, count, plural } from "../format.ts";
 import { history, rates, useHistory } from "../history.ts";
 import { Data } from "../json-view.tsx";
 import { usePoll } from "../poll.ts";
@@ -237,13 +237,13 @@ function List({ tail }: { readonly tail: Tail }): JSX.Element {
 }
 
 function Entry({ entry }: { readonly entry: TailEntry }): JSX.Element {
-  if (entry.kind === "skipped") return <li class="skipped">{count(entry.events)} events not shown</li>;
+  if (entry.kind === "skipped") return <li class="skipped">{plural(entry.events, "event")} not shown</li>;
   if (entry.kind === "gap") {
     const { reason, lost } = entry.gap;
     return (
       <li class="skipped">
         <State value={reason === "reset" ? "reset" : "gap"} /> {reason}
-        {lost !== null && `, ${count(lost)} events lost`}
+        {lost !== null && `, ${plural(lost, "event")} lost`}
       </li>
     );
   }

@@ -35,6 +35,7 @@ async function main() {
       },
     },
     access: { anonymous: ["subscribe", "admin"] },
+    dashboard: true,
   });
   cleanups.push(() => gateway.close());
 

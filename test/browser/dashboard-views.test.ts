@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
@@ -10,6 +13,8 @@ import {
   showDashboard,
   type ShownDashboard,
 } from "../support/dashboard-page.ts";
+import { freePort } from "../support/ports.ts";
+import { startCli } from "../support/process.ts";
 import { warnMissing } from "../support/programs.ts";
 import { eventually } from "../support/reader.ts";
 import { startNumberedUpstream } from "../support/numbered-upstream.js";
@@ -128,6 +133,7 @@ describe.runIf(chromiumInstalled)("the dashboard's views", () => {
         streams: { prices: { retention: { events: 3 } } },
       },
     });
+    await page.locator(".bar").getByText("open").waitFor();
     const ids: string[] = [];
     for (const price of [1, 2, 3, 4])
       ids.push(
@@ -144,7 +150,8 @@ describe.runIf(chromiumInstalled)("the dashboard's views", () => {
       for (const [label, value] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(value);
       await page.getByRole("button", { name: "Show" }).click();
     };
-    await shown("4", "3", "2");
+    await shown("4", "3", "2", "1");
+    await eventually(() => gateway.status().streams["prices"]!.events === 3, "retention");
     await select({ "How many": "1" });
     await shown("4");
     await select({ Filter: "data.price < 4" }, "earliest");
@@ -163,7 +170,7 @@ describe.runIf(chromiumInstalled)("the dashboard's views", () => {
     await outcome.getByText("held").waitFor();
     await select({ Id: ids[0]!.replace(/\d+$/, "0") });
     await outcome.getByText("gap", { exact: true }).waitFor();
-    await page.getByText("1 events lost").waitFor();
+    await page.getByText("1 event lost").waitFor();
     await shown("4", "3", "2");
     await select({ Id: "unknown.1" });
     await outcome.getByText("reset", { exact: true }).waitFor();
@@ -203,6 +210,37 @@ describe.runIf(chromiumInstalled)("the dashboard's views", () => {
     expect(shown + notShown).toBeLessThanOrEqual(total);
     if (texts.length < 500) expect(shown + notShown).toBe(total);
     expect(texts.length).toBeLessThanOrEqual(500);
+  });
+
+  test("an open page costs at most 1 % of a core", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "spillway-dashboard-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const file = join(folder, "spillway.json");
+    const port = await freePort();
+    const streams = Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`s${i}`, {}]));
+    await writeFile(
+      file,
+      JSON.stringify({ listen: port, store: "memory:", streams, access: { anonymous: ["admin"] } }),
+    );
+    const program = startCli("serve", "--config", file);
+    onTestFinished(async () => void (await program.kill("SIGTERM")));
+    await program.printed('"listening"');
+    const url = `http://127.0.0.1:${port}`;
+    const cpuSeconds = async (): Promise<number> => {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      return Number(/^process_cpu_seconds_total (.+)$/m.exec(text)![1]);
+    };
+    const page = await browser.newPage();
+    onTestFinished(() => page.close());
+    let polls = 0;
+    page.on("response", (response) => void (response.url().endsWith("/status") && polls++));
+    await page.goto(`${url}/dashboard/`);
+    // The first requests load what later ones need.
+    await eventually(() => polls >= 5);
+    const [usedBefore, begun, pollsBefore] = [await cpuSeconds(), performance.now(), polls];
+    await eventually(() => polls >= pollsBefore + 10);
+    const seconds = (performance.now() - begun) / 1000;
+    expect(((await cpuSeconds()) - usedBefore) / seconds).toBeLessThan(0.01);
   });
 
   test("without the right inspect, no content of an event reaches the page", async () => {
@@ -258,7 +296,7 @@ describe.runIf(chromiumInstalled)("the dashboard's views", () => {
     await eventually(() => gateway.subscribers("prices").total === 2);
     await go(page, "subscribers");
     await eventually(() => gateway.subscribers("prices").total === 1);
-    await page.getByRole("button", { name: "This one" }).nth(1).waitFor({ state: "detached" });
+    await eventually(async () => (await page.getByRole("button", { name: "This one" }).count()) === 1);
     page.on("dialog", (dialog) => void dialog.accept());
     await page.getByRole("button", { name: "This one" }).click();
     await page.getByText("Ended 1 subscription.").waitFor();

@@ -195,7 +195,8 @@ describeLogStore(
 
 test("the demo shows a page, and the market's events without losses or duplicates", async () => {
   const example = await start("demo/start.js");
-  expect(await (await fetch(example.url)).text()).toContain("Spillway");
+  expect(await (await fetch(example.url)).text()).toContain('href="/dashboard/"');
+  expect(await (await fetch(new URL("/dashboard/", example.url))).text()).toContain("Spillway dashboard");
   const reading = await follow(new URL("/streams/market?after=earliest", example.url).href);
   await reading.until((all) => all.data().length >= 10);
   const ids = reading.events.flatMap(({ event, id }) => (event === "connected" || id === undefined ? [] : [id]));
