@@ -7,6 +7,7 @@
  */
 import express from "express";
 import { createGateway } from "spillway";
+import { spillway } from "spillway/express";
 
 const gateway = await createGateway({
   store: "memory:", // "sqlite:./orders.db" keeps the events across restarts
@@ -14,8 +15,7 @@ const gateway = await createGateway({
 });
 
 const app = express();
-// Mount before any global body parser: the gateway reads request bodies itself.
-app.use("/live", gateway.node());
+app.use("/live", spillway(gateway));
 app.post("/orders", express.json(), (request, response, next) => {
   const answer = ([id]) => response.status(201).json({ id });
   void gateway.publish("orders", { event: "created", data: request.body }).then(answer, next);
@@ -28,8 +28,10 @@ const server = app.listen(Number(process.env.PORT ?? 8080), "127.0.0.1", (error)
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.on(signal, async () => {
-    server.close();
-    await gateway.close(); // ends every subscription with spillway.bye and closes the log
-    process.exit(0);
+    await gateway.drain(); // ends every subscription with spillway.bye
+    server.close(async () => {
+      await gateway.close(); // closes the log
+      process.exit(0);
+    });
   });
 }

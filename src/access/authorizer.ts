@@ -58,7 +58,7 @@ export async function decide(
     const status = statusOf(error);
     if (status === 401) throw new SpillwayError("credential-required", undefined, { cause: error });
     if (status === 403) throw new SpillwayError("access-denied", undefined, { cause: error });
-    logger.error({ err: error }, "the authorize function failed");
+    logger.error({ err: error }, "the decision about a request failed");
     throw new SpillwayError("authorize-unavailable");
   }
   throw new SpillwayError("access-denied");

@@ -37,13 +37,16 @@ const compilerOptions = {
     "zod": [join(root, "node_modules/zod/index.d.ts")],
     "valibot": [join(root, "node_modules/valibot/dist/index.d.mts")],
     "spillway": [join(root, "dist/index.d.ts")],
-    "spillway/*": [join(root, "dist/*/index.d.ts"), join(root, "dist/log/*/index.d.ts")],
+    "spillway/*": ["", "log/", "adapters/"].map((parent) => join(root, `dist/${parent}*/index.d.ts`)),
+    "express": [join(root, "node_modules/@types/express/index.d.ts")],
+    "fastify": [join(root, "node_modules/fastify/fastify.d.ts")],
+    "hono": [join(root, "node_modules/hono/dist/types/index.d.ts")],
   },
 };
 
 /** Modules of others that the blocks import, and that are not installed here or have no types. */
 const foreign = [
-  "express",
+  "@hono/node-server",
   "standardwebhooks",
   "vitest",
   "@opentelemetry/sdk-node",
