@@ -156,7 +156,7 @@ function assertPermitted(route: Route, { identity }: Caller, { policy }: Gateway
 }
 
 const requestHeaders = "Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID, Cache-Control";
-const exposed = "Spillway-Resume, Retry-After, Idempotency-Replayed";
+const exposed = "Spillway-Resume, Spillway-Run, Retry-After, Idempotency-Replayed";
 
 /** Creates the CORS rules from the configured allow-list. Only an origin on the list is returned in a header. */
 export function createCors({ origins, credentials, maxAge }: CorsOptions): Cors {

@@ -57,7 +57,7 @@ describe.each(doors)("through $name", (kind) => {
     for (const origin of [app, "https://two.example"]) {
       const response = await get(door, origin);
       expect(response.headers.get("access-control-expose-headers")).toBe(
-        "Spillway-Resume, Retry-After, Idempotency-Replayed",
+        "Spillway-Resume, Spillway-Run, Retry-After, Idempotency-Replayed",
       );
       expect(await sharing(response)).toEqual({
         "access-control-allow-origin": origin,
