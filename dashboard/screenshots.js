@@ -8,12 +8,18 @@ import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { createGateway } from "spillway";
-import { startFeed } from "../examples/demo/feed-process.js";
+import { superviseProcess } from "../examples/demo/supervised-process.js";
 
 const folder = fileURLToPath(new URL("../docs/images", import.meta.url));
 const apiKey = "screenshots";
 
-const feed = await startFeed(apiKey);
+const feed = superviseProcess({
+  name: "feed",
+  command: [fileURLToPath(new URL("../examples/demo/feed.js", import.meta.url))],
+  env: (port) => ({ FEED_API_KEY: apiKey, FEED_PORT: port }),
+  restartDelay: 1_000,
+});
+await feed.ready;
 const gateway = await createGateway(
   {
     store: "memory:",
@@ -22,7 +28,7 @@ const gateway = await createGateway(
     streams: {
       market: {
         upstream: {
-          url: `http://127.0.0.1:${feed.port}/events?api-key=${apiKey}`,
+          url: `${feed.origin}/events?api-key=${apiKey}`,
           resume: { query: "last-id" },
           backoff: { min: "1s", max: "5s" },
         },

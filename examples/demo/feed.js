@@ -6,11 +6,12 @@
  *     curl -N 'http://127.0.0.1:9090/events?api-key=secret'
  */
 import { createServer } from "node:http";
-import { createMarket } from "./market.js";
+import { eventAt, interval, numberAt } from "./market.js";
+import { listen } from "./part.js";
 
 const apiKey = process.env.FEED_API_KEY;
-const port = Number(process.env.FEED_PORT ?? 0);
-const historySize = 5_000;
+/** How many events it can send again. */
+const historySize = 3_000;
 const maxUnsentBytes = 4 * 1024 * 1024;
 
 if (!apiKey) {
@@ -18,33 +19,34 @@ if (!apiKey) {
   process.exit(1);
 }
 
-const market = createMarket();
-/** The latest events, oldest first, as `{ id, text }`. */
-const history = [];
 /** @type {Set<import("node:http").ServerResponse>} */
 const clients = new Set();
-/** Starts at the time in tenths of a second. Events are rarer than that, so a restarted feed never reuses an id. */
-let lastId = Math.floor((Date.now() - Date.UTC(2025, 0, 1)) / 100);
+let last = numberAt(Date.now());
 
+/** Sends the events that are due. */
 function tick() {
-  const { type, data } = market.next();
-  const id = ++lastId;
-  const text = `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
-  history.push({ id, text });
-  if (history.length > historySize) history.shift();
+  const text = encode(last + 1, (last = numberAt(Date.now())));
   for (const client of clients) {
     if (client.writableLength > maxUnsentBytes) client.destroy();
     else client.write(text);
   }
-  setTimeout(tick, between(70, 150));
 }
 
-function stream(request, response, resumeFrom) {
+function encode(from, to) {
+  let text = "";
+  for (let n = from; n <= to; n++) {
+    const { type, data } = eventAt(n);
+    text += `id: ${n}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+  }
+  return text;
+}
+
+function stream(request, response, resumeAfter) {
   response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" });
   response.flushHeaders();
-  if (resumeFrom !== undefined) for (const event of history) if (event.id > resumeFrom) response.write(event.text);
+  if (resumeAfter !== undefined) response.write(encode(Math.max(resumeAfter, last - historySize) + 1, last));
   clients.add(response);
-  const drop = setTimeout(() => response.destroy(), between(20_000, 40_000));
+  const drop = setTimeout(() => response.destroy(), 20_000 + Math.random() * 20_000);
   response.once("close", () => {
     clearTimeout(drop);
     clients.delete(response);
@@ -63,28 +65,5 @@ const server = createServer((request, response) => {
   stream(request, response, /^\d+$/.test(given) ? Number(given) : undefined);
 });
 
-function between(min, max) {
-  return min + Math.random() * (max - min);
-}
-
-function exit() {
-  process.exit(0);
-}
-
-server.once("error", (error) => {
-  console.error(`feed: ${error.message}`);
-  process.exit(1);
-});
-server.listen(port, "127.0.0.1", () => {
-  const message = { port: server.address().port };
-  if (process.send) process.send(message);
-  else console.log(`The feed is at http://127.0.0.1:${message.port}/events`);
-  tick();
-});
-
-process.once("SIGTERM", exit);
-if (process.send) {
-  // The child exits with its parent, which also handles Ctrl-C in their terminal.
-  process.once("disconnect", exit);
-  process.on("SIGINT", () => {});
-}
+setInterval(tick, interval);
+listen(server, "feed", process.env.FEED_PORT, "/events");

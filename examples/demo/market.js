@@ -1,39 +1,44 @@
 /**
- * A simulated market: random walks of prices, as trades and quotes.
+ * A simulated market. An event is computed from its number alone, so a source that was killed can still send the events of the
+ * time in which it did not run, like an exchange with a history.
  *
- * @typedef {{ type: "trade" | "quote", data: Record<string, string | number> }} MarketEvent
+ * @typedef {{ n: number, symbol: string, price: number, size: number, side: "buy" | "sell" }} Trade
  */
 
-const openingPrices = { "btc-usd": 97_250, "eth-usd": 3_410, "sol-usd": 238, "ada-usd": 0.79, "dot-usd": 6.12 };
+const openingPrices = Object.entries({
+  "btc-usd": 97_250,
+  "eth-usd": 3_410,
+  "sol-usd": 238,
+  "ada-usd": 0.79,
+  "dot-usd": 6.12,
+});
 
-/** Maximum size of one step, as a share of the price. */
-const stepSize = 0.0006;
+/** Time between two events, in ms. */
+export const interval = 100;
 
-/** @returns {{ next(): MarketEvent }} */
-export function createMarket() {
-  const prices = new Map(Object.entries(openingPrices));
-  const symbols = [...prices.keys()];
+/** The number of the latest event at this time. */
+export function numberAt(time) {
+  return Math.floor((time - Date.UTC(2026, 0, 1)) / interval);
+}
 
-  function walk(symbol) {
-    const price = prices.get(symbol) * (1 + (Math.random() - 0.5) * 2 * stepSize);
-    prices.set(symbol, price);
-    return price;
-  }
+/** @returns {{ type: "trade", data: Trade }} */
+export function eventAt(n) {
+  const which = Math.floor(noise(n) * openingPrices.length);
+  const [symbol, opening] = openingPrices[which];
+  const price = opening * (1 + swing(n, which) + (noise(n + 0.1) - 0.5) / 1500);
+  const size = round(noise(n + 0.2) * 5);
+  return { type: "trade", data: { n, symbol, price: round(price), size, side: noise(n + 0.3) < 0.5 ? "buy" : "sell" } };
+}
 
-  return {
-    next() {
-      const symbol = symbols[Math.floor(Math.random() * symbols.length)];
-      const price = walk(symbol);
-      const time = new Date().toISOString();
-      if (Math.random() < 0.65) {
-        const side = Math.random() < 0.5 ? "buy" : "sell";
-        return { type: "trade", data: { symbol, price: round(price), size: round(Math.random() * 5), side, time } };
-      }
-      const spread = price * 0.0002;
-      const size = round(Math.random() * 20);
-      return { type: "quote", data: { symbol, bid: round(price - spread), ask: round(price + spread), size, time } };
-    },
-  };
+/** How far a price is from its opening, as a share of it. */
+function swing(n, phase) {
+  return 0.012 * Math.sin(n / 6100 + phase) + 0.004 * Math.sin(n / 470 + 2 * phase) + 0.0012 * Math.sin(n / 83 - phase);
+}
+
+/** A number from 0 to 1 that looks random. */
+function noise(n) {
+  const value = Math.sin(n * 12.9898) * 43_758.5453;
+  return value - Math.floor(value);
 }
 
 function round(value) {

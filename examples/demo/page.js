@@ -1,32 +1,65 @@
-/** Serves the demo's three files. Paths are looked up in a map, so no other file can be requested. */
-import { readFileSync } from "node:fs";
+/** Serves the page, the configuration that it shows, and the client library. */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 
-const files = new Map([
-  ["/", load("index.html", "text/html; charset=utf-8")],
-  ["/app.js", load("app.js", "text/javascript; charset=utf-8")],
-  ["/style.css", load("style.css", "text/css; charset=utf-8")],
-]);
+const types = { html: "text/html", js: "text/javascript", css: "text/css", yaml: "text/plain" };
+/** The library's files for browsers, by their paths; the page imports `spillway/client`. */
+const library = new URL("../", import.meta.resolve("spillway/client"));
+const libraryPath = /^\/spillway\/((?:client|events|sse|util)\/[a-z0-9-]+\.js|errors\.js)$/;
 
-function load(name, type) {
-  const body = readFileSync(new URL(`public/${name}`, import.meta.url));
-  const headers = {
-    "Content-Type": type,
-    "Content-Length": body.length,
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": "default-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
+const pages = new URL("public/", import.meta.url);
+const files = new Map(readdirSync(pages).map((name) => [`/${name}`, load(new URL(name, pages))]));
+files.set("/", files.get("/index.html"));
+files.set("/spillway.yaml", load(new URL("spillway.yaml", import.meta.url)));
+
+function load(url) {
+  const body = readFileSync(url);
+  const type = types[url.pathname.split(".").at(-1)];
+  return {
+    type,
+    body,
+    importMap: /<script type="importmap">([^]*?)<\/script>/.exec(type === "text/html" ? body : "")?.[1],
   };
-  return { body, headers };
 }
 
 /**
  * @param {import("node:http").IncomingMessage} request
  * @param {import("node:http").ServerResponse} response
+ * @param {string} gateway The origin to which the page may connect besides its own.
  * @returns {boolean} Whether the request was for one of the files and has been answered.
  */
-export function servePage(request, response) {
-  const file = files.get(request.url.split("?", 1)[0]);
-  if (!file || (request.method !== "GET" && request.method !== "HEAD")) return false;
-  response.writeHead(200, file.headers).end(request.method === "HEAD" ? undefined : file.body);
+export function servePage(request, response, gateway) {
+  if (request.method !== "GET" && request.method !== "HEAD") return false;
+  const path = request.url.split("?", 1)[0];
+  const [, inLibrary] = libraryPath.exec(path) ?? [];
+  const file = inLibrary ? load(new URL(inLibrary, library)) : files.get(path);
+  if (!file) return false;
+  response.writeHead(200, {
+    "Content-Type": `${file.type}; charset=utf-8`,
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": policy(gateway, file.importMap),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+  });
+  response.end(request.method === "HEAD" ? undefined : file.body);
   return true;
+}
+
+/** Only these scripts run, none of them can make markup from text, and they connect only to the gateway. */
+function policy(gateway, importMap) {
+  const hash = importMap && ` 'sha256-${createHash("sha256").update(importMap).digest("base64")}'`;
+  return [
+    "default-src 'none'",
+    `script-src 'self'${hash ?? ""}`,
+    "style-src 'self'",
+    "img-src data:",
+    `connect-src 'self' ${gateway}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join("; ");
 }

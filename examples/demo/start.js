@@ -1,70 +1,96 @@
 /**
- * The demo that `npm start` runs: a market feed in a separate process, a gateway with a SQLite log in front of it, and a page
- * that shows the events. `PORT` and `HOST` set the address to listen on (default 8080 on 127.0.0.1).
+ * The demo that `npm start` runs: a market feed, a language model and the gateway, each in a process of its own, and a page
+ * whose buttons kill them. `PORT` sets the page's port (default 8080). Everything listens on 127.0.0.1 only.
  */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
-import { createGateway } from "spillway";
-import { startFeed } from "./feed-process.js";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createControl } from "./control.js";
+import { startNetwork } from "./network.js";
 import { servePage } from "./page.js";
+import { superviseProcess } from "./supervised-process.js";
 
-const host = process.env.HOST || "127.0.0.1";
 const port = Number(process.env.PORT || 8080);
+const pathOf = (name) => fileURLToPath(new URL(name, import.meta.url));
+const spillway = fileURLToPath(new URL("dist/cli/main.js", import.meta.resolve("spillway/package.json")));
 
 /** Run in reverse order at the end. */
 const cleanups = [];
-let stopping = false;
+let stopping;
 
 async function main() {
-  const apiKey = randomBytes(16).toString("hex");
-  const feed = await startFeed(apiKey);
-  cleanups.push(() => feed.stop());
-
-  const gateway = await createGateway({
-    store: "sqlite:./demo.db",
-    streams: {
-      market: {
-        upstream: {
-          url: `http://127.0.0.1:${feed.port}/events?api-key=${apiKey}`,
-          resume: { query: "last-id" },
-          connect: "always",
-        },
-        channel: "/symbol",
-        retention: { age: "24h", events: 100_000 },
-      },
-    },
-    access: { anonymous: ["subscribe", "admin"] },
-    dashboard: true,
-  });
-  cleanups.push(() => gateway.close());
-
-  const handle = gateway.node();
-  const server = createServer((request, response) => {
-    if (!servePage(request, response)) handle(request, response);
-  });
-  server.listen(port, host);
+  const server = createServer().listen(port, "127.0.0.1");
   await once(server, "listening");
-  // Not awaited: the server closes when its streams have ended, and the gateway ends those.
-  cleanups.push(() => void server.close());
+  cleanups.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const hosts = ["127.0.0.1", "localhost"].map((name) => `${name}:${server.address().port}`);
+  const origins = hosts.map((host) => `http://${host}`);
 
-  const { address, family, port: actual } = server.address();
-  console.log(
-    `Spillway's demo is at http://${family === "IPv6" ? `[${address}]` : address}:${actual}/ (Ctrl-C stops it)`,
+  const parts = await startParts(origins);
+  const control = createControl(
+    parts,
+    ({ method, headers }) =>
+      // A page whose name was made to resolve to 127.0.0.1 has another `Host`; any other page has another `Origin`.
+      hosts.includes(headers.host) && (method === "GET" || origins.includes(headers.origin)),
   );
+  server.on("request", (request, response) => {
+    if (request.url.startsWith("/control/")) return control(request, response);
+    if (!servePage(request, response, parts.network.origin)) response.writeHead(404).end("not found\n");
+  });
+  console.log(`Spillway's demo is at ${origins[0]}/ (Ctrl-C stops it)`);
+  console.log(`The stream in a terminal: curl -N ${parts.gateway.origin}/streams/market`);
 }
 
-async function stop(exitCode) {
-  if (stopping) return;
-  stopping = true;
-  if (exitCode === 0) console.log("Stopping");
-  for (const cleanup of cleanups.toReversed()) await cleanup();
-  process.exit(exitCode);
+/** Starts the processes. Their log is in a new directory, which is removed at the end. */
+async function startParts([origin, localhost]) {
+  const directory = await mkdtemp(join(tmpdir(), "spillway-demo-"));
+  cleanups.push(() => rm(directory, { recursive: true, force: true }));
+  const feedKey = randomBytes(16).toString("hex");
+  const key = `spw_${randomBytes(24).toString("base64url")}`;
+
+  const [source, model] = await Promise.all([
+    start("source", [pathOf("feed.js")], (own) => ({ FEED_API_KEY: feedKey, FEED_PORT: own }), 2_000),
+    start("model", [pathOf("model.js")], (own) => ({ MODEL_PORT: own })),
+  ]);
+  const gatewayEnv = (own) => ({
+    GATEWAY_PORT: own,
+    FEED_URL: `${source.origin}/events?api-key=${feedKey}`,
+    MODEL_URL: model.origin,
+    DEMO_KEY_HASH: `sha256:${createHash("sha256").update(key).digest("hex")}`,
+    PAGE_ORIGIN: origin,
+    PAGE_ORIGIN_LOCALHOST: localhost,
+  });
+  const serve = [spillway, "serve", "--config", pathOf("spillway.yaml")];
+  const gateway = await start("gateway", serve, gatewayEnv, 0, directory);
+  const network = await startNetwork(Number(new URL(gateway.origin).port));
+  cleanups.push(() => network.close());
+  return { source, model, gateway, network, key };
+}
+
+async function start(name, command, env, restartDelay = 500, cwd) {
+  const part = superviseProcess({ name, command, env, restartDelay, cwd });
+  cleanups.push(() => part.stop());
+  await part.ready;
+  return part;
+}
+
+function stop(exitCode) {
+  return (stopping ??= (async () => {
+    if (exitCode === 0) console.log("Stopping");
+    for (const cleanup of cleanups.toReversed()) await cleanup();
+    process.exit(exitCode);
+  })());
 }
 
 function explain(error) {
   if (error.code !== "EADDRINUSE") return error.message;
-  return `port ${port} on ${host} is in use; choose another one with PORT=<number>`;
+  return `port ${port} on 127.0.0.1 is in use; choose another one with PORT=<number>`;
 }
 
 async function fail(error) {

@@ -1,54 +1,15 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { LogStore } from "spillway/log";
 import { describeLogStore } from "spillway/testing";
 import { describe, expect, it, onTestFinished, test } from "vitest";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
+import { startExample as start, type Example } from "../support/example.ts";
 import { warnMissing } from "../support/programs.ts";
 import { eventually, read, type Reading } from "../support/reader.ts";
 
 interface ArrayStoreModule {
   createArrayStore(options: { readonly now: () => number }): LogStore;
-}
-
-interface Example {
-  /** The printed address, with path. */
-  readonly url: string;
-  output(): string;
-  /** Sends SIGTERM and resolves to the exit code. */
-  stop(): Promise<number | null>;
-}
-
-/** Runs an example on a free port, in a separate working directory, until it prints its address. */
-async function start(script: string): Promise<Example> {
-  const cwd = await mkdtemp(join(tmpdir(), "spillway-example-"));
-  const path = resolve(import.meta.dirname, "../../examples", script);
-  const child = spawn(process.execPath, [path], { cwd, env: { ...process.env, PORT: "0" } });
-  const exit = once(child, "exit") as Promise<[number | null]>;
-  onTestFinished(async () => {
-    child.kill("SIGKILL");
-    await exit;
-    await rm(cwd, { recursive: true, force: true });
-  });
-  let output = "";
-  for (const channel of [child.stdout, child.stderr]) channel.on("data", (chunk: Buffer) => (output += String(chunk)));
-  const address = (): string | undefined => /http:\/\/127\.0\.0\.1:[1-9]\d*\S*/.exec(output)?.[0];
-  await eventually(() => {
-    if (child.exitCode !== null) throw new Error(`${script} ended: ${output}`);
-    return address() !== undefined;
-  }, `the address of ${script}`);
-  return {
-    url: address()!,
-    output: () => output,
-    async stop() {
-      child.kill("SIGTERM");
-      return (await exit)[0];
-    },
-  };
 }
 
 /** Subscribes, and waits until the position in the stream is known. */
@@ -192,18 +153,6 @@ describeLogStore(
   },
   { describe, it },
 );
-
-test("the demo shows a page, and the market's events without losses or duplicates", async () => {
-  const example = await start("demo/start.js");
-  expect(await (await fetch(example.url)).text()).toContain('href="/dashboard/"');
-  expect(await (await fetch(new URL("/dashboard/", example.url))).text()).toContain("Spillway dashboard");
-  const reading = await follow(new URL("/streams/market?after=earliest", example.url).href);
-  await reading.until((all) => all.data().length >= 10);
-  const ids = reading.events.flatMap(({ event, id }) => (event === "connected" || id === undefined ? [] : [id]));
-  const numbers = ids.map((id) => Number(id.split(".")[1]));
-  expect(numbers).toEqual(numbers.map((_, index) => index + 1));
-  await expectGoodbye(example, reading);
-});
 
 test("sources/start.js serves a polled API and a WebSocket", async () => {
   const example = await start("sources/start.js");

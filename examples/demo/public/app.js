@@ -1,283 +1,87 @@
-/** The demo page: subscribes to the gateway with one EventSource and shows its events. */
+/** The demo page: shows the market, and what the demo's processes do. */
+import { setUpActions } from "./actions.js";
+import { createChart } from "./chart.js";
+import { byId, count, getState, plural, show } from "./control.js";
+import { connectToMarket } from "./market-connection.js";
+import { setUpRun } from "./run.js";
+import { joinTabs, showTabs } from "./tabs.js";
 
-const streamPath = "/streams/market";
-const eventTypes = ["trade", "quote"];
-const maxRows = 100;
-const firstLook = 25;
-const dropSeconds = 5;
-const retryDelay = 2000;
-const statusInterval = 2000;
-const sparkLength = 60;
+const stateInterval = 2_000;
+/** How many events the charts begin with. */
+const history = 600;
 
-const byId = (id) => document.getElementById(id);
-const show = (id, value) => (byId(id).textContent = String(value));
-const count = new Intl.NumberFormat("en");
-const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
-const channelFilter = byId("channel");
-const invitation = byId("note").textContent;
+const { origin, dashboard } = await getState();
+const stream = `${origin}/streams/market`;
+/** @type {Map<string, ReturnType<typeof createTicker>>} */
+const tickers = new Map();
 
-// --- The connection ---------------------------------------------------------------------------------------------
-
-/** @type {EventSource | undefined} */
-let source;
-let retryTimer;
-let lastId = "";
-/** The epoch and sequence number of the last event, the log's head at the time of connecting, and counters since then. */
-let position;
-let head = 0;
-let received = 0;
-let replayed = 0;
-let missing = 0;
-let twice = 0;
-let connections = 0;
-
-/** An id is `<epoch>.<seq>`. Ordinary clients should not parse it; this page does to show how delivery works. */
-function parseId(id) {
-  const dot = id.lastIndexOf(".");
-  return { epoch: id.slice(0, dot), seq: Number(id.slice(dot + 1)) };
-}
-
-/** Opens the stream after `lastId`, or with the last few events if there is no last id. */
-function connect() {
-  clearTimeout(retryTimer);
-  source?.close();
-  const query = new URLSearchParams(lastId ? { "last-event-id": lastId } : { last: firstLook });
-  if (channelFilter.value) query.set("channels", channelFilter.value);
-  source = new EventSource(`${streamPath}?${query}`);
-  setState("connecting");
-  source.addEventListener("error", onError);
-  source.addEventListener("connected", (event) => onConnected(JSON.parse(event.data)));
-  for (const type of eventTypes) source.addEventListener(type, onEvent);
-  for (const [name, tell] of Object.entries(controls)) {
-    source.addEventListener(name, (event) => onControl(event, tell(JSON.parse(event.data))));
-  }
-}
-
-/** The browser reopens a broken stream with its last event id. It does not retry a refused one, so the page does. */
-function onError() {
-  setState("reconnecting");
-  if (source.readyState === EventSource.CLOSED) retryTimer = setTimeout(connect, retryDelay);
-}
-
-function onConnected(connected) {
-  const start = parseId(connected.cursor);
-  // A start at another position than the last one is a gap, or a new log.
-  if (position?.epoch === start.epoch && connections > 0 && !channelFilter.value) {
-    missing += Math.max(0, start.seq - position.seq);
-  }
-  position = start;
-  head = parseId(connected.head).seq;
-  replayed = 0;
-  connections += 1;
-  show("replayed-label", connections === 1 ? "Replayed at start" : "Replayed after reconnect");
-  setState("live");
-  render();
-  void showStatus();
-}
-
-/** Moves the position to an event's id and updates the counters. Returns whether the event was replayed. */
-function follow(id) {
-  const { seq } = parseId(id);
-  if (seq <= position.seq) twice += 1;
-  else if (!channelFilter.value) missing += seq - position.seq - 1;
-  position.seq = seq;
-  lastId = id;
-  if (seq > head) return false;
-  replayed += 1;
-  return true;
-}
-
-function onEvent(event) {
-  received += 1;
-  const wasReplayed = follow(event.lastEventId);
-  const data = JSON.parse(event.data);
-  addRow({ type: event.type, data, id: event.lastEventId, replayed: wasReplayed });
-  if (event.type === "trade") tickers.get(data.symbol)?.add(data.price);
-}
-
-/** Texts for Spillway's control events. */
-const controls = {
-  "spillway.gap": ({ reason, lost }) => `A gap (${reason}): ${lost ?? "an unknown number of"} events were lost.`,
-  "spillway.reset": () => "The log was reset: earlier events and positions are no longer valid.",
-  "spillway.upstream": ({ state }) =>
-    state === "open" ? "The feed is back." : `The connection to the feed: ${state}.`,
-  "spillway.bye": ({ reason, retry }) =>
-    `The gateway closed the stream (${reason}) and asks clients to reconnect in ${retry} ms.`,
-};
-
-function onControl(event, text) {
-  // Only control events in the log have their own id; others have the id of the preceding event.
-  if (event.lastEventId && event.lastEventId !== lastId) follow(event.lastEventId);
-  addRow({ type: event.type, notice: text });
-}
-
-/** Disconnects for a while, to simulate a network failure. */
-function drop() {
-  source.close();
-  clearTimeout(retryTimer);
-  const button = byId("drop");
-  button.disabled = true;
-  setState("dropped");
-  let left = dropSeconds;
-  const countDown = () => {
-    button.textContent = `Back in ${left} s`;
-    if (left-- > 0) return setTimeout(countDown, 1000);
-    button.disabled = false;
-    button.textContent = "Drop my connection";
-    return connect();
-  };
-  countDown();
-}
-
-/** Starts again with another filter. */
-function changeChannel() {
-  lastId = "";
-  position = undefined;
-  connections = 0;
-  pending.length = 0;
-  byId("rows").replaceChildren();
-  if (!byId("drop").disabled) connect();
-}
-
-// --- The screen -------------------------------------------------------------------------------------------------
-
-function setState(state) {
-  const badge = byId("state");
-  badge.dataset.state = state;
-  badge.textContent = state;
-}
-
-/** Rows for the next frame, oldest first. Rows that would scroll out immediately are dropped. */
-const pending = [];
-let frame = 0;
-
-function addRow(row) {
-  pending.push(row);
-  if (pending.length > maxRows) pending.shift();
-  render();
-}
-
-function render() {
-  frame ||= requestAnimationFrame(draw);
-}
-
-function draw() {
-  frame = 0;
-  const rows = byId("rows");
-  for (const row of pending.splice(0)) rows.prepend(row.notice ? noticeRow(row) : eventRow(row));
-  while (rows.childElementCount > maxRows) rows.lastElementChild.remove();
-  for (const ticker of tickers.values()) ticker.draw();
-  show("last-id", lastId || "–");
-  show("received", count.format(received));
-  show("replayed", count.format(replayed));
-  show("missing", count.format(missing));
-  show("twice", count.format(twice));
-  sayOnce("note", connections > 1 ? outcome() : invitation);
-}
-
-/** The result of the last reconnect. */
-function outcome() {
-  const missed = replayed === 1 ? "1 missed event was" : `${count.format(replayed)} missed events were`;
-  return `Reconnected: ${missed} replayed before live events. Missing: ${missing}, duplicates: ${twice}.`;
-}
-
-/** Updates the text only if it changed, so that screen readers do not repeat it. */
-function sayOnce(id, text) {
-  if (byId(id).textContent !== text) show(id, text);
-}
-
-function eventRow({ type, data, id, replayed: wasReplayed }) {
-  const row = byId("row").content.firstElementChild.cloneNode(true);
-  const fill = (name, text) => (row.querySelector(`.${name}`).textContent = text);
-  row.classList.toggle("replayed", wasReplayed);
-  row.dataset.type = type;
-  if (data.side) row.dataset.side = data.side;
-  fill("time", clock.format(new Date(data.time)));
-  fill("type", data.side ?? type);
-  fill("channel", data.symbol);
-  fill("price", type === "quote" ? `${price(data.bid)} – ${price(data.ask)}` : price(data.price));
-  fill("size", data.size.toFixed(2));
-  fill("id", id);
-  return row;
-}
-
-function noticeRow({ type, notice }) {
-  const row = document.createElement("tr");
-  row.className = "notice";
-  row.insertCell().textContent = clock.format(new Date());
-  const cell = row.insertCell();
-  cell.colSpan = 5;
-  const name = document.createElement("code");
-  name.textContent = type;
-  cell.append(name, ` ${notice}`);
-  return row;
-}
-
-function price(value) {
-  const digits = value < 10 ? 4 : 2;
-  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-}
-
-/** A symbol's card: last price, change since the page was opened, and the latest trades as a line. */
+/** A symbol's card: its last price, the change since the page was opened, and a chart. */
 function createTicker(symbol) {
   const card = byId("ticker").content.firstElementChild.cloneNode(true);
-  const [last, change, line] = [".big", ".change", "polyline"].map((selector) => card.querySelector(selector));
-  const prices = [];
+  const [title, last, change, canvas] = ["h3", ".big", ".change", "canvas"].map((each) => card.querySelector(each));
+  const chart = createChart(canvas);
   let first;
-  let changed = false;
-  card.querySelector("h2").textContent = symbol;
-  byId("tickers").append(card);
-
+  title.textContent = symbol;
+  const list = byId("tickers");
+  list.insertBefore(card, [...list.children].find(({ textContent }) => textContent.trim() > symbol) ?? null);
   return {
-    add(value) {
-      first ??= value;
-      prices.push(value);
-      if (prices.length > sparkLength) prices.shift();
-      changed = true;
-    },
-    draw() {
-      if (!changed) return;
-      changed = false;
-      const now = prices.at(-1);
-      const percent = (now / first - 1) * 100;
-      last.textContent = price(now);
+    add(price, wasReplayed) {
+      first ??= price;
+      const percent = (price / first - 1) * 100;
+      last.textContent = price.toLocaleString("en", { minimumFractionDigits: price < 10 ? 4 : 2 });
       change.textContent = `${percent < 0 ? "▼" : "▲"} ${Math.abs(percent).toFixed(2)} %`;
       card.dataset.trend = percent < 0 ? "down" : "up";
-      line.setAttribute("points", points(prices));
+      chart.add(price, wasReplayed);
     },
   };
 }
 
-function points(prices) {
-  const low = Math.min(...prices);
-  const range = Math.max(...prices) - low || 1;
-  const place = (value, index) =>
-    `${(index / Math.max(1, prices.length - 1)) * 100},${26 - ((value - low) / range) * 24}`;
-  return prices.map(place).join(" ");
+function onTrade({ symbol, price }, wasReplayed) {
+  if (!tickers.has(symbol)) tickers.set(symbol, createTicker(symbol));
+  tickers.get(symbol).add(price, wasReplayed);
 }
 
-// --- The gateway's own view -------------------------------------------------------------------------------------
+function showTally({ first, last, received, missing, twice, announced }) {
+  if (first === undefined) return;
+  show("seen", `${count(first)} to ${count(last)}`);
+  for (const [id, value] of Object.entries({ received, missing, twice, announced })) show(id, count(value));
+}
 
-async function showStatus() {
+async function showState() {
   if (document.hidden) return;
-  try {
-    const { streams } = await (await fetch("/status")).json();
-    const { upstream, subscribers, events } = streams.market;
-    show("upstream-state", upstream.state);
-    show("upstream-reconnects", count.format(upstream.reconnects));
-    show("log-events", count.format(events));
-    show("subscribers", count.format(subscribers));
-  } catch {
-    show("upstream-state", "–");
-    show("subscribers", "–");
-  }
+  const { processes, market } = await getState();
+  for (const [name, pid] of Object.entries(processes)) show(`${name}-pid`, pid ? `process ${pid}` : "not running");
+  show("source-state", market?.upstream.state ?? "unknown");
+  show("log-events", market ? count(market.events) : "–");
+  show("subscribers", market ? plural(market.subscribers, "client") : "–");
+  await showTabs(stream);
 }
 
-const symbols = [...channelFilter.options].map((option) => option.value).filter(Boolean);
-const tickers = new Map(symbols.map((symbol) => [symbol, createTicker(symbol)]));
-byId("drop").addEventListener("click", drop);
-channelFilter.addEventListener("change", changeChannel);
-show("curl", `curl -N ${location.origin}${streamPath}`);
-connect();
-void showStatus();
-setInterval(showStatus, statusInterval);
+/** What the charts begin with. The subscription continues with the events that follow. */
+async function loadHistory() {
+  const response = await fetch(`${stream}?last=${history}&limit=${history}`, {
+    headers: { accept: "application/json" },
+  });
+  const { events } = await response.json();
+  for (const { data } of events) onTrade(JSON.parse(data), false);
+}
+
+/** Marks the order of events for the browser's performance tools, and for the demo's test. */
+const markPainted = (name) => requestAnimationFrame(() => performance.mark(name));
+
+performance.mark("page started");
+joinTabs();
+await loadHistory();
+markPainted("history painted");
+const market = connectToMarket(stream, onTrade, (text, state) => {
+  show("state", text);
+  byId("state").dataset.state = state;
+});
+setUpActions(origin, market);
+setUpRun(origin);
+byId("dashboard").href = dashboard;
+show("curl", `curl -N ${stream}`);
+setInterval(() => showTally(market.tally), 250);
+void market.later(0).then(() => markPainted("first live event painted"));
+void showState();
+setInterval(() => void showState().catch(() => show("state", "the demo was stopped")), stateInterval);

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../../support/reader.ts";
@@ -19,7 +19,14 @@ interface Terminal {
 
 /** Runs a command in a separate process group, with an empty npm cache. */
 function startInTerminal(cwd: string, cache: string, command: string, ...args: readonly string[]): Terminal {
-  const env = { ...process.env, PORT: "0", SPILLWAY_PORT: "0", npm_config_cache: cache, npm_config_offline: "true" };
+  const env = {
+    ...process.env,
+    PORT: "0",
+    SPILLWAY_PORT: "0",
+    TMPDIR: join(cwd, "tmp"),
+    npm_config_cache: cache,
+    npm_config_offline: "true",
+  };
   const child = spawn(command, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const closed = once(child, "close") as Promise<[number | null]>;
   const signal = (name: NodeJS.Signals): boolean => process.kill(-child.pid!, name);
@@ -57,16 +64,18 @@ test("npx spillway in a clone builds nothing, and exits properly on Ctrl-C", () 
     expect(await leftOpen(folder)).toEqual([]);
   }));
 
-test("npm start exits with 0 on Ctrl-C, and closes its log", () =>
+test("npm start exits with 0 on Ctrl-C, and leaves no file", () =>
   withDirectory(async (folder) => {
     const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
       scripts: { start: string };
     };
     const start = scripts.start.replace("examples/", `${root}/examples/`);
     await writeFile(join(folder, "package.json"), JSON.stringify({ scripts: { start } }));
+    const temporary = join(folder, "tmp");
+    await mkdir(temporary);
     const terminal = startInTerminal(folder, join(folder, "cache"), "npm", "start");
     await terminal.printed("Ctrl-C stops it");
-    // Whether the terminal's signal and npm's are two for the program is chance. Its feed is held, so that it is still stopping at the next.
+    // Whether the terminal's signal and npm's are two for the program is chance. Its source is held, so that it is still stopping at the next.
     const feed = await childOf(await childOf(terminal.pid));
     process.kill(feed, "SIGSTOP");
     const ended = terminal.pressCtrlC();
@@ -74,7 +83,7 @@ test("npm start exits with 0 on Ctrl-C, and closes its log", () =>
     void terminal.pressCtrlC();
     process.kill(feed, "SIGCONT");
     expect(await ended, terminal.output()).toBe(0);
-    expect(await leftOpen(folder)).toEqual([]);
+    expect(await readdir(temporary)).toEqual([]);
   }));
 
 /** The files in the folder that SQLite only needs while a log is open. */
