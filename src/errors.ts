@@ -36,7 +36,7 @@ export const errorCodes = {
   "target-failed": "the target refused the connection, or broke it off",
   "target-timeout": "the target did not answer in time",
   "target-unavailable": "no target can take the request",
-  "too-many-streams": "the route shares as many streams as it may",
+  "too-many-streams": "the route or the pattern has as many streams as it may",
   // runs
   "run-unknown": "no run with that id",
   "run-truncated": "the run ended before its response was complete",

@@ -83,7 +83,10 @@ export interface GatewayConfig {
    * The stream that `/api/sse`, `/events` and `/publish` serve. Default: the only stream; none if there are several.
    */
   readonly default?: string | undefined;
-  /** The streams by name: a letter or digit, then at most 63 letters, digits, `_` and `-`. Default: `{}`. */
+  /**
+   * The streams by name: a letter or digit, then at most 63 letters, digits, `_` and `-`. A name with `*`, such as
+   * `chat-*`, is a pattern: its streams are made at their first use. Default: `{}`.
+   */
   readonly streams?: Readonly<Record<string, StreamConfig>> | undefined;
   /**
    * Requests that are forwarded to other servers, by path patterns: `*` stands for one segment of a path, `/**` at the
@@ -188,6 +191,8 @@ export interface StreamConfig {
    * 5 s.
    */
   readonly retry?: Duration | undefined;
+  /** Only for a pattern such as `chat-*`: how its streams are made and forgotten. Default: `{}`. */
+  readonly onDemand?: OnDemandConfig | undefined;
   /**
    * How long an event may wait for others to be sent in one write: trades latency for CPU time; at most `10s`. With
    * `0ms`, only events that arrive while the process is busy are sent together. Default: `0ms`.
@@ -518,6 +523,25 @@ export interface HeartbeatConfig {
    * in browsers.
    */
   readonly event?: string | undefined;
+}
+
+/** Only for a pattern such as `chat-*`: how its streams are made and forgotten. Default: `{}`. */
+export interface OnDemandConfig {
+  /**
+   * A stream that has no subscriber, and to which nobody has published for this long, is removed with its events; at
+   * least `1s`. Default: `1h`.
+   */
+  readonly idle?: Duration | undefined;
+  /**
+   * Maximum number of streams of the pattern. Beyond it, one without events and subscribers is removed; if there is
+   * none, a new name gets 503. Default: `10_000`.
+   */
+  readonly streams?: Count | undefined;
+  /**
+   * Maximum number of streams that one subject makes, or one address if it is anonymous; beyond it 429. `none`
+   * disables the limit. Default: `60/1m`.
+   */
+  readonly rate?: string | undefined;
 }
 
 /** Requests that are forwarded to other servers. */

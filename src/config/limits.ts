@@ -7,7 +7,8 @@ import { formatDuration, longestTimer, parseCount, parseDuration } from "./units
 
 const perOne = bound("Count", "20", "none");
 
-const rate = (example: string, fallback = "none"): Optional<Rate | undefined, string> =>
+/** A rate of calls. */
+export const rate = (example: string, fallback = "none"): Optional<Rate | undefined, string> =>
   value<string, Rate | undefined>({
     expected: `"none" or a rate such as "${example}" over at most 24d`,
     type: "string",

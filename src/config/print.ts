@@ -3,14 +3,18 @@ import { z } from "zod";
 import type { GatewayOptions } from "../gateway/options.ts";
 import { childOf, optionSchema, type OptionSchema } from "./json-schema.ts";
 import { mask, maskUrl } from "./mask-url.ts";
-import { configSchema } from "./server.ts";
+import { configSchema, type ParsedConfig } from "./server.ts";
 
 /**
  * Prints the fully resolved configuration as YAML, with secrets masked; without secrets it is a valid configuration
  * file.
  */
-export function printConfig({ synchronous, ...options }: GatewayOptions): string {
-  const config = z.encode(configSchema, { ...options, sqlite: { synchronous } });
+export function printConfig({ synchronous, patterns, ...options }: GatewayOptions): string {
+  const streams = Object.fromEntries([
+    ...Object.entries(options.streams).map(([name, stream]) => [name, { ...stream, onDemand: undefined }]),
+    ...Object.entries(patterns).map(([pattern, { stream, onDemand }]) => [pattern, { ...stream, onDemand }]),
+  ]) as ParsedConfig["streams"];
+  const config = z.encode(configSchema, { ...options, streams, sqlite: { synchronous } });
   return stringify(maskSecrets({ ...config, store: maskStore(options.store) }, optionSchema()), {
     lineWidth: 0,
     aliasDuplicateObjects: false,

@@ -1,18 +1,20 @@
 import { hostname } from "node:os";
 import type { z } from "zod";
 import type { AccessOptions } from "../access/options.ts";
-import type { GatewayOptions, StreamOptions, StreamUpstreamOptions } from "../gateway/options.ts";
+import type { GatewayOptions, PatternOptions, StreamOptions, StreamUpstreamOptions } from "../gateway/options.ts";
 import { accessSchema } from "./access.ts";
 import type { UpstreamConfig } from "./config.ts";
 import { expectation, explain } from "./explain.ts";
 import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
 import { formatListen } from "./units.ts";
+import { isGlob } from "../util/glob.ts";
 import { isLoopback } from "../util/ip-address.ts";
 import { isShareable, shareableExpected } from "./open-store.ts";
 import { applyPreset } from "./preset.ts";
 import { configSchema, type ParsedConfig } from "./server.ts";
 import { describe } from "./secrets.ts";
 import { codeSource, type ConfigSource } from "./source.ts";
+import { onDemandSchema } from "./stream.ts";
 import { upstreamSchema } from "./upstream.ts";
 
 /**
@@ -44,6 +46,7 @@ function parse<Output>(schema: z.ZodType<Output>, input: unknown, source: Config
 
 function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
   assertSigned(config, source);
+  const { streams, patterns } = namesAndPatterns(config, source);
   return {
     listen: config.listen,
     listener: config.listener,
@@ -55,7 +58,8 @@ function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
     trustProxy: config.trustProxy,
     hosts: config.hosts,
     drain: config.drain,
-    streams: config.streams,
+    streams,
+    patterns,
     routes: config.routes,
     runs: config.runs,
     deliveries: deliveries(config, source),
@@ -65,6 +69,35 @@ function complete(config: ParsedConfig, source: ConfigSource): GatewayOptions {
     access: access(config, source),
     limits: config.limits,
   };
+}
+
+/** The options that a pattern must not have: each of its streams would need a source of its own. */
+const onlyForNames = ["upstream", "channel", "webhook", "definition"] as const;
+
+/** Separates the patterns from the names of streams. */
+function namesAndPatterns(
+  { streams }: ParsedConfig,
+  source: ConfigSource,
+): Pick<GatewayOptions, "streams" | "patterns"> {
+  const issues: ConfigIssue[] = [];
+  const names: Record<string, StreamOptions> = {};
+  const patterns: Record<string, PatternOptions> = {};
+  const refuse = (name: string, option: string, expected: string): void => {
+    const path = ["streams", name, option];
+    issues.push(mismatch(path.join("."), source.locate(path, "value"), expected, "a value"));
+  };
+  for (const [name, { onDemand, ...stream }] of Object.entries(streams)) {
+    if (isGlob(name)) {
+      const unsuitable = onlyForNames.filter((option) => stream[option] !== undefined);
+      for (const option of unsuitable) refuse(name, option, "no value, because this is a pattern of streams");
+      patterns[name] = { stream, onDemand: onDemand ?? onDemandSchema.parse({}) };
+    } else {
+      names[name] = stream;
+      if (onDemand) refuse(name, "onDemand", "no value, because the name is not a pattern such as chat-*");
+    }
+  }
+  if (issues.length > 0) throw new ConfigError(issues);
+  return { streams: names, patterns };
 }
 
 /** The default name of this node. Replaces characters that are valid in host names but not in node names. */
@@ -89,7 +122,7 @@ function workers(config: ParsedConfig, source: ConfigSource): number {
 }
 
 function defaultStream(config: ParsedConfig, source: ConfigSource): string | undefined {
-  const names = Object.keys(config.streams);
+  const names = Object.keys(config.streams).filter((name) => !isGlob(name));
   if (config.default === undefined) return names.length === 1 ? names[0] : undefined;
   if (names.includes(config.default)) return config.default;
   const path = ["default"];
@@ -110,7 +143,7 @@ function assertSigned({ listen, streams }: ParsedConfig, source: ConfigSource): 
 
 /** Deliveries name streams, and the stream of the dead letters belongs to the gateway alone. */
 function deliveries({ deliveries: all, streams }: ParsedConfig, source: ConfigSource): GatewayOptions["deliveries"] {
-  const names = Object.keys(streams);
+  const names = Object.keys(streams).filter((name) => !isGlob(name));
   const issues = Object.entries(all).flatMap(([name, { stream, dead }]) => {
     const path = ["deliveries", name];
     const free = names.filter((other) => other !== stream && isFedByGateway(streams[other]!));

@@ -3,10 +3,12 @@ import { availableParallelism } from "node:os";
 import { z } from "zod";
 import type { AccessOptions } from "../access/options.ts";
 import type { Deliveries } from "../deliveries/options.ts";
-import type { DashboardOptions, StreamOptions, TlsOptions } from "../gateway/options.ts";
+import { isStreamName } from "../gateway/stream-patterns.ts";
+import type { DashboardOptions, TlsOptions } from "../gateway/options.ts";
 import type { Limits } from "../limits/options.ts";
 import type { Routes } from "../proxy/options.ts";
 import type { Runs } from "../runs/options.ts";
+import { isGlob } from "../util/glob.ts";
 import { isNetwork } from "../util/ip-address.ts";
 import { accessSchema } from "./access.ts";
 import type { Count, GatewayConfig } from "./config.ts";
@@ -17,7 +19,7 @@ import { formatListen, parseCount, parseListen, type ListenAddress } from "./uni
 import { isStoreUrl, storeExpected } from "./open-store.ts";
 import { routesSchema } from "./route.ts";
 import { runsSchema } from "./run.ts";
-import { streamSchema } from "./stream.ts";
+import { streamSchema, type StreamEntry } from "./stream.ts";
 
 /** The parsed configuration, before defaults that depend on several keys are filled in. */
 export interface ParsedConfig {
@@ -35,7 +37,8 @@ export interface ParsedConfig {
   readonly drain: number;
   readonly static?: string | undefined;
   readonly default?: string | undefined;
-  readonly streams: Readonly<Record<string, StreamOptions>>;
+  /** By names and patterns of names. */
+  readonly streams: Readonly<Record<string, StreamEntry>>;
   readonly routes: Routes;
   readonly runs: Runs;
   readonly deliveries: Deliveries;
@@ -122,8 +125,9 @@ const hostName = text('a host name without a port, such as "feed.example" or "*.
   /^[\w.*:-]{1,255}$/.test(host),
 );
 
-const streamName = text("a stream name (a letter or digit, then at most 63 letters, digits, _ and -)", (name) =>
-  /^[a-z0-9][a-z0-9_-]{0,63}$/i.test(name),
+const streamName = text(
+  "a stream name (a letter or digit, then at most 63 letters, digits, _ and -), or a pattern of such names with *",
+  (name) => isStreamName(name) || (isGlob(name) && isStreamName(name.replaceAll("*", "x"))),
 );
 
 /** The schema of the whole configuration. A `preset` was already applied. */
@@ -187,7 +191,9 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   streams: z
     .record(streamName, streamSchema)
     .prefault({})
-    .describe("The streams by name: a letter or digit, then at most 63 letters, digits, `_` and `-`."),
+    .describe(
+      "The streams by name: a letter or digit, then at most 63 letters, digits, `_` and `-`. A name with `*`, such as `chat-*`, is a pattern: its streams are made at their first use ([guide](../guides/streams-on-demand.md)).",
+    ),
   routes: routesSchema
     .prefault({})
     .describe(

@@ -2,12 +2,13 @@
 import { z } from "zod";
 import type { StreamDefinition } from "../events/definition.ts";
 import { isStreamDefinition } from "../events/define-stream.ts";
-import type { StreamOptions } from "../gateway/options.ts";
+import type { OnDemandOptions, StreamOptions } from "../gateway/options.ts";
 import type { DefinitionOption } from "../gateway/stream-definition.ts";
 import { reservedPrefix, type Retention } from "../log/log.ts";
 import { defaultEventType } from "../sse/index.ts";
-import type { RetentionConfig, StreamConfig } from "./config.ts";
-import { bound, convert, duration, file, jsonPointer, object, text, whole } from "./fields.ts";
+import type { OnDemandConfig, RetentionConfig, StreamConfig } from "./config.ts";
+import { bound, convert, duration, file, jsonPointer, object, positive, text, whole } from "./fields.ts";
+import { rate } from "./limits.ts";
 import { streamTransformSchema } from "./transform.ts";
 import { upstreamSchema } from "./upstream.ts";
 import { webhookSchema } from "./webhook.ts";
@@ -27,6 +28,29 @@ const retention: z.ZodType<Retention, RetentionConfig> = whole(
   title: "RetentionConfig",
   description: "How much of a stream is kept. The oldest events are deleted as soon as one limit is exceeded.",
 });
+
+/** How the streams of a pattern are made and forgotten. */
+export const onDemandSchema: z.ZodType<OnDemandOptions, OnDemandConfig> = whole(
+  object({
+    idle: duration("1h", 1000).describe(
+      "A stream that has no subscriber, and to which nobody has published for this long, is removed with its events; at least `1s`.",
+    ),
+    streams: positive("10_000", 1_000_000).describe(
+      "Maximum number of streams of the pattern. Beyond it, one without events and subscribers is removed; if there is none, a new name gets 503.",
+    ),
+    rate: rate("60/1m", "60/1m").describe(
+      "Maximum number of streams that one subject makes, or one address if it is anonymous; beyond it 429. `none` disables the limit.",
+    ),
+  }),
+).meta({
+  title: "OnDemandConfig",
+  description: "How the streams of a pattern are made and forgotten.",
+});
+
+/** A stream's options, and those of its pattern if its name is one. */
+export interface StreamEntry extends StreamOptions {
+  readonly onDemand: OnDemandOptions | undefined;
+}
 
 /** Excludes `message` and the control events, whose listeners must not receive heartbeats. */
 const heartbeatEvent = text(
@@ -102,15 +126,18 @@ const shape = object({
     .describe(
       "Delay after which clients reconnect when their connection breaks. Default: the client decides; browsers wait 3 to 5 s.",
     ),
+  onDemand: onDemandSchema
+    .optional()
+    .describe("Only for a pattern such as `chat-*`: how its streams are made and forgotten. Default: `{}`."),
   coalesce: duration("0ms", 0, 10_000).describe(
     "How long an event may wait for others to be sent in one write ([effect](../concepts/delivery.md#at-the-head)): trades latency for CPU time; at most `10s`. With `0ms`, only events that arrive while the process is busy are sent together.",
   ),
 });
 
 /** One stream. */
-export const streamSchema: z.ZodType<StreamOptions, StreamConfig> = convert(
+export const streamSchema: z.ZodType<StreamEntry, StreamConfig> = convert(
   shape,
-  ({ upstream, webhook, channel, transform, definition, retry, ...rest }): StreamOptions => ({
+  ({ upstream, webhook, channel, transform, definition, retry, onDemand, ...rest }): StreamEntry => ({
     ...rest,
     upstream,
     webhook,
@@ -119,6 +146,7 @@ export const streamSchema: z.ZodType<StreamOptions, StreamConfig> = convert(
     hasUpstream: upstream !== undefined,
     channel,
     retry,
+    onDemand,
   }),
   ({ hasUpstream: _, ...options }) => options,
 ).meta({ title: "StreamConfig", description: "One stream." });

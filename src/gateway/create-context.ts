@@ -18,7 +18,7 @@ import { version } from "./version.ts";
 /** The parts that a gateway is assembled from. */
 export interface GatewayParts extends Pick<
   GatewayContext,
-  "diagnostics" | "workers" | "refresh" | "reload" | "tickets" | "admission" | "metrics" | "deliveries"
+  "diagnostics" | "workers" | "refresh" | "reload" | "tickets" | "admission" | "metrics" | "deliveries" | "onDemand"
 > {
   /** The streams by name. They may change while the gateway runs. */
   readonly streams: ReadonlyMap<string, ServedStream>;
@@ -91,7 +91,11 @@ export interface ContextState extends Pick<GatewayContext, "sessions" | "replays
 /** Creates the HTTP layer's view of the gateway. */
 export function createContext(parts: GatewayParts, state: ContextState): GatewayContext {
   const { streams, admission, peers } = parts;
-  const peerCalls: PeerCalls = { ...state.sessions, summary: () => summarize(context) };
+  const peerCalls: PeerCalls = {
+    ...state.sessions,
+    summary: () => summarize(context),
+    used: ({ streams: names }) => parts.onDemand.used(names),
+  };
   const { sessions, replays, searches, bodies, pressure, forwarding, routes, options, policy } = state;
   const context: GatewayContext = {
     version,
@@ -100,6 +104,7 @@ export function createContext(parts: GatewayParts, state: ContextState): Gateway
     startedAt: parts.startedAt,
     listener: options().listener,
     streams,
+    onDemand: parts.onDemand,
     get default() {
       const { default: name } = options();
       return name === undefined ? undefined : streams.get(name);

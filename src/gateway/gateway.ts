@@ -4,7 +4,7 @@ import { toUpgradeHandler, type UpgradeHandler } from "../adapters/node/upgrade.
 import { SpillwayError, type ErrorCode } from "../errors.ts";
 import type { StreamDefinition } from "../events/definition.ts";
 import type { DeliveredEvent, IdMode } from "../hub/format.ts";
-import { idsOf, libraryKey } from "../http/publish.ts";
+import { idsOf, libraryKey, whileHeld } from "../http/publish.ts";
 import { toEvent } from "../http/publish-body.ts";
 import { createHandler, noteRefusal } from "../http/handler.ts";
 import type { Clients, PeerCalls } from "../http/clients.ts";
@@ -172,7 +172,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     sessions,
     forwarding,
     options: () => options,
-    streams: () => [...streams.values(), ...parts.shared.all()],
+    streams: () => [...streams.values(), ...parts.onDemand.open(), ...parts.shared.all()],
     server: async () => server?.catch(() => undefined),
     endIngest: parts.endIngest,
     pressure,
@@ -202,20 +202,18 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     () => sessions.review(policy.access),
   );
 
-  const find = (name: string): ServedStream => findStream(streams, name);
+  const find = (name: string): ServedStream | Promise<ServedStream> => findStream(parts, name);
 
   const gateway: RunningGateway = {
     node: (nodeOptions) => toNodeHandler(handler, nodeOptions),
     upgrade: (nodeOptions) => toUpgradeHandler(toNodeHandler(handler, nodeOptions)),
     fetch: (request, given) => toFetchHandler(handler, typeof given === "string" ? { mount: given } : given)(request),
-    async publish(name, events, { idempotencyKey } = {}) {
-      const stream = find(name);
-      const list = toEvents(events, stream.ids);
-      const idempotency = idempotencyKey === undefined ? undefined : libraryKey(idempotencyKey, list);
-      return idsOf(stream, list, await stream.append(list, { idempotency, strict: true }));
+    publish: async (name, events, publishOptions) => publishTo(await find(name), events, publishOptions),
+    subscribe(name, subscribeOptions = {}) {
+      assertKnown(name, parts);
+      return iterate(() => find(name), subscribeOptions);
     },
-    subscribe: (name, subscribeOptions = {}) => iterate(find(name), subscribeOptions),
-    stream: createStreamMember(find, () => gateway, context.clients),
+    stream: createStreamMember(parts, () => gateway, context.clients),
     async listen() {
       if (shutdown.draining) throw new SpillwayError("shutting-down");
       server ??= startOwnServer(context, options);
@@ -228,7 +226,7 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     },
     status: () => describe(context),
     deliveries: createDeliveriesMember(parts.deliveries, () => shutdown.closing),
-    subscribers: (name) => subscribersOf(find(name)),
+    subscribers: (name) => subscribersOf(name, parts),
     async reload() {
       if (shutdown.draining) throw new SpillwayError("shutting-down");
       if (!parts.reload) throw new SpillwayError("not-found", "this gateway has no configuration to reload");
@@ -245,16 +243,17 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
 }
 
 function createStreamMember(
-  find: (name: string) => ServedStream,
+  parts: Pick<GatewayParts, "streams" | "onDemand">,
   gateway: () => Gateway,
   clients: Clients,
 ): Gateway["stream"] {
   function stream<Definition extends StreamDefinition>(definition: Definition): TypedStream<Definition>;
   function stream(name: string): GatewayStream;
   function stream(wanted: string | StreamDefinition): unknown {
-    if (typeof wanted === "string") return createGatewayStream(find(wanted).name, gateway(), clients);
-    const { name } = wanted;
-    if (find(name).definition()) return createGatewayStream(name, gateway(), clients, wanted);
+    const name = typeof wanted === "string" ? wanted : wanted.name;
+    assertKnown(name, parts);
+    if (typeof wanted === "string") return createGatewayStream(name, gateway(), clients);
+    if (parts.streams.get(name)?.definition()) return createGatewayStream(name, gateway(), clients, wanted);
     const field = `streams.${name}.definition`;
     throw new SpillwayError("config-invalid", `${field}: expected a definition, got none`, { field });
   }
@@ -271,14 +270,38 @@ function createDeliveriesMember(deliveries: DeliveriesControl, isClosed: () => b
   return { status: () => deliveries.status(), pause: bind("pause"), resume: bind("resume"), retry: bind("retry") };
 }
 
-function subscribersOf({ hub }: ServedStream): Subscribers {
-  return { total: hub.subscribers, byChannel: Object.fromEntries(hub.subscribersByChannel()) };
+function publishTo(
+  stream: ServedStream,
+  events: EventInput | readonly EventInput[],
+  { idempotencyKey }: PublishOptions = {},
+): Promise<string[]> {
+  return whileHeld(stream, async () => {
+    const list = toEvents(events, stream.ids);
+    const idempotency = idempotencyKey === undefined ? undefined : libraryKey(idempotencyKey, list);
+    return idsOf(stream, list, await stream.append(list, { idempotency, strict: true }));
+  });
 }
 
-function findStream(streams: GatewayParts["streams"], name: string): ServedStream {
-  const stream = streams.get(name);
-  if (!stream) throw new SpillwayError("stream-unknown", `no stream "${name}"`, { field: "stream", got: name });
+/** A stream that is not open has no subscribers. */
+function subscribersOf(name: string, parts: Pick<GatewayParts, "streams" | "onDemand">): Subscribers {
+  assertKnown(name, parts);
+  const { hub } = parts.streams.get(name) ?? parts.onDemand.open().find((stream) => stream.name === name) ?? {};
+  return { total: hub?.subscribers ?? 0, byChannel: Object.fromEntries(hub?.subscribersByChannel() ?? []) };
+}
+
+function findStream({ streams, onDemand }: GatewayParts, name: string): ServedStream | Promise<ServedStream> {
+  const stream = streams.get(name) ?? onDemand.obtain(name);
+  if (!stream) throw unknownStream(name);
   return stream;
+}
+
+/** @throws {SpillwayError} `stream-unknown` if there is no such stream, and none can be made. */
+function assertKnown(name: string, { streams, onDemand }: Pick<GatewayParts, "streams" | "onDemand">): void {
+  if (!streams.has(name) && !onDemand.matches(name)) throw unknownStream(name);
+}
+
+function unknownStream(name: string): SpillwayError {
+  return new SpillwayError("stream-unknown", `no stream "${name}"`, { field: "stream", got: name });
 }
 
 function startOwnServer(context: GatewayContext, options: GatewayOptions): Promise<GatewayServer> {

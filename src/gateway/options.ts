@@ -2,7 +2,7 @@
 import type { AccessOptions } from "../access/options.ts";
 import type { Deliveries } from "../deliveries/options.ts";
 import type { Heartbeat } from "../hub/heartbeat.ts";
-import type { Limits } from "../limits/options.ts";
+import type { Limits, Rate } from "../limits/options.ts";
 import type { IdMode } from "../hub/format.ts";
 import type { Retention } from "../log/log.ts";
 import type { Routes } from "../proxy/options.ts";
@@ -42,6 +42,23 @@ export interface StreamOptions {
   readonly retry: number | undefined;
   /** How long an event may be held back to be written together with later ones. */
   readonly coalesce: number;
+}
+
+/** How the streams of a pattern are made and forgotten. */
+export interface OnDemandOptions {
+  /** A stream without subscribers that nobody has published to for this long is removed with its events, in ms. */
+  readonly idle: number;
+  /** How many streams exist at once at most; beyond it 503. */
+  readonly streams: number;
+  /** How many streams one subject, or one address if anonymous, may make; beyond it 429. */
+  readonly rate: Rate | undefined;
+}
+
+/** The streams whose names match a pattern. */
+export interface PatternOptions {
+  /** The options of each of them. */
+  readonly stream: StreamOptions;
+  readonly onDemand: OnDemandOptions;
 }
 
 /** The kind of event ids that clients of a stream get. */
@@ -97,6 +114,8 @@ export interface GatewayOptions {
   /** The longest time over which a stopping gateway disconnects its subscribers. */
   readonly drain: number;
   readonly streams: Readonly<Record<string, StreamOptions>>;
+  /** Streams that are made at their first use, by the patterns of their names. */
+  readonly patterns: Readonly<Record<string, PatternOptions>>;
   /** What is forwarded, by path patterns. */
   readonly routes: Routes;
   /** What is forwarded and stored, by path patterns. */

@@ -12,14 +12,16 @@ import { createDiagnostics, type DiagnosticsHost } from "./diagnostics.ts";
 import { assembleGateway, type Gateway, type RunningGateway } from "./gateway.ts";
 import { nodeLog, Nodes } from "./nodes.ts";
 import type { GatewayOptions } from "./options.ts";
+import { OwnOnDemandStreams, type OnDemandDependencies } from "./on-demand-streams.ts";
 import { createOwnDeliveries } from "./own-deliveries.ts";
 import { createRunsIn } from "./own-runs.ts";
 import { openStreams } from "./own-streams.ts";
 import { countingParts, createReconfigurable } from "./reconfigurable.ts";
 import { createReload } from "./reload.ts";
 import { SharedTickets, ticketLog, type SharedTicketsOptions } from "./shared-tickets.ts";
-import { createSharedStreams } from "./shared-streams.ts";
+import { createSharedStreams, type SharedStreams } from "./shared-streams.ts";
 import type { OwnSource, SourceDependencies } from "./source.ts";
+import { serveStream, type StreamDependencies } from "./stream.ts";
 import { version } from "./version.ts";
 
 export interface GatewayHost
@@ -76,6 +78,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   const sharedTickets = store.coordination && shareTickets(local, options, { store, end, logger });
   const tickets = sharedTickets ?? local;
   const nodes = store.coordination && new Nodes({ store, peerCalls: () => gateway.peerCalls, logger });
+  const onDemand = createOnDemandStreams(options, { store, peers: nodes, limits, logger });
   const shared = createSharedStreams({ store, openStore: host.openSharedStore, logger, limits });
   const runs = createRunsIn(store, options, { limits, logger });
   const admission = createAdmission(options.limits);
@@ -84,7 +87,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   const monitor = createProcessMonitor(() => gateway.bodies.bytes);
   const metrics = createMetrics({
     version,
-    streams: own.streams,
+    streams: () => [...own.streams, ...onDemand.patterns()],
     store: () => store.connection?.(),
     ingestStats: (name) => own.sources.get(name)?.ingestStats(),
     refused: () => gateway.refused,
@@ -95,6 +98,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   });
   const gateway: RunningGateway = assembleGateway(options, {
     streams: own.streams,
+    onDemand,
     shared,
     runs,
     reconfigurable,
@@ -110,7 +114,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     async endIngest() {
       await reload?.end();
       sharedTickets?.stop();
-      await Promise.all([own.stop(), shared.stop(), deliveries.stop()]);
+      await Promise.all([own.stop(), onDemand.stop(), shared.stop(), deliveries.stop()]);
     },
     metrics: () => metrics.render(),
     async end() {
@@ -119,19 +123,47 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
       if (!keepsStore) await store.close();
     },
   });
+  const parts = [...countingParts(admission, tickets), onDemand.apply.bind(onDemand)];
   reconfigurable.add(
     (next) => void (current = next),
-    ...countingParts(admission, tickets),
+    ...parts,
     (next) => deliveries.apply(next.deliveries),
   );
   const reserved: Reserved = { [ticketLog]: sharedTickets, [nodeLog]: nodes, [runLog]: runs };
-  host.onResets?.((log) => {
-    if (Object.hasOwn(reserved, log)) return reserved[log]?.renew();
-    shared.lose(log);
-    void own.renew(log).then(() => deliveries.renew(log));
-  });
+  const renew = (log: string): Promise<void> => own.renew(log).then(() => deliveries.renew(log));
+  host.onResets?.((log) => renewLog(log, { reserved, shared, onDemand, renew }));
   await Promise.all([nodes?.start(), runs.start()]);
+  await onDemand.start();
   own.start();
   await deliveries.start();
   return gateway;
+}
+
+/** The streams that are made on demand, served by this process. */
+function createOnDemandStreams(
+  options: GatewayOptions,
+  dependencies: Omit<OnDemandDependencies, "serve"> & Pick<StreamDependencies, "limits">,
+): OwnOnDemandStreams {
+  const { limits, logger } = dependencies;
+  const count = (): number => onDemand.open().length + 1;
+  const onDemand = new OwnOnDemandStreams(options, {
+    ...dependencies,
+    serve: (name, stream, source, hold) => serveStream(name, stream, { ...source, hold }, { limits, count, logger }),
+  });
+  return onDemand;
+}
+
+/** What has a log that the store has lost. */
+interface LogHolders {
+  readonly reserved: Reserved;
+  readonly shared: SharedStreams;
+  readonly onDemand: OwnOnDemandStreams;
+  renew(log: string): Promise<void>;
+}
+
+function renewLog(log: string, { reserved, shared, onDemand, renew }: LogHolders): void {
+  if (Object.hasOwn(reserved, log)) return reserved[log]?.renew();
+  shared.lose(log);
+  void onDemand.lose(log);
+  void renew(log);
 }

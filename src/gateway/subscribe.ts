@@ -28,7 +28,7 @@ const pageSize = { limit: 256, maxBytes: 1024 * 1024 };
  * HTTP.
  */
 export async function* iterate(
-  stream: ServedStream,
+  find: () => ServedStream | Promise<ServedStream>,
   {
     after,
     channels,
@@ -38,13 +38,14 @@ export async function* iterate(
     signal = new AbortController().signal,
   }: SubscribeOptions,
 ): AsyncGenerator<DeliveredEvent, void, undefined> {
+  const stream = await find();
   const { log, hub, ids } = stream;
-  const where = expression === undefined ? [] : [await stream.filters.compile(expression)];
-  const filter = addConditions(narrow({ channels, events }, {}), where);
-  const start = await findStart({ after }, stream, { filter, granted: undefined, search: undefined });
-  const end = follow ? Infinity : await findHead(log, filter);
   const release = stream.hold();
   try {
+    const where = expression === undefined ? [] : [await stream.filters.compile(expression)];
+    const filter = addConditions(narrow({ channels, events }, {}), where);
+    const start = await findStart({ after }, stream, { filter, granted: undefined, search: undefined });
+    const end = follow ? Infinity : await findHead(log, filter);
     const cursor = new LogCursor(stream, start.position, { filter, ...pageSize });
     if (start.gap) yield control("spillway.gap", start.gap, hub.idAt(start.position));
     if (start.reset) yield control("spillway.reset", start.reset, hub.idAt(start.position));

@@ -73,6 +73,8 @@ export interface NodeSummary {
 export interface PeerCalls extends SessionCalls {
   /** What this process is and does. */
   summary(): NodeSummary;
+  /** Of these streams, those that are in use. The others stay closed for a moment, so that the asker can remove them. */
+  used(call: { readonly streams: readonly string[] }): readonly string[];
 }
 
 /** What each process does with its own sessions. Arguments and results are plain JSON: processes ask each other. */

@@ -8,7 +8,7 @@ import type { IdMode } from "../hub/format.ts";
 import type { StreamFilters } from "../filter/stream-filters.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Appended, AppendOptions, Log, NewEvent, Retention } from "../log/log.ts";
-import type { Admission } from "../limits/admission.ts";
+import type { Admission, Caller as Client } from "../limits/admission.ts";
 import type { BodyBudget } from "../limits/body-budget.ts";
 import type { Limits } from "../limits/options.ts";
 import type { ReplayGate } from "../limits/replay-gate.ts";
@@ -21,8 +21,10 @@ import type { Diagnostics } from "./diagnostics.ts";
 import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message.ts";
 import type {
   DeliveriesStatus,
+  OnDemandStatus,
   RoutesStatus,
   StreamDefinitionStatus,
+  OnDemandStream,
   StreamTransformStatus,
   SubscriberStats,
   WorkerStatus,
@@ -52,6 +54,8 @@ export interface Published extends Appended {
 /** One stream as it is served. */
 export interface ServedStream {
   readonly name: string;
+  /** The pattern by which it was made on demand; absent for a configured stream. It is closed while nobody holds it. */
+  readonly pattern?: string | undefined;
   readonly right: SubscriberRight;
   readonly ids: IdMode;
   /** The reconnect delay that clients are given, in ms; absent to use the client's own. */
@@ -85,6 +89,27 @@ export interface ServedStream {
    * counting it.
    */
   hold(): () => void;
+}
+
+/** The streams that are made at their first use. */
+export interface OnDemandStreams {
+  /** Whether a name belongs to a pattern, so that its stream is made when it is used. */
+  matches(name: string): boolean;
+  /**
+   * The stream of a name, which is made and opened if necessary. It is closed when nobody uses it: hold it until it is used.
+   * `undefined` if no pattern matches the name.
+   * @param client who asks for it; absent for the program itself, which no rate limits
+   * @throws {SpillwayError} `too-many-streams`, `rate-limited`, `shutting-down`; a `store-…` code.
+   */
+  obtain(name: string, client?: Client): ServedStream | Promise<ServedStream> | undefined;
+  /** The streams that are open in this process. */
+  open(): ServedStream[];
+  /** All of them, as far as they are known here. */
+  list(): readonly OnDemandStream[] | Promise<readonly OnDemandStream[]>;
+  /** By their patterns. */
+  status(): Readonly<Record<string, OnDemandStatus>>;
+  /** Of these streams, those that are in use here. The others stay closed for a moment. */
+  used(names: readonly string[]): readonly string[];
 }
 
 /** The lease to ingest a stream, if nodes share the store. */
@@ -201,6 +226,8 @@ export interface GatewayContext {
   readonly streams: ReadonlyMap<string, ServedStream>;
   /** The limits of a stream's log; `undefined` if it is not configured. */
   retention(stream: string): Retention | undefined;
+  /** The streams that are made at their first use, in addition to `streams`. */
+  readonly onDemand: OnDemandStreams;
   /** The stream served at `/api/sse`, `/events` and `/publish`. */
   readonly default: ServedStream | undefined;
   /** The configured route that forwards the requests for a path; `undefined` if there is none. */

@@ -20,6 +20,8 @@ export interface GatewayStatus {
   readonly workers?: readonly WorkerStatus[];
   /** The streams by name. `GET /status` shows only those that the caller is granted, `gateway.status()` all of them. */
   readonly streams: Readonly<Record<string, StreamStatus>>;
+  /** The streams that are made on demand, by their patterns. The open ones are in `streams` as well. */
+  readonly onDemand: Readonly<Record<string, OnDemandStatus>>;
   readonly routes: RoutesStatus;
   readonly deliveries: DeliveriesStatus;
 }
@@ -150,6 +152,25 @@ export interface StreamRange {
   readonly head: string;
   /** The cursor of the first event still held. */
   readonly earliest: string;
+}
+
+/** A stream that was made on demand. Its range is `null` if this process has not opened it yet. */
+export interface OnDemandStream {
+  readonly name: string;
+  /** The cursor of the last event, when this process last had the stream open. */
+  readonly head: string | null;
+  /** The cursor of the first event still held, like `head`. */
+  readonly earliest: string | null;
+}
+
+/** The streams of a pattern, on this node. */
+export interface OnDemandStatus {
+  /** The streams that are in the store, as far as it is known here. */
+  readonly streams: number;
+  /** How many of them are open, because they are used or were just used. */
+  readonly open: number;
+  /** How many there may be. */
+  readonly limit: number;
 }
 
 /** The subscribers of a stream, in all processes of this node, and what was delivered to them since the start. */

@@ -16,7 +16,27 @@ import type { Caller, GatewayContext, Published, ServedStream } from "./gateway-
  * responds with their ids once they are durable. With an `Idempotency-Key`, a repeated request appends nothing and gets
  * the same response.
  */
-export async function publish(
+export function publish(
+  request: HttpRequest,
+  stream: ServedStream,
+  caller: Caller,
+  gateway: GatewayContext,
+  read: EventReader,
+): Promise<HttpBody> {
+  return whileHeld(stream, () => publishHeld(request, stream, caller, gateway, read));
+}
+
+/** Does something with a stream that must stay open meanwhile. Other streams are always open. */
+export async function whileHeld<Result>(stream: ServedStream, run: () => Promise<Result>): Promise<Result> {
+  const release = stream.pattern === undefined ? undefined : stream.hold();
+  try {
+    return await run();
+  } finally {
+    release?.();
+  }
+}
+
+async function publishHeld(
   request: HttpRequest,
   stream: ServedStream,
   caller: Caller,

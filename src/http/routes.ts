@@ -119,7 +119,7 @@ function streamRoute(path: string): Route | undefined {
   const match = /^\/streams\/([^/]+)(?:\/([^/]+))?\/?$/.exec(path);
   if (!match) return undefined;
   const stream = decode(match[1]!);
-  const find = (gateway: GatewayContext): ServedStream => findStream(stream, gateway);
+  const find: FindStream = (gateway, caller) => findStream(stream, gateway, caller);
   if (match[2] !== "events") return subscription(stream, match[2] && decode(match[2]), find);
   return publication(stream, find, readEvents);
 }
@@ -131,7 +131,8 @@ function webhookRoute(path: string, { policy }: GatewayContext): Route | undefin
   return (
     webhook && {
       methods: ["POST"],
-      handle: (request, _, gateway) => receiveWebhook(request, findStream(stream, gateway), webhook, gateway),
+      handle: async (request, caller, gateway) =>
+        receiveWebhook(request, await findStream(stream, gateway, caller), webhook, gateway),
     }
   );
 }
@@ -154,16 +155,12 @@ function channelsOf(topics: string): string | undefined {
   return topics.split(",").includes("all") ? undefined : topics;
 }
 
-function publication(
-  stream: string | undefined,
-  find: (gateway: GatewayContext) => ServedStream,
-  read: EventReader,
-): Route {
+function publication(stream: string | undefined, find: FindStream, read: EventReader): Route {
   return {
     methods: ["POST"],
     right: "publish",
     stream,
-    handle: (request, caller, gateway) => publish(request, find(gateway), caller, gateway, read),
+    handle: async (request, caller, gateway) => publish(request, await find(gateway, caller), caller, gateway, read),
   };
 }
 
@@ -185,22 +182,27 @@ function deliveryRoute(path: string): Route | undefined {
   return forAdmin(["POST"], (_request, gateway) => commandDelivery(name, command, gateway));
 }
 
-function subscription(
-  stream: string | undefined,
-  channel: string | undefined,
-  find: (gateway: GatewayContext) => ServedStream,
-): Route {
+function subscription(stream: string | undefined, channel: string | undefined, find: FindStream): Route {
   return {
     methods: reading,
     right: "subscribe",
     stream,
     subscribes: true,
-    handle: (request, caller, gateway) => subscribe(request, find(gateway), channel, caller, gateway),
+    handle: async (request, caller, gateway) =>
+      subscribe(request, await find(gateway, caller), channel, caller, gateway),
   };
 }
 
-function findStream(name: string, { streams }: GatewayContext): ServedStream {
-  const stream = streams.get(name);
+/** Finds the stream of a route. One that is made on demand is made for the caller. */
+type FindStream = (gateway: GatewayContext, caller: Caller) => ServedStream | Promise<ServedStream>;
+
+function findStream(
+  name: string,
+  { streams, onDemand, draining }: GatewayContext,
+  { identity, address }: Caller,
+): ServedStream | Promise<ServedStream> {
+  if (draining) throw new SpillwayError("shutting-down");
+  const stream = streams.get(name) ?? onDemand.obtain(name, { subject: identity.subject, address });
   if (stream) return stream;
   const hint = "no stream has this name: GET /streams lists the streams";
   throw new SpillwayError("stream-unknown", hint, { field: "stream", got: name.slice(0, 100) });

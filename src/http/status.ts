@@ -31,8 +31,11 @@ export function describe(
     listener: gateway.listener,
     ...(gateway.workers && { workers: gateway.workers() }),
     streams: Object.fromEntries(
-      [...gateway.streams.values()].filter(isShown).map((stream) => [stream.name, streamStatus(stream, gateway)]),
+      [...gateway.streams.values(), ...gateway.onDemand.open()]
+        .filter(isShown)
+        .map((stream) => [stream.name, streamStatus(stream, gateway)]),
     ),
+    onDemand: gateway.onDemand.status(),
     routes: gateway.routes(),
     deliveries: Object.fromEntries(
       Object.entries(gateway.deliveries.status()).filter(([, { stream }]) => {
@@ -117,9 +120,9 @@ function transformStatus({ transform }: ServedStream): Pick<StreamStatus, "trans
 }
 
 /** `GET /streams`: the streams that the caller may subscribe to. */
-export function listStreams(gateway: GatewayContext, { identity }: Caller): HttpBody {
-  const granted = [...gateway.streams.values()].filter(({ name }) => allows(identity.grant.streams, name));
-  return json({ streams: granted.map(place) });
+export async function listStreams(gateway: GatewayContext, { identity }: Caller): Promise<HttpBody> {
+  const all = [...Array.from(gateway.streams.values(), place), ...(await gateway.onDemand.list())];
+  return json({ streams: all.filter(({ name }) => allows(identity.grant.streams, name)) });
 }
 
 /** A stream's name, and the range of events in its log. */

@@ -64,9 +64,12 @@ async function admit(
   caller: Caller,
   { admission }: GatewayContext,
 ): Promise<{ readonly filters: HeldFilters; readonly release: () => void }> {
-  const admitted = admission.connect({ subject: caller.identity.subject, address: caller.address });
-  const leave = admitted instanceof Promise ? await admitted : admitted;
+  const letGo = to.pattern === undefined ? undefined : to.hold();
+  let leave = letGo ?? ((): void => {});
   try {
+    const admitted = admission.connect({ subject: caller.identity.subject, address: caller.address });
+    const free = admitted instanceof Promise ? await admitted : admitted;
+    leave = letGo ? (): void => (free(), letGo()) : free;
     const filters = await holdFilters(filter, caller, to);
     if (filters.all.length === 0) return { filters, release: leave };
     const release = (): void => {
@@ -92,7 +95,9 @@ async function respond(
   // The hub may have closed during the lookup.
   if (to.hub.closed) {
     // A reload may have replaced the stream.
-    const now = gateway.draining ? undefined : gateway.streams.get(to.name);
+    const now = gateway.draining
+      ? undefined
+      : (gateway.streams.get(to.name) ?? (await gateway.onDemand.obtain(to.name)));
     if (now && now !== to) return respond({ ...context, to: now }, representation, failOnGap);
     throw new SpillwayError("shutting-down");
   }

@@ -43,7 +43,8 @@ function pathOf(scope: StreamScope | RouteScope, gateway: GatewayContext): strin
     if (!gateway.hasRoute(scope.route)) throw new SpillwayError("not-found", "no such route", { field: "route" });
     return scope.route.includes("*") ? undefined : scope.route;
   }
-  if (!gateway.streams.has(scope.stream)) throw new SpillwayError("stream-unknown", undefined, { field: "stream" });
+  if (!gateway.streams.has(scope.stream) && !gateway.onDemand.matches(scope.stream))
+    throw new SpillwayError("stream-unknown", undefined, { field: "stream" });
   return `/streams/${encodeURIComponent(scope.stream)}`;
 }
 

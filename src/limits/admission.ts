@@ -123,6 +123,15 @@ export function createAdmission(limits: AdmissionLimits): CountingAdmission {
   };
 }
 
+/**
+ * Limits how often a subject, or an address if it is anonymous, does something: the function throws `rate-limited` beyond
+ * the rate, and never without one. Calls of unknown callers do not count.
+ */
+export function createRateLimit(rate: Rate | undefined): (caller: Caller) => void {
+  const counted = rateOf(rate);
+  return (caller) => counted && checkRate(counted, keysOf(caller));
+}
+
 function checkRoom(tally: Tally, key: string | undefined, bound: number | undefined, what: string): void {
   if (key === undefined || bound === undefined || tally.of(key) < bound) return;
   throw new SpillwayError("too-many-connections", `at most ${bound} connections per ${what}`, { retryAfter });

@@ -229,6 +229,11 @@ export interface LogRemoval {
   /** The streams whose names begin with `prefix` and that have a log, open or not. */
   list(prefix: string): Promise<readonly string[]>;
   /**
+   * Closes a stream's log in this store, which keeps it: a `Log` of it that is open refuses every call from then on. Does
+   * nothing where it is not open.
+   */
+  close(stream: string): Promise<void>;
+  /**
    * Removes a stream's log with its events and idempotency keys; a `Log` of it that is open refuses every call from then on. Does
    * nothing where there is none. A log that is opened under the same name later has another epoch.
    * @throws {SpillwayError} a `store-…` code.

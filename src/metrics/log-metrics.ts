@@ -3,6 +3,13 @@ import { eachStream, type Metric } from "./definition.ts";
 /** Metrics of the logs. One process holds the logs, so these cover all processes. */
 export const logMetrics: readonly Metric[] = [
   {
+    name: "spillway_on_demand_streams",
+    type: "gauge",
+    help: "Streams of a pattern that exist, as far as this node knows",
+    labels: ["stream"],
+    samples: eachStream(({ count }) => count),
+  },
+  {
     name: "spillway_log_head",
     type: "gauge",
     help: "Number of the last event, counted from the beginning of the log",

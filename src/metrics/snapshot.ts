@@ -29,7 +29,10 @@ export interface IngestStats {
 
 /** A stream at one moment. Counters cover all processes, including ended ones. */
 export interface StreamSnapshot {
+  /** The stream's name; the pattern for all streams that are made on demand by it. */
   readonly name: string;
+  /** The number of the pattern's streams. */
+  readonly count?: number | undefined;
   readonly subscriberStats: SubscriberStats;
   readonly log: LogState;
   readonly upstream: UpstreamStatus | undefined;
@@ -70,12 +73,15 @@ export interface ProcessSnapshot extends ProcessStats {
 /** The sources of the values. Every member is read once per scrape. */
 export interface MetricsSources {
   readonly version: string;
-  readonly streams: ReadonlyMap<
-    string,
-    Pick<
-      ServedStream,
-      "log" | "subscriberStats" | "upstream" | "transform" | "definition" | "paused" | "lease" | "replication"
-    >
+  /** By the names that metrics show: those of the configured streams, and the patterns of all others. */
+  streams(): Iterable<
+    readonly [
+      string,
+      Pick<
+        ServedStream,
+        "log" | "subscriberStats" | "upstream" | "transform" | "definition" | "paused" | "lease" | "replication"
+      > & { count?(): number; ingestStats?(): IngestStats },
+    ]
   >;
   store?(): Snapshot["store"];
   /** `undefined` while the statistics are not known. */
@@ -92,17 +98,18 @@ export function takeSnapshot(sources: MetricsSources): Snapshot {
   return {
     version: sources.version,
     now: Date.now(),
-    streams: Array.from(sources.streams, ([name, stream]) => ({
+    streams: Array.from(sources.streams(), ([name, stream]) => ({
       name,
       subscriberStats: stream.subscriberStats(),
       log: stream.log.state(),
+      count: stream.count?.(),
       upstream: stream.upstream(),
       transform: stream.transform(),
       definition: stream.definition(),
       paused: stream.paused() !== undefined,
       lease: stream.lease?.(),
       replication: stream.replication?.(),
-      ingestStats: sources.ingestStats(name),
+      ingestStats: stream.ingestStats?.() ?? sources.ingestStats(name),
     })),
     store: sources.store?.(),
     refused: sources.refused(),

@@ -177,6 +177,9 @@ export interface OpenedStream {
   follow?(log: OpenLog): () => void;
 }
 
+/** How a driver removes logs, none of which is open in this store. */
+export type DriverRemoval = Pick<LogRemoval, "list" | "remove">;
+
 /** An engine's store of logs. Methods throw what the client library throws, which `storeError` turns into what callers get. */
 export interface StoreDriver {
   /** The URL's scheme. */
@@ -187,7 +190,7 @@ export interface StoreDriver {
   prune(keysBefore: number): Promise<void>;
   readonly leases?: LeaseDriver | undefined;
   /** Removes logs that are not open. Absent where the driver cannot. */
-  readonly removal?: LogRemoval | undefined;
+  readonly removal?: DriverRemoval | undefined;
   connection?(): StoreConnection;
   storeError(error: unknown): SpillwayError;
   /** Lets go of all connections; what is under way fails. Called once, after the appends have ended or their time is up. */

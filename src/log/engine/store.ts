@@ -3,7 +3,7 @@ import { type Logger, silentLogger } from "../../util/logger.ts";
 import { pause } from "../../util/pause.ts";
 import type { Log, LogOptions, LogRemoval, LogStore } from "../log.ts";
 import { createCoordination } from "./coordination.ts";
-import type { StoreDriver } from "./driver.ts";
+import type { DriverRemoval, StoreDriver } from "./driver.ts";
 import { EngineLog } from "./engine-log.ts";
 import { startRetention } from "./retention.ts";
 
@@ -59,14 +59,19 @@ export function createEngineStore(driver: StoreDriver, options: EngineStoreOptio
     return log;
   }
 
-  const removalOf = ({ list, remove }: LogRemoval): LogRemoval => ({
+  async function closeLog(stream: string): Promise<void> {
+    const log = logs.get(stream);
+    logs.delete(stream);
+    await log?.close();
+    await log?.driver.close?.();
+  }
+
+  const removalOf = ({ list, remove }: DriverRemoval): LogRemoval => ({
     list: (prefix) => ask(() => list(prefix)),
+    close: (stream) => ask(() => closeLog(stream)),
     remove: (stream) =>
       ask(async () => {
-        const log = logs.get(stream);
-        logs.delete(stream);
-        await log?.close();
-        await log?.driver.close?.();
+        await closeLog(stream);
         await remove(stream);
       }),
   });

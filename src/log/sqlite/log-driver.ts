@@ -78,17 +78,31 @@ export class SqliteLogReader implements Pick<LogDriver, "scan" | "latestOfSource
   }
 }
 
+/** What the driver of a log needs of its store. */
+export interface SqliteLogDependencies {
+  readonly log: OpenLog;
+  /** The id of the stream. */
+  readonly id: number;
+  readonly writer: WriterClient;
+  readonly snapshots: Snapshots;
+  readonly path: string;
+  /** Called when the log is closed. */
+  onClosed(): void;
+}
+
 /** The driver of one log. Its writer is a thread, which also splits a group if one of its batches fails. */
 export class SqliteLogDriver extends SqliteLogReader implements LogDriver {
   readonly #writer: WriterClient;
   readonly #id: number;
   readonly #log: OpenLog;
   readonly #path: string;
+  readonly close: () => Promise<void>;
   /** The head before the last group that was sent. */
   #headBefore = 0;
 
-  constructor(log: OpenLog, id: number, writer: WriterClient, snapshots: Snapshots, path: string) {
+  constructor({ log, id, writer, snapshots, path, onClosed }: SqliteLogDependencies) {
     super(snapshots, id);
+    this.close = async () => onClosed();
     this.#log = log;
     this.#id = id;
     this.#writer = writer;

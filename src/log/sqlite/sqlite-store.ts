@@ -87,7 +87,8 @@ function createStoreDriver({ path, writer, snapshots, lock, logs }: SqliteStoreP
         state: { ...row, revision: logs.get(row.id)?.known.revision ?? 0 },
         createDriver(log) {
           logs.set(row.id, log);
-          return new SqliteLogDriver(log, row.id, writer, snapshots, path);
+          const onClosed = (): void => void logs.delete(row.id);
+          return new SqliteLogDriver({ log, id: row.id, writer, snapshots, path, onClosed });
         },
       };
     },
@@ -97,7 +98,7 @@ function createStoreDriver({ path, writer, snapshots, lock, logs }: SqliteStoreP
         return rows.map(({ name }) => decodeText(name)).filter((name) => name.startsWith(prefix));
       },
       async remove(stream) {
-        logs.delete(await writer.remove(stream));
+        await writer.remove(stream);
       },
     },
     prune: writer.prune,

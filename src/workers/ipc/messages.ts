@@ -12,14 +12,16 @@ import type { IngestStats, ProcessSnapshot } from "../../metrics/snapshot.ts";
 import type { DeliveryCommand, Published, StoreOptions } from "../../http/gateway-context.ts";
 import type {
   DeliveriesStatus,
+  OnDemandStatus,
   RoutesStatus,
   StreamDefinitionStatus,
+  OnDemandStream,
   StreamTransformStatus,
   SubscriberStats,
   WorkerStatus,
 } from "../../http/gateway-status.ts";
 import type { UpstreamStatus } from "../../upstream/upstream.ts";
-import type { LogEvent, NewEvent } from "../../log/log.ts";
+import type { LogEvent, LogState, NewEvent } from "../../log/log.ts";
 
 /** A message from the primary to a worker. */
 export type ToWorker =
@@ -56,6 +58,8 @@ export type ToPrimary =
   | { readonly kind: "done"; readonly id: string; readonly answer?: unknown }
   /** Whether a client of this worker needs the stream's upstream. */
   | { readonly kind: "demand"; readonly stream: string; readonly wanted: boolean }
+  /** This worker has closed a stream that was made on demand. */
+  | { readonly kind: "closed"; readonly stream: string }
   | ({ readonly kind: "report" } & Report)
   /** Answered with the facts over all workers. */
   | { readonly kind: "facts-request"; readonly id: number };
@@ -90,6 +94,13 @@ export interface Calls {
     };
     readonly answer: Published;
   };
+  /** Opens a stream that is made on demand, and keeps it open until this worker has closed it. */
+  readonly open: {
+    readonly request: { readonly stream: string; readonly client: Caller | undefined };
+    readonly answer: null;
+  };
+  /** The streams that were made on demand. */
+  readonly streams: { readonly request: null; readonly answer: readonly OnDemandStream[] };
   readonly arrive: { readonly request: Arrival; readonly answer: null };
   /** Admits a connection. The answer is its place, which `release` frees. */
   readonly connect: { readonly request: Caller; readonly answer: number };
@@ -141,7 +152,9 @@ export interface Facts {
   /** When the primary was started, in ms since 1970. */
   readonly startedAt: number;
   readonly workers: readonly WorkerStatus[];
+  /** By name. Those made on demand are summed up by their patterns. */
   readonly streams: Readonly<Record<string, StreamFacts>>;
+  readonly onDemand: Readonly<Record<string, OnDemandStatus>>;
   /** The total over all workers, including those that have ended. */
   readonly refused: Counts;
   /** The total over all workers; the counts include workers that have ended. */
@@ -152,6 +165,8 @@ export interface Facts {
 }
 
 export interface StreamFacts {
+  /** The sums over the logs; only of a pattern. */
+  readonly log?: LogState | undefined;
   /** The total over all workers, including those that have ended. */
   readonly subscriberStats: SubscriberStats;
   readonly upstream?: UpstreamStatus | undefined;

@@ -1,5 +1,5 @@
 import type { RoutesStatus, RouteStatus, RunsStatus, SharedStatus, TargetStatus } from "../../http/gateway-status.ts";
-import { addNumbers } from "./subscriber-stats.ts";
+import { addNumbers } from "../../http/subscriber-stats.ts";
 
 /** The routes of several processes. Of a target's states the worst. */
 export function addRoutes(a: RoutesStatus, b: RoutesStatus): RoutesStatus {

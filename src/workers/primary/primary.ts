@@ -6,6 +6,7 @@ import { createTickets, type LocalTickets } from "../../access/tickets.ts";
 import { SpillwayError } from "../../errors.ts";
 import { createDiagnostics, type DiagnosticsHost } from "../../gateway/diagnostics.ts";
 import { createOwnDeliveries, type OwnDeliveries } from "../../gateway/own-deliveries.ts";
+import { OwnOnDemandStreams } from "../../gateway/on-demand-streams.ts";
 import { retentionOf } from "../../gateway/own-runs.ts";
 import { createPolicy } from "../../gateway/policy.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
@@ -23,7 +24,7 @@ import { createForwarding, forwardHints, type Notifier } from "./notifier.ts";
 import { setUpWorkers, type WorkerProcess } from "./fork.ts";
 import { createWorkerStats, type WorkerStats } from "./worker-stats.ts";
 import { createWorkerCommands } from "./worker-commands.ts";
-import { createPool, type Pool } from "./pool.ts";
+import { createPool, type Member, type Pool } from "./pool.ts";
 
 export interface PrimaryParts extends DiagnosticsHost {
   /** The primary closes the store when it closes, or when it fails to start. */
@@ -72,6 +73,7 @@ export async function startPrimary(options: GatewayOptions, parts: PrimaryParts)
       return isDeepStrictEqual(next.listen, options.listen) ? { ...next, listen } : next;
     };
     workers = connectWorkers({ ...options, listen }, sources, runs, { ...parts, readOptions });
+    await workers.onDemand.start();
     const { host, port } = await workers.pool.start();
     for (const source of sources.values()) source.start();
     await workers.deliveries.start();
@@ -84,10 +86,10 @@ export async function startPrimary(options: GatewayOptions, parts: PrimaryParts)
 
   async function close(
     sources: ReadonlyMap<string, OwnSource>,
-    { pool, drain, reload, deliveries }: Workers,
+    { pool, drain, reload, deliveries, onDemand }: Workers,
   ): Promise<void> {
     await reload.end();
-    await Promise.all([stopSources(sources), deliveries.stop()]);
+    await Promise.all([stopSources(sources), onDemand.stop(), deliveries.stop()]);
     // Lets the hints of the last events be sent before `close`.
     await nextTurn();
     const ended = pool.end(drain() + closeGrace);
@@ -122,6 +124,7 @@ interface Workers {
   readonly pool: Pool;
   readonly reload: Reload;
   readonly deliveries: OwnDeliveries;
+  readonly onDemand: OwnOnDemandStreams;
   /** The currently configured `drain`, in ms. */
   drain(): number;
 }
@@ -142,14 +145,10 @@ function connectWorkers(
   const notifiers = (): Notifier[] => pool.members.flatMap(({ process }) => process?.notifier ?? []);
   const dependencies = { store, logger, lease: first.cluster.lease };
   const deliveries = createOwnDeliveries(first.deliveries, { ...dependencies, stream: (name) => sources.get(name) });
-  const workerStats: WorkerStats = createWorkerStats(
-    () => pool.members,
-    sources,
-    deliveries.status,
-    createProcessMonitor(),
-  );
-
   const follow = createForwarding(notifiers);
+  const onDemand = createOnDemandSources(first, follow, parts);
+  const members = (): readonly Member[] => pool.members;
+  const workerStats = createWorkerStats(members, sources, onDemand, deliveries.status, createProcessMonitor());
 
   const access = createAccessParts(tickets, logger);
   const reconfigurable = createReconfigurable();
@@ -158,6 +157,7 @@ function connectWorkers(
     (next) => void (options = next),
     ...countingParts(admission, tickets),
     access.reviewTickets,
+    (next) => onDemand.apply(next),
     (next) => commands.apply(withoutSecrets(next)),
     (next) => deliveries.apply(next.deliveries),
     async (next) => void (await store.open(runLog, { retention: retentionOf(next) })),
@@ -172,6 +172,7 @@ function connectWorkers(
   const diagnostics = createDiagnostics({ sources, streams: workerStats }, () => options, parts);
   const requests = createWorkerRequests({
     sources,
+    onDemand,
     deliveries,
     runs,
     diagnostics,
@@ -192,7 +193,7 @@ function connectWorkers(
       onMessage(member, message) {
         const process = member.process!;
         if (message.kind === "report") workerStats.report(member, message);
-        else if (message.kind === "facts-request") void answer(process, message.id);
+        else if (message.kind === "facts-request") void answerFacts(process, message.id, workerStats);
         else if (message.kind === "done") commands.take(process, message);
         else requests.handle(process, message);
       },
@@ -204,12 +205,30 @@ function connectWorkers(
     },
     logger,
   );
-  const answer = async ({ channel }: WorkerProcess, id: number): Promise<void> => {
-    channel.send({ kind: "facts", id, facts: await workerStats.refresh() });
-  };
   for (const [stream, source] of sources) follow(stream, source);
   forwardHints(runLog, runs, notifiers);
-  return { pool, reload, deliveries, drain: () => options.drain };
+  return { pool, reload, deliveries, onDemand, drain: () => options.drain };
+}
+
+async function answerFacts({ channel }: WorkerProcess, id: number, stats: WorkerStats): Promise<void> {
+  channel.send({ kind: "facts", id, facts: await stats.refresh() });
+}
+
+/** The streams that are made on demand: the workers serve them. */
+function createOnDemandSources(
+  options: GatewayOptions,
+  follow: (name: string, source: OwnSource) => void,
+  { store, logger }: Pick<PrimaryParts, "store" | "logger">,
+): OwnOnDemandStreams {
+  return new OwnOnDemandStreams(options, {
+    store,
+    peers: undefined,
+    async serve(name, _, source) {
+      follow(name, source);
+      return undefined;
+    },
+    logger,
+  });
 }
 
 /** The primary's part in a change of the streams. */

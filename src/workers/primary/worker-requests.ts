@@ -1,6 +1,6 @@
 import type { LocalTickets } from "../../access/tickets.ts";
-import { SpillwayError } from "../../errors.ts";
 import type { OwnDeliveries } from "../../gateway/own-deliveries.ts";
+import type { OwnOnDemandStreams } from "../../gateway/on-demand-streams.ts";
 import type { OwnSource } from "../../gateway/source.ts";
 import type { PeerAnswers, PeerCall } from "../../http/clients.ts";
 import type { Log } from "../../log/log.ts";
@@ -11,7 +11,7 @@ import type { WorkerProcess } from "./fork.ts";
 import { createTicketUses } from "./ticket-uses.ts";
 import { toErrorText, type Call, type CallName, type Calls, type ToPrimary } from "../ipc/messages.ts";
 
-type Request = Call | Extract<ToPrimary, { kind: "demand" | "release" | "use" }>;
+type Request = Call | Extract<ToPrimary, { kind: "demand" | "release" | "use" | "closed" }>;
 
 /** Answers the workers' requests for what only the primary can do. */
 export interface WorkerRequests {
@@ -24,6 +24,7 @@ export interface WorkerRequests {
 
 export interface WorkerRequestsDependencies {
   readonly sources: ReadonlyMap<string, OwnSource>;
+  readonly onDemand: Pick<OwnOnDemandStreams, "source" | "hold" | "list">;
   readonly deliveries: Pick<OwnDeliveries, "command">;
   /** The log of the runs, which the workers write. */
   readonly runs: Pick<Log, "append">;
@@ -44,8 +45,9 @@ type Handlers = {
 
 /** Creates the handler of requests. */
 export function createWorkerRequests(dependencies: WorkerRequestsDependencies): WorkerRequests {
-  const { sources, deliveries, diagnostics, runs, admission, tickets, ask, reload } = dependencies;
+  const { sources, onDemand, deliveries, diagnostics, runs, admission, tickets, ask, reload } = dependencies;
   const demands = new Holds<string>();
+  const opened = new Holds<string>();
   const places = new Holds<number>();
   const uses = createTicketUses();
   const gone = new WeakSet<WorkerProcess>();
@@ -54,10 +56,17 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
   const handlers: Handlers = {
     async append(_, { stream, events, options }) {
       if (stream === runLog) return runs.append(events, options);
-      const source = sources.get(stream);
-      if (!source) throw new SpillwayError("stream-unknown");
+      const source = sources.get(stream) ?? (await onDemand.source(stream));
       return source.append(events, options);
     },
+    async open(worker, { stream, client }) {
+      const release = await holdOpen(onDemand, stream, client);
+      // The worker may have exited meanwhile.
+      if (gone.has(worker)) release();
+      else opened.add(worker, stream, release);
+      return null;
+    },
+    streams: async () => onDemand.list(),
     async connect(worker, caller) {
       const release = admission.connect(caller);
       const place = nextPlace++;
@@ -92,16 +101,6 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
     },
   };
 
-  async function answer(worker: WorkerProcess, { id, name, request }: Call): Promise<void> {
-    try {
-      const handle = handlers[name] as (worker: WorkerProcess, request: unknown) => unknown;
-      const answered = await handle(worker, request);
-      worker.channel.send({ kind: "answered", id, answer: answered });
-    } catch (error) {
-      worker.channel.send({ kind: "refused", id, error: toErrorText(error) });
-    }
-  }
-
   function use(worker: WorkerProcess, ticket: string, number: number): void {
     tickets.use(ticket);
     const entry = tickets.entryOf(ticket);
@@ -111,8 +110,9 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
   return {
     clients: (worker) => places.count(worker),
     handle(worker, request) {
-      if (request.kind === "call") return void answer(worker, request);
+      if (request.kind === "call") return void answer(handlers, worker, request);
       if (request.kind === "release") return places.release(worker, request.place);
+      if (request.kind === "closed") return opened.release(worker, request.stream);
       if (request.kind === "use") return use(worker, request.ticket, request.number);
       const { stream, wanted } = request;
       if (!wanted) demands.release(worker, stream);
@@ -122,6 +122,7 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
       gone.add(worker);
       uses.ended(worker);
       demands.releaseAll(worker);
+      opened.releaseAll(worker);
       places.releaseAll(worker);
     },
   };
@@ -130,6 +131,32 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
 function diagnose(diagnostics: Diagnostics, { name, argument = 0 }: Calls["diagnose"]["request"]): Promise<unknown> {
   const method: (argument: number) => Promise<unknown> = diagnostics[name];
   return method(argument);
+}
+
+async function answer(handlers: Handlers, worker: WorkerProcess, { id, name, request }: Call): Promise<void> {
+  try {
+    const handle = handlers[name] as (worker: WorkerProcess, request: unknown) => unknown;
+    const answered = await handle(worker, request);
+    worker.channel.send({ kind: "answered", id, answer: answered });
+  } catch (error) {
+    worker.channel.send({ kind: "refused", id, error: toErrorText(error) });
+  }
+}
+
+/** Opens a stream that is made on demand; resolves to the function with which it need not stay open any more. */
+async function holdOpen(
+  onDemand: WorkerRequestsDependencies["onDemand"],
+  stream: string,
+  client: Calls["open"]["request"]["client"],
+): Promise<() => void> {
+  const release = onDemand.hold(stream);
+  try {
+    await onDemand.source(stream, client);
+    return release;
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 /** The resources that each worker holds, with the functions that release them. */

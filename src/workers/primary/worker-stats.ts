@@ -1,7 +1,8 @@
+import type { OwnOnDemandStreams, PatternStream } from "../../gateway/on-demand-streams.ts";
 import type { OwnSource } from "../../gateway/source.ts";
 import type { DeliveriesStatus, SubscriberStats } from "../../http/gateway-status.ts";
 import type { ProcessMonitor } from "../../metrics/process-stats.ts";
-import { addStats, countSubscribers, noSubscribers, withoutConnected } from "../ipc/subscriber-stats.ts";
+import { addStats, countSubscribers, noSubscribers, withoutConnected } from "../../http/subscriber-stats.ts";
 import { addRoutes, onlyCurrent, withoutActive } from "../ipc/route-stats.ts";
 import type { StatsByStream, Counts, Facts, Report, StreamFacts } from "../ipc/messages.ts";
 import type { Member } from "./pool.ts";
@@ -30,6 +31,7 @@ const reportTimeout = 300;
 export function createWorkerStats(
   members: () => readonly Member[],
   sources: ReadonlyMap<string, OwnSource>,
+  onDemand: Pick<OwnOnDemandStreams, "patterns" | "status">,
   deliveries: () => DeliveriesStatus,
   monitor: ProcessMonitor,
 ): WorkerStats {
@@ -80,7 +82,11 @@ export function createWorkerStats(
         { worker: "primary", ...monitor.stats() },
         ...Array.from(reports, ([{ number }, report]) => ({ worker: String(number), ...report.process })),
       ],
-      streams: Object.fromEntries([...sources].map(([name, source]) => [name, streamFacts(name, source)])),
+      streams: Object.fromEntries([
+        ...Array.from(sources, ([name, source]) => [name, streamFacts(name, factsOf(source))]),
+        ...Array.from(onDemand.patterns(), ([name, stream]) => [name, streamFacts(name, patternFacts(stream))]),
+      ]) as Facts["streams"],
+      onDemand: onDemand.status(),
     };
   }
 
@@ -88,8 +94,8 @@ export function createWorkerStats(
     return [...reports.values(), gone].map((report) => report.subscriberStats[name] ?? noSubscribers).reduce(addStats);
   }
 
-  function streamFacts(name: string, source: OwnSource): StreamFacts {
-    return { subscriberStats: statsOf(name), ...factsOf(source) };
+  function streamFacts(name: string, known: Omit<StreamFacts, "subscriberStats">): StreamFacts {
+    return { subscriberStats: statsOf(name), ...known };
   }
 
   return {
@@ -141,4 +147,8 @@ function factsOf(source: OwnSource): Omit<StreamFacts, "subscriberStats"> {
     definition: source.definition(),
     ingestStats: source.ingestStats(),
   };
+}
+
+function patternFacts({ log, paused, ingestStats }: PatternStream): Omit<StreamFacts, "subscriberStats"> {
+  return { log: log.state(), paused: paused(), ingestStats: ingestStats() };
 }

@@ -10,7 +10,7 @@ import type { GatewayOptions } from "../../gateway/options.ts";
 import type { ServedStream } from "../../http/gateway-context.ts";
 import type { SubscriberStats } from "../../http/gateway-status.ts";
 import type { Log, LogReader } from "../../log/log.ts";
-import { isSameStats, noSubscribers } from "../ipc/subscriber-stats.ts";
+import { isSameStats, noSubscribers } from "../../http/subscriber-stats.ts";
 import { createFollower, type Follower } from "./follower.ts";
 import type { StatsByStream } from "../ipc/messages.ts";
 import type { PrimaryLink } from "./primary-link.ts";
@@ -23,8 +23,11 @@ export interface WorkerStreams extends Pick<ReloadTarget, "prepare" | "remove"> 
   openLog(name: string): Log;
   /** The streams with the statistics over all workers, for status and metrics. */
   readonly shown: ReadonlyMap<string, ServedStream>;
-  /** This worker's statistics of the streams for which they have changed since the last call. */
-  changedStats(): StatsByStream;
+  /**
+   * This worker's statistics of the streams for which they have changed since the last call.
+   * @param onDemand the statistics of the streams that are made on demand, by their patterns
+   */
+  changedStats(onDemand: ReadonlyMap<string, SubscriberStats>): StatsByStream;
   /** Resolves once all streams have the events that are in their logs now, or when the signal aborts. */
   catchUp(signal: AbortSignal): Promise<void>;
   /** Starts serving all streams of these options. To be called once. */
@@ -64,10 +67,10 @@ export function createWorkerStreams(dependencies: WorkerStreamsDependencies): Wo
     };
   };
 
-  function changedStats(): StatsByStream {
+  function changedStats(onDemand: ReadonlyMap<string, SubscriberStats>): StatsByStream {
     const changed: Record<string, SubscriberStats> = {};
-    for (const name of new Set([...reported.keys(), ...streams.keys()])) {
-      const current = streams.get(name)?.subscriberStats() ?? noSubscribers;
+    for (const name of new Set([...reported.keys(), ...streams.keys(), ...onDemand.keys()])) {
+      const current = streams.get(name)?.subscriberStats() ?? onDemand.get(name) ?? noSubscribers;
       if (isSameStats(current, reported.get(name) ?? noSubscribers)) continue;
       changed[name] = { ...current, closed: { ...current.closed } };
       reported.set(name, changed[name]);

@@ -9,8 +9,9 @@ import { createSharedStreams } from "../../gateway/shared-streams.ts";
 import { version } from "../../gateway/version.ts";
 import { answerPeer } from "../../http/clients.ts";
 import type { Limits } from "../../limits/options.ts";
-import type { LogReaders, LogStore } from "../../log/log.ts";
+import type { LogReader, LogReaders, LogStore } from "../../log/log.ts";
 import { createMetrics, type Metrics } from "../../metrics/create-metrics.ts";
+import type { MetricsSources } from "../../metrics/snapshot.ts";
 import { createProcessMonitor } from "../../metrics/process-stats.ts";
 import type { Logger } from "../../util/logger.ts";
 import { loadTransforms } from "../../proxy/proxy.ts";
@@ -19,7 +20,8 @@ import { toErrorText, type Start, type ToPrimary, type ToWorker } from "../ipc/m
 import { runLog } from "../../runs/record.ts";
 import { createRemoteDiagnostics } from "./remote-diagnostics.ts";
 import { createPrimaryLink, createRemoteAdmission, createRemoteTickets, type PrimaryLink } from "./primary-link.ts";
-import { createWorkerStreams, type WorkerStreams } from "./streams.ts";
+import { WorkerOnDemandStreams } from "./on-demand-streams.ts";
+import { createWorkerStreams } from "./streams.ts";
 
 /** What the program of a worker provides. */
 export interface WorkerHost {
@@ -96,14 +98,12 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
   const primary = createPrimaryLink(channel, start.facts);
   const monitor = createProcessMonitor(() => gateway?.bodies.bytes ?? 0);
   const limits = (): Limits => options.limits;
-  const { followerOf, openLog, shown, changedStats, catchUp, ...changing } = createWorkerStreams({
-    openReader: (name) => readers.open(name),
-    primary,
-    limits,
-    count: () => Object.keys(options.streams).length,
-    logger,
-  });
-  const metrics = createWorkerMetrics(shown, primary, limits);
+  const openReader = (name: string): LogReader => readers.open(name);
+  const onDemand = new WorkerOnDemandStreams(options, { openReader, primary, limits, logger });
+  const count = (): number => Object.keys(options.streams).length;
+  const streams = createWorkerStreams({ openReader, primary, limits, count, logger });
+  const { followerOf, openLog, shown, changedStats, catchUp, ...changing } = streams;
+  const metrics = createWorkerMetrics(() => [...shown, ...onDemand.patterns()], primary, limits);
   const reconfigurable = createReconfigurable();
   let readers: LogReaders;
   let gateway: RunningGateway | undefined;
@@ -116,8 +116,9 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
 
   function report(): void {
     const { refused = {} } = gateway ?? {};
-    const routes = gateway?.routes() ?? {};
-    channel.send({ kind: "report", subscriberStats: changedStats(), refused, routes, process: monitor.stats() });
+    const subscriberStats = changedStats(onDemand.stats());
+    const { routes = () => ({}) } = gateway ?? {};
+    channel.send({ kind: "report", subscriberStats, refused, routes: routes(), process: monitor.stats() });
   }
 
   return {
@@ -128,7 +129,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
     },
     listen: () => gateway!.listen(),
     take(message) {
-      if (message.kind === "hint") followerOf(message.stream)?.take(message);
+      if (message.kind === "hint") (followerOf(message.stream) ?? onDemand.follower(message.stream))?.take(message);
       else if (message.kind === "upstream") followerOf(message.stream)?.announce(message.state);
       else if (message.kind === "report-request") report();
       else if (message.kind === "ask") {
@@ -152,6 +153,7 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
     const runs = createOwnRuns(options, { openLog: async () => openLog(runLog), isShared: true, limits, logger });
     gateway = assembleGateway(options, {
       streams: shown,
+      onDemand,
       shared,
       runs,
       reconfigurable,
@@ -164,11 +166,12 @@ function createWorker(start: Start, channel: Channel<ToPrimary>, host: WorkerHos
         await Promise.all([catchUp(AbortSignal.timeout(catchUpTime)), shared.stop()]);
       },
       async end() {
+        onDemand.stop();
         readers.close();
         await shared.close();
       },
     });
-    reconfigurable.add((next) => void (options = next));
+    reconfigurable.add((next) => void (options = next), onDemand.apply.bind(onDemand));
     await runs.start();
     setInterval(report, reportInterval).unref();
   }
@@ -199,10 +202,10 @@ function partsOfPrimary(
 }
 
 /** The metrics of all processes. */
-function createWorkerMetrics(shown: WorkerStreams["shown"], primary: PrimaryLink, limits: () => Limits): Metrics {
+function createWorkerMetrics(streams: MetricsSources["streams"], primary: PrimaryLink, limits: () => Limits): Metrics {
   return createMetrics({
     version,
-    streams: shown,
+    streams,
     ingestStats: (name) => primary.facts().streams[name]?.ingestStats,
     refused: () => primary.facts().refused,
     routes: () => primary.facts().routes,

@@ -23,6 +23,7 @@ const gatewayMembers = {
   listener: "always",
   workers: "shared",
   streams: "always",
+  onDemand: "always",
   routes: "always",
   deliveries: "always",
 } satisfies Members<GatewayStatus>;

@@ -31,10 +31,11 @@ test("the defaults in the reference are the actual ones", () => {
   for (const { key, fallback } of rows) {
     if (fallback === undefined) continue;
     const upstream = upstreamFor(key);
-    const base = { streams: { a: { upstream, webhook: { scheme: "none" } } }, routes, runs, deliveries, access };
+    const streams = { "a": { upstream, webhook: { scheme: "none" } }, "a-*": {} };
+    const base = { streams, routes, runs, deliveries, access };
     const expected = resolveConfig(base);
     const path: ConfigPath = key
-      .replace("<name>", "a")
+      .replace("<name>", key.includes(".onDemand.") ? "a-*" : "a")
       .replace("<path>", key.startsWith("runs.") ? "/b" : "/a")
       .split(".");
     const written = path.reduceRight<unknown>((inner, part) => ({ [part]: inner }), parse(fallback));

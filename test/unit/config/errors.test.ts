@@ -44,7 +44,17 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   [
     "a stream name that is none is refused at its key",
     "streams:\n  -prices: {}\n",
-    'c.yaml:2:3: streams.-prices: expected a stream name (a letter or digit, then at most 63 letters, digits, _ and -), got "-prices"',
+    'c.yaml:2:3: streams.-prices: expected a stream name (a letter or digit, then at most 63 letters, digits, _ and -), or a pattern of such names with *, got "-prices"',
+  ],
+  [
+    "a pattern of streams has no upstream",
+    'streams: { "a-*": { upstream: { url: "http://a" } } }\n',
+    "c.yaml:1:31: streams.a-*.upstream: expected no value, because this is a pattern of streams, got a value",
+  ],
+  [
+    "only the streams of a pattern are made on demand",
+    "streams: { a: { onDemand: { idle: 1h } } }\n",
+    "c.yaml:1:27: streams.a.onDemand: expected no value, because the name is not a pattern such as chat-*, got a value",
   ],
   [
     "an upstream without an address is refused",
@@ -97,7 +107,7 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   [
     "an unknown right is refused",
     "access: { anonymous: [read] }\nstreams: { a: {} }\n",
-    'c.yaml:1:23: access.anonymous.0: expected one of subscribe, publish, proxy, admin, got "read"',
+    'c.yaml:1:23: access.anonymous.0: expected one of subscribe, publish, proxy, admin, inspect, got "read"',
   ],
   [
     "a zero bound of retention is refused",

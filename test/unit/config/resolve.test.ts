@@ -64,6 +64,7 @@ describe("a resolved configuration", () => {
         memory: undefined,
         lag: 2000,
       },
+      patterns: {},
       streams: {
         prices: {
           hasUpstream: true,

@@ -15,7 +15,7 @@ test("the output is Prometheus' text format with every metric in it once", async
 
 test("a sample has the labels that its metric declares, and no others", async () => {
   const metrics = await exposed({
-    streams: [streamSnapshot("prices")],
+    streams: [streamSnapshot("prices"), { ...streamSnapshot("chat-*"), count: 22 }],
     processes: [processSnapshot("primary"), processSnapshot("1")],
     routes: { "/api/**": routeStatus },
     deliveries: { billing: deliveryStatus },

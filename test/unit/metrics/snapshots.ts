@@ -1,5 +1,6 @@
 import type { DeliveriesStatus, DeliveryStatus, RoutesStatus, RouteStatus } from "../../../src/http/gateway-status.ts";
 import { createMetrics } from "../../../src/metrics/create-metrics.ts";
+import type { ServedStream } from "../../../src/http/gateway-context.ts";
 import type { StoreConnection } from "../../../src/log/log.ts";
 import type { MetricsSources, ProcessSnapshot, StreamSnapshot } from "../../../src/metrics/snapshot.ts";
 import { createDurations } from "../../../src/util/durations.ts";
@@ -116,27 +117,26 @@ export function sourcesOf({
   deliveries = {},
   store = { connected: true, silence: 100, reconnects: 19 },
 }: Facts): MetricsSources {
-  const logOf = ({
-    log,
-  }: StreamSnapshot): MetricsSources extends { streams: ReadonlyMap<string, infer S> } ? S : never =>
-    ({ log: { state: () => log } }) as never;
+  const logOf = ({ log }: StreamSnapshot): Pick<ServedStream, "log"> => ({ log: { state: () => log } }) as never;
   return {
     version: "1.2.3",
-    streams: new Map(
-      streams.map((stream) => [
-        stream.name,
-        {
-          ...logOf(stream),
-          subscriberStats: () => stream.subscriberStats,
-          upstream: () => stream.upstream,
-          transform: () => stream.transform,
-          definition: () => stream.definition,
-          paused: () => (stream.paused ? "store-full" : undefined),
-          lease: () => stream.lease,
-          replication: stream.replication && (() => stream.replication!),
-        },
-      ]),
-    ),
+    streams: () =>
+      new Map(
+        streams.map((stream) => [
+          stream.name,
+          {
+            ...logOf(stream),
+            ...(stream.count !== undefined && { count: () => stream.count! }),
+            subscriberStats: () => stream.subscriberStats,
+            upstream: () => stream.upstream,
+            transform: () => stream.transform,
+            definition: () => stream.definition,
+            paused: () => (stream.paused ? "store-full" : undefined),
+            lease: () => stream.lease,
+            replication: stream.replication && (() => stream.replication!),
+          },
+        ]),
+      ),
     store: () => store,
     ingestStats: (name) => streams.find((stream) => stream.name === name)?.ingestStats,
     refused: () => refused,

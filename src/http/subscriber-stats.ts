@@ -1,5 +1,4 @@
-import type { SubscriberStats } from "../../http/gateway-status.ts";
-import type { StatsByStream } from "./messages.ts";
+import type { SubscriberStats } from "./gateway-status.ts";
 
 const neverClosed: SubscriberStats["closed"] = {
   "client": 0,
@@ -56,6 +55,6 @@ export function withoutConnected(stats: SubscriberStats): SubscriberStats {
 }
 
 /** The number of subscribers over all streams. */
-export function countSubscribers(stats: StatsByStream): number {
+export function countSubscribers(stats: Readonly<Record<string, SubscriberStats>>): number {
   return Object.values(stats).reduce((sum, { subscribers }) => sum + subscribers, 0);
 }
