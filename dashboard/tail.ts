@@ -38,6 +38,9 @@ const mostEntries = 500;
 const mostNew = 40;
 const updateInterval = 200;
 
+/** How long the page may be hidden before the tail pauses, in ms. It then continues where it was. */
+const pauseHidden = 60_000;
+
 /** Follows a stream. */
 export function openTail({ stream, start, ...filter }: TailOptions): Tail {
   const tail = {
@@ -80,6 +83,7 @@ export function openTail({ stream, start, ...filter }: TailOptions): Tail {
     ...filter,
     start,
     headers,
+    hidden: pauseHidden,
     // The view parses what it shows.
     parse: (raw) => raw,
     onGap: (gap) => void fresh.push({ kind: "gap", key: nextKey++, gap }),

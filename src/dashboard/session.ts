@@ -26,6 +26,7 @@ export async function beginDashboardSession(request: HttpRequest, gateway: Gatew
   assertPrivate(request, gateway);
   const { access, addressOf } = gateway.policy;
   access.checkOwnOrigin(request);
+  if (request.grant) throw decidedElsewhere();
   const address = addressOf(request);
   const caller: Caller = { identity: nobody, address };
   const key = await withBody(request, caller, gateway, bodyLimit, (body) => readKey(body.toString()));
@@ -66,6 +67,12 @@ function describe(identity: Identity, { policy }: GatewayContext): object {
     write: policy.dashboard?.write === true,
     takesCredentials: policy.access.takesCredentials,
   };
+}
+
+/** The program that mounts the gateway decides about each request, so a session would have no effect. */
+function decidedElsewhere(): SpillwayError {
+  const message = 'the program decides who has the right "admin": log in there';
+  return new SpillwayError("access-denied", message);
 }
 
 /** A page of another origin cannot send the header, and a form cannot either. */

@@ -6,6 +6,7 @@ import type { Limits, Rate } from "../limits/options.ts";
 import type { IdMode } from "../hub/format.ts";
 import type { Retention } from "../log/log.ts";
 import type { Routes } from "../proxy/options.ts";
+import { isLoopback } from "../util/ip-address.ts";
 import type { Runs } from "../runs/options.ts";
 import type { DefinitionOption } from "./stream-definition.ts";
 import type { StreamTransformOptions } from "./stream-transform.ts";
@@ -79,6 +80,11 @@ export interface DashboardOptions {
   readonly write: boolean;
 }
 
+/** A dashboard that is served. With `isDefault`, only the gateway's own server has it. */
+export interface ServedDashboard extends DashboardOptions {
+  readonly isDefault: boolean;
+}
+
 export interface ClusterOptions {
   /** How long a node's right to ingest a stream lasts after the node has failed, in ms. */
   readonly lease: number;
@@ -133,4 +139,15 @@ export interface GatewayOptions {
   readonly dashboard: DashboardOptions | false | undefined;
   readonly access: AccessOptions;
   readonly limits: Limits;
+}
+
+/**
+ * Without a setting, only programs of this machine may reach the dashboard: `hosts` and `trustProxy` tell that the server
+ * has a public name, or a proxy in front of it.
+ */
+export function dashboardOf({ dashboard, listen, hosts, trustProxy }: GatewayOptions): ServedDashboard | undefined {
+  if (dashboard === false) return undefined;
+  if (dashboard) return { write: dashboard.write, isDefault: false };
+  const isLocal = isLoopback(listen.host) && hosts === undefined && trustProxy.length === 0;
+  return isLocal ? { write: false, isDefault: true } : undefined;
 }

@@ -7,7 +7,7 @@ import type { Policy } from "../http/gateway-context.ts";
 import type { Logger } from "../util/logger.ts";
 import { isLoopback } from "../util/ip-address.ts";
 import { createWebhook } from "../webhooks/webhook.ts";
-import type { GatewayOptions } from "./options.ts";
+import { dashboardOf, type GatewayOptions } from "./options.ts";
 
 /** Creates the policy of these options. Takes over the state of the policy `before`. */
 export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: Logger, before?: Policy): Policy {
@@ -40,17 +40,6 @@ export function createPolicy(options: GatewayOptions, tickets: Tickets, logger: 
 function webhooksOf({ streams }: GatewayOptions): Policy["webhooks"] {
   const entries = Object.entries(streams).flatMap(([name, { webhook }]) => (webhook ? [[name, webhook] as const] : []));
   return new Map(entries.map(([name, webhook]) => [name, createWebhook(webhook)]));
-}
-
-/**
- * Without a setting, only programs of this machine may reach the dashboard: `hosts` and `trustProxy` tell that the server
- * has a public name, or a proxy in front of it.
- */
-function dashboardOf({ dashboard, listen, hosts, trustProxy }: GatewayOptions): Policy["dashboard"] {
-  if (dashboard === false) return undefined;
-  if (dashboard) return { write: dashboard.write, isDefault: false };
-  const isLocal = isLoopback(listen.host) && hosts === undefined && trustProxy.length === 0;
-  return isLocal ? { write: false, isDefault: true } : undefined;
 }
 
 /**

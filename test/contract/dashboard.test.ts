@@ -231,6 +231,26 @@ test("a key is not accepted over plain HTTP from another machine", async () => {
   expect((await session("http://localhost:8080")).status).toBe(201);
 });
 
+test("a program that decides about each request decides about the dashboard, too", async () => {
+  gateway = await createGateway({ streams: { a: {} }, store: "memory:", dashboard: true, access: { keys } });
+  const grant = (request: Request) =>
+    request.headers.get("x-user") === "ann" ? { can: ["admin" as const] } : undefined;
+  const ask = (path: string, headers: Record<string, string> = {}, method = "GET"): Promise<Response> =>
+    gateway.fetch(
+      new Request(`https://app.example${path}`, {
+        method,
+        headers: { ...asked, "sec-fetch-site": "same-origin", ...headers },
+        ...(method === "POST" && { body: JSON.stringify({ key: ops.key }) }),
+      }),
+      { grant },
+    );
+  expect(await (await ask("/dashboard/session", { "x-user": "ann" })).json()).toMatchObject({ can: ["admin"] });
+  expect((await ask("/status", { "x-user": "ann" })).status).toBe(200);
+  expect((await ask("/status")).status).toBe(403);
+  const refused = await ask("/dashboard/session", {}, "POST");
+  expect([refused.status, await codeOf(refused)]).toEqual([403, "access-denied"]);
+});
+
 test("a session does not outlive the key, and the dashboard can be switched off by a reload", async () => {
   const list = [ops.config];
   let config: GatewayConfig = { streams: { a: {} }, store: "memory:", dashboard: true, access: { keys: list } };

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { Option, type Command } from "commander";
 import { formatListen, type ListenAddress } from "../../config/units.ts";
-import type { GatewayOptions } from "../../gateway/options.ts";
+import { dashboardOf, type GatewayOptions } from "../../gateway/options.ts";
 import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
 import { createLogger, logLevels, type LogLevel, type ProgramLogger } from "../logger.ts";
 import { resolveFlags } from "../resolve-flags.ts";
@@ -91,7 +91,7 @@ async function serveWithWorkers(
   logger.info({}, "stopped");
 }
 
-/** Logs the address; prints the URLs of the streams and routes to a terminal. */
+/** Logs the address; prints the URLs of the streams, the routes and the dashboard to a terminal. */
 function announce(listen: ListenAddress, options: GatewayOptions, logger: ProgramLogger): void {
   const scheme = options.tls ? "https" : "http";
   const workers = options.workers > 1 ? { workers: options.workers } : {};
@@ -99,8 +99,11 @@ function announce(listen: ListenAddress, options: GatewayOptions, logger: Progra
   // A browser cannot open the wildcard address.
   const host = /^(0\.0\.0\.0|::)$/.test(listen.host) ? "localhost" : listen.host;
   const paths = [...Object.keys(options.streams).map((name) => `/streams/${name}`), ...Object.keys(options.routes)];
-  const shown = paths.slice(0, mostUrls).map((path) => `${scheme}://${formatListen({ ...listen, host })}${path}`);
-  logger.note([...shown, ...(paths.length > mostUrls ? [`and ${paths.length - mostUrls} more`] : [])]);
+  const origin = `${scheme}://${formatListen({ ...listen, host })}`;
+  const shown = paths.slice(0, mostUrls).map((path) => origin + path);
+  if (paths.length > mostUrls) shown.push(`and ${paths.length - mostUrls} more`);
+  if (dashboardOf(options)) shown.push(`${origin}/dashboard/`);
+  logger.note(shown);
 }
 
 /** The largest number of URLs listed on a terminal. */
