@@ -2,46 +2,60 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { bytesIn, install, packagesIn } from "../../scripts/packages.js";
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "../..");
-/** In `docs`; links to sources, like CONTRIBUTING.md. */
-const contributorGuide = join("guides", "add-an-engine.md");
+/** In MB. The SQLite driver for Node 20 takes 29 MB of an installation, for all platforms. */
+const limits = { packed: 15.5, installed: 64 };
 const folder = await mkdtemp(join(tmpdir(), "spillway-tarball-"));
 
 try {
-  await install();
+  const tarball = await release();
+  await installTarball(tarball);
+  await checkMaterials(tarball);
   await checkLinks(join(folder, "node_modules/spillway"));
   await serve();
   await embed();
   await bringStore();
-  console.log("the tarball installs without a warning, its links lead somewhere, and it serves");
+  console.log(
+    "the tarball installs without a warning, its links lead somewhere, its licences are known, and it serves",
+  );
 } finally {
   await rm(folder, { recursive: true });
 }
 
-/** Without the scripts, which would build anew beneath whoever uses `dist`. */
-async function install() {
-  const packed = await run("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], { cwd: root });
-  const [{ filename, size }] = JSON.parse(packed.stdout);
-  console.log(`${filename}: ${(size / 1e6).toFixed(1)} MB`);
-  await writeFile(join(folder, "package.json"), '{ "type": "module", "private": true }');
-  const { stdout, stderr } = await run("npm", ["install", "--no-audit", "--no-fund", `./${filename}`], { cwd: folder });
-  assert.doesNotMatch(stdout + stderr, /warn/i);
+/** Makes a release; resolves to its tarball. Without the scripts, which would build anew beneath whoever uses `dist`. */
+async function release() {
+  await run(process.execPath, [join(root, "scripts/release.js"), folder, "--ignore-scripts"], { cwd: root });
+  const files = await readdir(folder);
+  const sums = files.find((file) => file.endsWith("SHA256SUMS"));
+  const { stdout } = await run("sha256sum", ["--check", sums], { cwd: folder });
+  assert.equal(stdout.match(/: OK$/gm)?.length, 3, stdout);
+  return files.find((file) => file.endsWith(".tgz"));
 }
 
-/** The pages that users read; those for contributors lead to sources. */
+async function installTarball(tarball) {
+  assert.doesNotMatch(await install(folder, `./${tarball}`), /warn/i);
+  const sizes = {
+    packed: (await stat(join(folder, tarball))).size / 1e6,
+    installed: (await bytesIn(join(folder, "node_modules"))) / 1e6,
+  };
+  for (const [name, limit] of Object.entries(limits)) {
+    console.log(`${name}: ${sizes[name].toFixed(1)} MB of at most ${limit} MB`);
+    assert(sizes[name] <= limit, `${name} is larger than its limit`);
+  }
+}
+
+/** The pages of the package. */
 async function checkLinks(home) {
-  const docs = await readdir(join(home, "docs"), { recursive: true });
-  const pages = [
-    "README.md",
-    "PROTOCOL.md",
-    ...docs.filter((page) => page.endsWith(".md") && page !== contributorGuide).map((page) => join("docs", page)),
-  ];
+  const files = await readdir(home, { recursive: true });
+  const pages = files.filter((page) => page.endsWith(".md") && !page.includes("node_modules"));
+  assert(pages.includes("README.md") && pages.includes(join("bench", "README.md")));
   const broken = [];
   for (const page of pages) {
     const text = await readFile(join(home, page), "utf8");
@@ -52,9 +66,29 @@ async function checkLinks(home) {
   assert.deepEqual(broken, []);
 }
 
+/** The release names every package of the installation, with its licence. */
+async function checkMaterials(tarball) {
+  const name = join(folder, tarball.replace(/\.tgz$/, ""));
+  const { bomFormat, components } = JSON.parse(await readFile(`${name}.cdx.json`, "utf8"));
+  const table = await readFile(`${name}-licences.md`, "utf8");
+  const packages = await packagesIn(join(folder, "node_modules"));
+  assert.equal(bomFormat, "CycloneDX");
+  for (const { name: dependency, version, license } of packages) {
+    assert(
+      components.some((part) => part.name === dependency && part.version === version),
+      `no ${dependency} in the SBOM`,
+    );
+    assert.match(table, new RegExp(`\\| ${dependency} +\\| ${version} +\\| ${license} `));
+  }
+  console.log(`${packages.length} packages, all in the bill of materials and in the list of licences`);
+}
+
 /** The command line, with the default store. */
 async function serve() {
   const flags = ["serve", "--stream", "chat", "--anonymous", "subscribe,publish", "--port", "0"];
+  const { stdout: version } = await run("npx", ["--no-install", "spillway", "--version"], { cwd: folder });
+  assert.match(version, /^\d+\.\d+\.\d+/);
+  // Without npx, which passes no SIGTERM on.
   const child = spawn(join(folder, "node_modules/.bin/spillway"), flags, {
     cwd: folder,
     stdio: ["ignore", "pipe", "inherit"],
