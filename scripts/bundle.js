@@ -5,7 +5,7 @@
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
-import { licenceText } from "./packages.js";
+import { byText, licenceText } from "./packages.js";
 
 const root = resolve(import.meta.dirname, "..");
 const folder = resolve(process.argv[2] ?? "bundle");
@@ -26,9 +26,7 @@ const { metafile } = await build({
   keepNames: true,
   legalComments: "none",
   metafile: true,
-  plugins: [
-    { name: "version", setup: (bundler) => void bundler.onLoad({ filter: /gateway\/version\.js$/ }, knownVersion) },
-  ],
+  plugins: [{ name: "version", setup: (bundler) => bundler.onLoad({ filter: /gateway\/version\.js$/ }, knownVersion) }],
   external: [...Object.keys(manifest.peerDependencies), ...Object.keys(manifest.optionalDependencies)],
   // Dependencies that are CommonJS call it.
   banner: {
@@ -50,7 +48,7 @@ function knownVersion() {
 /** The licences of everything in the bundle. */
 async function licences(files) {
   const packages = files.flatMap((file) => /^(?:.*?)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []);
-  const texts = [...new Set(packages)].toSorted().map(async (dependency) => {
+  const texts = [...new Set(packages)].toSorted(byText).map(async (dependency) => {
     return `${dependency}\n\n${await licenceText(join(root, "node_modules", dependency))}`;
   });
   return [`${name}\n\n${await licenceText(root)}`, ...(await Promise.all(texts))].join(`\n\n${"-".repeat(80)}\n\n`);

@@ -44,14 +44,20 @@ export async function packagesIn(modules) {
         const folder = join(modules, name);
         if (name.startsWith("@")) return packagesIn(folder);
         const manifest = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
-        return [{ ...manifest, folder }, ...(await packagesIn(join(folder, "node_modules")))];
+        const { name: own, version, license } = manifest;
+        return [{ name: own, version, license, folder }].concat(await packagesIn(join(folder, "node_modules")));
       }),
   );
-  return found.flat().map(({ name, version, license, folder }) => ({ name, version, license, folder }));
+  return found.flat();
 }
 
 /** The licences that packages of an installation may have (SPDX). */
 const allowed = new Set(["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BlueOak-1.0.0", "ISC", "MIT"]);
+
+/** The order of texts. */
+export function byText(a, b) {
+  return a < b ? -1 : 1;
+}
 
 /** The packages and their licences as a table in Markdown. Fails for one whose licence is not allowed. */
 export function licenceTable(packages) {
@@ -61,7 +67,7 @@ export function licenceTable(packages) {
     throw new Error(`licences that are not allowed: ${list}`);
   }
   const rows = packages.map(({ name, version, license }) => `| ${name} | ${version} | ${license} |\n`);
-  return `| package | version | licence |\n| --- | --- | --- |\n${[...new Set(rows)].toSorted().join("")}`;
+  return `| package | version | licence |\n| --- | --- | --- |\n${[...new Set(rows)].toSorted(byText).join("")}`;
 }
 
 /**

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:f
 import { basename, dirname, extname, join } from "node:path";
 import GithubSlugger from "github-slugger";
 import { Application } from "typedoc";
-import { filesOf, generated, pages, resolveLink, root, siteFile, sourceFile } from "./pages.js";
+import { filesOf, generated, isPicture, pages, resolveLink, root, siteFile, sourceFile } from "./pages.js";
 
 const folder = join(root, generated);
 rmSync(folder, { recursive: true, force: true });
@@ -94,7 +94,7 @@ function writeSources() {
     const text = readFileSync(join(root, page), "utf8");
     for (const [, link] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
       const { target } = resolveLink(page, link) ?? {};
-      if (target === undefined || known.has(target)) continue;
+      if (target === undefined || known.has(target) || isPicture(target)) continue;
       known.add(target);
       if (statSync(join(root, target)).isFile()) writeSource(target);
       else writeFolder(target, known);

@@ -1,10 +1,11 @@
 /** Writes the pages as Markdown beside their HTML, and `llms.txt`, which lists them. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { overview, pages, resolveLink, root, siteFile } from "./pages.js";
 
 /** A hook of VitePress, after the build. */
 export function writeMarkdown({ outDir, site: { base, description } }) {
+  cpSync(join(root, "docs/images"), join(outDir, "images"), { recursive: true });
   for (const page of pages()) {
     const file = join(outDir, siteFile(page));
     mkdirSync(dirname(file), { recursive: true });

@@ -32,11 +32,16 @@ export function filesOf(folder) {
     .toSorted();
 }
 
+/** Whether a path is a picture, of which the site has a copy under `images`. */
+export function isPicture(path) {
+  return /\.(?:gif|png|svg|webp)$/.test(path);
+}
+
 /** The path of a file's page on the site, with `.md`. A file that is no page, and a folder, has a page with its source. */
 export function siteFile(path) {
   if (path in pagesOutsideDocs) return pagesOutsideDocs[path];
   if (path === "docs/README.md") return "overview.md";
-  if (path.startsWith("docs/") && path.endsWith(".md")) return path.slice("docs/".length);
+  if (path.startsWith("docs/") && (path.endsWith(".md") || isPicture(path))) return path.slice("docs/".length);
   if (path.startsWith(`${generated}/`)) return path.slice(generated.length + 1);
   return sourceFile(path);
 }
