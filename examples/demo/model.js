@@ -14,7 +14,7 @@ servers are deployed in the middle of a sentence. If the tokens exist only on th
 pay for them again. So the gateway stores each token before it sends it. The request to the model is made once, by a process
 that does not care who is watching. You can reload this page now: it asks for the answer from its beginning, gets what is
 stored at once, and follows the rest as it is written. You can open it on a second tab, or on ten: the model is not asked
-again. You can restart the gateway's network, and the page continues after the last token it has seen. And if you press stop,
+again. You can drop the connection above, and the page continues after the last token it has seen. And if you press stop,
 that is not a lost connection but a decision: the request to the model is closed, and the answer ends for everyone.`;
 const tokens = answer.match(/\S+\s*/g).map((token) => token.replace("\n", " "));
 

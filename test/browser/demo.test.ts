@@ -1,5 +1,8 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { request } from "node:http";
+import { resolve } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
@@ -169,6 +172,34 @@ describe.runIf(chromiumInstalled)("the demo", () => {
     expect((await getState()).model).toEqual({ received: received + 1, open: 0 });
   });
 
+  test("a killed gateway ends an answer, which says that it is not complete", async () => {
+    const { page } = await showDemo();
+    await page.getByRole("button", { name: "Ask" }).click();
+    await eventually(async () => numberOf((await textOf(page, "run-tokens")).split(" ")[0]) > 5, "tokens");
+    await press(page, "Restart the gateway", "restart-gateway");
+    await eventually(async () => (await textOf(page, "run-result")).includes("truncated"), "the run has ended");
+    expect(await textOf(page, "run-result")).toMatch(/truncated: tokens 1 to \d+, 0 missing, 0 twice/);
+  });
+
+  test("buttons are pressed by keyboard, and keep the focus", async () => {
+    const { page } = await showDemo();
+    for (const key of ["Tab", "Enter", "Enter"]) await page.keyboard.press(key);
+    const result = page.locator("#drop-result", { hasText: "Resumed" });
+    await result.waitFor();
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe("drop");
+    for (let tabs = 0; (await page.evaluate(() => document.activeElement?.id)) !== "question"; tabs++) {
+      if (tabs > 30) expect.fail("the question was not reached");
+      await page.keyboard.press("Tab");
+    }
+    await page.keyboard.press("Enter");
+    await page.locator("#run-tokens", { hasText: /[1-9]\d* tokens/ }).waitFor();
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Space");
+    await page.locator("#run-result", { hasText: "cancelled" }).waitFor();
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe("stop");
+  });
+
   test("the first event is shown without any action, right after the connection", async () => {
     const { page } = await showDemo();
     await page.locator("#tickers li").first().waitFor();
@@ -223,10 +254,10 @@ test.each([
 ])("the demo's buttons refuse requests of %s", async (_, headers) => {
   const before = (await getState()).processes;
   const { port } = new URL(demo.url);
-  const status = await new Promise((resolve, reject) => {
+  const status = await new Promise((done, reject) => {
     request({ port, path: "/control/restart-gateway", method: "POST", headers }, (response) => {
       response.resume();
-      resolve(response.statusCode);
+      done(response.statusCode);
     })
       .on("error", reject)
       .end();
@@ -249,4 +280,14 @@ test("the demo ends with all its processes, and leaves no file", async () => {
   expect(await own.stop()).toBe(0);
   for (const pid of Object.values(processes)) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
   expect(await readdir(own.cwd)).toEqual([]);
+});
+
+test("the demo says that its port is taken", async () => {
+  const { port } = new URL(demo.url);
+  const script = resolve(import.meta.dirname, "../../examples/demo/start.js");
+  const child = spawn(process.execPath, [script], { env: { ...process.env, PORT: port } });
+  let errors = "";
+  child.stderr.on("data", (chunk: Buffer) => (errors += String(chunk)));
+  expect((await once(child, "close"))[0]).toBe(1);
+  expect(errors).toBe(`spillway demo: port ${port} on 127.0.0.1 is in use; choose another one with PORT=<number>\n`);
 });

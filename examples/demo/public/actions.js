@@ -1,6 +1,6 @@
 /** The buttons: each does something bad, and says what became of the events. */
 import { subscribe } from "spillway/client";
-import { act, byId, count, getState, plural, show } from "./control.js";
+import { act, byId, count, getState, isOff, plural, show, turn } from "./control.js";
 import { createTally } from "./tally.js";
 
 /**
@@ -81,15 +81,15 @@ export function setUpActions(origin, market) {
   for (const [name, action] of Object.entries(actions)) {
     const button = byId(name);
     button.addEventListener("click", async () => {
-      button.disabled = true;
+      if (isOff(button)) return;
+      turn(button, "off");
       show(`${name}-result`, "…");
       try {
         show(`${name}-result`, await action());
       } catch (error) {
         show(`${name}-result`, `Failed: ${error.message}`);
       }
-      button.disabled = false;
-      button.focus();
+      turn(button, "on");
     });
   }
 }

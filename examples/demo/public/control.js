@@ -12,6 +12,10 @@ export function show(id, text) {
   if (element.textContent !== String(text)) element.textContent = text;
 }
 
+/** Turns a button off or on. It stays focusable, so that the keyboard does not lose its place. */
+export const turn = (button, how) => button.setAttribute("aria-disabled", String(how === "off"));
+export const isOff = (button) => button.getAttribute("aria-disabled") === "true";
+
 export async function getState() {
   return request("/control/state", "GET");
 }

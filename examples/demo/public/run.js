@@ -1,6 +1,6 @@
 /** The run panel: a question to a model, whose answer survives reloads. */
 import { subscribe } from "spillway/client";
-import { byId, count, getState, plural, show } from "./control.js";
+import { byId, count, getState, isOff, plural, show, turn } from "./control.js";
 import { createTally } from "./tally.js";
 
 /** The run of this page is in its address, so that a reload and a second tab find it. */
@@ -11,7 +11,9 @@ export function setUpRun(origin) {
   /** @type {import("spillway/client").Subscription | undefined} */
   let subscription;
 
-  byId("ask").addEventListener("click", async () => {
+  byId("run").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (isOff(byId("ask"))) return;
     setButtons(true);
     try {
       const response = await fetch(`${origin}/v1/chat/completions`, {
@@ -36,7 +38,8 @@ export function setUpRun(origin) {
   });
 
   byId("stop").addEventListener("click", async () => {
-    byId("stop").disabled = true;
+    if (isOff(byId("stop"))) return;
+    turn(byId("stop"), "off");
     await fetch(`${origin}/runs/${runInAddress()}`, { method: "DELETE" });
   });
 
@@ -50,7 +53,8 @@ export function setUpRun(origin) {
     byId("answer").textContent = "";
     byId("tab-of-run").href = location.href;
     own.on("message", async ({ data }) => {
-      if (data === "[DONE]") return end(url, answer);
+      // An error means that the run was cut short: the gateway was killed, for example.
+      if (data === "[DONE]" || data.error) return end(url, answer);
       const { id, token, choices, usage } = data;
       answer.requests.add(id);
       if (usage) answer.tokens = usage.completion_tokens;
@@ -100,7 +104,7 @@ async function getRun(url) {
 }
 
 function setButtons(isRunning) {
-  byId("ask").disabled = isRunning;
-  byId("stop").disabled = !isRunning;
+  turn(byId("ask"), isRunning ? "off" : "on");
+  turn(byId("stop"), isRunning ? "on" : "off");
   byId("tab-of-run").hidden = !runInAddress();
 }
