@@ -170,7 +170,7 @@ export class StreamDirectory {
 
   async #make(name: string, pattern: string, caller: Caller | undefined): Promise<void> {
     const { isShared, removal } = this.#host;
-    if (isShared && (await removal.list(name)).includes(name)) return this.#add(name, pattern);
+    if (isShared && (await removal.has(name))) return this.#add(name, pattern);
     if (caller) this.#limits.get(pattern)?.(caller);
     this.#add(name, pattern);
     try {

@@ -228,6 +228,8 @@ export interface LogOptions {
 export interface LogRemoval {
   /** The streams whose names begin with `prefix` and that have a log, open or not. */
   list(prefix: string): Promise<readonly string[]>;
+  /** Whether a stream has a log, open or not. */
+  has(stream: string): Promise<boolean>;
   /**
    * Closes a stream's log in this store, which keeps it: a `Log` of it that is open refuses every call from then on. Does
    * nothing where it is not open.

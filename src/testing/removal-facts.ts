@@ -32,6 +32,38 @@ export const removalFacts: readonly LogStoreFact[] = [
     },
   },
   {
+    title: "a log that one node has removed refuses calls on the others, and begins anew there",
+    removes: true,
+    shared: true,
+    async check({ open, join }) {
+      const log = await open("a");
+      await log.append(numbered(1, 3));
+      const other = await join("b");
+      await other.removal!.remove("a");
+      await rejects(log.append(numbered(4, 4)), { name: "SpillwayError" });
+      const next = await open("a");
+      equal(next.epoch === log.epoch, false);
+      deepEqual(await next.append(numbered(1, 1)), { first: 1, last: 1, replayed: false });
+    },
+  },
+  {
+    title: "a log that was closed is in the store with its events, and refuses calls until it is opened again",
+    removes: true,
+    async check({ store, open }) {
+      const { close, has, list } = store.removal!;
+      const closed = await open("a");
+      await closed.append(numbered(1, 3));
+      await close("a");
+      await close("never");
+      await rejects(closed.append(numbered(4, 4)), { name: "SpillwayError" });
+      deepEqual([await has("a"), await has("never"), await list("")], [true, false, ["a"]]);
+      const again = await open("a");
+      equal(again.epoch, closed.epoch);
+      deepEqual(await again.append(numbered(4, 4)), { first: 4, last: 4, replayed: false });
+      deepEqual(dataOf(await readAll(again)), ["1", "2", "3", "4"]);
+    },
+  },
+  {
     title: "removing a log leaves the others as they are, and lists them",
     removes: true,
     async check({ store, open }) {

@@ -9,6 +9,7 @@ describeLogStore(
   {
     persistent: true,
     shared: true,
+    removes: true,
     losesAnswers: true,
     createPlace: () => openProxiedPlace(openMysqlPlace(), (url, now, node) => createMysqlStore({ url, node, now })),
   },

@@ -9,6 +9,7 @@ describeLogStore(
   {
     persistent: true,
     shared: true,
+    removes: true,
     losesAnswers: true,
     createPlace: () => openProxiedPlace(openNatsPlace(), (url, now, node) => createNatsStore({ url, node, now })),
   },

@@ -9,6 +9,7 @@ describeLogStore(
   {
     persistent: true,
     shared: true,
+    removes: true,
     losesAnswers: true,
     createPlace: () =>
       openProxiedPlace(openPostgresPlace(), (url, now, node) => createPostgresStore({ url, node, now })),

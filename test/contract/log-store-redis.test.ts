@@ -9,6 +9,7 @@ describeLogStore(
   {
     persistent: true,
     shared: true,
+    removes: true,
     losesAnswers: true,
     createPlace: () => openProxiedPlace(openRedisPlace(), (url, now, node) => createRedisStore({ url, node, now })),
   },

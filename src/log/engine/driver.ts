@@ -178,7 +178,7 @@ export interface OpenedStream {
 }
 
 /** How a driver removes logs, none of which is open in this store. */
-export type DriverRemoval = Pick<LogRemoval, "list" | "remove">;
+export type DriverRemoval = Pick<LogRemoval, "list" | "has" | "remove">;
 
 /** An engine's store of logs. Methods throw what the client library throws, which `storeError` turns into what callers get. */
 export interface StoreDriver {

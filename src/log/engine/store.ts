@@ -66,8 +66,9 @@ export function createEngineStore(driver: StoreDriver, options: EngineStoreOptio
     await log?.driver.close?.();
   }
 
-  const removalOf = ({ list, remove }: DriverRemoval): LogRemoval => ({
+  const removalOf = ({ list, has, remove }: DriverRemoval): LogRemoval => ({
     list: (prefix) => ask(() => list(prefix)),
+    has: (stream) => ask(() => has(stream)),
     close: (stream) => ask(() => closeLog(stream)),
     remove: (stream) =>
       ask(async () => {

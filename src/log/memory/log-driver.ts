@@ -46,6 +46,11 @@ export class MemoryLogDriver implements LogDriver {
     return this;
   }
 
+  /** Lets go of the log that it served: a closed one may stay closed for long. */
+  async close(): Promise<void> {
+    this.#log = undefined;
+  }
+
   get state(): StoredState {
     return {
       epoch: this.#epoch,

@@ -29,6 +29,7 @@ function createStoreDriver(): StoreDriver {
     },
     removal: {
       list: async (prefix) => [...logs.keys()].filter((stream) => stream.startsWith(prefix)),
+      has: async (stream) => logs.has(stream),
       remove: async (stream) => void logs.delete(stream),
     },
     async prune() {

@@ -8,6 +8,7 @@ import { createConnections, type Connections } from "./connections.ts";
 import { loadDriver } from "./driver.ts";
 import { isMissingTable, storeError } from "./failure.ts";
 import { startFollower } from "./follower.ts";
+import { createRemoval } from "./removal.ts";
 import { createLeases } from "./leases.ts";
 import { type Location, readLocation } from "./location.ts";
 import { MysqlLogDriver, type MysqlLogDependencies } from "./log-driver.ts";
@@ -103,6 +104,7 @@ function createStoreDriver({ location, escape, node, logger, ...connections }: M
       };
     },
     prune: (keysBefore) => writers.lend((connection) => prune(connection, tables, keysBefore)),
+    removal: createRemoval(writers, tables),
     leases: createLeases(control, tables, node),
     connection: outage.connection,
     storeError: (error) => storeError(error, place),

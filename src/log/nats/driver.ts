@@ -17,6 +17,7 @@ export interface NatsConnection {
 /** The subset of a stream's configuration that is used. */
 export interface NatsStreamConfig {
   readonly name: string;
+  readonly description?: string;
   readonly subjects: readonly string[];
   readonly storage: "file" | "memory";
   readonly num_replicas: number;
@@ -31,7 +32,11 @@ export interface NatsStreamConfig {
 /** The subset of a stream's info that is used. */
 export interface NatsStreamInfo {
   readonly created: string;
-  readonly config: { readonly subjects: readonly string[]; readonly num_replicas: number };
+  readonly config: {
+    readonly subjects: readonly string[];
+    readonly num_replicas: number;
+    readonly description?: string | undefined;
+  };
   readonly state: { readonly messages: number; readonly last_seq: number };
 }
 
@@ -88,6 +93,9 @@ export interface NatsManager {
   readonly streams: {
     add(config: NatsStreamConfig): Promise<unknown>;
     info(stream: string): Promise<NatsStreamInfo>;
+    /** The streams with subjects that match. */
+    list(subject: string): AsyncIterable<NatsStreamInfo>;
+    delete(stream: string): Promise<unknown>;
     getMessage(stream: string, query: NatsQuery): Promise<NatsStoredMessage | null>;
     purge(stream: string, options: { readonly filter: string; readonly seq: number }): Promise<unknown>;
   };

@@ -28,7 +28,7 @@ export async function findOrMakeLog(queries: Queries, location: NatsLocation, st
   for (let turn = 0; turn < tries; turn++) {
     const facts = await queries.facts(name);
     if (!facts) {
-      await queries.create(logConfig(location, logNames(location.prefix, stream, newEpoch())));
+      await queries.create(logConfig(location, stream, logNames(location.prefix, stream, newEpoch())));
       continue;
     }
     const names = logNames(location.prefix, stream, tokenOfSubjects(facts.subjects));

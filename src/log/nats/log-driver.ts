@@ -44,6 +44,8 @@ export interface NatsLogDependencies {
   readonly serverTime: () => Promise<number>;
   /** Called once if NATS has another log instead of this one. */
   readonly onReplaced: (driver: NatsLogDriver) => void;
+  /** Called once the log is closed. */
+  readonly onClosed: (driver: NatsLogDriver) => void;
 }
 
 /** How often a log that is behind tries to catch up, in ms. */
@@ -185,6 +187,7 @@ export class NatsLogDriver implements LogDriver {
   /** Rejects all waiting calls. */
   async close(): Promise<void> {
     this.#head.end(new SpillwayError("store-closed"));
+    this.#dependencies.onClosed(this);
   }
 
   /** Resolves once the tail has stopped, at the latest when the connection is closed. */

@@ -13,7 +13,7 @@ import { createLeaseDriver, type FencedLogs, notOpenError } from "./lease-driver
 import { type NatsLocation, parseLocation } from "./location.ts";
 import { NatsLogDriver, type NatsLogDependencies } from "./log-driver.ts";
 import { createQueries, type Queries } from "./queries.ts";
-import { nodeNames, nodesConfig } from "./schema.ts";
+import { logStreamName, logSubjects, nodeNames, nodesConfig } from "./schema.ts";
 
 export interface NatsStoreOptions extends EngineStoreOptions {
   /**
@@ -58,6 +58,8 @@ function createStoreDriver(
   const logs = new Map<string, NatsLogDriver>();
   /** The latest fences of logs that NATS has lost: fences in the new logs must be greater. */
   const fences = new Map<string, number>();
+  /** The ends of logs that were closed. */
+  const ending = new Set<Promise<void>>();
   const names = nodeNames(location.prefix);
   const clock = createClock(queries, names, node);
 
@@ -73,6 +75,11 @@ function createStoreDriver(
     now,
     serverTime: () => clock.now(),
     onReplaced: forget,
+    onClosed(driver) {
+      if (logs.get(driver.stream) === driver) logs.delete(driver.stream);
+      const ended = driver.ended().finally(() => ending.delete(ended));
+      ending.add(ended);
+    },
   };
   const fencedLogs: FencedLogs = {
     fenceOf: (stream) => Math.max(logs.get(stream)?.fence ?? 0, fences.get(stream) ?? 0),
@@ -104,12 +111,20 @@ function createStoreDriver(
     async prune() {
       for (const driver of logs.values()) await driver.purge();
     },
+    removal: {
+      async list(prefix) {
+        const streams = await queries.describe(logSubjects(location.prefix));
+        return streams.filter((name) => name !== "" && name.startsWith(prefix));
+      },
+      has: async (stream) => (await queries.facts(logStreamName(location.prefix, stream))) !== undefined,
+      remove: (stream) => queries.remove(logStreamName(location.prefix, stream)),
+    },
     leases: createLeaseDriver(queries, names, clock, fencedLogs, self, repair),
     connection: connection.outage.connection,
     storeError,
     async close() {
       await connection.close();
-      await Promise.all(Array.from(logs.values(), (driver) => driver.ended()));
+      await Promise.all([...ending, ...Array.from(logs.values(), (driver) => driver.ended())]);
     },
   };
 }

@@ -39,6 +39,10 @@ export interface StreamFacts {
 export interface Queries {
   /** Creates a stream if none of that name exists. */
   create(config: NatsStreamConfig): Promise<void>;
+  /** The descriptions of the streams with subjects that match. */
+  describe(subject: string): Promise<readonly string[]>;
+  /** Removes a stream, if it exists. */
+  remove(stream: string): Promise<void>;
   /** The facts about a stream; `undefined` if it does not exist. */
   facts(stream: string): Promise<StreamFacts | undefined>;
   /**
@@ -77,6 +81,20 @@ export function createQueries(connection: Connection): Queries {
 
   return {
     create: (config) => repeat(connection, () => createStream(connection, config)),
+    describe: (subject) =>
+      repeat(connection, async () => {
+        const found: string[] = [];
+        for await (const { config } of manager.streams.list(subject)) found.push(config.description ?? "");
+        return found;
+      }),
+    remove: (stream) =>
+      repeat(connection, async () => {
+        try {
+          await manager.streams.delete(stream);
+        } catch (error) {
+          if (!isStreamNotFound(error)) throw error;
+        }
+      }),
     facts: (stream) =>
       repeat(connection, async () => {
         try {

@@ -55,6 +55,11 @@ export function tokenOfSubjects(subjects: readonly string[]): string {
   return subjects[0]?.split(".").at(-2) ?? "";
 }
 
+/** The subjects of all logs. */
+export function logSubjects(prefix: string): string {
+  return `${prefix}.log.>`;
+}
+
 /** The names for the coordination of nodes. */
 export function nodeNames(prefix: string): NodeNames {
   const base = `${prefix}.nodes`;
@@ -71,8 +76,14 @@ export function nodeNames(prefix: string): NodeNames {
  * The configuration of a log's JetStream stream. It has no limits, because the server must not remove the last message,
  * which contains the log's standing; the nodes apply retention.
  */
-export function logConfig(location: NatsLocation, names: LogNames): NatsStreamConfig {
-  return { ...common(location), name: names.stream, subjects: [names.control.replace(/c$/, ">")], discard: "new" };
+export function logConfig(location: NatsLocation, stream: string, names: LogNames): NatsStreamConfig {
+  return {
+    ...common(location),
+    name: names.stream,
+    description: stream,
+    subjects: [names.control.replace(/c$/, ">")],
+    discard: "new",
+  };
 }
 
 /** How long messages for the coordination of nodes are kept, in ms: longer than any lease or demand. */

@@ -11,6 +11,7 @@ import { createLeases } from "./leases.ts";
 import { type Location, readLocation } from "./location.ts";
 import { PostgresLogDriver, type PostgresLogDependencies } from "./log-driver.ts";
 import { createQueries } from "./queries.ts";
+import { createRemoval } from "./removal.ts";
 import { prepareSchema } from "./schema.ts";
 import { openStream, type StreamRow } from "./streams.ts";
 
@@ -111,6 +112,7 @@ function createStoreDriver({ location, driver, settings, writing, node, logger }
     async prune(keysBefore) {
       for (const statement of queries.prune(keysBefore, pruneSize)) await writing.run(statement);
     },
+    removal: createRemoval(writing, schema),
     leases: createLeases(writing.run, schema, node),
     connection: outage.connection,
     storeError,

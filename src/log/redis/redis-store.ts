@@ -12,6 +12,7 @@ import { createLeases } from "./leases.ts";
 import { type Location, locateStore } from "./location.ts";
 import { RedisLogDriver } from "./log-driver.ts";
 import { createLogScripts } from "./log-scripts.ts";
+import { createRemoval } from "./removal.ts";
 import { createRoute } from "./route.ts";
 import { format, keysOf, toState } from "./schema.ts";
 import { evaluate } from "./script.ts";
@@ -78,6 +79,7 @@ function createStoreDriver(
       for (const { writer, followed } of await servers.connected())
         for (const log of followed) await forgetOldKeys(writer, log, keysBefore);
     },
+    removal: createRemoval(prefix, servers),
     leases: createLeases({ node, prefix, writerOf: async (stream) => (await servers.of(stream)).writer }),
     connection: outage.connection,
     storeError: (error) => storeError(error, place),

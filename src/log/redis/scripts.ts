@@ -98,6 +98,12 @@ end
 return {snapshot(KEYS[1]), redis.call('HGET', KEYS[1], 'format')}`,
 );
 
+/** KEYS: meta, and all others of the log of this epoch. ARGV: the epoch. Answers 0 if the log has another epoch by now. */
+export const removeScript: Script = script(`
+if (redis.call('HGET', KEYS[1], 'epoch') or '') ~= ARGV[1] then return 0 end
+redis.call('UNLINK', unpack(KEYS))
+return 1`);
+
 /** Answers where the log stands. */
 export const checkScript: Script = script(begin, "return found");
 

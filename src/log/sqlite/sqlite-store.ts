@@ -79,6 +79,11 @@ interface SqliteStoreParts {
 
 /** The driver over an open database. */
 function createStoreDriver({ path, writer, snapshots, lock, logs }: SqliteStoreParts): StoreDriver {
+  function names(): string[] {
+    const rows = snapshots.read((statement) => statement(selectNames).all());
+    return rows.map(({ name }) => decodeText(name));
+  }
+
   return {
     kind: "sqlite",
     async open(stream) {
@@ -93,10 +98,8 @@ function createStoreDriver({ path, writer, snapshots, lock, logs }: SqliteStoreP
       };
     },
     removal: {
-      async list(prefix) {
-        const rows = snapshots.read((statement) => statement(selectNames).all());
-        return rows.map(({ name }) => decodeText(name)).filter((name) => name.startsWith(prefix));
-      },
+      list: async (prefix) => names().filter((name) => name.startsWith(prefix)),
+      has: async (stream) => names().includes(stream),
       async remove(stream) {
         await writer.remove(stream);
       },

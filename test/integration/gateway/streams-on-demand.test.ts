@@ -50,71 +50,68 @@ async function open(store: string, config: GatewayConfig, change?: () => Gateway
   };
 }
 
-describe.each(allStores.filter(({ name }) => ["memory", "sqlite"].includes(name)))(
-  "in $name",
-  ({ isPersistent, place }) => {
-    test("a subscriber of a name without events gets the first event that is published to it", async () => {
-      const { subscribe, publish, names } = await open(await place(), { streams: { "chat-*": {} } });
-      expect(await names()).toEqual([]);
-      const reading = await subscribe("chat-1");
-      expect((await publish("chat-1", "first", "second")).status).toBe(200);
-      await publish("chat-2", "other");
-      await reading.until(() => reading.data().length === 2);
-      expect(reading.data()).toEqual(["first", "second"]);
-      expect((await names()).toSorted()).toEqual(["chat-1", "chat-2"]);
-      const resumed = await subscribe("chat-1", reading.events.find(({ data }) => data === "first")!.id);
-      await resumed.until(() => resumed.data().length === 1);
-      expect(resumed.data()).toEqual(["second"]);
-      await Promise.all([reading.cancel(), resumed.cancel()]);
+describe.each(allStores)("in $name", ({ isPersistent, place }) => {
+  test("a subscriber of a name without events gets the first event that is published to it", async () => {
+    const { subscribe, publish, names } = await open(await place(), { streams: { "chat-*": {} } });
+    expect(await names()).toEqual([]);
+    const reading = await subscribe("chat-1");
+    expect((await publish("chat-1", "first", "second")).status).toBe(200);
+    await publish("chat-2", "other");
+    await reading.until(() => reading.data().length === 2);
+    expect(reading.data()).toEqual(["first", "second"]);
+    expect((await names()).toSorted()).toEqual(["chat-1", "chat-2"]);
+    const resumed = await subscribe("chat-1", reading.events.find(({ data }) => data === "first")!.id);
+    await resumed.until(() => resumed.data().length === 1);
+    expect(resumed.data()).toEqual(["second"]);
+    await Promise.all([reading.cancel(), resumed.cancel()]);
+  });
+
+  test("a stream that nobody uses is removed, and an id of it is answered with a reset", async () => {
+    const { subscribe, publish, names } = await open(await place(), {
+      streams: { "chat-*": { onDemand: { idle: "1s" } } },
     });
+    const ids = (await (await publish("chat-1", "before")).json()) as { ids: [string] };
+    const watched = await subscribe("chat-2");
+    await eventually(async () => !(await names()).includes("chat-1"), "chat-1 is removed");
+    expect(await names()).toEqual(["chat-2"]);
+    await publish("chat-1", "after");
+    const resumed = await subscribe("chat-1", ids.ids[0]);
+    expect(resumed.response.headers.get("spillway-resume")).toBe("reset");
+    await resumed.until(() => resumed.controls("spillway.reset").length === 1);
+    await publish("chat-2", "still here");
+    await watched.until(() => watched.data().length === 1);
+    await Promise.all([watched.cancel(), resumed.cancel()]);
+  });
 
-    test("a stream that nobody uses is removed, and an id of it is answered with a reset", async () => {
-      const { subscribe, publish, names } = await open(await place(), {
-        streams: { "chat-*": { onDemand: { idle: "1s" } } },
-      });
-      const ids = (await (await publish("chat-1", "before")).json()) as { ids: [string] };
-      const watched = await subscribe("chat-2");
-      await eventually(async () => !(await names()).includes("chat-1"), "chat-1 is removed");
-      expect(await names()).toEqual(["chat-2"]);
-      await publish("chat-1", "after");
-      const resumed = await subscribe("chat-1", ids.ids[0]);
-      expect(resumed.response.headers.get("spillway-resume")).toBe("reset");
-      await resumed.until(() => resumed.controls("spillway.reset").length === 1);
-      await publish("chat-2", "still here");
-      await watched.until(() => watched.data().length === 1);
-      await Promise.all([watched.cancel(), resumed.cancel()]);
-    });
-
-    test.runIf(isPersistent)(
-      "a restarted gateway finds the streams in the store, and removes them when they are idle",
-      async () => {
-        const store = await place();
-        const config = { streams: { "chat-*": { onDemand: { idle: "2s" } } } };
-        const first = await open(store, config);
-        const { ids } = (await (await first.publish("chat-1", "a", "b")).json()) as { ids: [string, string] };
-        await first.gateway.close();
-        const second = await open(store, config);
-        expect(await second.names()).toEqual(["chat-1"]);
-        const resumed = await second.subscribe("chat-1", ids[0]);
-        await resumed.until(() => resumed.data().length === 1);
-        expect(resumed.data()).toEqual(["b"]);
-        await resumed.cancel();
-        await eventually(async () => (await second.names()).length === 0, "chat-1 is removed");
-      },
-    );
-
-    test.runIf(isPersistent)("events that are too old are removed from a stream that nobody opens", async () => {
+  test.runIf(isPersistent)(
+    "a restarted gateway finds the streams in the store, and removes them when they are idle",
+    async () => {
       const store = await place();
-      const first = await open(store, { streams: { "chat-*": {} } });
-      await first.publish("chat-1", "old");
+      const config = { streams: { "chat-*": { onDemand: { idle: "2s" } } } };
+      const first = await open(store, config);
+      const { ids } = (await (await first.publish("chat-1", "a", "b")).json()) as { ids: [string, string] };
       await first.gateway.close();
-      const second = await open(store, { streams: { "chat-*": { retention: { age: "1s" } } } });
-      const list = async (): Promise<string> => (await second.request("/streams")).text();
-      await eventually(async () => /"earliest":"\w+\.2"/.test(await list()), "the event is removed");
-      expect(second.gateway.status().streams).toEqual({});
-    });
-  },
-);
+      const second = await open(store, config);
+      expect(await second.names()).toEqual(["chat-1"]);
+      const resumed = await second.subscribe("chat-1", ids[0]);
+      await resumed.until(() => resumed.data().length === 1);
+      expect(resumed.data()).toEqual(["b"]);
+      await resumed.cancel();
+      await eventually(async () => (await second.names()).length === 0, "chat-1 is removed");
+    },
+  );
+
+  test.runIf(isPersistent)("events that are too old are removed from a stream that nobody opens", async () => {
+    const store = await place();
+    const first = await open(store, { streams: { "chat-*": {} } });
+    await first.publish("chat-1", "old");
+    await first.gateway.close();
+    const second = await open(store, { streams: { "chat-*": { retention: { age: "1s" } } } });
+    const list = async (): Promise<string> => (await second.request("/streams")).text();
+    await eventually(async () => /"earliest":"\w+\.2"/.test(await list()), "the event is removed");
+    expect(second.gateway.status().streams).toEqual({});
+  });
+});
 
 describe("who may make streams", () => {
   test("a name that is not granted, or that no pattern matches, makes no stream", async () => {
