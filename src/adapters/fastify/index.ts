@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import type { EmbeddedGateway } from "../../gateway/gateway.ts";
 import type { HandlerOptions } from "../../http/message.ts";
+import { leaveReply } from "../fastify-reply.ts";
 import { mountOf } from "../mount.ts";
 
 declare module "fastify" {
@@ -58,7 +59,7 @@ function serve(scope: FastifyInstance, { gateway, grant, maxDuration }: Spillway
       grant: grant && (() => grant(request)),
       address: () => request.ip,
       isSecure: () => request.protocol === "https",
-      beforeResponse: () => passOn(reply),
+      beforeResponse: () => leaveReply(reply),
     });
     handler(raw, reply.raw, next);
   };
@@ -69,11 +70,4 @@ function serve(scope: FastifyInstance, { gateway, grant, maxDuration }: Spillway
 function pathOf({ raw: { url = "/" } }: FastifyRequest): string {
   const end = url.indexOf("?");
   return end === -1 ? url : url.slice(0, end);
-}
-
-/** Leaves the response to the gateway, with the headers that hooks have set. */
-function passOn(reply: FastifyReply): void {
-  for (const [name, value] of Object.entries(reply.getHeaders()))
-    if (value !== undefined) reply.raw.setHeader(name, value);
-  reply.hijack();
 }

@@ -8,7 +8,7 @@ import { checkBlock, docBlocks, root } from "../../support/doc-blocks.ts";
 
 /** Pages whose blocks are the files of an application, which test/frameworks runs with its packages. */
 const applications = new Set(
-  ["client-frameworks", "server-frameworks", "next", "mcp"].map((page) => `docs/guides/${page}.md`),
+  ["client-frameworks", "server-frameworks", "nest", "next", "mcp"].map((page) => `docs/guides/${page}.md`),
 );
 const blocks = docBlocks("js", "ts", "tsx").filter(({ at }) => !applications.has(at.replace(/:\d+$/, "")));
 const folder = mkdtempSync(join(tmpdir(), "spillway-docs-"));
