@@ -2,6 +2,7 @@ import { toJson } from "../hub/format.ts";
 import { LogCursor } from "../hub/read-from.ts";
 import { formatCursor } from "../log/cursor.ts";
 import { reservedPrefix, type LogEvent, type LogFilter, type LogPage } from "../log/log.ts";
+import { startTimeout } from "../util/timeout.ts";
 import { json, type HttpBody, type HttpRequest } from "./message.ts";
 import { resumeHeaders, type Search, type Start } from "./position.ts";
 import type { HeldFilters } from "./held-filters.ts";
@@ -56,7 +57,8 @@ export async function longPoll(context: SubscribeContext, start: Start): Promise
   const session = gateway.sessions.open(parts);
   begin(session, { end: () => over.abort() }, gateway);
   const ended = AbortSignal.any([gone, over.signal]);
-  const late = AbortSignal.any([ended, AbortSignal.timeout(wait * 1000)]);
+  const timeout = startTimeout(wait * 1000);
+  const late = AbortSignal.any([ended, timeout.signal]);
   const release = stream.hold();
   // A gap is returned at once, even one that retention causes while this request waits.
   const isEmpty = (): boolean => page.events.length === 0 && !hole && !page.gap && !ended.aborted && !stream.hub.closed;
@@ -72,6 +74,7 @@ export async function longPoll(context: SubscribeContext, start: Start): Promise
       if (!ended.aborted) page = await cursor.next();
     }
   } finally {
+    timeout.clear();
     release();
     session.close();
   }

@@ -3,6 +3,7 @@ import type { RunsStatus } from "../http/gateway-status.ts";
 import type { Mutable } from "../util/mutable.ts";
 import { createTally } from "../util/tally.ts";
 import type { Logger } from "../util/logger.ts";
+import { startTimeout } from "../util/timeout.ts";
 import { dialects } from "./dialect.ts";
 import { RunDirectory, type DirectoryOptions, type RunningRun } from "./directory.ts";
 import type { RunJournal } from "./journal.ts";
@@ -234,7 +235,8 @@ export class Runs {
   }
 
   async #endOfRemote({ seq, token }: Run): Promise<void> {
-    const signal = AbortSignal.any([this.journal.closing, AbortSignal.timeout(stopTimeout)]);
+    const timeout = startTimeout(stopTimeout);
+    const signal = AbortSignal.any([this.journal.closing, timeout.signal]);
     const filter = { channels: [token], events: ["end"] };
     let after = seq;
     while (!signal.aborted && this.#directory.get(token)) {
@@ -242,8 +244,9 @@ export class Runs {
       await this.journal.hub.waitBeyond(after, signal, filter);
       // The directory follows the log at the same pace as the hub.
       await Promise.resolve();
-      if (await this.journal.endOf({ token })) return;
+      if (await this.journal.endOf({ token })) break;
     }
+    timeout.clear();
   }
 
   #report({ start: { route, key }, startedAt }: Run, { state, reason, events, bytes }: RunEnd): void {
