@@ -163,7 +163,8 @@ export class Runs {
       local.writer.stop(cancelled);
       await local.ended;
     } else {
-      const known = await this.journal.endOf(run);
+      // It may be one that the directory does not know of yet.
+      const known = this.#directory.get(run.token) ? undefined : await this.journal.endOf(run);
       if (known) return known;
       if (run.start.node === this.node) await this.discard(run, cancelled);
       await this.journal.append([toRecord("stop", run.token, "")]);
