@@ -87,6 +87,7 @@ export function createLazyGateway(
     },
     fetch: async (request, options) => (await open()).fetch(request, options),
     publish: async (stream, events, options) => (await open()).publish(stream, events, options),
+    run: async (options, producer) => (await open()).run(options, producer),
     async *subscribe(stream, options) {
       yield* (await open()).subscribe(stream, options);
     },

@@ -14,6 +14,8 @@ import { isForwarded } from "../http/routes.ts";
 import { createSessions } from "../http/sessions.ts";
 import { describe } from "../http/status.ts";
 import type { NewEvent } from "../log/log.ts";
+import { runInLibrary, type GatewayRun, type GatewayRunOptions } from "./library-runs.ts";
+import type { RunProducer } from "../runs/produce.ts";
 import type { GatewayOptions } from "./options.ts";
 import { createPolicy } from "./policy.ts";
 import { createContext, createGates, watchPressure, type GatewayParts } from "./create-context.ts";
@@ -26,10 +28,13 @@ import {
   type Subscribers,
   type TypedStream,
 } from "./gateway-stream.ts";
-import { createShutdown } from "./shutdown.ts";
+import { createShutdown, type Shutdown } from "./shutdown.ts";
 import { startServer, type GatewayServer } from "./server.ts";
 import { iterate, type SubscribeOptions } from "./subscribe.ts";
 
+export type { GatewayRun, GatewayRunOptions } from "./library-runs.ts";
+export type { RunEvent, RunProducer } from "../runs/produce.ts";
+export type { RunStatus } from "../runs/run-requests.ts";
 export type { ConnectedClient } from "../http/clients.ts";
 export type { ClientConnection, ConnectionHooks, EndedConnection } from "../http/connection-hooks.ts";
 export type {
@@ -95,6 +100,12 @@ export interface Gateway {
   listen(): Promise<{ readonly host: string; readonly port: number }>;
   /** The state of the gateway with all streams, as in `GET /status`. */
   status(): GatewayStatus;
+  /**
+   * Starts a run whose events the program makes, or finds the one with the same key. Clients join it again at
+   * `/runs/<id>`, like those that a request has started.
+   * @throws {SpillwayError} `idempotency-conflict`; `too-many-runs`; `shutting-down`; a `store-…` code.
+   */
+  run(options: GatewayRunOptions, producer: RunProducer): Promise<GatewayRun>;
   /** The webhooks that the gateway sends. */
   readonly deliveries: GatewayDeliveries;
   /**
@@ -123,7 +134,7 @@ export interface Gateway {
 }
 
 /** What adapters of frameworks need of a gateway; also a lazy gateway has it. */
-export type EmbeddedGateway = Pick<Gateway, "node" | "fetch" | "publish" | "subscribe" | "drain" | "close">;
+export type EmbeddedGateway = Pick<Gateway, "node" | "fetch" | "publish" | "run" | "subscribe" | "drain" | "close">;
 
 /**
  * The deliveries of a gateway. The methods with a name resolve when the command was carried out, also if the delivery
@@ -225,13 +236,10 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
       }
     },
     status: () => describe(context),
+    run: async (run, producer) => runInLibrary(run, producer, await parts.runs.open(), context),
     deliveries: createDeliveriesMember(parts.deliveries, () => shutdown.closing),
     subscribers: (name) => subscribersOf(name, parts),
-    async reload() {
-      if (shutdown.draining) throw new SpillwayError("shutting-down");
-      if (!parts.reload) throw new SpillwayError("not-found", "this gateway has no configuration to reload");
-      await parts.reload();
-    },
+    reload: () => reloadGateway(parts, shutdown),
     peerCalls: context.peerCalls,
     refused: context.refused,
     bodies: context.bodies,
@@ -240,6 +248,12 @@ export function assembleGateway(initial: GatewayOptions, parts: GatewayParts): R
     close: shutdown.close,
   };
   return gateway;
+}
+
+async function reloadGateway({ reload }: GatewayParts, { draining }: Shutdown): Promise<void> {
+  if (draining) throw new SpillwayError("shutting-down");
+  if (!reload) throw new SpillwayError("not-found", "this gateway has no configuration to reload");
+  await reload();
 }
 
 function createStreamMember(

@@ -90,7 +90,15 @@ export function createOwnRuns(initial: GatewayOptions, dependencies: OwnRunsDepe
     const { lease } = options.cluster;
     const longest = Math.max(leastKept, ...Object.values(options.runs).map(({ total }) => total));
     const journal = new RunJournal(log, hub);
-    const runs = new Runs({ journal, isShared, lease, longest, logger });
+    const runs = new Runs({
+      journal,
+      isShared,
+      lease,
+      longest,
+      kept: retentionOf(options).age ?? leastKept,
+      most: () => limits().runs,
+      logger,
+    });
     await runs.start();
     opened = runs;
     return runs;

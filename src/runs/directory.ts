@@ -4,6 +4,7 @@ import type { LogEvent } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { createTally } from "../util/tally.ts";
 import { dialects } from "./dialect.ts";
+import { HeldBytes } from "./held-bytes.ts";
 import type { RunJournal } from "./journal.ts";
 import { toEnd, toRecord, toRun, type Run, type RunEnd } from "./record.ts";
 import { toRunEnd } from "./writer.ts";
@@ -19,6 +20,8 @@ export interface DirectoryOptions {
   readonly lease: number;
   /** How long a run may take at most, in ms: no older record is looked at. */
   readonly longest: number;
+  /** How long ended runs are kept at most, in ms. */
+  readonly kept: number;
   readonly logger: Logger;
   /** A run of this process is to be stopped. */
   onStop(token: string): void;
@@ -41,6 +44,7 @@ export class RunDirectory {
   readonly #options: DirectoryOptions;
   readonly #running = new Map<string, RunningRun>();
   readonly #byOwner = createTally();
+  readonly #held: HeldBytes;
   /** When each process was last heard of, in ms of `performance.now()`. */
   readonly #heard = new Map<string, number>();
   /** Processes that were silent for too long at the last look. After an outage of the store, all are. */
@@ -50,6 +54,7 @@ export class RunDirectory {
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
+    this.#held = new HeldBytes(options.kept);
   }
 
   /**
@@ -76,6 +81,11 @@ export class RunDirectory {
   /** The number of runs that a subject has. */
   countOf(owner: string): number {
     return this.#byOwner.of(owner);
+  }
+
+  /** About how many bytes a subject's ended runs hold. */
+  heldBy(owner: string): number {
+    return this.#held.of(owner);
   }
 
   get(token: string): RunningRun | undefined {
@@ -129,6 +139,7 @@ export class RunDirectory {
     if (!run) return;
     this.#running.delete(token);
     this.#byOwner.remove(run.owner);
+    this.#held.add(run.owner, end.bytes);
     this.#options.onEnd(token, end);
   }
 

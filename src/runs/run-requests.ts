@@ -151,7 +151,7 @@ async function isLast(run: Run, end: StoredEnd, position: number, runs: Runs): P
 }
 
 /** @throws {SpillwayError} `request-invalid` for an id that is not one of the run. */
-function positionOf(request: HttpRequest, { seq }: Run, runs: Runs): number {
+export function positionOf(request: HttpRequest, { seq }: Run, runs: Runs): number {
   const id = request.header("last-event-id") || request.query.get("last-event-id");
   if (!id) return seq;
   const cursor = parseCursor(id);

@@ -11,8 +11,10 @@ import { toRecord, type Run, type RunEnd, type StoredEnd } from "./record.ts";
 import { RunWriter, toRunEnd, type Ending } from "./writer.ts";
 import { RunAttendance } from "./attendance.ts";
 
-export interface RunsOptions extends Pick<DirectoryOptions, "isShared" | "lease" | "longest" | "logger"> {
+export interface RunsOptions extends Pick<DirectoryOptions, "isShared" | "lease" | "longest" | "kept" | "logger"> {
   readonly journal: RunJournal;
+  /** How much all runs may hold, in bytes. */
+  most(): number;
 }
 
 /** How a run is stored and ended. */
@@ -88,6 +90,10 @@ export class Runs {
     if (this.#isClosing) throw new SpillwayError("shutting-down");
     if (most !== undefined && this.#directory.countOf(owner) + this.#reserved.of(owner) >= most)
       throw new SpillwayError("too-many-runs", undefined, { expected: `at most ${most} at a time`, retryAfter: 5 });
+    if (this.#directory.heldBy(owner) > this.#options.most() / 2)
+      throw new SpillwayError("too-many-runs", "half of what all runs may hold is yours (limits.runs)", {
+        retryAfter: 60,
+      });
     this.#reserved.add(owner);
     return () => this.#reserved.remove(owner);
   }

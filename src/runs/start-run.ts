@@ -63,6 +63,11 @@ export function ownerName(caller: Caller): string {
   return hashOf(ownerOf(caller));
 }
 
+/** The name of a subject's runs in the log. */
+export function subjectName(subject: string): string {
+  return hashOf(`s ${subject}`);
+}
+
 /** The name of a key in the log. */
 export function keyName(route: string, { share }: Pick<RunOptions, "share">, owner: string, key: string): string {
   return `key ${hashOf(route, share === "owner" ? owner : "", key)}`;
@@ -84,11 +89,22 @@ async function claim(asked: RunRequest, runs: Runs): Promise<ClaimedRun> {
     cancels: options.cancelAfter !== undefined,
     ...(key !== undefined && { key: keyName(proxy.name, options, owner, key) }),
   };
-  if (start.key === undefined) return claimNew(start, undefined, options, runs);
+  return claimRun(start, { afterEnd: options.afterEnd, perSubject: options.limits.perSubject }, runs);
+}
+
+/** How a run is claimed. */
+export type ClaimRules = Pick<RunOptions, "afterEnd"> & Pick<RunOptions["limits"], "perSubject">;
+
+/**
+ * Starts a run, or finds the one with its key.
+ * @throws {SpillwayError} `idempotency-conflict`, `too-many-runs`, `shutting-down`; a `store-…` code.
+ */
+export async function claimRun(start: RunStart, rules: ClaimRules, runs: Runs): Promise<ClaimedRun> {
+  if (start.key === undefined) return claimNew(start, undefined, rules, runs);
   return runs.inTurn(start.key, async () => {
     const known = await runs.journal.latest(start.key!);
-    const isKnown = known && (await isJoined(known, start, options, runs));
-    return isKnown ? { run: known, isNew: false } : claimNew(start, known, options, runs);
+    const isKnown = known && (await isJoined(known, start, rules, runs));
+    return isKnown ? { run: known, isNew: false } : claimNew(start, known, rules, runs);
   });
 }
 
@@ -96,11 +112,10 @@ async function claim(asked: RunRequest, runs: Runs): Promise<ClaimedRun> {
 async function claimNew(
   start: RunStart,
   before: Run | undefined,
-  options: RunOptions,
+  { perSubject }: ClaimRules,
   runs: Runs,
 ): Promise<ClaimedRun> {
-  const { owner } = start;
-  const giveBack = runs.reserve(owner, options.limits.perSubject);
+  const giveBack = runs.reserve(start.owner, perSubject);
   try {
     const claimed = await runs.journal.claim(start, before?.seq);
     if (!claimed.isNew) assertSame(claimed.run, start);
@@ -114,9 +129,9 @@ async function claimNew(
  * Whether a request gets the last run with its key; false if the key is free.
  * @throws {SpillwayError} `idempotency-conflict` if it was another request.
  */
-async function isJoined(known: Run, start: RunStart, options: RunOptions, runs: Runs): Promise<boolean> {
+async function isJoined(known: Run, start: RunStart, { afterEnd }: ClaimRules, runs: Runs): Promise<boolean> {
   const end = await runs.journal.endOf(known);
-  if (end && (end.freed || options.afterEnd === "restart" || end.time + known.start.ttl < Date.now())) return false;
+  if (end && (end.freed || afterEnd === "restart" || end.time + known.start.ttl < Date.now())) return false;
   assertSame(known, start);
   return true;
 }

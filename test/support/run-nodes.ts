@@ -6,12 +6,18 @@ import { onTestFinished } from "vitest";
 import { freePort } from "./ports.ts";
 import { startCli, type Program } from "./process.ts";
 
+interface RunNodeRequest {
+  readonly method?: string;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** A gateway with runs in a process of its own. */
 export interface RunNode {
   start(): Promise<void>;
   kill(signal: NodeJS.Signals): Promise<number | string>;
   /** Sends a request on a new connection. */
-  send(path: string, init?: RequestInit): Promise<Response>;
+  send(path: string, init?: RunNodeRequest): Promise<Response>;
   post(body: object, headers?: Readonly<Record<string, string>>): Promise<Response>;
   state(path: string): Promise<Record<string, unknown>>;
 }
@@ -31,8 +37,8 @@ export async function prepareRunNode(origin: string, { run, ...config }: RunNode
     await program?.kill("SIGKILL");
     await rm(home, { recursive: true });
   });
-  const send = (path: string, init: RequestInit = {}): Promise<Response> =>
-    fetch(`http://127.0.0.1:${port}${path}`, { ...init, headers: { connection: "close", ...init.headers } });
+  const send: RunNode["send"] = (path, { headers, ...init } = {}) =>
+    fetch(`http://127.0.0.1:${port}${path}`, { ...init, headers: { connection: "close", ...headers } });
   return {
     async start() {
       program = startCli("serve", "--config", file);

@@ -13,7 +13,7 @@ const chunk = (delta: object, finish: string | null = null): object => ({
   choices: [{ index: 0, delta, finish_reason: finish }],
 });
 
-export const openaiChat: readonly string[] = [
+const openaiChat: readonly string[] = [
   event(chunk({ role: "assistant", content: "" })),
   ...words.map((content) => event(chunk({ content }))),
   event(chunk({}, "stop")),
@@ -23,7 +23,7 @@ export const openaiChat: readonly string[] = [
 export const responseId = "resp_68af40f5";
 const response = { id: responseId, object: "response", created_at: 1, model: "m", output: [] };
 
-export const openaiResponse: readonly string[] = [
+const openaiResponse: readonly string[] = [
   { type: "response.created", response: { ...response, status: "in_progress" } },
   ...words.map((delta) => ({
     type: "response.output_text.delta",
@@ -33,11 +33,11 @@ export const openaiResponse: readonly string[] = [
     delta,
   })),
   { type: "response.completed", response: { ...response, status: "completed" } },
-].map((data, index) => typed({ ...data, sequence_number: index } as { readonly type: string }));
+].map((data, index) => typed(Object.assign(data, { sequence_number: index })));
 
 const message = { id: "msg_1", type: "message", role: "assistant", model: "m", content: [], stop_reason: null };
 
-export const anthropicMessage: readonly string[] = [
+const anthropicMessage: readonly string[] = [
   { type: "message_start", message: { ...message, usage: { input_tokens: 1, output_tokens: 1 } } },
   { type: "content_block_start", index: 0, content_block: { type: "text", text: "" } },
   { type: "ping" },
@@ -47,7 +47,7 @@ export const anthropicMessage: readonly string[] = [
   { type: "message_stop" },
 ].map(typed);
 
-export const aiChat: readonly string[] = [
+const aiChat: readonly string[] = [
   event({ type: "start", messageId: "2" }),
   event({ type: "text-start", id: "t" }),
   ...words.map((delta) => event({ type: "text-delta", id: "t", delta })),
@@ -55,3 +55,6 @@ export const aiChat: readonly string[] = [
   event({ type: "finish" }),
   "data: [DONE]\n\n",
 ];
+
+/** The blocks of each response. */
+export const captures = { openaiChat, openaiResponse, anthropicMessage, aiChat } as const;

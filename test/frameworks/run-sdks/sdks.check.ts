@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from "vitest";
-import type { RunConfig } from "spillway";
+import type { RunConfig } from "../../../src/index.ts";
 import { serveGateway, type GatewayServer } from "../../support/gateway-server.ts";
 import { eventually } from "../../support/reader.ts";
 import { startRunOrigin, type OriginRequest, type RunOrigin } from "../../support/run-origin.ts";
-import * as captures from "./captures.ts";
+import { captures, responseId } from "./captures.ts";
 
 /** Unmodified clients read runs as they read the API itself. */
 
@@ -88,17 +88,17 @@ test("OpenAI's client continues a response behind an event, and cancels it", asy
   const whole = sdks.openaiResponse(url);
   await eventually(() => origin.requests.length === 1, "a request");
   await eventually(async () => {
-    const response = await fetch(`${url}/v1/responses/${captures.responseId}?stream=true`);
+    const response = await fetch(`${url}/v1/responses/${responseId}?stream=true`);
     void response.body?.cancel();
     return response.headers.has("spillway-run");
   }, "the run");
-  const rest = sdks.openaiRetrieve(url, captures.responseId, 2);
+  const rest = sdks.openaiRetrieve(url, responseId, 2);
   for (const block of captures.openaiResponse.slice(5)) origin.requests[0]!.send(block);
   origin.requests[0]!.response.end();
   expect(await rest).toEqual((await whole).slice(3));
   expect(origin.requests.filter(({ method }) => method === "POST")).toHaveLength(1);
-  expect(await sdks.openaiCancel(url, captures.responseId)).toMatchObject({
-    id: captures.responseId,
+  expect(await sdks.openaiCancel(url, responseId)).toMatchObject({
+    id: responseId,
     status: "completed",
   });
 });

@@ -34,8 +34,8 @@ describe.each(engines)("on $name", (engine) => {
     onTestFinished(() => place.remove());
     const origin = await startRunOrigin();
     const config = { store: place.url, cluster: { lease }, run: openai };
-    const nodes = await Promise.all([prepareRunNode(origin.url, config), prepareRunNode(origin.url, config)]);
-    const [first, second] = nodes as [RunNode, RunNode];
+    const [first, second] = [await prepareRunNode(origin.url, config), await prepareRunNode(origin.url, config)];
+    const nodes = [first, second];
     await Promise.all(nodes.map((node) => node.start()));
 
     const shared = await begin(first, origin, "k");
