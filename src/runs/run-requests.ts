@@ -145,9 +145,12 @@ async function follow(
 /** Whether nothing of an ended run is left behind a position. */
 async function isLast(run: Run, end: StoredEnd, position: number, runs: Runs): Promise<boolean> {
   if (end.text !== "") return false;
-  let isRest = true;
-  await runs.journal.scan(run, position, ({ event }) => (isRest = event !== "block"));
-  return isRest;
+  let hasBlock = false;
+  await runs.journal.scan(run, position, ({ event }) => {
+    hasBlock = event === "block";
+    return !hasBlock && event !== "end";
+  });
+  return !hasBlock;
 }
 
 /** @throws {SpillwayError} `request-invalid` for an id that is not one of the run. */
@@ -167,7 +170,7 @@ async function behindNumber({ query }: HttpRequest, run: Run, runs: Runs): Promi
   const last = Number(text);
   let position = run.seq;
   await runs.journal.scan(run, run.seq, ({ event, seq, data }) => {
-    if (event !== "block") return true;
+    if (event !== "block") return event !== "end";
     const { sequence_number: number } = (parseJson(dataOf(data) ?? "") ?? {}) as { sequence_number?: unknown };
     if (typeof number === "number" && number > last) return false;
     position = seq;

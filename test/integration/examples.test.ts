@@ -177,3 +177,41 @@ test.skipIf(!chromiumInstalled)("react/start.js shows live prices", async () => 
   await page.close();
   expect(await example.stop()).toBe(0);
 });
+
+test("resumable-llm: an answer goes on without its client, and can be joined again and stopped", async () => {
+  const example = await start("resumable-llm/start.js");
+  const ask = (): Promise<Response> => post(new URL("/v1/chat/completions", example.url).href, { stream: true });
+  expect(await (await fetch(example.url)).text()).toContain("Ask, then reload");
+  const reading = read(await ask());
+  await reading.until(({ events }) => events.length > 2);
+  await reading.cancel();
+  const place = new URL(reading.response.headers.get("location")!, example.url);
+  const rest = read(await fetch(place, { headers: { "last-event-id": reading.events.at(-1)!.id! } }));
+  await rest.until(({ ended }) => ended);
+  const parts = [...reading.data(), ...rest.data().slice(0, -1)].map((data) => JSON.parse(data) as Chunk);
+  expect(parts.map(({ choices }) => choices[0]!.delta.content).join("")).toMatch(/^A river .* or stop it\.$/);
+  expect(rest.data().at(-1)).toBe("[DONE]");
+  const other = read(await ask());
+  await other.until(({ events }) => events.length > 0);
+  const stopped = await fetch(new URL(other.response.headers.get("location")!, example.url), { method: "DELETE" });
+  expect(stopped.status).toBe(204);
+  await other.until(({ ended }) => ended);
+  expect(other.data().at(-1)).toBe("[DONE]");
+  expect(await example.stop()).toBe(0);
+});
+
+/** A part of an answer. */
+interface Chunk {
+  readonly choices: readonly { readonly delta: { readonly content: string } }[];
+}
+
+test("job-progress: two requests for a file get one job, whose progress both follow", async () => {
+  const example = await start("job-progress/start.js");
+  const url = `${example.url}?file=a.csv`;
+  const readings = await Promise.all([1, 2].map(async () => read(await fetch(url, { method: "POST" }))));
+  await Promise.all(readings.map((reading) => reading.until(({ ended }) => ended)));
+  const [first, second] = readings.map(({ events }) => events);
+  expect(second).toEqual(first);
+  expect(first!.map(({ event }) => event)).toEqual([...Array.from({ length: 11 }, () => "progress"), "done"]);
+  expect(await example.stop()).toBe(0);
+});
