@@ -24,6 +24,7 @@ const rssPeriod = 200;
  */
 export async function onStage(server, numbers, work) {
   const { size = 200, channels = 0, filters = 0, coalesce = 0, workers = 1, streams = 0, routes = 0 } = numbers;
+  const { onDemand = 0 } = numbers;
   const { cores: count = 1 } = numbers;
   const cores = coresFor(count);
   const directory = mkdtempSync(join(tmpdir(), "spillway-bench-"));
@@ -36,7 +37,7 @@ export async function onStage(server, numbers, work) {
     const origin = startHelper(routes > 0 ? "pair-origin.js" : "origin.js", { cpus: cores.load });
     cleanups.push(origin.stop);
     const url = await origin.call("start", { size, channels });
-    const settings = { channels, filters: filters > 0, coalesce, workers, streams, routes: routes > 0 };
+    const settings = { channels, filters: filters > 0, coalesce, workers, streams, onDemand, routes: routes > 0 };
     const running = await server.start({ origin: url, cpus: cores.server, directory, settings });
     cleanups.push(running.stop);
     if (running.publish !== undefined) await origin.call("publishTo", { url: running.publish });

@@ -60,6 +60,8 @@ export interface Settings {
   readonly workers: number;
   /** Number of streams for publishing, `s1` and so on, in addition to the one with the origin's events. */
   readonly streams: number;
+  /** Number of streams `d-1` and so on that may be made on demand. */
+  readonly onDemand: number;
   /** Whether the server forwards all requests to the origin. */
   readonly routes: boolean;
 }

@@ -96,21 +96,22 @@ function pathOf(channel, { routes, filters }) {
  * @param {string} store
  * @param {import("../types.d.ts").Settings} settings
  */
-function configuration(origin, store, { channels, filters, coalesce, workers, streams, routes }) {
+function configuration(origin, store, { channels, filters, coalesce, workers, streams, onDemand, routes }) {
   const stream = {
     upstream: { url: origin },
     ...(channels > 0 && !filters ? { channel: "/c" } : {}),
     ...(coalesce > 0 ? { coalesce: `${coalesce}ms` } : {}),
   };
+  const pattern = { onDemand: { streams: onDemand, rate: "none" } };
   const published = Array.from({ length: streams }, (_, index) => [`s${index + 1}`, {}]);
   return {
     listen: "127.0.0.1:0",
     store,
     ...(workers > 1 ? { workers } : {}),
-    ...(streams > 0 ? { access: { anonymous: ["subscribe", "publish"] } } : {}),
+    ...(streams > 0 ? { access: { anonymous: ["subscribe", "publish", "admin"] } } : {}),
     ...(routes
       ? { routes: { "/**": { upstream: { url: new URL(origin).origin, connections: 100_000 }, access: "none" } } }
-      : { streams: { bench: stream, ...Object.fromEntries(published) } }),
+      : { streams: { bench: stream, ...Object.fromEntries(published), ...(onDemand > 0 ? { "d-*": pattern } : {}) } }),
   };
 }
 
