@@ -198,10 +198,9 @@ type FindStream = (gateway: GatewayContext, caller: Caller) => ServedStream | Pr
 
 function findStream(
   name: string,
-  { streams, onDemand, draining }: GatewayContext,
+  { streams, onDemand }: GatewayContext,
   { identity, address }: Caller,
 ): ServedStream | Promise<ServedStream> {
-  if (draining) throw new SpillwayError("shutting-down");
   const stream = streams.get(name) ?? onDemand.obtain(name, { subject: identity.subject, address });
   if (stream) return stream;
   const hint = "no stream has this name: GET /streams lists the streams";

@@ -13,7 +13,7 @@ const table: readonly [title: string, yaml: string, ...lines: string[]][] = [
   [
     "an unknown key near to none is answered with the known ones",
     "xyzzy: 1\nstreams: { a: {} }\n",
-    "c.yaml:1:1: xyzzy: unknown key; expected one of preset, listen, listener, store, sqlite, cluster, workers, tls, trustProxy, hosts, drain, static, default, streams, routes, runs, deliveries, access, limits",
+    "c.yaml:1:1: xyzzy: unknown key; expected one of preset, listen, listener, store, sqlite, cluster, workers, tls, trustProxy, hosts, drain, static, default, streams, routes, runs, deliveries, dashboard, access, limits",
   ],
   [
     "every issue is listed",
