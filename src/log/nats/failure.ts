@@ -33,6 +33,11 @@ export class UnknownOutcomeError extends SpillwayError {
   }
 }
 
+/** Whether nobody takes messages for the subject, so that nothing was stored. */
+export function isUnserved(error: unknown): boolean {
+  return error instanceof UnknownOutcomeError && (error.cause as Error | undefined)?.name === "JetStreamNotEnabled";
+}
+
 /** The connection was lost during a request. */
 export class ConnectionLostError extends Error {
   override readonly name = "ConnectionLostError";

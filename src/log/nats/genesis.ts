@@ -1,6 +1,7 @@
+import { setTimeout } from "node:timers/promises";
 import { SpillwayError } from "../../errors.ts";
 import { newEpoch } from "../cursor.ts";
-import { WrongSequenceError } from "./failure.ts";
+import { isUnserved, WrongSequenceError } from "./failure.ts";
 import type { NatsLocation } from "./location.ts";
 import type { Queries, StoredMessage } from "./queries.ts";
 import { controlRecord, emptyStanding, type LogRecord, readRecord, type Standing } from "./record.ts";
@@ -19,6 +20,9 @@ export interface FoundLog {
 /** Maximum number of attempts, because other nodes may do the same at the same time. */
 const tries = 20;
 
+/** The pause, in ms, after a stream was found that another node is creating: it is visible before it takes messages. */
+const unservedDelay = 50;
+
 /**
  * Finds the log of a stream, and creates it on first use. Nodes that do so at the same time get the same log.
  * @throws {SpillwayError} `store-unavailable`, `store-full`, `store-schema`, `store-corrupt`.
@@ -35,7 +39,12 @@ export async function findOrMakeLog(queries: Queries, location: NatsLocation, st
     const found = await lastRecord(queries, names);
     if (found) return { names, created: facts.created, ...found };
     // New or purged: its numbers start again at 1, in a new epoch.
-    await beginEpoch(queries, names, emptyStanding(newEpoch()), facts.lastSeq);
+    try {
+      await beginEpoch(queries, names, emptyStanding(newEpoch()), facts.lastSeq);
+    } catch (error) {
+      if (!isUnserved(error)) throw error;
+      await setTimeout(unservedDelay);
+    }
   }
   throw new SpillwayError("store-unavailable", `the NATS stream ${name} keeps being changed by others`);
 }
