@@ -173,8 +173,9 @@ export class Runs {
       const known = this.#directory.get(run.token) ? undefined : await this.journal.endOf(run);
       if (known) return known;
       if (run.start.node === this.node) await this.discard(run, cancelled);
+      const before = this.journal.hub.head;
       await this.journal.append([toRecord("stop", run.token, "")]);
-      await this.#endOfRemote(run);
+      await this.#endOfRemote(run, before);
     }
     return this.journal.endOf(run);
   }
@@ -241,16 +242,15 @@ export class Runs {
       .catch((err: unknown) => this.logger.warn({ err }, "another process cannot be told of a run's clients"));
   }
 
-  async #endOfRemote({ seq, token }: Run): Promise<void> {
+  /** Waits for the end of a run that is stored after a position, and for a limited time. */
+  async #endOfRemote({ token }: Run, position: number): Promise<void> {
     const timeout = startTimeout(stopTimeout);
     const signal = AbortSignal.any([this.journal.closing, timeout.signal]);
     const filter = { channels: [token], events: ["end"] };
-    let after = seq;
+    let looked = position;
     while (!signal.aborted && this.#directory.get(token)) {
-      after = Math.max(after, this.journal.hub.head);
-      await this.journal.hub.waitBeyond(after, signal, filter);
-      // The directory follows the log at the same pace as the hub.
-      await Promise.resolve();
+      await this.journal.hub.waitBeyond(looked, signal, filter);
+      looked = this.journal.hub.head;
       if (await this.journal.endOf({ token })) break;
     }
     timeout.clear();

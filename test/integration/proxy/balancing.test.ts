@@ -49,13 +49,17 @@ interface Served {
   route(): RouteStatus;
 }
 
-async function serve(origins: readonly { readonly url: string }[], changes: RouteChanges["upstream"]): Promise<Served> {
+async function serve(
+  origins: readonly { readonly url: string }[],
+  changes: RouteChanges["upstream"],
+  drain = 0,
+): Promise<Served> {
   const options = routeTo(
     origins.map(({ url }) => url),
     changes && { upstream: changes },
   );
   const access = { anonymous: { can: ["admin"] as const } };
-  const gateway = await openRoutes({ "/api/**": options }, { access, drain: 0 });
+  const gateway = await openRoutes({ "/api/**": options }, { access, drain });
   onTestFinished(() => gateway.close());
   const { port } = await gateway.listen();
   return {
@@ -281,7 +285,8 @@ test("requests beyond a target's connections wait, and those beyond its queue ge
 test("a request that waits for a target while the gateway stops gets 503 and when to come back", async () => {
   const held: ServerResponse[] = [];
   const origin = await startOrigin((_, response) => void held.push(response));
-  const { gateway, route } = await serve([origin], { connections: 1, queue: { length: 3, for: 5000 }, retry });
+  const upstream = { connections: 1, queue: { length: 3, for: 5000 }, retry };
+  const { gateway, route } = await serve([origin], upstream, 60_000);
   const request = async (path: string): Promise<Response> => gateway.fetch(new Request(`http://localhost${path}`));
   const first = request("/api/first");
   await eventually(() => held.length === 1);
