@@ -47,6 +47,8 @@ const alone = [
   "test/integration/gateway/{hostile,leftovers,many-streams}.test.ts",
   "test/integration/proxy/hostile.test.ts",
   "test/unit/workers/fork.test.ts",
+  // Its limit of memory applies to the process.
+  "test/integration/edges.test.ts",
   // It sets globals that tell a browser.
   "test/contract/clients.test.ts",
 ];
@@ -72,7 +74,7 @@ export default defineConfig({
     testTimeout: testPatience,
     hookTimeout: testPatience,
     expect: { poll: { timeout: patience } },
-    // A test that passes only at the second try fails the run, but its error and the second result say more than one try.
+    // A test that passes only at the second try is listed with its error. It is a defect.
     retry: process.env["CI"] === "true" ? 1 : 0,
     // Gateways without a logger of the test's own warn on stderr.
     onConsoleLog: (line) => !line.startsWith("spillway: "),

@@ -1,10 +1,13 @@
 import { defineConfig } from "vitest/config";
 import { patience, testPatience } from "../support/patience.ts";
 
-/** Checks that need packages of their own, which are installed in their folders: `npm ci --prefix test/frameworks/clients` or `site`. */
+/**
+ * Checks that take too long for `npm test`: of whole pages in Chromium, and those that need packages of their own, which are installed
+ * in their folders: `npm ci --prefix test/frameworks/clients` or `site`.
+ */
 export default defineConfig({
   test: {
-    include: ["test/{frameworks,site}/**/*.check.ts"],
+    include: ["test/{browser,frameworks,site}/**/*.check.ts"],
     // The files of a package install this `spillway` into it.
     fileParallelism: false,
     testTimeout: testPatience,

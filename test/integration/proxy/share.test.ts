@@ -185,7 +185,7 @@ test("a target that does not answer in time is a 504 after one timeout", async (
   });
   let requests = 0;
   hanging.on("request", () => requests++);
-  const upstream = { url: `http://127.0.0.1:${portOf(hanging)}`, timeouts: { headers: "200ms" } };
+  const upstream = { url: `http://127.0.0.1:${portOf(hanging)}`, timeouts: { headers: "2s" } };
   const response = await request(await start("", { upstream }), "/feed");
   expect([response.status, await response.json()]).toMatchObject([504, { code: "target-timeout" }]);
   expect(requests).toBe(1);
