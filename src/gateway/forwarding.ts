@@ -47,10 +47,8 @@ export function createForwarding(
   };
   return {
     forwarded(path) {
-      const run = findRun(path);
-      if (run) return run;
       const route = proxy.find(path);
-      return route && toRoute(route, factsOf, shared);
+      return findRun(path, route) ?? (route && toRoute(route, factsOf, shared));
     },
     hasRoute: (name) => proxy.routes.has(name),
     stats: () => Object.fromEntries(Array.from(proxy.routes, ([name, route]) => [name, statusOf(route)])),

@@ -2,7 +2,7 @@ import { SpillwayError } from "../errors.ts";
 import type { Caller, GatewayContext, Route } from "../http/gateway-context.ts";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import type { RelayFacts } from "../proxy/attempt.ts";
-import type { Proxy } from "../proxy/proxy.ts";
+import type { Proxy, ProxyRoute } from "../proxy/proxy.ts";
 import type { Runs as RunsOptions } from "../runs/options.ts";
 import { answerResponse, answerRun, rejoinRun } from "../runs/run-requests.ts";
 import { startRun, type RunRoute } from "../runs/start-run.ts";
@@ -15,15 +15,17 @@ export interface RunRoutesDependencies {
   factsOf(request: HttpRequest): RelayFacts;
 }
 
-/** Finds the routes of runs: requests that start one, and those to runs that exist. */
+/**
+ * Finds the routes of runs: requests that start one, and those to runs that exist. The function takes a path and the
+ * forwarded route that applies to it.
+ */
 export function createRunRoutes({
   proxy,
   runs,
   options,
   factsOf,
-}: RunRoutesDependencies): (path: string) => Route | undefined {
-  function find(path: string): RunRoute | undefined {
-    const route = proxy.find(path);
+}: RunRoutesDependencies): (path: string, forwarded: ProxyRoute | undefined) => Route | undefined {
+  function runsOf(route: ProxyRoute | undefined): RunRoute | undefined {
     const known = route && options()[route.name];
     return known && { proxy: route, options: known };
   }
@@ -55,14 +57,14 @@ export function createRunRoutes({
   /** A path whose last segments are a key and `stream`, on a route that has keys in its paths. */
   function findKeyed(path: string): { readonly route: RunRoute; readonly key: string } | undefined {
     const [, base, key] = /^(.+)\/([^/]+)\/stream$/.exec(path) ?? [];
-    const route = base === undefined ? undefined : find(base);
+    const route = base === undefined ? undefined : runsOf(proxy.find(base));
     return route?.options.rejoin ? { route, key: decode(key!) } : undefined;
   }
 
-  return (path) => {
+  return (path, forwarded) => {
     const [, id] = /^\/runs\/([^/]+)$/.exec(path) ?? [];
     if (id !== undefined) return runs.isUsed ? byId(id, runs) : undefined;
-    const route = find(path);
+    const route = runsOf(forwarded);
     const keyed = findKeyed(path);
     const { proxy: named } = route ?? keyed?.route ?? {};
     if (!named) return undefined;

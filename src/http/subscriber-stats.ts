@@ -1,15 +1,5 @@
+import { neverClosed } from "../hub/subscriber.ts";
 import type { SubscriberStats } from "./gateway-status.ts";
-
-const neverClosed: SubscriberStats["closed"] = {
-  "client": 0,
-  "stalled": 0,
-  "drain": 0,
-  "duration": 0,
-  "store": 0,
-  "token-expired": 0,
-  "revoked": 0,
-  "replaced": 0,
-};
 
 /** The statistics of a stream that never had a subscriber. */
 export const noSubscribers: SubscriberStats = {

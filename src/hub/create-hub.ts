@@ -12,7 +12,7 @@ import { createNdjsonFormat, createSseFormat, ownIdOf, type Format } from "./for
 import { startHeartbeat } from "./heartbeat.ts";
 import type { DrainPlan, Hub, HubOptions, SubscribeRequest, SubscriberStats, Subscription } from "./hub.ts";
 import { createPage, PageCache, type Page } from "./page.ts";
-import { Subscriber, type CloseReason } from "./subscriber.ts";
+import { neverClosed, Subscriber, type CloseReason } from "./subscriber.ts";
 import { eventsThatFit, Ring, Tail, type TailTarget } from "./tail.ts";
 import { Views } from "./views.ts";
 import { Waiters } from "./waiters.ts";
@@ -38,16 +38,7 @@ class LogHub implements Hub, TailTarget {
     sentBytes: 0,
     replayed: 0,
     gaps: 0,
-    closed: {
-      "client": 0,
-      "stalled": 0,
-      "drain": 0,
-      "duration": 0,
-      "store": 0,
-      "token-expired": 0,
-      "revoked": 0,
-      "replaced": 0,
-    },
+    closed: { ...neverClosed },
   };
   closed = false;
   readonly #log: Log;

@@ -15,6 +15,18 @@ export type CloseReason =
   | "store"
   | EndReason;
 
+/** How often subscriptions have ended, by reason: never. */
+export const neverClosed: Readonly<Record<CloseReason, number>> = {
+  "client": 0,
+  "stalled": 0,
+  "drain": 0,
+  "duration": 0,
+  "store": 0,
+  "token-expired": 0,
+  "revoked": 0,
+  "replaced": 0,
+};
+
 /** How far a subscription is. */
 export interface SubscriptionProgress {
   /** Events written to the subscriber. */
