@@ -85,9 +85,9 @@ describe.runIf(engines.some(({ name }) => name === "redis"))("after the end of t
     await publisher.connect();
     let last = 0;
     const timer = setInterval(() => void publisher.publish(name, `{"n":${++last}}`), 10);
-    onTestFinished(() => {
+    onTestFinished(async () => {
       clearInterval(timer);
-      publisher.destroy();
+      await publisher.close();
     });
     const failOver = await startNodes({ url: redisUrl, redis: { subscribe: [name] } }, place.url);
     const next = await failOver();

@@ -23,6 +23,7 @@ async function begin(
   const request = origin.requests[known]!;
   request.send("data: 1\n\n");
   const response = await answering;
+  await read(response.clone()).until(({ events }) => events.length === 1);
   return { request, response, path: pathOf(response) };
 }
 
