@@ -88,6 +88,29 @@ async function serveGateway(url, ...failing) {
   rmSync(folder, { recursive: true });
 }
 
+/**
+ * What endpoints that take nothing cost for each event of their stream, without a disk. Tells the CPU time per event in µs.
+ * @param {readonly string[]} failing
+ */
+async function serveDead(...failing) {
+  const delivery = { stream: "orders", sign: { secret }, allowPrivate: true };
+  const gateway = await createGateway({
+    store: "memory:",
+    streams: { orders: {} },
+    deliveries: Object.fromEntries(failing.map((url, index) => [`failing-${index}`, { ...delivery, url }])),
+  });
+  let sent = 0;
+  const publish = () => gateway.publish("orders", { data: dataNow(), channel: `c${sent++ % 100}` });
+  for (let n = 0; n < 5000; n++) await publish();
+  // What fails has settled.
+  await setTimeout(3000);
+  const used = process.cpuUsage();
+  for (let n = 0; n < events; n++) await publish();
+  const { user, system } = process.cpuUsage(used);
+  process.send?.((user + system) / events);
+  await gateway.close();
+}
+
 /** @param {readonly string[]} args @param {string} [cpus] */
 function start(args, cpus) {
   const script = fileURLToPath(import.meta.url);
@@ -106,9 +129,10 @@ async function measure() {
   const hanging = start(["endpoint", "hanging"]);
   const [[port], [hangingPort]] = await Promise.all([once(accepting, "message"), once(hanging, "message")]);
   const url = `http://127.0.0.1:${port}/hook`;
+  const refusing = "http://127.0.0.1:9/hook";
   const cases = {
     "one endpoint": [url],
-    "beside one that refuses connections": [url, "http://127.0.0.1:9/hook"],
+    "beside one that refuses connections": [url, refusing],
     "beside one that hangs": [url, `http://127.0.0.1:${hangingPort}/hook`],
   };
   for (let round = 1; round <= rounds; round++) {
@@ -126,11 +150,29 @@ async function measure() {
       await once(gateway, "exit");
     }
   }
+  await measureDead(refusing, `http://127.0.0.1:${hangingPort}/hook`);
   accepting.kill();
   hanging.kill();
 }
 
-const [role, first = "", ...rest] = process.argv.slice(2);
-if (role === "endpoint") await serveEndpoint(first);
-else if (role === "gateway") await serveGateway(first, ...rest);
+/** @param {string} refusing @param {string} hanging */
+async function measureDead(refusing, hanging) {
+  const cases = {
+    "no endpoint": [],
+    "one that refuses connections": [refusing],
+    "five that refuse connections": [refusing, refusing, refusing, refusing, refusing],
+    "one that hangs": [hanging],
+  };
+  for (let round = 1; round <= rounds; round++) {
+    for (const [name, urls] of Object.entries(cases)) {
+      const [cpu] = await once(start(["dead", ...urls], process.env["CPUS"]), "message");
+      console.log(`${name}: ${cpu.toFixed(2)} µs of CPU for each event of the stream`);
+    }
+  }
+}
+
+const [role, ...args] = process.argv.slice(2);
+if (role === "endpoint") await serveEndpoint(args[0] ?? "");
+else if (role === "gateway") await serveGateway(args[0] ?? "", ...args.slice(1));
+else if (role === "dead") await serveDead(...args);
 else await measure();

@@ -123,7 +123,8 @@ class DeliveryRun implements Run {
   }
 
   start(): void {
-    this.#unwatch = this.#parts.log.watch(() => this.#pump());
+    // An endpoint that takes nothing must cost nothing for each event of its stream.
+    this.#unwatch = this.#parts.log.watch(() => this.#mayTake() && this.#pump());
     this.onEntry();
   }
 
