@@ -134,9 +134,11 @@ async function main() {
   console.log(`  directly: ${shown(percentiles(await together(direct, 10, paced)))}`);
   console.log(`  as runs:  ${shown(percentiles(await together(url, 10, paced)))}`);
 
+  const rate = `?rate=50&seconds=${seconds}`;
+  console.log(`  directly, ${many} responses × 50/s: ${shown(percentiles(await together(direct, many, rate)))}`);
   await usage();
   const begun = performance.now();
-  const delays = await together(url, many, `?rate=50&seconds=${seconds}`);
+  const delays = await together(url, many, rate);
   const time = performance.now() - begun;
   const { cpu, rss } = await usage();
   console.log(

@@ -43,6 +43,7 @@ export class Flusher {
 
   /** Marks a view that has an event to send. */
   mark(view: View<Subscriber>, seq: number): void {
+    view.lastMatch = seq;
     if (view.dirty) return;
     // No earlier event since the view's last flush matched, so its live subscribers are past them.
     if (!view.flushing) view.from = seq - 1;

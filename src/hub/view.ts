@@ -52,6 +52,8 @@ export class View<Subscriber extends Viewer> {
   /** Whether there are matching events after `from`. */
   dirty = false;
   flushing = false;
+  /** No event in the ring after this one matches. */
+  lastMatch: number;
   readonly #context: ViewContext;
   readonly #live = new Set<Subscriber>();
   /** The same subscribers as an array, created on demand. */
@@ -65,6 +67,7 @@ export class View<Subscriber extends Viewer> {
     this.filter = filter;
     this.format = format;
     this.#context = context;
+    this.lastMatch = context.ring.head;
   }
 
   /** The position of a live subscriber: all events up to here were delivered, or do not match. */
@@ -127,17 +130,19 @@ export class View<Subscriber extends Viewer> {
     const { ring } = this.#context;
     const end = this.#end(from);
     const last = Math.min(ring.head, end);
+    const lastMatch = Math.min(this.lastMatch, last);
     let text = "";
     let count = 0;
     let to = from;
     let over: ResponseEnd | undefined;
-    while (to < last && text.length < pageSize && !over) {
+    while (to < lastMatch && text.length < pageSize && !over) {
       const event = ring.at(++to);
       if (!matches(this.filter, event)) continue;
       text += this.format.event(event);
       over = this.format.endOf?.(event);
       count++;
     }
+    if (to >= lastMatch && text.length < pageSize && !over) to = last;
     const full = to === end || text.length >= pageSize || over !== undefined;
     return createPage(text, { from, to, count, gaps: 0, full, end: over });
   }
