@@ -1,13 +1,14 @@
 /** The `runs` section. */
 import { z } from "zod";
 import type { HeaderRules, RouteOptions } from "../proxy/options.ts";
-import type { RunKey, RunOptions, Runs } from "../runs/options.ts";
+import { runDefaults, type RunKey, type RunOptions, type Runs } from "../runs/options.ts";
 import { isToken } from "../util/http-field.ts";
 import { isJsonPointer } from "../util/json-pointer.ts";
 import type { RunConfig } from "./config.ts";
 import { bound, convert, duration, invalid, object, size, value as valueOf, whole } from "./fields.ts";
 import { assertStripped, pathPattern, relayShape } from "./relay.ts";
 import { routeUpstreamSchema } from "./route-upstream.ts";
+import { formatDuration, formatSize } from "./units.ts";
 
 const key = valueOf<string, RunKey>({
   expected: "header:<name>, or body:<JSON pointer> such as body:/id",
@@ -30,7 +31,7 @@ const onDisconnect = z.union(
 
 const limits = whole(
   object({
-    bytes: size("16MiB").describe(
+    bytes: size(formatSize(runDefaults.bytes)).describe(
       "Largest stored response: its blocks, plus 128 bytes for each. Beyond it the run is cut short.",
     ),
     body: size("4MiB").describe("Largest body of a request; beyond it the answer is 413."),
@@ -77,8 +78,12 @@ const shape = object({
     .describe(
       "Who may join and stop a run: `owner`, whoever has started it (the same key or user, or address if anonymous); `granted`, everyone with the right `proxy` for the route.",
     ),
-  ttl: duration("1h", 1000).describe("How long a run can be read after its end; at least `1s`."),
-  total: duration("30m", 1000).describe("How long a run may take; then it is cut short. At least `1s`."),
+  ttl: duration(formatDuration(runDefaults.ttl), 1000).describe(
+    "How long a run can be read after its end; at least `1s`.",
+  ),
+  total: duration(formatDuration(runDefaults.total), 1000).describe(
+    "How long a run may take; then it is cut short. At least `1s`.",
+  ),
   limits: limits.prefault({}),
   ...relayShape,
 });

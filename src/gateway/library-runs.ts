@@ -2,7 +2,7 @@ import { toFetchHandler } from "../adapters/fetch/handler.ts";
 import { SpillwayError } from "../errors.ts";
 import type { Caller, GatewayContext } from "../http/gateway-context.ts";
 import { formatRunId, hashOf, type Run, type RunStart } from "../runs/record.ts";
-import type { Dialect } from "../runs/options.ts";
+import { runDefaults, type Dialect } from "../runs/options.ts";
 import { produce, type RunProducer } from "../runs/produce.ts";
 import { positionOf, statusOf, type RunStatus } from "../runs/run-requests.ts";
 import { respond } from "../runs/run-response.ts";
@@ -55,8 +55,6 @@ const program: Caller = {
   address: undefined,
 };
 
-const defaults = { ttl: 3_600_000, total: 1_800_000, maxBytes: 16 * 1024 * 1024 };
-
 /** Starts a program's run, or finds the one with its key. */
 export async function runInLibrary(
   options: GatewayRunOptions,
@@ -65,7 +63,7 @@ export async function runInLibrary(
   gateway: GatewayContext,
 ): Promise<GatewayRun> {
   const { name, owner, key, request = "", cancelAfter, afterEnd = "join", dialect = "none" } = options;
-  const { ttl = defaults.ttl, total = defaults.total, maxBytes = defaults.maxBytes } = options;
+  const { ttl = runDefaults.ttl, total = runDefaults.total, maxBytes = runDefaults.bytes } = options;
   const share = owner === undefined ? "granted" : "owner";
   const hash = subjectName(owner ?? "");
   const start: RunStart = {

@@ -43,5 +43,12 @@ export interface RunOptions {
   readonly limits: RunLimits;
 }
 
+/** What applies to runs, of requests and of programs, that say nothing else. */
+export const runDefaults: Pick<RunOptions, "ttl" | "total"> & Pick<RunLimits, "bytes"> = {
+  ttl: 3_600_000,
+  total: 1_800_000,
+  bytes: 16 * 1024 * 1024,
+};
+
 /** The runs by the path patterns of their requests. */
 export type Runs = Readonly<Record<string, RunOptions>>;
