@@ -26,8 +26,6 @@ export interface OwnRuns {
   apply(options: GatewayOptions): Promise<void>;
   /** Ends all runs, because the store has lost their log. The next ones are stored in a new log. */
   renew(): void;
-  /** Ends the runs of another process, which is gone. */
-  endNode(node: string): Promise<void>;
   /** Waits for the runs of this process; those that have not ended when most of `grace` ms is over are cut short. Idempotent. */
   close(grace: number): Promise<void>;
 }
@@ -95,7 +93,7 @@ export function createOwnRuns(initial: GatewayOptions, dependencies: OwnRunsDepe
       isShared,
       lease,
       longest,
-      kept: retentionOf(options).age ?? leastKept,
+      kept: () => retentionOf(options).age ?? leastKept,
       most: () => limits().runs,
       logger,
     });
@@ -140,9 +138,6 @@ export function createOwnRuns(initial: GatewayOptions, dependencies: OwnRunsDepe
     renew() {
       opened?.lose();
       opening = opened = undefined;
-    },
-    async endNode(node) {
-      await opened?.endNode(node);
     },
     close: (grace) => (closed ??= close(grace)),
   };

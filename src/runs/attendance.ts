@@ -2,7 +2,8 @@
 export class RunAttendance {
   readonly #cancelAfter: number | undefined;
   readonly #onAbandoned: () => void;
-  readonly #others = new Set<string>();
+  /** Other processes that have clients of the run. */
+  readonly others: Set<string> = new Set();
   #clients = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -28,8 +29,8 @@ export class RunAttendance {
 
   /** Another process has clients of the run, or no longer has. */
   change(node: string, isWatching: boolean): void {
-    if (isWatching) this.#others.add(node);
-    else this.#others.delete(node);
+    if (isWatching) this.others.add(node);
+    else this.others.delete(node);
     this.#look();
   }
 
@@ -41,7 +42,7 @@ export class RunAttendance {
   #look(): void {
     if (this.#cancelAfter === undefined || this.#stopped) return;
     clearTimeout(this.#timer);
-    if (this.#clients + this.#others.size > 0) return;
+    if (this.#clients + this.others.size > 0) return;
     this.#timer = setTimeout(this.#onAbandoned, this.#cancelAfter).unref();
   }
 }

@@ -21,7 +21,7 @@ export interface DirectoryOptions {
   /** How long a run may take at most, in ms: no older record is looked at. */
   readonly longest: number;
   /** How long ended runs are kept at most, in ms. */
-  readonly kept: number;
+  kept(): number;
   readonly logger: Logger;
   /** A run of this process is to be stopped. */
   onStop(token: string): void;
@@ -29,6 +29,12 @@ export interface DirectoryOptions {
   onEnd(token: string, end: RunEnd): void;
   /** Another process has clients of a run of this process, or no longer has. */
   onWatch(token: string, node: string, isWatching: boolean): void;
+  /** The processes for which {@link onWatch} was called. */
+  watchers(): Iterable<string>;
+  /** Whether this process has clients of runs of others, which then watch over it. */
+  isWatching(): boolean;
+  /** Another process has ended. */
+  onNodeEnd(node: string): void;
 }
 
 /** Records read at once at the start. */
@@ -92,9 +98,9 @@ export class RunDirectory {
     return this.#running.get(token);
   }
 
-  /** Ends the runs of a process that is known to be gone. */
-  async endNode(node: string): Promise<void> {
-    await this.#endAll([...this.#running.values()].filter((run) => run.node === node));
+  /** Whether a run has not ended, as far as is known here: it may have been started just now by another process. */
+  isRunning({ token, seq }: Pick<Run, "token" | "seq">): boolean {
+    return this.#running.has(token) || seq > (this.#follower?.head ?? 0);
   }
 
   async #load(head: number): Promise<void> {
@@ -122,6 +128,7 @@ export class RunDirectory {
         return this.#options.onStop(channel);
       case "watch": {
         const { node, watching } = JSON.parse(data) as WatchRecord;
+        this.#heard.set(node, performance.now());
         return this.#options.onWatch(channel, node, watching);
       }
       default:
@@ -143,24 +150,31 @@ export class RunDirectory {
     this.#options.onEnd(token, end);
   }
 
-  /** Says that this process is alive while it has runs, and ends those of processes that are not. */
+  /** Says that this process is alive while others depend on it, and ends the runs of processes that are not. */
   async #beat(): Promise<void> {
     const { journal, lease, logger } = this.#options;
     const nodes = new Set(Array.from(this.#running.values(), ({ node }) => node));
+    const isNeeded = nodes.has(this.node) || this.#options.isWatching();
+    for (const node of this.#options.watchers()) nodes.add(node);
     for (const node of this.#heard.keys()) if (!nodes.has(node)) this.#heard.delete(node);
     const since = performance.now() - lease;
     const silent = [...nodes].filter((node) => node !== this.node && (this.#heard.get(node) ?? Infinity) < since);
     const before = this.#suspects;
     this.#suspects = new Set();
     try {
-      if (silent.length > 0 || nodes.has(this.node)) await journal.append([toRecord("beat", undefined, this.node)]);
+      if (silent.length > 0 || isNeeded) await journal.append([toRecord("beat", undefined, this.node)]);
       for (const node of silent) {
-        if (before.has(node)) await this.endNode(node);
+        if (before.has(node)) await this.#endNode(node);
         else this.#suspects.add(node);
       }
     } catch (err) {
       logger.warn({ err }, "the runs of other processes cannot be watched over");
     }
+  }
+
+  async #endNode(node: string): Promise<void> {
+    this.#options.onNodeEnd(node);
+    await this.#endAll([...this.#running.values()].filter((run) => run.node === node));
   }
 
   async #endAll(runs: readonly RunningRun[]): Promise<void> {

@@ -5,12 +5,12 @@ const maxOwners = 100_000;
 
 /** Adds up how much each owner has stored within about the last `window` ms. */
 export class HeldBytes {
-  readonly #window: number;
+  readonly #window: () => number;
   #current = new Map<string, number>();
   #previous = new Map<string, number>();
   #began: number = monotonicMs();
 
-  constructor(window: number) {
+  constructor(window: () => number) {
     this.#window = window;
   }
 
@@ -27,8 +27,9 @@ export class HeldBytes {
 
   #advance(): void {
     const passed = monotonicMs() - this.#began;
-    if (passed >= this.#window) this.#rotate();
-    if (passed >= 2 * this.#window) this.#rotate();
+    const window = this.#window();
+    if (passed >= window) this.#rotate();
+    if (passed >= 2 * window) this.#rotate();
   }
 
   #rotate(): void {

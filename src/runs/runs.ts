@@ -66,6 +66,11 @@ export class Runs {
       onWatch: (token, node, isWatching) => {
         if (node !== this.#directory.node) this.#local.get(token)?.attendance.change(node, isWatching);
       },
+      watchers: () => this.#watchers(),
+      isWatching: () => this.#remote.size > 0,
+      onNodeEnd: (node) => {
+        for (const { attendance } of this.#local.values()) attendance.change(node, false);
+      },
     });
   }
 
@@ -150,15 +155,16 @@ export class Runs {
   }
 
   /** Counts a client of a run; returns the function that stops counting it. */
-  attend({ token, start: { cancels } }: Run): () => void {
+  attend(run: Run): () => void {
+    const { token, start } = run;
     const local = this.#local.get(token);
     if (local) return local.attendance.attend();
-    if (!cancels || !this.#directory.get(token)) return () => {};
+    if (!start.cancels || !this.#directory.isRunning(run)) return () => {};
     if (this.#remote.of(token) === 0) this.#tell(token, true);
     this.#remote.add(token);
     return () => {
       this.#remote.remove(token);
-      if (this.#remote.of(token) === 0 && this.#directory.get(token)) this.#tell(token, false);
+      if (this.#remote.of(token) === 0 && this.#directory.isRunning(run)) this.#tell(token, false);
     };
   }
 
@@ -202,11 +208,6 @@ export class Runs {
     return counts;
   }
 
-  /** Ends the runs of another process that is known to be gone. */
-  async endNode(node: string): Promise<void> {
-    await this.#directory.endNode(node);
-  }
-
   /** Starts no more runs, and waits for those of this process; those that have not ended after `grace` ms are cut short. */
   async close(grace: number): Promise<void> {
     this.#isClosing = true;
@@ -227,6 +228,10 @@ export class Runs {
     this.#directory.stop();
     this.journal.close();
     for (const { run } of this.#local.values()) this.#forget(run.token, undefined);
+  }
+
+  *#watchers(): Generator<string> {
+    for (const { attendance } of this.#local.values()) yield* attendance.others;
   }
 
   #forget(token: string, end: RunEnd | undefined): void {
