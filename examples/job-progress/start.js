@@ -8,7 +8,7 @@ import { createServer } from "node:http";
 import { setTimeout } from "node:timers/promises";
 import { createGateway } from "spillway";
 
-const gateway = await createGateway({ store: "memory:", streams: { notices: {} }, drain: "1s" });
+const gateway = await createGateway({ store: "memory:", drain: "1s" });
 const serve = gateway.node();
 
 /** The job: yields its progress, and ends early when it is stopped. */

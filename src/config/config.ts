@@ -20,8 +20,8 @@ export type Count = number | string;
 export type Percentage = number | string;
 
 /**
- * The whole configuration. Only `streams`, `routes` or `runs` (or a `preset`) is required; every other option has a
- * default.
+ * The whole configuration. `spillway serve` requires `streams`, `routes` or `runs` (or a `preset`); every other option
+ * has a default.
  */
 export interface GatewayConfig {
   /** A predefined configuration that reads the environment: `surflux`. Other options override it. */
@@ -40,7 +40,7 @@ export interface GatewayConfig {
   /**
    * Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the
    * process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…`. Default:
-   * `sqlite:./spillway.db`; without streams, runs and routes with `share`, `memory:`.
+   * `sqlite:./spillway.db`; with nothing but routes without `share`, `memory:`.
    */
   readonly store?: string | undefined;
   /** Settings of the SQLite store. */

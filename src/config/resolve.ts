@@ -11,18 +11,21 @@ import { isGlob } from "../util/glob.ts";
 import { isLoopback } from "../util/ip-address.ts";
 import { isShareable, shareableExpected } from "./open-store.ts";
 import { applyPreset } from "./preset.ts";
-import { configSchema, type ParsedConfig } from "./server.ts";
+import { configSchema, serverConfigSchema, type ParsedConfig } from "./server.ts";
 import { describe } from "./secrets.ts";
 import { codeSource, type ConfigSource } from "./source.ts";
 import { onDemandSchema } from "./stream.ts";
 import { upstreamSchema } from "./upstream.ts";
 
 /**
- * Validates a configuration and fills in its defaults; the result is complete and frozen.
+ * Validates a configuration and fills in its defaults; the result is complete and frozen. Without a `source`, it is that
+ * of a program, which may have nothing to serve but runs of its own.
  * @throws {ConfigError} `config-invalid` with all errors; `access-required` if only the `access` section is missing.
  */
-export function resolveConfig(input: unknown, source: ConfigSource = codeSource(process.env)): GatewayOptions {
-  return deepFreeze(complete(parse(configSchema, applyPreset(input, source), source), source));
+export function resolveConfig(input: unknown, source?: ConfigSource): GatewayOptions {
+  const from = source ?? codeSource(process.env);
+  const schema = source ? serverConfigSchema : configSchema;
+  return deepFreeze(complete(parse(schema, applyPreset(input, from), from), from));
 }
 
 /**
@@ -105,11 +108,12 @@ const thisNode = `${hostname()
   .replaceAll(/[^\w.-]/g, "-")
   .slice(0, 48)}:${process.pid}`;
 
-/** Without streams, runs and shared routes nothing is stored, so the default is not a file. */
+/** A gateway with nothing but routes that are not shared stores nothing, so the default is not a file. */
 function storeOf({ store, streams, routes, runs }: ParsedConfig): string {
   const hasLogs = Object.keys(streams).length + Object.keys(runs).length > 0;
-  const isStoring = hasLogs || Object.values(routes).some(({ share }) => share !== undefined);
-  return store ?? (isStoring ? "sqlite:./spillway.db" : "memory:");
+  const shares = Object.values(routes).map(({ share }) => share);
+  const onlyForwards = !hasLogs && shares.length > 0 && shares.every((share) => share === undefined);
+  return store ?? (onlyForwards ? "memory:" : "sqlite:./spillway.db");
 }
 
 /** Each worker reads the logs itself, so several workers with streams or runs need a store that several processes can read. */

@@ -152,7 +152,7 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   store: store
     .optional()
     .describe(
-      "Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…` ([choosing one](../guides/scaling-out.md)). Default: `sqlite:./spillway.db`; without streams, runs and routes with `share`, `memory:`.",
+      "Where the log is stored: `sqlite:<path>` (relative to the working directory), `memory:` (lost at the end of the process), or an engine that several nodes share: `postgres://…`, `mysql://…`, `redis://…`, `nats://…` ([choosing one](../guides/scaling-out.md)). Default: `sqlite:./spillway.db`; with nothing but routes without `share`, `memory:`.",
     ),
   sqlite: sqlite.prefault({}),
   cluster: cluster.prefault({}),
@@ -217,10 +217,6 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   access: accessSchema.optional(),
   limits: limitsSchema.prefault({}),
 })
-  .refine(({ streams, routes, runs }) => [streams, routes, runs].some((all) => Object.keys(all).length > 0), {
-    path: ["streams"],
-    message: "at least one stream, route or run",
-  })
   .superRefine(({ routes, runs }, context) => {
     for (const name of Object.keys(runs).filter((pattern) => Object.hasOwn(routes, pattern)))
       context.addIssue({ code: "custom", path: ["runs", name], message: "a path that is not also one of routes" });
@@ -228,5 +224,11 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   .meta({
     title: "GatewayConfig",
     description:
-      "The whole configuration. Only `streams`, `routes` or `runs` (or a `preset`) is required; every other option has a default.",
+      "The whole configuration. `spillway serve` requires `streams`, `routes` or `runs` (or a `preset`); every other option has a default.",
   });
+
+/** The schema of the configuration of a server, which has to serve something. A program may have only runs of its own. */
+export const serverConfigSchema: z.ZodType<ParsedConfig, GatewayConfig> = configSchema.refine(
+  ({ streams, routes, runs }) => [streams, routes, runs].some((all) => Object.keys(all).length > 0),
+  { path: ["streams"], message: "at least one stream, route or run" },
+);

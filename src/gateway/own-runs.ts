@@ -4,7 +4,7 @@ import type { Log, LogStore, Retention } from "../log/log.ts";
 import type { Limits } from "../limits/options.ts";
 import { createRunFormat } from "../runs/format.ts";
 import { RunJournal } from "../runs/journal.ts";
-import { runLog } from "../runs/record.ts";
+import { parseRunId, runLog } from "../runs/record.ts";
 import { Runs, type RunCounts } from "../runs/runs.ts";
 import type { Logger } from "../util/logger.ts";
 import type { GatewayOptions } from "./options.ts";
@@ -13,6 +13,8 @@ import type { GatewayOptions } from "./options.ts";
 export interface OwnRuns {
   /** Whether there are, or were, runs. */
   readonly isUsed: boolean;
+  /** Whether an id may be that of a run of a program, also of an earlier process. */
+  mayHave(id: string): boolean;
   /**
    * The runs, once they are open.
    * @throws {SpillwayError} a `store-…` code; `shutting-down`.
@@ -35,6 +37,8 @@ export interface OwnRunsDependencies {
   openLog(retention: Retention): Promise<Log>;
   /** Whether other processes run runs of the same log. */
   readonly isShared: boolean;
+  /** Whether a program can start runs in this process. Default: false. */
+  readonly isProgram?: boolean;
   limits(): Limits;
   readonly logger: Logger;
 }
@@ -58,12 +62,12 @@ export function createRunsIn(
   parts: Pick<OwnRunsDependencies, "limits" | "logger">,
 ): OwnRuns {
   const openLog = (retention: Retention): Promise<Log> => store.open(runLog, { retention });
-  return createOwnRuns(options, { openLog, isShared: store.coordination !== undefined, ...parts });
+  return createOwnRuns(options, { openLog, isShared: store.coordination !== undefined, isProgram: true, ...parts });
 }
 
 /** Creates the runs of a process. */
 export function createOwnRuns(initial: GatewayOptions, dependencies: OwnRunsDependencies): OwnRuns {
-  const { openLog, isShared, limits, logger } = dependencies;
+  const { openLog, isShared, isProgram = false, limits, logger } = dependencies;
   let options = initial;
   let opening: Promise<Runs> | undefined;
   let opened: Runs | undefined;
@@ -125,6 +129,7 @@ export function createOwnRuns(initial: GatewayOptions, dependencies: OwnRunsDepe
     get isUsed() {
       return opening !== undefined || Object.keys(options.runs).length > 0;
     },
+    mayHave: (id) => isProgram && parseRunId(id) !== undefined,
     open,
     async start() {
       if (Object.keys(options.runs).length > 0) await open();

@@ -4,7 +4,7 @@ import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import type { RelayFacts } from "../proxy/attempt.ts";
 import type { Proxy, ProxyRoute } from "../proxy/proxy.ts";
 import type { Runs as RunsOptions } from "../runs/options.ts";
-import { answerResponse, answerRun, rejoinRun } from "../runs/run-requests.ts";
+import { answerResponse, answerKeyed, answerRun } from "../runs/run-requests.ts";
 import { startRun, type RunRoute } from "../runs/start-run.ts";
 import type { OwnRuns } from "./own-runs.ts";
 
@@ -63,22 +63,24 @@ export function createRunRoutes({
 
   return (path, forwarded) => {
     const [, id] = /^\/runs\/([^/]+)$/.exec(path) ?? [];
-    if (id !== undefined) return runs.isUsed ? byId(id, runs) : undefined;
+    if (id !== undefined && (runs.isUsed || (!forwarded && runs.mayHave(id)))) return byId(id, runs);
     const route = runsOf(forwarded);
     const keyed = findKeyed(path);
     const { proxy: named } = route ?? keyed?.route ?? {};
     if (!named) return undefined;
     return {
-      methods: route ? "any" : ["GET"],
+      methods: route ? "any" : keyedMethods,
       forwards: named.name,
       right: "proxy",
       async handle(request, caller, gateway) {
-        if (!keyed || request.method !== "GET") return handle(route!, request, caller, gateway);
-        return rejoinRun(keyed.route, keyed.key, { request, caller, gateway }, await runs.open());
+        if (!keyed || !keyedMethods.includes(request.method)) return handle(route!, request, caller, gateway);
+        return answerKeyed(keyed.route, keyed.key, { request, caller, gateway }, await runs.open());
       },
     };
   };
 }
+
+const keyedMethods = ["GET", "DELETE"];
 
 function byId(id: string, runs: OwnRuns): Route {
   return {

@@ -35,13 +35,16 @@ export async function issueTicket(
 }
 
 /**
- * Where a ticket is used; `undefined` for a route with many paths.
+ * Where a ticket is used; `undefined` for many paths: those of a pattern, or of a program's runs.
  * @throws {SpillwayError} `stream-unknown`, `not-found`.
  */
 function pathOf(scope: StreamScope | RouteScope, gateway: GatewayContext): string | undefined {
   if ("route" in scope) {
-    if (!gateway.hasRoute(scope.route)) throw new SpillwayError("not-found", "no such route", { field: "route" });
-    return scope.route.includes("*") ? undefined : scope.route;
+    // Any other name is that of a program's runs.
+    const isPath = scope.route.startsWith("/");
+    if (isPath && !gateway.hasRoute(scope.route))
+      throw new SpillwayError("not-found", "no such route", { field: "route" });
+    return isPath && !scope.route.includes("*") ? scope.route : undefined;
   }
   if (!gateway.streams.has(scope.stream) && !gateway.onDemand.matches(scope.stream))
     throw new SpillwayError("stream-unknown", undefined, { field: "stream" });

@@ -56,8 +56,11 @@ export function statusOf(run: Run, end: StoredEnd | undefined, runs: Runs): RunS
   };
 }
 
-/** `GET <path>/<key>/stream`: the response of the run that has the key, from its beginning; 204 if none is running. */
-export async function rejoinRun(
+/**
+ * `GET <path>/<key>/stream`: the response of the run that has the key, from its beginning; 204 if none is running.
+ * `DELETE`: stops it.
+ */
+export async function answerKeyed(
   { proxy, options }: RunRoute,
   key: string,
   client: RunClient,
@@ -66,6 +69,7 @@ export async function rejoinRun(
   const name = keyName(proxy.name, options, ownerName(client.caller), key);
   const run = await runs.journal.latest(name);
   if (!run || (await runs.journal.endOf(run))) return nothing;
+  if (client.request.method === "DELETE") return stopRun(run, runs);
   return follow(run, undefined, run.seq, client, runs);
 }
 

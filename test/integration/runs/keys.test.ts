@@ -77,3 +77,30 @@ test("the key of a chat names its running response, which can be joined again by
   origin.requests[1]!.send("data: {}\n\n");
   expect(pathOf(await second)).not.toBe(pathOf(await first));
 });
+
+test("DELETE of the path of a key stops its running response, for its client", async () => {
+  const origin = await startRunOrigin();
+  const gateway = await openRuns(origin, {
+    pattern: "/api/chat",
+    run: { dialect: "ai-sdk", key: ["body:/id"] },
+    access: { authorize: ({ request }) => ({ subject: request.header("x-user") ?? "nobody", can: ["proxy"] }) },
+  });
+  const [ann, bob] = [{ "x-user": "ann" }, { "x-user": "bob" }];
+  const stop = (headers: Record<string, string>): Promise<Response> =>
+    send(gateway, "/api/chat/c/stream", headers, "DELETE");
+  expect((await stop(ann)).status).toBe(204);
+  const answering = post(gateway, { id: "c" }, ann, "/api/chat");
+  await eventually(() => origin.requests.length === 1, "a request");
+  origin.requests[0]!.send('data: {"type":"start"}\n\n');
+  const response = await answering;
+  expect((await stop(bob)).status).toBe(204);
+  expect(origin.requests[0]!.isAborted()).toBe(false);
+  expect((await stop(ann)).status).toBe(204);
+  await origin.requests[0]!.aborted;
+  expect(withoutIds(await response.text())).toBe(
+    'data: {"type":"start"}\n\ndata: {"type":"abort"}\n\ndata: [DONE]\n\n',
+  );
+  // The key is free at once.
+  void post(gateway, { id: "c", other: true }, ann, "/api/chat");
+  await eventually(() => origin.requests.length === 2, "another request");
+});

@@ -1,10 +1,14 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createGateway, type Gateway, type RunProducer } from "spillway";
 import { eventually } from "../../support/reader.ts";
 import { send, stateOf, withoutIds } from "../../support/runs.ts";
 
-async function open(): Promise<Gateway> {
-  const gateway = await createGateway({ store: "memory:", streams: { s: {} } }, { logger: false });
+/** A gateway needs no stream, route or run for the runs of its program. */
+async function open(store = "memory:"): Promise<Gateway> {
+  const gateway = await createGateway({ store }, { logger: false });
   onTestFinished(() => gateway.close());
   return gateway;
 }
@@ -83,4 +87,19 @@ test("the events of a run may be a response, and a producer that throws makes th
   expect(withoutIds(text)).toContain('data: 1\n\ndata: {"type":"error","errorText":"the run failed"}');
   expect(text).not.toContain("secret");
   expect(await failing.state()).toMatchObject({ state: "failed", reason: "producer-failed" });
+});
+
+test("a gateway that is opened again has the runs of its program before it starts another", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "spillway-runs-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const store = `sqlite:${folder}/runs.db`;
+  const first = await open(store);
+  const run = await first.run({ name: "jobs" }, async function* () {
+    yield "1";
+  });
+  const text = await (await run.response()).text();
+  await first.close();
+  const second = await open(store);
+  expect(await (await send(second, `/runs/${run.id}`)).text()).toBe(text);
+  expect((await send(second, "/runs/x")).status).toBe(404);
 });

@@ -55,5 +55,5 @@ test("a gateway is created from a configuration", async () => {
 });
 
 test("a configuration with errors creates none", async () => {
-  await expect(createGateway({ store: "memory:", streams: {} })).rejects.toMatchObject({ code: "config-invalid" });
+  await expect(createGateway({ store: "memory:", drain: "never" })).rejects.toMatchObject({ code: "config-invalid" });
 });

@@ -105,6 +105,14 @@ describe("a resolved configuration", () => {
     );
   });
 
+  test("is stored in a file, unless it only forwards requests", () => {
+    const upstream = { url: "http://a" };
+    expect(resolveConfig({}).store).toBe("sqlite:./spillway.db");
+    expect(resolveConfig({ runs: { "/a": { upstream } } }).store).toBe("sqlite:./spillway.db");
+    expect(resolveConfig({ routes: { "/a": { upstream } } }).store).toBe("memory:");
+    expect(resolveConfig({ routes: { "/a": { upstream, share: {} } } }).store).toBe("sqlite:./spillway.db");
+  });
+
   test("keeps the given values", () => {
     const headers = (): Record<string, string> => ({ authorization: "Bearer a" });
     const config: GatewayConfig = {
