@@ -48,11 +48,21 @@ const anthropicMessage: readonly string[] = [
 ].map(typed);
 
 const aiChat: readonly string[] = [
-  event({ type: "start", messageId: "2" }),
-  event({ type: "text-start", id: "t" }),
-  ...words.map((delta) => event({ type: "text-delta", id: "t", delta })),
-  event({ type: "text-end", id: "t" }),
-  event({ type: "finish" }),
+  ...[
+    { type: "start", messageId: "2", messageMetadata: { model: "m" } },
+    { type: "start-step" },
+    { type: "reasoning-start", id: "r" },
+    { type: "reasoning-delta", id: "r", delta: "They greet me." },
+    { type: "reasoning-end", id: "r" },
+    { type: "tool-input-available", toolCallId: "c", toolName: "clock", input: { zone: "UTC" } },
+    { type: "tool-output-available", toolCallId: "c", output: { hour: 9 } },
+    { type: "data-mood", id: "d", data: "good" },
+    { type: "text-start", id: "t" },
+    ...words.map((delta) => ({ type: "text-delta", id: "t", delta })),
+    { type: "text-end", id: "t" },
+    { type: "finish-step" },
+    { type: "finish", messageMetadata: { tokens: 6 } },
+  ].map((part) => event(part)),
   "data: [DONE]\n\n",
 ];
 

@@ -46,7 +46,9 @@ const compilerOptions = {
 
 /** Modules of others that the blocks import, and that are not installed here or have no types. */
 const foreign = [
+  "@ai-sdk/react",
   "@hono/node-server",
+  "ai",
   "standardwebhooks",
   "vitest",
   "@opentelemetry/sdk-node",
