@@ -1,10 +1,10 @@
-import { checkEvent, encodeData } from "../events/check.ts";
+import { encodeData } from "../events/check.ts";
 import type { StreamDefinition } from "../events/definition.ts";
 import type { ChannelOf, DataOf, InputsOf } from "../events/event.ts";
 import { toEvent } from "../http/publish-body.ts";
 import type { Clients, ConnectedClient } from "../http/clients.ts";
 import type { DeliveredEvent } from "../hub/format.ts";
-import { assertAll } from "./stream-definition.ts";
+import type { ServedStream } from "../http/gateway-context.ts";
 import type { SubscribeOptions } from "./subscribe.ts";
 
 /** An event to publish. */
@@ -134,12 +134,14 @@ interface StreamGateway {
 
 /**
  * Creates the handle of a stream that exists.
+ * @param served the stream; `undefined` for one that is made on demand, which has no definition
  * @param definition its definition, if the handle is typed
  */
 export function createGatewayStream(
   name: string,
   gateway: StreamGateway,
   clients: Clients,
+  served: () => ServedStream | undefined,
   definition?: StreamDefinition,
 ): GatewayStream {
   const encode = (value: unknown): unknown => (definition ? encodeData(value) : value);
@@ -172,7 +174,7 @@ export function createGatewayStream(
     clients: (match = {}) => list(match),
     async send(client, event, data) {
       const checked = toEvent({ event, data: encode(data) }, "event", "gateway");
-      if (definition) assertAll([await checkEvent(definition, checked)]);
+      await served()?.assertValid(checked);
       const outcome = await clients.send({ client, stream: name, event: checked.event, data: checked.data });
       return outcome === "delivered";
     },

@@ -266,8 +266,9 @@ function createStreamMember(
   function stream(wanted: string | StreamDefinition): unknown {
     const name = typeof wanted === "string" ? wanted : wanted.name;
     assertKnown(name, parts);
-    if (typeof wanted === "string") return createGatewayStream(name, gateway(), clients);
-    if (parts.streams.get(name)?.definition()) return createGatewayStream(name, gateway(), clients, wanted);
+    const served = (): ServedStream | undefined => parts.streams.get(name);
+    if (typeof wanted === "string") return createGatewayStream(name, gateway(), clients, served);
+    if (served()?.definition()) return createGatewayStream(name, gateway(), clients, served, wanted);
     const field = `streams.${name}.definition`;
     throw new SpillwayError("config-invalid", `${field}: expected a definition, got none`, { field });
   }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { LeaseStatus, Publish, ReplicationStatus } from "../http/gateway-context.ts";
 import type { StreamDefinitionStatus, StreamTransformStatus } from "../http/gateway-status.ts";
-import type { Log, LogStore } from "../log/log.ts";
+import type { Log, LogStore, NewEvent } from "../log/log.ts";
 import type { IngestStats } from "../metrics/snapshot.ts";
 import { loadSource } from "../upstream/sources/load-source.ts";
 import type { UpstreamAttempt, UpstreamStatus } from "../upstream/upstream.ts";
@@ -26,6 +26,11 @@ export interface StreamSource {
   transform(): StreamTransformStatus | undefined;
   /** What does not match the definition; `undefined` for a stream without one. */
   definition(): StreamDefinitionStatus | undefined;
+  /**
+   * Checks an event that is not stored.
+   * @throws {SpillwayError} `event-invalid` if it does not match the stream's definition
+   */
+  assertValid(event: NewEvent): Promise<void> | void;
   /** The last known state of the upstream; `undefined` for a stream without one. */
   upstream(): UpstreamStatus | undefined;
   /** Whether other nodes can append to the log. Default: false. */
@@ -120,6 +125,7 @@ export async function openSource(
     append: publishTo(append, modules.transform.current, modules.definition),
     transform: modules.transform.status,
     definition: modules.definition.status,
+    assertValid: (event) => modules.definition.assert([event]),
     paused,
     upstream: () => feed?.upstream.status(),
     attempts: () => feed?.upstream.attempts() ?? [],
@@ -140,8 +146,7 @@ export async function openSource(
           current = next;
           makeFeed = makeNext;
           applyModules();
-          const changed = !isDeepStrictEqual(feedOptions(before), feedOptions(next));
-          if (changed || isHalted(feed)) await restartFeed(next);
+          if (isHalted(feed) || !isDeepStrictEqual(feedOptions(before), feedOptions(next))) await restartFeed(next);
         },
         undo: async () => void (await store.open(name, { retention: before.retention })),
       };

@@ -96,7 +96,7 @@ function unsuitable(field: string, place: string, expected: string, got: string)
 }
 
 /** @throws {SpillwayError} `event-invalid` with the issues of the first invalid event. */
-export function assertAll(checks: readonly EventCheck[]): void {
+function assertAll(checks: readonly EventCheck[]): void {
   const index = checks.findIndex(({ issues }) => issues);
   if (index === -1) return;
   const issues = checks[index]!.issues!.map((issue) => at(index, issue));

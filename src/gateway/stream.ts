@@ -63,7 +63,7 @@ export async function serveStream(
     },
   });
   const filters = createStreamFilters(() => limits().filters);
-  const { log, append, transform, definition, upstream, lease, replication, paused, hold } = source;
+  const { log, append, transform, definition, assertValid, upstream, lease, replication, paused, hold } = source;
   const behind = source.shared ? longestBehind : 0;
   return {
     name,
@@ -78,6 +78,7 @@ export async function serveStream(
     append,
     transform,
     definition,
+    assertValid,
     upstream,
     lease,
     replication,

@@ -51,6 +51,8 @@ export async function sendToSubscriber(
     const { event, data, channel, upstreamId } = found!;
     const extra = channel !== undefined ? "channel" : upstreamId !== undefined ? "id" : undefined;
     if (extra) throw invalid(`body.${extra}`, "absent: the event is not part of the stream", extra);
+    const stream = await gateway.clients.streamOf(client);
+    if (stream !== null) await gateway.streams.get(stream)?.assertValid(found!);
     const outcome = await gateway.clients.send({ client, event, data });
     if (outcome !== "unknown") return json({ delivered: outcome === "delivered" });
     throw unknownClient(client);

@@ -81,6 +81,8 @@ export interface PeerCalls extends SessionCalls {
 export interface SessionCalls {
   /** Ends the matching sessions and returns their number. */
   end(call: EndCall): number;
+  /** The stream that a client is connected to; `null` if no client with this id is connected. */
+  streamOf(call: { readonly client: string }): string | null;
   /** Sends an event to a client, past its filter and the log. */
   send(call: SendCall): SendOutcome;
   /** The connected clients, without long polls. */
@@ -111,8 +113,9 @@ export function answerPeer(calls: PeerCalls, { name, call }: PeerCall): unknown 
   return method?.(call);
 }
 
-/** Whether no further answers to a question are needed. */
+/** Whether no further answers to a question are needed: only one process has a client. */
 export function isFinal({ name }: PeerCall, answer: unknown): boolean {
+  if (name === "streamOf") return typeof answer === "string";
   return name === "send" && answer !== undefined && answer !== "unknown";
 }
 
@@ -120,7 +123,12 @@ export function isFinal({ name }: PeerCall, answer: unknown): boolean {
 export interface Clients {
   /** Ends sessions and resolves to their number, as far as the other processes have answered. */
   end(match: SessionMatch, reason: EndReason): Promise<number>;
-  /** @throws {SpillwayError} `peer-timeout`: the client may be connected to a process that does not answer. */
+  /**
+   * The stream that a client is connected to; `null` if no client with this id is connected.
+   * @throws {SpillwayError} `peer-timeout`: the client may be connected to a process that does not answer.
+   */
+  streamOf(client: string): Promise<string | null>;
+  /** @throws {SpillwayError} `peer-timeout`, as `streamOf` does. */
   send(call: SendCall): Promise<SendOutcome>;
   /** @throws {SpillwayError} `peer-timeout` */
   list(call: ListCall): Promise<ClientPage>;
@@ -130,6 +138,16 @@ export interface Clients {
 
 /** @param peers absent if there are no other processes */
 export function createClients(sessions: PeerCalls, peers: Peers | undefined): Clients {
+  /** The answer of the process that has the client; that of this one if none has. */
+  async function askOwner(call: PeerCall): Promise<unknown> {
+    const own = answerPeer(sessions, call);
+    if (isFinal(call, own) || !peers) return own;
+    const { answers, complete } = await peers.ask(call);
+    const found = answers.find((answer) => isFinal(call, answer));
+    if (found === undefined && !complete) throw new SpillwayError("peer-timeout");
+    return found ?? own;
+  }
+
   return {
     async end(match, reason) {
       const call = { match, reason };
@@ -138,14 +156,8 @@ export function createClients(sessions: PeerCalls, peers: Peers | undefined): Cl
       const { answers = [] } = (await asked) ?? {};
       return (answers as readonly number[]).reduce((sum, each) => sum + each, ended);
     },
-    async send(call) {
-      const outcome = sessions.send(call);
-      if (outcome !== "unknown" || !peers) return outcome;
-      const { answers, complete } = await peers.ask({ name: "send", call });
-      const found = (answers as readonly SendOutcome[]).find((answer) => answer !== "unknown");
-      if (!found && !complete) throw new SpillwayError("peer-timeout");
-      return found ?? "unknown";
-    },
+    streamOf: async (client) => (await askOwner({ name: "streamOf", call: { client } })) as string | null,
+    send: async (call) => (await askOwner({ name: "send", call })) as SendOutcome,
     async list(call) {
       const asked = peers?.ask({ name: "list", call });
       const own = sessions.list(call);

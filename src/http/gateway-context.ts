@@ -74,6 +74,11 @@ export interface ServedStream {
   transform(): StreamTransformStatus | undefined;
   /** What does not match the definition; `undefined` for a stream without one. */
   definition(): StreamDefinitionStatus | undefined;
+  /**
+   * Checks an event that is not stored. Returns a promise if the definition is in another process, or a schema is asynchronous.
+   * @throws {SpillwayError} `event-invalid` if it does not match the stream's definition
+   */
+  assertValid(event: NewEvent): Promise<void> | void;
   /** The last known state of the upstream; `undefined` for a stream without one. */
   upstream(): UpstreamStatus | undefined;
   /** The lease to ingest the stream; absent or `undefined` if only one process can ingest. */

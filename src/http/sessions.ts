@@ -183,6 +183,10 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
     if (ticket !== undefined && byTicket.get(ticket) === session) byTicket.delete(ticket);
   }
 
+  function sessionOf(client: string): Session | undefined {
+    return all.get(ids.numberOf(client) ?? 0);
+  }
+
   function watchExpiry(session: Session): void {
     if (session.expiresAt === Infinity && session.parts.endsAt === Infinity) return void expiring.delete(session);
     expiring.add(session);
@@ -215,7 +219,7 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
     },
     end({ match, reason }) {
       if ("client" in match) {
-        const session = all.get(ids.numberOf(match.client) ?? 0);
+        const session = sessionOf(match.client);
         session?.stop(reason);
         return session ? 1 : 0;
       }
@@ -226,8 +230,9 @@ export function createSessions(logger: Logger, hooks: ConnectionHooks = {}): Ses
     endPolls() {
       for (const session of all.values()) if (session.target && !session.target.sendEvent) session.stop("drain");
     },
+    streamOf: ({ client }) => sessionOf(client)?.parts.stream ?? null,
     send({ client, stream, event, data }) {
-      const session = all.get(ids.numberOf(client) ?? 0);
+      const session = sessionOf(client);
       if (!session?.target?.sendEvent || (stream !== undefined && session.parts.stream !== stream)) return "unknown";
       return session.target.sendEvent(event, data) ? "delivered" : "full";
     },

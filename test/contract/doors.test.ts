@@ -1,4 +1,7 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { GatewayConfig } from "spillway";
 import { doors } from "../support/doors.ts";
 import { openGateway, openWorkers, stores, type Opened, type RemoteGateway } from "../support/gateways.ts";
@@ -14,6 +17,17 @@ const combinations = [
   ),
   { title: "two workers over sqlite", openWith: openWorkers },
 ];
+
+/** A module with the definition of the stream. */
+let module: string;
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), "spillway-definition-"));
+  module = join(folder, "s.js");
+  const validate = `(value) => (typeof value === "number" ? { value } : { issues: [{ message: "a number" }] })`;
+  const schema = `{ "~standard": { version: 1, vendor: "own", validate: ${validate} } }`;
+  await writeFile(module, `export const s = { name: "s", channels: [], events: { price: ${schema} } };\n`);
+  return () => rm(folder, { recursive: true });
+});
 
 describe.each(combinations)("$title", ({ openWith }) => {
   let opened: Opened<RemoteGateway>;
@@ -280,6 +294,31 @@ describe.each(combinations)("$title", ({ openWith }) => {
     expect(await other.json()).toMatchObject({ code: "idempotency-conflict" });
     const page = (await (await door.request("/streams/s?after=earliest", json)).json()) as Page;
     expect(page.events).toHaveLength(1);
+  });
+
+  test("an event for one connection must match the definition of its stream", async () => {
+    const { door } = await open({ streams: { s: { definition: module } } });
+    const reading = read(await door.request("/streams/s"));
+    await reading.until(({ events }) => events.length === 1);
+    const { client } = reading.controls("connected")[0]!;
+    const send = async (event: string, data: unknown): Promise<unknown> => {
+      const response = await door.request(`/admin/subscribers/${client as string}/events`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ event, data }),
+      });
+      return { status: response.status, ...((await response.json()) as object) };
+    };
+    // With workers, the client is connected to one of them, and they answer in turn.
+    for (let times = 0; times < 2; times++) {
+      const issues = [{ field: "[0].data", message: "a number" }];
+      expect(await send("price", "x")).toMatchObject({ status: 422, code: "event-invalid", issues });
+      expect(await send("other", 1)).toMatchObject({ status: 422, code: "event-invalid", field: "[0].event" });
+      expect(await send("price", times)).toEqual({ status: 200, delivered: true });
+    }
+    await reading.until(() => reading.data().length === 2);
+    expect(reading.data()).toEqual(["0", "1"]);
+    await reading.cancel();
   });
 
   test("an invalid request gets a problem that names the field, and changes nothing", async () => {

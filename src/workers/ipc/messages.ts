@@ -94,6 +94,8 @@ export interface Calls {
     };
     readonly answer: Published;
   };
+  /** Checks an event against the definition of its stream. */
+  readonly check: { readonly request: { readonly stream: string; readonly event: NewEvent }; readonly answer: null };
   /** Opens a stream that is made on demand, and keeps it open until this worker has closed it. */
   readonly open: {
     readonly request: { readonly stream: string; readonly client: Caller | undefined };

@@ -59,6 +59,7 @@ export function createWorkerRequests(dependencies: WorkerRequestsDependencies): 
       const source = sources.get(stream) ?? (await onDemand.source(stream));
       return source.append(events, options);
     },
+    check: async (_, { stream, event }) => (await sources.get(stream)?.assertValid(event)) ?? null,
     async open(worker, { stream, client }) {
       const release = await holdOpen(onDemand, stream, client);
       // The worker may have exited meanwhile.

@@ -44,6 +44,7 @@ export function createFollower(
       append,
       transform: () => facts()?.transform,
       definition: () => facts()?.definition,
+      assertValid: async (event) => void (await primary.call("check", { stream, event })),
       upstream: () => facts()?.upstream,
       paused: () => facts()?.paused,
       hold() {

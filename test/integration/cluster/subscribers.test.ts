@@ -1,5 +1,7 @@
 import { createGateway, type Gateway } from "spillway";
+import { defineStream } from "spillway/events";
 import { afterEach, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { startCluster } from "../../support/cluster.ts";
 import { eventually, read, type Reading } from "../../support/reader.ts";
 import { engines } from "../../support/shared-engines.ts";
@@ -18,7 +20,9 @@ interface Node {
 
 async function startNode(store: string): Promise<Node> {
   const access = { anonymous: ["subscribe", "admin"] } as const;
-  const gateway = await createGateway({ listen: "127.0.0.1:0", store, drain: "0s", streams: { s: {} }, access });
+  const definition = defineStream("s", { events: { notice: z.string() } });
+  const streams = { s: { definition } };
+  const gateway = await createGateway({ listen: "127.0.0.1:0", store, drain: "0s", streams, access });
   cleanUps.push(() => gateway.close());
   const { port } = await gateway.listen();
   return { gateway, url: `http://127.0.0.1:${port}` };
@@ -51,6 +55,11 @@ describe.each(engines)("on $name", (engine) => {
       for (const id of ids) expect(await node.gateway.stream("s").send(id, "notice", "to one")).toBe(true);
     }
     for (const reading of readings) await reading.until(() => reading.data().length === 3);
+    // The node that is asked checks the event, whose client is on another one.
+    const headers = { "content-type": "application/json" };
+    const invalid = { method: "POST", headers, body: '{"event":"notice","data":1}' };
+    const refused = await fetch(`${nodes[0].url}/admin/subscribers/${ids[2]}/events`, invalid);
+    expect(await refused.json()).toMatchObject({ status: 422, code: "event-invalid", field: "[0].data" });
     expect(await nodes[0].gateway.stream("s").send("A".repeat(22), "notice", "to nobody")).toBe(false);
 
     // A node that has left is not asked any more.

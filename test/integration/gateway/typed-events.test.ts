@@ -88,6 +88,9 @@ describe.each(Object.entries(placed))("with %s", (_, schema) => {
     await expect(live.send("nobody", "placed", { id: 1 as never, items: [] })).rejects.toMatchObject({
       code: "event-invalid",
     });
+    await expect(gateway.stream("orders").send("nobody", "placed", { id: 1 })).rejects.toMatchObject({
+      code: "event-invalid",
+    });
     expect(stored()).toBe(1);
     await live.to("user:42").publish("placed", { id: "c", items: [] });
     const [first, second] = await take(live.subscribe({ after: "earliest" }), 2);
