@@ -1,5 +1,5 @@
 import { backoffDelay, type BackoffBounds } from "../util/backoff.ts";
-import { ClientError, judge, toClientError } from "./error.ts";
+import { ClientError, judge, toClientError, type ClientErrorCode } from "./error.ts";
 import type { Control, Message } from "./message.ts";
 import type { SubscribeOptions } from "./options.ts";
 import { watchPage } from "./page.ts";
@@ -35,7 +35,6 @@ export class Connection {
   #proceed = (): void => {};
   /** The server has asked not to be connected to earlier, in ms since 1970. */
   #notBefore = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
   #refresh = false;
   /** The reconnect delay that the stream asks for, in ms. */
@@ -54,8 +53,9 @@ export class Connection {
   #head: string | undefined;
   /** The longest silence, in ms. */
   #heartbeat: number | undefined;
+  /** When something was last received, in ms since 1970, while silence breaks the connection off; otherwise 0. */
   #heardAt = 0;
-  #silence: ReturnType<typeof setTimeout> | undefined;
+  #watchdog: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * @param queue gets what is received
@@ -97,8 +97,10 @@ export class Connection {
   /** Resolves after `close` or a 204; rejects with the error that ends the subscription. */
   async run(): Promise<void> {
     while (!this.#closed) {
-      if (this.#paused) await this.#delay();
-      if (this.#closed || this.#paused) continue;
+      if (this.#paused) {
+        await this.#delay();
+        continue;
+      }
       this.#change({ status: "connecting", attempt: this.#failures + 1 });
       const error = await this.#attempt();
       if (this.#closed || this.#paused) continue;
@@ -117,25 +119,27 @@ export class Connection {
   }
 
   #stop(): void {
-    clearTimeout(this.#timer);
     this.#current.abort();
     this.#proceed();
   }
 
-  readonly #abort = (code: string): void => this.#current.abort(new ClientError(code));
-
   /** The connection may be dead, so one heartbeat is awaited instead of two. A delay ends. */
   readonly #wake = (): void => {
-    if (this.#silence) this.#listen(1, this.#heardAt);
+    if (this.#heardAt) this.#listen(1, this.#heardAt);
     if (Date.now() >= this.#notBefore) this.#proceed();
   };
 
   /** Breaks the connection off if nothing arrives within some heartbeats since then; with 0, it may be silent. */
   #listen(heartbeats: number, since: number = Date.now()): void {
-    clearTimeout(this.#silence);
-    this.#heardAt = since;
+    this.#heardAt = heartbeats && since;
     const ms = heartbeats * (this.#heartbeat ?? 0);
-    this.#silence = ms ? setTimeout(this.#abort, since + ms - Date.now(), "connection-silent") : undefined;
+    this.#watch(ms && (since + ms - Date.now() || 1), "connection-silent");
+  }
+
+  /** Breaks the attempt off with this code after some ms; with 0, never. */
+  #watch(ms: number, code: ClientErrorCode): void {
+    clearTimeout(this.#watchdog);
+    if (ms) this.#watchdog = setTimeout(() => this.#current.abort(new ClientError(code)), ms);
   }
 
   async #attempt(): Promise<ClientError> {
@@ -179,19 +183,15 @@ export class Connection {
 
   /** @param wait how long the server may wait before it answers, in s, for a long poll */
   async #request(wait = 0): Promise<Response> {
-    const { connectTimeout = 10_000 } = this.#options;
     this.#current = new AbortController();
-    const timer = setTimeout(this.#abort, connectTimeout + wait * 1000, "connect-timeout");
-    try {
-      const [url, init] = await buildRequest(this.#source, this.#options, this.#position, this.#refresh, this.#known);
-      if (wait) {
-        url.searchParams.set("wait", String(wait));
-        init.headers.set("accept", "application/json");
-      }
-      return await (this.#options.fetch ?? fetch)(url.href, { ...init, signal: this.#current.signal });
-    } finally {
-      clearTimeout(timer);
+    // Until the stream is read: a refusal, or a page, may also have a body that never ends.
+    this.#watch((this.#options.connectTimeout ?? 10_000) + wait * 1000, "connect-timeout");
+    const [url, init] = await buildRequest(this.#source, this.#options, this.#position, this.#refresh, this.#known);
+    if (wait) {
+      url.searchParams.set("wait", `${wait}`);
+      init.headers.set("accept", "application/json");
     }
+    return (this.#options.fetch ?? fetch)(url.href, { ...init, signal: this.#current.signal });
   }
 
   async #readStream({ body }: Response): Promise<void> {
@@ -244,11 +244,13 @@ export class Connection {
   }
 
   /** Waits until the connection proceeds, at the longest for some ms. */
-  #delay(ms?: number): Promise<void> {
-    return new Promise<void>((resolve) => {
-      this.#proceed = resolve;
-      clearTimeout(this.#timer);
-      if (ms !== undefined) this.#timer = setTimeout(resolve, ms);
+  #delay(ms: number = longestDelay): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#proceed = () => {
+        clearTimeout(timer);
+        resolve();
+      };
     });
   }
 }

@@ -16,7 +16,7 @@ export type ClientErrorCode =
   | "status-unexpected"
   /** `url`, `headers` or `token` threw an error, which is the `cause`. */
   | "request-failed"
-  /** A handler threw an error, which is the `cause`. */
+  /** A handler, `onGap`, `parse` or `cursor.save` threw an error, which is the `cause`. */
   | "handler-failed"
   /** An event exceeds `maxEventLength`. */
   | "sse-event-too-large";

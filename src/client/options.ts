@@ -22,7 +22,10 @@ export type StartPosition =
 export interface CursorStore {
   /** The stored position; `undefined` or `null` if there is none. */
   load(): string | null | undefined | Promise<string | null | undefined>;
-  /** Stores a position. It is called at most every 250 ms, when the page is hidden, and at the end. */
+  /**
+   * Stores a position. It is called at most every 250 ms, when the page is hidden, and at the end. If it throws or rejects, the
+   * subscription fails with `handler-failed`.
+   */
   save(cursor: string): unknown;
 }
 

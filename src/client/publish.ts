@@ -1,6 +1,6 @@
 import { backoffDelay } from "../util/backoff.ts";
 import { pause } from "../util/pause.ts";
-import { judge, toClientError, type ClientError } from "./error.ts";
+import { ClientError, judge, toClientError } from "./error.ts";
 import type { SubscribeOptions } from "./options.ts";
 import { buildRequest, isRefreshable, type StreamUrl } from "./request.ts";
 
@@ -71,9 +71,10 @@ async function send(
     init.headers.set("content-type", "application/json");
     init.headers.set("idempotency-key", key);
     const response = await fetch(url.href, { ...init, signal });
-    return (
-      (await judge(response, "application/json", 0, false)) ?? ((await response.json()) as { ids: readonly string[] })
-    );
+    const error = await judge(response, "application/json", 0, false);
+    if (error) return error;
+    const { ids } = (await response.json()) as { ids?: readonly string[] };
+    return ids ? { ids } : new ClientError("connection-lost");
   } catch (cause) {
     options.signal?.throwIfAborted();
     return toClientError(cause, "connect-failed");

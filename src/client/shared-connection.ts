@@ -63,14 +63,16 @@ export class SharedConnection {
 
   /** Resolves after `close` or a 204; rejects with the error that ends the subscriptions of all tabs. */
   run(): Promise<void> {
-    const pause = (): void => {
-      this.#leave();
-      this.#change({ status: "paused" });
-    };
-    const check = (): void => this.#check();
-    const join = (): void => this.#join();
-    this.#leavePage = watchPage(this.#options.hidden, check, pause, join);
-    join();
+    this.#leavePage = watchPage(
+      this.#options.hidden,
+      () => this.#check(),
+      () => {
+        this.#leave();
+        this.#change({ status: "paused" });
+      },
+      () => this.#join(),
+    );
+    this.#join();
     return new Promise((resolve, reject) => {
       this.#end = (error) => (error ? reject(error) : resolve());
     });
@@ -159,10 +161,10 @@ export class SharedConnection {
     };
     const connection = new Connection(this.#source, this.#options, { ...this.#queue, push }, id, report);
     this.#connection = connection;
-    connection.run().then(
-      () => report({ status: "closed", error: undefined }),
-      (error: unknown) => report({ status: "closed", error: toClientError(error, "connection-lost", true) }),
-    );
+    void connection
+      .run()
+      .catch((cause: unknown) => toClientError(cause, "connection-lost", true))
+      .then((error) => report({ status: "closed", error: error as ClientError | undefined }));
   }
 
   #announce(state: ConnectionState): void {
@@ -276,12 +278,9 @@ export class SharedConnection {
   /** Replaces a leader that does not respond, such as a frozen tab, if the user sees this one. */
   #check(): void {
     if (this.#connection || !this.#channel || globalThis.document?.hidden) return;
-    if (this.#unanswered) {
-      this.#unanswered = false;
-      return void this.#compete({ steal: true });
-    }
-    this.#unanswered = true;
-    this.#send({ kind: "ping" });
+    this.#unanswered = !this.#unanswered;
+    if (this.#unanswered) this.#send({ kind: "ping" });
+    else void this.#compete({ steal: true });
   }
 
   #send(note: Note): void {

@@ -71,7 +71,7 @@ export class StreamSubscription implements Subscription {
     this.#class = connectionClass;
     this.#decode = decode;
     const { signal } = options;
-    signal?.addEventListener("abort", this.close, { once: true });
+    signal?.addEventListener("abort", this.close);
     if (signal?.aborted) this.close();
     void this.#run(decode ? (options.url ?? `/streams/${name}`) : (source as StreamUrl));
   }
@@ -83,13 +83,13 @@ export class StreamSubscription implements Subscription {
   on(type: string, handler: Handler): () => void {
     const entry = [type, handler] as const;
     this.#handlers.add(entry);
-    if (!this.#reading) void this.#dispatch();
-    return () => void this.#handlers.delete(entry);
+    if (!this.#reading) this.#dispatch().catch(this.#fail);
+    return () => this.#handlers.delete(entry);
   }
 
   onState(handler: (state: ConnectionState) => void): () => void {
     this.#listeners.add(handler);
-    return () => void this.#listeners.delete(handler);
+    return () => this.#listeners.delete(handler);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<EventOf<EventMap & GapEvents>> {
@@ -119,14 +119,9 @@ export class StreamSubscription implements Subscription {
 
   /** Calls the handlers, one event after the other. */
   async #dispatch(): Promise<void> {
-    const events = this.#read();
-    try {
-      for await (const event of events) {
-        const { type } = event;
-        await Promise.all([...this.#handlers].map(([of, handler]) => (of === "*" || of === type) && handler(event)));
-      }
-    } catch (cause) {
-      this.#end(toClientError(cause, "handler-failed", true), true);
+    for await (const event of this.#read()) {
+      const { type } = event;
+      await Promise.all([...this.#handlers].map(([of, handler]) => (of === "*" || of === type) && handler(event)));
     }
   }
 
@@ -138,14 +133,14 @@ export class StreamSubscription implements Subscription {
 
   async *#events(): AsyncGenerator<ClientEvent> {
     try {
-      for (let message = await this.#queue.take(); message; message = await this.#queue.take()) {
+      for (let message; (message = await this.#queue.take());) {
         const { control } = message;
         const event = await (control ? this.#control(message, control) : this.#eventOf(message));
         if (event) yield event;
         this.#handled(message);
       }
     } catch (cause) {
-      this.#end(toClientError(cause, "handler-failed", true), true);
+      this.#fail(cause);
     }
     if (this.#error) throw this.#error;
   }
@@ -173,10 +168,15 @@ export class StreamSubscription implements Subscription {
     if (this.#options.cursor) this.#saving ??= setTimeout(this.#save, saveInterval);
   }
 
-  readonly #save = (): void => {
-    if (this.#saving) void this.#options.cursor!.save(this.cursor);
-    clearTimeout(this.#saving);
+  readonly #save: () => unknown = async () => {
+    const due = this.#saving;
+    clearTimeout(due);
     this.#saving = undefined;
+    try {
+      if (due) await this.#options.cursor!.save(this.cursor);
+    } catch (cause) {
+      if (!this.#ended) this.#fail(cause);
+    }
   };
 
   #update(part: Partial<Extract<ConnectionState, { status: "open" }>>): void {
@@ -189,6 +189,9 @@ export class StreamSubscription implements Subscription {
     if (state.status === "paused") this.#save();
     for (const listener of this.#listeners) queueMicrotask(() => listener(state));
   };
+
+  /** A function of the application has failed. */
+  readonly #fail = (cause: unknown): void => this.#end(toClientError(cause, "handler-failed", true), true);
 
   #end(error: ClientError | undefined, drop: boolean): void {
     this.#queue.end(drop);

@@ -12,6 +12,9 @@ export interface TicketOptions extends Pick<SubscribeOptions, "token" | "headers
   readonly filter?: string | undefined;
 }
 
+/** How long a ticket may take to arrive, in ms. */
+const timeout = 10_000;
+
 /** How long before a ticket expires another one is fetched, in ms. */
 const margin = 10_000;
 
@@ -32,7 +35,8 @@ export function ticketUrl(
     const [url, init] = await buildRequest(endpoint, { ...options, method: "POST", body }, "", refresh);
     init.headers.set("accept", "application/json");
     init.headers.set("content-type", "application/json");
-    const response = await (options.fetch ?? fetch)(url.href, init);
+    const signal = AbortSignal.timeout(timeout);
+    const response = await (options.fetch ?? fetch)(url.href, { ...init, signal });
     const error = await judge(response, "application/json", 0, false);
     if (error) throw error;
     const ticket = (await response.json()) as { url?: string; expiresAt?: string };

@@ -42,6 +42,13 @@ test.each([
   expect(client.statuses().filter((status) => status !== "open")).toEqual(["connecting", "waiting", "connecting"]);
 });
 
+test("a refusal whose body does not end is followed by another attempt, after the time for a response", async () => {
+  const server = await serve((response) => response.writeHead(503, problemType).write("{"), live);
+  const client = collect(server.url, { connectTimeout: 2000 });
+  await eventually(() => client.events.length === 1);
+  expect(client.codes()).toEqual(["status-unexpected"]);
+});
+
 test.each([
   ["404", refusing(404), "status-unexpected", 404],
   ["403 with problem details", refusing(403, problemType, problem("access-denied")), "access-denied", 403],

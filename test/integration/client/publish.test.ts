@@ -83,3 +83,11 @@ test("a signal ends the attempts", async () => {
   controller.abort();
   await expect(request).rejects.toMatchObject({ name: "AbortError" });
 });
+
+test("an answer that is not a Spillway's is an error, after which the events may have been appended", async () => {
+  const scripted = await startScriptedServer(refusing(200, { "content-type": "application/json" }, "{}"));
+  onTestFinished(scripted.close);
+  const publishing = publish(scripted.url, { data: 1 }, { backoff: hurry, attempts: 2 });
+  await expect(publishing).rejects.toMatchObject({ name: "ClientError", code: "connection-lost" });
+  expect(scripted.requests).toHaveLength(2);
+});

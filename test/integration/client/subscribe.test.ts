@@ -123,6 +123,32 @@ test("the position is stored when the handler has settled, and a later subscript
   expect(later.data()).toEqual([3]);
 });
 
+const full = new Error("full");
+const rejecting = (): Promise<never> => Promise.reject(full);
+const throwing = (): never => {
+  throw full;
+};
+
+test.each([throwing, rejecting])("a position that cannot be stored ends the subscription: %o", async (save) => {
+  const stream = fresh();
+  await publish(stream, 1);
+  const client = collect(urlOf(stream), { cursor: { load: () => null, save }, start: { after: "earliest" } });
+  await eventually(() => client.subscription.state.status === "closed");
+  expect(client.subscription.state).toMatchObject({ error: { code: "handler-failed", cause: full, fatal: true } });
+});
+
+test.each([throwing, rejecting])(
+  "a subscription closes, whether its position can be stored or not: %o",
+  async (save) => {
+    const stream = fresh();
+    await publish(stream, 1);
+    const client = observe(urlOf(stream), { cursor: { load: () => null, save }, start: { after: "earliest" } });
+    client.subscription.on("trade", () => void setImmediate(client.subscription.close));
+    await eventually(() => client.subscription.state.status === "closed");
+    expect(client.subscription.state).toEqual({ status: "closed", error: undefined });
+  },
+);
+
 test("onGap holds back the events after a gap until it has settled", async () => {
   const [first] = await publish("short", 1, 2, 3, 4, 5, 6);
   const gaps: Gap[] = [];
