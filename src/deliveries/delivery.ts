@@ -153,7 +153,12 @@ class StreamDelivery implements Delivery {
 
   /** The journal; opens it again if that has failed. */
   #openedJournal(): Promise<Journal> {
-    return this.#opening.catch(() => (this.#opening = this.#openJournal()));
+    const opening = this.#opening;
+    return opening.catch(() => {
+      // Another caller may have opened it again.
+      if (this.#opening === opening) this.#opening = this.#openJournal();
+      return this.#opening;
+    });
   }
 
   /** Opens the logs, with retries, and runs until the signal aborts. */

@@ -9,6 +9,7 @@ import {
   type GatewayConfig,
   type Logger,
 } from "spillway";
+import type { Log, LogStore } from "spillway/log";
 import { createMemoryStore } from "spillway/memory";
 import { expect, onTestFinished, test } from "vitest";
 import { accept, secret, startReceiver, status, type Receiver } from "../../support/receiver.ts";
@@ -566,6 +567,60 @@ test("a reload adds, changes and removes deliveries, and a changed one keeps its
   config = { ...config, deliveries: {} };
   await gateway.reload();
   expect(gateway.deliveries.status()).toEqual({});
+});
+
+/** A store in memory that counts who follows the journal of the delivery. `refuse` makes it refuse to open it. */
+function journalStore(): {
+  readonly store: LogStore;
+  refuse: boolean;
+  readonly refused: number;
+  readonly followers: number;
+} {
+  const inner = createMemoryStore();
+  const seen = { refuse: false, refused: 0, followers: 0 };
+  const openLog: LogStore["open"] = async (stream, options) => {
+    if (stream !== "_delivery_billing") return inner.open(stream, options);
+    if (seen.refuse) {
+      seen.refused++;
+      throw new Error("not now");
+    }
+    const log = await inner.open(stream, options);
+    const watch: Log["watch"] = (listener) => {
+      const unwatch = log.watch(listener);
+      seen.followers++;
+      return () => {
+        seen.followers--;
+        unwatch();
+      };
+    };
+    const { epoch } = log;
+    return {
+      stream,
+      epoch,
+      watch,
+      state: () => log.state(),
+      append: (events, how) => log.append(events, how),
+      read: (after, how) => log.read(after, how),
+      find: (position, how) => log.find(position, how),
+      trim: () => log.trim(),
+    };
+  };
+  return Object.assign(seen, { store: { ...inner, open: openLog } });
+}
+
+test("commands that come while the journal cannot be opened open it once", async () => {
+  const receiver = await receiverFor();
+  const journal = journalStore();
+  journal.refuse = true;
+  const gateway = await createGateway({ ...configOf(receiver.url, {}), store: journal.store }, { logger: false });
+  onTestFinished(() => gateway.close());
+  await Promise.allSettled(["pause", "pause"].map(() => gateway.deliveries.pause("billing")));
+  expect(journal.refused).toBeGreaterThan(2);
+  journal.refuse = false;
+  await Promise.all([gateway.deliveries.pause("billing"), gateway.deliveries.resume("billing")]);
+  await gateway.publish("orders", { data: "1" });
+  await receiver.count(1);
+  expect(journal.followers).toBe(1);
 });
 
 test("a name without a delivery is refused with its code", async () => {
