@@ -220,7 +220,7 @@ test("with workers, each of them answers for all", async () => {
   }
 });
 
-test.each(engines.slice(0, 1))("on $name, each node lists all of them, and who ingests", async (engine) => {
+test.each(engines)("on $name, each node lists all of them, and who ingests", async (engine) => {
   const place = engine.openPlace();
   onTestFinished(() => place.remove());
   const url = await startSource(0);
