@@ -1,10 +1,14 @@
+import type { Caller } from "../limits/admission.ts";
 import type { Logger } from "../util/logger.ts";
 import { monotonicMs } from "../util/durations.ts";
 
 /** Streams that are open in this process while they are used, and for a short time after that. */
 export interface HeldStreams<Opened> {
-  /** The open stream of a name, or the one that is opened now. Rejects as `open` does. */
-  obtain(name: string): Opened | Promise<Opened>;
+  /**
+   * The open stream of a name, or the one that is opened now. Rejects as `open` does.
+   * @param client who asks for it; absent for the program itself
+   */
+  obtain(name: string, client: Caller | undefined): Opened | Promise<Opened>;
   /** Keeps the stream of a name open; returns the function that ends this. */
   hold(name: string): () => void;
   /** Whether a stream is open, or is being opened or closed. */
@@ -13,7 +17,7 @@ export interface HeldStreams<Opened> {
   isHeld(name: string): boolean;
   /** The open streams, by name. */
   readonly all: ReadonlyMap<string, Opened>;
-  /** Closes a stream, also if it is used. */
+  /** Closes a stream, also if it is used. Never rejects: a failure is logged. */
   close(name: string): Promise<void>;
   /** Closes the streams that are not used any more. */
   sweep(): void;
@@ -22,7 +26,7 @@ export interface HeldStreams<Opened> {
 }
 
 export interface HeldStreamsOptions<Opened> {
-  open(name: string): Promise<Opened>;
+  open(name: string, client: Caller | undefined): Promise<Opened>;
   close(name: string, opened: Opened): Promise<void>;
   /** How long a stream stays open that nobody uses, in ms. */
   quiet(name: string): number;
@@ -64,10 +68,10 @@ export function createHeldStreams<Opened>(options: HeldStreamsOptions<Opened>): 
     return changed;
   }
 
-  async function openNow(name: string): Promise<Opened> {
+  async function openNow(name: string, client: Caller | undefined): Promise<Opened> {
     const known = all.get(name);
     if (known !== undefined) return known;
-    const opened = await open(name);
+    const opened = await open(name, client);
     all.set(name, opened);
     return opened;
   }
@@ -79,16 +83,22 @@ export function createHeldStreams<Opened>(options: HeldStreamsOptions<Opened>): 
     await close(name, opened);
   }
 
+  function closeLogged(name: string, entry: Held, isWanted = (): boolean => true): Promise<void> {
+    return change(name, entry, async () => {
+      if (isWanted()) await closeNow(name);
+    }).catch((err: unknown) => logger.warn({ stream: name, err }, "a stream could not be closed"));
+  }
+
   const isQuiet = (name: string, { users, usedAt, changing }: Held): boolean =>
     users === 0 && !changing && monotonicMs() - usedAt >= quiet(name);
 
   return {
     all,
-    obtain(name) {
+    obtain(name, client) {
       const entry = entryOf(name);
       entry.usedAt = monotonicMs();
       const opened = entry.changing ? undefined : all.get(name);
-      return opened ?? change(name, entry, () => openNow(name));
+      return opened ?? change(name, entry, () => openNow(name, client));
     },
     hold(name) {
       const entry = entryOf(name);
@@ -106,15 +116,11 @@ export function createHeldStreams<Opened>(options: HeldStreamsOptions<Opened>): 
     isHeld: (name) => (held.get(name)?.users ?? 0) > 0,
     async close(name) {
       const entry = held.get(name);
-      if (entry) await change(name, entry, () => closeNow(name));
+      if (entry) await closeLogged(name, entry);
     },
     sweep() {
-      for (const [name, entry] of held) {
-        if (!all.has(name) || !isQuiet(name, entry)) continue;
-        change(name, entry, async () => {
-          if (entry.users === 0) await closeNow(name);
-        }).catch((err: unknown) => logger.warn({ stream: name, err }, "a stream that is not used could not be closed"));
-      }
+      for (const [name, entry] of held)
+        if (all.has(name) && isQuiet(name, entry)) void closeLogged(name, entry, () => entry.users === 0);
     },
     async stop() {
       await Promise.all(Array.from(held.values(), async ({ changing }) => changing));

@@ -61,8 +61,6 @@ export class OwnOnDemandStreams implements OnDemandStreams {
   readonly #totals = createPatternTotals();
   readonly #directory: StreamDirectory;
   readonly #held: HeldStreams<OpenStream>;
-  /** Who asks for a stream that is being opened. */
-  readonly #clients = new Map<string, Client | undefined>();
   #patterns: GatewayOptions["patterns"];
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> | undefined;
@@ -79,7 +77,7 @@ export class OwnOnDemandStreams implements OnDemandStreams {
     this.#dependencies = dependencies;
     this.#patterns = options.patterns;
     this.#held = createHeldStreams<OpenStream>({
-      open: (name) => this.#open(name),
+      open: (name, client) => this.#open(name, client),
       close: (name, stream) => this.#close(name, stream),
       quiet: (name) => quietOf(this.#directory.patternOf(name), this.#patterns),
       logger,
@@ -184,16 +182,13 @@ export class OwnOnDemandStreams implements OnDemandStreams {
 
   #obtain(name: string, client: Client | undefined): OpenStream | Promise<OpenStream> {
     if (this.#stopped) throw new SpillwayError("shutting-down");
-    const found = this.#held.obtain(name);
-    if (!(found instanceof Promise)) return found;
-    if (!this.#clients.has(name)) this.#clients.set(name, client);
-    return found.finally(() => this.#clients.delete(name));
+    return this.#held.obtain(name, client);
   }
 
-  async #open(name: string): Promise<OpenStream> {
+  async #open(name: string, client: Client | undefined): Promise<OpenStream> {
     if (this.#stopped) throw new SpillwayError("shutting-down");
     const { store, serve, logger } = this.#dependencies;
-    const pattern = await this.#directory.claim(name, this.#clients.get(name));
+    const pattern = await this.#directory.claim(name, client);
     const { stream } = this.#directory.optionsOf(pattern);
     // Without an upstream nothing is ingested, so the lease is not used.
     const source = await openSource(name, stream, { store, logger, lease: 0 });

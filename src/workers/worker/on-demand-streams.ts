@@ -32,8 +32,6 @@ export class WorkerOnDemandStreams implements OnDemandStreams {
   readonly #totals = createPatternTotals();
   readonly #held: HeldStreams<OpenStream>;
   readonly #followers = new Map<string, Follower>();
-  /** Who asks for a stream that is being opened. */
-  readonly #callers = new Map<string, Caller | undefined>();
   readonly #timer: NodeJS.Timeout;
   #options: Pick<GatewayOptions, "streams" | "patterns">;
 
@@ -42,7 +40,7 @@ export class WorkerOnDemandStreams implements OnDemandStreams {
     this.#options = options;
     this.#dependencies = dependencies;
     this.#held = createHeldStreams<OpenStream>({
-      open: (name) => this.#open(name),
+      open: (name, client) => this.#open(name, client),
       close: (name, stream) => this.#close(name, stream),
       quiet: (name) => quietOf(this.#patternOf(name), this.#options.patterns),
       logger: dependencies.logger,
@@ -54,12 +52,10 @@ export class WorkerOnDemandStreams implements OnDemandStreams {
     return this.#patternOf(name) !== undefined;
   }
 
-  obtain(name: string, caller?: Caller): ServedStream | Promise<ServedStream> | undefined {
+  obtain(name: string, client?: Caller): ServedStream | Promise<ServedStream> | undefined {
     if (!this.matches(name)) return undefined;
-    const found = this.#held.obtain(name);
-    if (!(found instanceof Promise)) return found.served;
-    if (!this.#callers.has(name)) this.#callers.set(name, caller);
-    return found.then(({ served }) => served).finally(() => this.#callers.delete(name));
+    const found = this.#held.obtain(name, client);
+    return found instanceof Promise ? found.then(({ served }) => served) : found.served;
   }
 
   open(): ServedStream[] {
@@ -119,9 +115,9 @@ export class WorkerOnDemandStreams implements OnDemandStreams {
     return Object.hasOwn(streams, name) ? undefined : patternFor(Object.keys(patterns), name);
   }
 
-  async #open(name: string): Promise<OpenStream> {
+  async #open(name: string, client: Caller | undefined): Promise<OpenStream> {
     const { primary, openReader, limits, logger } = this.#dependencies;
-    await primary.call("open", { stream: name, client: this.#callers.get(name) });
+    await primary.call("open", { stream: name, client });
     try {
       const pattern = this.#patternOf(name);
       if (pattern === undefined) throw new SpillwayError("stream-unknown");

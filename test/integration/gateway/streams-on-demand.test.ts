@@ -162,6 +162,22 @@ describe("who may make streams", () => {
     await gateway.publish("chat-3", { data: "the program has no rate" });
     expect((await publish("chat-3", "exists")).status).toBe(200);
   });
+
+  test("a rate also counts requests for one name at the same time, each for its own sender", async () => {
+    const { gateway, names } = await open("memory:", {
+      streams: { "chat-*": { onDemand: { rate: "1/1h" } } },
+    });
+    const statusOf = async (name: string, address: string): Promise<number> => {
+      const init = { headers: { accept: "application/json" } };
+      return (await gateway.fetch(new Request(`http://x/streams/${name}`, init), { address })).status;
+    };
+    expect(await statusOf("chat-1", "192.0.2.1")).toBe(200);
+    const over = ["192.0.2.1", "192.0.2.1", "192.0.2.1"];
+    expect(await Promise.all(over.map((address) => statusOf("chat-2", address)))).toEqual([429, 429, 429]);
+    expect(await names()).toEqual(["chat-1"]);
+    const both = ["192.0.2.1", "192.0.2.2"];
+    expect(await Promise.all(both.map((address) => statusOf("chat-3", address)))).toEqual([429, 200]);
+  });
 });
 
 describe("options", () => {
