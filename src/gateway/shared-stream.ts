@@ -132,7 +132,8 @@ function transformOf(
 function firstState(source: OwnSource, signal: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
     source.onUpstream(resolve);
-    signal.addEventListener("abort", () => resolve(undefined));
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined));
   });
 }
 

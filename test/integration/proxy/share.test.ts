@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createGateway, type Gateway, type GatewayConfig, type RouteConfig } from "spillway";
+import type { LogStore } from "spillway/log";
+import { createMemoryStore } from "spillway/memory";
 import { startNumberedUpstream } from "../../support/numbered-upstream.js";
 import { portOf } from "../../support/ports.ts";
 import { eventually, read, type Reading } from "../../support/reader.ts";
@@ -275,6 +277,36 @@ test("a reload that changes the route disconnects its clients, who then resume",
   const back = await follow(gateway, "/feed", { "last-event-id": lastId(first) });
   expect(back.response.headers.get("spillway-resume")).toBe("resumed");
   await eventually(() => origin.requests[1]?.headers["last-event-id"] === "1");
+});
+
+test("a reload while a log is being opened ends the wait of its client, and delays no other request", async () => {
+  const origin = await startStreamOrigin();
+  const memory = createMemoryStore();
+  let open = (): void => {};
+  const held = new Promise<void>((resolve) => (open = resolve));
+  const store: LogStore = {
+    ...memory,
+    async open(name, options) {
+      if (name.startsWith("_shared.")) await held;
+      return memory.open(name, options);
+    },
+  };
+  let heartbeat = "15s";
+  const config = () => ({
+    store,
+    routes: { "/**": { upstream: { url: origin.url }, share: true as const, heartbeat } },
+  });
+  const gateway = await createGateway(config(), { readConfig: config });
+  onTestFinished(() => gateway.close());
+  const before = request(gateway, "/feed");
+  await eventually(() => (shared(gateway) as { streams: number }).streams === 1, "the request has begun");
+  heartbeat = "14s";
+  await gateway.reload();
+  open();
+  const after = await follow(gateway);
+  await after.until(() => after.data().length === 1);
+  expect((await before).status).toBe(200);
+  await (await before).body?.cancel();
 });
 
 test(`a client gets exactly 1..M through ${rounds} times kill -9, with SQLite`, async () => {
