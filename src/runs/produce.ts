@@ -33,7 +33,8 @@ export async function produce(
     const source = await producer(stopping.signal);
     for await (const bytes of source instanceof Response ? bodyOf(source, writer) : encoded(source, writer)) {
       writer.write(frame(bytes));
-      if (writer.full) await room.opened();
+      // What has ended takes nothing, and never has room again.
+      if (writer.full && !writer.isOver) await room.opened();
       if (writer.isOver) return;
     }
     writer.end();

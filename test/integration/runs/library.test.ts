@@ -58,6 +58,20 @@ test("a program's run is stored like that of a request, and clients join it by i
   });
 });
 
+test("a producer ends with a run that is larger than it may be", async () => {
+  const gateway = await open();
+  let hasEnded = false;
+  const run = await gateway.run({ name: "jobs", maxBytes: 300_000 }, async function* () {
+    try {
+      yield "x".repeat(400_000);
+    } finally {
+      hasEnded = true;
+    }
+  });
+  await eventually(() => hasEnded, "the end of the producer");
+  await eventually(async () => (await run.state()).reason === "too-large", "the end of the run");
+});
+
 test("stopping a program's run aborts its signal, and ends its clients", async () => {
   const gateway = await open();
   const { producer, isStopped } = counter();
