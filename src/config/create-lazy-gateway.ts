@@ -45,14 +45,11 @@ export function createLazyGateway(
   const all = openedGateways();
   let own: Opened | undefined;
 
-  function open(): Promise<Gateway> {
+  /** Shares the current gateway, or replaces it. Awaits nothing, so that calls at the same time share a gateway. */
+  async function open(): Promise<Gateway> {
     const current = all.get(name);
     if (current !== undefined && current === own) return own.gateway;
-    return openAs(typeof config === "function" ? config() : config, current);
-  }
-
-  /** Shares the current gateway, or replaces it. */
-  async function openAs(read: CreateGatewayConfig, current: Opened | undefined): Promise<Gateway> {
+    const read = typeof config === "function" ? config() : config;
     const signature = signatureOf(read);
     if (!current || !isSame(current.signature, signature)) {
       // A reloaded module replaces the old one. Two modules in use at the same time would keep closing each other's

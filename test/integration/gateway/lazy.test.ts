@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLazyGateway, type GatewayConfig, type LazyGateway } from "spillway";
 import { defineStream } from "spillway/events";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { portOf } from "../../support/ports.ts";
 import { eventually, read } from "../../support/reader.ts";
@@ -108,6 +108,18 @@ test("a handler for node:http opens the gateway with its first request, and answ
   await closed;
   await eventually(() => stream.ended, "the end of the stream");
   expect(stream.controls("spillway.bye")).toMatchObject([{ reason: "drain" }]);
+});
+
+test("a function that fails to return the configuration rejects each use, and a handler for node:http answers", async () => {
+  const gateway = make(() => {
+    throw new Error("SOURCE_URL is not set");
+  });
+  await expect(gateway.open()).rejects.toThrow("SOURCE_URL");
+  const server = createServer(gateway.node()).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  const failed = await fetch(`http://127.0.0.1:${portOf(server)}/streams`, { headers: { connection: "close" } });
+  expect(failed.status).toBe(500);
 });
 
 test("draining a gateway that was not opened opens nothing", async () => {
