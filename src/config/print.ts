@@ -21,8 +21,11 @@ export function printConfig({ synchronous, patterns, ...options }: GatewayOption
   });
 }
 
+/** The URL of an engine may name several hosts, which `URL` cannot parse. */
 function maskStore(url: string): string {
-  return /^(memory|sqlite):/.test(url) ? url : maskUrl(url);
+  if (/^(memory|sqlite|program):/i.test(url)) return url;
+  const [, start, hosts, rest] = /^([^/]*\/\/(?:[^/?#]*@)?)([^/?#]*)(.*)$/s.exec(url) ?? [];
+  return start === undefined ? mask : maskUrl(`${start}hosts${rest}`).replace("hosts", () => hosts!);
 }
 
 function maskSecrets(value: unknown, schema: OptionSchema | undefined): unknown {

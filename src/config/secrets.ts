@@ -35,5 +35,7 @@ export function describe(value: unknown, secret: boolean): string {
 function describeText(value: string): string {
   const scheme = /([a-z][a-z0-9+.-]*):\/\//i.exec(value)?.[1];
   if (scheme !== undefined) return `a ${scheme}: URL (not shown)`;
+  // A user and a password before a host.
+  if (/:\S*@/.test(value)) return "a string (not shown)";
   return value.length > 60 ? `${JSON.stringify(value.slice(0, 60))}…` : JSON.stringify(value);
 }

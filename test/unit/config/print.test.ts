@@ -55,6 +55,17 @@ describe("the printed configuration", () => {
     expect(shown).toContain("postgres://***@db/x");
   });
 
+  test.each([
+    ["nats://me:hunter2@a:4222,b:4222?replicas=3", "nats://***@a:4222,b:4222?replicas=***"],
+    [
+      "redis-sentinel://:hunter2@a:26379,[::1]:26379/0?group=main",
+      "redis-sentinel://***@a:26379,[::1]:26379/0?group=***",
+    ],
+    ["postgres:me:hunter2@db/x", "***"],
+  ])("shows no secret of a store with the URL %s", (store, shown) => {
+    expect(parse(printConfig(resolveConfig({ store, streams: { a: {} } })))).toMatchObject({ store: shown });
+  });
+
   test("reads back to the same options if it contains no secret", () => {
     const options = resolveConfig({
       listen: "[::1]:9000",
@@ -118,6 +129,7 @@ describe("an error shows no secret", () => {
     ["a URL in the place of a key", `streams: { a: { upstream: { "https://h?key=${secret}" } } }`],
     ["a URL in the place of a stream's name", `streams: { "https://h?key=${secret}": {} }`],
     ["a store that is unknown", `store: "mongodb://u:${secret}@h"\nstreams: { a: {} }`],
+    ["a store without a scheme", `store: "u:${secret}@h/x"\nstreams: { a: {} }`],
     ["an alias that is none", `streams: { a: { upstream: { url: *${secret} } } }`],
     ["a tag that is none", `streams: { a: { upstream: { url: !${secret} } } }`],
     ["an escape that is none", `streams: { a: { upstream: { url: "\\q${secret}" } } }`],
