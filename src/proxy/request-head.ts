@@ -217,8 +217,8 @@ function forwardedElement(peer: string | undefined, host: string | undefined, se
   return `for=${node}${name};proto=${secure ? "https" : "http"}`;
 }
 
-/** `.` or `..` as a whole segment. Some servers take a backslash, or an encoded slash, for a slash. */
-const dotSegment = /(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\]|%2f|%5c|$)/i;
+/** `.` or `..` as a whole segment. Some servers take a backslash, or an encoded slash, for a slash, and ignore what follows a `;`. */
+const dotSegment = /(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\;]|%2f|%5c|%3b|$)/i;
 
 /**
  * The path and query for a target.
