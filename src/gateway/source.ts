@@ -81,7 +81,13 @@ export async function openSource(
   { store, logger: parent, lease, transform }: SourceDependencies,
 ): Promise<OwnSource> {
   const logger = withFields(parent, { stream: name });
+  const listeners: Array<(state: Announced) => void> = [];
+  const announce = (state: Announced): void => listeners.forEach((listener) => listener(state));
+  const changes: LeaseChanges = { taken: 0, lost: 0, released: 0 };
+  const parts: FeedParts = { stream: name, announce, coordination: store.coordination, ttl: lease, changes, logger };
+  // Before the log is opened and watched: modules and drivers may be missing.
   const modules = await openModules(name, first, logger);
+  let makeFeed = await loadFeed(first, parts);
   const log = await store.open(name, { retention: first.retention });
   const {
     append,
@@ -94,16 +100,11 @@ export async function openSource(
     onLost: () => feed?.leadership?.lose(),
   });
   const appendIngested = reported(appendUnchecked, modules.definition);
-  const listeners: Array<(state: Announced) => void> = [];
-  const announce = (state: Announced): void => listeners.forEach((listener) => listener(state));
   const holds = createHolds();
   let current = first;
-  const changes: LeaseChanges = { taken: 0, lost: 0, released: 0 };
-  const parts: FeedParts = { stream: name, announce, coordination: store.coordination, ttl: lease, changes, logger };
   const replication = store.connection && watchReplication(log, () => store.connection!());
   const currentTransform = (): StreamTransform | undefined => transform ?? modules.transform.current();
   let ingest = createIngest(log, appendIngested, first.channel, currentTransform);
-  let makeFeed = await loadFeed(first, parts);
   let feed = makeFeed(ingest);
   let started = false;
 

@@ -6,6 +6,7 @@ import { createMetrics } from "../metrics/create-metrics.ts";
 import { createProcessMonitor } from "../metrics/process-stats.ts";
 import { loadTransforms } from "../proxy/proxy.ts";
 import { runLog } from "../runs/record.ts";
+import type { Logger } from "../util/logger.ts";
 import { checkFilters } from "./check-filters.ts";
 import type { GatewayParts } from "./create-context.ts";
 import { createDiagnostics, type DiagnosticsHost } from "./diagnostics.ts";
@@ -132,11 +133,23 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   const reserved: Reserved = { [ticketLog]: sharedTickets, [nodeLog]: nodes, [runLog]: runs };
   const renew = (log: string): Promise<void> => own.renew(log).then(() => deliveries.renew(log));
   host.onResets?.((log) => renewLog(log, { reserved, shared, onDemand, renew }));
-  await Promise.all([nodes?.start(), runs.start()]);
-  await onDemand.start();
-  own.start();
-  await deliveries.start();
-  return gateway;
+  return started(gateway, logger, async () => {
+    await Promise.all([nodes?.start(), runs.start()]);
+    await onDemand.start();
+    own.start();
+    await deliveries.start();
+  });
+}
+
+/** The gateway once it is started. It is closed if that fails. */
+async function started(gateway: Gateway, logger: Logger, start: () => Promise<void>): Promise<Gateway> {
+  try {
+    await start();
+    return gateway;
+  } catch (error) {
+    await gateway.close().catch((err: unknown) => logger.error({ err }, "the gateway could not be closed"));
+    throw error;
+  }
 }
 
 /** The streams that are made on demand, served by this process. */

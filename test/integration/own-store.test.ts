@@ -90,6 +90,32 @@ test("a gateway that cannot start closes the store that it opened, but not one t
   expect(closed()).toBe(1);
 });
 
+test("a gateway that fails after it has opened its streams does not follow their logs any more", async () => {
+  const memory = createMemoryStore();
+  let watched = 0;
+  const store: LogStore = {
+    ...memory,
+    async open(stream, options) {
+      if (stream === "_runs") throw new SpillwayError("store-unavailable");
+      const log = await memory.open(stream, options);
+      const watch = log.watch.bind(log);
+      log.watch = (listener) => {
+        watched++;
+        const end = watch(listener);
+        return () => {
+          watched--;
+          end();
+        };
+      };
+      return log;
+    },
+  };
+  const runs = { "/v1/**": { upstream: { url: "http://127.0.0.1:9" } } };
+  await expect(createGateway({ ...withStore(store), runs })).rejects.toMatchObject({ code: "store-unavailable" });
+  expect(watched).toBe(0);
+  await memory.close();
+});
+
 test.each(["auto", 2] as const)("with workers: %s, a store of the program is refused", async (workers) => {
   const { store } = countedStore();
   await expect(createGateway({ ...withStore(store), workers })).rejects.toMatchObject({
