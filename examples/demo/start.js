@@ -66,7 +66,8 @@ async function startParts([origin, localhost]) {
     PAGE_ORIGIN: origin,
     PAGE_ORIGIN_LOCALHOST: localhost,
   });
-  const serve = [spillway, "serve", "--config", pathOf("spillway.yaml")];
+  const endWithParent = new URL("end-with-parent.js", import.meta.url).href;
+  const serve = ["--import", endWithParent, spillway, "serve", "--config", pathOf("spillway.yaml")];
   const gateway = await start("gateway", serve, gatewayEnv, 0, directory);
   const network = await startNetwork(Number(new URL(gateway.origin).port));
   cleanups.push(() => network.close());

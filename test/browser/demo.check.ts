@@ -282,6 +282,14 @@ test("the demo ends with all its processes, and leaves no file", async () => {
   expect(await readdir(own.cwd)).toEqual([]);
 });
 
+test("the gateway of the demo also ends if the demo is killed", async () => {
+  const own = await startExample("demo/start.js");
+  const [, gateway] = /curl -N (http:\S+)\/streams\//.exec(own.output())!;
+  expect((await fetch(`${gateway}/healthz`)).status).toBe(200);
+  await own.stop("SIGKILL");
+  await eventually(async () => !(await fetch(`${gateway}/healthz`).catch(() => undefined)), "the end of the gateway");
+});
+
 test("the demo says that its port is taken", async () => {
   const { port } = new URL(demo.url);
   const script = resolve(import.meta.dirname, "../../examples/demo/start.js");

@@ -13,8 +13,8 @@ export interface Example {
   /** Its working directory, which is also the one for its temporary files. */
   readonly cwd: string;
   output(): string;
-  /** Sends SIGTERM and resolves to the exit code. */
-  stop(): Promise<number | null>;
+  /** Sends a signal, SIGTERM by default, and resolves to the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
 /**
@@ -48,8 +48,8 @@ export async function startExample(
     url: address()!,
     cwd,
     output: () => output,
-    async stop() {
-      child.kill("SIGTERM");
+    async stop(signal = "SIGTERM") {
+      child.kill(signal);
       return (await exit)[0];
     },
   };

@@ -31,7 +31,11 @@ function startInTerminal(cwd: string, cache: string, command: string, ...args: r
   const closed = once(child, "close") as Promise<[number | null]>;
   const signal = (name: NodeJS.Signals): boolean => process.kill(-child.pid!, name);
   onTestFinished(() => {
-    if (child.exitCode === null && child.signalCode === null) signal("SIGKILL");
+    try {
+      signal("SIGKILL");
+    } catch {
+      // No process of the group is left.
+    }
   });
   let output = "";
   for (const channel of [child.stdout, child.stderr]) channel.on("data", (piece: Buffer) => (output += String(piece)));
@@ -49,6 +53,15 @@ function startInTerminal(cwd: string, cache: string, command: string, ...args: r
     },
   };
 }
+
+test("a gateway that npx has started stops properly when npx gets SIGTERM, which it does not pass on", () =>
+  withDirectory(async (folder) => {
+    const flags = ["--stream", "chat", "--store", `sqlite:${folder}/log.db`];
+    const terminal = startInTerminal(root, join(folder, "cache"), "npx", "spillway", "serve", ...flags);
+    await terminal.printed('"listening"');
+    process.kill(terminal.pid, "SIGTERM");
+    await eventually(() => terminal.output().includes('"stopped"'), "the end of the gateway");
+  }));
 
 test("npx spillway in a clone builds nothing, and exits properly on Ctrl-C", () =>
   withDirectory(async (folder) => {
