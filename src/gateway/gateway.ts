@@ -10,7 +10,7 @@ import { createHandler, noteRefusal } from "../http/handler.ts";
 import type { Clients, PeerCalls } from "../http/clients.ts";
 import type { DeliveriesControl, DeliveryCommand, GatewayContext, ServedStream } from "../http/gateway-context.ts";
 import type { DeliveriesStatus, GatewayStatus, RoutesStatus } from "../http/gateway-status.ts";
-import { isForwarded } from "../http/routes.ts";
+import { findForwarded } from "../http/routes.ts";
 import { createSessions } from "../http/sessions.ts";
 import { describe } from "../http/status.ts";
 import type { NewEvent } from "../log/log.ts";
@@ -324,6 +324,6 @@ function startOwnServer(context: GatewayContext, options: GatewayOptions): Promi
   return startServer(createHandler(context, "own server"), options, {
     logger: context.logger,
     onRefused,
-    isForwarded: (path) => isForwarded(path, context),
+    findForwarded: (path) => findForwarded(path, context),
   });
 }

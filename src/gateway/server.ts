@@ -8,6 +8,7 @@ import { toUpgradeHandler, type UpgradeHandler } from "../adapters/node/upgrade.
 import { serveNodeHttp } from "../adapters/node/listener.ts";
 import { serveRaw } from "../adapters/raw/listener.ts";
 import { SpillwayError } from "../errors.ts";
+import type { Route } from "../http/gateway-context.ts";
 import type { HttpHandler } from "../http/handler.ts";
 import type { Limits } from "../limits/options.ts";
 import type { Logger } from "../util/logger.ts";
@@ -32,8 +33,8 @@ export interface ServerHost {
   readonly logger: Logger;
   /** Called for requests that are refused before they reach the gateway's handler. */
   readonly onRefused: OnRefused;
-  /** Whether requests for a path are forwarded to another server. */
-  isForwarded(path: string): boolean;
+  /** The route by which requests for a path are forwarded to another server, if they are. */
+  findForwarded(path: string): Route | undefined;
 }
 
 /** How long a connection without a subscription or a waiting long poll may be silent, in ms. */
@@ -60,7 +61,7 @@ export async function startServer(
     tls,
     ...options
   }: Pick<GatewayOptions, "listen" | "listener" | "limits" | "routes" | "streams" | "tls">,
-  { logger, onRefused, isForwarded }: ServerHost,
+  { logger, onRefused, findForwarded }: ServerHost,
 ): Promise<GatewayServer> {
   let { limits } = options;
   let hasStreams = Object.keys(options.streams).length > 0;
@@ -86,7 +87,7 @@ export async function startServer(
       : serveRaw(server, handler, {
           limits: current,
           hasStreams: () => hasStreams,
-          isForwarded,
+          findForwarded,
           serveHttp2,
           idle: idleLimit,
           isClosing: () => closing,

@@ -7,8 +7,11 @@ import type { HttpBody, HttpHeaders, HttpRequest, HttpResponse } from "./message
 import { problem } from "./problem.ts";
 import { findDashboard, findHome, findRoute } from "./routes.ts";
 
-/** Answers a request; `undefined` if the path does not belong to the gateway. */
-export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse | undefined>;
+/**
+ * Answers a request; `undefined` if the path does not belong to the gateway.
+ * @param route the route of the request's path, if it is known already
+ */
+export type HttpHandler = (request: HttpRequest, route?: Route) => Promise<HttpResponse | undefined>;
 
 /** Which paths a handler serves: those of a gateway inside another server, or all paths of its own server. */
 export type HandlerOf = "gateway" | "own server";
@@ -18,10 +21,10 @@ export type HandlerOf = "gateway" | "own server";
  * responses.
  */
 export function createHandler(gateway: GatewayContext, of: HandlerOf = "gateway"): HttpHandler {
-  return async (request) => {
+  return async (request, found) => {
     const { cors, files } = gateway.policy;
     try {
-      const known = findRoute(request, gateway);
+      const known = found ?? findRoute(request, gateway);
       const received = known || of === "own server" ? receive(request, known, of, gateway) : undefined;
       if (received) await received;
       const file = known ? undefined : await files?.(request);

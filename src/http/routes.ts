@@ -54,13 +54,14 @@ export function findDashboard(path: string, gateway: GatewayContext, isDefault: 
   return gateway.policy.dashboard?.isDefault === isDefault ? gateway.dashboard(path) : undefined;
 }
 
-/** Whether the requests for a path of the gateway's own server are passed on to another server. */
-export function isForwarded(path: string, gateway: GatewayContext): boolean {
+/** The route by which requests for a path of the gateway's own server are passed on to another server, if they are. */
+export function findForwarded(path: string, gateway: GatewayContext): Route | undefined {
   try {
-    return findRoute({ path, mount: "" }, gateway)?.forwards !== undefined;
+    const route = findRoute({ path, mount: "" }, gateway);
+    return route?.forwards === undefined ? undefined : route;
   } catch {
     // The path is one of a stream, but malformed.
-    return false;
+    return undefined;
   }
 }
 

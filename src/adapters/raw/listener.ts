@@ -2,6 +2,7 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { SpillwayError } from "../../errors.ts";
 import { problem } from "../../http/problem.ts";
+import type { Route } from "../../http/gateway-context.ts";
 import type { HttpHandler } from "../../http/handler.ts";
 import { asksForEventStream } from "../../http/subscribe.ts";
 import { createSlicedQueue } from "../../util/event-loop.ts";
@@ -32,8 +33,8 @@ export interface RawListenerOptions {
   limits(): HeadLimits;
   /** Whether the gateway has streams. Without them, a route may have their paths. */
   hasStreams(): boolean;
-  /** Whether requests for a path are forwarded to another server. */
-  isForwarded(path: string): boolean;
+  /** The route by which requests for a path are forwarded to another server, if they are. */
+  findForwarded(path: string): Route | undefined;
   /** Takes a connection that speaks HTTP/2, and calls `onEnd` when it has ended. */
   serveHttp2(socket: Socket, onEnd: () => void): void;
   /** How long a connection stays open between two requests, in ms. */
@@ -85,23 +86,24 @@ export function serveRaw(server: Server, handler: HttpHandler, options: RawListe
     silent.remove(connection);
     idle.remove(connection);
     const head = readFitting(bytes);
-    const kind = head && kindOf(head);
-    if (!kind) return "leave";
+    const place = head && placeOf(head);
+    if (!place) return "leave";
     connections.begin(connection);
-    const arrival = { connection, head, isForwarded: kind !== "own stream" };
-    if (kind === "forwarded request") serve(arrival);
-    else serveInTurn(arrival);
-    return kind === "own stream" ? "last" : "keep";
+    const { route, isStream } = place;
+    const arrival = { connection, head, route };
+    if (isStream) serveInTurn(arrival);
+    else serve(arrival);
+    return route ? "keep" : "last";
   }
 
   /** Sockets, of TLS for example, end with their first response, so they carry only event streams here. */
   function onFirstBytes(this: Socket, bytes: Buffer): void {
     this.setTimeout(0, cut);
     const head = readFitting(bytes);
-    const kind = head && kindOf(head);
-    if (kind && kind !== "forwarded request") {
+    const place = head && placeOf(head);
+    if (place?.isStream) {
       connections.begin(this.off("end", cut));
-      return serveInTurn({ connection: this, head, isForwarded: kind !== "own stream" });
+      return serveInTurn({ connection: this, head: head!, route: place.route });
     }
     this.off("error", ignore).off("end", cut).unshift(bytes);
     for (const listener of listeners) listener.call(server, this);
@@ -115,21 +117,23 @@ export function serveRaw(server: Server, handler: HttpHandler, options: RawListe
   }
 
   /** `undefined` for a request that is left to Node's HTTP. */
-  function kindOf(head: RequestHead): "own stream" | "forwarded stream" | "forwarded request" | undefined {
-    if (options.hasStreams() && asksForOwnStream(head)) return "own stream";
-    if (!options.isForwarded(splitTarget(head.target).path)) return undefined;
-    return asksForEventStream(head.headers.get("accept")) ? "forwarded stream" : "forwarded request";
+  function placeOf(head: RequestHead): { readonly route: Route | undefined; readonly isStream: boolean } | undefined {
+    if (options.hasStreams() && asksForOwnStream(head)) return ownStream;
+    const route = options.findForwarded(splitTarget(head.target).path);
+    return route && { route, isStream: asksForEventStream(head.headers.get("accept")) };
   }
 
   function serve(arrival: Arrival): void {
-    const { connection } = arrival;
+    const { connection, route } = arrival;
     if (connection.destroyed) return;
     const response = new RawResponse(arrival, owner);
-    handler(new PlainRequest(arrival, response))
+    handler(new PlainRequest(arrival, response), route)
       .then((answer = problem(new SpillwayError("not-found"))) => response.send(answer))
       .catch(() => void connection.destroy());
   }
 }
+
+const ownStream = { route: undefined, isStream: true };
 
 /** Node closes a broken connection, and there is nothing else to do. */
 function ignore(): void {}

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import type { Route } from "../../http/gateway-context.ts";
 import type { HttpBody, HttpHeaders, HttpResponse, HttpStream } from "../../http/message.ts";
 import type { SinkListener } from "../../hub/sink.ts";
 import type { HandleConnection } from "./handle-connections.ts";
@@ -15,8 +16,8 @@ export type RawConnection = Socket | HandleConnection;
 export interface Arrival {
   readonly connection: RawConnection;
   readonly head: RequestHead;
-  /** Whether it is passed on to another server. */
-  readonly isForwarded: boolean;
+  /** The route by which it is passed on to another server; absent for a stream of the gateway. */
+  readonly route: Route | undefined;
 }
 
 /** Whoever serves the connections. */
@@ -45,11 +46,11 @@ export class RawResponse implements Carrier {
   #isOpening = false;
   readonly #onClose: Array<() => void> = [];
 
-  constructor({ connection, head, isForwarded }: Arrival, owner: ResponseOwner) {
+  constructor({ connection, head, route }: Arrival, owner: ResponseOwner) {
     this.#connection = connection;
     this.#owner = owner;
     this.#isHead = head.method === "HEAD";
-    this.#isForwarded = isForwarded;
+    this.#isForwarded = route !== undefined;
     connection.on("close", this.#close);
   }
 
