@@ -4,6 +4,7 @@ import type { JWTPayload, JWTVerifyGetKey, JWTVerifyOptions } from "jose";
 import { SpillwayError } from "../errors.ts";
 import { isGlob } from "../util/glob.ts";
 import type { Logger } from "../util/logger.ts";
+import { isName } from "../util/name.ts";
 import { nothing, rights, type Grant, type Identity, type Recognition, type Right } from "./identity.ts";
 import type { ClaimMapping, JwtOptions } from "./options.ts";
 import { fingerprint } from "./secret-hash.ts";
@@ -169,7 +170,7 @@ function mapped(claims: Claims, { claim, template }: ClaimMapping): readonly str
 }
 
 function isPlain(text: string): boolean {
-  return text.length > 0 && text.length <= 256 && !isGlob(text) && !/[\u0000-\u001f\u007f,]/.test(text);
+  return isName(text) && !isGlob(text);
 }
 
 function texts(value: unknown): string[] {

@@ -100,10 +100,7 @@ export interface GatewayConfig {
    * other requests for these paths are forwarded like those of a route. Default: `{}`.
    */
   readonly runs?: Readonly<Record<string, RunConfig>> | undefined;
-  /**
-   * Webhooks: the events of a stream, sent to an endpoint by `POST`, by name, like streams. Default: `{}`. Default:
-   * `{}`.
-   */
+  /** Webhooks: the events of a stream, sent to an endpoint by `POST`, by name, like streams. Default: `{}`. */
   readonly deliveries?: Readonly<Record<string, DeliveryConfig>> | undefined;
   /**
    * The dashboard at `/dashboard`: `true`, `false`, or `{ write: true }`. Its users need the right `admin`. Default:

@@ -1,10 +1,12 @@
 /** The `deliveries` section. */
 import { z } from "zod";
 import type { Deliveries, DeliveryOptions, SigningOptions } from "../deliveries/options.ts";
+import { isStreamName } from "../gateway/stream-patterns.ts";
 import { isGlob } from "../util/glob.ts";
-import { isHeaderValue, isToken } from "../util/http-field.ts";
+import { isToken } from "../util/http-field.ts";
+import { isName } from "../util/name.ts";
 import type { DeliveryConfig, SigningConfig } from "./config.ts";
-import { bareUrl, convert, duration, object, positive, text, textAs, whole } from "./fields.ts";
+import { bareUrl, convert, duration, headerValue, object, positive, text, textAs, whole } from "./fields.ts";
 
 /** Fields that the gateway writes: those of the framing, of Standard Webhooks, and its own. */
 const ownHeader =
@@ -14,8 +16,6 @@ const headerName = textAs("a header name, not host, content-type, webhook-… or
   const lower = name.toLowerCase();
   return isToken(name) && !ownHeader.test(lower) ? lower : undefined;
 });
-
-const headerValue = text("text without line breaks", isHeaderValue, { secret: true });
 
 const secret = text(
   "whsec_ and 24 to 64 random bytes in base64, as `openssl rand -base64 32` prints them",
@@ -50,10 +50,7 @@ const maxPatterns = 8;
 
 const names = (what: string): z.ZodType<readonly string[], readonly string[]> =>
   z
-    .array(
-      text(`${what}, in which * matches any characters`, (name) => /^[^\u0000-\u001f\u007f,]{1,256}$/.test(name)),
-      "a list of names",
-    )
+    .array(text(`${what}, in which * matches any characters`, isName), "a list of names")
     .min(1, "at least one name")
     .max(100, "at most 100 names")
     .refine((list) => list.filter(isGlob).length <= maxPatterns, `at most ${maxPatterns} names with *`);
@@ -117,9 +114,7 @@ const delivery: z.ZodType<DeliveryOptions, DeliveryConfig> = whole(shape).meta({
   description: "The events of a stream, sent to an endpoint as webhooks.",
 });
 
-const deliveryName = text("a name (a letter or digit, then at most 63 letters, digits, _ and -)", (name) =>
-  /^[a-z0-9][a-z0-9_-]{0,63}$/i.test(name),
-);
+const deliveryName = text("a name (a letter or digit, then at most 63 letters, digits, _ and -)", isStreamName);
 
 /** The `deliveries` section. */
 export const deliveriesSchema: z.ZodType<Deliveries, Readonly<Record<string, DeliveryConfig>>> = z.record(

@@ -6,6 +6,7 @@
  */
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { z } from "zod";
+import { isHeaderValue } from "../util/http-field.ts";
 import { isJsonPointer } from "../util/json-pointer.ts";
 import type { Count, Duration, Percentage, Size } from "./config.ts";
 import {
@@ -209,6 +210,9 @@ export const pem: z.ZodType<string, string> = textAs(pemExpected, readPem, { sec
 export const pemPath: z.ZodType<string, string> = text(pemExpected, (input) => readPem(input) !== undefined, {
   secret: true,
 });
+
+/** The value of a header field, which may be a secret. */
+export const headerValue: z.ZodType<string, string> = text("text without line breaks", isHeaderValue, { secret: true });
 
 /** A JSON pointer (RFC 6901) to a part of a document. */
 export const jsonPointer: z.ZodType<string, string> = text('a JSON pointer such as "/symbol"', isJsonPointer);

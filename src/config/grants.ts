@@ -3,6 +3,7 @@ import { z } from "zod";
 import { rights, type Grant, type Right } from "../access/identity.ts";
 import type { KeyOptions } from "../access/options.ts";
 import { hashExpected, readHash } from "../access/secret-hash.ts";
+import { isName } from "../util/name.ts";
 import { parseDateOrTime } from "../util/rfc3339.ts";
 import type { GrantConfig, KeyConfig } from "./config.ts";
 import { convert, invalid, object, text, value } from "./fields.ts";
@@ -10,10 +11,7 @@ import { convert, invalid, object, text, value } from "./fields.ts";
 /** A right by its name. */
 export const rightSchema: z.ZodType<Right, Right> = z.enum(rights).meta({ tsType: "Right" });
 
-const names = z.array(
-  text("a name, in which * matches any characters", (name) => /^[^\u0000-\u001f\u007f,]{1,256}$/.test(name)),
-  "a list of names",
-);
+const names = z.array(text("a name, in which * matches any characters", isName), "a list of names");
 
 const scopes = {
   streams: names.optional().describe("Streams. Default: all."),

@@ -4,7 +4,7 @@ import type { CredentialRule, HeaderRules, RouteOptions } from "../proxy/options
 import { isPattern } from "../proxy/pattern.ts";
 import { isHeaderValue, isToken } from "../util/http-field.ts";
 import type { HeaderRulesConfig, RouteHeadersConfig, RoutePathConfig } from "./config.ts";
-import { object, text, textAs, type Optional } from "./fields.ts";
+import { convert, headerValue, object, text, textAs, type Optional } from "./fields.ts";
 
 /** Fields that decide where a message ends, or are about one connection: the gateway writes them. */
 export const framing: ReadonlySet<string> = new Set([
@@ -24,8 +24,6 @@ const headerName = textAs("a header name, not host, content-length or one of a c
   const lower = name.toLowerCase();
   return isToken(name) && !framing.has(lower) ? lower : undefined;
 });
-
-const headerValue = text("text without line breaks", isHeaderValue, { secret: true });
 
 const headerRules: z.ZodType<HeaderRules, HeaderRulesConfig> = object({
   set: z
@@ -57,14 +55,20 @@ const credential: z.ZodType<CredentialRule, CredentialRule> = z.union(
   { error: "keep, drop or { set: <value of Authorization> }" },
 );
 
-interface PathRules {
-  readonly strip?: string | undefined;
-  readonly prepend?: string | undefined;
-}
+const pathRules: z.ZodType<RouteOptions["path"], RoutePathConfig> = convert(
+  object({
+    strip: prefix
+      .optional()
+      .describe("Start of the path that is removed, such as `/api`; the pattern must begin with it."),
+    prepend: prefix.optional().describe("Path that is put before the rest, such as `/v2`."),
+  }),
+  ({ strip = "", prepend = "" }) => ({ strip, prepend }),
+  ({ strip, prepend }) => ({ strip: strip || undefined, prepend: prepend || undefined }),
+);
 
 /** The schemas of the options. */
 export interface RelayShape extends z.ZodRawShape {
-  readonly path: Optional<PathRules, RoutePathConfig>;
+  readonly path: Optional<RouteOptions["path"], RoutePathConfig>;
   readonly host: Optional<RouteOptions["host"], RouteOptions["host"]>;
   readonly headers: Optional<RouteOptions["headers"], RouteHeadersConfig>;
   readonly forwarded: Optional<RouteOptions["forwarded"], RouteOptions["forwarded"]>;
@@ -74,14 +78,7 @@ export interface RelayShape extends z.ZodRawShape {
 
 /** Options that routes and runs have alike. */
 export const relayShape: RelayShape = {
-  path: object({
-    strip: prefix
-      .optional()
-      .describe("Start of the path that is removed, such as `/api`; the pattern must begin with it."),
-    prepend: prefix.optional().describe("Path that is put before the rest, such as `/v2`."),
-  })
-    .prefault({})
-    .meta({ title: "RoutePathConfig", description: "How the path of a request is changed." }),
+  path: pathRules.prefault({}).meta({ title: "RoutePathConfig", description: "How the path of a request is changed." }),
   host: z
     .enum(["target", "client"])
     .prefault("target")

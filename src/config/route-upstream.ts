@@ -16,7 +16,7 @@ import {
   value,
   isLabel,
 } from "./fields.ts";
-import { upstreamTls } from "./upstream.ts";
+import { defaultName, serverContradictions, upstreamTls } from "./upstream.ts";
 
 const urlExpected = "an http:// or https:// URL without user, password, query and fragment";
 
@@ -172,12 +172,9 @@ function toConfig({ targets, eject: ejected, retry: { on, ...retrying }, ...rest
 }
 
 /** Checks options that are valid alone but not together: yields the invalid option and what was expected. */
-function* contradictions({ url, urls, tls }: Parsed): Generator<[path: string[], expected: string]> {
-  if (url === undefined && urls === undefined) yield [["url"], "url or urls"];
-  if (url !== undefined && urls !== undefined) yield [["urls"], "either url or urls, not both"];
-  if ((tls?.cert === undefined) !== (tls?.key === undefined)) yield [["tls"], "cert and key together"];
-  const targets = toTargets(urls ?? []);
-  if (new Set(targets.map(({ name }) => name)).size < targets.length) yield [["urls"], "distinct names"];
+function* contradictions(parsed: Parsed): Generator<[path: string[], expected: string]> {
+  const targets = toTargets(parsed.urls ?? []);
+  yield* serverContradictions(parsed, targets);
   if (targets.length > 0 && targets.every(({ weight }) => weight === 0))
     yield [["urls"], "a target with a weight above 0"];
 }
@@ -187,8 +184,4 @@ function toTargets(urls: NonNullable<Parsed["urls"]>): TargetOptions[] {
     const { url, name, weight } = typeof entry === "string" ? { url: entry, name: undefined, weight: 1 } : entry;
     return { name: name ?? defaultName(index), url, weight };
   });
-}
-
-function defaultName(index: number): string {
-  return `target-${index + 1}`;
 }

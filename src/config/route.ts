@@ -85,24 +85,19 @@ const shape = object({
 
 type Parsed = z.output<typeof shape>;
 
-const routeSchema: z.ZodType<RouteOptions, RouteConfig> = convert(shape, toOptions, toConfig).meta({
+const routeSchema: z.ZodType<RouteOptions, RouteConfig> = convert(shape, toOptions, (options) => options).meta({
   title: "RouteConfig",
   description: "Requests that are forwarded to other servers.",
 });
 
-function toOptions({ path: { strip = "", prepend = "" }, ...rest }: Parsed): RouteOptions {
+function toOptions(parsed: Parsed): RouteOptions {
   return {
-    ...rest,
-    path: { strip, prepend },
-    credential: rest.credential ?? (rest.access === "none" ? "keep" : "drop"),
-    transform: rest.transform,
-    heartbeat: rest.heartbeat,
-    share: rest.share,
+    ...parsed,
+    credential: parsed.credential ?? (parsed.access === "none" ? "keep" : "drop"),
+    transform: parsed.transform,
+    heartbeat: parsed.heartbeat,
+    share: parsed.share,
   };
-}
-
-function toConfig({ path: { strip, prepend }, ...rest }: RouteOptions): Parsed {
-  return { ...rest, path: { strip: strip || undefined, prepend: prepend || undefined } };
 }
 
 /** The routes by their path patterns. */

@@ -115,11 +115,10 @@ function toOptions(parsed: Parsed): RunOptions {
 
 /** A stored response has to be read, so it must not be encoded. */
 function toRoute({ upstream, path, host, headers, forwarded, halfClose, credential = "drop" }: Parsed): RouteOptions {
-  const { strip = "", prepend = "" } = path;
   return {
     upstream,
     access: "required",
-    path: { strip, prepend },
+    path,
     host,
     headers: { ...headers, request: withField(headers.request, "accept-encoding", "identity") },
     forwarded,
@@ -139,10 +138,9 @@ function withField({ set, remove }: HeaderRules, name: string, value: string): H
 function toConfig({ route, key: keys, cancelAfter, ...rest }: RunOptions): Parsed {
   const own = Object.entries(route.headers.request.set).filter(([name]) => name !== "accept-encoding");
   const set = Object.fromEntries(own);
-  const { strip, prepend } = route.path;
   return {
     upstream: route.upstream,
-    path: { strip: strip || undefined, prepend: prepend || undefined },
+    path: route.path,
     host: route.host,
     headers: { ...route.headers, request: { ...route.headers.request, set } },
     forwarded: route.forwarded,

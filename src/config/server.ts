@@ -207,7 +207,7 @@ export const configSchema: z.ZodType<ParsedConfig, GatewayConfig> = object({
   deliveries: deliveriesSchema
     .prefault({})
     .describe(
-      "Webhooks: the events of a stream, sent to an endpoint by `POST` ([guide](../guides/webhooks-out.md)), by name, like streams. Default: `{}`.",
+      "Webhooks: the events of a stream, sent to an endpoint by `POST` ([guide](../guides/webhooks-out.md)), by name, like streams.",
     ),
   dashboard: dashboard
     .optional()

@@ -6,6 +6,7 @@ import type { OnDemandOptions, StreamOptions } from "../gateway/options.ts";
 import type { DefinitionOption } from "../gateway/stream-definition.ts";
 import { reservedPrefix, type Retention } from "../log/log.ts";
 import { defaultEventType } from "../sse/index.ts";
+import { isName } from "../util/name.ts";
 import type { OnDemandConfig, RetentionConfig, StreamConfig } from "./config.ts";
 import { bound, convert, duration, file, jsonPointer, object, positive, text, whole } from "./fields.ts";
 import { rate } from "./limits.ts";
@@ -55,10 +56,7 @@ export interface StreamEntry extends StreamOptions {
 /** Excludes `message` and the control events, whose listeners must not receive heartbeats. */
 const heartbeatEvent = text(
   "an event type of 1 to 256 characters without comma and control characters, not message, connected or spillway.…",
-  (type) =>
-    /^[^\u0000-\u001f\u007f,]{1,256}$/.test(type) &&
-    ![defaultEventType, "connected"].includes(type) &&
-    !type.startsWith(reservedPrefix),
+  (type) => isName(type) && ![defaultEventType, "connected"].includes(type) && !type.startsWith(reservedPrefix),
 );
 
 const interval = duration("15s", 10).describe("How long a connection is idle before a heartbeat; at least `10ms`.");

@@ -11,7 +11,7 @@ import type {
 } from "../upstream/upstream.ts";
 import { isToken } from "../util/http-field.ts";
 import type { AmqpConfig, MqttConfig, PollConfig, RedisPubSubConfig, WebSocketConfig } from "./config.ts";
-import { duration, jsonPointer, object, percentage, positive, size, text, whole } from "./fields.ts";
+import { duration, isLabel, jsonPointer, object, percentage, positive, size, text, whole } from "./fields.ts";
 
 type PollSettings = Omit<PollOptions, "kind">;
 type WebSocketSettings = Omit<WebSocketOptions, "kind">;
@@ -21,7 +21,7 @@ type AmqpSettings = Omit<AmqpOptions, "kind">;
 
 const cursor = object({
   from: jsonPointer.describe("JSON pointer to the position in a response."),
-  query: text("a parameter's name", (name) => /^[\x21-\x7e]{1,128}$/.test(name)).describe(
+  query: text("a parameter's name", isLabel).describe(
     "Query parameter of the next request that has this position as its value.",
   ),
   pages: positive(100, 10_000).describe(
@@ -91,7 +91,7 @@ export const mqttSchema: z.ZodType<MqttSettings, MqttConfig> = whole(
       .union([z.literal(0), z.literal(1)], { error: "0 or 1" })
       .default(1)
       .describe("Maximum quality of service: `1` at least once, `0` at most once."),
-    clientId: text("a client id of 1 to 128 printable characters", (id) => /^[\x21-\x7e]{1,128}$/.test(id))
+    clientId: text("a client id of 1 to 128 printable characters", isLabel)
       .optional()
       .describe("Name of the session, which must be unique on the broker. Default: `spillway-<stream>`."),
     session: duration("24h", 1_000).describe("How long the broker keeps messages for a gateway that is away."),

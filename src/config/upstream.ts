@@ -2,12 +2,13 @@
 import { z } from "zod";
 import type { StreamUpstreamOptions } from "../gateway/options.ts";
 import type { UpstreamHeaders, UpstreamTarget, UpstreamTls } from "../upstream/upstream.ts";
-import { isHeaderValue, isToken } from "../util/http-field.ts";
+import { isToken } from "../util/http-field.ts";
 import type { Duration, UpstreamConfig, UpstreamTlsConfig } from "./config.ts";
 import {
   convert,
   count,
   duration,
+  headerValue,
   httpUrl,
   isLabel,
   jsonPointer,
@@ -51,7 +52,7 @@ const headers = z
   .union(
     [
       z.custom<Extract<UpstreamHeaders, () => unknown>>((input) => typeof input === "function"),
-      z.record(text("a header name", isToken), text("text without line breaks", isHeaderValue, { secret: true })),
+      z.record(text("a header name", isToken), headerValue),
     ],
     { error: "header names with their values" },
   )
@@ -209,17 +210,35 @@ function toConfig({ targets, maxRedirects, source, mapping, ...rest }: StreamUps
   };
 }
 
-/** Checks options that are valid alone but not together: yields the invalid option and what was expected. */
-function* contradictions(parsed: Parsed): Generator<[path: string[], expected: string]> {
-  const { url, urls, backoff: wait, tls: secure } = parsed;
+/** An option that does not fit to the others, and what was expected. */
+type Contradiction = [path: string[], expected: string];
+
+/** The part of an upstream's section that says which servers it has. */
+interface ServerConfig {
+  readonly url?: string | undefined;
+  readonly urls?: readonly unknown[] | undefined;
+  readonly tls?: UpstreamTls | undefined;
+}
+
+/** Checks the servers of an upstream, of a stream or of a route. */
+export function* serverContradictions(
+  { url, urls, tls }: ServerConfig,
+  targets: readonly { readonly name: string }[],
+): Generator<Contradiction> {
   if (url === undefined && urls === undefined) yield [["url"], "url or urls"];
   if (url !== undefined && urls !== undefined) yield [["urls"], "either url or urls, not both"];
+  if ((tls?.cert === undefined) !== (tls?.key === undefined)) yield [["tls"], "cert and key together"];
+  if (new Set(targets.map(({ name }) => name)).size < targets.length) yield [["urls"], "distinct names"];
+}
+
+/** Checks options that are valid alone but not together: yields the invalid option and what was expected. */
+function* contradictions(parsed: Parsed): Generator<Contradiction> {
+  const { url, urls, backoff: wait } = parsed;
+  const targets = toTargets(url === undefined ? (urls ?? []) : [url]);
+  yield* serverContradictions(parsed, targets);
   if (parsed.body !== undefined && parsed.method === "GET")
     yield [["method"], "POST or another method with a body, because there is a body"];
   if (wait.max < wait.min) yield [["backoff", "max"], "no less than backoff.min"];
-  if ((secure?.cert === undefined) !== (secure?.key === undefined)) yield [["tls"], "cert and key together"];
-  const targets = toTargets(url === undefined ? (urls ?? []) : [url]);
-  if (new Set(targets.map(({ name }) => name)).size < targets.length) yield [["urls"], "distinct names"];
   yield* sourceContradictions(
     parsed,
     targets.map((entry) => entry.url),
@@ -233,7 +252,8 @@ function toTargets(urls: NonNullable<Parsed["urls"]>): UpstreamTarget[] {
   });
 }
 
-function defaultName(index: number): string {
+/** The name of a target that has none. */
+export function defaultName(index: number): string {
   return `target-${index + 1}`;
 }
 

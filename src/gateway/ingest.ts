@@ -1,12 +1,12 @@
 import { SpillwayError } from "../errors.ts";
 import type { Gap } from "../events/control.ts";
-import { isName } from "../http/filter.ts";
 import type { Log, NewEvent } from "../log/log.ts";
 import type { IngestStats } from "../metrics/snapshot.ts";
 import { UpstreamFailure } from "../upstream/failure.ts";
 import type { UpstreamBatch, UpstreamEvent, UpstreamHistory } from "../upstream/upstream.ts";
 import { countSince, createDurations } from "../util/durations.ts";
 import { createJsonPointer, parseJson, scalarText } from "../util/json-pointer.ts";
+import { isName } from "../util/name.ts";
 import { pause } from "../util/pause.ts";
 import type { StreamTransform } from "./stream-transform.ts";
 

@@ -1,6 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { errorCodes, SpillwayError } from "../errors.ts";
-import { isName } from "../http/filter.ts";
 import type { StreamTransformStatus } from "../http/gateway-status.ts";
 import { reservedPrefix, type NewEvent } from "../log/log.ts";
 import type { TransformOptions } from "../proxy/options.ts";
@@ -10,6 +9,7 @@ import { describeError, runTransform, transformErrorCode } from "../transform/ru
 import type { Transform, TransformContext } from "../transform/transform.ts";
 import { withFields, withPauses, type Logger } from "../util/logger.ts";
 import type { Mutable } from "../util/mutable.ts";
+import { isName } from "../util/name.ts";
 import { createSemaphore } from "../util/semaphore.ts";
 
 /** What a stream does with its events before it stores them. */

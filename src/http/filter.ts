@@ -2,10 +2,8 @@ import { allows, type Grant, type Identity, type SubscriberRight } from "../acce
 import { SpillwayError } from "../errors.ts";
 import type { EventCondition, LogFilter } from "../log/log.ts";
 import { isGlob } from "../util/glob.ts";
+import { isName, nameRule } from "../util/name.ts";
 import { invalid, shown } from "./problem.ts";
-
-/** The largest number of characters in a name. */
-const maxNameLength = 256;
 
 /**
  * The largest number of patterns in a list, and of asterisks in a pattern. Every event is compared with all of them.
@@ -62,14 +60,6 @@ export function assertNames(field: string, names: readonly string[]): void {
   }
   const patterns = names.filter(isGlob).length;
   if (patterns > max.patterns) throw invalid(field, `at most ${max.patterns} patterns with *`, `${patterns} patterns`);
-}
-
-/** What {@link isName} accepts, in words. */
-export const nameRule: string = `1 to ${maxNameLength} characters without comma or control characters`;
-
-/** Whether a text is a valid name of a channel or an event type. */
-export function isName(text: string): boolean {
-  return text.length > 0 && text.length <= maxNameLength && !/[\u0000-\u001f\u007f,]/.test(text);
 }
 
 /** What a grant permits of a stream's events. A grant of routes says nothing of events. */

@@ -4,7 +4,7 @@ import { parseCursor } from "../log/cursor.ts";
 import { reservedPrefix, type NewEvent } from "../log/log.ts";
 import { createParser } from "../sse/index.ts";
 import { mediaType } from "../util/media-type.ts";
-import { isName, nameRule } from "./filter.ts";
+import { isName, nameRule } from "../util/name.ts";
 import { invalid, shown } from "./problem.ts";
 
 /** Reads the events of a publish request's body. */

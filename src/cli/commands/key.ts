@@ -5,6 +5,7 @@ import { hashFast, hashSlowly, isWeak } from "../../access/secret-hash.ts";
 import { parseDuration } from "../../config/units.ts";
 import { SpillwayError } from "../../errors.ts";
 import { readLines } from "../read-lines.ts";
+import { isName } from "../../util/name.ts";
 import { parseDateOrTime } from "../../util/rfc3339.ts";
 
 interface KeyFlags {
@@ -118,7 +119,7 @@ function readRights(text: string): string[] {
 
 function readNames(text: string): string[] {
   const names = text.split(",").filter(Boolean);
-  if (names.length > 0 && names.every((name) => /^[^\u0000-\u001f\u007f]{1,256}$/.test(name))) return names;
+  if (names.length > 0 && names.every(isName)) return names;
   throw new InvalidArgumentError("Names have 1 to 256 characters and no control characters.");
 }
 
