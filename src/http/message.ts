@@ -118,6 +118,11 @@ export interface HttpStream {
   readonly status: number;
   readonly headers: HttpHeaders;
   /**
+   * Whether an HTTP/1 connection ends with the response. A server that stops would otherwise wait until the client, or the
+   * server's timeout for idle connections, closes it. Default: the connection can carry further requests.
+   */
+  readonly endsConnection?: boolean | undefined;
+  /**
    * Starts the stream after the headers were sent. The adapter notifies the returned listener of the sink's drains and
    * its end.
    */

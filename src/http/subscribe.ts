@@ -120,6 +120,7 @@ async function openStream(
   return {
     status: 200,
     headers,
+    endsConnection: true,
     open(sink) {
       const session = gateway.sessions.open(parts);
       session.announce(filter);

@@ -15,6 +15,9 @@ export interface RouteOptions extends LazyGatewayRuntime, HandlerOptions<Request
   readonly address?: ((request: Request) => string | undefined) | undefined;
 }
 
+/** The content types of subscriptions. */
+const streams = /^(?:text\/event-stream|application\/x-ndjson)/;
+
 /** A handler of a route. */
 export type RouteHandler = (request: Request) => Promise<Response>;
 
@@ -44,9 +47,12 @@ export function createRoute(
 ): SpillwayRoute {
   const gateway = createLazyGateway(config, runtime);
 
-  function handle(request: Request): Promise<Response> {
+  async function handle(request: Request): Promise<Response> {
     closeAtSignals(gateway, runtime.name);
-    return gateway.fetch(request, { mount, grant, maxDuration, address: address?.(request) });
+    const response = await gateway.fetch(request, { mount, grant, maxDuration, address: address?.(request) });
+    // Next.js waits until all connections are closed, and does not close one that becomes idle while it stops.
+    if (streams.test(response.headers.get("content-type") ?? "")) response.headers.set("connection", "close");
+    return response;
   }
 
   return {

@@ -207,6 +207,7 @@ export function send(answer: HttpResponse, request: Request, response: Response)
   if ("file" in answer) return sendFile(answer, response);
   if ("peer" in answer) return changeProtocol(answer, request as IncomingMessage, response as ServerResponse);
   if ("open" in answer) {
+    if (answer.endsConnection && !isHttp2(response)) response.shouldKeepAlive = false;
     response.writeHead(answer.status, answer.headers);
     return isHttp2(response) ? openHttp2(response, answer.open) : openHttp1(response, answer.open);
   }

@@ -143,6 +143,8 @@ describe.each(modes)("%s", (mode) => {
   // The process of next dev is ended by its parent.
   test.each(mode === "dev" ? [] : [mode])("SIGTERM says goodbye to subscribers, and the process ends", async () => {
     const reading = await follow();
+    // Otherwise Next.js would wait until the client closes the idle connection.
+    expect(reading.response.headers.get("connection")).toBe("close");
     // Next.js exits with the status of the signal.
     expect([0, 143]).toContain(await server.stop());
     await reading.until(({ ended }) => ended);

@@ -51,6 +51,24 @@ describe.each(embeddedDoors)("through $name", (kind) => {
   });
 });
 
+test("a server that is closed before its streams have ended closes with them", async () => {
+  const gateway = await createGateway({ store: "memory:", streams: { s: {} } }, { logger: false });
+  onTestFinished(() => gateway.close());
+  const { server, port } = await listening(gateway);
+  // It closes no idle connection, and neither does the client.
+  server.keepAliveTimeout = 0;
+  const client = connect(port, "127.0.0.1");
+  client.write("GET /streams/s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
+  let received = "";
+  client.on("data", (bytes) => (received += String(bytes)));
+  await eventually(() => received.includes("event: connected"), "the subscription");
+  const closed = [once(server, "close"), once(client, "close")];
+  server.close();
+  await gateway.drain();
+  await Promise.all(closed);
+  expect(received).toContain("spillway.bye");
+});
+
 async function listening(gateway: Gateway): Promise<{ server: Server; port: number }> {
   const server = createServer(gateway.node()).listen(0, "127.0.0.1");
   await once(server, "listening");
