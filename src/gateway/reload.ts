@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { SpillwayError } from "../errors.ts";
 import type { DrainPlan } from "../hub/hub.ts";
-import { loadTransforms } from "../proxy/proxy.ts";
 import type { Logger } from "../util/logger.ts";
-import { checkFilters } from "./check-filters.ts";
+import { checkOptions } from "./check-options.ts";
 import { idModeOf, type GatewayOptions, type StreamOptions } from "./options.ts";
 
 /** Applies a changed configuration to the streams and to all other parts. */
@@ -119,8 +118,7 @@ function assertSame(current: GatewayOptions, next: GatewayOptions): void {
 export async function changeTo(current: GatewayOptions, next: GatewayOptions, target: ReloadTarget): Promise<void> {
   const prepared: Prepared[] = [];
   let applied: Promise<void> | void;
-  await loadTransforms(next.routes);
-  await checkFilters(next);
+  await checkOptions(next);
   try {
     for (const [name, after] of Object.entries(next.streams)) {
       const before = current.streams[name];

@@ -4,10 +4,9 @@ import { createAdmission } from "../limits/admission.ts";
 import type { LogStore } from "../log/log.ts";
 import { createMetrics } from "../metrics/create-metrics.ts";
 import { createProcessMonitor } from "../metrics/process-stats.ts";
-import { loadTransforms } from "../proxy/proxy.ts";
 import { runLog } from "../runs/record.ts";
 import type { Logger } from "../util/logger.ts";
-import { checkFilters } from "./check-filters.ts";
+import { checkOptions } from "./check-options.ts";
 import type { GatewayParts } from "./create-context.ts";
 import { createDiagnostics, type DiagnosticsHost } from "./diagnostics.ts";
 import { assembleGateway, type Gateway, type RunningGateway } from "./gateway.ts";
@@ -49,29 +48,18 @@ function shareTickets(
   return new SharedTickets(local, { ...parts, lifetime: access.tickets.lifetime });
 }
 
-/** Loads and checks what the options name. */
-async function check(options: GatewayOptions): Promise<void> {
-  await loadTransforms(options.routes);
-  await checkFilters(options);
-}
-
 /**
  * Starts a gateway in this process, which ingests, writes the log and serves. The gateway closes the store unless
  * `keepsStore` is set.
  */
 export async function startGateway(options: GatewayOptions, host: GatewayHost): Promise<Gateway> {
   const { store, keepsStore = false, logger, readOptions, hooks } = host;
-  await check(options);
+  await checkOptions(options);
   let current = options;
   const limits = (): GatewayOptions["limits"] => current.limits;
   const { lease } = options.cluster;
-  const own = await openStreams(options, {
-    store,
-    logger,
-    limits,
-    lease,
-    count: () => Object.keys(current.streams).length,
-  });
+  const count = (): number => Object.keys(current.streams).length;
+  const own = await openStreams(options, { store, logger, limits, lease, count });
   const stream = (name: string): OwnSource | undefined => own.sources.get(name);
   const deliveries = createOwnDeliveries(options.deliveries, { store, stream, lease, logger });
   const local = createTickets(options.access.tickets);

@@ -1,9 +1,8 @@
 import type { Command } from "commander";
 import { printJsonSchema } from "../../config/json-schema.ts";
 import { printConfig } from "../../config/print.ts";
-import { checkFilters } from "../../gateway/check-filters.ts";
+import { checkOptions } from "../../gateway/check-options.ts";
 import { loadDefinition } from "../../gateway/stream-definition.ts";
-import { loadTransforms } from "../../proxy/proxy.ts";
 import { loadTransform } from "../../transform/load.ts";
 import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
 import { resolveFlags } from "../resolve-flags.ts";
@@ -22,8 +21,7 @@ export function addCheck(program: Command): void {
     .action(async ({ schema, ...flags }: CheckFlags) => {
       if (schema) return void process.stdout.write(printJsonSchema());
       const options = await resolveFlags(flags);
-      await loadTransforms(options.routes);
-      await checkFilters(options);
+      await checkOptions(options);
       for (const [name, { transform, definition }] of Object.entries(options.streams)) {
         if (transform) await loadTransform(transform.module, `streams.${name}.transform`);
         if (definition !== undefined) await loadDefinition(name, definition);

@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { createTickets, type LocalTickets } from "../../access/tickets.ts";
 import { SpillwayError } from "../../errors.ts";
+import { checkOptions } from "../../gateway/check-options.ts";
 import { createDiagnostics, type DiagnosticsHost } from "../../gateway/diagnostics.ts";
 import { createOwnDeliveries, type OwnDeliveries } from "../../gateway/own-deliveries.ts";
 import { OwnOnDemandStreams } from "../../gateway/on-demand-streams.ts";
@@ -64,6 +65,7 @@ export async function startPrimary(options: GatewayOptions, parts: PrimaryParts)
   const { store, logger } = parts;
   let workers: Workers | undefined;
   try {
+    await checkOptions(options);
     const sources = await openSources(options, { store, logger, lease: options.cluster.lease });
     const runs = await store.open(runLog, { retention: retentionOf(options) });
     const listen = await withPort(options.listen);

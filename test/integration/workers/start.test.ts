@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { portOf } from "../../support/ports.ts";
 import { untilEnded } from "../../support/workers.ts";
-import { runCli, startServe, withDirectory } from "../cli/cli.ts";
+import { runCli, startCli, startServe, withDirectory } from "../cli/cli.ts";
 
 const published = ["--stream", "chat", "--anonymous", "subscribe,publish,admin"];
 
@@ -67,6 +69,18 @@ test("a second serve on one SQLite file is refused before it starts a worker", (
     expect([code, stdout, stderr]).toEqual([1, "", expect.stringMatching(/^spillway: store-locked: .*\n$/)]);
     first.child.kill("SIGTERM");
     await first.result;
+  }));
+
+test("a filter that cannot be compiled is refused at the start, as by a single process", () =>
+  withDirectory(async (cwd) => {
+    const access = { anonymous: { can: ["subscribe"], filter: "data.x >>> (" } };
+    await writeFile(join(cwd, "spillway.json"), JSON.stringify({ listen: "127.0.0.1:0", streams: { a: {} }, access }));
+    for (const workers of ["1", "2"]) {
+      const cli = startCli(["serve", "--workers", workers], { cwd });
+      await cli.until(({ stdout, stderr }) => stdout().includes('"listening"') || stderr() !== "");
+      cli.child.kill();
+      expect((await cli.result).stderr, workers).toContain("config-invalid: access.anonymous.filter");
+    }
   }));
 
 test("workers over a log in memory are refused with what to configure instead", async () => {
