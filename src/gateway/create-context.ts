@@ -100,7 +100,10 @@ export function createContext(parts: GatewayParts, state: ContextState): Gateway
   const context: GatewayContext = {
     version,
     node: options().cluster.node,
-    retention: (stream) => options().streams[stream]?.retention,
+    retention({ name, pattern }) {
+      const { streams: configured, patterns } = options();
+      return (pattern === undefined ? configured[name] : patterns[pattern]?.stream)?.retention;
+    },
     startedAt: parts.startedAt,
     listener: options().listener,
     streams,

@@ -83,16 +83,9 @@ export class OwnOnDemandStreams implements OnDemandStreams {
       logger,
     });
     this.#directory = new StreamDirectory(options, {
-      removal: store.removal!,
-      isShared: store.coordination !== undefined,
+      store,
       isOpen: (name) => this.#held.has(name),
       closeEmpty: (name) => this.#closeEmpty(name),
-      async trim(name, retention) {
-        const log = await store.open(name, { retention });
-        await log.trim();
-        await store.removal!.close(name);
-        return log;
-      },
       usedElsewhere: (names) => askPeers(dependencies.peers, names),
     });
   }

@@ -3,22 +3,18 @@ import { SpillwayError } from "../errors.ts";
 import type { OnDemandStream } from "../http/gateway-status.ts";
 import { createRateLimit, type Caller } from "../limits/admission.ts";
 import { formatCursor } from "../log/cursor.ts";
-import type { Log, LogRemoval, LogState, Retention } from "../log/log.ts";
+import type { Log, LogHead, LogRemoval, LogState, LogStore } from "../log/log.ts";
 import { monotonicMs } from "../util/durations.ts";
 import type { GatewayOptions, PatternOptions } from "./options.ts";
 import { patternFor, prefixOf } from "./stream-patterns.ts";
 
 /** What a directory needs of the process whose streams it knows. */
 export interface StreamDirectoryHost {
-  readonly removal: LogRemoval;
-  /** Whether other nodes have the store open. */
-  readonly isShared: boolean;
+  readonly store: LogStore;
   /** Whether a stream is open here, or is being opened. */
   isOpen(name: string): boolean;
   /** Closes a stream that is open here, if it has no events and nobody holds it. */
   closeEmpty(name: string): Promise<void> | undefined;
-  /** Applies retention to a stream that is closed here. */
-  trim(name: string, retention: Retention): Promise<Pick<Log, "epoch" | "state">>;
   /** Of these streams, those that other nodes use; `undefined` if a node does not answer. */
   usedElsewhere(names: readonly string[]): Promise<readonly string[] | undefined>;
 }
@@ -41,7 +37,7 @@ const removedTogether = 100;
 /** After how long a client may ask again where a pattern has as many streams as it may, in ms. */
 const longestRetry = 60_000;
 
-/** How long a node does not open a stream that it has declared unused, in ms: longer than another node takes to remove it. */
+/** How long a node does not open a stream that it has declared unused, in ms. Another node has half of it to begin the removal. */
 const removalTime = 5_000;
 
 /** The names of the streams that were made on demand: makes them within the limits, and removes those that are idle. */
@@ -108,6 +104,7 @@ export class StreamDirectory {
   /** Of these streams, those that are in use on this node. The others stay closed here while they are removed. */
   used(names: readonly string[]): string[] {
     const now = monotonicMs();
+    // One that is being removed here is not used: otherwise two nodes that ask each other at once would both keep it.
     const used = names.filter((name) => {
       const stream = this.#known.get(name);
       return this.#host.isOpen(name) || (stream !== undefined && !this.#isIdle(stream, now));
@@ -122,7 +119,7 @@ export class StreamDirectory {
     const before = [...this.#known.values()];
     const found = new Set<string>();
     for (const prefix of new Set(Object.keys(this.#options.patterns).map(prefixOf)))
-      for (const name of await this.#host.removal.list(prefix)) found.add(name);
+      for (const name of await this.#removal.list(prefix)) found.add(name);
     for (const name of found) {
       const pattern = this.patternOf(name);
       if (pattern !== undefined && !this.#known.has(name) && !this.#busy.has(name)) this.#add(name, pattern);
@@ -136,7 +133,7 @@ export class StreamDirectory {
       const now = monotonicMs();
       const idle: KnownStream[] = [];
       for (const stream of this.#known.values())
-        if (idle.length < removedTogether && this.#isIdle(stream, now)) idle.push(stream);
+        if (idle.length < removedTogether && this.#isIdle(stream, now) && !this.#isUsed(stream)) idle.push(stream);
       if (idle.length > 0) await this.#remove(idle);
       removed = idle.length > 0 && idle.every(({ name }) => !this.#known.has(name));
     }
@@ -156,6 +153,14 @@ export class StreamDirectory {
     }
   }
 
+  get #removal(): LogRemoval {
+    return this.#host.store.removal!;
+  }
+
+  get #isShared(): boolean {
+    return this.#host.store.coordination !== undefined;
+  }
+
   #add(name: string, pattern: string, before?: KnownStream): void {
     const now = monotonicMs();
     const stream = before ?? { name, pattern, usedAt: now, trimmedAt: now, epoch: undefined, state: undefined };
@@ -169,8 +174,7 @@ export class StreamDirectory {
   }
 
   async #make(name: string, pattern: string, caller: Caller | undefined): Promise<void> {
-    const { isShared, removal } = this.#host;
-    if (isShared && (await removal.has(name))) return this.#add(name, pattern);
+    if (this.#isShared && (await this.#removal.has(name))) return this.#add(name, pattern);
     if (caller) this.#limits.get(pattern)?.(caller);
     this.#add(name, pattern);
     try {
@@ -204,7 +208,7 @@ export class StreamDirectory {
   }
 
   #isIdle(stream: KnownStream, now: number): boolean {
-    return now - stream.usedAt >= this.optionsOf(stream.pattern).onDemand.idle && !this.#isUsed(stream);
+    return now - stream.usedAt >= this.optionsOf(stream.pattern).onDemand.idle;
   }
 
   #isTrimDue(stream: KnownStream): boolean {
@@ -216,9 +220,20 @@ export class StreamDirectory {
   }
 
   async #trim(stream: KnownStream): Promise<void> {
-    const trimmed = this.#host.trim(stream.name, this.optionsOf(stream.pattern).stream.retention);
+    const trimmed = this.#trimClosed(stream);
     this.#keepClosed([stream.name], trimmed);
-    noteState(stream, await trimmed);
+    await trimmed;
+  }
+
+  async #trimClosed(stream: KnownStream): Promise<void> {
+    const log = await this.#openClosed(stream);
+    await log.trim();
+    await this.#removal.close(stream.name);
+    noteState(stream, log);
+  }
+
+  #openClosed({ name, pattern }: KnownStream): Promise<Log> {
+    return this.#host.store.open(name, { retention: this.optionsOf(pattern).stream.retention });
   }
 
   /** Removes streams, except those that are used after all. */
@@ -230,15 +245,34 @@ export class StreamDirectory {
   }
 
   async #removeUnused(streams: readonly KnownStream[], names: readonly string[]): Promise<void> {
+    const asked = monotonicMs();
     const used = await this.#host.usedElsewhere(names);
     if (!used) return;
     for (const stream of streams) {
+      // The other nodes may soon open it again.
+      if (this.#isShared && monotonicMs() - asked > removalTime / 2) return;
       if (used.includes(stream.name)) stream.usedAt = monotonicMs();
-      else {
-        await this.#host.removal.remove(stream.name);
-        this.#drop(stream);
-      }
+      else if (!this.#isShared) await this.#removeLog(stream);
+      else await this.#removeShared(stream);
     }
+  }
+
+  /** A node that has died since it published, or that is taken for dead, does not tell of its use. The log does. */
+  async #removeShared(stream: KnownStream): Promise<void> {
+    if (!(await this.#removal.has(stream.name))) return this.#drop(stream);
+    const log = await this.#openClosed(stream);
+    const { head, lastTime } = log.state();
+    const age = Math.max(0, Date.now() - lastTime);
+    if (head === 0 || age >= this.optionsOf(stream.pattern).onDemand.idle)
+      return this.#removeLog(stream, { epoch: log.epoch, head });
+    await this.#removal.close(stream.name);
+    noteState(stream, log);
+    stream.usedAt = monotonicMs() - age;
+  }
+
+  async #removeLog(stream: KnownStream, unchanged?: LogHead): Promise<void> {
+    if (await this.#removal.remove(stream.name, unchanged)) this.#drop(stream);
+    else stream.usedAt = monotonicMs();
   }
 
   #keepClosed(names: readonly string[], until: Promise<unknown>): void {

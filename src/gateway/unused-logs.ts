@@ -29,7 +29,7 @@ export function createUnusedLogs(removal: () => Promise<LogRemoval>, logger: Log
     running.set(log, done);
   }
 
-  const removeNow = async (log: string): Promise<void> => (await removal()).remove(log);
+  const removeNow = async (log: string): Promise<void> => void (await (await removal()).remove(log));
 
   function keep(log: string, after: number): void {
     clearTimeout(later.get(log));

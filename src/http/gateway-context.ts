@@ -229,8 +229,8 @@ export interface GatewayContext {
   /** What serves subscriptions over HTTP/1.1 at the gateway's own address: the raw listener, or Node's HTTP. */
   readonly listener: "raw" | "node";
   readonly streams: ReadonlyMap<string, ServedStream>;
-  /** The limits of a stream's log; `undefined` if it is not configured. */
-  retention(stream: string): Retention | undefined;
+  /** The limits of a stream's log; `undefined` if its configuration was removed. */
+  retention(stream: ServedStream): Retention | undefined;
   /** The streams that are made at their first use, in addition to `streams`. */
   readonly onDemand: OnDemandStreams;
   /** The stream served at `/api/sse`, `/events` and `/publish`. */

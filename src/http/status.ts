@@ -62,7 +62,7 @@ function streamStatus(stream: ServedStream, gateway: GatewayContext): StreamStat
   const { log, ids } = stream;
   const { events, bytes, lastTime, upstreamCursor } = log.state();
   const upstream = stream.upstream();
-  const { age = null, events: most = null, bytes: size = null } = gateway.retention(stream.name) ?? {};
+  const { age = null, events: most = null, bytes: size = null } = gateway.retention(stream) ?? {};
   return {
     ...place(stream),
     ids: ids === "gateway" ? ids : "upstream",

@@ -16,6 +16,7 @@ export {
   type Log,
   type LogEvent,
   type LogFilter,
+  type LogHead,
   type LogHint,
   type LogOptions,
   type LogPage,

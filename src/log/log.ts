@@ -224,6 +224,13 @@ export interface LogOptions {
   readonly retention: Retention;
 }
 
+/** The end of a log. */
+export interface LogHead {
+  readonly epoch: string;
+  /** The last sequence number; 0 before the first event. */
+  readonly head: number;
+}
+
 /** How a store removes logs, for streams that exist only for a while. */
 export interface LogRemoval {
   /** The streams whose names begin with `prefix` and that have a log, open or not. */
@@ -238,9 +245,11 @@ export interface LogRemoval {
   /**
    * Removes a stream's log with its events and idempotency keys; a `Log` of it that is open refuses every call from then on. Does
    * nothing where there is none. A log that is opened under the same name later has another epoch.
+   * @param unchanged removes the log only if it still has this epoch and head. Default: removes it in any case.
+   * @returns whether the log was removed, or there was none.
    * @throws {SpillwayError} a `store-…` code.
    */
-  remove(stream: string): Promise<void>;
+  remove(stream: string, unchanged?: LogHead): Promise<boolean>;
 }
 
 /** A store of logs, made from one URL such as `sqlite:./spillway.db`. */

@@ -47,6 +47,37 @@ export const removalFacts: readonly LogStoreFact[] = [
     },
   },
   {
+    title: "a log with another head or epoch than expected is not removed",
+    removes: true,
+    async check({ store, open }) {
+      const { close, has, remove } = store.removal!;
+      const log = await open("a");
+      const { epoch } = log;
+      await log.append(numbered(1, 2));
+      equal(await remove("a", { epoch, head: 1 }), false);
+      equal(await remove("a", { epoch: `${epoch.slice(1)}0`, head: 2 }), false);
+      const kept = await open("a");
+      deepEqual([kept.epoch, dataOf(await readAll(kept))], [epoch, ["1", "2"]]);
+      await close("a");
+      deepEqual([await remove("a", { epoch, head: 2 }), await has("a")], [true, false]);
+      deepEqual([await remove("a", { epoch, head: 2 }), await has("a")], [true, false]);
+    },
+  },
+  {
+    title: "a log to which another node has appended is not removed",
+    removes: true,
+    shared: true,
+    async check({ open, join }) {
+      const log = await open("a");
+      await log.append(numbered(1, 3));
+      const other = await join("b");
+      await log.append(numbered(4, 4));
+      equal(await other.removal!.remove("a", { epoch: log.epoch, head: 3 }), false);
+      deepEqual(await log.append(numbered(5, 5)), { first: 5, last: 5, replayed: false });
+      deepEqual(dataOf(await readAll(log)), ["1", "2", "3", "4", "5"]);
+    },
+  },
+  {
     title: "a log that was closed is in the store with its events, and refuses calls until it is opened again",
     removes: true,
     async check({ store, open }) {

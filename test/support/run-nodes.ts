@@ -18,6 +18,8 @@ export interface GatewayNode {
   readonly port: number;
   start(): Promise<void>;
   kill(signal: NodeJS.Signals): Promise<number | string>;
+  /** Pauses or resumes the process. */
+  pause(on: boolean): void;
   /** Sends a request on a new connection. */
   send(path: string, init?: NodeRequest): Promise<Response>;
 }
@@ -51,6 +53,7 @@ export async function prepareNode(config: GatewayConfig): Promise<GatewayNode> {
       await program.printed('"listening"');
     },
     kill: async (signal) => program!.kill(signal),
+    pause: (on) => void program!.process.kill(on ? "SIGSTOP" : "SIGCONT"),
     send: (path, { headers, ...init } = {}) =>
       fetch(url + path, { ...init, headers: { connection: "close", ...headers } }),
   };

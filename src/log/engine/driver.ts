@@ -10,6 +10,7 @@ import type {
   AppendOptions,
   LogEvent,
   LogFilter,
+  LogHead,
   LogRemoval,
   LogState,
   NewEvent,
@@ -179,6 +180,11 @@ export interface OpenedStream {
 
 /** How a driver removes logs, none of which is open in this store. */
 export type DriverRemoval = Pick<LogRemoval, "list" | "has" | "remove">;
+
+/** Whether a log may be removed: see {@link LogRemoval.remove}. */
+export function isUnchanged(found: LogHead, unchanged: LogHead | undefined): boolean {
+  return !unchanged || (found.epoch === unchanged.epoch && found.head === unchanged.head);
+}
 
 /** An engine's store of logs. Methods throw what the client library throws, which `storeError` turns into what callers get. */
 export interface StoreDriver {

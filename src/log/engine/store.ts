@@ -70,10 +70,10 @@ export function createEngineStore(driver: StoreDriver, options: EngineStoreOptio
     list: (prefix) => ask(() => list(prefix)),
     has: (stream) => ask(() => has(stream)),
     close: (stream) => ask(() => closeLog(stream)),
-    remove: (stream) =>
+    remove: (stream, unchanged) =>
       ask(async () => {
         await closeLog(stream);
-        await remove(stream);
+        return remove(stream, unchanged);
       }),
   });
 

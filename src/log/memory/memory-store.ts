@@ -1,6 +1,6 @@
 import { SpillwayError } from "../../errors.ts";
 import type { Logger } from "../../util/logger.ts";
-import type { StoreDriver } from "../engine/driver.ts";
+import { isUnchanged, type StoreDriver } from "../engine/driver.ts";
 import { createEngineStore } from "../engine/store.ts";
 import type { LogStore } from "../log.ts";
 import { MemoryLogDriver } from "./log-driver.ts";
@@ -30,7 +30,12 @@ function createStoreDriver(): StoreDriver {
     removal: {
       list: async (prefix) => [...logs.keys()].filter((stream) => stream.startsWith(prefix)),
       has: async (stream) => logs.has(stream),
-      remove: async (stream) => void logs.delete(stream),
+      async remove(stream, unchanged) {
+        const driver = logs.get(stream);
+        if (driver && !isUnchanged(driver.state, unchanged)) return false;
+        logs.delete(stream);
+        return true;
+      },
     },
     async prune() {
       // A log forgets old keys when it looks for one.

@@ -13,7 +13,8 @@ import { createLeaseDriver, type FencedLogs, notOpenError } from "./lease-driver
 import { type NatsLocation, parseLocation } from "./location.ts";
 import { NatsLogDriver, type NatsLogDependencies } from "./log-driver.ts";
 import { createQueries, type Queries } from "./queries.ts";
-import { logStreamName, logSubjects, nodeNames, nodesConfig } from "./schema.ts";
+import { createRemoval } from "./removal.ts";
+import { nodeNames, nodesConfig } from "./schema.ts";
 
 export interface NatsStoreOptions extends EngineStoreOptions {
   /**
@@ -111,14 +112,7 @@ function createStoreDriver(
     async prune() {
       for (const driver of logs.values()) await driver.purge();
     },
-    removal: {
-      async list(prefix) {
-        const streams = await queries.describe(logSubjects(location.prefix));
-        return streams.filter((name) => name !== "" && name.startsWith(prefix));
-      },
-      has: async (stream) => (await queries.facts(logStreamName(location.prefix, stream))) !== undefined,
-      remove: (stream) => queries.remove(logStreamName(location.prefix, stream)),
-    },
+    removal: createRemoval(queries, location.prefix),
     leases: createLeaseDriver(queries, names, clock, fencedLogs, self, repair),
     connection: connection.outage.connection,
     storeError,

@@ -1,5 +1,5 @@
 import type { DriverRemoval } from "../engine/driver.ts";
-import type { Connections } from "./connections.ts";
+import type { Connections, RunStatement } from "./connections.ts";
 import { decodeText, encodeText } from "./text.ts";
 
 /** What belongs to a stream's row. */
@@ -15,6 +15,10 @@ export function createRemoval({ run, transact }: Connections, schema: string): D
     return row && Number(row.id);
   }
 
+  async function isThere(inTransaction: RunStatement, id: number): Promise<boolean> {
+    return (await inTransaction({ text: `SELECT FROM ${streams} WHERE id = $1`, values: [id] })).length > 0;
+  }
+
   return {
     async list(prefix) {
       const text = `SELECT name FROM ${streams} WHERE name >= $1 AND left(name, length($1)) = $1`;
@@ -22,14 +26,18 @@ export function createRemoval({ run, transact }: Connections, schema: string): D
       return rows.map(({ name }) => decodeText(String(name)));
     },
     has: async (stream) => (await idOf(stream)) !== undefined,
-    async remove(stream) {
+    async remove(stream, unchanged) {
       const id = await idOf(stream);
-      if (id === undefined) return;
-      await transact(async (inTransaction) => {
+      if (id === undefined) return true;
+      return transact(async (inTransaction) => {
         // The row comes first: nothing is appended without it.
-        await inTransaction({ text: `DELETE FROM ${streams} WHERE id = $1`, values: [id] });
+        const condition = unchanged ? " AND epoch = $2 AND head = $3" : "";
+        const values = unchanged ? [id, unchanged.epoch, unchanged.head] : [id];
+        const text = `DELETE FROM ${streams} WHERE id = $1${condition} RETURNING id`;
+        if ((await inTransaction({ text, values })).length === 0) return !(await isThere(inTransaction, id));
         for (const part of parts)
           await inTransaction({ text: `DELETE FROM ${table(part)} WHERE stream = $1`, values: [id] });
+        return true;
       });
     },
   };

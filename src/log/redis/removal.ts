@@ -26,14 +26,18 @@ export function createRemoval(prefix: string, servers: Servers): DriverRemoval {
       const { writer } = await servers.of(stream);
       return (await writer.send(["EXISTS", metaOf(stream)])) === 1;
     },
-    async remove(stream) {
+    async remove(stream, unchanged) {
       const { writer } = await servers.of(stream);
       const { meta, ...others } = keysOf(prefix, stream);
+      const head = String(unchanged?.head ?? "");
       for (;;) {
-        const epoch = String((await writer.send(["HGET", meta, "epoch"])) ?? "");
+        const found = String((await writer.send(["HGET", meta, "epoch"])) ?? "");
+        if (unchanged && found === "") return true;
+        const epoch = unchanged?.epoch ?? found;
         const keys = [meta, eventsKey(prefix, stream, epoch), ...Object.values(others)];
-        // Otherwise a new epoch has begun meanwhile, with other events.
-        if ((await evaluate(writer, removeScript, keys, [epoch])) === 1) return;
+        if ((await evaluate(writer, removeScript, keys, [epoch, head])) === 1) return true;
+        if (unchanged) return false;
+        // A new epoch has begun meanwhile, with other events.
       }
     },
   };

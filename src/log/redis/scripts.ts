@@ -98,9 +98,13 @@ end
 return {snapshot(KEYS[1]), redis.call('HGET', KEYS[1], 'format')}`,
 );
 
-/** KEYS: meta, and all others of the log of this epoch. ARGV: the epoch. Answers 0 if the log has another epoch by now. */
+/**
+ * KEYS: meta, and all others of the log of this epoch. ARGV: the epoch; the head, or '' for any. Answers 0 if the log has another epoch
+ * or head by now.
+ */
 export const removeScript: Script = script(`
 if (redis.call('HGET', KEYS[1], 'epoch') or '') ~= ARGV[1] then return 0 end
+if ARGV[2] ~= '' and tonumber(redis.call('HGET', KEYS[1], 'head')) ~= tonumber(ARGV[2]) then return 0 end
 redis.call('UNLINK', unpack(KEYS))
 return 1`);
 

@@ -100,8 +100,10 @@ function createStoreDriver({ path, writer, snapshots, lock, logs }: SqliteStoreP
     removal: {
       list: async (prefix) => names().filter((name) => name.startsWith(prefix)),
       has: async (stream) => names().includes(stream),
-      async remove(stream) {
-        await writer.remove(stream);
+      async remove(stream, unchanged) {
+        // Otherwise the writer would make it.
+        if (unchanged && !names().includes(stream)) return true;
+        return writer.remove(stream, unchanged);
       },
     },
     prune: writer.prune,

@@ -1,6 +1,6 @@
 import type { Logger } from "../../util/logger.ts";
-import type { TrimBounds } from "../engine/driver.ts";
-import type { Appended } from "../log.ts";
+import { isUnchanged, type TrimBounds } from "../engine/driver.ts";
+import type { Appended, LogHead } from "../log.ts";
 import {
   type AppendOutcome,
   type AppendRequest,
@@ -26,8 +26,8 @@ export interface WriterClient {
   settle(group: readonly AppendRequest[], head: number): Promise<readonly Appended[]>;
   trim(stream: number, bounds: TrimBounds, limit: number): Promise<TrimResult>;
   boundKeys(stream: number, max: number): Promise<void>;
-  /** Removes a stream with its events and keys, in small steps; resolves to its id. */
-  remove(stream: string): Promise<number>;
+  /** Removes a stream with its events and keys, in small steps, if it is unchanged; returns whether it was. */
+  remove(stream: string, unchanged: LogHead | undefined): Promise<boolean>;
   /** Removes idempotency keys from before a time, in ms since 1970. */
   prune(before: number): Promise<void>;
   /** Closes the database after the pending requests. */
@@ -86,13 +86,14 @@ export function createWriterClient(
     append,
     settle: (appends, head) => call({ kind: "settle", appends, head }),
     trim,
-    async remove(stream) {
-      const { id } = await openOne(stream);
+    async remove(stream, unchanged) {
+      const { id, epoch, head } = await openOne(stream);
+      if (!isUnchanged({ epoch, head }, unchanged)) return false;
       const none = { before: undefined, events: 0, bytes: undefined };
       while ((await trim(id, none, removedAtOnce)).removed > 0);
       await call({ kind: "remove", stream: id });
       forget(stream);
-      return id;
+      return true;
     },
     async boundKeys(stream, max) {
       await call({ kind: "bound-keys", stream, max });

@@ -218,6 +218,17 @@ describe("options", () => {
     expect((await request("/streams/chat-1")).status).toBe(404);
   });
 
+  test("the status of a stream shows the retention of its pattern, also after a reload", async () => {
+    let next: GatewayConfig = { streams: { "chat-*": { retention: { age: "1h", events: 2 } } } };
+    const { gateway, publish, request } = await open("memory:", next, () => next);
+    await publish("chat-1", "x");
+    expect(gateway.status().streams["chat-1"]?.retention).toMatchObject({ age: 3_600_000, events: 2 });
+    next = { streams: { "chat-*": { retention: { events: 3 } } } };
+    await gateway.reload();
+    const { streams } = (await (await request("/status")).json()) as ReturnType<Gateway["status"]>;
+    expect(streams["chat-1"]?.retention).toMatchObject({ events: 3 });
+  });
+
   test("a stream made on demand becomes a configured one by a reload, with its events", async () => {
     let next: GatewayConfig = { streams: { "chat-*": {}, "chat-1": {} } };
     const { gateway, subscribe, publish } = await open("memory:", { streams: { "chat-*": {} } }, () => next);

@@ -1,0 +1,141 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createGateway, type Gateway, type GatewayConfig } from "spillway";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { allStores } from "../support/all-stores.ts";
+import { testPatience } from "../support/patience.ts";
+import { eventually, read } from "../support/reader.ts";
+import { type GatewayNode, prepareNode } from "../support/run-nodes.ts";
+import { createRoomTraffic } from "../support/room-traffic.ts";
+import { engines } from "../support/shared-engines.ts";
+
+/** How often a node is killed: `KILL_ROUNDS=50 npx vitest run test/integration/on-demand-removal.test.ts`. */
+const rounds = Number(process.env["KILL_ROUNDS"] ?? 1);
+const idle = 1_000;
+
+function config(store: string, keep = idle): GatewayConfig {
+  return {
+    store,
+    access: { anonymous: ["subscribe", "publish", "admin"] },
+    limits: { connectRate: "100000/1s" },
+    streams: { "room-*": { onDemand: { idle: `${keep}ms`, rate: "100000/1s" } } },
+  };
+}
+
+async function openNode(store: string, keep?: number): Promise<Gateway> {
+  const gateway = await createGateway(
+    { listen: "127.0.0.1:0", drain: "1s", ...config(store, keep) },
+    { logger: false },
+  );
+  onTestFinished(() => gateway.close());
+  return gateway;
+}
+
+/** Makes one node, or two if nodes can share the store. */
+async function makeNodes<Node>(store: string, make: (store: string) => Promise<Node>): Promise<Node[]> {
+  const first = await make(store);
+  return /^(memory|sqlite):/.test(store) ? [first] : [first, await make(store)];
+}
+
+describe.each(allStores)("in $name", ({ place }) => {
+  test("rooms that are used, removed and used again lose and double no event, and keep those with a subscriber", async () => {
+    const store = await place();
+    const nodes = await makeNodes(store, openNode);
+    const addresses = await Promise.all(nodes.map((node) => node.listen()));
+    const urls = addresses.map(({ port }) => `http://127.0.0.1:${port}`);
+    const traffic = createRoomTraffic({ urls, rooms: 8, idle, unruly: false });
+    traffic.start();
+    await eventually(() => traffic.removals() >= 4, "4 removals");
+    await traffic.finish();
+  });
+});
+
+describe.each(allStores.filter(({ isPersistent }) => isPersistent))("in $name, killed", ({ place }) => {
+  test(
+    `kill -9 and pauses, ${rounds} times, while rooms are removed: none is lost, doubled or silent`,
+    { timeout: testPatience + rounds * 10_000 },
+    async () => {
+      const store = await place();
+      const nodes = await makeNodes(store, () => prepareNode(config(store)));
+      await Promise.all(nodes.map((node) => node.start()));
+      const traffic = createRoomTraffic({ urls: nodes.map(({ url }) => url), rooms: 8, idle, unruly: true });
+      traffic.start();
+      for (let round = 0; round < rounds; round++) await disturb(nodes[round % nodes.length]!);
+      await eventually(() => traffic.removals() >= 2, "2 removals");
+      await traffic.finish();
+    },
+  );
+});
+
+/** Kills a node in the midst of what it does, and then pauses it for about as long as others take to give it up. */
+async function disturb(node: GatewayNode): Promise<void> {
+  await sleep(Math.random() * 2 * idle);
+  expect(await node.kill("SIGKILL")).toBe("SIGKILL");
+  await node.start();
+  await sleep(Math.random() * idle);
+  node.pause(true);
+  await sleep(Math.random() * 5 * idle);
+  node.pause(false);
+}
+
+describe.each(engines)("on $name", (engine) => {
+  test("what a node has published before it was killed keeps the stream as long as what the others publish", async () => {
+    const place = engine.openPlace();
+    onTestFinished(() => place.remove());
+    // Longer than it takes until a node gives another one up.
+    const keep = 5_000;
+    const alive = await openNode(place.url, keep);
+    const dying = await prepareNode(config(place.url, keep));
+    await dying.start();
+    const [known] = await alive.publish("room-1", { data: "one" });
+    // The stream is closed after `keep`, and removed after another `keep`, by what this node has seen of it.
+    await sleep(2 * keep - 500);
+    const sent = performance.now();
+    const response = await fetch(`${dying.url}/streams/room-1/events`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ data: "two" }),
+    });
+    const { ids } = (await response.json()) as { ids: [string] };
+    await dying.kill("SIGKILL");
+    const epochOf = (id: string | undefined): string => id!.split(".")[0]!;
+    await sleep(keep - 300 - (performance.now() - sent));
+    const [next] = await alive.publish("room-1", { data: "three" });
+    const isInTime = performance.now() - sent < keep;
+    expect([epochOf(ids[0]) === epochOf(known), !isInTime || epochOf(next) === epochOf(known)]).toEqual([true, true]);
+  });
+
+  test("a subscriber of a node that did not answer is told that its stream was removed", async () => {
+    const place = engine.openPlace();
+    onTestFinished(() => place.remove());
+    const alive = await openNode(place.url);
+    const paused = await prepareNode(config(place.url));
+    await paused.start();
+    const url = `${paused.url}/streams/room-1`;
+    const headers = { accept: "text/event-stream" };
+    const reading = read(await fetch(url, { headers }));
+    const [id] = await alive.publish("room-1", { data: "one" });
+    await reading.until(() => reading.data().length === 1);
+    paused.pause(true);
+    await eventually(() => alive.status().onDemand["room-*"]!.streams === 0, "the stream is removed");
+    await alive.publish("room-1", { data: "two" });
+    paused.pause(false);
+    await reading.until(({ ended }) => ended);
+    expect(reading.data()).toEqual(["one"]);
+    const resumed = read(await fetch(url, { headers: { ...headers, "last-event-id": id! } }));
+    await resumed.until(() => resumed.data().length === 1);
+    expect([resumed.controls("spillway.reset").length, resumed.data()]).toEqual([1, ["two"]]);
+    await resumed.cancel();
+  });
+
+  test("nodes that want to remove the same streams at the same time remove them", async () => {
+    const place = engine.openPlace();
+    onTestFinished(() => place.remove());
+    const first = await openNode(place.url, 60_000);
+    for (let n = 0; n < 20; n++) await first.publish(`room-${n}`, { data: "x" });
+    await first.close();
+    const nodes = await Promise.all([1, 2, 3].map(() => openNode(place.url)));
+    const known = (): number[] => nodes.map((node) => node.status().onDemand["room-*"]!.streams);
+    expect(known()).toEqual([20, 20, 20]);
+    await eventually(() => known().includes(0), "the streams are removed");
+  });
+});
