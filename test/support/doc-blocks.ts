@@ -12,31 +12,66 @@ export interface DocBlock {
   readonly language: string;
   /** Without the indentation of the fence. */
   readonly text: string;
+  /** The file that it is: a comment in its first line has the name. */
+  readonly file: string | undefined;
   /** The reason why it is not checked, from a comment above the fence: `<!-- not run: needs Docker -->`. */
   readonly reason: string | undefined;
+  /** The test that checks it instead of those for its language: `<!-- checked by test/… -->`. */
+  readonly checkedBy: string | undefined;
 }
 
 /** The remedy for a block that fails its check. */
 export const remedy: string =
   "Mend the block, or write why it cannot be checked into a line of its own above the fence: <!-- not run: needs Docker -->";
 
-/** The pages whose blocks are checked. */
-function pages(): string[] {
-  const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).map((page) => join("docs", page));
-  return ["README.md", "PROTOCOL.md", "CONTRIBUTING.md", "SECURITY.md", ...docs.filter((page) => page.endsWith(".md"))];
+/** The pages whose blocks and commands are checked. */
+export function docPages(): string[] {
+  const nested = ["docs", "examples"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((page) => join(folder, page)),
+  );
+  const pages = ["README.md", "PROTOCOL.md", "CONTRIBUTING.md", "SECURITY.md", "bench/README.md", ...nested];
+  return pages.filter((page) => page.endsWith(".md"));
 }
 
-/** All blocks in these languages, except those with a reason why they are not checked. */
+/** The text of a page. */
+export function pageText(page: string): string {
+  return readFileSync(join(root, page), "utf8");
+}
+
+/**
+ * All blocks in these languages, except those that have a marker, and the files of the applications that test/frameworks builds and
+ * runs with their packages.
+ */
 export function docBlocks(...languages: readonly string[]): DocBlock[] {
-  return allBlocks().filter(({ language, reason }) => languages.includes(language) && reason === undefined);
+  return allBlocks().filter(
+    (block) =>
+      languages.includes(block.language) &&
+      block.reason === undefined &&
+      block.checkedBy === undefined &&
+      !isOfApplication(block),
+  );
 }
 
 /** Every block of every page. */
 export function allBlocks(): DocBlock[] {
-  return pages().flatMap((page) => blocksOf(page, readFileSync(join(root, page), "utf8")));
+  return docPages().flatMap((page) => blocksOf(page, pageText(page)));
 }
 
-/** A block that is a file: its first line is a comment with the name. */
+/** Pages with an application, by the test that builds and runs it. */
+export const applications: Readonly<Record<string, string>> = {
+  "docs/guides/client-frameworks.md": "test/frameworks/clients/recipes.check.ts",
+  "docs/guides/server-frameworks.md": "test/frameworks/servers/servers.check.ts",
+  "docs/guides/nest.md": "test/frameworks/nest/guide.check.ts",
+  "docs/guides/next.md": "test/frameworks/next/next.check.ts",
+  "docs/guides/mcp.md": "test/frameworks/mcp/server.check.ts",
+};
+
+/** Whether a block is a file of an application. */
+export function isOfApplication({ at, file }: DocBlock): boolean {
+  return file !== undefined && at.replace(/:\d+$/, "") in applications;
+}
+
+/** A block that is a file. */
 export interface DocFile {
   readonly name: string;
   readonly text: string;
@@ -44,20 +79,19 @@ export interface DocFile {
 
 /** The files of a page, in order. */
 export function docFiles(page: string): DocFile[] {
-  return blocksOf(page, readFileSync(join(root, page), "utf8")).flatMap(({ text }) => {
-    const name = /^(?:\/\/|#|<!--) (\S+\.\w+)(?: -->)?\n/.exec(text)?.[1];
-    return name === undefined ? [] : [{ name, text }];
-  });
+  return blocksOf(page, pageText(page)).flatMap(({ file, text }) => (file === undefined ? [] : [{ name: file, text }]));
 }
 
 function blocksOf(page: string, text: string): DocBlock[] {
-  const fence = /(?:^[ ]*<!-- not run: (.+) -->\n\n?)?^([ ]*)```(\S*).*\n([^]*?)^\2```$/gm;
+  const fence = /(?:^[ ]*<!-- (?:not run: (.+)|checked by (\S+)) -->\n\n?)?^([ ]*)```(\S*).*\n([^]*?)^\3```$/gm;
   return Array.from(
     text.matchAll(fence),
-    ({ 0: whole, 1: reason, 2: indent = "", 3: language = "", 4: body = "", index }) => {
+    ({ 0: whole, 1: reason, 2: checkedBy, 3: indent = "", 4: language = "", 5: body = "", index }) => {
       const before = text.slice(0, index + whole.indexOf("```"));
       const lines = body.split("\n").map((line) => line.slice(Math.min(indent.length, line.search(/\S|$/))));
-      return { at: `${page}:${before.split("\n").length + 1}`, language, text: lines.join("\n"), reason };
+      const at = `${page}:${before.split("\n").length + 1}`;
+      const file = /^(?:\/\/|#|<!--) (\S+\.\w+)(?: -->)?\n/.exec(lines.join("\n"))?.[1];
+      return { at, language, text: lines.join("\n"), file, reason, checkedBy };
     },
   );
 }

@@ -4,13 +4,13 @@
  */
 import { execFile } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { createGateway, type GatewayConfig, type WebhookConfig } from "../../src/index.ts";
 import { makeKey } from "./credentials.ts";
-import { root } from "./doc-blocks.ts";
+import { docFiles, root } from "./doc-blocks.ts";
 import { portOf } from "./ports.ts";
 import { findProgram } from "./programs.ts";
 
@@ -21,7 +21,7 @@ export interface DocShell {
 }
 
 /** Programs of the machine that a block may use. */
-const programs = "cat cp date echo grep head jq mkdir mv openssl printf rm sleep sqlite3".split(" ");
+const programs = "cat chmod cp date dd echo grep head jq mkdir mv openssl printf rm sleep sqlite3".split(" ");
 
 /** The streams that the pages use. */
 const streams = ["prices", "chat", "events", "market"];
@@ -70,8 +70,9 @@ case $1 in
   *) exec '${process.execPath}' '${main}' "$@" ;;
 esac`,
   npx: `[ "$1" = spillway ] || { echo "npx $1: only npx spillway is checked"; exit 1; }; shift; exec spillway "$@"`,
-  // That they work is what CI shows.
+  // That they work is what CI shows, also that every benchmark runs; here, it only reads its flags.
   npm: `name=$1; [ "$1" = run ] && name=$2; folder=.
+[ "$name" = bench ] && PATH=/usr/bin:/bin exec '${process.execPath}' '${join(root, "bench/run.js")}' "\${@:4}" --list
 for ((i = 1; i < $#; i++)); do [ "\${!i}" = --prefix ] && { j=$((i + 1)); folder=\${!j}; }; done
 case $1 in ci|cit|i|install|pack) ;; *) jq -e ".scripts[\\"$name\\"]" "${root}/$folder/package.json" >/dev/null ;; esac`,
   node: `${untilPrinted}
@@ -82,6 +83,8 @@ case " $* " in
   *" -N "*) exec 3< <(real "$@"); pid=$!; IFS= read -r line <&3 && kill $pid && echo "$line" ;;
   *) real "$@" ;;
 esac`,
+  // A group that everyone is a member of: their own.
+  chgrp: `exec '${findProgram("chgrp")}' "$('${findProgram("id")}' -gn)" "\${@:2}"`,
   // A program of the reader's own.
   producer: `echo '{"data":"from a producer"}'`,
 };
@@ -89,6 +92,7 @@ esac`,
 /** Starts the gateway and the source that the blocks use. */
 export async function startDocShell(): Promise<DocShell> {
   const scratch = mkdtempSync(join(tmpdir(), "spillway-docs-"));
+  const source = await startSource();
   const { key, config } = makeKey("docs", { can: ["subscribe", "publish", "admin"] });
   const gatewayConfig: GatewayConfig = {
     listen: "127.0.0.1:0",
@@ -99,7 +103,8 @@ export async function startDocShell(): Promise<DocShell> {
     deliveries: { billing: { stream: "chat", url: "http://127.0.0.1:9", allowPrivate: true, dead: "market" } },
     default: "events",
     store: "memory:",
-    access: { anonymous: ["subscribe", "publish", "admin"], keys: [config] },
+    runs: { "/v1/**": { upstream: { url: `http://127.0.0.1:${portOf(source)}` }, dialect: "openai" } },
+    access: { anonymous: ["subscribe", "publish", "admin", "proxy"], keys: [config] },
   };
   const gateway = await createGateway(gatewayConfig, { readConfig: () => gatewayConfig });
   const { port } = await gateway.listen();
@@ -107,12 +112,13 @@ export async function startDocShell(): Promise<DocShell> {
     const event = { event: "trade", channel: "btc-usd", data: { symbol: "btc-usd", price: 97_250 } };
     for (const stream of streams) void gateway.publish(stream, event);
   }, 100);
-  const source = createServer((_, response) => {
-    response.writeHead(200, { "content-type": "text/event-stream" });
-    response.write('id: 1\ndata: {"symbol":"btc-usd"}\n\n');
-  });
-  await new Promise<void>((resolve) => source.listen(0, "127.0.0.1", resolve));
-  const site: Site = { gateway: `http://127.0.0.1:${port}`, source: `http://127.0.0.1:${portOf(source)}`, key };
+  const clients = new AbortController();
+  const site: Site = {
+    gateway: `http://127.0.0.1:${port}`,
+    source: `http://127.0.0.1:${portOf(source)}`,
+    key,
+    ...(await idsOf(`http://127.0.0.1:${port}`, clients.signal)),
+  };
   const bin = join(scratch, "bin");
   mkdirSync(bin);
   for (const [name, body] of Object.entries(shims)) {
@@ -121,11 +127,13 @@ export async function startDocShell(): Promise<DocShell> {
   }
   for (const name of [...programs, "bash", "mktemp"])
     symlinkSync(findProgram(name) ?? `/missing/${name}`, join(bin, name));
+  linkPackages(scratch);
   await makeDatabase(scratch);
   return {
     run: (text) => runBlock(scratch, localised(text, site), site),
     async close() {
       clearInterval(publishing);
+      clients.abort();
       source.close();
       source.closeAllConnections();
       await gateway.close();
@@ -138,11 +146,60 @@ interface Site {
   readonly gateway: string;
   readonly source: string;
   readonly key: string;
+  /** The id of a connection, and of a run with one of its places, as the pages show others. */
+  readonly client: string;
+  readonly run: string;
+  readonly place: string;
+}
+
+/** A source of events, which never end, and a model, whose answers do not end either. */
+async function startSource(): Promise<Server> {
+  const server = createServer((request, response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    if (request.method === "GET") return response.write('id: 1\ndata: {"symbol":"btc-usd"}\n\n');
+    const timer = setInterval(
+      () => response.write('data: {"choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n'),
+      100,
+    );
+    return response.once("close", () => clearInterval(timer));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+/** Follows a stream and begins a run. */
+async function idsOf(url: string, signal: AbortSignal): Promise<Pick<Site, "client" | "run" | "place">> {
+  const following = await fetch(`${url}/streams/chat`, { signal });
+  const answer = await fetch(`${url}/v1/chat/completions`, { method: "POST", body: '{"stream":true}', signal });
+  return {
+    client: await firstMatch(following, /"client":"([\w-]+)"/),
+    run: answer.headers.get("spillway-run")!,
+    place: await firstMatch(answer, /^id: (\S+)/m),
+  };
+}
+
+/** What a response has in the first place of that form. Reads on, as a client would. */
+async function firstMatch(response: Response, pattern: RegExp): Promise<string> {
+  const pieces = response.body!.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+  for (let text = ""; ;) {
+    const { value, done } = await pieces.next();
+    if (done) throw new Error(`no ${pattern} in ${text}`);
+    text += value;
+    const [, found] = pattern.exec(text) ?? [];
+    if (found === undefined) continue;
+    void (async () => {
+      while (!(await pieces.next()).done);
+    })().catch(() => undefined);
+    return found;
+  }
 }
 
 /** The text with the addresses and the key of the test. */
-function localised(text: string, { gateway, source, key }: Site): string {
+function localised(text: string, { gateway, source, key, client, run, place }: Site): string {
   return text
+    .replaceAll("nFNd6C4SDy-uAuXLWTuiIg", client)
+    .replaceAll("1f-3pNqX0mYb7dQe2aZk9LwTg", run)
+    .replaceAll("k3j9x2.412", place)
     .replaceAll(/https?:\/\/source\.example|http:\/\/127\.0\.0\.1:9090/g, source)
     .replaceAll(/https?:\/\/(?:127\.0\.0\.1:8080|localhost:8080|[\w-]+\.example(?::\d+)?)/g, gateway)
     .replaceAll(/spw_…|(?<=Bearer )…/g, key)
@@ -154,8 +211,11 @@ function localised(text: string, { gateway, source, key }: Site): string {
 async function runBlock(scratch: string, text: string, { gateway, source, key }: Site): Promise<void> {
   const cwd = mkdtempSync(join(scratch, "block-"));
   copyFileSync(join(scratch, "spillway.db"), join(cwd, "spillway.db"));
+  writeFileSync(join(cwd, "key.txt"), key);
+  const definition = text.includes("spillway schema") ? "{ definition: ./prices.ts }" : "{}";
+  for (const { name, text: module } of docFiles("docs/guides/typed-events.md")) writeFileSync(join(cwd, name), module);
   // `init` overwrites nothing.
-  if (!text.includes("spillway init")) writeFileSync(join(cwd, "spillway.yaml"), "streams:\n  prices: {}\n");
+  if (!text.includes("spillway init")) writeFileSync(join(cwd, "spillway.yaml"), `streams:\n  prices: ${definition}\n`);
   symlinkSync(join(root, "examples"), join(cwd, "examples"));
   const names = Array.from(text.matchAll(/\$\{?([A-Z]\w*)/g), ([, name = ""]) => name);
   const values = names.map((name) => [name, name.endsWith("URL") ? `${source}/events?api-key=secret` : key]);
@@ -177,6 +237,13 @@ async function runBlock(scratch: string, text: string, { gateway, source, key }:
     const { stdout, stderr, code } = cause as { stdout: string; stderr: string; code: number };
     throw new Error(`exit code ${code}\n${stdout}${stderr}`, { cause });
   }
+}
+
+/** What modules of the pages import, for every folder below. */
+function linkPackages(folder: string): void {
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(root, join(folder, "node_modules/spillway"));
+  symlinkSync(join(root, "node_modules/zod"), join(folder, "node_modules/zod"));
 }
 
 /** A log as `spillway serve` leaves it. */

@@ -1,5 +1,8 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
 import type { RunConfig } from "../../../src/index.ts";
+import { allBlocks } from "../../support/doc-blocks.ts";
 import { serveGateway, type GatewayServer } from "../../support/gateway-server.ts";
 import { eventually } from "../../support/reader.ts";
 import { startRunOrigin, type OriginRequest, type RunOrigin } from "../../support/run-origin.ts";
@@ -122,4 +125,30 @@ test("the AI SDK joins the running response of a chat again, and nothing once it
   expect(await second).toEqual(await first);
   expect(JSON.stringify(await first)).toContain("Hello, world!");
   await eventually(async () => (await sdks.aiRejoin(url)) === null, "the end");
+});
+
+test("the guide's code for OpenAI's client reads a response, and continues it in another place", async () => {
+  const page = "docs/guides/resumable-llm-streams.md";
+  const [first = "", second = ""] = allBlocks()
+    .filter(({ at, checkedBy }) => at.startsWith(page) && checkedBy !== undefined)
+    .map(({ text }) => text);
+  const origin = await startRunOrigin(replay(captures.openaiResponse));
+  const { url } = await serve(origin, "openai");
+  expect(first).toContain("http://127.0.0.1:8080");
+  const program = `
+    const events = [];
+    const others = [];
+    const remember = (event) => events.push(event);
+    ${first.replace("http://127.0.0.1:8080", url)}
+    const { id } = events[0].response;
+    const sequenceNumber = events[2].sequence_number;
+    ${second}
+    for await (const event of rest) others.push(event);
+    console.log(JSON.stringify([events, others]));`;
+  const args = ["--input-type=module", "-e", program];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: import.meta.dirname });
+  const [events, rest] = JSON.parse(stdout) as [unknown[], unknown[]];
+  expect(events).toHaveLength(captures.openaiResponse.length);
+  expect(rest).toEqual(events.slice(3));
+  expect(origin.requests).toHaveLength(1);
 });

@@ -1,16 +1,12 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, test } from "vitest";
 import { checkBlock, docBlocks, root } from "../../support/doc-blocks.ts";
 
-/** Pages whose blocks are the files of an application, which test/frameworks runs with its packages. */
-const applications = new Set(
-  ["client-frameworks", "server-frameworks", "nest", "next", "mcp"].map((page) => `docs/guides/${page}.md`),
-);
-const blocks = docBlocks("js", "ts", "tsx").filter(({ at }) => !applications.has(at.replace(/:\d+$/, "")));
+const blocks = docBlocks("js", "jsx", "ts", "tsx");
 const folder = mkdtempSync(join(tmpdir(), "spillway-docs-"));
 /** The compiler's errors by block number. */
 const faults = new Map<number, string[]>();
@@ -36,6 +32,8 @@ const compilerOptions = {
     "react/jsx-runtime": [join(root, "node_modules/@types/react/jsx-runtime.d.ts")],
     "zod": [join(root, "node_modules/zod/index.d.ts")],
     "valibot": [join(root, "node_modules/valibot/dist/index.d.mts")],
+    "better-sse": [join(root, "node_modules/better-sse/build/index.d.mts")],
+    "vitest": [join(root, "node_modules/vitest/dist/index.d.ts")],
     "spillway": [join(root, "dist/index.d.ts")],
     "spillway/*": ["", "log/", "adapters/"].map((parent) => join(root, `dist/${parent}*/index.d.ts`)),
     "express": [join(root, "node_modules/@types/express/index.d.ts")],
@@ -44,13 +42,12 @@ const compilerOptions = {
   },
 };
 
-/** Modules of others that the blocks import, and that are not installed here or have no types. */
+/** Modules of others that the blocks import. Their types are not here, or do not fit to those of Node.js, as programs without types do not notice. */
 const foreign = [
   "@ai-sdk/react",
-  "@hono/node-server",
   "ai",
   "standardwebhooks",
-  "vitest",
+  "@hono/node-server",
   "@opentelemetry/sdk-node",
   "@opentelemetry/exporter-trace-otlp-http",
 ];
@@ -58,12 +55,18 @@ const foreign = [
 /** Names that the blocks use without declaring them: functions and values of the reader, and those of earlier blocks. */
 const globals = `
 import type { Server } from "node:http";
+import type { Express } from "express";
 import type { Gateway, createGateway as create } from "spillway";
 import type { Subscription, subscribe as subscribeTo } from "spillway/client";
+import type { createEventStore as createStore } from "spillway/mcp";
 
 declare global {
+  const app: Express;
   const gateway: Gateway;
   const createGateway: typeof create;
+  const createEventStore: typeof createStore;
+  const StreamableHTTPServerTransport: new (options: object) => unknown;
+  const session: string;
   const server: Server;
   const subscribe: typeof subscribeTo;
   const subscription: Subscription;
@@ -83,6 +86,9 @@ declare global {
 
 beforeAll(async () => {
   for (const [index, { language, text }] of blocks.entries()) writeFileSync(join(folder, `${index}.${language}`), text);
+  // Of examples/own-store, whose page imports it.
+  const store = readFileSync(join(root, "examples/own-store/array-store.js"), "utf8");
+  writeFileSync(join(folder, "array-store.js"), `// @ts-nocheck\n${store}`);
   writeFileSync(join(folder, "foreign.d.ts"), foreign.map((name) => `declare module "${name}";\n`).join(""));
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
   writeFileSync(join(folder, "globals.d.ts"), globals);
