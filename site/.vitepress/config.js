@@ -4,6 +4,7 @@ import { slug } from "github-slugger";
 import { defineConfig } from "vitepress";
 import { writeMarkdown } from "../markdown.js";
 import { generated, overview, resolveLink, root, siteFile } from "../pages.js";
+import { plainEmptyHeads, themeFixes } from "../theme-fixes.js";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
 /** The claim: the first line in bold. */
@@ -34,13 +35,18 @@ export default defineConfig({
   cleanUrls: true,
   rewrites: siteFile,
   vite: {
-    plugins: [{ name: "vue-of-this-package", enforce: "pre", resolveId: resolveVue }],
+    plugins: [{ name: "vue-of-this-package", enforce: "pre", resolveId: resolveVue }, themeFixes],
     // The search index is one file, loaded with the first search.
     build: { chunkSizeWarningLimit: 2_000 },
   },
   markdown: {
     anchor: { slugify: slug },
-    config: (md) => md.core.ruler.push("repository-links", rewriteLinks),
+    // The default themes have too little contrast on the background of a block.
+    theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
+    config(md) {
+      md.core.ruler.push("repository-links", rewriteLinks);
+      plainEmptyHeads(md);
+    },
   },
   themeConfig: {
     search: { provider: "local", options: { miniSearch: { searchOptions: { combineWith: "AND", boostDocument } } } },

@@ -2,9 +2,10 @@ import { once } from "node:events";
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { extname, join } from "node:path";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { launchChromium } from "../support/chromium.ts";
+import { expectAccessible, expectNoSidewaysScroll } from "../support/dashboard-page.ts";
 import { anchorsOf } from "../support/doc-anchors.ts";
 import { root } from "../support/doc-blocks.ts";
 import { portOf } from "../support/ports.ts";
@@ -108,9 +109,12 @@ test("llms.txt lists pages in Markdown, whose links lead to others", () => {
 });
 
 /** A page of the site, and what it requested from elsewhere, and its errors. */
-async function open(path: string): Promise<{ page: Page; foreign: string[]; errors: string[] }> {
+async function open(
+  path: string,
+  options: BrowserContextOptions = {},
+): Promise<{ page: Page; foreign: string[]; errors: string[] }> {
   const origin = `http://127.0.0.1:${portOf(server)}`;
-  const context = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] });
+  const context = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"], ...options });
   onTestFinished(() => context.close());
   const page = await context.newPage();
   const foreign: string[] = [];
@@ -154,4 +158,20 @@ test("a page can be copied as Markdown", async () => {
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   expect(copied).toBe(read("concepts/delivery.md"));
   expect(copied).toMatch(/^# /);
+});
+
+describe.each(["light", "dark"] as const)("%s", (colorScheme) => {
+  test.each([
+    ["the home page", "/"],
+    ["a guide", "/guides/resumable-llm-streams"],
+    ["a page of tables", "/comparison"],
+    ["the reference of the configuration", "/reference/config"],
+    ["the reference of an entry point", "/api/client"],
+  ])("axe finds nothing on %s, which does not scroll sideways at 360 px", async (_, path) => {
+    const { page } = await open(path, { colorScheme });
+    await expectAccessible(page);
+    await page.setViewportSize({ width: 360, height: 740 });
+    await expectNoSidewaysScroll(page);
+    await expectAccessible(page);
+  });
 });
