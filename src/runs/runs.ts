@@ -248,15 +248,15 @@ export class Runs {
   }
 
   /** Waits for the end of a run that is stored after a position, and for a limited time. */
-  async #endOfRemote({ token }: Run, position: number): Promise<void> {
+  async #endOfRemote(run: Run, position: number): Promise<void> {
     const timeout = startTimeout(stopTimeout);
     const signal = AbortSignal.any([this.journal.closing, timeout.signal]);
-    const filter = { channels: [token], events: ["end"] };
+    const filter = { channels: [run.token], events: ["end"] };
     let looked = position;
-    while (!signal.aborted && this.#directory.get(token)) {
+    while (!signal.aborted && this.#directory.isRunning(run)) {
       await this.journal.hub.waitBeyond(looked, signal, filter);
       looked = this.journal.hub.head;
-      if (await this.journal.endOf({ token })) break;
+      if (await this.journal.endOf(run)) break;
     }
     timeout.clear();
   }

@@ -3,11 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import type { Gateway } from "spillway";
+import type { Log, LogStore } from "spillway/log";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually, read, type Reading } from "../../support/reader.ts";
 import { startRunOrigin, type OriginRequest, type RunOrigin } from "../../support/run-origin.ts";
 import { prepareRunNode, type RunNode } from "../../support/run-nodes.ts";
-import { pathOf } from "../../support/runs.ts";
+import { openRuns, pathOf, post, send, stateOf } from "../../support/runs.ts";
 import { engines } from "../../support/shared-engines.ts";
 
 /** A run is stopped this long after its last client has left, on whichever node that was. */
@@ -130,4 +132,40 @@ test("a run goes on while its only client is served by another worker, and is st
   watching.destroy();
   await request.aborted;
   await eventually(async () => (await node.state(path))["state"] === "cancelled", "the end");
+});
+
+/** A store whose hints of new events come late, as to a process that is busy. */
+function late(store: LogStore): LogStore {
+  return {
+    ...store,
+    async open(name, options) {
+      const log = await store.open(name, options);
+      const watch: Log["watch"] = (listener) => log.watch((hint) => void setTimeout(listener, 300, hint));
+      return {
+        stream: log.stream,
+        epoch: log.epoch,
+        state: () => log.state(),
+        append: log.append.bind(log),
+        read: log.read.bind(log),
+        find: log.find.bind(log),
+        trim: log.trim.bind(log),
+        watch,
+      };
+    },
+  };
+}
+
+test("a node stops a run of another node of whose start it has not heard yet", async () => {
+  const redis = engines.find(({ name }) => name === "redis")!;
+  const place = redis.openPlace();
+  onTestFinished(() => place.remove());
+  const origin = await startRunOrigin();
+  const open = async (): Promise<Gateway> => openRuns(origin, { store: late(await redis.openStore(place.url)) });
+  const [first, second] = [await open(), await open()];
+  const answering = post(first);
+  await eventually(() => origin.requests.length === 1, "a request");
+  origin.requests[0]!.send("data: 1\n\n");
+  const path = pathOf(await answering);
+  expect((await send(second, path, {}, "DELETE")).status).toBe(204);
+  expect(await stateOf(first, path)).toMatchObject({ state: "cancelled" });
 });
