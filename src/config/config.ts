@@ -799,8 +799,8 @@ export interface RunConfig {
    */
   readonly afterEnd?: "join" | "restart" | undefined;
   /**
-   * Whether `GET <path>/<key>/stream` returns the running response of that key, or 204. Default: `true` with `ai-sdk`,
-   * else `false`.
+   * Whether `GET <path>/<key>/stream` returns the running response of that key, or 204, and `DELETE` stops it.
+   * Default: `true` with `ai-sdk`, else `false`.
    */
   readonly rejoin?: boolean | undefined;
   /**

@@ -10,7 +10,10 @@ import { ConfigError, mismatch, type ConfigIssue } from "./issues.ts";
 import { openMemoryStore, openStore } from "./open-store.ts";
 import { resolveConfig } from "./resolve.ts";
 
-/** A configuration in code: the store may also be one that the program opens. */
+/**
+ * A configuration in code. The store may also be one that the program opens. Nothing is required: without streams, routes
+ * and runs, the gateway is there for the runs of the program, see {@link Gateway.run}.
+ */
 export interface CreateGatewayConfig extends Omit<GatewayConfig, "store"> {
   /**
    * The URL of a store, a function that opens one, or an open store. The gateway closes a store that it opened by a URL

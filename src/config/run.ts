@@ -65,7 +65,7 @@ const shape = object({
     .boolean()
     .optional()
     .describe(
-      "Whether `GET <path>/<key>/stream` returns the running response of that key, or 204. Default: `true` with `ai-sdk`, else `false`.",
+      "Whether `GET <path>/<key>/stream` returns the running response of that key, or 204, and `DELETE` stops it. Default: `true` with `ai-sdk`, else `false`.",
     ),
   onDisconnect: onDisconnect
     .prefault("continue")

@@ -30,7 +30,7 @@ export interface RunOptions {
   readonly key: readonly RunKey[];
   /** What a request gets with the key of a run that has ended: that run, or a new one. */
   readonly afterEnd: "join" | "restart";
-  /** Whether `GET <path>/<key>/stream` joins the run of that key. */
+  /** Whether `GET <path>/<key>/stream` joins the run of that key, and `DELETE` stops it. */
   readonly rejoin: boolean;
   /** How long after its last client has left a run is stopped; absent for never. */
   readonly cancelAfter: number | undefined;
