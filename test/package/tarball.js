@@ -21,6 +21,7 @@ try {
   await checkLinks(join(folder, "node_modules/spillway"));
   await serve();
   await embed();
+  await quickStart(join(folder, "node_modules/spillway/README.md"));
   await bringStore();
   console.log(
     "the tarball installs without a warning, its links lead somewhere, its licences are known, and it serves",
@@ -124,6 +125,22 @@ async function embed() {
   await writeFile(join(folder, "embed.js"), program);
   const { stdout } = await run(process.execPath, ["embed.js"], { cwd: folder });
   assert.equal(stdout, "1\n");
+}
+
+/** The program of the README, on a free port. */
+async function quickStart(readme) {
+  const text = await readFile(readme, "utf8");
+  const [, program] = /^```js\n(\/\/ an ES module: app\.mjs.*?)^```$/ms.exec(text) ?? [];
+  assert(program?.includes("streams: {"), "the README has no program");
+  await writeFile(join(folder, "app.mjs"), program.replace("streams: {", "listen: 0, streams: {"));
+  const child = spawn(process.execPath, ["app.mjs"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+  let output = "";
+  for await (const chunk of child.stdout) {
+    output += chunk;
+    if (output.includes("tea")) break;
+  }
+  child.kill();
+  assert.match(output, /^\w+\.1 \{"item":"tea"\}$/m);
 }
 
 /** A store of the program's own: the example, and what it imports from `spillway/log`. */
