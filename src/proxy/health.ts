@@ -1,5 +1,6 @@
 import type { Logger } from "../util/logger.ts";
 import { monotonicMs } from "../util/durations.ts";
+import { startTimeout } from "../util/timeout.ts";
 import type { HealthOptions } from "./options.ts";
 import type { Target } from "./target.ts";
 
@@ -38,13 +39,15 @@ export function startHealthChecks(
 
   /** Resolves to the reason if the target is not healthy. */
   async function check(): Promise<string | undefined> {
-    const late = AbortSignal.timeout(timeout);
+    const late = startTimeout(timeout, stopping.signal);
     try {
-      const status = await target.probe(path, AbortSignal.any([late, stopping.signal]));
+      const status = await target.probe(path, late.signal);
       return status >= 200 && status < 400 ? undefined : `status ${status}`;
     } catch (error) {
-      if (late.aborted) return `no answer within ${timeout} ms`;
+      if (late.signal.aborted) return `no answer within ${timeout} ms`;
       return (error as { readonly code?: string }).code ?? "no answer";
+    } finally {
+      late.clear();
     }
   }
 

@@ -249,8 +249,8 @@ export class Runs {
 
   /** Waits for the end of a run that is stored after a position, and for a limited time. */
   async #endOfRemote(run: Run, position: number): Promise<void> {
-    const timeout = startTimeout(stopTimeout);
-    const signal = AbortSignal.any([this.journal.closing, timeout.signal]);
+    const timeout = startTimeout(stopTimeout, this.journal.closing);
+    const { signal } = timeout;
     const filter = { channels: [run.token], events: ["end"] };
     let looked = position;
     while (!signal.aborted && this.#directory.isRunning(run)) {

@@ -97,7 +97,7 @@ export function startFollower({ connections, tables, place, outage }: FollowerDe
     while (!closing.signal.aborted) {
       await pollOnce();
       waiting = new AbortController();
-      await pause(wait, AbortSignal.any([closing.signal, waiting.signal]));
+      if (!closing.signal.aborted) await pause(wait, waiting.signal);
     }
   }
 
@@ -116,6 +116,7 @@ export function startFollower({ connections, tables, place, outage }: FollowerDe
     },
     close() {
       closing.abort();
+      waiting.abort();
       return ended;
     },
   };

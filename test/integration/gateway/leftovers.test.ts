@@ -6,6 +6,10 @@ import { expect, test, vi } from "vitest";
 import { createGateway } from "spillway";
 import { Tail } from "../../../src/hub/tail.ts";
 import type { Log, LogHint } from "../../../src/log/log.ts";
+import { startHealthChecks } from "../../../src/proxy/health.ts";
+import { createTargetHealth } from "../../../src/proxy/target-health.ts";
+import type { Target } from "../../../src/proxy/target.ts";
+import { silentLogger } from "../../../src/util/logger.ts";
 import { eventually } from "../../support/reader.ts";
 
 setFlagsFromString("--expose-gc");
@@ -30,6 +34,32 @@ test("a closed gateway's server is released from memory", async () => {
     collect();
     return servers.slice(0, -1).every((server) => server.deref() === undefined);
   }, "the release");
+});
+
+test("health checks leave nothing in memory", async () => {
+  const heap = async (): Promise<number> => {
+    // What was collected is only released in later turns.
+    for (let i = 0; i < 10; i++) {
+      collect();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return process.memoryUsage().heapUsed;
+  };
+  let probes = 0;
+  // As that of a target, it listens to the end of the check.
+  const probe: Target["probe"] = async (_path, signal) => {
+    signal.addEventListener("abort", () => {});
+    probes++;
+    return 200;
+  };
+  const target = { name: "a", health: createTargetHealth(), probe };
+  const options = { path: "/", every: 1, timeout: 1_000, up: 1, down: 1 };
+  const checks = startHealthChecks(target, options, { logger: silentLogger });
+  await eventually(() => probes > 100, "the first checks");
+  const [before, begun] = [await heap(), probes];
+  await eventually(() => probes > begun + 2_000, "many checks");
+  checks.stop();
+  expect((await heap()) - before).toBeLessThan(300 * (probes - begun));
 });
 
 test("reading a log that fails is retried at a fixed rate, however many hints arrive", async () => {
