@@ -32,15 +32,21 @@ export interface DiagnosedStreams {
   };
 }
 
+/** The diagnostics of the process that ingests. */
+export interface OwnDiagnostics extends Diagnostics {
+  /** Takes no more samples. */
+  stop(): void;
+}
+
 /**
- * Creates the diagnostics of the process that ingests.
+ * Creates the diagnostics.
  * @param options the options in use
  */
 export function createDiagnostics(
   { sources, streams: served }: DiagnosedStreams,
   options: () => GatewayOptions,
   host: DiagnosticsHost,
-): Diagnostics {
+): OwnDiagnostics {
   const history = createHistory(function* samples() {
     for (const [name, { log }] of sources) {
       const { delivered = 0, subscribers = 0, lag = 0 } = served.get(name)?.subscriberStats() ?? {};
@@ -52,6 +58,7 @@ export function createDiagnostics(
     attempts: async () => Object.fromEntries(Array.from(sources, ([name, source]) => [name, source.attempts()])),
     history: async (after) => history.read(after),
     config: () => host.printConfig(options()),
+    stop: history.stop,
     checks() {
       const streams = Array.from(sources, ([name, { log, paused }]): CheckedStream => {
         const { lastTime, bytes } = log.state();

@@ -74,6 +74,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
   const reconfigurable = createReconfigurable();
   const reload = readOptions && createReload(options, readOptions, { ...own, apply: reconfigurable.apply }, logger);
   const monitor = createProcessMonitor(() => gateway.bodies.bytes);
+  const diagnostics = createDiagnostics(own, () => current, host);
   const metrics = createMetrics({
     version,
     streams: () => [...own.streams, ...onDemand.patterns()],
@@ -99,7 +100,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     peers: nodes,
     reload: reload?.run,
     deliveries,
-    diagnostics: createDiagnostics(own, () => current, host),
+    diagnostics,
     async endIngest() {
       await reload?.end();
       sharedTickets?.stop();
@@ -108,6 +109,7 @@ export async function startGateway(options: GatewayOptions, host: GatewayHost): 
     metrics: () => metrics.render(),
     async end() {
       monitor.stop();
+      diagnostics.stop();
       await Promise.all([shared.close(), nodes?.stop()]);
       if (!keepsStore) await store.close();
     },

@@ -5,7 +5,8 @@ import { runInNewContext } from "node:vm";
 import { expect, test, vi } from "vitest";
 import { createGateway } from "spillway";
 import { Tail } from "../../../src/hub/tail.ts";
-import type { Log, LogHint } from "../../../src/log/log.ts";
+import type { Log, LogHint, LogStore } from "../../../src/log/log.ts";
+import { createMemoryStore } from "../../../src/log/memory/index.ts";
 import { startHealthChecks } from "../../../src/proxy/health.ts";
 import { createTargetHealth } from "../../../src/proxy/target-health.ts";
 import type { Target } from "../../../src/proxy/target.ts";
@@ -33,6 +34,33 @@ test("a closed gateway's server is released from memory", async () => {
   await eventually(() => {
     collect();
     return servers.slice(0, -1).every((server) => server.deref() === undefined);
+  }, "the release");
+});
+
+/** Opens a gateway, asks for its history and closes it; returns a weak reference to the log of its stream. */
+async function closeWithHistory(): Promise<WeakRef<Log>> {
+  let log: WeakRef<Log>;
+  const memory = createMemoryStore();
+  const store: LogStore = {
+    ...memory,
+    async open(name, options) {
+      const opened = await memory.open(name, options);
+      log = new WeakRef(opened);
+      return opened;
+    },
+  };
+  const access = { anonymous: ["admin"] } as const;
+  const gateway = await createGateway({ store: () => store, streams: { s: {} }, access });
+  expect((await gateway.fetch(new Request("http://localhost/admin/history"))).status).toBe(200);
+  await gateway.close();
+  return log!;
+}
+
+test("the logs of a closed gateway are released from memory, also if its history was asked for", async () => {
+  const logs = [await closeWithHistory(), await closeWithHistory(), await closeWithHistory()];
+  await eventually(() => {
+    collect();
+    return logs.slice(0, -1).every((log) => log.deref() === undefined);
   }, "the release");
 });
 
