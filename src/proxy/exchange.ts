@@ -1,6 +1,5 @@
 import type { Duplex } from "node:stream";
 import type { Dispatcher } from "undici";
-import { SpillwayError } from "../errors.ts";
 import type { Sink, SinkListener } from "../hub/sink.ts";
 import type { Http1Request } from "../http1/request-head.ts";
 import type { HttpBody, HttpHeaders, HttpStream, HttpUpgrade } from "../http/message.ts";
@@ -8,7 +7,8 @@ import { frame } from "./frame.ts";
 import type { IdleWatch, Watched } from "./idle-watch.ts";
 import type { RouteOptions } from "./options.ts";
 import type { ResponseHead } from "./response-head.ts";
-import { TargetFailure } from "./target-failure.ts";
+import { fieldsOf, trailersOf } from "./raw-fields.ts";
+import { failureOf, TargetFailure } from "./target-failure.ts";
 import { endWithin } from "./unread-rest.ts";
 
 /**
@@ -120,7 +120,7 @@ export class Exchange implements Dispatcher.DispatchHandler, SinkListener, Watch
   /** The target has changed the protocol, as it was asked to. */
   onRequestUpgrade(controller: Dispatcher.DispatchController, _status: number, parsed: object, peer: Duplex): void {
     this.#heads.remove(this);
-    const fields = textsOf(controller.rawHeaders ?? (parsed as Dispatcher.DispatchController["rawHeaders"]));
+    const fields = fieldsOf(controller.rawHeaders ?? (parsed as Dispatcher.DispatchController["rawHeaders"]));
     const headers = { ...this.#listener.toHead(101, fields).headers, Connection: "Upgrade", Upgrade: "websocket" };
     peer.once("close", () => this.#end("complete")).on("error", ignore);
     if (this.#ended) peer.destroy();
@@ -128,7 +128,7 @@ export class Exchange implements Dispatcher.DispatchHandler, SinkListener, Watch
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    const head = this.#listener.toHead(status, textsOf(controller.rawHeaders));
+    const head = this.#listener.toHead(status, fieldsOf(controller.rawHeaders));
     if (status < 200) return this.#listener.onInform(status, head.headers);
     this.#heads.remove(this);
     this.#head = head;
@@ -161,7 +161,7 @@ export class Exchange implements Dispatcher.DispatchHandler, SinkListener, Watch
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#ended) return;
-    const failure = this.#failureOf(error);
+    const failure = failureOf(error, { isLate: this.#late, isSent: this.#controller !== undefined });
     this.#end(failure instanceof TargetFailure ? failure.code : "aborted");
     // What the client has is not the whole.
     if (this.#sink) this.#sink.destroy();
@@ -249,51 +249,7 @@ export class Exchange implements Dispatcher.DispatchHandler, SinkListener, Watch
     this.#end("target-timeout");
     this.#reject(new TargetFailure("target-timeout", "refused"));
   }
-
-  #failureOf(error: Error & { readonly code?: unknown }): TargetFailure | SpillwayError {
-    if (closedClients.has(error.code)) return new SpillwayError("shutting-down", undefined, { cause: error });
-    if (invalidRequests.has(error.code)) return new SpillwayError("request-invalid", undefined, { cause: error });
-    const reason = typeof error.code === "string" && /^[A-Z][A-Z0-9_]{1,63}$/.test(error.code) ? error.code : undefined;
-    const timedOut = this.#late || reason === "UND_ERR_CONNECT_TIMEOUT" || reason === "ETIMEDOUT";
-    return new TargetFailure(
-      timedOut ? "target-timeout" : "target-failed",
-      this.#controller ? "broken" : "refused",
-      reason,
-    );
-  }
 }
-
-/** Codes by which the clients refuse a request, or a body that does not have the length of its header. */
-const invalidRequests: ReadonlySet<unknown> = new Set([
-  "INVALID_REQUEST",
-  "UND_ERR_INVALID_ARG",
-  "UND_ERR_NOT_SUPPORTED",
-  "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH",
-]);
-
-/** Codes of requests that the gateway, while it stops, no longer sends, or no longer waits for. */
-const closedClients: ReadonlySet<unknown> = new Set(["CLIENT_CLOSED", "UND_ERR_CLOSED", "UND_ERR_DESTROYED"]);
 
 /** A connection that breaks closes, and its client's with it. */
 function ignore(): void {}
-
-function textsOf(raw: Dispatcher.DispatchController["rawHeaders"]): string[] {
-  if (!Array.isArray(raw))
-    return Object.entries(raw ?? {}).flatMap(([name, value]) => [value ?? []].flat().flatMap((item) => [name, item]));
-  return typeof raw[0] === "string"
-    ? (raw as string[])
-    : raw.map((item: Buffer | string) => (typeof item === "string" ? item : item.toString("latin1")));
-}
-
-/** Of repeated trailers the last. */
-function trailersOf({ rawTrailers }: Dispatcher.DispatchController): Record<string, string> | undefined {
-  const texts = textsOf(rawTrailers);
-  if (texts.length === 0) return undefined;
-  const trailers: Record<string, string> = {};
-  for (let i = 0; i < texts.length; i += 2) if (!unfitTrailer.test(texts[i]!)) trailers[texts[i]!] = texts[i + 1]!;
-  return trailers;
-}
-
-/** RFC 9110 §6.5.1: framing, routing and what has to be known before the body. */
-const unfitTrailer =
-  /^(transfer-encoding|content-length|host|connection|trailer|set-cookie|authorization|content-type|content-encoding|cache-control)$/i;
