@@ -6,7 +6,7 @@ import { formatCursor } from "../log/cursor.ts";
 import type { Log, LogHead, LogRemoval, LogState, LogStore } from "../log/log.ts";
 import { monotonicMs } from "../util/durations.ts";
 import type { GatewayOptions, PatternOptions } from "./options.ts";
-import { patternFor, prefixOf } from "./stream-patterns.ts";
+import { patternOf, prefixOf } from "./stream-patterns.ts";
 
 /** What a directory needs of the process whose streams it knows. */
 export interface StreamDirectoryHost {
@@ -59,8 +59,7 @@ export class StreamDirectory {
 
   /** The pattern that applies to a name; `undefined` if none does, or if a stream is configured with this name. */
   patternOf(name: string): string | undefined {
-    const { streams, patterns } = this.#options;
-    return Object.hasOwn(streams, name) ? undefined : patternFor(Object.keys(patterns), name);
+    return patternOf(name, this.#options);
   }
 
   /** The options of a pattern. */

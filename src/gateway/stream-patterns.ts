@@ -1,4 +1,5 @@
 import { matchesGlob } from "../util/glob.ts";
+import type { GatewayOptions } from "./options.ts";
 
 /** Whether a text can be the name of a stream. */
 export function isStreamName(text: string): boolean {
@@ -6,13 +7,16 @@ export function isStreamName(text: string): boolean {
 }
 
 /**
- * The pattern that applies to the name of a stream: of those that match it, the one with the most characters other than
- * `*`, and of several such ones the first. `undefined` if none matches, or if no stream can have the name.
+ * The pattern that applies to a name: of those that match it, the one with the most characters other than `*`, and of
+ * several such ones the first. `undefined` if none matches, if no stream can have the name, or if one is configured with it.
  */
-export function patternFor(patterns: Iterable<string>, name: string): string | undefined {
-  if (!isStreamName(name)) return undefined;
+export function patternOf(
+  name: string,
+  { streams, patterns }: Pick<GatewayOptions, "streams" | "patterns">,
+): string | undefined {
+  if (!isStreamName(name) || Object.hasOwn(streams, name)) return undefined;
   let found: string | undefined;
-  for (const pattern of patterns)
+  for (const pattern of Object.keys(patterns))
     if (matchesGlob(pattern, name) && (found === undefined || precision(pattern) > precision(found))) found = pattern;
   return found;
 }

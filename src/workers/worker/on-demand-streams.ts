@@ -3,7 +3,7 @@ import { quietOf, type PatternStream } from "../../gateway/on-demand-streams.ts"
 import type { GatewayOptions } from "../../gateway/options.ts";
 import { createPatternTotals, nothingIngested, type PatternStats } from "../../gateway/pattern-totals.ts";
 import { affectsSubscribers, removed } from "../../gateway/reload.ts";
-import { patternFor } from "../../gateway/stream-patterns.ts";
+import { patternOf } from "../../gateway/stream-patterns.ts";
 import { serveStream } from "../../gateway/stream.ts";
 import { SpillwayError } from "../../errors.ts";
 import type { OnDemandStreams, ServedStream } from "../../http/gateway-context.ts";
@@ -42,14 +42,14 @@ export class WorkerOnDemandStreams implements OnDemandStreams {
     this.#held = createHeldStreams<OpenStream>({
       open: (name, client) => this.#open(name, client),
       close: (name, stream) => this.#close(name, stream),
-      quiet: (name) => quietOf(this.#patternOf(name), this.#options.patterns),
+      quiet: (name) => quietOf(patternOf(name, this.#options), this.#options.patterns),
       logger: dependencies.logger,
     });
     this.#timer = setInterval(() => this.#held.sweep(), sweepInterval).unref();
   }
 
   matches(name: string): boolean {
-    return this.#patternOf(name) !== undefined;
+    return patternOf(name, this.#options) !== undefined;
   }
 
   obtain(name: string, client?: Caller): ServedStream | Promise<ServedStream> | undefined {
@@ -99,7 +99,7 @@ export class WorkerOnDemandStreams implements OnDemandStreams {
     const { patterns: before } = this.#options;
     this.#options = next;
     for (const [name, { pattern }] of this.#held.all) {
-      const now = this.#patternOf(name);
+      const now = patternOf(name, this.#options);
       const after = now === undefined ? undefined : next.patterns[now]!.stream;
       const isSame = after && now === pattern && !affectsSubscribers({ before: before[pattern]?.stream, after });
       if (!isSame) void this.#held.close(name);
@@ -110,16 +110,11 @@ export class WorkerOnDemandStreams implements OnDemandStreams {
     clearInterval(this.#timer);
   }
 
-  #patternOf(name: string): string | undefined {
-    const { streams, patterns } = this.#options;
-    return Object.hasOwn(streams, name) ? undefined : patternFor(Object.keys(patterns), name);
-  }
-
   async #open(name: string, client: Caller | undefined): Promise<OpenStream> {
     const { primary, openReader, limits, logger } = this.#dependencies;
     await primary.call("open", { stream: name, client });
     try {
-      const pattern = this.#patternOf(name);
+      const pattern = patternOf(name, this.#options);
       if (pattern === undefined) throw new SpillwayError("stream-unknown");
       const follower = createFollower(openReader(name), none, primary, logger);
       // From now on it must not miss a hint.

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { GatewayParts } from "../../gateway/create-context.ts";
-import { assembleGateway, type RunningGateway } from "../../gateway/gateway.ts";
+import { assembleGateway, type RunningGateway } from "../../gateway/assemble-gateway.ts";
 import { createOwnRuns } from "../../gateway/own-runs.ts";
 import type { GatewayOptions } from "../../gateway/options.ts";
 import { createReconfigurable } from "../../gateway/reconfigurable.ts";
