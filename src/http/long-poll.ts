@@ -8,7 +8,8 @@ import { resumeHeaders, type Search, type Start } from "./position.ts";
 import type { HeldFilters } from "./held-filters.ts";
 import { invalid } from "./problem.ts";
 import type { GatewayContext, ServedStream } from "./gateway-context.ts";
-import { begin, type SessionParts } from "./sessions.ts";
+import type { SessionParts } from "./session.ts";
+import { begin } from "./sessions.ts";
 
 /** An admitted request for a stream. */
 export interface SubscribeContext {
