@@ -69,12 +69,13 @@ export function createRunsIn(
 export function createOwnRuns(initial: GatewayOptions, dependencies: OwnRunsDependencies): OwnRuns {
   const { openLog, isShared, isProgram = false, limits, logger } = dependencies;
   let options = initial;
+  let retention = retentionOf(initial);
   let opening: Promise<Runs> | undefined;
   let opened: Runs | undefined;
   let closed: Promise<void> | undefined;
 
   async function openNew(): Promise<Runs> {
-    const log = await openLog(retentionOf(options));
+    const log = await openLog(retention);
     const hub = await createHub(log, {
       ids: "gateway",
       format: createRunFormat(log.epoch),
@@ -97,7 +98,7 @@ export function createOwnRuns(initial: GatewayOptions, dependencies: OwnRunsDepe
       isShared,
       lease,
       longest,
-      kept: () => retentionOf(options).age ?? leastKept,
+      kept: () => retention.age ?? leastKept,
       most: () => limits().runs,
       logger,
     });
@@ -137,7 +138,8 @@ export function createOwnRuns(initial: GatewayOptions, dependencies: OwnRunsDepe
     counts: (route) => (route in options.runs || opened?.hasCounts(route) ? opened?.countsOf(route) : undefined),
     async apply(next) {
       options = next;
-      if (opened) await openLog(retentionOf(next));
+      retention = retentionOf(next, retention);
+      if (opened) await openLog(retention);
       else if (Object.keys(next.runs).length > 0) await open();
     },
     renew() {
@@ -148,8 +150,12 @@ export function createOwnRuns(initial: GatewayOptions, dependencies: OwnRunsDepe
   };
 }
 
-/** How long, and how much of, the runs of these options are kept. */
-export function retentionOf({ runs, limits }: GatewayOptions): Retention {
-  const age = Math.max(leastKept, ...Object.values(runs).map(({ ttl, total }) => ttl + total));
+/**
+ * How long, and how much of, the runs of these options are kept: not shorter than `before` a reload, for the runs that
+ * have begun then.
+ */
+export function retentionOf({ runs, limits }: GatewayOptions, before?: Retention): Retention {
+  const times = Object.values(runs).map(({ ttl, total }) => ttl + total);
+  const age = Math.max(leastKept, before?.age ?? 0, ...times);
   return { age, events: undefined, bytes: limits.runs, keys };
 }

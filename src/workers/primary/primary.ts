@@ -141,6 +141,7 @@ function connectWorkers(
   const { logger, program, logLevel, store, readOptions } = parts;
   setUpWorkers(program);
   let options = first;
+  let kept = retentionOf(first);
   const admission = createAdmission(options.limits);
   const tickets = createTickets(options.access.tickets);
   const commands = createWorkerCommands(() => pool.members);
@@ -162,7 +163,7 @@ function connectWorkers(
     (next) => onDemand.apply(next),
     (next) => commands.apply(withoutSecrets(next)),
     (next) => deliveries.apply(next.deliveries),
-    async (next) => void (await store.open(runLog, { retention: retentionOf(next) })),
+    async (next) => void (await store.open(runLog, { retention: (kept = retentionOf(next, kept)) })),
   );
 
   const reload = createReload(

@@ -1,4 +1,6 @@
-import { createGateway, type Gateway, type GatewayConfig, type RunConfig } from "spillway";
+import { createGateway, type CreateGatewayConfig, type Gateway, type GatewayConfig, type RunConfig } from "spillway";
+import type { LogStore } from "spillway/log";
+import { createMemoryStore } from "spillway/memory";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually, read } from "../../support/reader.ts";
 import { startRunOrigin, type OriginRequest, type RunOrigin } from "../../support/run-origin.ts";
@@ -99,4 +101,27 @@ test("runs that a reload adds are served, also where there were none", async () 
   request.response.end();
   expect(withoutIds(await response.text())).toBe("data: 1\n\n");
   expect(await stateOf(gateway, run)).toMatchObject({ state: "completed" });
+});
+
+test("a reload to shorter times does not remove what running runs have stored", async () => {
+  const store = createMemoryStore();
+  onTestFinished(() => store.close());
+  const ages: Array<number | undefined> = [];
+  const recording: LogStore = {
+    ...store,
+    open(name, options) {
+      if (name === "_runs") ages.push(options.retention.age);
+      return store.open(name, options);
+    },
+  };
+  const upstream = { url: (await startRunOrigin()).url };
+  let run: RunConfig = { upstream, ttl: "4h", total: "2h" };
+  const configOf = (): CreateGatewayConfig => ({ store: recording, runs: { "/v1/**": run } });
+  const gateway = await createGateway(configOf(), { readConfig: configOf });
+  onTestFinished(() => gateway.close());
+  for (const ttl of ["1h", "9h", "2h"]) {
+    run = { upstream, ttl, total: "1h" };
+    await gateway.reload();
+  }
+  expect(ages.map((age) => age! / 3_600_000)).toEqual([6, 6, 10, 10]);
 });
