@@ -249,6 +249,14 @@ test("with cancelAfter, stop() of the hook stops the answer", async () => {
   await application.asked[0]!.aborted;
 });
 
+test("an application that fails in mid-answer makes an error of the hook", async () => {
+  const application = await startApplication();
+  const { url } = await startGateway(application);
+  const tab = await open(url);
+  (await ask(tab, application)).response.destroy();
+  await expect.poll(() => tab.alert.textContent()).toContain("the response was cut off");
+});
+
 test("a gateway that is killed in mid-answer makes an error of the hook, and can be asked again", async () => {
   const application = await startApplication();
   const folder = await mkdtemp(join(tmpdir(), "spillway-chat-"));
