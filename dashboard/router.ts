@@ -1,25 +1,40 @@
 import { signal, type Signal } from "@preact/signals";
 
-/** The view that the URL names: `#/streams/prices` is `["streams", "prices"]`. */
-export const route: Signal<readonly string[]> = signal(read());
+/** What the URL shows: `#/streams/prices?last=5`. */
+interface Place {
+  /** The view: `["streams", "prices"]`. */
+  readonly parts: readonly string[];
+  /** How it is shown. */
+  readonly query: URLSearchParams;
+  /** How many places were visited before. */
+  readonly visit: number;
+}
+
+export const place: Signal<Place> = signal(read(0));
 
 addEventListener("hashchange", () => {
-  route.value = read();
+  place.value = read(place.peek().visit + 1);
   document.querySelector<HTMLElement>("main")?.focus();
 });
 
-function read(): readonly string[] {
-  return location.hash
-    .slice(1)
-    .split("/")
-    .filter(Boolean)
-    .map((part) => {
-      try {
-        return decodeURIComponent(part);
-      } catch {
-        return part;
-      }
-    });
+function read(visit: number): Place {
+  const [path = "", ...query] = location.hash.slice(1).split("?");
+  return { parts: path.split("/").filter(Boolean).map(decode), query: new URLSearchParams(query.join("?")), visit };
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** Shows the same view in another way, which the URL then names. */
+export function setQuery(query: URLSearchParams): void {
+  const { parts, visit } = place.peek();
+  history.replaceState(null, "", `${linkTo(...parts)}?${query}`);
+  place.value = { parts, query, visit };
 }
 
 /** The link to a view. */

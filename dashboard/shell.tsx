@@ -4,7 +4,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { keyless, logout, openSession, session, type Session } from "./api.ts";
 import { Login } from "./login.tsx";
-import { linkTo, route } from "./router.ts";
+import { linkTo, place } from "./router.ts";
 import { ThemeSwitch } from "./theme.tsx";
 import { Failure } from "./ui.tsx";
 import { Cluster } from "./views/cluster.tsx";
@@ -47,7 +47,7 @@ export function App(): JSX.Element {
   if (current === undefined)
     return <Frame>{failure.value ? <Failure error={failure.value} /> : <p>Loading…</p>}</Frame>;
   if (current === "denied") return <Frame>{keyless.value ? <Closed /> : <Login />}</Frame>;
-  const [name = "streams", ...rest] = route.value;
+  const [name = "streams", ...rest] = place.value.parts;
   const view = views[name];
   return (
     <Frame current={name} user={current}>

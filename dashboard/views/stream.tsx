@@ -1,17 +1,16 @@
-import { useSignal } from "@preact/signals";
-import type { InputHTMLAttributes, JSX } from "preact";
+import type { JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
-import type { StartPosition } from "spillway/client";
 import type { GatewayStatus } from "../../src/http/gateway-status.ts";
-import { endpoint, headers, mayRead } from "../api.ts";
+import { mayRead } from "../api.ts";
 import { Chart } from "../chart.tsx";
 import { ago, bytes, compact, count, plural } from "../format.ts";
 import { history, rates, useHistory } from "../history.ts";
 import { Data } from "../json-view.tsx";
 import { usePoll } from "../poll.ts";
-import { linkTo } from "../router.ts";
+import { linkTo, place } from "../router.ts";
 import { openTail, type Tail, type TailEntry, type TailOptions } from "../tail.ts";
-import { Failure, Figure, formReader, State } from "../ui.tsx";
+import { Failure, Figure, State } from "../ui.tsx";
+import { optionsOf, Selection } from "./selection.tsx";
 
 /** One stream: its state, and its events. */
 export function Stream({ name }: { readonly name: string }): JSX.Element {
@@ -78,127 +77,17 @@ function NoRight(): JSX.Element {
   );
 }
 
-type Position = "last" | "earliest" | "after" | "since" | "now";
-
-/** The form that selects events, and the tail. */
+/** The events that the URL selects. */
 function Events({ name }: { readonly name: string }): JSX.Element {
-  const options = useSignal<TailOptions>({ stream: name, start: { last: 20 } });
+  const { query, visit } = place.value;
+  const options = useMemo(() => optionsOf(name, query), [name, query]);
   return (
     <>
       <h2 id="tail-title">Events</h2>
-      <Selection name={name} onSelect={(selected) => (options.value = selected)} />
-      <Rows options={options.value} />
+      <Selection key={visit} options={options} />
+      <Rows options={options} />
     </>
   );
-}
-
-interface SelectionProps {
-  readonly name: string;
-  readonly onSelect: (options: TailOptions) => void;
-}
-
-function Selection({ name, onSelect }: SelectionProps): JSX.Element {
-  const position = useSignal<Position>("last");
-  const outcome = useSignal<string | undefined>(undefined);
-
-  async function select(event: Event): Promise<void> {
-    event.preventDefault();
-    const read = formReader(event.target as HTMLFormElement);
-    const text = (field: string): string => read(field).trim();
-    const start = startOf(position.value, text("value"));
-    const list = (field: string): readonly string[] | undefined =>
-      text(field) === ""
-        ? undefined
-        : text(field)
-            .split(",")
-            .map((each) => each.trim());
-    outcome.value =
-      "after" in start && start.after !== "earliest" && start.after !== "now"
-        ? await check(name, start.after)
-        : undefined;
-    onSelect({
-      stream: name,
-      start,
-      channels: list("channels"),
-      events: list("events"),
-      filter: text("filter") || undefined,
-    });
-  }
-
-  const asks = fields[position.value];
-  return (
-    <form class="selection" onSubmit={(event) => void select(event)}>
-      <div>
-        <label for="position">Start</label>
-        <select
-          id="position"
-          value={position.value}
-          onChange={({ currentTarget }) => (position.value = currentTarget.value as Position)}
-        >
-          <option value="last">with the last events</option>
-          <option value="earliest">with the first event held</option>
-          <option value="after">after an id (resume)</option>
-          <option value="since">at a time</option>
-          <option value="now">with the next event</option>
-        </select>
-      </div>
-      {asks && (
-        <div>
-          <label for="value">{asks.label}</label>
-          <input id="value" name="value" key={position.value} required {...asks.attributes} />
-        </div>
-      )}
-      <div>
-        <label for="channels">Channels</label>
-        <input id="channels" name="channels" placeholder="a, user:*" />
-      </div>
-      <div>
-        <label for="events">Types</label>
-        <input id="events" name="events" placeholder="trade, quote" />
-      </div>
-      <div>
-        <label for="filter">Filter</label>
-        <input id="filter" name="filter" placeholder="data.price > 100" />
-      </div>
-      <button>Show</button>
-      {outcome.value !== undefined && (
-        <p role="status" class="outcome">
-          This cursor: <State value={outcome.value} /> {explanations[outcome.value]}
-        </p>
-      )}
-    </form>
-  );
-}
-
-interface PositionField {
-  readonly label: string;
-  readonly attributes: InputHTMLAttributes;
-}
-
-const fields: Partial<Record<Position, PositionField>> = {
-  last: { label: "How many", attributes: { type: "number", min: 1, defaultValue: "20" } },
-  after: { label: "Id", attributes: { type: "text" } },
-  since: { label: "Local time", attributes: { type: "datetime-local", step: "any" } },
-};
-
-function startOf(position: Position, value: string): StartPosition {
-  if (position === "last") return { last: Number(value) };
-  if (position === "since") return { since: new Date(value).toISOString() };
-  return { after: position === "after" ? value : position };
-}
-
-const explanations: Readonly<Record<string, string>> = {
-  held: "every event after it is still in the log.",
-  gap: "events after it are no longer in the log. A client that resumes there is told how many.",
-  reset: "the log does not know it. A client that resumes there gets a reset.",
-};
-
-/** What a client that resumes with this cursor would get. */
-async function check(stream: string, after: string): Promise<string> {
-  const url = endpoint(`streams/${encodeURIComponent(stream)}?after=${encodeURIComponent(after)}`);
-  const response = await fetch(url, { method: "HEAD", headers, cache: "no-store" });
-  const outcome = response.headers.get("spillway-resume");
-  return outcome === "gap" || outcome === "reset" ? outcome : response.ok ? "held" : "not a cursor";
 }
 
 function Rows({ options }: { readonly options: TailOptions }): JSX.Element {

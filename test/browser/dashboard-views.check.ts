@@ -178,6 +178,45 @@ describe.runIf(chromiumInstalled)("the dashboard's views", () => {
     await page.getByRole("alert").filter({ hasText: "filter" }).waitFor();
   });
 
+  test("the URL names the selected events, so that a reload or a link shows them again", async () => {
+    const { page, gateway } = await openView("streams/prices");
+    const [first] = await gateway.publish("prices", [
+      { event: "trade", channel: "a", data: "1" },
+      { event: "trade", channel: "b", data: "2" },
+      { event: "trade", channel: "a b", data: "3" },
+      { event: "quote", channel: "a b", data: "4" },
+    ]);
+    const data = (): Promise<string[]> => page.locator(".tail .data").allTextContents();
+    const shown = (...texts: string[]): Promise<void> =>
+      eventually(async () => (await data()).join() === texts.join(), `the events ${texts.join()}`);
+    const field = (label: string): Promise<string> => page.getByLabel(label, { exact: true }).inputValue();
+    await page.getByLabel("Start").selectOption("after");
+    await page.getByLabel("Id", { exact: true }).fill(first!);
+    await page.getByLabel("Channels").fill("a b, b");
+    await page.getByLabel("Types").fill("trade");
+    await page.getByLabel("Filter").fill("data >= 2");
+    await page.getByRole("button", { name: "Show" }).click();
+    await shown("3", "2");
+    await page.reload();
+    await shown("3", "2");
+    expect(await Promise.all(["Start", "Id", "Channels", "Types", "Filter"].map(field))).toEqual([
+      "after",
+      first,
+      "a b, b",
+      "trade",
+      "data >= 2",
+    ]);
+    await page.locator(".outcome").getByText("held").waitFor();
+    await go(page, "streams/prices?last=1");
+    await shown("4");
+    expect(await Promise.all(["Start", "How many", "Channels", "Filter"].map(field))).toEqual(["last", "1", "", ""]);
+    await go(page, `streams/prices?since=${encodeURIComponent("2020-01-01T00:00:00Z")}&channels=a`);
+    await shown("1");
+    expect(await field("Start")).toBe("since");
+    await go(page, "streams/prices?after=earliest&filter=data%20>");
+    await page.getByRole("alert").filter({ hasText: "filter" }).waitFor();
+  });
+
   test("at 5,000 events per second the tail counts every event that it does not show", async () => {
     const { page, gateway } = await openView("streams/prices");
     await page.getByText("No events yet").waitFor();
