@@ -2,6 +2,9 @@ import { fastify, type FastifyInstance, type FastifyRequest } from "fastify";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createGateway, type Gateway } from "spillway";
 import { spillway } from "spillway/fastify";
+import { once } from "node:events";
+import { WebSocket } from "ws";
+import { startEcho } from "../../support/echo-websocket.ts";
 import { eventually, read } from "../../support/reader.ts";
 
 /** What only Fastify has; test/frameworks/adapters holds what all frameworks have in common. */
@@ -109,4 +112,28 @@ test("onResponse hooks run, and closeGateway closes the gateway with the applica
   expect(reading.controls("spillway.bye")).toMatchObject([{ reason: "drain" }]);
   expect(statuses).toEqual([200]);
   await expect(gateway.publish("orders", { data: "1" })).rejects.toMatchObject({ code: "store-closed" });
+});
+
+test("a route with websocket takes the upgrades that the program passes to the gateway", async () => {
+  await gateway.close();
+  const target = await startEcho();
+  gateway = await createGateway({
+    store: "memory:",
+    drain: "100ms",
+    access: { anonymous: ["proxy"] },
+    routes: { "/ws/**": { upstream: { url: target }, websocket: true } },
+  });
+  app = fastify();
+  await app.register(spillway, { gateway, prefix: "/live" });
+  app.server.on("upgrade", gateway.upgrade({ mount: "/live" }));
+  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+  const socket = new WebSocket(`${url.replace("http", "ws")}/live/ws/chat`);
+  await once(socket, "open");
+  socket.send("hello");
+  const [message] = (await once(socket, "message")) as [Buffer];
+  expect(message.toString()).toBe("hello");
+  // The gateway ends the connections of its routes before the server stops.
+  const closed = once(socket, "close");
+  await app.close();
+  await closed;
 });
