@@ -188,7 +188,6 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "pg": ["log/*"],
   "pino": ["cli"],
   "react": ["react"],
-  "rfc6902": ["upstream/sources"],
   "selfsigned": ["cli"],
   "undici": ["deliveries", "http1", "proxy", "upstream"],
   "ws": ["upstream/sources"],

@@ -4,7 +4,7 @@ import { within } from "../connect.ts";
 import type { Attempt, Source, SourceBatch } from "../source.ts";
 import type { AmqpOptions, UpstreamEvent, UpstreamOptions } from "../upstream.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
-import { createMapper, isNew, refuse, tooLarge } from "./mapping.ts";
+import { createMapper, isNew, refuse } from "./mapping.ts";
 
 /** The part of the package `amqplib` that is used. */
 export interface AmqpDriver {
@@ -21,15 +21,14 @@ interface Open {
  * broker sends those again that were not.
  */
 export function createAmqpSource(driver: AmqpDriver, options: UpstreamOptions, settings: AmqpOptions): Source {
-  const { maxEventBytes } = options;
   const { queue, prefetch } = settings;
-  const mapper = createMapper(options.mapping);
+  const mapper = createMapper(options.mapping, options.maxEventBytes);
 
   async function readMessage(
     { content, fields, properties }: ConsumeMessage,
     attempt: Attempt,
   ): Promise<UpstreamEvent | "refused" | "repeated"> {
-    const mapped = content.length > maxEventBytes ? tooLarge : mapper.ofBytes(content);
+    const mapped = mapper.ofBytes(content);
     if ("refused" in mapped) {
       refuse(attempt, mapped.refused);
       return "refused";

@@ -1,18 +1,19 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import { createPatch } from "rfc6902";
+import { isObject, jsonPatch } from "./json-patch.ts";
 
 /** How the changes of a document are written. */
 export type DeltaFormat = "merge-patch" | "json-patch";
 
 /**
- * The changes that turn one document into another; `undefined` if they cannot be expressed in this format, or would take
- * too long to compute.
+ * The changes that turn one document into another; `undefined` if they cannot be expressed in this format, or are larger than
+ * `limit`, in characters.
  */
-export function deltaOf(format: DeltaFormat, before: unknown, after: unknown): unknown {
+export function deltaOf(format: DeltaFormat, before: unknown, after: unknown, limit: number): string | undefined {
   try {
-    if (format === "merge-patch") return mergePatch(before, after);
-    return isCheap(before, after) ? createPatch(before, after) : undefined;
+    const delta = format === "merge-patch" ? mergePatch(before, after) : jsonPatch(before, after, limit);
+    const text = delta === undefined ? undefined : JSON.stringify(delta);
+    return text !== undefined && text.length < limit ? text : undefined;
   } catch (error) {
     // Documents that are nested very deeply exceed the stack.
     if (error instanceof RangeError) return undefined;
@@ -20,7 +21,10 @@ export function deltaOf(format: DeltaFormat, before: unknown, after: unknown): u
   }
 }
 
-/** The JSON merge patch (RFC 7396) between two documents; `undefined` if there is none. */
+/**
+ * The JSON merge patch (RFC 7396) between two documents; `undefined` if there is none. Each member is visited once, so that
+ * deeply nested documents take no longer than flat ones.
+ */
 function mergePatch(before: unknown, after: unknown): unknown {
   if (!isObject(after)) return after;
   const base = isObject(before) ? before : {};
@@ -28,8 +32,8 @@ function mergePatch(before: unknown, after: unknown): unknown {
   for (const key of Object.keys(base)) if (!Object.hasOwn(after, key)) define(patch, key, null);
   for (const [key, value] of Object.entries(after)) {
     const old = Object.hasOwn(base, key) ? base[key] : undefined;
-    if (isDeepStrictEqual(old, value)) continue;
     const inner = mergePatch(old, value);
+    if (isObject(old) && isObject(value) ? isEmpty(inner) : isDeepStrictEqual(old, value)) continue;
     // A null in a patch removes the member, so a patch cannot set one.
     if (inner === undefined || inner === null) return undefined;
     define(patch, key, inner);
@@ -37,29 +41,14 @@ function mergePatch(before: unknown, after: unknown): unknown {
   return patch;
 }
 
+/** Whether a patch changes nothing. */
+function isEmpty(patch: unknown): boolean {
+  return isObject(patch) && Object.keys(patch).length === 0;
+}
+
 /** Sets a member of any name, also `__proto__`. */
 function define(target: Record<string, unknown>, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** The time for a JSON patch grows with the product of the lengths of arrays. */
-const maxProduct = 250_000;
-
-function isCheap(before: unknown, after: unknown): boolean {
-  const [left, right] = [elementsOf(before), elementsOf(after)];
-  return left * right <= maxProduct && left + right <= maxProduct / 100;
-}
-
-/** The number of elements of all arrays in a document. */
-function elementsOf(value: unknown): number {
-  if (typeof value !== "object" || value === null) return 0;
-  const members = Object.values(value);
-  const own = Array.isArray(value) ? members.length : 0;
-  return members.reduce((total: number, member) => total + elementsOf(member), own);
 }
 
 /** The hash of a value, whatever the order of its members; `undefined` if it is nested too deeply. */
@@ -72,12 +61,26 @@ export function hashOf(value: unknown): string | undefined {
   }
 }
 
-/** JSON with sorted members and without spaces. */
-function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
-  if (!isObject(value)) return JSON.stringify(value);
-  const members = Object.keys(value)
-    .toSorted()
-    .map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key])}`);
-  return `{${members.join(",")}}`;
+/** JSON with sorted members and without spaces. Appended piece by piece: to join the text of each level would copy all below it. */
+function canonicalJson(document: unknown): string {
+  let text = "";
+  function print(value: unknown): void {
+    if (Array.isArray(value)) printAll("[", value, "]", print);
+    else if (!isObject(value)) text += JSON.stringify(value);
+    else
+      printAll("{", Object.keys(value).toSorted(), "}", (key) => {
+        text += `${JSON.stringify(key)}:`;
+        print(value[key]);
+      });
+  }
+  function printAll<T>(open: string, parts: readonly T[], close: string, each: (part: T) => void): void {
+    text += open;
+    for (let i = 0; i < parts.length; i++) {
+      if (i > 0) text += ",";
+      each(parts[i]!);
+    }
+    text += close;
+  }
+  print(document);
+  return text;
 }

@@ -25,8 +25,11 @@ export interface Mapper {
   dataOf(value: unknown): unknown;
 }
 
-/** Creates the mapper of a source. */
-export function createMapper(mapping: Mapping): Mapper {
+/**
+ * Creates the mapper of a source.
+ * @param maxBytes larger messages are refused by `ofBytes`. Default: the source has checked their size.
+ */
+export function createMapper(mapping: Mapping, maxBytes: number = Infinity): Mapper {
   const at = (pointer: string | undefined): ((value: unknown) => unknown) | undefined =>
     pointer === undefined ? undefined : createJsonPointer(pointer);
   const [idAt, eventAt, channelAt, dataAt] = [at(mapping.id), at(mapping.event), at(mapping.channel), at(mapping.data)];
@@ -52,6 +55,7 @@ export function createMapper(mapping: Mapping): Mapper {
   }
 
   function ofBytes(bytes: Uint8Array, binary: boolean = false): Mapped {
+    if (bytes.length > maxBytes) return { refused: "it is larger than maxEventBytes" };
     const text = binary ? undefined : decodeUtf8(bytes);
     if (text !== undefined && needsJson) return ofText(text);
     if (text === undefined && mapping.binary !== "base64") return { refused: "it is binary; see the option binary" };
@@ -75,9 +79,6 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
     return undefined;
   }
 }
-
-/** Why a message is dropped that is larger than the option `maxEventBytes`. */
-export const tooLarge = { refused: "it is larger than maxEventBytes" } as const;
 
 /** Counts a message that is dropped. The reason of the first one is logged. */
 export function refuse({ count }: Pick<Attempt, "count">, reason: string): void {

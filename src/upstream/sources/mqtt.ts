@@ -30,7 +30,7 @@ const maxWaiting = { messages: 100, bytes: 1024 * 1024 };
  */
 export function createMqttSource(driver: MqttDriver, options: UpstreamOptions, settings: MqttOptions): Source {
   const { topics, qos, session } = settings;
-  const mapper = createMapper(options.mapping);
+  const mapper = createMapper(options.mapping, options.maxEventBytes);
 
   /** Retained messages are only wanted with a new subscription, not at each reconnect. */
   async function subscribe(client: MqttClient): Promise<void> {

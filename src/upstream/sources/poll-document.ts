@@ -31,9 +31,7 @@ export function createDocumentReader(
     const { base, changes = 0 } = position;
     if (emit === "snapshot" || !last || base === undefined || changes >= snapshotEvery) return undefined;
     if (!(await attempt.history.hasId(base))) return undefined;
-    const delta = deltaOf(emit, last.document, document);
-    const text = delta === undefined ? undefined : JSON.stringify(delta);
-    return text !== undefined && text.length < size ? text : undefined;
+    return deltaOf(emit, last.document, document, size);
   }
 
   return {

@@ -50,7 +50,7 @@ export function createPollSource(options: UpstreamOptions, poll: PollOptions): S
       // More is available at once as long as each page has new items and leads to another one.
       const more = paging && found > 0 && position.next !== before.next && read < paging.pages;
       if (!more) {
-        await pause(Math.max(interval(poll), page.maxAge), signal);
+        await sleep(Math.max(interval(poll), page.maxAge), undefined, { signal });
         read = 0;
       }
       page = await request(target, position, signal);
@@ -75,8 +75,4 @@ function advanced(from: PollPosition, change: PollPosition, { etag, modified }: 
 
 function interval({ every, jitter }: PollOptions): number {
   return every * (1 + jitter * (2 * Math.random() - 1));
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal });
 }

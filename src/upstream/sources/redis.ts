@@ -3,7 +3,7 @@ import { within } from "../connect.ts";
 import type { Attempt, Source, SourceBatch } from "../source.ts";
 import type { RedisOptions, UpstreamEvent, UpstreamOptions } from "../upstream.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
-import { createMapper, refuse, tooLarge } from "./mapping.ts";
+import { createMapper, refuse } from "./mapping.ts";
 
 type Listener = (message: Buffer, channel: Buffer) => void;
 
@@ -36,11 +36,11 @@ export function createRedisSource(
   options: UpstreamOptions,
   { subscribe, psubscribe, backlog }: RedisOptions,
 ): Source {
-  const mapper = createMapper(options.mapping);
+  const mapper = createMapper(options.mapping, options.maxEventBytes);
 
   function toEvents(messages: readonly Message[], attempt: Attempt): UpstreamEvent[] {
     return messages.flatMap(({ bytes, channel }) => {
-      const mapped = bytes.length > options.maxEventBytes ? tooLarge : mapper.ofBytes(bytes);
+      const mapped = mapper.ofBytes(bytes);
       if ("refused" in mapped) {
         refuse(attempt, mapped.refused);
         return [];

@@ -186,6 +186,27 @@ describe("a document", () => {
     },
   );
 
+  /** Texts, because the test itself would not survive such objects. */
+  const nested = (n: number): string => `${'{"a":'.repeat(1000)}[${"1,".repeat(1_500_000)}${n}]${"}".repeat(1000)}`;
+  const list = (n: number): string => {
+    const item = Array.from({ length: 200 }, (_, i) => `"k${i}":${n}`).join();
+    return `[${Array.from({ length: 490 }, () => `{${item}}`).join()}]`;
+  };
+
+  test.each([
+    ["merge-patch", nested, "snapshot"],
+    ["json-patch", nested, "json-patch"],
+    ["json-patch", list, "snapshot"],
+  ] as const)("of a source that makes comparing expensive takes no minutes as %s", async (emit, make, type) => {
+    let text = make(1);
+    const api = await startApi((response) => response.writeHead(200, { "content-type": "application/json" }).end(text));
+    const fed = await startFed({ url: api.url, poll: poll({ emit }) });
+    await fed.untilData(1);
+    text = make(2);
+    await fed.untilData(2);
+    expect(fed.events.map(({ event }) => event)).toEqual(["snapshot", type]);
+  });
+
   test("is sent as a whole if retention has deleted the last one", async () => {
     let n = 0;
     const answer: ApiAnswer = (response, request) => json({ n, text: "x".repeat(100) })(response, request);

@@ -99,3 +99,17 @@ test("a message is acknowledged once it is stored, and comes again after a broke
   expect(fed.gaps()).toBe(0);
   expect(fed.status().reconnects).toBeGreaterThan(0);
 });
+
+test("a message larger than maxEventBytes is dropped, and its neighbours are stored", async () => {
+  const place = await openPlace({ maxEventBytes: "1KiB" });
+  const fed = await startFed(place.upstream);
+  await eventually(async () => {
+    await place.publish("a", "before");
+    return fed.data().length > 0;
+  });
+  await place.publish("a", "x".repeat(2_000));
+  await place.publish("a", "after");
+  await eventually(() => fed.data().at(-1) === "after");
+  expect(new Set(fed.data())).toEqual(new Set(["before", "after"]));
+  expect(fed.status()).toMatchObject({ refused: 1, errors: 0 });
+});
