@@ -107,6 +107,7 @@ export class EventFilter extends HeartbeatFilter {
     this.#queue = [];
     this.#next = 0;
     this.#text = "";
+    this.#end = undefined;
   }
 
   #take(item: Item): void {

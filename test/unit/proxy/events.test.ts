@@ -180,6 +180,18 @@ describe("a transform that fails", () => {
   });
 });
 
+test("a stream that is cut has no end, also if the target had ended it", async () => {
+  const opened = open(async () => {
+    throw new Error("failed");
+  }, "stop");
+  push(opened, "data: a\n\n");
+  opened.filter.end({ checksum: "1" });
+  await opened.sink.destroyed;
+  // What settles with the transform comes after it.
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(opened.sink.trailers).toBeUndefined();
+});
+
 test("an event above 16 MiB cuts the stream", async () => {
   const opened = open(identity);
   push(opened, "data: a\n\ndata: ");
