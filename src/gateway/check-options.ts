@@ -1,19 +1,23 @@
 import { SpillwayError } from "../errors.ts";
 import { compileFilter } from "../filter/filter.ts";
 import { loadTransforms } from "../proxy/proxy.ts";
+import { loadTransform } from "../transform/load.ts";
 import type { GatewayOptions } from "./options.ts";
 
 /**
- * Checks what only other modules can tell: loads the transforms of the routes, and compiles the filter expressions of the
- * grants and deliveries.
+ * Checks what only other modules can tell: loads the transforms of the routes and of the streams that are made on demand, and
+ * compiles the filter expressions of the grants and deliveries.
  * @throws {SpillwayError} `config-invalid` naming the option.
  */
 export async function checkOptions({
   routes,
+  patterns,
   access,
   deliveries,
-}: Pick<GatewayOptions, "routes" | "access" | "deliveries">): Promise<void> {
+}: Pick<GatewayOptions, "routes" | "patterns" | "access" | "deliveries">): Promise<void> {
   await loadTransforms(routes);
+  for (const [pattern, { stream }] of Object.entries(patterns))
+    if (stream.transform) await loadTransform(stream.transform.module, `streams.${pattern}.transform`);
   await checkFilter(access.anonymous.filter, "access.anonymous.filter");
   for (const [index, { grant }] of access.keys.entries())
     await checkFilter(grant.filter, `access.keys[${index}].filter`);

@@ -7,6 +7,7 @@ import { noSubscribers } from "../http/subscriber-stats.ts";
 import type { Caller as Client } from "../limits/admission.ts";
 import type { LogStore } from "../log/log.ts";
 import type { IngestStats } from "../metrics/snapshot.ts";
+import { loadedTransform } from "../transform/load.ts";
 import type { Logger } from "../util/logger.ts";
 import { createHeldStreams, type HeldStreams } from "./held-streams.ts";
 import type { GatewayOptions, StreamOptions } from "./options.ts";
@@ -183,8 +184,8 @@ export class OwnOnDemandStreams implements OnDemandStreams {
     const { store, serve, logger } = this.#dependencies;
     const pattern = await this.#directory.claim(name, client);
     const { stream } = this.#directory.optionsOf(pattern);
-    // Without an upstream nothing is ingested, so the lease is not used.
-    const source = await openSource(name, stream, { store, logger, lease: 0 });
+    // Without an upstream nothing is ingested, so the lease is not used. The start and each reload load the modules.
+    const source = await openSource(name, stream, { store, logger, lease: 0, load: loadedTransform });
     const served = await serve(name, stream, source, () => this.hold(name));
     return { pattern, source, served: served && { ...served, pattern } };
   }
@@ -208,7 +209,8 @@ export class OwnOnDemandStreams implements OnDemandStreams {
     const now = this.#directory.patternOf(name);
     const after = now === undefined ? undefined : this.#patterns[now]!.stream;
     if (!after || now !== pattern || affectsSubscribers({ before, after })) void this.#held.close(name);
-    else if (!isDeepStrictEqual(before, after))
+    // A module may have changed.
+    else if (after.transform || !isDeepStrictEqual(before, after))
       source.prepare(after).then(
         ({ commit }) => commit(),
         (err: unknown) => this.#dependencies.logger.error({ stream: name, err }, "the stream keeps its options"),
@@ -235,7 +237,7 @@ export class OwnOnDemandStreams implements OnDemandStreams {
       log: { state: () => state } as ServedStream["log"],
       subscriberStats: () => this.#sum(pattern).subscribers,
       upstream: () => undefined,
-      transform: () => undefined,
+      transform: () => this.#sum(pattern).transform,
       definition: () => undefined,
       paused: () => streams.map(({ source }) => source.paused()).find((code) => code !== undefined),
     };
@@ -279,7 +281,11 @@ async function askPeers(peers: Peers | undefined, streams: readonly string[]): P
 }
 
 function statsOf({ source, served }: Pick<OpenStream, "source" | "served">): PatternStats {
-  return { subscribers: served?.subscriberStats() ?? noSubscribers, ingest: source.ingestStats() };
+  return {
+    subscribers: served?.subscriberStats() ?? noSubscribers,
+    ingest: source.ingestStats(),
+    transform: source.transform(),
+  };
 }
 
 function unsuitable(): SpillwayError {

@@ -1,5 +1,5 @@
-import type { SubscriberStats } from "../http/gateway-status.ts";
-import { addStats, noSubscribers, withoutConnected } from "../http/subscriber-stats.ts";
+import type { StreamTransformStatus, SubscriberStats } from "../http/gateway-status.ts";
+import { addNumbers, addStats, noSubscribers, withoutConnected } from "../http/subscriber-stats.ts";
 import type { LogState } from "../log/log.ts";
 import type { IngestStats } from "../metrics/snapshot.ts";
 import { createDurations, type Durations } from "../util/durations.ts";
@@ -16,6 +16,8 @@ export interface PatternTotals {
 export interface PatternStats {
   readonly subscribers: SubscriberStats;
   readonly ingest: IngestStats;
+  /** Absent without a transform. */
+  readonly transform?: StreamTransformStatus | undefined;
 }
 
 /** Creates totals that are all zero. */
@@ -24,10 +26,10 @@ export function createPatternTotals(): PatternTotals {
   const of = (pattern: string): PatternStats =>
     closed.get(pattern) ?? { subscribers: noSubscribers, ingest: nothingIngested };
   return {
-    add(pattern, { subscribers, ingest }) {
-      closed.set(pattern, addBoth(of(pattern), { subscribers: withoutConnected(subscribers), ingest }));
+    add(pattern, { subscribers, ...counts }) {
+      closed.set(pattern, addAll(of(pattern), { subscribers: withoutConnected(subscribers), ...counts }));
     },
-    sum: (pattern, open) => open.reduce(addBoth, of(pattern)),
+    sum: (pattern, open) => open.reduce(addAll, of(pattern)),
   };
 }
 
@@ -52,8 +54,25 @@ export const nothingIngested: IngestStats = {
   lastEventAt: undefined,
 };
 
-function addBoth(a: PatternStats, b: PatternStats): PatternStats {
-  return { subscribers: addStats(a.subscribers, b.subscribers), ingest: addIngest(a.ingest, b.ingest) };
+function addAll(a: PatternStats, b: PatternStats): PatternStats {
+  return {
+    subscribers: addStats(a.subscribers, b.subscribers),
+    ingest: addIngest(a.ingest, b.ingest),
+    transform: addTransforms(a.transform, b.transform),
+  };
+}
+
+function addTransforms(
+  a: StreamTransformStatus | undefined,
+  b: StreamTransformStatus | undefined,
+): StreamTransformStatus | undefined {
+  if (!a || !b) return a ?? b;
+  return {
+    transformed: a.transformed + b.transformed,
+    dropped: a.dropped + b.dropped,
+    errors: addNumbers(a.errors, b.errors),
+    lastError: b.lastError ?? a.lastError,
+  };
 }
 
 function addIngest(a: IngestStats, b: IngestStats): IngestStats {

@@ -15,7 +15,12 @@ import type { GatewayOptions, StreamOptions } from "./options.ts";
 import type { Prepared } from "./reload.ts";
 import { watchReplication } from "./replication.ts";
 import { createConfiguredDefinition, type ConfiguredDefinition } from "./stream-definition.ts";
-import { createConfiguredTransform, type ConfiguredTransform, type StreamTransform } from "./stream-transform.ts";
+import {
+  createConfiguredTransform,
+  type ConfiguredTransform,
+  type LoadTransform,
+  type StreamTransform,
+} from "./stream-transform.ts";
 
 /** Where a stream's events come from: this process, or another one. */
 export interface StreamSource {
@@ -72,13 +77,15 @@ export interface SourceDependencies {
   readonly lease: number;
   /** Changes the upstream's events before they are stored. Default: the transform of the options. */
   readonly transform?: StreamTransform | undefined;
+  /** Loads the modules of transforms. Default: reads their files. */
+  readonly load?: LoadTransform | undefined;
 }
 
 /** Opens a stream's log and creates its upstream. */
 export async function openSource(
   name: string,
   first: StreamOptions,
-  { store, logger: parent, lease, transform }: SourceDependencies,
+  { store, logger: parent, lease, transform, load }: SourceDependencies,
 ): Promise<OwnSource> {
   const logger = withFields(parent, { stream: name });
   const listeners: Array<(state: Announced) => void> = [];
@@ -86,7 +93,7 @@ export async function openSource(
   const changes: LeaseChanges = { taken: 0, lost: 0, released: 0 };
   const parts: FeedParts = { stream: name, announce, coordination: store.coordination, ttl: lease, changes, logger };
   // Before the log is opened and watched: modules and drivers may be missing.
-  const modules = await openModules(name, first, logger);
+  const modules = await openModules(name, first, logger, load);
   let makeFeed = await loadFeed(first, parts);
   const log = await store.open(name, { retention: first.retention });
   const {
@@ -175,8 +182,13 @@ interface StreamModules {
 }
 
 /** @throws {SpillwayError} `config-invalid` */
-async function openModules(name: string, first: StreamOptions, logger: Logger): Promise<StreamModules> {
-  const transform = createConfiguredTransform(name, logger);
+async function openModules(
+  name: string,
+  first: StreamOptions,
+  logger: Logger,
+  load: LoadTransform | undefined,
+): Promise<StreamModules> {
+  const transform = createConfiguredTransform(name, logger, load);
   const definition = createConfiguredDefinition(name, logger);
   async function prepare(options: StreamOptions): Promise<() => void> {
     const prepared = [await transform.prepare(options.transform), await definition.prepare(options.definition)];

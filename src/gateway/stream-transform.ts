@@ -128,6 +128,9 @@ export function createStreamTransform(parts: StreamTransformParts): StreamTransf
   };
 }
 
+/** Loads the transform of a module for the option `field`. */
+export type LoadTransform = (module: string, field: string) => Transform | Promise<Transform>;
+
 /** The transform of a stream's options, which a reload may replace. */
 export interface ConfiguredTransform {
   /** `undefined` for a stream without a transform. */
@@ -141,15 +144,22 @@ export interface ConfiguredTransform {
   prepare(options: StreamTransformOptions | undefined): Promise<() => void>;
 }
 
-/** Creates the transform of a stream; there is none until it is prepared. */
-export function createConfiguredTransform(stream: string, logger: Logger): ConfiguredTransform {
+/**
+ * Creates the transform of a stream; there is none until it is prepared.
+ * @param load loads a module, or finds the one that was loaded last
+ */
+export function createConfiguredTransform(
+  stream: string,
+  logger: Logger,
+  load: LoadTransform = loadTransform,
+): ConfiguredTransform {
   const counts = createTransformCounts();
   let current: StreamTransform | undefined;
   return {
     current: () => current,
     status: () => current && counts,
     async prepare(options) {
-      const transform = options && (await loadTransform(options.module, `streams.${stream}.transform`));
+      const transform = options && (await load(options.module, `streams.${stream}.transform`));
       const next =
         options &&
         createStreamTransform({

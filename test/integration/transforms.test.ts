@@ -404,3 +404,66 @@ test(
     );
   },
 );
+
+describe("of streams made on demand", () => {
+  const mark = (text: string): string => `
+    export default (event, { stream, published }) => {
+      if (event.data === "drop") return undefined;
+      if (event.data === "throw") throw new Error("no");
+      return [{ data: \`\${event.data} ${text} \${stream} \${published}\` }, { event: "copy", data: event.data }];
+    };`;
+
+  async function openRooms(source: string): Promise<Opened> {
+    return open(source, {}, { streams: { "room-*": { transform: { module } } } });
+  }
+
+  const dataOf = async (gateway: Gateway, stream: string): Promise<string[]> =>
+    (await stored(gateway, stream)).map((each) => `${each.event} ${each.data}`);
+
+  test("each of them stores what the module makes of its published events, and counts it", async () => {
+    const { gateway, status } = await openRooms(mark("a"));
+    expect(await gateway.publish("room-1", [{ data: "1" }, { data: "drop" }])).toHaveLength(2);
+    await gateway.publish("room-2", { data: "2" });
+    await expect(gateway.publish("room-2", [{ data: "3" }, { data: "throw" }])).rejects.toMatchObject({
+      code: "transform-failed",
+      field: "[1]",
+    });
+    expect(await dataOf(gateway, "room-1")).toEqual(["message 1 a room-1 true", "copy 1"]);
+    expect(await dataOf(gateway, "room-2")).toEqual(["message 2 a room-2 true", "copy 2"]);
+    expect(status("room-1").transform).toMatchObject({ transformed: 2, dropped: 1, lastError: null });
+    expect(status("room-2").transform).toMatchObject({ transformed: 2, lastError: "transform-failed" });
+    const metrics = await (await gateway.fetch(new Request("http://gateway/metrics"))).text();
+    expect(metrics).toContain('spillway_transform_events_total{stream="room-*"} 4\n');
+    expect(metrics).toContain('spillway_transform_events_dropped_total{stream="room-*"} 1\n');
+  });
+
+  test("a reload applies a changed module to streams that are open and to new ones; before it, to neither", async () => {
+    const { gateway, reload } = await openRooms(mark("a"));
+    await gateway.publish("room-1", { data: "1" });
+    await writeFile(module, mark("b"));
+    for (const room of ["room-1", "room-2"]) await gateway.publish(room, { data: "2" });
+    expect((await dataOf(gateway, "room-1")).at(-2)).toBe("message 2 a room-1 true");
+    expect((await dataOf(gateway, "room-2")).at(-2)).toBe("message 2 a room-2 true");
+    await reload(mark("c"));
+    const last = async (room: string): Promise<string | undefined> => {
+      await gateway.publish(room, { data: "3" });
+      return (await dataOf(gateway, room)).at(-2);
+    };
+    await eventually(
+      async () => (await last("room-1")) === "message 3 c room-1 true",
+      "the open stream has the module",
+    );
+    expect(await last("room-3")).toBe("message 3 c room-3 true");
+  });
+
+  test("a module that cannot be loaded prevents the start and a reload, and the previous one stays in use", async () => {
+    await expect(openRooms("export default 1")).rejects.toMatchObject({ field: "streams.room-*.transform" });
+    const { gateway, reload } = await openRooms(mark("a"));
+    await gateway.publish("room-1", { data: "1" });
+    await expect(reload("export default (")).rejects.toMatchObject({ field: "streams.room-*.transform" });
+    for (const room of ["room-1", "room-2"]) {
+      await gateway.publish(room, { data: "2" });
+      expect((await dataOf(gateway, room)).at(-2)).toBe(`message 2 a ${room} true`);
+    }
+  });
+});

@@ -272,8 +272,17 @@ function createAccessParts(tickets: LocalTickets, logger: Logger): Record<"check
   };
 }
 
-/** The options that the workers get: upstreams and deliveries are the primary's. */
+/** The options that the workers get: upstreams, deliveries and transforms of published events are the primary's. */
 function withoutSecrets(options: GatewayOptions): GatewayOptions {
   const streams = Object.entries(options.streams).map(([name, stream]) => [name, { ...stream, upstream: undefined }]);
-  return { ...options, streams: Object.fromEntries(streams) as GatewayOptions["streams"], deliveries: {} };
+  const patterns = Object.entries(options.patterns).map(([pattern, { stream, onDemand }]) => [
+    pattern,
+    { stream: { ...stream, transform: undefined }, onDemand },
+  ]);
+  return {
+    ...options,
+    streams: Object.fromEntries(streams) as GatewayOptions["streams"],
+    patterns: Object.fromEntries(patterns) as GatewayOptions["patterns"],
+    deliveries: {},
+  };
 }

@@ -149,6 +149,7 @@ function factsOf(source: OwnSource): Omit<StreamFacts, "subscriberStats"> {
   };
 }
 
-function patternFacts({ log, paused, ingestStats }: PatternStream): Omit<StreamFacts, "subscriberStats"> {
-  return { log: log.state(), paused: paused(), ingestStats: ingestStats() };
+function patternFacts(pattern: PatternStream): Omit<StreamFacts, "subscriberStats"> {
+  const { log, paused, transform, ingestStats } = pattern;
+  return { log: log.state(), paused: paused(), transform: transform(), ingestStats: ingestStats() };
 }

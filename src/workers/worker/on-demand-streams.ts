@@ -153,7 +153,7 @@ export class WorkerOnDemandStreams implements OnDemandStreams {
       log: { state: () => facts?.log ?? emptyLog } as ServedStream["log"],
       subscriberStats: () => facts?.subscriberStats ?? noSubscribers,
       upstream: none,
-      transform: none,
+      transform: () => facts?.transform,
       definition: none,
       paused: () => facts?.paused,
     };
