@@ -1148,8 +1148,9 @@ export interface LimitsConfig {
   /** How long a subscription waits for its replay; then the answer is 503. Default: `10s`. */
   readonly replayWait?: Duration | undefined;
   /**
-   * Concurrent searches of a log in one process: `last` with a filter, and long polls whose filter matches few events.
-   * Others wait for up to `limits.replayWait`; one address can use at most half. Default: `8`.
+   * Concurrent searches of a log in one process: `last` with a filter, long polls whose filter matches few events, and
+   * requests for the rest of a run. Others wait for up to `limits.replayWait`; one address can use at most half.
+   * Default: `8`.
    */
   readonly searches?: Count | undefined;
   /**

@@ -57,7 +57,7 @@ const shape = object({
   replays: count("5_000", 10_000_000).describe("Concurrent replays; other subscriptions wait."),
   replayWait: duration("10s").describe("How long a subscription waits for its replay; then the answer is 503."),
   searches: count(8, 10_000).describe(
-    "Concurrent searches of a log in one process: `last` with a filter, and long polls whose filter matches few events. Others wait for up to `limits.replayWait`; one address can use at most half.",
+    "Concurrent searches of a log in one process: `last` with a filter, long polls whose filter matches few events, and requests for the rest of a run. Others wait for up to `limits.replayWait`; one address can use at most half.",
   ),
   outbox: size("256KiB").describe(
     "Unsent bytes held for one subscriber; beyond it the subscriber is served from the log at its own pace.",

@@ -100,11 +100,16 @@ export class RunJournal {
     return undefined;
   }
 
-  /** The first pages of a run's records behind a position, until `take` returns false. */
-  async scan({ token }: Pick<Run, "token">, after: number, take: (event: LogEvent) => boolean): Promise<void> {
+  /** The first pages of a run's records behind a position, until `take` returns false or the signal aborts. */
+  async scan(
+    { token }: Pick<Run, "token">,
+    after: number,
+    take: (event: LogEvent) => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     const options = { filter: { channels: [token] }, limit: 500, maxBytes: 1024 * 1024 };
     const cursor = new LogCursor({ log: this.log, hub: this.hub }, after, options);
-    while (cursor.behind) if (!(await cursor.next()).events.every(take)) return;
+    while (cursor.behind && !signal.aborted) if (!(await cursor.next()).events.every(take)) return;
   }
 
   /**

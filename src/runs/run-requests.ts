@@ -2,9 +2,11 @@ import { permits } from "../access/identity.ts";
 import { SpillwayError } from "../errors.ts";
 import type { Caller } from "../http/gateway-context.ts";
 import { json, type HttpBody, type HttpRequest, type HttpResponse } from "../http/message.ts";
+import { createSearch } from "../http/position.ts";
 import { invalid } from "../http/problem.ts";
 import { asksForEventStream } from "../http/subscribe.ts";
 import { parseCursor } from "../log/cursor.ts";
+import type { LogEvent } from "../log/log.ts";
 import { parseJson } from "../util/json-pointer.ts";
 import { dataOf } from "./blocks.ts";
 import { formatRunId, parseRunId, type Run, type StoredEnd } from "./record.ts";
@@ -83,13 +85,13 @@ export async function answerResponse(
   client: RunClient,
   runs: Runs,
 ): Promise<HttpResponse | undefined> {
-  const { caller, request } = client;
+  const { caller } = client;
   const own = await runs.journal.named(aliasOf({ owner: ownerName(caller), shared: false }, id));
   const run = own ?? (await runs.journal.named(aliasOf({ owner: "", shared: true }, id)));
   if (!run || !mayJoin(run, caller)) return undefined;
   const end = await runs.journal.endOf(run);
   if (end && isExpired(run, end)) return undefined;
-  if (action === "follow") return follow(run, end, await behindNumber(request, run, runs), client, runs);
+  if (action === "follow") return follow(run, end, await behindNumber(client, run, runs), client, runs);
   const { state } = end ?? (await runs.stop(run)) ?? { state: "cancelled" };
   return json({ id, object: "response", status: state === "truncated" ? "incomplete" : state, output: [] });
 }
@@ -131,7 +133,7 @@ async function follow(
   client: RunClient,
   runs: Runs,
 ): Promise<HttpResponse> {
-  if (end && (position >= end.seq || (await isLast(run, end, position, runs)))) {
+  if (end && (position >= end.seq || (await isLast(run, end, position, client, runs)))) {
     if (end.cut) throw new SpillwayError("run-truncated");
     return nothing;
   }
@@ -147,14 +149,26 @@ async function follow(
 }
 
 /** Whether nothing of an ended run is left behind a position. */
-async function isLast(run: Run, end: StoredEnd, position: number, runs: Runs): Promise<boolean> {
+async function isLast(run: Run, end: StoredEnd, position: number, client: RunClient, runs: Runs): Promise<boolean> {
   if (end.text !== "") return false;
   let hasBlock = false;
-  await runs.journal.scan(run, position, ({ event }) => {
+  await scan(client, run, position, runs, ({ event }) => {
     hasBlock = event === "block";
     return !hasBlock && event !== "end";
   });
   return !hasBlock;
+}
+
+/** Looks at the records of a run behind a position, as a search, of which few run at a time. */
+async function scan(
+  { request, caller, gateway }: RunClient,
+  run: Run,
+  position: number,
+  { journal }: Runs,
+  take: (event: LogEvent) => boolean,
+): Promise<void> {
+  const { signal } = request;
+  await createSearch(() => signal, caller, gateway)(() => journal.scan(run, position, take, signal));
 }
 
 /** @throws {SpillwayError} `request-invalid` for an id that is not one of the run. */
@@ -167,13 +181,13 @@ export function positionOf(request: HttpRequest, { seq }: Run, runs: Runs): numb
 }
 
 /** The position behind the event with the number `starting_after`. */
-async function behindNumber({ query }: HttpRequest, run: Run, runs: Runs): Promise<number> {
-  const text = query.get("starting_after");
+async function behindNumber(client: RunClient, run: Run, runs: Runs): Promise<number> {
+  const text = client.request.query.get("starting_after");
   if (text === null) return run.seq;
   if (!/^\d{1,9}$/.test(text)) throw invalid("starting_after", "a whole number", text);
   const last = Number(text);
   let position = run.seq;
-  await runs.journal.scan(run, run.seq, ({ event, seq, data }) => {
+  await scan(client, run, run.seq, runs, ({ event, seq, data }) => {
     if (event !== "block") return event !== "end";
     const { sequence_number: number } = (parseJson(dataOf(data) ?? "") ?? {}) as { sequence_number?: unknown };
     if (typeof number === "number" && number > last) return false;

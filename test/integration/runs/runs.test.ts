@@ -1,4 +1,6 @@
+import { createMemoryStore } from "spillway/memory";
 import { expect, test } from "vitest";
+import { holdReads } from "../../support/held-store.ts";
 import { eventually, read } from "../../support/reader.ts";
 import { startRunOrigin } from "../../support/run-origin.ts";
 import { idsOf, openRuns, pathOf, post, send, stateOf, withoutIds } from "../../support/runs.ts";
@@ -65,6 +67,35 @@ test("a run goes on without clients, and is complete for whoever comes later", a
   const text = await (await send(gateway, path)).text();
   expect(withoutIds(text)).toBe("data: 1\n\ndata: 2\n\n");
   expect(request.isAborted()).toBe(false);
+});
+
+test("searches for the place of an event run a few at a time, and end with their clients", async () => {
+  const created = `event: response.created\ndata: {"response":{"id":"resp_1"},"sequence_number":0}\n\n`;
+  const origin = await startRunOrigin(({ response }) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.end(`${created}event: response.completed\ndata: {"sequence_number":1}\n\n`);
+  });
+  const held = holdReads(createMemoryStore());
+  const gateway = await openRuns(origin, {
+    store: () => held.store,
+    run: { dialect: "openai" },
+    limits: { searches: 2 },
+  });
+  await (await post(gateway, {}, {}, "/v1/responses")).text();
+  held.hold();
+  const left = new AbortController();
+  const path = "http://localhost/v1/responses/resp_1?stream=true&starting_after=0";
+  const begin = (): Promise<Response> => gateway.fetch(new Request(path, { signal: left.signal }));
+  const gone = [1, 2, 3, 4].map(begin);
+  await eventually(() => held.underWay === 2, "the first searches");
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(held.underWay).toBe(2);
+  left.abort();
+  held.release();
+  await Promise.allSettled(gone);
+  await eventually(() => held.underWay === 0, "the end of the searches");
+  const text = await (await send(gateway, "/v1/responses/resp_1?stream=true&starting_after=0")).text();
+  expect(withoutIds(text)).toBe(`event: response.completed\ndata: {"sequence_number":1}\n\n`);
 });
 
 test("responses that are no event stream, and errors, pass through and are not runs", async () => {
