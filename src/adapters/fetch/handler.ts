@@ -5,7 +5,7 @@ import type { HandlerOptions, HttpHeaders, HttpRequest, HttpStream, OriginalRequ
 import { problem } from "../../http/problem.ts";
 import type { HttpHandler } from "../../http/handler.ts";
 import { withoutMount } from "../mount.ts";
-import { assertSize, toForwarded, readConsumed, type ConsumedBody } from "../consumed-body.ts";
+import { incompleteBody, readArriving, readConsumed, toForwarded, type ConsumedBody } from "../request-body.ts";
 
 /** A handler with the Fetch signature, for Next.js route handlers, Hono, Bun and Deno. */
 export type FetchHandler = (request: Request) => Promise<Response>;
@@ -58,7 +58,7 @@ function toHttpRequest(request: Request, options: FetchOptions): HttpRequest {
     header: (name) => request.headers.get(name) ?? (name === "host" ? host : undefined),
     async body(limit, take, form) {
       const consumed = consumedBody(request, options);
-      return consumed ? readConsumed(consumed, limit, take, form) : readBody(request, limit, take);
+      return consumed ? readConsumed(consumed, limit, take, form) : readArriving(readChunks(request), limit, take);
     },
     signal: request.signal,
     get original(): OriginalRequest {
@@ -84,11 +84,21 @@ function consumedBody(request: Request, { body: parsed }: FetchOptions): Consume
   return { parsed, contentType: field("content-type"), length: field("content-length") };
 }
 
-const noChunks: AsyncIterable<Uint8Array> = { async *[Symbol.asyncIterator]() {} };
-
 function forwardedBody(request: Request, options: FetchOptions): AsyncIterable<Uint8Array> {
   const consumed = consumedBody(request, options);
-  return consumed ? toForwarded(consumed) : (request.body ?? noChunks);
+  return consumed ? toForwarded(consumed) : readChunks(request);
+}
+
+/**
+ * The body of a request as it arrives.
+ * @throws {SpillwayError} `request-invalid` if it is incomplete.
+ */
+async function* readChunks({ body }: Request): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    if (body) yield* body;
+  } catch (cause) {
+    throw incompleteBody(cause);
+  }
 }
 
 /** Each value as a field of its own. */
@@ -96,18 +106,6 @@ function fieldsOf(headers: HttpHeaders): [name: string, value: string][] {
   return Object.entries(headers).flatMap(([name, value]) =>
     typeof value === "string" ? [[name, value]] : value.map((item): [string, string] => [name, item]),
   );
-}
-
-async function readBody(request: Request, limit: number, take: (bytes: number) => void): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of request.body ?? []) {
-    length += chunk.byteLength;
-    assertSize(length, limit);
-    take(chunk.byteLength);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 /** Bytes the stream buffers before it counts as full. */

@@ -1,8 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { SpillwayError } from "../../errors.ts";
 import type { HttpRequest } from "../../http/message.ts";
-import { assertSize, toForwarded, readConsumed, type ConsumedBody } from "../consumed-body.ts";
+import {
+  assertSize,
+  incompleteBody,
+  readArriving,
+  readConsumed,
+  toForwarded,
+  type ConsumedBody,
+} from "../request-body.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
@@ -43,16 +49,9 @@ export async function readBody(
 ): Promise<Buffer> {
   assertSize(Number(request.headers["content-length"] ?? 0), limit);
   const consumed = consumedBody(request);
-  if (consumed) return readConsumed(consumed, limit, take, form);
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of readChunks(request, response)) {
-    length += chunk.length;
-    assertSize(length, limit);
-    take(chunk.length);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  return consumed
+    ? readConsumed(consumed, limit, take, form)
+    : readArriving(readChunks(request, response), limit, take);
 }
 
 /** What the usual body parsers have left; `undefined` if the body is still to be read. */
@@ -82,14 +81,9 @@ async function* readChunks(request: Request, response: Response): AsyncGenerator
     // Leaving the loop early must not destroy the request: its socket still has to carry the answer.
     yield* request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   } catch (cause) {
-    // A client error: it must not be logged as a server error, or clients could fill the log.
-    throw brokenOff(cause);
+    throw incompleteBody(cause);
   }
-  if (broken.has(request)) throw brokenOff();
-}
-
-function brokenOff(cause?: unknown): SpillwayError {
-  return new SpillwayError("request-invalid", "the request body is incomplete", { field: "body", cause });
+  if (broken.has(request)) throw incompleteBody();
 }
 
 /** Whether the client is sending the body: reading it has begun and not ended. */

@@ -153,3 +153,25 @@ test("through fetch, the request bodies in progress have a common limit", async 
   expect(await first.status).toBe(200);
   await eventually(async () => (await taken(gateway)) === 0);
 });
+
+test("a body of Fetch that breaks off is the client's error, and is not logged as one of the server", async () => {
+  const logged: string[] = [];
+  const log = (_: object, message: string): void => void logged.push(message);
+  const gateway = await createGateway(
+    { store: "memory:", streams: { s: {} }, access: { anonymous: ["publish"] } },
+    { logger: { debug() {}, info() {}, warn: log, error: log } },
+  );
+  closers.push(() => gateway.close());
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode('{"data":'));
+      setImmediate(() => controller.error(new TypeError("terminated")));
+    },
+  });
+  const headers = { "content-type": "application/json" };
+  const init = { method: "POST", headers, body, duplex: "half" } as const;
+  const response = await gateway.fetch(new Request("http://x/streams/s/events", init));
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({ code: "request-invalid", field: "body" });
+  expect(logged).toEqual([]);
+});

@@ -62,6 +62,31 @@ function isJson(contentType: string | undefined): boolean {
   return type === "application/json" || type.endsWith("+json");
 }
 
+/**
+ * Reads a body as it arrives to its end; see `HttpRequest.body`.
+ * @throws {SpillwayError} `body-too-large`; what `take` and the chunks throw.
+ */
+export async function readArriving(
+  chunks: AsyncIterable<Uint8Array>,
+  limit: number,
+  take: (bytes: number) => void,
+): Promise<Buffer> {
+  const read: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    length += chunk.byteLength;
+    assertSize(length, limit);
+    take(chunk.byteLength);
+    read.push(chunk);
+  }
+  return Buffer.concat(read);
+}
+
+/** The error of a body that ends early. It is the client's: if it were logged as the server's, clients could fill the log. */
+export function incompleteBody(cause?: unknown): SpillwayError {
+  return new SpillwayError("request-invalid", "the request body is incomplete", { field: "body", cause });
+}
+
 /** @throws {SpillwayError} `body-too-large` */
 export function assertSize(length: number, limit: number): void {
   if (length > limit) throw new SpillwayError("body-too-large", undefined, { expected: `at most ${limit} bytes` });
