@@ -1,5 +1,6 @@
 import { effect, signal } from "@preact/signals";
 import type { JSX } from "preact";
+import { keep, recall } from "./storage.ts";
 
 type Theme = "system" | "light" | "dark";
 
@@ -11,13 +12,13 @@ const theme = signal<Theme>(read());
 export const scheme = signal(0);
 
 function read(): Theme {
-  const stored = localStorage.getItem("spillway-theme");
+  const stored = recall("spillway-theme");
   return stored === "light" || stored === "dark" ? stored : "system";
 }
 
 effect(() => {
   document.documentElement.dataset["theme"] = theme.value;
-  localStorage.setItem("spillway-theme", theme.value);
+  keep("spillway-theme", theme.value);
   scheme.value = scheme.peek() + 1;
 });
 

@@ -5,6 +5,7 @@ import { publish } from "spillway/client";
 import type { GatewayStatus } from "../../src/http/gateway-status.ts";
 import { endpoint, headers, mayChange } from "../api.ts";
 import { usePoll } from "../poll.ts";
+import { keep, recall } from "../storage.ts";
 import { Failure, formReader } from "../ui.tsx";
 
 /** An event to publish. */
@@ -24,7 +25,7 @@ const templates = signal<readonly Template[]>(read());
 
 function read(): readonly Template[] {
   try {
-    const value: unknown = JSON.parse(localStorage.getItem(stored) ?? "[]");
+    const value: unknown = JSON.parse(recall(stored) ?? "[]");
     return Array.isArray(value) ? (value as readonly unknown[]).filter(isTemplate) : [];
   } catch {
     return [];
@@ -36,9 +37,10 @@ function isTemplate(value: unknown): value is Template {
   return ["name", ...fields].every((field) => typeof members[field] === "string");
 }
 
-function store(list: readonly Template[]): void {
+/** Returns whether the browser keeps them. */
+function store(list: readonly Template[]): boolean {
   templates.value = list;
-  localStorage.setItem(stored, JSON.stringify(list));
+  return keep(stored, JSON.stringify(list));
 }
 
 /** Publishes an event, and keeps templates. */
@@ -60,8 +62,8 @@ export function Publish(): JSX.Element {
   function save(): void {
     const values = content();
     const name = values.event ? `${values.stream}: ${values.event}` : values.stream;
-    store([...templates.peek().filter((each) => each.name !== name), { name, ...values }]);
-    outcome.value = `Saved as “${name}” in this browser.`;
+    const isKept = store([...templates.peek().filter((each) => each.name !== name), { name, ...values }]);
+    outcome.value = isKept ? `Saved as “${name}” in this browser.` : "This browser keeps it only until a reload.";
   }
 
   async function submit(event: Event): Promise<void> {
@@ -135,7 +137,7 @@ function Templates({ onUse }: { readonly onUse: (template: Template) => void }):
             <button
               type="button"
               aria-label={`Remove ${template.name}`}
-              onClick={() => store(templates.peek().filter((each) => each !== template))}
+              onClick={() => void store(templates.peek().filter((each) => each !== template))}
             >
               Remove
             </button>

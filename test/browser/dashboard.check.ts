@@ -67,6 +67,12 @@ describe.runIf(chromiumInstalled)("the dashboard", () => {
     const config = { streams: { a: {} }, store: "memory:", dashboard: true } as const;
     const open = await showDashboard(browser, { config: { ...config, access: { anonymous: ["admin"] } } });
     await open.page.getByRole("row", { name: "publish only" }).waitFor();
+    // As in a browser that blocks storage.
+    await open.page.addInitScript(
+      "Object.defineProperty(globalThis, 'localStorage', { get() { throw new Error(); } })",
+    );
+    await open.page.reload();
+    await open.page.getByRole("row", { name: "publish only" }).waitFor();
     const closed = await showDashboard(browser, { config: { ...config, access: undefined } });
     await closed.page.getByText("gives it to no one").waitFor();
   });
