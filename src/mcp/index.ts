@@ -38,7 +38,9 @@ export function createEventStore(
   session: string,
 ): McpEventStore {
   if (session === "" || session.includes("*")) throw invalid("session", "an id without *");
-  const channelOf = (streamId: string): string => `${session}${separator}${streamId}`;
+  // Encoded, so that no session is the beginning of another one.
+  const owner = encodeURIComponent(session);
+  const channelOf = (streamId: string): string => `${owner}${separator}${streamId}`;
   return {
     async storeEvent(streamId, message) {
       const event = { event: "message", data: message, channel: channelOf(streamId) };

@@ -118,3 +118,13 @@ test.each(["", "a*"])("no session: %s", async (session) => {
   const gateway = await startNode("memory:");
   expect(() => createEventStore(gateway, "mcp", session)).toThrow(expect.objectContaining({ field: "session" }));
 });
+
+test("a session whose id is the beginning of another one does not read its messages", async () => {
+  const gateway = await startNode("memory:");
+  const [team, alice] = [createEventStore(gateway, "mcp", "team"), createEventStore(gateway, "mcp", "team/alice")];
+  const first = await alice.storeEvent("x", message(1));
+  await alice.storeEvent("x", message(2));
+  const [cursor] = first.split("/");
+  expect((await replay(team, `${cursor}/alice/x`)).sent).toEqual([]);
+  expect((await replay(alice, first)).sent).toHaveLength(1);
+});
