@@ -101,7 +101,8 @@ function readKey(body: string): string {
   }
   const { key } = (value ?? {}) as { readonly key?: unknown };
   if (typeof key === "string" && /^[\x21-\x7e]+$/.test(key)) return key;
-  throw new SpillwayError("request-invalid", "key must be an API key or a token", { field: "key" });
+  const expected = "an API key or a token";
+  throw new SpillwayError("request-invalid", `key must be ${expected}`, { field: "key", expected });
 }
 
 /** The request as if the key had come in its `Authorization`. */

@@ -51,20 +51,22 @@ export function assertContent(
 ): void {
   const contentType = headerOf(headers, "content-type");
   const shown = mediaType(contentType);
-  if (status !== 200) {
-    const retryAfter = parseRetryAfter(headerOf(headers, "retry-after"), Date.now());
-    throw new UpstreamFailure("upstream-status", {
-      status,
-      contentType: shown,
-      retryAfter,
-      slow: slowStatus.has(status),
-    });
-  }
+  if (status !== 200) throw statusFailure(status, headerOf(headers, "retry-after"), shown);
   const encoding = headerOf(headers, "content-encoding") ?? "identity";
   // A compressed body, despite `Accept-Encoding: identity`, would be parsed as a single endless line.
   if (!isRightType(contentType) || encoding.toLowerCase() !== "identity") {
     throw new UpstreamFailure("upstream-content-type", { status, contentType: shown });
   }
+}
+
+/** The failure of a response with a status that is not the expected one. */
+export function statusFailure(status: number, retryAfter: string | undefined, contentType?: string): UpstreamFailure {
+  return new UpstreamFailure("upstream-status", {
+    status,
+    contentType,
+    retryAfter: parseRetryAfter(retryAfter, Date.now()),
+    slow: slowStatus.has(status),
+  });
 }
 
 /** The value of a header; the first one if it is repeated. */

@@ -1,9 +1,8 @@
 import type { ClientOptions, WebSocket } from "ws";
 import type { BlockEvent } from "../batcher.ts";
-import { askHeaders, within } from "../connect.ts";
+import { askHeaders, statusFailure, within } from "../connect.ts";
 import { UpstreamFailure } from "../failure.ts";
 import { sendable, withParameter } from "../request.ts";
-import { parseRetryAfter } from "../retry-after.ts";
 import type { Attempt, Source } from "../source.ts";
 import type { UpstreamOptions, WebSocketOptions } from "../upstream.ts";
 import { createResumedBatches } from "./resumed-batches.ts";
@@ -115,9 +114,7 @@ async function connect(
       reject(failure);
     });
     socket.once("unexpected-response", (_request, response) => {
-      const { statusCode: status = 0, headers: received } = response;
-      const retryAfter = parseRetryAfter(received["retry-after"], Date.now());
-      reject(new UpstreamFailure("upstream-status", { status, retryAfter, slow: [401, 403, 404].includes(status) }));
+      reject(statusFailure(response.statusCode ?? 0, response.headers["retry-after"]));
       socket.terminate();
     });
   });
