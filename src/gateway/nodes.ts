@@ -60,6 +60,7 @@ export class Nodes implements Peers {
     const follower = new LogFollower(log, (event) => this.#take(event), logger);
     follower.head = log.state().head;
     await follower.start();
+    if (this.#stopped) return follower.stop();
     this.#follower = follower;
     await this.#append({ from: this.#self, kind: "join", id: this.#self });
   }
