@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createGateway, type GatewayConfig } from "spillway";
 import { openRaw, type RawClient } from "../../support/raw-client.ts";
 import { eventually } from "../../support/reader.ts";
@@ -151,4 +151,41 @@ describe.each(kinds)("over $name, a client that ends its side after its request"
     }
     await eventually(async () => (await filled.subscribers()) === 0);
   });
+});
+
+test.each(["TCP", "TLS"])("over %s, a client that leaves while it waits for its replay is noticed", async (kind) => {
+  // No heartbeat finds it out.
+  const streams = { s: { heartbeat: "1h" } };
+  const gateway = await createGateway({
+    ...config,
+    ...(kind === "TLS" && { tls: certificate }),
+    listen: "127.0.0.1:0",
+    store: "memory:",
+    limits: { replays: 1, replayWait: "1h" },
+    streams,
+  });
+  onTestFinished(() => gateway.close());
+  const { port } = await gateway.listen();
+  const large = "x".repeat(100_000);
+  await gateway.publish(
+    "s",
+    Array.from({ length: 200 }, () => ({ data: large })),
+  );
+  const open = (): RawClient => openRaw(port, { ca: kind === "TLS" ? certificate.cert : undefined });
+  const request = `${get("/streams/s?after=earliest", "Accept: text/event-stream")}\r\n\r\n`;
+  const slow = open();
+  slow.socket.write(request);
+  await once(slow.socket, "data");
+  slow.socket.pause();
+  const left = open();
+  left.socket.end(request);
+  await once(left.socket, "close");
+  expect(gateway.status().streams["s"]!.subscribers).toBe(1);
+  // Its place in the queue is free: the next one gets its turn.
+  const next = open();
+  next.socket.write(request);
+  slow.socket.destroy();
+  await eventually(() => next.text().includes("event: connected"));
+  next.socket.destroy();
+  await eventually(() => gateway.status().streams["s"]!.subscribers === 0);
 });
