@@ -23,7 +23,9 @@ const cleanups = [];
 let stopping;
 
 async function main() {
-  const server = createServer().listen(port, "127.0.0.1");
+  // Until everything runs, a browser comes back by itself.
+  let answer = (_, response) => response.writeHead(503, { refresh: "1" }).end("The demo is starting\n");
+  const server = createServer((request, response) => answer(request, response)).listen(port, "127.0.0.1");
   await once(server, "listening");
   cleanups.push(() => {
     server.close();
@@ -39,10 +41,10 @@ async function main() {
       // A page whose name was made to resolve to 127.0.0.1 has another `Host`; any other page has another `Origin`.
       hosts.includes(headers.host) && (method === "GET" || origins.includes(headers.origin)),
   );
-  server.on("request", (request, response) => {
+  answer = (request, response) => {
     if (request.url.startsWith("/control/")) return control(request, response);
     if (!servePage(request, response, parts.network.origin)) response.writeHead(404).end("not found\n");
-  });
+  };
   console.log(`Spillway's demo is at ${origins[0]}/ (Ctrl-C stops it)`);
   console.log(`The stream in a terminal: curl -N ${parts.gateway.origin}/streams/market`);
 }

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { chromiumInstalled, launchChromium } from "../support/chromium.ts";
 import { expectAccessible, expectNoSidewaysScroll } from "../support/dashboard-page.ts";
 import { startExample, type Example } from "../support/example.ts";
+import { freePort } from "../support/ports.ts";
 import { warnMissing } from "../support/programs.ts";
 import { eventually } from "../support/reader.ts";
 
@@ -298,4 +299,24 @@ test("the demo says that its port is taken", async () => {
   child.stderr.on("data", (chunk: Buffer) => (errors += String(chunk)));
   expect((await once(child, "close"))[0]).toBe(1);
   expect(errors).toBe(`spillway demo: port ${port} on 127.0.0.1 is in use; choose another one with PORT=<number>\n`);
+});
+
+test("a browser that is there before everything runs comes back by itself", async () => {
+  const port = await freePort();
+  const path = resolve(import.meta.dirname, "../../examples/demo/start.js");
+  const child = spawn(process.execPath, [path], { env: { ...process.env, PORT: String(port) } });
+  const exit = once(child, "exit");
+  onTestFinished(async () => {
+    child.kill("SIGTERM");
+    await exit;
+  });
+  const statuses: number[] = [];
+  await eventually(async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined);
+    if (response !== undefined) statuses.push(response.status);
+    if (response?.status === 503) expect(response.headers.get("refresh")).toBe("1");
+    return response?.status === 200;
+  }, "the page");
+  // It listens long before the three processes run.
+  expect(statuses[0]).toBe(503);
 });
