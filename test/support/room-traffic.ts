@@ -100,7 +100,7 @@ export function createRoomTraffic({ urls, rooms: count, idle, unruly }: RoomTraf
         await sleep(between(0, 60));
       }
       await Promise.all(visits);
-      await sleep(between(0.2, 3.5) * idle);
+      await sleep(between(0.2, 5) * idle);
     }
   }
 

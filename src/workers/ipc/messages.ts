@@ -154,7 +154,7 @@ export interface Facts {
   /** When the primary was started, in ms since 1970. */
   readonly startedAt: number;
   readonly workers: readonly WorkerStatus[];
-  /** By name. Those made on demand are summed up by their patterns. */
+  /** By name. Those made on demand are summed up by their patterns; of each that is open there are only the subscribers. */
   readonly streams: Readonly<Record<string, StreamFacts>>;
   readonly onDemand: Readonly<Record<string, OnDemandStatus>>;
   /** The total over all workers, including those that have ended. */

@@ -1,8 +1,15 @@
 import type { OwnOnDemandStreams, PatternStream } from "../../gateway/on-demand-streams.ts";
+import { nothingIngested } from "../../gateway/pattern-totals.ts";
 import type { OwnSource } from "../../gateway/source.ts";
-import type { DeliveriesStatus, SubscriberStats } from "../../http/gateway-status.ts";
+import type { DeliveriesStatus, SubscriberStats, WorkerStatus } from "../../http/gateway-status.ts";
 import type { ProcessMonitor } from "../../metrics/process-stats.ts";
-import { addStats, countSubscribers, noSubscribers, withoutConnected } from "../../http/subscriber-stats.ts";
+import {
+  addStats,
+  countSubscribers,
+  isSameStats,
+  noSubscribers,
+  withoutConnected,
+} from "../../http/subscriber-stats.ts";
 import { addRoutes, onlyCurrent, withoutActive } from "../ipc/route-stats.ts";
 import type { StatsByStream, Counts, Facts, Report, StreamFacts } from "../ipc/messages.ts";
 import type { Member } from "./pool.ts";
@@ -36,6 +43,8 @@ export function createWorkerStats(
   monitor: ProcessMonitor,
 ): WorkerStats {
   const startedAt = Date.now();
+  /** Whether statistics are those of a configured stream or of a pattern, which include the streams made by it. */
+  const isTotal = (name: string): boolean => sources.has(name) || name.includes("*");
   const reports = new Map<Member, Report>();
   let gone: Counters = { subscriberStats: {}, refused: {}, routes: {} };
   const asked = new Set<Member>();
@@ -68,13 +77,9 @@ export function createWorkerStats(
 
   function facts(): Facts {
     const routes = Array.from(reports.values(), (report) => report.routes).reduce(addRoutes, {});
-    const running = members().filter((member) => member.process);
     return {
       startedAt,
-      workers: running.map((member) => ({
-        pid: member.process!.pid,
-        subscribers: countSubscribers(reports.get(member)?.subscriberStats ?? {}),
-      })),
+      workers: members().flatMap((member) => workerStatus(member, reports.get(member), isTotal)),
       refused: [...reports.values(), gone].map(({ refused }) => refused).reduce(addCounts),
       routes: addRoutes(routes, onlyCurrent(gone.routes, routes)),
       deliveries: deliveries(),
@@ -85,6 +90,10 @@ export function createWorkerStats(
       streams: Object.fromEntries([
         ...Array.from(sources, ([name, source]) => [name, streamFacts(name, factsOf(source))]),
         ...Array.from(onDemand.patterns(), ([name, stream]) => [name, streamFacts(name, patternFacts(stream))]),
+        ...Array.from(openNames([...reports.values()], isTotal), (name) => [
+          name,
+          streamFacts(name, { ingestStats: nothingIngested }),
+        ]),
       ]) as Facts["streams"],
       onDemand: onDemand.status(),
     };
@@ -100,13 +109,12 @@ export function createWorkerStats(
 
   return {
     report(member, report) {
-      const subscriberStats = { ...reports.get(member)?.subscriberStats, ...report.subscriberStats };
-      reports.set(member, { ...report, subscriberStats });
+      reports.set(member, mergeReports(reports.get(member), report, isTotal));
       answered(member);
     },
     ended(member) {
       const last = reports.get(member);
-      if (last) gone = addEnded(gone, last);
+      if (last) gone = addEnded(gone, { ...last, subscriberStats: select(last.subscriberStats, isTotal) });
       reports.delete(member);
       answered(member);
     },
@@ -125,6 +133,33 @@ function addEnded(gone: Counters, last: Report): Counters {
     refused: addCounts(gone.refused, last.refused),
     routes: addRoutes(gone.routes, withoutActive(last.routes)),
   };
+}
+
+/** The status of a worker; none if its process has ended. */
+function workerStatus(
+  { process }: Member,
+  report: Report | undefined,
+  isTotal: (name: string) => boolean,
+): WorkerStatus[] {
+  if (!process) return [];
+  return [{ pid: process.pid, subscribers: countSubscribers(select(report?.subscriberStats ?? {}, isTotal)) }];
+}
+
+/** Adds a report to the one before it, which has the statistics that have not changed; without those of closed streams. */
+function mergeReports(before: Report | undefined, report: Report, isTotal: (name: string) => boolean): Report {
+  const all = { ...before?.subscriberStats, ...report.subscriberStats };
+  const isKept = (name: string): boolean => isTotal(name) || !isSameStats(all[name]!, noSubscribers);
+  return { ...report, subscriberStats: select(all, isKept) };
+}
+
+/** The streams made on demand that are open in a worker. */
+function openNames(reports: readonly Report[], isTotal: (name: string) => boolean): Set<string> {
+  const names = reports.flatMap(({ subscriberStats }) => Object.keys(subscriberStats));
+  return new Set(names.filter((name) => !isTotal(name)));
+}
+
+function select(stats: StatsByStream, isWanted: (name: string) => boolean): StatsByStream {
+  return Object.fromEntries(Object.entries(stats).filter(([name]) => isWanted(name)));
 }
 
 function addCounts(a: Counts, b: Counts): Counts {

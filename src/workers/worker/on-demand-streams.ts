@@ -58,8 +58,13 @@ export class WorkerOnDemandStreams implements OnDemandStreams {
     return found instanceof Promise ? found.then(({ served }) => served) : found.served;
   }
 
+  /** Those of this worker, with the statistics over all workers. */
   open(): ServedStream[] {
-    return Array.from(this.#held.all.values(), ({ served }) => served);
+    const { streams } = this.#dependencies.primary.facts();
+    return Array.from(this.#held.all, ([name, { served }]) => ({
+      ...served,
+      subscriberStats: (): SubscriberStats => streams[name]?.subscriberStats ?? served.subscriberStats(),
+    }));
   }
 
   list(): Promise<readonly OnDemandStream[]> {
@@ -84,7 +89,7 @@ export class WorkerOnDemandStreams implements OnDemandStreams {
     return Object.keys(this.#options.patterns).map((pattern) => [pattern, this.#patternStream(pattern)] as const);
   }
 
-  /** This worker's statistics by pattern. */
+  /** This worker's statistics by pattern, and of each stream that is open. */
   stats(): ReadonlyMap<string, SubscriberStats> {
     const open = [...this.#held.all.values()];
     const statsOf = (pattern: string): PatternStats[] =>
@@ -92,7 +97,10 @@ export class WorkerOnDemandStreams implements OnDemandStreams {
         .filter((stream) => stream.pattern === pattern)
         .map(({ served }) => ({ subscribers: served.subscriberStats(), ingest: nothingIngested }));
     const patterns = Object.keys(this.#options.patterns);
-    return new Map(patterns.map((pattern) => [pattern, this.#totals.sum(pattern, statsOf(pattern)).subscribers]));
+    return new Map([
+      ...patterns.map((pattern) => [pattern, this.#totals.sum(pattern, statsOf(pattern)).subscribers] as const),
+      ...open.map(({ served }) => [served.name, served.subscriberStats()] as const),
+    ]);
   }
 
   apply(next: GatewayOptions): void {

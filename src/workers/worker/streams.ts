@@ -25,7 +25,7 @@ export interface WorkerStreams extends Pick<ReloadTarget, "prepare" | "remove"> 
   readonly shown: ReadonlyMap<string, ServedStream>;
   /**
    * This worker's statistics of the streams for which they have changed since the last call.
-   * @param onDemand the statistics of the streams that are made on demand, by their patterns
+   * @param onDemand the statistics of the streams that are made on demand, by their patterns and by their names
    */
   changedStats(onDemand: ReadonlyMap<string, SubscriberStats>): StatsByStream;
   /** Resolves once all streams have the events that are in their logs now, or when the signal aborts. */
@@ -73,7 +73,9 @@ export function createWorkerStreams(dependencies: WorkerStreamsDependencies): Wo
       const current = streams.get(name)?.subscriberStats() ?? onDemand.get(name) ?? noSubscribers;
       if (isSameStats(current, reported.get(name) ?? noSubscribers)) continue;
       changed[name] = { ...current, closed: { ...current.closed } };
-      reported.set(name, changed[name]);
+      // A stream that was closed, and may never be opened again.
+      if (current === noSubscribers) reported.delete(name);
+      else reported.set(name, changed[name]);
     }
     return changed;
   }

@@ -38,6 +38,9 @@ test("a stream made in one worker is that of the others, with its first event, i
   expect(of("spillway_on_demand_streams")).toBe(2);
   expect(of("spillway_subscribers")).toBe(4);
   expect(of("spillway_log_appended_events_total")).toBe(3);
+  const { streams, workers } = await server.status();
+  expect(streams["chat-1"]?.subscribers).toBe(4);
+  expect(workers.reduce((sum, { subscribers }) => sum + subscribers, 0)).toBe(4);
   expect((await fetch(`${server.url}/streams/room-1`, { headers: once })).status).toBe(404);
   await Promise.all(readings.map((reading) => reading.cancel()));
 });
