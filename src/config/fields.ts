@@ -8,12 +8,12 @@ import { readFileSync, realpathSync, statSync } from "node:fs";
 import { z } from "zod";
 import { isHeaderValue } from "../util/http-field.ts";
 import { isJsonPointer } from "../util/json-pointer.ts";
+import { longestTimer } from "../util/timeout.ts";
 import type { Count, Duration, Percentage, Size } from "./config.ts";
 import {
   formatDuration,
   formatPercentage,
   formatSize,
-  longestTimer,
   parseCount,
   parseDuration,
   parsePercentage,

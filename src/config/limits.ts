@@ -1,9 +1,10 @@
 /** The `limits` section. */
 import type { z } from "zod";
 import type { Limits, Rate } from "../limits/options.ts";
+import { longestTimer } from "../util/timeout.ts";
 import type { LimitsConfig } from "./config.ts";
 import { bound, count, duration, invalid, object, size, value, whole, type Optional } from "./fields.ts";
-import { formatDuration, longestTimer, parseCount, parseDuration } from "./units.ts";
+import { formatDuration, parseCount, parseDuration } from "./units.ts";
 
 const perOne = bound("Count", "20", "none");
 

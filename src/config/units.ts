@@ -14,9 +14,6 @@ const sizeUnits: Readonly<Record<string, number>> = {
   tib: 2 ** 40,
 };
 
-/** The longest delay of a Node timer, in ms; a timer with a longer delay fires at once. */
-export const longestTimer: number = 2 ** 31 - 1;
-
 /** Parses `500ms`, `1.5h` or a plain number as milliseconds; `undefined` for anything else. */
 export function parseDuration(value: unknown): number | undefined {
   return parseQuantity(value, durationUnits);

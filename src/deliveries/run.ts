@@ -1,6 +1,7 @@
 import type { EventCondition, Log } from "../log/log.ts";
 import type { Logger } from "../util/logger.ts";
 import { pause } from "../util/pause.ts";
+import { longestTimer } from "../util/timeout.ts";
 import { createAttempts, type Attempts } from "./attempts.ts";
 import type { DeadLetter, DeadLetters } from "./dead-letters.ts";
 import type { Endpoint, Outcome } from "./endpoint.ts";
@@ -57,9 +58,6 @@ const positionInterval = 1_000;
 
 /** How long nothing is read after the store has failed, in ms. */
 const storeDelay = 1_000;
-
-/** The longest time of a timer, in ms. */
-const longestTimer = 2 ** 31 - 1;
 
 /** Creates a run from the last state in the journal, and stores its first state. Nothing is sent before `start`. */
 export async function createRun(parts: RunParts): Promise<Run> {

@@ -1,3 +1,6 @@
+/** The longest delay of a Node timer, in ms; a timer with a longer delay fires at once. */
+export const longestTimer: number = 2 ** 31 - 1;
+
 /** A signal that aborts after a time. */
 export interface Timeout {
   readonly signal: AbortSignal;

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { longestTimer, parseDuration } from "../../config/units.ts";
+import { parseDuration } from "../../config/units.ts";
+import { longestTimer } from "../../util/timeout.ts";
 import { formatCheck, type Check } from "../../doctor/check.ts";
 import { addConfigFlags, type ConfigFlags } from "../config-flags.ts";
 import { headerFlag, readUrl } from "../flags.ts";

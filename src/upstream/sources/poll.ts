@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createJsonPointer, scalarText } from "../../util/json-pointer.ts";
+import { longestTimer } from "../../util/timeout.ts";
 import { UpstreamFailure } from "../failure.ts";
 import { withParameter } from "../request.ts";
 import type { Attempt, Source, SourceBatch } from "../source.ts";
@@ -74,5 +75,5 @@ function advanced(from: PollPosition, change: PollPosition, { etag, modified }: 
 }
 
 function interval({ every, jitter }: PollOptions): number {
-  return every * (1 + jitter * (2 * Math.random() - 1));
+  return Math.min(every * (1 + jitter * (2 * Math.random() - 1)), longestTimer);
 }
