@@ -6,7 +6,7 @@ import { startCluster, type Cluster, type ClusterNode } from "../../support/clus
 import { eventually, read, type Reading } from "../../support/reader.ts";
 import { engines } from "../../support/shared-engines.ts";
 
-const lease = 1000;
+const lease = 2000;
 
 async function subscribe({ url }: ClusterNode): Promise<Reading> {
   const reading = read(await fetch(`${url}/streams/numbers?after=earliest`));
