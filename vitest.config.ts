@@ -25,7 +25,7 @@ const builtWorkers: Plugin = {
 
 /** Files that take longest, of which Vitest knows nothing in a fresh clone: it would run small ones last, and wait for them alone. */
 const slow =
-  /contract\/|cluster\/|workers\/|brokers\/|engines\/|sql\/cuts|kill\.|cli\/(?:doctor|drain)|proxy\/(?:relay|share|streams)|gateway\/(?:searches|tickets|authorize|expiry)|sqlite\/(?:losses|processes)|browser\/|real-|examples|fuzz\//;
+  /contract\/|cluster\/|workers\/|brokers\/|engines\/|on-demand\/|sql\/cuts|kill\.|cli\/(?:doctor|drain)|proxy\/(?:relay|share|streams)|gateway\/(?:searches|tickets|authorize|expiry)|sqlite\/(?:losses|processes)|browser\/|real-|examples|runs\/nodes|integration\/docs\/|fuzz\//;
 
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server } from "node:net";
 
@@ -6,14 +7,23 @@ export function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** A port of 127.0.0.1 that was free a moment ago, for a program that cannot choose one itself. */
+/**
+ * A port of 127.0.0.1 that was free a moment ago, for a program that cannot choose one itself. It is below those that
+ * systems give to connections, one of which could take it before the program does.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const port = portOf(server);
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = randomInt(10_000, 32_768);
+    const server = createServer().listen(port, "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch {
+      continue;
+    }
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /** The same URL, with this port of 127.0.0.1 as its host. */

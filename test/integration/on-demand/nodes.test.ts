@@ -1,81 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createGateway, type Gateway, type GatewayConfig } from "spillway";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { allStores } from "../support/all-stores.ts";
-import { testPatience } from "../support/patience.ts";
-import { eventually, read } from "../support/reader.ts";
-import { type GatewayNode, prepareNode } from "../support/run-nodes.ts";
-import { createRoomTraffic } from "../support/room-traffic.ts";
-import { type Engine, engines } from "../support/shared-engines.ts";
-
-/** How often a node is killed: `KILL_ROUNDS=50 npx vitest run test/integration/on-demand-removal.test.ts`. */
-const rounds = Number(process.env["KILL_ROUNDS"] ?? 1);
-const idle = 1_000;
-
-function config(store: string, keep = idle): GatewayConfig {
-  return {
-    store,
-    access: { anonymous: ["subscribe", "publish", "admin"] },
-    limits: { connectRate: "100000/1s" },
-    streams: { "room-*": { onDemand: { idle: `${keep}ms`, rate: "100000/1s" } } },
-  };
-}
-
-async function openNode(store: string, keep?: number): Promise<Gateway> {
-  const gateway = await createGateway(
-    { listen: "127.0.0.1:0", drain: "1s", ...config(store, keep) },
-    { logger: false },
-  );
-  onTestFinished(() => gateway.close());
-  return gateway;
-}
-
-/** Makes one node, or two if nodes can share the store. */
-async function makeNodes<Node>(store: string, make: (store: string) => Promise<Node>): Promise<Node[]> {
-  const first = await make(store);
-  return /^(memory|sqlite):/.test(store) ? [first] : [first, await make(store)];
-}
-
-describe.each(allStores)("in $name", ({ place }) => {
-  test("rooms that are used, removed and used again lose and double no event, and keep those with a subscriber", async () => {
-    const store = await place();
-    const nodes = await makeNodes(store, openNode);
-    const addresses = await Promise.all(nodes.map((node) => node.listen()));
-    const urls = addresses.map(({ port }) => `http://127.0.0.1:${port}`);
-    const traffic = createRoomTraffic({ urls, rooms: 8, idle, unruly: false });
-    traffic.start();
-    await eventually(() => traffic.removals() >= 2, "2 removals");
-    await traffic.finish();
-  });
-});
-
-describe.each(allStores.filter(({ isPersistent }) => isPersistent))("in $name, killed", ({ place }) => {
-  test(
-    `kill -9 and pauses, ${rounds} times, while rooms are removed: none is lost, doubled or silent`,
-    { timeout: testPatience + rounds * 10_000 },
-    async () => {
-      const store = await place();
-      const nodes = await makeNodes(store, () => prepareNode(config(store)));
-      await Promise.all(nodes.map((node) => node.start()));
-      const traffic = createRoomTraffic({ urls: nodes.map(({ url }) => url), rooms: 8, idle, unruly: true });
-      traffic.start();
-      for (let round = 0; round < rounds; round++) await disturb(nodes[round % nodes.length]!);
-      await eventually(() => traffic.removals() >= 2, "2 removals");
-      await traffic.finish();
-    },
-  );
-});
-
-/** Kills a node in the midst of what it does, and then pauses it for about as long as others take to give it up. */
-async function disturb(node: GatewayNode): Promise<void> {
-  await sleep(Math.random() * 2 * idle);
-  expect(await node.kill("SIGKILL")).toBe("SIGKILL");
-  await node.start();
-  await sleep(Math.random() * idle);
-  node.pause(true);
-  await sleep(Math.random() * 5 * idle);
-  node.pause(false);
-}
+import { eventually, read } from "../../support/reader.ts";
+import { prepareNode } from "../../support/run-nodes.ts";
+import { type Engine, engines } from "../../support/shared-engines.ts";
+import { config, openNode } from "./rooms.ts";
 
 /** Checks all engines at once: most of the time is spent waiting. */
 async function checkEngines(check: (engine: Engine) => Promise<void>): Promise<void> {
