@@ -62,8 +62,8 @@ export function createAppendQueue<Append extends Sized>(options: AppendQueueOpti
     append: (append) =>
       new Promise((resolve, reject) => {
         settlers.push((outcome) => (outcome instanceof SpillwayError ? reject(outcome) : resolve(outcome)));
-        // In a microtask: the appends of one turn of the event loop share a group.
-        if (queue.push(append) === 1) queueMicrotask(sendAll);
+        // After the sockets of this turn of the event loop were read: their appends share a group.
+        if (queue.push(append) === 1) setImmediate(sendAll);
       }),
     idle: () =>
       new Promise((resolve) => {
