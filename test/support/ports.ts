@@ -9,11 +9,12 @@ export function portOf(server: Server): number {
 
 /**
  * A port of 127.0.0.1 that was free a moment ago, for a program that cannot choose one itself. It is below those that
- * systems give to connections, one of which could take it before the program does.
+ * systems give to connections, one of which could take it before the program does; also that of Redis Cluster's bus, 10,000
+ * above.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(10_000, 32_768);
+    const port = randomInt(10_000, 22_768);
     const server = createServer().listen(port, "127.0.0.1");
     try {
       await once(server, "listening");

@@ -62,8 +62,7 @@ export function createAppendQueue<Append extends Sized>(options: AppendQueueOpti
     append: (append) =>
       new Promise((resolve, reject) => {
         settlers.push((outcome) => (outcome instanceof SpillwayError ? reject(outcome) : resolve(outcome)));
-        // After the sockets of this turn of the event loop were read: their appends share a group.
-        if (queue.push(append) === 1) setImmediate(sendAll);
+        if (queue.push(append) === 1) afterReads(sendAll);
       }),
     idle: () =>
       new Promise((resolve) => {
@@ -71,6 +70,22 @@ export function createAppendQueue<Append extends Sized>(options: AppendQueueOpti
         sendAll();
       }),
   };
+}
+
+/** What {@link afterReads} runs next. */
+let due: (() => void)[] = [];
+
+/**
+ * Runs this once the sockets that are readable in this turn of the event loop were read, so that their appends share a
+ * group; for all queues in one go, so that a store can put the groups of several logs into one transaction.
+ */
+function afterReads(run: () => void): void {
+  if (due.push(run) > 1) return;
+  setImmediate(() => {
+    const runs = due;
+    due = [];
+    for (const each of runs) each();
+  });
 }
 
 /** How many of the appends that wait make up the next group: it ends with the one that reaches one of the bounds. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@redis/client";
 import { connectAsync } from "mqtt";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocketServer } from "ws";
 import type { UpstreamConfig } from "spillway";
 import { isPresent } from "../../support/engines.ts";
@@ -186,12 +186,6 @@ describe.runIf(isPresent({ name: "mqtt" }) && isPresent({ name: "amqp" }) && isP
     let gateway: Program;
     let port: number;
 
-    beforeAll(async () => {
-      folder = await mkdtemp(join(tmpdir(), "spillway-sources-"));
-      port = await freePort();
-      return () => rm(folder, { recursive: true, force: true });
-    });
-
     const start = async (): Promise<void> => {
       gateway = startCli("serve", "--config", join(folder, "spillway.json"));
       await gateway.printed('"listening"');
@@ -219,6 +213,9 @@ describe.runIf(isPresent({ name: "mqtt" }) && isPresent({ name: "amqp" }) && isP
       `${rounds} times: the gateway with -9, and every source`,
       { timeout: testPatience + rounds * 60_000 },
       async () => {
+        folder = await mkdtemp(join(tmpdir(), "spillway-sources-"));
+        onTestFinished(() => rm(folder, { recursive: true, force: true }));
+        port = await freePort();
         const sources: Record<string, NumberedSource> = {
           ...(await startWeb()),
           redis: await startPubSub(),
@@ -258,6 +255,8 @@ describe.runIf(isPresent({ name: "mqtt" }) && isPresent({ name: "amqp" }) && isP
           }
         };
         await publish(20);
+        // A loss before the first event that is stored is not told: nothing says that there was a subscription.
+        await eventually(async () => (await read("redis")).length > 0, "an event of Redis");
         for (let round = 0; round < rounds; round++) {
           const publishing = publish(40);
           await new Promise((resolve) => setImmediate(resolve));
