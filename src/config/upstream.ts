@@ -252,7 +252,7 @@ function toTargets(urls: NonNullable<Parsed["urls"]>): UpstreamTarget[] {
   });
 }
 
-/** The name of a target that has none. */
+/** The name of a target that was given no name. */
 export function defaultName(index: number): string {
   return `target-${index + 1}`;
 }
