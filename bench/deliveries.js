@@ -18,6 +18,12 @@ const secret = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
 /** How often single events are published once the backlog is delivered, and for how long, in ms. */
 const paced = { every: 10, time: Number(process.env["PACED"] ?? 10_000) };
 
+const delivery = { stream: "orders", sign: { secret }, allowPrivate: true };
+
+/** A delivery to each endpoint. @param {readonly string[]} failing */
+const deliveriesTo = (failing) =>
+  Object.fromEntries(failing.map((url, index) => [`failing-${index}`, { ...delivery, url }]));
+
 /** The data of an event of 200 bytes with the time, in ms, at which it was made. */
 const dataNow = () => JSON.stringify({ at: performance.timeOrigin + performance.now(), text: "x".repeat(160) });
 
@@ -51,12 +57,10 @@ async function serveEndpoint(kind) {
  */
 async function serveGateway(url, ...failing) {
   const folder = mkdtempSync(join(tmpdir(), "spillway-bench-"));
-  const delivery = { stream: "orders", sign: { secret }, allowPrivate: true };
-  const others = failing.map((endpoint, index) => [`failing-${index}`, { ...delivery, url: endpoint }]);
   const gateway = await createGateway({
     store: `sqlite:${folder}/log.db`,
     streams: { orders: {} },
-    deliveries: { ...Object.fromEntries(others), billing: { ...delivery, url, parallel: 10 } },
+    deliveries: { ...deliveriesTo(failing), billing: { ...delivery, url, parallel: 10 } },
   });
   await gateway.deliveries.pause("billing");
   for (let sent = 0; sent < events; sent += 1000) {
@@ -93,11 +97,10 @@ async function serveGateway(url, ...failing) {
  * @param {readonly string[]} failing
  */
 async function serveDead(...failing) {
-  const delivery = { stream: "orders", sign: { secret }, allowPrivate: true };
   const gateway = await createGateway({
     store: "memory:",
     streams: { orders: {} },
-    deliveries: Object.fromEntries(failing.map((url, index) => [`failing-${index}`, { ...delivery, url }])),
+    deliveries: deliveriesTo(failing),
   });
   let sent = 0;
   const publish = () => gateway.publish("orders", { data: dataNow(), channel: `c${sent++ % 100}` });

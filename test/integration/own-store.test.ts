@@ -2,6 +2,7 @@ import { createGateway, createLazyGateway, SpillwayError, type CreateGatewayConf
 import type { LogStore } from "spillway/log";
 import { createMemoryStore } from "spillway/memory";
 import { expect, test } from "vitest";
+import { countWatchers } from "../support/watched-store.ts";
 
 /** A store that counts how often it was closed. */
 function countedStore(): { store: LogStore; closed(): number } {
@@ -92,27 +93,12 @@ test("a gateway that cannot start closes the store that it opened, but not one t
 
 test("a gateway that fails after it has opened its streams does not follow their logs any more", async () => {
   const memory = createMemoryStore();
-  let watched = 0;
-  const store: LogStore = {
-    ...memory,
-    async open(stream, options) {
-      if (stream === "_runs") throw new SpillwayError("store-unavailable");
-      const log = await memory.open(stream, options);
-      const watch = log.watch.bind(log);
-      log.watch = (listener) => {
-        watched++;
-        const end = watch(listener);
-        return () => {
-          watched--;
-          end();
-        };
-      };
-      return log;
-    },
-  };
+  const { store, watched } = countWatchers(memory, (stream) => {
+    if (stream === "_runs") throw new SpillwayError("store-unavailable");
+  });
   const runs = { "/v1/**": { upstream: { url: "http://127.0.0.1:9" } } };
   await expect(createGateway({ ...withStore(store), runs })).rejects.toMatchObject({ code: "store-unavailable" });
-  expect(watched).toBe(0);
+  expect(watched()).toBe(0);
   await memory.close();
 });
 

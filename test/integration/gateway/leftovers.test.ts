@@ -16,6 +16,13 @@ import { eventually } from "../../support/reader.ts";
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
+async function untilReleased(references: ReadonlyArray<WeakRef<object>>): Promise<void> {
+  await eventually(() => {
+    collect();
+    return references.every((reference) => reference.deref() === undefined);
+  }, "the release");
+}
+
 /** Opens a gateway, sends a request and closes it; returns a weak reference to its server. */
 async function openAndClose(): Promise<WeakRef<Server>> {
   let server: WeakRef<Server> | undefined;
@@ -31,10 +38,7 @@ async function openAndClose(): Promise<WeakRef<Server>> {
 
 test("a closed gateway's server is released from memory", async () => {
   const servers = [await openAndClose(), await openAndClose(), await openAndClose()];
-  await eventually(() => {
-    collect();
-    return servers.slice(0, -1).every((server) => server.deref() === undefined);
-  }, "the release");
+  await untilReleased(servers.slice(0, -1));
 });
 
 /** Opens a gateway, asks for its history and closes it; returns a weak reference to the log of its stream. */
@@ -58,10 +62,7 @@ async function closeWithHistory(): Promise<WeakRef<Log>> {
 
 test("the logs of a closed gateway are released from memory, also if its history was asked for", async () => {
   const logs = [await closeWithHistory(), await closeWithHistory(), await closeWithHistory()];
-  await eventually(() => {
-    collect();
-    return logs.slice(0, -1).every((log) => log.deref() === undefined);
-  }, "the release");
+  await untilReleased(logs.slice(0, -1));
 });
 
 test("health checks leave nothing in memory", async () => {

@@ -45,6 +45,19 @@ async function begin(node: RunNode, origin: RunOrigin): Promise<Begun> {
   return { request, reading, path: pathOf(reading.response) };
 }
 
+/** Begins a run on a node, whose only client is then on another one. */
+async function beginElsewhere(
+  node: RunNode,
+  other: RunNode,
+  origin: RunOrigin,
+): Promise<{ readonly request: OriginRequest; readonly watching: Reading; readonly path: string }> {
+  const { request, reading, path } = await begin(node, origin);
+  const watching = read(await other.send(path));
+  await watching.until(({ events }) => events.length === 1);
+  await reading.cancel();
+  return { request, watching, path };
+}
+
 /** Waits longer than `cancelAfter`: until a run is stopped whose client leaves now. */
 async function waitForCancel(node: RunNode, origin: RunOrigin): Promise<void> {
   const { request, reading } = await begin(node, origin);
@@ -55,10 +68,7 @@ async function waitForCancel(node: RunNode, origin: RunOrigin): Promise<void> {
 test("a run goes on while its only client is on another node, and is stopped after that has left", async () => {
   const { nodes, origin } = await startNodes();
   const [first, second] = nodes;
-  const { request, reading, path } = await begin(first, origin);
-  const watching = read(await second.send(path));
-  await watching.until(({ events }) => events.length === 1);
-  await reading.cancel();
+  const { request, watching, path } = await beginElsewhere(first, second, origin);
   // Longer than the lease, too: the other node says that it is alive.
   for (let round = 0; round < 3; round++) await waitForCancel(first, origin);
   expect(request.isAborted()).toBe(false);
@@ -73,10 +83,7 @@ test("a run goes on while its only client is on another node, and is stopped aft
 test("a run is stopped whose only client was on a node that has died", async () => {
   const { nodes, origin } = await startNodes();
   const [first, second] = nodes;
-  const { request, reading, path } = await begin(first, origin);
-  const watching = read(await second.send(path));
-  await watching.until(({ events }) => events.length === 1);
-  await reading.cancel();
+  const { request, path } = await beginElsewhere(first, second, origin);
   await waitForCancel(first, origin);
   expect(request.isAborted()).toBe(false);
   await second.kill("SIGKILL");
